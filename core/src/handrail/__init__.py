@@ -1,0 +1,103 @@
+"""Handrail: workflows of named steps that can be walked back down.
+
+Every public name is imported from here on first use, so `import handrail` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.actions import ActionContext as ActionContext
+    from handrail.actions import BaseAction as BaseAction
+    from handrail.actions import Workflow as Workflow
+    from handrail.actions import action as action
+    from handrail.context import BaseStepContext as BaseStepContext
+    from handrail.context import RuntimeContext as RuntimeContext
+    from handrail.errors import ExitCode as ExitCode
+    from handrail.errors import HandrailError as HandrailError
+    from handrail.errors import PlanError as PlanError
+    from handrail.errors import Problem as Problem
+    from handrail.errors import StepFailedError as StepFailedError
+    from handrail.hookspecs import ActionInfo as ActionInfo
+    from handrail.hookspecs import PackInfo as PackInfo
+    from handrail.hookspecs import hookimpl as hookimpl
+    from handrail.orchestrator import Orchestrator as Orchestrator
+    from handrail.origin import Origin as Origin
+    from handrail.params import Argument as Argument
+    from handrail.params import FromEnv as FromEnv
+    from handrail.params import Option as Option
+    from handrail.plan.plan import Plan as Plan
+    from handrail.plan.plan import PlannedStep as PlannedStep
+    from handrail.registry import StepRegistry as StepRegistry
+    from handrail.steps import BaseStep as BaseStep
+    from handrail.steps import StepResult as StepResult
+    from handrail.steps import step as step
+    from handrail.wrapper import Around as Around
+    from handrail.wrapper import Run as Run
+    from handrail.wrapper import Sleep as Sleep
+    from handrail.wrapper import StepWrapper as StepWrapper
+    from handrail.wrapper import Undo as Undo
+
+__all__ = [
+    "ActionContext",
+    "ActionInfo",
+    "Argument",
+    "Around",
+    "BaseAction",
+    "BaseStep",
+    "BaseStepContext",
+    "ExitCode",
+    "FromEnv",
+    "HandrailError",
+    "Option",
+    "Orchestrator",
+    "Origin",
+    "PackInfo",
+    "Plan",
+    "PlanError",
+    "PlannedStep",
+    "Problem",
+    "Run",
+    "RuntimeContext",
+    "Sleep",
+    "StepFailedError",
+    "StepRegistry",
+    "StepResult",
+    "StepWrapper",
+    "Undo",
+    "Workflow",
+    "action",
+    "hookimpl",
+    "step",
+]
+
+_HOMES = {
+    "actions": ("ActionContext", "BaseAction", "Workflow", "action"),
+    "context": ("BaseStepContext", "RuntimeContext"),
+    "errors": ("ExitCode", "HandrailError", "PlanError", "Problem", "StepFailedError"),
+    "hookspecs": ("ActionInfo", "PackInfo", "hookimpl"),
+    "orchestrator": ("Orchestrator",),
+    "origin": ("Origin",),
+    "params": ("Argument", "FromEnv", "Option"),
+    "plan.plan": ("Plan", "PlannedStep"),
+    "registry": ("StepRegistry",),
+    "steps": ("BaseStep", "StepResult", "step"),
+    "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

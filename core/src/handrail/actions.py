@@ -1,0 +1,439 @@
+"""Actions: a params model plus `setup_steps`, planned with the installed packs and run."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, cast
+
+from handrail.context import BaseStepContext, RuntimeContext
+from handrail.errors import ActionError, HandrailError, PlanError, Problem, describe
+from handrail.hookspecs import ActionInfo
+from handrail.orchestrator import (
+    Observer,
+    OnFailure,
+    Orchestrator,
+    ProgressCallback,
+    run_awaitable,
+)
+from handrail.origin import Origin
+from handrail.params import params_argument, partial, validated
+from handrail.plan.collect import collect
+from handrail.plan.order import Contributor, pack_order
+from handrail.plan.plan import Plan, base_drafts
+from handrail.plan.resolve import resolve
+from handrail.registry import StepRegistry
+from handrail.steps import BaseStep
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from typing_extensions import Self, TypeVar
+
+    P = TypeVar("P", default=Any)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
+
+
+class PackProvider(Protocol):
+    """Where an action finds the packs that shape it."""
+
+    @property
+    def grants(self) -> Mapping[str, frozenset[str]]:
+        """What each pack may do to the steps of others."""
+        ...
+
+    def contributors(self) -> Sequence[Contributor]:
+        """Return every enabled pack that has hooks, loaded."""
+        ...
+
+    def observers(self) -> Sequence[Observer]:
+        """Return the packs' observers of runs."""
+        ...
+
+    def origin_of(self, module: str) -> Origin:
+        """Return the distribution that owns a module."""
+        ...
+
+
+Packs = PackProvider | Sequence[object] | None
+
+
+@dataclass(kw_only=True)
+class ActionContext(BaseStepContext):
+    """The context of an action that declares none: its params, and what every context has."""
+
+    params: Any = None
+
+
+class BaseAction(Generic[P]):
+    """A named workflow: validated params, and `setup_steps`.
+
+    Give the params model as the generic argument, or as `params_model`. An action whose
+    `setup_steps` registers nothing runs its own `execute` instead.
+
+    Args:
+        params: An instance of the model, or a mapping that is validated.
+        ctx: The world outside; a console RuntimeContext unless given.
+        packs: Hook modules, or a provider; the installed packs unless given. `()` means none.
+
+    Attributes:
+        action_name: What it is called; made from the class name unless given.
+        params_model: The pydantic model of its params, or None.
+        context_class: The class of its context, for `create_context`.
+
+    Raises:
+        ParamsError: The params are not valid.
+    """
+
+    action_name: ClassVar[str] = ""
+    params_model: ClassVar[type[BaseModel] | None] = None
+    context_class: ClassVar[type[BaseStepContext] | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "params_model" not in cls.__dict__:
+            model = params_argument(cls, BaseAction)
+            if model is not None:
+                cls.params_model = model
+        if "action_name" not in cls.__dict__:
+            stem = re.sub("Action$", "", cls.__name__) or cls.__name__
+            cls.action_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+
+    def __init__(
+        self,
+        params: P | Mapping[str, Any] | None = None,
+        ctx: RuntimeContext | None = None,
+        *,
+        packs: Packs = None,
+    ) -> None:
+        model = type(self).params_model
+        known = dict(cast("Mapping[str, Any]", params or {})) if model is None else None
+        made = known if model is None else validated(model, params, type(self).action_name)
+        self.params: P = cast("P", made)
+        self.ctx: RuntimeContext = RuntimeContext() if ctx is None else ctx
+        self._packs = packs
+
+    @classmethod
+    def partial(
+        cls,
+        params: Mapping[str, Any],
+        ctx: RuntimeContext | None = None,
+        *,
+        packs: Packs = None,
+    ) -> Self:
+        """Return the action with params that may be incomplete, to be planned but not run."""
+        made = cls.__new__(cls)
+        model = cls.params_model
+        values = dict(params) if model is None else partial(model, params, cls.action_name)
+        made.params = values
+        made.ctx = RuntimeContext() if ctx is None else ctx
+        made._packs = packs
+        return made
+
+    # What subclasses give
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        """Register the steps. Called once for each plan; nothing is run here."""
+
+    def create_context(self) -> Any:
+        """Make the context of one run.
+
+        Unless overridden it is `context_class`, with `runtime_ctx`, with `params` where it has
+        such a field (as a plain dict, where it is declared as one), and with every param for
+        which it has a field of the same name.
+        """
+        cls = type(self).context_class or ActionContext
+        values = self._param_values()
+        given: dict[str, Any] = {}
+        for each in fields(cls):
+            if each.name == "params":
+                plain = str(each.type).startswith(("dict", "Dict", "<class 'dict'>"))
+                given["params"] = values if plain else self.params
+            elif each.init and each.name in values and each.name != "runtime_ctx":
+                given[each.name] = values[each.name]
+        return cls(runtime_ctx=self.ctx, **given)
+
+    def execute(self) -> Any:
+        """Run the steps. An action without steps overrides this: its simple mode."""
+        return self._run_steps()
+
+    def result(self, context: Any) -> Mapping[str, Any]:
+        """Return what `run` adds to the orchestrator's result."""
+        return {}
+
+    # What callers use
+
+    def run(
+        self,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+        journal: None = None,
+        on_failure: OnFailure = "undo",
+    ) -> Any:
+        """Plan and run the action.
+
+        Returns:
+            The orchestrator's result plus what `result(context)` adds; in simple mode what
+            `execute` returns.
+
+        Raises:
+            StepFailedError: A step failed, and what was done has been undone.
+            PlanError: The plan has problems; nothing was run.
+            PackError: A pack that is switched on is broken; nothing was run.
+            ActionError: There is nothing to run, or `setup_steps` raised.
+        """
+        registry = self._registry()
+        if not registry and self.is_simple:
+            answer = self.execute()
+            return run_awaitable(answer) if isinstance(answer, Awaitable) else answer
+        return self.run_plan(
+            self._plan(registry),
+            progress_callback=progress_callback,
+            observers=observers,
+            journal=journal,
+            on_failure=on_failure,
+        )
+
+    async def run_async(
+        self,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+        journal: None = None,
+        on_failure: OnFailure = "undo",
+    ) -> Any:
+        """Plan and run the action inside a running event loop; see `run`."""
+        registry = self._registry()
+        if not registry and self.is_simple:
+            answer = self.execute()
+            return await answer if isinstance(answer, Awaitable) else answer
+        context = self.create_context()
+        orchestrator = Orchestrator(
+            self._plan(registry),
+            context,
+            progress_callback,
+            journal=journal,
+            on_failure=on_failure,
+            observers=(*observers, *self._provider().observers()),
+        )
+        return {**await orchestrator.execute_async(), **self.result(context)}
+
+    def plan(self) -> Plan:
+        """Return the plan: the action's own steps plus the edits of every enabled pack.
+
+        An action in its simple mode has an empty plan.
+
+        Raises:
+            PlanError: The plan has problems.
+            PackError: A pack that is switched on is broken.
+            ActionError: `setup_steps` raised.
+        """
+        return self._plan(self._registry())
+
+    def run_plan(
+        self,
+        plan: Plan,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+        journal: None = None,
+        on_failure: OnFailure = "undo",
+    ) -> Any:
+        """Run a plan of this action that was made before, or a part of it; see `run`."""
+        context = self.create_context()
+        orchestrator = Orchestrator(
+            plan,
+            context,
+            progress_callback,
+            journal=journal,
+            on_failure=on_failure,
+            observers=(*observers, *self._provider().observers()),
+        )
+        return {**orchestrator.execute(), **self.result(context)}
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether the action brings an `execute` of its own, for when it registers no steps."""
+        return type(self).execute not in _RUNS_STEPS
+
+    @property
+    def info(self) -> ActionInfo:
+        """What hooks may know of this action."""
+        cls = type(self)
+        lineage = dict.fromkeys(
+            base.action_name
+            for base in cls.__mro__
+            if issubclass(base, BaseAction) and base.action_name
+        )
+        return ActionInfo(
+            name=cls.action_name,
+            lineage=tuple(lineage),
+            context_type=cls.context_class or ActionContext,
+            origin=self._provider().origin_of(cls.__module__),
+        )
+
+    # How it is done
+
+    def _run_steps(self) -> Any:
+        registry = self._registry()
+        return self.run_plan(self._plan(registry))
+
+    def _param_values(self) -> dict[str, Any]:
+        params: Any = self.params
+        if type(self).params_model is None:
+            return dict(params)
+        model = type(self).params_model
+        assert model is not None
+        return {name: getattr(params, name) for name in model.model_fields}
+
+    def _registry(self) -> StepRegistry[Any]:
+        registry: StepRegistry[Any] = StepRegistry()
+        name = type(self).action_name
+        try:
+            self.setup_steps(registry)
+        except HandrailError:
+            raise
+        except Exception as error:
+            raise ActionError(
+                f"setup_steps of {name} ({type(self).__module__}) raised "
+                f"{type(error).__name__}: {describe(error)}"
+            ) from error
+        if not registry and not self.is_simple:
+            raise ActionError(
+                f"{name} has nothing to run: setup_steps of {type(self).__qualname__} "
+                "registered no steps",
+                ways_out=("register steps there, or override execute()",),
+            )
+        return registry
+
+    def _plan(self, registry: StepRegistry[Any]) -> Plan:
+        info = self.info
+        provider = self._provider()
+        packs, problems = pack_order(provider.contributors()) if registry else ([], [])
+        edits, unusable = collect(info, registry, packs)
+        drafts = base_drafts(registry, info.origin)
+        for draft in drafts:
+            module = getattr(draft.entry.step, "__module__", "")
+            owner = provider.origin_of(module)
+            draft.origin = owner if owner.pack else info.origin
+        plan = resolve(
+            info.name,
+            drafts,
+            edits,
+            grants=provider.grants,
+            origin=info.origin,
+            problems=[*problems, *unusable],
+        )
+        found: list[Problem] = []
+        for pack in packs:
+            if pack.implements("check_plan"):
+                found += pack.call("check_plan", action=info, plan=plan) or ()
+        if found:
+            raise PlanError(info.name, found)
+        return plan
+
+    def _provider(self) -> PackProvider:
+        if self._packs is None or isinstance(self._packs, Sequence):
+            # Reading what is installed is for those who plan, not for `import handrail`.
+            from handrail.packs import installed  # noqa: PLC0415
+
+            given = self._packs
+            self._packs = installed.installed() if given is None else installed.given(given)
+        return self._packs
+
+
+_RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}
+
+
+class Workflow:
+    """An action that was made from a list of steps by `action`.
+
+    Attributes:
+        name: What it is called.
+        action_class: The action that it stands for.
+    """
+
+    def __init__(self, name: str, action_class: type[BaseAction[Any]]) -> None:
+        self.name = name
+        self.action_class = action_class
+        self.__module__ = action_class.__module__
+
+    def __call__(
+        self,
+        params: Any = None,
+        ctx: RuntimeContext | None = None,
+        *,
+        packs: Packs = None,
+    ) -> BaseAction[Any]:
+        """Return the action with these params."""
+        return self.action_class(params, ctx, packs=packs)
+
+    def run(
+        self,
+        params: Any = None,
+        ctx: RuntimeContext | None = None,
+        *,
+        packs: Packs = None,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> Any:
+        """Plan and run it; see `BaseAction.run`."""
+        made = self(params, ctx, packs=packs)
+        return made.run(progress_callback=progress_callback, observers=observers)
+
+    def plan(self, params: Mapping[str, Any] | None = None, *, packs: Packs = None) -> Plan:
+        """Return its plan; see `BaseAction.plan`."""
+        return self.action_class.partial(params or {}, packs=packs).plan()
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Run it as a program: options from the params, the exit codes of `handrail run`."""
+        # The one door from here up to the command line, opened only when it is asked for.
+        cli = importlib.import_module("handrail.cli")
+        sys.exit(cli.run_workflow(self, sys.argv[1:] if arguments is None else arguments))
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name!r} of {self.__module__}>"
+
+
+def action(
+    name: str,
+    steps: Iterable[BaseStep[Any]],
+    *,
+    params: type[BaseModel] | None = None,
+    context: type[BaseStepContext] | None = None,
+) -> Workflow:
+    """Make an action from steps, for people who package nothing.
+
+    `handrail run flows.py:nightly` runs it; so do `nightly.run({...})` and, in a program of its
+    own, `nightly.main()`.
+
+    Args:
+        name: What it is called.
+        steps: The steps in order.
+        params: The pydantic model of its params.
+        context: The class of its context; fields named like params are filled from them.
+    """
+    listed = list(steps)
+
+    def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
+        for each in listed:
+            registry.register(each)
+
+    made = type(
+        name,
+        (BaseAction,),
+        {
+            "action_name": name,
+            "params_model": params,
+            "context_class": context,
+            "setup_steps": setup_steps,
+            "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),  # noqa: SLF001
+        },
+    )
+    return Workflow(name, made)

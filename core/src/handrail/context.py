@@ -1,0 +1,348 @@
+"""What steps share: BaseStepContext, and the RuntimeContext through which it talks to the outside."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from handrail.errors import ContextError, RecordError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from handrail.steps import StepResult
+
+
+class RuntimeLogger(Protocol):
+    """Where a RuntimeContext sends what it is told."""
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Take one event with its data, and the file it is about."""
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Take a position in the work of `category`."""
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Take measured values of `category`."""
+
+
+class ConsoleLogger:
+    """Writes events and metrics to standard error, one line each; progress only at its end."""
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Write one event."""
+        about = f" ({file})" if file else ""
+        print(f"{event} {data}{about}", file=sys.stderr)
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Write a line once `current` has reached `total`."""
+        if current >= total:
+            print(f"{category or 'progress'} {current}/{total}", file=sys.stderr)
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Write the values."""
+        print(f"{category or 'metrics'} {value}", file=sys.stderr)
+
+
+class RuntimeContext:
+    """The world outside a workflow: a client, an environment and a logger.
+
+    Any object with `log`, `set_progress` and `set_metrics` will do in its place.
+
+    Args:
+        client: Whatever the steps use to reach a backend; opaque to Handrail.
+        env: Variables for the steps. Nothing of the process environment is taken by itself.
+        logger: Where log events, progress and metrics go: a `RuntimeLogger`; the console if None.
+    """
+
+    def __init__(
+        self,
+        client: Any = None,
+        env: Mapping[str, str] | None = None,
+        logger: RuntimeLogger | None = None,
+    ) -> None:
+        self.client = client
+        self.env: dict[str, str] = dict(env or {})
+        self.logger: RuntimeLogger = ConsoleLogger() if logger is None else logger
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Log one event with its data; `file` is what it is about."""
+        self.logger.log(event, data, file)
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Report a position within the work of `category`.
+
+        Raises:
+            ValueError: `total` is not above 0, or `current` lies outside 0 to `total`.
+        """
+        if not total > 0:
+            raise ValueError(f"progress total must be above 0, not {total}")
+        if not 0 <= current <= total:
+            raise ValueError(f"progress must lie between 0 and {total}, not at {current}")
+        self.logger.set_progress(current, total, category)
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Report measured values of `category`."""
+        self.logger.set_metrics(value, category)
+
+
+class Recorder:
+    """Rollback data that one attempt of a step has recorded so far.
+
+    Bound to its attempt: once the attempt has ended it refuses, so a thread that outlives its step
+    cannot write into the next one.
+    """
+
+    __slots__ = ("_lock", "closed", "notes", "step")
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.notes: dict[str, list[Any]] = {}
+        self.closed = False
+        self._lock = threading.Lock()
+
+    def record_many(self, key: str, values: Iterable[Any]) -> None:
+        """Append `values`, in one write, to the list under `key`."""
+        batch = list(values)
+        with self._lock:
+            if self.closed:
+                raise RecordError(
+                    f"rollback data '{key}' was recorded after step '{self.step}' had ended",
+                    ways_out=("record from inside the step, before each effect",),
+                )
+            self.notes.setdefault(key, []).extend(batch)
+
+    def record(self, key: str, value: Any) -> None:
+        """Append `value` to the list under `key`."""
+        self.record_many(key, (value,))
+
+    async def arecord(self, key: str, value: Any) -> None:
+        """Append `value` to the list under `key`, from a coroutine."""
+        self.record_many(key, (value,))
+
+    def close(self) -> dict[str, list[Any]]:
+        """Take no more, and return what was recorded."""
+        with self._lock:
+            self.closed = True
+            return self.notes
+
+
+class RunLink(Protocol):
+    """What a context knows of the run that it takes part in."""
+
+    results: Mapping[str, StepResult]
+    outcome: str | None
+    failure: BaseException | None
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def idempotency_key(self) -> str: ...
+    def recorder(self) -> Recorder: ...
+    def progressed(self, current: float, total: float, category: str | None) -> None: ...
+    def measured(self, value: Mapping[str, Any], category: str) -> None: ...
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None: ...
+    def seal(self, reason: str) -> None: ...
+
+
+_LINK = "_handrail_run"
+_NO_RESULTS: Mapping[str, StepResult] = {}
+
+
+class _FromRun:
+    """A value that a run offers under `name`, unless the user's context has a field of that name.
+
+    It is a non-data descriptor, so such a field wins; it raises on the class, so that a dataclass
+    does not take it for the default of such a field.
+    """
+
+    def __init__(self, without_run: Any, doc: str) -> None:
+        self.without_run = without_run
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, context: object | None, owner: type) -> Any:
+        if context is None:
+            raise AttributeError(f"{self.name} belongs to a context, not to its class")
+        link = context.__dict__.get(_LINK)
+        return self.without_run if link is None else getattr(link, self.name)
+
+
+@dataclass
+class BaseStepContext:
+    """The state that the steps of one run share; subclass it with your own fields.
+
+    Write subclasses as `@dataclass(kw_only=True)`; a plain `@dataclass` works when every field of
+    its own has a default.
+
+    Attributes:
+        runtime_ctx: Where `log`, `set_progress` and `set_metrics` go.
+        step_results: One result for each finished step, in order; the failing one too.
+        errors: One sentence for each step that could not be undone, and what steps add.
+        current_step: Name of the step that is being run or undone, else None.
+    """
+
+    runtime_ctx: RuntimeContext
+    step_results: list[StepResult] = field(default_factory=list["StepResult"])
+    errors: list[str] = field(default_factory=list[str])
+    current_step: str | None = field(default=None, init=False)
+
+    if TYPE_CHECKING:
+
+        @property
+        def results(self) -> Mapping[str, StepResult]:
+            """The result of each finished step by its name, its aliases and its inner names."""
+            ...
+
+        @property
+        def outcome(self) -> str | None:
+            """For `always_run` steps: `completed`, `rolled_back`, `rollback_incomplete`, ..."""
+            ...
+
+        @property
+        def failure(self) -> BaseException | None:
+            """For `always_run` steps: the error that ended the run, or None."""
+            ...
+
+        @property
+        def run_id(self) -> str | None:
+            """Identifies the run, or None outside one."""
+            ...
+
+        @property
+        def idempotency_key(self) -> str | None:
+            """Identifies this step of this run towards other systems, or None outside a run."""
+            ...
+
+    else:
+        results = _FromRun(_NO_RESULTS, "The result of each finished step, by name.")
+        outcome = _FromRun(None, "How the run ended, for `always_run` steps.")
+        failure = _FromRun(None, "What ended the run, for `always_run` steps.")
+        run_id = _FromRun(None, "Identifies the run.")
+        idempotency_key = _FromRun(None, "Identifies this step of this run.")
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        _check_declared(cls)
+        return super().__new__(cls)
+
+    @property
+    def record_rollback(self) -> Callable[[str, Any], None]:
+        """Record `(key, value)` for undo before an effect: appends to `rollback_data[key]`.
+
+        What a step has recorded survives when it raises, fails or is killed. The callable is bound
+        to the attempt that runs when it is looked up, so hand it to threads as a value.
+        """
+        return self._recorder().record
+
+    @property
+    def record_rollback_many(self) -> Callable[[str, Iterable[Any]], None]:
+        """Record `(key, values)` in one write; see `record_rollback`."""
+        return self._recorder().record_many
+
+    @property
+    def arecord_rollback(self) -> Callable[[str, Any], Awaitable[None]]:
+        """Record `(key, value)` from a coroutine; see `record_rollback`."""
+        return self._recorder().arecord
+
+    def _recorder(self) -> Recorder:
+        link: RunLink | None = self.__dict__.get(_LINK)
+        # A step that a unit test calls by hand may record; there is no run to undo it.
+        return Recorder("(no run)") if link is None else link.recorder()
+
+    def seal(self, reason: str) -> None:
+        """Say that something which undo would need is about to be discarded.
+
+        Only in an `always_run` step of a run that succeeded. From then on the run cannot be rolled
+        back.
+
+        Raises:
+            RecordError: The run has not succeeded, or there is none.
+        """
+        link: RunLink | None = self.__dict__.get(_LINK)
+        if link is None:
+            raise RecordError("seal() works inside a run only")
+        link.seal(reason)
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Log an event with its data through the runtime context."""
+        self.runtime_ctx.log(event, data, file)
+        link: RunLink | None = self.__dict__.get(_LINK)
+        if link is not None:
+            link.logged(event, data, file)
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Report a position within the current step; `category` defaults to the step's name."""
+        category = self.current_step if category is None else category
+        self.runtime_ctx.set_progress(current, total, category)  # type: ignore[arg-type]
+        link: RunLink | None = self.__dict__.get(_LINK)
+        if link is not None:
+            link.progressed(current, total, category)
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Report measured values; `category` defaults to the current step's name.
+
+        Raises:
+            ValueError: No category was given, and no step is running.
+        """
+        category = self.current_step if category is None else category
+        if category is None:
+            raise ValueError("set_metrics outside a step needs a category")
+        self.runtime_ctx.set_metrics(value, category)
+        link: RunLink | None = self.__dict__.get(_LINK)
+        if link is not None:
+            link.measured(value, category)
+
+
+def link_run(context: BaseStepContext, run: RunLink) -> None:
+    """Tie `context` to `run`.
+
+    Raises:
+        ContextError: The object is no usable context.
+    """
+    needed = ("step_results", "errors", "runtime_ctx")
+    if not isinstance(context, BaseStepContext):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ContextError(
+            f"a run needs a context derived from BaseStepContext, not {type(context).__name__}"
+        )
+    missing = [name for name in needed if name not in context.__dict__]
+    if missing:
+        raise ContextError(
+            f"{type(context).__qualname__} has no {missing[0]}: its __init__ does not call "
+            "super().__init__(runtime_ctx)"
+        )
+    context.__dict__[_LINK] = run
+
+
+_checked: set[type] = set()
+
+
+def _check_declared(cls: type) -> None:
+    """Refuse a subclass that declares fields but forgot `@dataclass`, which would share them."""
+    if cls in _checked:
+        return
+    for part in cls.__mro__[:-1]:
+        if part is BaseStepContext or not issubclass(part, BaseStepContext):
+            continue
+        own = part.__dict__
+        if "__dataclass_fields__" in own or "__init__" in own:
+            continue
+        declared = [name for name, value in own.items() if isinstance(value, Field)]
+        declared += [
+            name
+            for name, kind in own.get("__annotations__", {}).items()
+            if name not in declared and "ClassVar" not in str(kind)
+        ]
+        if declared:
+            raise ContextError(
+                f"{part.__qualname__} declares {', '.join(declared)} but is no dataclass, "
+                "so it would not be a field of each context",
+                ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
+            )
+    _checked.add(cls)
+
+

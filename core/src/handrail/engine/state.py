@@ -1,0 +1,202 @@
+"""The state of one run, as the engine, the drivers and the context see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from handrail.context import Recorder
+from handrail.errors import RecordError, RollbackError, near
+from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
+from handrail.engine.progress import Weights
+
+if TYPE_CHECKING:
+    from handrail.context import BaseStepContext
+    from handrail.plan.plan import Plan, PlannedStep
+    from handrail.steps import StepResult
+
+
+class Results(Mapping[str, "StepResult"]):
+    """The results of the finished steps by name, alias or inner name; nothing is kept per step."""
+
+    def __init__(self, run: RunState) -> None:
+        self._run = run
+
+    def __getitem__(self, name: str) -> StepResult:
+        run = self._run
+        position = run.plan.positions.get(name)
+        result = None if position is None else run.result_at(position)
+        if result is not None:
+            return result
+        if position is not None:
+            raise KeyError(f"step '{name}' has not finished yet")
+        matches = near(name, run.plan.positions)
+        hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
+        raise KeyError(f"no step answers to '{name}'{hint}")
+
+    def __iter__(self) -> Iterator[str]:
+        run = self._run
+        for position, planned in enumerate(run.plan.steps):
+            if run.result_at(position) is not None:
+                yield planned.name
+
+    def __len__(self) -> int:
+        return len(self._run.finished) + len(self._run.closed)
+
+
+class RunState:
+    """One execution of a plan.
+
+    Attributes:
+        plan: What is executed.
+        ordinary: How many of its steps come before those with `always_run`.
+        finished: Results of ordinary steps, one for each position from 0 on.
+        closed: Results of `always_run` steps, by position.
+        current: Position of the step that is being run or undone, where that is not the next one.
+        recording: Rollback data of the running attempt, once it has recorded any.
+        began: When the running step started, on the driver's clock, if somebody listens.
+        percent: The last progress that was reported.
+        outcome: How the run ended, once that is known.
+        failure: What ended it, unless it succeeded.
+        undo_result: During an undo, the result to hand to `rollback`.
+        rollback_errors: One for each step that could not be undone.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        context: BaseStepContext,
+        *,
+        new_id: Callable[[], str],
+        clock: Callable[[], float],
+        on_progress: Callable[[int], None] | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.context = context
+        self.clock = clock
+        self.on_progress = on_progress
+        self.listener = listener
+        self.ordinary = sum(not planned.always_run for planned in plan.steps)
+        self.finished: list[StepResult] = []
+        self.closed: dict[int, StepResult] = {}
+        self.current: int | None = None
+        self.undoing = False
+        self.recording: Recorder | None = None
+        self.percent = 0
+        self.began = 0.0
+        self.outcome: str | None = None
+        self.failure: BaseException | None = None
+        self.sealed: str | None = None
+        self.undo_result: StepResult | None = None
+        self.rollback_errors: list[RollbackError] = []
+        self.results: Mapping[str, StepResult] = Results(self)
+        self._new_id = new_id
+        self._id: str | None = None
+        self._weights: Weights | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """The plan's weights, worked out when something reports progress."""
+        if self._weights is None:
+            self._weights = Weights(self.plan)
+        return self._weights
+
+    @property
+    def reporting(self) -> bool:
+        """Whether anybody wants to know of progress."""
+        return self.on_progress is not None or self.listener is not None
+
+    def result_at(self, position: int) -> StepResult | None:
+        """Return the result of the step at `position`, or None while there is none."""
+        if position < len(self.finished):
+            return self.finished[position]
+        return self.closed.get(position)
+
+    def running(self) -> PlannedStep | None:
+        """Return the step that is being run or undone."""
+        position = len(self.finished) if self.current is None else self.current
+        if self.context.current_step is None or position >= len(self.plan.steps):
+            return None
+        return self.plan.steps[position]
+
+    # What the context asks for
+
+    @property
+    def run_id(self) -> str:
+        """A UUID for this run."""
+        if self._id is None:
+            self._id = self._new_id()
+        return self._id
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """`run/step`, stable for all attempts of a step in this run."""
+        planned = self.running()
+        return None if planned is None else f"{self.run_id}/{planned.name}"
+
+    def recorder(self) -> Recorder:
+        """Return the recorder of the running attempt.
+
+        Raises:
+            RecordError: No step is executing.
+        """
+        if self.recording is None:
+            planned = self.running()
+            if planned is None or self.undoing:
+                raise RecordError(
+                    "rollback data can be recorded only while a step executes",
+                    ways_out=("hand context.record_rollback to threads as a value, from the step",),
+                )
+            self.recording = Recorder(planned.name)
+        return self.recording
+
+    def progressed(self, current: float, total: float, category: str | None) -> None:
+        """Take what a step said of its own progress."""
+        if not self.reporting or self.undoing or not (total > 0 and 0 <= current <= total):
+            return
+        planned = self.running()
+        if planned is None:
+            return
+        if self.listener is not None:
+            self.listener(
+                StepProgressed(step=planned.name, current=current, total=total, category=category)
+            )
+        position = len(self.finished) if self.current is None else self.current
+        percent = self.weights.within(position, current, total)
+        if percent > self.percent:
+            self.reached(percent)
+
+    def reached(self, percent: int) -> None:
+        """Report that the run as a whole has come to `percent`."""
+        self.percent = percent
+        if self.listener is not None:
+            self.listener(ProgressChanged(percent=percent))
+        if self.on_progress is not None:
+            self.on_progress(percent)
+
+    def measured(self, value: Mapping[str, Any], category: str) -> None:
+        """Take metrics of a step."""
+        if self.listener is not None:
+            planned = self.running()
+            name = category if planned is None else planned.name
+            self.listener(MetricsMeasured(step=name, category=category, value=value))
+
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
+        """Take what a step logged."""
+        if self.listener is not None:
+            step = self.context.current_step
+            self.listener(MessageLogged(step=step, name=event, data=data, file=file))
+
+    def seal(self, reason: str) -> None:
+        """Note that this run can no longer be rolled back.
+
+        Raises:
+            RecordError: The run has not succeeded.
+        """
+        if self.outcome != "completed":
+            raise RecordError(
+                "seal() is for always_run steps of a run that succeeded; "
+                f"this run {'is still going on' if self.outcome is None else self.outcome}"
+            )
+        self.sealed = reason

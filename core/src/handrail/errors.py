@@ -1,0 +1,374 @@
+"""Every error and problem: a stable code, one message, its origins, the ways out, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from handrail.origin import Origin
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class ExitCode(IntEnum):
+    """What the command line ends with."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PLAN = 3
+    PACK = 4
+    ROLLBACK = 5
+    KEPT = 6
+    INTERRUPTED = 130
+
+
+def near(name: str, known: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
+    """Return up to `limit` of the `known` names that look like `name`, the best first."""
+    # difflib is only worth its import once something has already gone wrong.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
+    matches = get_close_matches(name.lower().replace("-", "_"), folded, n=limit, cutoff=0.6)
+    return tuple(folded[match] for match in matches)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean a or b?` for the known names near `name`, else an empty string."""
+    matches = near(name, known)
+    return f"did you mean {' or '.join(matches)}?" if matches else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a plan, a pack, a setting or an installation.
+
+    Attributes:
+        code: Stable identifier, such as `unknown-anchor`.
+        message: One sentence that names what is wrong.
+        origins: Who is involved, the accused first.
+        ways_out: Lines that tell how to get past it; text that can be pasted is on a line of its own.
+        details: Further lines of explanation, such as the source line of an edit.
+    """
+
+    code: str
+    message: str
+    origins: tuple[Origin, ...] = ()
+    ways_out: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the same keys as the attributes."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "origins": [origin.to_dict() for origin in self.origins],
+            "ways_out": list(self.ways_out),
+            "details": list(self.details),
+        }
+
+
+class HandrailError(Exception):
+    """Base of all errors that Handrail raises itself.
+
+    Attributes:
+        code: Stable identifier of the kind of error.
+        exit_code: What the command line ends with when this error stops it.
+        message: One sentence for people.
+        origin: Where the cause lies, when that is known.
+        ways_out: What to do about it, each on one line.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        origin: Origin | None = None,
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.origin = origin
+        self.ways_out = tuple(way for way in ways_out if way)
+        for way in self.ways_out:
+            self.add_note(way)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form: `code`, `message`, `exit_code`, `origin` and `ways_out`."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "exit_code": int(self.exit_code),
+            "origin": self.origin.to_dict() if self.origin else None,
+            "ways_out": list(self.ways_out),
+        }
+
+
+class InvalidStepError(HandrailError, ValueError):
+    """A step that cannot be planned: no usable name or weight, or not a step at all."""
+
+    code = "invalid-step"
+    exit_code = ExitCode.PLAN
+
+
+class DuplicateStepError(HandrailError, ValueError):
+    """Two steps answer to one name; the message names both owners."""
+
+    code = "duplicate-step"
+    exit_code = ExitCode.PLAN
+
+
+class StepNotFoundError(HandrailError, ValueError, LookupError):
+    """No step answers to a name; the message lists near names."""
+
+    code = "unknown-step"
+    exit_code = ExitCode.PLAN
+
+    @classmethod
+    def among(cls, name: str, known: Iterable[str]) -> Self:
+        """Build the error for `name`, with the nearest of the `known` names."""
+        names = list(known)
+        hint = did_you_mean(name, names)
+        if not hint and names:
+            shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+            hint = f"known steps: {shown}"
+        message = f"Step '{name}' not found"
+        return cls(f"{message}: {hint}" if hint else message)
+
+
+class PlanError(HandrailError):
+    """A plan with problems. Nothing was run.
+
+    Attributes:
+        problems: All of them, in the order in which they were found.
+    """
+
+    code = "invalid-plan"
+    exit_code = ExitCode.PLAN
+
+    def __init__(self, action: str, problems: Sequence[Problem]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"the plan of {action} has {count}; nothing was run")
+        self.action = action
+        self.problems = tuple(problems)
+        for number, problem in enumerate(self.problems, 1):
+            self.add_note(f"{number} {problem.code}: {problem.message}")
+            for line in (*problem.details, *problem.ways_out):
+                self.add_note(f"    {line}")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the `problems` in full."""
+        return {
+            **super().to_dict(),
+            "action": self.action,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
+
+class RollbackError(HandrailError):
+    """The undo of one step failed; `__cause__` is what its `rollback` raised.
+
+    Attributes:
+        step: Name of the step whose undo failed.
+    """
+
+    code = "rollback-failed"
+    exit_code = ExitCode.ROLLBACK
+
+    def __init__(self, step: str, cause: BaseException, *, origin: Origin | None = None) -> None:
+        super().__init__(f"Rollback of step '{step}' failed: {describe(cause)}", origin=origin)
+        self.step = step
+        self.__cause__ = cause
+
+
+class StepFailedError(HandrailError, RuntimeError):
+    """A step failed, and what had been done was undone; `__cause__` is the original error, if any.
+
+    Attributes:
+        step: Name of the step that failed.
+        origin: Where that step came from.
+        error: What went wrong, without the name of the step.
+        rollback_errors: One `RollbackError` for each step that could not be undone.
+        outcome: How the run ended: `rolled_back`, `rollback_incomplete`, `failed` or `completed`.
+    """
+
+    code = "step-failed"
+
+    def __init__(
+        self,
+        step: str,
+        error: str,
+        *,
+        origin: Origin | None = None,
+        outcome: str = "rolled_back",
+        rollback_errors: Sequence[RollbackError] = (),
+    ) -> None:
+        super().__init__(f"Step '{step}' failed: {error}", origin=origin)
+        self.step = step
+        self.error = error
+        self.outcome = outcome
+        self.rollback_errors = tuple(rollback_errors)
+        for problem in self.rollback_errors:
+            self.add_note(problem.message)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the step, its error and the undo errors."""
+        return {
+            **super().to_dict(),
+            "step": self.step,
+            "error": self.error,
+            "outcome": self.outcome,
+            "rollback_errors": [problem.to_dict() for problem in self.rollback_errors],
+        }
+
+
+class StepResultError(HandrailError, TypeError):
+    """A step returned something that is not a usable StepResult."""
+
+    code = "bad-result"
+
+
+class RollbackDataError(HandrailError, ValueError):
+    """Recorded and returned rollback data of one key do not fit together."""
+
+    code = "rollback-data"
+
+
+class RecordError(HandrailError, RuntimeError):
+    """Rollback data was recorded outside the running step it belongs to."""
+
+    code = "record-outside-step"
+
+
+class AsyncStepError(HandrailError, RuntimeError):
+    """A blocking call was asked to run an async step inside a running event loop."""
+
+    code = "running-loop"
+    exit_code = ExitCode.USAGE
+
+
+class ContextError(HandrailError, TypeError):
+    """A context class or object cannot serve a run, such as a subclass without `@dataclass`."""
+
+    code = "bad-context"
+    exit_code = ExitCode.USAGE
+
+
+class ParamsError(HandrailError, ValueError):
+    """Params did not validate.
+
+    Attributes:
+        action: Name of the action.
+        fields: One `(field path, message)` for each thing that is wrong.
+    """
+
+    code = "bad-params"
+    exit_code = ExitCode.USAGE
+
+    def __init__(
+        self,
+        action: str,
+        fields: Sequence[tuple[str, str]],
+        *,
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        lines = "\n".join(f"  {path}: {text}" if path else f"  {text}" for path, text in fields)
+        super().__init__(f"the params of {action} are not valid\n{lines}", ways_out=ways_out)
+        self.action = action
+        self.fields = tuple(fields)
+
+
+class ParamsNeededError(HandrailError):
+    """Planning read a param that was not given."""
+
+    code = "params-needed"
+    exit_code = ExitCode.USAGE
+
+
+class ActionError(HandrailError, RuntimeError):
+    """An action cannot be used: nothing to run, or its `setup_steps` raised."""
+
+    code = "bad-action"
+    exit_code = ExitCode.PLAN
+
+
+class NotFoundError(HandrailError, LookupError):
+    """A name that a user gave (an action, a step, a pack, a file) leads nowhere."""
+
+    code = "not-found"
+    exit_code = ExitCode.USAGE
+
+
+class AmbiguousNameError(HandrailError, LookupError):
+    """A bare name is offered by several packs; `pack:name` tells them apart."""
+
+    code = "ambiguous-name"
+    exit_code = ExitCode.PACK
+
+
+class LocalCodeError(HandrailError):
+    """Code that was named on the command line could not be imported."""
+
+    code = "local-code"
+    exit_code = ExitCode.USAGE
+
+
+class PackError(HandrailError):
+    """A pack is broken or incompatible where it is needed; `__cause__` tells why.
+
+    Attributes:
+        problems: One for each pack concerned.
+    """
+
+    code = "pack-broken"
+    exit_code = ExitCode.PACK
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: Sequence[Problem] = (),
+        origin: Origin | None = None,
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, origin=origin, ways_out=ways_out)
+        self.problems = tuple(problems)
+        for problem in self.problems:
+            for line in (problem.message, *problem.details, *problem.ways_out):
+                self.add_note(line)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the `problems` in full."""
+        return {
+            **super().to_dict(),
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
+
+class SettingsError(HandrailError):
+    """A project file or a variable holds something that is not a setting.
+
+    Attributes:
+        problems: One for each wrong value, with its file and line.
+    """
+
+    code = "bad-settings"
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, *, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+        for problem in self.problems:
+            for line in (problem.message, *problem.ways_out):
+                self.add_note(line)
+
+
+def describe(error: BaseException) -> str:
+    """Return what `error` says, or the name of its type when it says nothing."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,158 @@
+"""What happened in a run: frozen event types with a JSON form.
+
+Observers and `handrail run --json` get these. `SCHEMA` is raised when a field is renamed or removed;
+new events and new fields may come at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from handrail.origin import Origin
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form: `event`, the name of the type, and every field."""
+        values: dict[str, object] = {"event": type(self).__name__}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            values[each.name] = value.to_dict() if isinstance(value, Origin) else value
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run is about to start its first step."""
+
+    action: str
+    run_id: str
+    fingerprint: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """A step is about to be run; `position` counts from 0."""
+
+    step: str
+    position: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSkipped(Event):
+    """A step had nothing to do."""
+
+    step: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """A step succeeded after `took` seconds; `data` is what its result holds."""
+
+    step: str
+    position: int
+    took: float
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(Event):
+    """A step failed after `took` seconds."""
+
+    step: str
+    position: int
+    took: float
+    error: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgressed(Event):
+    """A step reported its position in its own work."""
+
+    step: str
+    current: float
+    total: float
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressChanged(Event):
+    """The progress of the whole run grew to `percent`, 0 to 100."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsMeasured(Event):
+    """A step reported measured values."""
+
+    step: str
+    category: str
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageLogged(Event):
+    """A step logged something; `name` is what it called the event."""
+
+    step: str | None
+    name: str
+    data: Mapping[str, Any]
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoStarted(Event):
+    """The run failed or was interrupted, and what was done is about to be undone."""
+
+    cause: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepUndone(Event):
+    """A step was undone in `took` seconds."""
+
+    step: str
+    took: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoFailed(Event):
+    """A step could not be undone."""
+
+    step: str
+    took: float
+    error: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptReceived(Event):
+    """A signal came; `undoing` tells whether that was during an undo, which then goes on once."""
+
+    signal: str
+    undoing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The run is over: `completed`, `rolled_back`, `rollback_incomplete`, `failed`, `interrupted`."""
+
+    action: str
+    outcome: str
+    took: float
+    steps_executed: int
+    steps_total: int
+    error: str | None

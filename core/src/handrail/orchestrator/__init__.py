@@ -1,0 +1,216 @@
+"""Runs a workflow: the Orchestrator, with a blocking and an asyncio driver over one engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
+
+from handrail.context import link_run
+from handrail.engine.machine import executed_steps, play
+from handrail.engine.state import RunState
+from handrail.errors import AsyncStepError, describe
+from handrail.events import Event
+from handrail.orchestrator.blocking import Blocking, running_loop
+from handrail.plan.plan import Plan, plan_of_registry
+from handrail.registry import StepRegistry
+from handrail.wrapper import StepWrapper, drive_by_hand_with
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from handrail.context import BaseStepContext
+    from handrail.steps import StepResult
+
+    C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
+else:
+    from typing import TypeVar
+
+    C = TypeVar("C", bound="BaseStepContext")
+
+ProgressCallback = Callable[[int, int], object]
+Observer = Callable[[Event], object]
+OnFailure = Literal["undo", "keep"]
+
+
+class RunResult(TypedDict):
+    """What a successful run returns: steps that were skipped do not count as executed."""
+
+    success: bool
+    steps_executed: int
+    steps_total: int
+
+
+class Orchestrator(Generic[C]):
+    """Executes the steps of a registry in order, and undoes them in reverse when one fails.
+
+    Args:
+        registry: The steps, or an already frozen plan.
+        context: What the steps share.
+        progress_callback: Called as `callback(percent, 100)` whenever the percentage grows; 100
+            comes only at the end of a success, and always then.
+        on_failure: `undo`; `keep` leaves everything as it is and needs a journal.
+        observers: Each is called with every event; one that raises is reported once and dropped.
+
+    Raises:
+        ValueError: `on_failure` is not one of the two, or `keep` is asked without a journal.
+    """
+
+    def __init__(
+        self,
+        registry: StepRegistry[C] | Plan,
+        context: C,
+        progress_callback: ProgressCallback | None = None,
+        *,
+        journal: None = None,
+        on_failure: OnFailure = "undo",
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        if on_failure not in ("undo", "keep"):
+            raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
+        if on_failure == "keep" and journal is None:
+            raise ValueError("on_failure='keep' needs a journal, else nothing could be resumed")
+        self.registry = registry
+        self.context = context
+        self.progress_callback = progress_callback
+        self._observers = tuple(observers)
+        self._executed = False
+
+    def execute(self) -> RunResult:
+        """Execute all steps, blocking.
+
+        Async steps run in an event loop of this run's own.
+
+        Raises:
+            StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
+            AsyncStepError: There are async steps, and an event loop already runs in this thread.
+        """
+        run = self._start()
+        if running_loop() and run.plan.has_async:
+            raise AsyncStepError(
+                f"{run.plan.action} has async steps, and an event loop already runs in this thread",
+                ways_out=("use `await orchestrator.execute_async()`",),
+            )
+        try:
+            Blocking(run).drive(play(run))
+        finally:
+            self.context.current_step = None
+        return _ending(run)
+
+    async def execute_async(self) -> RunResult:
+        """Execute all steps; blocking ones run in a worker thread.
+
+        On cancellation a blocking step is waited for, then the undo runs shielded, and
+        CancelledError is raised after that.
+
+        Raises:
+            StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
+        """
+        # asyncio costs more than the rest of the import, and blocking runs need none of it.
+        from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
+
+        run = self._start()
+        driver = Asynchronous(run)
+        try:
+            await driver.drive(play(run))
+        finally:
+            self.context.current_step = None
+        if driver.cancelled is not None and run.failure is not driver.cancelled:
+            raise driver.cancelled from run.failure
+        return _ending(run)
+
+    def _start(self) -> RunState:
+        context = self.context
+        plan = (
+            self.registry
+            if isinstance(self.registry, Plan)
+            else self.registry.compiled(plan_of_registry)
+        )
+        callback = self.progress_callback
+        run = RunState(
+            plan,
+            context,
+            new_id=_uuid7,
+            clock=time.perf_counter,
+            on_progress=None if callback is None else lambda percent: callback(percent, 100),
+            listener=_Listeners(self._observers) if self._observers else None,
+        )
+        link_run(context, run)
+        if self._executed:
+            context.step_results.clear()
+            context.errors.clear()
+        self._executed = True
+        return run
+
+
+def run_awaitable(awaitable: Awaitable[Any]) -> Any:
+    """Run what an async function returned to its end, in an event loop of its own.
+
+    Raises:
+        AsyncStepError: An event loop already runs in this thread.
+    """
+    if running_loop():
+        getattr(awaitable, "close", lambda: None)()
+        raise AsyncStepError(
+            "this action is async, and an event loop already runs in this thread",
+            ways_out=("use `await action.run_async()`",),
+        )
+    import asyncio  # noqa: PLC0415 - only async work pays for it
+
+    async def body() -> Any:
+        return await awaitable
+
+    return asyncio.run(body())
+
+
+def _ending(run: RunState) -> RunResult:
+    if run.failure is not None:
+        raise run.failure
+    return {
+        "success": True,
+        "steps_executed": executed_steps(run),
+        "steps_total": len(run.plan.steps),
+    }
+
+
+class _Listeners:
+    """Tells observers what happens; one that raises is reported once and dropped."""
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = list(observers)
+
+    def __call__(self, event: Event) -> None:
+        for observer in tuple(self._observers):
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - telemetry must not fail a run
+                self._observers.remove(observer)
+                name = getattr(observer, "__qualname__", repr(observer))
+                print(
+                    f"observer {name} was dropped, it raised {type(error).__name__}: "
+                    f"{describe(error)}",
+                    file=sys.stderr,
+                )
+
+
+def _uuid7() -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7): ids of later runs sort after those of earlier ones."""
+    # Python offers it from 3.14 on.
+    millis = time.time_ns() // 1_000_000
+    digits = f"{millis:012x}7{os.urandom(2).hex()[1:]}"
+    variant = os.urandom(8)
+    tail = bytes([0x80 | variant[0] & 0x3F, *variant[1:]]).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{tail[:4]}-{tail[4:]}"
+
+
+def _by_hand(
+    wrapper: StepWrapper[Any], context: Any
+) -> StepResult | Awaitable[StepResult]:
+    from handrail.orchestrator.by_hand import run_by_hand  # noqa: PLC0415 - it imports asyncio
+
+    return run_by_hand(wrapper, context)
+
+
+drive_by_hand_with(_by_hand)

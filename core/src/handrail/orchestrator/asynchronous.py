@@ -1,0 +1,139 @@
+"""The asyncio driver: async steps run in the loop, blocking ones in a worker thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Mark, NotRun, Report
+from handrail.engine.machine import Machine
+from handrail.events import Event
+from handrail.orchestrator.calls import checked, guarded, target
+from handrail.plan.plan import PlannedStep
+from handrail.steps import is_async
+from handrail.wrapper import Attempt, Call, Raised, Sleep
+
+if TYPE_CHECKING:
+    from handrail.engine.state import RunState
+
+
+class Asynchronous:
+    """Drives one run inside a running event loop.
+
+    A cancellation waits for the blocking step in its thread, then the run is undone, shielded, and
+    CancelledError is raised after that.
+    """
+
+    def __init__(self, run: RunState) -> None:
+        self._run = run
+        self._pending: asyncio.CancelledError | None = None
+        self.cancelled: asyncio.CancelledError | None = None
+
+    async def drive(self, machine: Machine) -> None:
+        """Play `machine` to its end."""
+        command = _advance(machine, None)
+        while command is not None:
+            if command is UNDO_BEGINS:
+                self._pending = None
+                undo = asyncio.ensure_future(self._undo(machine))
+                command = await self._shielded(undo)
+            else:
+                command = _advance(machine, await self._perform(command))
+
+    async def _undo(self, machine: Machine) -> Any:
+        command = _advance(machine, None)
+        while command is not UNDO_ENDS:
+            if isinstance(command, PlannedStep):
+                context = self._run.context
+                context.current_step = command.name
+                answer = await self._call(
+                    command.step.rollback,
+                    (context, self._run.undo_result),
+                    inline=is_async(command.step, "rollback"),
+                )
+                command = _advance(machine, answer if isinstance(answer, Raised) else None)
+            else:
+                command = _advance(machine, await self._perform(command))
+        return _advance(machine, None)
+
+    async def _perform(self, command: Any) -> Any:
+        run = self._run
+        if isinstance(command, Event):
+            assert run.listener is not None
+            run.listener(command)
+            return None
+        if self._pending is not None and not run.undoing:
+            pending, self._pending = self._pending, None
+            return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
+        if isinstance(command, PlannedStep):
+            run.context.current_step = command.name
+            command = Attempt(command.step)
+        if isinstance(command, Attempt):
+            inline = is_async(command.step, "execute")
+            function, args = target(command, run.context)
+            return checked(command.step, await self._call(function, args, inline=inline))
+        if isinstance(command, Call):
+            owner = getattr(command.function, "__self__", None)
+            name = getattr(command.function, "__name__", "")
+            inline = command.inline or _is_async_method(owner, name, command.function)
+            return await self._call(command.function, command.args, inline=inline)
+        if isinstance(command, Report):
+            answer = guarded(run.reached, command.percent)
+            return answer if isinstance(answer, Raised) else None
+        if isinstance(command, Sleep):
+            try:
+                await asyncio.sleep(command.seconds)
+            except BaseException as error:  # noqa: BLE001 - the engine decides
+                return self._noticed(error)
+        return None
+
+    async def _call(self, function: Callable[..., Any], args: tuple[Any, ...], inline: bool) -> Any:
+        answer = (
+            guarded(function, *args) if inline else await self._in_thread(guarded, function, *args)
+        )
+        if not inspect.isawaitable(answer):
+            return answer
+        try:
+            return await answer
+        except BaseException as error:  # noqa: BLE001 - the engine decides
+            return self._noticed(error)
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        carried = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await self._shielded(loop.run_in_executor(None, carried.run, function, *args))
+
+    async def _shielded(self, future: asyncio.Future[Any]) -> Any:
+        """Wait for `future` whatever cancels this task; the cancellation is kept for later."""
+        while not future.done():
+            try:
+                await asyncio.shield(future)
+            except asyncio.CancelledError as error:
+                if future.cancelled():
+                    return Raised(error)
+                self._pending = self.cancelled = error
+            except BaseException:  # noqa: BLE001, S110 - read from the future below
+                pass
+        return future.result()
+
+    def _noticed(self, error: BaseException) -> Raised:
+        if isinstance(error, asyncio.CancelledError) and not self._run.undoing:
+            self.cancelled = error
+        return Raised(error)
+
+
+def _is_async_method(owner: Any, name: str, function: Callable[..., Any]) -> bool:
+    if owner is not None and name in ("can_skip", "rollback", "resume"):
+        return is_async(owner, name)
+    return inspect.iscoroutinefunction(function)
+
+
+def _advance(machine: Machine, answer: Any) -> Any:
+    """Return the next command, or None at the end."""
+    try:
+        return machine.send(answer)
+    except StopIteration:
+        return None

@@ -1,0 +1,83 @@
+"""Runs a wrapper whose `execute` is called directly: a unit test, or a wrapper around it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from handrail.errors import describe
+from handrail.orchestrator.calls import checked, guarded, target
+from handrail.steps import StepResult
+from handrail.wrapper import (
+    Attempt,
+    Call,
+    Interpretation,
+    Raised,
+    Revert,
+    Sleep,
+    StepWrapper,
+    interpret,
+)
+
+
+def run_by_hand(wrapper: StepWrapper[Any], context: Any) -> StepResult | Awaitable[StepResult]:
+    """Drive the layers of `wrapper`; return its result, or an awaitable once something is async."""
+    machine = interpret(wrapper, context)
+    command, answer = _next(machine, None)
+    while command is not None:
+        if isinstance(command, Sleep):
+            answer = guarded(time.sleep, command.seconds)
+        else:
+            answer = _ask(command, context)
+            if inspect.isawaitable(answer):
+                return _go_on(machine, command, answer, context)
+        command, answer = _next(machine, _settled(command, answer))
+    return _unwrapped(answer)
+
+
+async def _go_on(
+    machine: Interpretation, command: Any, awaitable: Awaitable[Any], context: Any
+) -> StepResult:
+    answer: Any = awaitable
+    while command is not None:
+        try:
+            if isinstance(command, Sleep):
+                answer = await asyncio.sleep(command.seconds)
+            elif inspect.isawaitable(answer):
+                answer = await answer
+        except BaseException as error:  # noqa: BLE001 - handed to the layer
+            answer = Raised(error)
+        command, answer = _next(machine, _settled(command, answer))
+        if command is not None and not isinstance(command, Sleep):
+            answer = _ask(command, context)
+    return _unwrapped(answer)
+
+
+def _next(machine: Interpretation, answer: Any) -> tuple[Any, Any]:
+    try:
+        return machine.send(answer), None
+    except StopIteration as stop:
+        return None, stop.value
+
+
+def _ask(command: Call | Attempt | Revert, context: Any) -> Any:
+    if isinstance(command, Revert):
+        outcome = command.outcome
+        if isinstance(outcome, Raised):
+            outcome = StepResult(success=False, error=describe(outcome.error))
+        return guarded(command.step.rollback, context, outcome)
+    function, args = target(command, context)
+    return guarded(function, *args)
+
+
+def _settled(command: Any, answer: Any) -> Any:
+    return checked(command.step, answer) if isinstance(command, Attempt) else answer
+
+
+def _unwrapped(answer: StepResult | Raised) -> StepResult:
+    if isinstance(answer, Raised):
+        raise answer.error
+    return answer

@@ -1,0 +1,115 @@
+"""The order of packs: derived from what they say of each other, never from luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from handrail.errors import Problem, near
+
+if TYPE_CHECKING:
+    from handrail.hookspecs import PackInfo
+    from handrail.origin import Origin
+
+
+class Contributor(Protocol):
+    """One enabled pack with its hooks loaded."""
+
+    @property
+    def id(self) -> str:
+        """Normalised distribution name."""
+        ...
+
+    @property
+    def origin(self) -> Origin:
+        """The pack and its version."""
+        ...
+
+    @property
+    def info(self) -> PackInfo:
+        """What the pack says of itself."""
+        ...
+
+    def implements(self, hook: str) -> bool:
+        """Whether the pack has a hook of that name."""
+        ...
+
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call the hook with those of the arguments that it takes."""
+        ...
+
+
+P = TypeVar("P", bound=Contributor)
+
+
+def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
+    """Sort packs so that each comes after those it wants before it, the smallest ready id first.
+
+    Returns the packs and the problems: a required pack that is missing, or a cycle, whose members
+    then come last in the order of their ids.
+    """
+    by_id = {pack.id: pack for pack in packs}
+    waits_for: dict[str, set[str]] = {name: set() for name in by_id}
+    problems: list[Problem] = []
+    for pack in packs:
+        waits_for[pack.id].update(name for name in pack.info.after if name in by_id)
+        for name in pack.info.before:
+            if name in by_id:
+                waits_for[name].add(pack.id)
+        for name in pack.info.requires:
+            if name in by_id:
+                waits_for[pack.id].add(name)
+            else:
+                problems.append(_missing(pack, name, by_id))
+    followers: dict[str, list[str]] = {name: [] for name in by_id}
+    for name, others in waits_for.items():
+        for other in others:
+            followers[other].append(name)
+    ready = [name for name, others in waits_for.items() if not others]
+    heapify(ready)
+    ordered: list[P] = []
+    while ready:
+        name = heappop(ready)
+        ordered.append(by_id[name])
+        for follower in followers[name]:
+            waits_for[follower].discard(name)
+            if not waits_for[follower]:
+                heappush(ready, follower)
+    if len(ordered) < len(by_id):
+        placed = {pack.id for pack in ordered}
+        stuck = sorted(name for name in by_id if name not in placed)
+        problems.append(_cycle([by_id[name] for name in stuck], waits_for))
+        ordered += [by_id[name] for name in stuck]
+    return ordered, problems
+
+
+def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
+    matches = near(name, known)
+    return Problem(
+        code="pack-required",
+        message=f"{pack.origin} requires the pack {name}, which is not installed or not on",
+        origins=(pack.origin,),
+        ways_out=(
+            *(f"did you mean {match}?" for match in matches[:1]),
+            f"pip install {name}",
+            f"or leave it out:  --no-pack {pack.id}",
+        ),
+    )
+
+
+def _cycle(stuck: list[Any], waits_for: dict[str, set[str]]) -> Problem:
+    # Walking from any stuck pack to one it waits for must come round.
+    path = [stuck[0].id]
+    while True:
+        following = min(name for name in waits_for[path[-1]])
+        if following in path:
+            loop = [*path[path.index(following) :], following]
+            break
+        path.append(following)
+    return Problem(
+        code="pack-cycle",
+        message=f"packs want to come after each other: {' after '.join(loop)}",
+        origins=tuple(pack.origin for pack in stuck if pack.id in loop),
+        ways_out=tuple(f"leave one out:  --no-pack {name}" for name in sorted(set(loop))),
+    )

@@ -1,0 +1,274 @@
+"""The frozen result of planning: Plan and PlannedStep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from handrail.origin import UNKNOWN, Origin
+from handrail.registry import Entry, StepRegistry, innermost
+from handrail.steps import BaseStep, is_async, overrides
+from handrail.wrapper import StepWrapper, is_layer
+
+if TYPE_CHECKING:
+    from numbers import Real
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A wrapper around a planned step, and who put it there.
+
+    Attributes:
+        name: Short name of the wrapper, such as `timing`.
+        origin: Where the wrapper came from.
+        wrapper: The wrapper itself.
+    """
+
+    name: str
+    origin: Origin
+    wrapper: StepWrapper[Any] = field(repr=False)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {"name": self.name, "origin": self.origin.to_dict()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlannedStep:
+    """One step of a plan; what is constant about it is read once, here.
+
+    Attributes:
+        name: What the step is called, whatever is wrapped around it.
+        names: Everything it answers to: its name, inner names, aliases.
+        step: The step with its layers around it.
+        weight: Its progress weight as it was given, as an exact fraction.
+        weight_share: Its part of the plan's total weight, 0.0 to 1.0.
+        layers: The layers that were put around it, outermost first.
+        origin: Where the step came from.
+        reason: Why it stands where it stands.
+        always_run: Whether it closes the plan whatever happens.
+        effects: Whether a dry run must not execute it.
+        plain: Whether nothing but its `execute` has to be called to run it.
+        skippable: Whether it has a `can_skip` of its own.
+        undoable: Whether it has a `rollback` of its own.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    step: BaseStep[Any] = field(repr=False)
+    weight: Fraction
+    weight_share: float
+    layers: tuple[Layer, ...]
+    origin: Origin
+    reason: str
+    always_run: bool
+    effects: bool
+    plain: bool
+    skippable: bool
+    undoable: bool
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "weight_share": self.weight_share,
+            "layers": [layer.to_dict() for layer in self.layers],
+            "origin": self.origin.to_dict(),
+            "reason": self.reason,
+            "undo": self.undoable,
+            "always_run": self.always_run,
+            "effects": self.effects,
+        }
+
+    @property
+    def identity(self) -> list[object]:
+        """What a fingerprint of the plan says of this step; the same on every machine."""
+        inner = type(innermost(self.step))
+        return [
+            self.name,
+            f"{inner.__module__}:{inner.__qualname__}",
+            self.origin.pack,
+            self.origin.version,
+            str(self.weight),
+            self.always_run,
+            [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """The steps of one action in their final order.
+
+    Attributes:
+        action: Name of the action.
+        steps: The steps; those with `always_run` come last.
+        origin: Where the action came from.
+    """
+
+    action: str
+    steps: tuple[PlannedStep, ...]
+    origin: Origin = UNKNOWN
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies the plan: the first 16 hex digits of a SHA-256 over its steps and layers."""
+        known = [self.action, [planned.identity for planned in self.steps]]
+        text = json.dumps(known, separators=(",", ":"), ensure_ascii=True)
+        return sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """The position of a step by every name that it answers to."""
+        return {
+            name: position
+            for position, planned in enumerate(self.steps)
+            for name in planned.names
+        }
+
+    @cached_property
+    def has_async(self) -> bool:
+        """Whether any step is written as `async def`."""
+        return any(is_async(planned.step) for planned in self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[PlannedStep]:
+        return iter(self.steps)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form: `action`, `fingerprint`, `origin` and `steps`."""
+        return {
+            "action": self.action,
+            "fingerprint": self.fingerprint,
+            "origin": self.origin.to_dict(),
+            "steps": [planned.to_dict() for planned in self.steps],
+        }
+
+    def diff(self, other: Plan) -> list[str]:
+        """Return what changes from this plan to `other`, one `+`, `-` or `~` line a step."""
+        mine = {planned.name: planned for planned in self.steps}
+        theirs = {planned.name: planned for planned in other.steps}
+        lines = [f"- {name} ({mine[name].origin})" for name in mine if name not in theirs]
+        before = [name for name in mine if name in theirs]
+        after = [name for name in theirs if name in mine]
+        for position, name in enumerate(theirs):
+            if name not in mine:
+                lines.append(f"+ {name} ({theirs[name].origin}), {theirs[name].reason}")
+            elif mine[name].identity != theirs[name].identity:
+                lines.append(f"~ {name}: {_change(mine[name], theirs[name])}")
+            elif before.index(name) != after.index(name):
+                lines.append(f"~ {name}: moved to place {position + 1}")
+        return lines
+
+
+def _change(old: PlannedStep, new: PlannedStep) -> str:
+    if [layer.name for layer in old.layers] != [layer.name for layer in new.layers]:
+        return f"layers {_stack(old)} became {_stack(new)}"
+    return f"{old.origin} became {new.origin}"
+
+
+def _stack(planned: PlannedStep) -> str:
+    return "(".join([layer.name for layer in planned.layers] + ["·"]) + ")" * len(planned.layers)
+
+
+def layer_name(wrapper: StepWrapper[Any]) -> str:
+    """Return the short name of a wrapper: `TimingStep` is `timing`."""
+    name = type(wrapper).__name__.removesuffix("Wrapper").removesuffix("Step") or "wrapper"
+    return "".join(
+        f"_{letter.lower()}" if letter.isupper() and place else letter.lower()
+        for place, letter in enumerate(name)
+    )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Draft:
+    """A step on its way into a plan, with what is known of it so far."""
+
+    entry: Entry
+    origin: Origin
+    reason: str
+    layers: list[Layer] = field(default_factory=list[Layer])
+
+    @property
+    def always_run(self) -> bool:
+        """Whether the step closes the plan."""
+        return bool(self.entry.step.always_run)
+
+
+def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
+    """Make the plan of `drafts`, which are in their final order."""
+    exact = _Exact()
+    weights = [exact(draft.entry.weight) for draft in drafts]
+    total = sum(weights)
+    even = 1 / len(drafts) if drafts else 0.0
+    return Plan(
+        action=action,
+        origin=origin,
+        steps=tuple(
+            _planned(draft, weight, float(weight / total) if total else even)
+            for draft, weight in zip(drafts, weights, strict=True)
+        ),
+    )
+
+
+class _Exact(dict["Real", Fraction]):
+    """Weights as people wrote them: 0.1 is one tenth, not its nearest binary float."""
+
+    def __call__(self, weight: Real) -> Fraction:
+        known = self.get(weight)
+        if known is None:
+            known = self[weight] = Fraction(str(weight))
+        return known
+
+
+def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
+    step: BaseStep[Any] = draft.entry.outermost
+    layers = tuple(draft.layers)
+    return PlannedStep(
+        name=draft.entry.name,
+        names=draft.entry.names,
+        step=step,
+        weight=weight,
+        weight_share=share,
+        layers=layers,
+        origin=draft.origin,
+        reason=draft.reason,
+        always_run=bool(step.always_run),
+        effects=bool(step.effects),
+        plain=not is_layer(step) and not overrides(step, "can_skip"),
+        skippable=overrides(step, "can_skip"),
+        undoable=overrides(step, "rollback"),
+    )
+
+
+def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> Plan:
+    """Plan the steps of a registry as they stand, with nobody else's edits.
+
+    `always_run` steps close the plan wherever they were registered.
+    """
+    drafts = base_drafts(registry, UNKNOWN)
+    ordinary = [draft for draft in drafts if not draft.always_run]
+    closing = [draft for draft in drafts if draft.always_run]
+    return freeze(action, ordinary + closing)
+
+
+def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:
+    """Return the steps of a registry as drafts that came from `origin`."""
+    return [
+        Draft(
+            entry=entry,
+            origin=origin,
+            reason="base",
+            layers=[
+                Layer(name=layer_name(wrapper), origin=origin, wrapper=wrapper)
+                for wrapper in reversed(entry.layers)
+            ],
+        )
+        for entry in registry.entries()
+    ]

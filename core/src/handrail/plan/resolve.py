@@ -1,0 +1,317 @@
+"""Base steps and edits -> a frozen Plan, or every problem at once. A pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import PlanError, Problem, near
+from handrail.origin import UNKNOWN, Origin
+from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
+from handrail.plan.tree import Block, Node, place
+from handrail.registry import Entry, innermost
+from handrail.wrapper import StepWrapper
+
+if TYPE_CHECKING:
+    from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
+
+Grants = Mapping[str, frozenset[str]]
+
+
+def resolve(
+    action: str,
+    base: Sequence[Draft],
+    edits: Sequence[EditSet],
+    *,
+    grants: Grants | None = None,
+    origin: Origin = UNKNOWN,
+    problems: Sequence[Problem] = (),
+) -> Plan:
+    """Work out the plan of `action`.
+
+    Insertions form a tree; then come replacements, layers and removals, each in the order of
+    `edits`. `always_run` steps close the plan.
+
+    Args:
+        action: Its name.
+        base: The steps of the action itself, in order.
+        edits: One set for each pack in pack order, the project's last.
+        grants: What each pack may do to steps of others, such as `replace acme-scan:scan_files`.
+        origin: Where the action came from.
+        problems: Those that are known already; they are reported together with the rest.
+
+    Raises:
+        PlanError: There are problems; it lists all of them.
+    """
+    work = _Resolution(base, edits, grants or {}, list(problems))
+    drafts = work.run()
+    if work.problems:
+        raise PlanError(action, work.problems)
+    return freeze(action, drafts, origin)
+
+
+@dataclass(slots=True)
+class _Resolution:
+    base: Sequence[Draft]
+    edits: Sequence[EditSet]
+    grants: Grants
+    problems: list[Problem]
+    anchors: dict[str, Node] = field(default_factory=dict[str, Node])
+    replaced: dict[int, Replacement] = field(default_factory=dict[int, "Replacement"])
+    removed: dict[int, Removal] = field(default_factory=dict[int, "Removal"])
+
+    def run(self) -> list[Draft]:
+        # An ordinary step that hangs on a closing one goes right before all of them.
+        first = [draft for draft in self.base if not draft.always_run]
+        roots = [Node(draft) for draft in first]
+        closing = [Node(draft) for draft in self.base if draft.always_run]
+        for node in roots + closing:
+            self._claim(node, node.draft.entry)
+        blocks = [
+            self._block(insertion) for edit_set in self.edits for insertion in edit_set.insertions
+        ]
+        for edit_set in self.edits:
+            for replacement in edit_set.replacements:
+                self._name_replacement(replacement)
+        ends = [block for block in blocks if block.insertion.anchor is None]
+        hanging = [block for block in blocks if block.insertion.anchor is not None]
+        appended = [node for block in ends for node in block.nodes]
+        roots += [node for node in appended if not node.draft.always_run]
+        closing += [node for node in appended if node.draft.always_run]
+        ordered, misplaced = place(roots + closing, hanging, self.anchors)
+        self.problems += misplaced
+        for edit_set in self.edits:
+            for replacement in edit_set.replacements:
+                self._replace(replacement)
+        for edit_set in self.edits:
+            for wrapping in edit_set.wrappings:
+                self._wrap(wrapping)
+        for edit_set in self.edits:
+            for removal in edit_set.removals:
+                self._remove(removal)
+        kept = [node.draft for node in ordered if id(node) not in self.removed]
+        return _closed(kept)
+
+    def _block(self, insertion: Any) -> Block:
+        where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
+        nodes = [
+            Node(Draft(entry=entry, origin=insertion.origin, reason=where), insertion)
+            for entry in insertion.entries
+        ]
+        for node in nodes:
+            self._claim(node, node.draft.entry)
+        return Block(insertion, nodes)
+
+    def _claim(self, node: Node, entry: Entry) -> None:
+        for name in entry.names:
+            holder = self.anchors.setdefault(name, node)
+            if holder is not node:
+                self._duplicate(name, node.draft.origin, holder)
+                return
+
+    def _duplicate(self, name: str, origin: Origin, holder: Node) -> None:
+        removed = any(
+            self.anchors.get(removal.name) is holder
+            for edit_set in self.edits
+            for removal in edit_set.removals
+        )
+        packs = sorted({origin.pack or "", holder.draft.origin.pack or ""} - {""})
+        self.problems.append(
+            Problem(
+                code="duplicate-step",
+                message=f"two steps answer to '{name}': one of {holder.draft.origin}, "
+                f"one of {origin}",
+                origins=(origin, holder.draft.origin),
+                details=tuple(each.place for each in (origin, holder.draft.origin) if each.place),
+                ways_out=(
+                    *(
+                        (f"to put a step in its place use registry.replace('{name}', ...)",)
+                        if removed
+                        else ()
+                    ),
+                    *(f"leave one out:  --no-pack {pack}" for pack in packs),
+                ),
+            )
+        )
+
+    def _name_replacement(self, replacement: Replacement) -> None:
+        """Make the names of a replacement known before anything is placed."""
+        target = self.anchors.get(replacement.name)
+        for name in replacement.entry.names:
+            holder = self.anchors.get(name)
+            if target is not None and holder is None:
+                self.anchors[name] = target
+            elif holder is not None and holder is not target:
+                self._duplicate(name, replacement.origin, holder)
+
+    def _replace(self, edit: Replacement) -> None:
+        node = self._target(edit.name, edit, "replaces")
+        if node is None or not self._allowed(node, edit, "replace"):
+            return
+        earlier = self.replaced.get(id(node))
+        if earlier is not None:
+            self.problems.append(_twice(edit, earlier, node.draft.entry.name))
+            return
+        self.replaced[id(node)] = edit
+        old = node.draft
+        new = edit.entry
+        new.layers = old.entry.layers
+        if new.layers:
+            new.layers[0].wrapped = new.step
+        new.names = tuple(dict.fromkeys((*new.names, *old.entry.names)))
+        node.draft = Draft(
+            entry=new,
+            origin=edit.origin,
+            reason=f"replaces {old.entry.name} of {old.origin}",
+            layers=old.layers,
+        )
+
+    def _wrap(self, edit: Wrapping) -> None:
+        node = self._target(edit.name, edit, "wraps")
+        if node is None:
+            return
+        draft = node.draft
+        if draft.entry.step.final:
+            self.problems.append(_final(edit, draft, "wrap"))
+            return
+        replaced = id(node) in self.replaced and edit.around is not None
+        if replaced and edit.around is not innermost(draft.entry.step):
+            return  # A layer around a step that is not in the plan any more.
+        inner = draft.entry.outermost
+        layer: Any = edit.layer if isinstance(edit.layer, StepWrapper) else edit.layer(inner)
+        if not isinstance(layer, StepWrapper):
+            self.problems.append(_no_layer(edit, layer))
+            return
+        if edit.around is not None and innermost(layer) is not edit.around:
+            self.problems.append(_other_step(edit, layer))
+            return
+        layer.wrapped = inner
+        draft.entry.layers.append(layer)
+        draft.layers.insert(0, Layer(name=layer_name(layer), origin=edit.origin, wrapper=layer))
+
+    def _remove(self, edit: Removal) -> None:
+        if edit.missing_ok and edit.name not in self.anchors:
+            return
+        node = self._target(edit.name, edit, "removes")
+        if node is None or not self._allowed(node, edit, "remove"):
+            return
+        replacement = self.replaced.get(id(node))
+        if replacement is not None and replacement.origin.pack != edit.origin.pack:
+            self.problems.append(_replaced_and_removed(edit, replacement))
+            return
+        self.removed[id(node)] = edit
+
+    def _target(self, name: str, edit: Any, verb: str) -> Node | None:
+        node = self.anchors.get(name)
+        if node is None:
+            matches = near(name, self.anchors)
+            owner = edit.origin.pack
+            self.problems.append(
+                Problem(
+                    code="unknown-step",
+                    message=f"{edit.origin} {verb} '{name}', which no step answers to",
+                    origins=(edit.origin,),
+                    details=tuple(
+                        line
+                        for line in (
+                            edit.origin.place,
+                            f"did you mean {' or '.join(matches)}?" if matches else "",
+                        )
+                        if line
+                    ),
+                    ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+                )
+            )
+        return node
+
+    def _allowed(self, node: Node, edit: Any, verb: str) -> bool:
+        """Whether `edit` may remove or replace a step that may be somebody else's."""
+        draft = node.draft
+        if draft.entry.step.final:
+            self.problems.append(_final(edit, draft, verb))
+            return False
+        owner, target = edit.origin.pack, draft.origin.pack
+        if owner is None or owner == target:
+            return True
+        grant = f"{verb} {target or 'local'}:{draft.entry.name}"
+        if grant in self.grants.get(owner, frozenset()):
+            return True
+        self.problems.append(
+            Problem(
+                code=f"{verb}-needs-grant",
+                message=f"{edit.origin} {verb}s {draft.entry.name} of {draft.origin}",
+                origins=(edit.origin, draft.origin),
+                details=(edit.origin.place,) if edit.origin.place else (),
+                ways_out=(
+                    f'allow it    [grants]  {owner} = ["{grant}"]',
+                    f'or drop it  [packs]   disable = ["{owner}"]',
+                ),
+            )
+        )
+        return False
+
+
+def _closed(drafts: list[Draft]) -> list[Draft]:
+    """Move `always_run` steps to the end, and say so where that changes who stands next to whom."""
+    ordinary = [draft for draft in drafts if not draft.always_run]
+    closing = [draft for draft in drafts if draft.always_run]
+    names = {name for draft in closing for name in draft.entry.names}
+    for draft in ordinary:
+        side, _, anchor = draft.reason.partition(" ")
+        if side in ("before", "after") and anchor in names:
+            draft.reason += ", moved before the steps that always run"
+    return ordinary + closing
+
+
+def _final(edit: Any, draft: Draft, verb: str) -> Problem:
+    owner = edit.origin.pack
+    return Problem(
+        code="final-step",
+        message=f"{edit.origin} wants to {verb} {draft.entry.name} of {draft.origin}, "
+        "which is final: nobody removes, replaces or wraps it",
+        origins=(edit.origin, draft.origin),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+    )
+
+
+def _twice(edit: Replacement, earlier: Replacement, name: str) -> Problem:
+    packs = sorted({edit.origin.pack or "", earlier.origin.pack or ""} - {""})
+    return Problem(
+        code="replaced-twice",
+        message=f"{earlier.origin} and {edit.origin} both replace {name}",
+        origins=(earlier.origin, edit.origin),
+        details=tuple(each.place for each in (earlier.origin, edit.origin) if each.place),
+        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
+    )
+
+
+def _replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
+    packs = sorted({edit.origin.pack or "", replacement.origin.pack or ""} - {""})
+    return Problem(
+        code="replaced-and-removed",
+        message=f"{replacement.origin} replaces {edit.name}, and {edit.origin} removes it",
+        origins=(replacement.origin, edit.origin),
+        details=tuple(each.place for each in (replacement.origin, edit.origin) if each.place),
+        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
+    )
+
+
+def _no_layer(edit: Wrapping, layer: object) -> Problem:
+    return Problem(
+        code="invalid-layer",
+        message=f"{edit.origin} wraps {edit.name} in {layer!r}, which is not a StepWrapper",
+        origins=(edit.origin,),
+        details=(edit.origin.place,) if edit.origin.place else (),
+    )
+
+
+def _other_step(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
+    return Problem(
+        code="foreign-layer",
+        message=f"{edit.origin} answered for {edit.name} with a {type(layer).__name__} around "
+        "another step",
+        origins=(edit.origin,),
+        ways_out=("return a wrapper made around the step that the hook was asked about",),
+    )

@@ -1,0 +1,326 @@
+"""The ordered, editable list of steps while a workflow is being set up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
+from handrail.steps import BaseStep
+from handrail.wrapper import StepWrapper
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from handrail.context import BaseStepContext
+
+    C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
+else:
+    from typing import TypeVar
+
+    C = TypeVar("C", bound="BaseStepContext")
+
+Wrapper = StepWrapper[Any] | Callable[[BaseStep[Any]], StepWrapper[Any]]
+IfMissing = Literal["error", "skip"]
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One place in a registry: a step, the layers put around it here, and its neighbours.
+
+    Attributes:
+        name: What the step is called in the plan; layers do not change it.
+        step: The step as it was given, without the layers.
+        weight: Its progress weight, read once.
+        names: Everything it answers to: its name, the names inside its wrappers, its aliases.
+        layers: Wrappers added with `wrap` or by `replace` carried over, the innermost first.
+    """
+
+    name: str
+    step: BaseStep[Any]
+    weight: Real
+    names: tuple[str, ...]
+    layers: list[StepWrapper[Any]] = field(default_factory=list[StepWrapper[Any]])
+    previous: Entry | None = None
+    next: Entry | None = None
+
+    @property
+    def outermost(self) -> BaseStep[Any]:
+        """The step with its layers around it."""
+        return self.layers[-1] if self.layers else self.step
+
+    @property
+    def owner(self) -> str:
+        """Class and module of the step, for messages."""
+        return owner_of(self.step)
+
+
+def owner_of(step: BaseStep[Any]) -> str:
+    """Return the class of `step` and the module it is from, for messages."""
+    cls = type(step)
+    module = getattr(step, "__module__", cls.__module__)
+    return f"{cls.__qualname__} of {module}"
+
+
+def innermost(step: BaseStep[Any]) -> BaseStep[Any]:
+    """Return the step inside all wrappers."""
+    while isinstance(step, StepWrapper):
+        step = step.wrapped
+    return step
+
+
+def entry_for(step: BaseStep[Any]) -> Entry:
+    """Read and check what a plan needs to know of `step`.
+
+    Raises:
+        InvalidStepError: It is no step, or its name or weight is missing or senseless.
+    """
+    if not isinstance(step, BaseStep):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(step, type):
+            raise InvalidStepError(f"{step.__name__} is a class: register {step.__name__}()")
+        raise InvalidStepError(f"{step!r} is not a step: derive it from BaseStep or use @step")
+    name = _read(step, "name")
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidStepError(
+            f"{owner_of(step)} has the name {name!r}; a step needs a name that is a non-empty string"
+        )
+    weight = _read(step, "progress_weight")
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise InvalidStepError(
+            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; it must be a number"
+        )
+    if not math.isfinite(weight) or weight < 0:
+        raise InvalidStepError(
+            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
+            "it must be finite and not below 0"
+        )
+    return Entry(name=name, step=step, weight=weight, names=_names_of(step, name))
+
+
+def _read(step: BaseStep[Any], attribute: str) -> Any:
+    try:
+        return getattr(step, attribute)
+    except Exception as error:
+        raise InvalidStepError(
+            f"{owner_of(step)}: its {attribute} cannot be read: {error}"
+        ) from error
+
+
+def _names_of(step: BaseStep[Any], name: str) -> tuple[str, ...]:
+    aliases = step.aliases
+    if type(step) is BaseStep or (not aliases and not isinstance(step, StepWrapper)):
+        return (name,)
+    names = {name: None}
+    current: BaseStep[Any] | None = step
+    while current is not None:
+        label = _read(current, "name")
+        if isinstance(label, str):
+            names[label] = None
+        aliases = current.aliases
+        if isinstance(aliases, str):
+            raise InvalidStepError(
+                f"aliases of step '{name}' must be a tuple of names, not the string {aliases!r}"
+            )
+        names.update(dict.fromkeys(aliases))
+        current = current.wrapped if isinstance(current, StepWrapper) else None
+    return tuple(names)
+
+
+class StepRegistry(Generic[C]):
+    """An ordered list of steps that can be edited by name.
+
+    A step answers to its name, to the names inside its wrappers and to its aliases, so an anchor
+    survives wrapping. Every operation takes constant time.
+    """
+
+    def __init__(self) -> None:
+        self._anchors: dict[str, Entry] = {}
+        self._first: Entry | None = None
+        self._last: Entry | None = None
+        self._count = 0
+        self._edits = 0
+        self._compiled: tuple[int, Any] | None = None
+
+    def register(self, step: BaseStep[C]) -> None:
+        """Append `step`.
+
+        Raises:
+            InvalidStepError: It is no usable step.
+            DuplicateStepError: One of its names is taken.
+        """
+        entry = entry_for(step)
+        self._claim(entry)
+        self._link(entry, after=self._last)
+
+    def unregister(self, name: str, missing_ok: bool = False) -> None:
+        """Remove the step that answers to `name`.
+
+        Raises:
+            StepNotFoundError: There is none, and `missing_ok` is false.
+        """
+        entry = self._anchors.get(name)
+        if entry is None:
+            if missing_ok:
+                return
+            raise StepNotFoundError.among(name, self._anchors)
+        self._unlink(entry)
+        for anchor in entry.names:
+            del self._anchors[anchor]
+
+    def insert_before(
+        self, name: str, step: BaseStep[C], *, if_missing: IfMissing = "error"
+    ) -> None:
+        """Put `step` right before the one that answers to `name`.
+
+        Args:
+            name: The anchor.
+            step: The new step.
+            if_missing: `skip` leaves the step out when there is no such anchor.
+
+        Raises:
+            StepNotFoundError: There is no such anchor; the message lists near names.
+            InvalidStepError: `step` is no usable step.
+            DuplicateStepError: One of its names is taken.
+        """
+        anchor = self._anchor(name, if_missing)
+        if anchor is not None:
+            entry = entry_for(step)
+            self._claim(entry)
+            self._link(entry, after=anchor.previous)
+
+    def insert_after(
+        self, name: str, step: BaseStep[C], *, if_missing: IfMissing = "error"
+    ) -> None:
+        """Put `step` right after the one that answers to `name`; see `insert_before`."""
+        anchor = self._anchor(name, if_missing)
+        if anchor is not None:
+            entry = entry_for(step)
+            self._claim(entry)
+            self._link(entry, after=anchor)
+
+    def replace(self, name: str, step: BaseStep[C]) -> None:
+        """Put `step` in the place of the one that answers to `name`, inside its layers.
+
+        The old names stay anchors.
+
+        Raises:
+            StepNotFoundError: There is no such step.
+            InvalidStepError: `step` is no usable step.
+            DuplicateStepError: One of its names is taken by another step.
+        """
+        old = self._anchor(name, "error")
+        assert old is not None
+        new = entry_for(step)
+        self._claim(new, instead_of=old)
+        new.names = tuple(dict.fromkeys((*new.names, *old.names)))
+        self._anchors.update(dict.fromkeys(new.names, new))
+        new.layers = old.layers
+        if new.layers:
+            new.layers[0].wrapped = new.step
+        self._link(new, after=old)
+        self._unlink(old)
+
+    def wrap(self, name: str, wrapper: Wrapper) -> None:
+        """Put a layer around the step that answers to `name`; the name stays what it is.
+
+        Args:
+            name: The step.
+            wrapper: A StepWrapper, or what makes one from the step, such as the class itself.
+
+        Raises:
+            StepNotFoundError: There is no such step.
+            InvalidStepError: `wrapper` makes no StepWrapper.
+        """
+        entry = self._anchor(name, "error")
+        assert entry is not None
+        inner = entry.outermost
+        layer = wrapper if isinstance(wrapper, StepWrapper) else wrapper(inner)
+        if not isinstance(layer, StepWrapper):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidStepError(f"{wrapper!r} made {layer!r}, which is not a StepWrapper")
+        layer.wrapped = inner
+        entry.layers.append(layer)
+        self._edits += 1
+
+    def get_steps(self) -> list[BaseStep[C]]:
+        """Return the steps in order, as a new list."""
+        return [entry.outermost for entry in self.entries()]
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of all weights."""
+        return math.fsum(float(entry.weight) for entry in self.entries())
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._anchors
+
+    def __iter__(self) -> Iterator[BaseStep[C]]:
+        return iter(self.get_steps())
+
+    def __repr__(self) -> str:
+        names = [entry.name for entry in self.entries()]
+        return f"<{type(self).__name__} {' -> '.join(names) or 'empty'}>"
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries in order."""
+        entry = self._first
+        while entry is not None:
+            yield entry
+            entry = entry.next
+
+    def compiled(self, make: Callable[[StepRegistry[C]], Any]) -> Any:
+        """Return `make(self)`, kept until the next edit."""
+        if self._compiled is None or self._compiled[0] != self._edits:
+            self._compiled = (self._edits, make(self))
+        return self._compiled[1]
+
+    def _anchor(self, name: str, if_missing: IfMissing) -> Entry | None:
+        entry = self._anchors.get(name)
+        if entry is None and if_missing != "skip":
+            raise StepNotFoundError.among(name, self._anchors)
+        return entry
+
+    def _claim(self, entry: Entry, instead_of: Entry | None = None) -> None:
+        for name in entry.names:
+            holder = self._anchors.get(name)
+            if holder is not None and holder is not instead_of:
+                raise DuplicateStepError(
+                    f"step name '{name}' of {entry.owner} is taken by step '{holder.name}' "
+                    f"({holder.owner})",
+                    ways_out=("give one of them another name, or use replace()",),
+                )
+        self._anchors.update(dict.fromkeys(entry.names, entry))
+
+    def _link(self, entry: Entry, after: Entry | None) -> None:
+        following = self._first if after is None else after.next
+        entry.previous, entry.next = after, following
+        if after is None:
+            self._first = entry
+        else:
+            after.next = entry
+        if following is None:
+            self._last = entry
+        else:
+            following.previous = entry
+        self._count += 1
+        self._edits += 1
+
+    def _unlink(self, entry: Entry) -> None:
+        if entry.previous is None:
+            self._first = entry.next
+        else:
+            entry.previous.next = entry.next
+        if entry.next is None:
+            self._last = entry.previous
+        else:
+            entry.next.previous = entry.previous
+        self._count -= 1
+        self._edits += 1

@@ -1,0 +1,244 @@
+"""Everything that is checked, for people and for CI: `nox` runs it all, `nox -l` lists it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nox
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+# What the demo runs, in an environment with core and the packs named here.
+DEMO_PACKS = ("utils",)
+DEMO = (
+    "handrail",
+    "run",
+    "examples/first_workflow/flows.py:collect",
+    "examples/first_workflow/readings",
+)
+
+# The lowest bounds have wheels up to this Python; a newer one needs newer dependencies.
+LOWEST_NEWEST_PYTHON = "3.13"
+LOWEST_PACKS = ("utils",)
+
+ROOT = Path(__file__).parent
+WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")
+PLUGINS = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("plugins/*/pyproject.toml"))
+PACKAGES = [Path("core"), *PLUGINS]
+
+# A missing Python is reported below, never downloaded.
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = True
+# Cheap ones first, and pytest's closing lines last.
+nox.options.sessions = ["lint", "docs", "typing", "core_alone", "lowest", "tests"]
+
+
+def project(package: Path) -> dict[str, Any]:
+    """Return the pyproject.toml of one package."""
+    return nox.project.load_toml(ROOT / package / "pyproject.toml")
+
+
+def supported_pythons() -> list[str]:
+    """Return the versions that the classifiers of core name, oldest first."""
+    return nox.project.python_versions(project(Path("core")))
+
+
+def candidates(version: str) -> Iterator[Path]:
+    """Yield every place where an interpreter of `version` may be; not all of them work."""
+    name = f"python{version}"
+    yield Path(sys.executable)
+    for folder in os.get_exec_path():
+        yield Path(folder, name)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from sorted(pyenv.glob(f"versions/{version}*/bin/{name}"), reverse=True)
+
+
+def interpreter(version: str) -> str | None:
+    """Return the path of a CPython of `version` that really runs, else None.
+
+    A name on PATH proves nothing: pyenv puts a shim there for each version it has, and the shim
+    of a version that is not switched on only fails. The path is that of the interpreter itself,
+    behind shims, links and virtual environments.
+    """
+    probe = (
+        "import os, sys; v = sys.version_info;"
+        "print(sys.implementation.name, f'{v[0]}.{v[1]}', os.path.realpath(sys.executable))"
+    )
+    for candidate in candidates(version):
+        if not candidate.is_file():
+            continue
+        try:
+            command = [candidate, "-I", "-c", probe]
+            answer = subprocess.check_output(
+                command, stderr=subprocess.DEVNULL, text=True, timeout=60
+            )
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if answer.startswith(f"cpython {version} "):
+            return answer.strip().split(" ", 2)[2]
+    return None
+
+
+def choose_pythons() -> dict[str, str]:
+    """Return the Pythons to test with: version -> interpreter.
+
+    `PYTHONS=3.11,3.13` asks for exactly those. Without it, every supported one that is here.
+    """
+    supported = supported_pythons()
+    asked = [part.strip() for part in os.environ.get("PYTHONS", "").split(",") if part.strip()]
+    if unsupported := [version for version in asked if version not in supported]:
+        sys.exit(
+            f"PYTHONS asks for {', '.join(unsupported)};"
+            f" core/pyproject.toml supports {', '.join(supported)}."
+        )
+    found = {version: interpreter(version) for version in asked or supported}
+    here = {version: path for version, path in found.items() if path}
+    missing = ", ".join(version for version, path in found.items() if not path)
+    if asked and missing:
+        sys.exit(
+            f"PYTHONS asks for Python {missing}, and none that runs is on PATH or under pyenv."
+            f" Install it, or leave it out of PYTHONS."
+        )
+    if not here:
+        sys.exit(f"No Python that is supported was found: {missing}.")
+    if missing:
+        print(f"Testing with Python {', '.join(here)}; not found: {missing}.", file=sys.stderr)
+    return here
+
+
+PYTHONS = choose_pythons()
+
+
+def with_pythons(versions: Iterable[str]) -> Callable[[Any], Any]:
+    """Run a session once for each version: `tests(3.11)`, `tests(3.12)`."""
+    params = [nox.param(PYTHONS[version], id=version) for version in versions]
+    return nox.parametrize("python", params)
+
+
+def ends(versions: Iterable[str], newest: str) -> list[str]:
+    """Return the oldest and the newest of the versions up to `newest`."""
+    fitting = sorted((v for v in versions if Version(v) <= Version(newest)), key=Version)
+    return [*fitting[:1], *fitting[1:][-1:]]
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of one dependency group of the workspace."""
+    return nox.project.dependency_groups(WORKSPACE, name)
+
+
+def install(session: nox.Session, *packages: Path, groups: tuple[str, ...] = ("test",)) -> None:
+    """Install packages of the workspace, editable, and dependency groups."""
+    editable = [part for package in packages for part in ("-e", str(package))]
+    session.install(*editable, *(line for name in groups for line in group(name)))
+
+
+def existing(*paths: str | Path) -> list[str]:
+    return [str(path) for path in paths if (ROOT / path).exists()]
+
+
+def lowest_pins(session: nox.Session, packages: list[Path]) -> list[str]:
+    """Return `name==lower bound` for all that the packages need from elsewhere."""
+    ours = set(WORKSPACE["tool"]["uv"]["sources"])
+    pins: dict[str, Version] = {}
+    lines = [line for package in packages for line in project(package)["project"]["dependencies"]]
+    for requirement in map(Requirement, lines):
+        if requirement.name in ours:
+            continue
+        bounds = [Version(s.version) for s in requirement.specifier if s.operator in (">=", "~=")]
+        if not bounds:
+            session.error(f"{requirement} has no lower bound")
+        pins[requirement.name] = max(*bounds, pins.get(requirement.name, Version("0")))
+    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def build_packages(session: nox.Session, packages: list[Path], out: Path) -> None:
+    """Build a source archive of each package and, from that archive, its wheel."""
+    session.install("build[uv]")
+    for package in packages:
+        command = ("python", "-m", "build", "--installer=uv", f"--outdir={out}", str(package))
+        session.run(*command, silent=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format, by ruff; `nox -s lint -- --fix` repairs what it can."""
+    session.install(*group("lint"))
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []), ".")
+    session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a broken link is an error."""
+    session.install(*group("docs"))
+    # The theme tells of a successor at every build; that is news for maintainers, not for a log.
+    env = {"NO_MKDOCS_2_WARNING": "1"}
+    session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the packages and `tests/typing` with mypy and pyright, both strict."""
+    install(session, *PACKAGES, groups=("test", "typing"))
+    session.run("mypy", *session.posargs)
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def core_alone(session: nox.Session) -> None:
+    """Test core where no pack is installed."""
+    install(session, Path("core"))
+    paths = existing("core/tests", "tests/unit", "tests/architecture")
+    session.run("pytest", *(session.posargs or ["-n", "2"]), *paths)
+
+
+@nox.session
+@with_pythons(ends(PYTHONS, LOWEST_NEWEST_PYTHON))
+def lowest(session: nox.Session) -> None:
+    """Test built wheels with the lowest dependencies they allow."""
+    packages = [Path("core"), *(Path("plugins", name) for name in LOWEST_PACKS)]
+    pins = lowest_pins(session, packages)
+    with tempfile.TemporaryDirectory(prefix="handrail-lowest-") as folder:
+        build_packages(session, packages, Path(folder))
+        wheels = [str(wheel) for wheel in sorted(Path(folder).glob("*.whl"))]
+        # Outside the workspace, or its sources would stand in for the wheels.
+        with session.chdir(folder):
+            session.install(*wheels, *pins, *group("test"))
+    tests = existing("core/tests", "tests/unit", *(package / "tests" for package in packages[1:]))
+    session.run("pytest", *(session.posargs or ["-n", "2"]), *tests)
+
+
+@nox.session
+@with_pythons(PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Test core, each pack, what crosses them, and the examples in the documentation."""
+    install(session, *PACKAGES)
+    session.run("pytest", *(session.posargs or ["-n", "2"]))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the first workflow of the tutorial for real."""
+    session.install("-e", "core", *(p for n in DEMO_PACKS for p in ("-e", f"plugins/{n}")))
+    session.run(*DEMO, *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build what is released into dist: all packages, or those named: `nox -s build -- utils`."""
+    known = {package.name: package for package in PACKAGES}
+    chosen = session.posargs or list(known)
+    if unknown := set(chosen) - set(known):
+        session.error(f"no package {', '.join(unknown)}; there are {', '.join(known)}")
+    build_packages(session, [known[name] for name in chosen], ROOT / "dist")

@@ -1,0 +1,124 @@
+"""`handrail actions`, and the group that `run` and `plan` share: its commands are actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.cli.output import plural, table
+from handrail.cli.session import session_of
+
+if TYPE_CHECKING:
+    from handrail.cli.local import Target
+    from handrail.cli.session import Session
+
+CommandFor = Callable[["Session", "Target"], click.Command]
+
+
+class ActionGroup(click.Group):
+    """A group whose commands are the installed actions, and the local ones that are named.
+
+    Options of the action may stand before its name too.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        command_for: CommandFor,
+        leaf_options: Callable[[], list[click.Parameter]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, subcommand_metavar="ACTION [ARGS]...", **kwargs)
+        self._command_for = command_for
+        self._leaf_options = leaf_options
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the installed actions that are on."""
+        return [
+            entry_point.name
+            for record in session_of(ctx).packs.records
+            if record.status in ("on", "required")
+            for entry_point in record.actions
+        ]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the action called `cmd_name` and return a command for it."""
+        from handrail.cli.local import find_target  # noqa: PLC0415 - loads what a run needs
+
+        session = session_of(ctx)
+        return self._command_for(session, find_target(session, cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command for the action that `args` begin with."""
+        return args[0], self.get_command(ctx, args[0]), args[1:]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move options that stand before the name of the action behind it."""
+        with_value = {
+            name
+            for option in self._leaf_options()
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        }
+        known = {name for option in self._leaf_options() for name in option.opts}
+        early: list[str] = []
+        rest = list(args)
+        while rest and rest[0].partition("=")[0] in known:
+            word = rest.pop(0)
+            early.append(word)
+            if word in with_value and rest:
+                early.append(rest.pop(0))
+        return super().parse_args(ctx, [*rest[:1], *early, *rest[1:]] if rest else early)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the installed actions with the pack that each is from."""
+        rows = _rows(session_of(ctx))
+        with formatter.section("Actions"):
+            if rows:
+                formatter.write_dl([(row[0], f"from {row[1]} {row[2]}") for row in rows])
+            else:
+                formatter.write_text("none installed; name one of your own, flows.py:NAME")
+
+
+def _rows(session: Session) -> list[Sequence[str]]:
+    from handrail.packs.docs import describe_target  # noqa: PLC0415 - reads source files
+
+    return [
+        (
+            entry_point.name,
+            record.id,
+            record.version,
+            describe_target(entry_point.value) or "-",
+            record.status if record.status == "on" else f"{record.status} {record.why}",
+        )
+        for record in session.packs.records
+        for entry_point in record.actions
+    ]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def actions(ctx: click.Context, as_json: bool) -> None:
+    """List the actions that can be run.
+
+    Reads what is installed, and imports none of it.
+    """
+    session = session_of(ctx)
+    rows = _rows(session)
+    if as_json:
+        keys = ("name", "pack", "version", "does", "status")
+        listed = [dict(zip(keys, row, strict=True)) for row in rows]
+        session.console.json({"actions": listed})
+        return
+    if not rows:
+        session.console.print("no installed pack brings an action")
+        session.console.print("run one of your own:  handrail run flows.py:NAME")
+        return
+    for line in table(("ACTION", "PACK", "VERSION", "DOES", "STATUS"), rows):
+        session.console.print(line)
+    session.console.print(f"{plural(len(rows), 'action')} · run one:  handrail run {rows[0][0]}")

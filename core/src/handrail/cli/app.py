@@ -1,0 +1,182 @@
+"""The `handrail` command: finds its subcommands without importing them, and ends with the right code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import handrail
+from handrail.cli.report import report
+from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
+from handrail.errors import ExitCode, HandrailError, NotFoundError, did_you_mean
+
+if TYPE_CHECKING:
+    from handrail.actions import Workflow
+
+# Name, module and function, and what it does: enough for `--help` to import nothing.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "actions": ("actions:actions", "List the actions that can be run."),
+    "config": ("config:config", "Show every setting and where it came from."),
+    "doctor": ("doctor:doctor", "Check this installation and this project."),
+    "packs": ("packs:packs", "List the installed packs, and why each is on or off."),
+    "plan": ("plan:plan", "Show what a run would do, and who put each step there."),
+    "run": ("run:run", "Run an action."),
+    "steps": ("steps:steps", "List the steps that packs offer."),
+}
+
+CONTEXT: dict[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "auto_envvar_prefix": None,
+}
+
+
+class Root(click.Group):
+    """Built-in commands first, then those of packs, by name only."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return [*COMMANDS, *self._pack_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command that was called; another one stays where it is."""
+        if cmd_name in COMMANDS:
+            module, _, function = COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(import_module(f"handrail.cli.{module}"), function)
+            return command
+        return pack_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` begin with."""
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            raise self._unknown(ctx, name)
+        return name, command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, the global options and the packs' commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        offered = self._pack_commands(ctx)
+        if offered:
+            with formatter.section("Commands from packs"):
+                formatter.write_dl([(name, f"from {owner}") for name, owner in offered.items()])
+        with formatter.section("Options anywhere on the command line"):
+            formatter.write_dl(list(GLOBAL_OPTIONS))
+
+    def _pack_commands(self, ctx: click.Context) -> dict[str, str]:
+        records = session_of(ctx).packs.records
+        return {
+            entry_point.name: str(record.origin)
+            for record in records
+            if record.status in ("on", "required")
+            for entry_point in record.commands
+            if entry_point.name not in COMMANDS
+        }
+
+    def _unknown(self, ctx: click.Context, name: str) -> HandrailError:
+        catalog = session_of(ctx).packs.catalog
+        hints = [did_you_mean(name, self.list_commands(ctx))]
+        if any(each.name == name for record in catalog.records for each in record.actions):
+            hints = [f"'{name}' is an action: handrail run {name}"]
+        hints.append(f"if a pack brings it: pip install handrail-{name}")
+        return NotFoundError(f"there is no command '{name}'", ways_out=hints)
+
+
+def pack_command(ctx: click.Context, name: str) -> click.Command | None:
+    """Import and return the command that a pack offers under `name`, if any does."""
+    session = session_of(ctx)
+    offered = [
+        entry_point.name
+        for record in session.packs.records
+        for entry_point in record.commands
+    ]
+    if name.rpartition(":")[2] not in offered:
+        return None
+    found = session.packs.catalog.load("commands", name)
+    if isinstance(found, click.Command):
+        return found
+    record, _ = session.packs.catalog.find("commands", name)
+    raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(f"handrail {handrail.__version__}")
+        ctx.exit()
+
+
+@click.command(cls=Root, context_settings=CONTEXT, invoke_without_command=True)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version.",
+)
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """Run workflows of steps that can be walked back.
+
+    \b
+    handrail run flows.py:nightly     run an action of your own
+    handrail plan ACTION              see what it would do, and who put each step there
+    handrail packs                    see what is installed, and why it is on or off
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run_command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run the `handrail` command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return _guarded(root, given, "handrail")
+
+
+def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
+    """Run a workflow with the options of `handrail run`, as a program of its own."""
+    from handrail.cli.run import command_for_workflow  # noqa: PLC0415 - loads what a run needs
+
+    program = os.path.basename(sys.argv[0]) or workflow.name
+    return _guarded(command_for_workflow(workflow), list(arguments), program)
+
+
+def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
+    session = Session()
+    try:
+        session, rest = take_globals(arguments)
+        answer = command.main(rest, prog_name=program, standalone_mode=False, obj=session)
+        sys.stdout.flush()
+        return answer if isinstance(answer, int) else ExitCode.DONE
+    except click.ClickException as error:
+        return _usage(session, error)
+    except (click.Abort, KeyboardInterrupt):
+        session.console.note("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has left, as `| head` does; say nothing, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be shown well
+        return report(session, error)
+
+
+def _usage(session: Session, error: click.ClickException) -> int:
+    if session.json:
+        session.console.json_line(
+            {"error": {"code": "usage", "message": error.format_message(), "exit_code": 2}}
+        )
+        return ExitCode.USAGE
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        session.console.note(context.get_usage())
+    label = session.console.style("error:", "red", "bold", err=True)
+    session.console.note(f"{label} {error.format_message()}")
+    if context is not None:
+        session.console.note(f"  {context.command_path} --help shows what it takes")
+    return ExitCode.USAGE

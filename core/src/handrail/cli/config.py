@@ -1,0 +1,44 @@
+"""`handrail config`: every setting and where it came from."""
+
+from __future__ import annotations
+
+import click
+
+from handrail.cli.output import table, to_json
+from handrail.cli.report import problem_lines
+from handrail.cli.session import session_of
+from handrail.errors import ExitCode
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def config(ctx: click.Context, as_json: bool) -> int:
+    """Show every setting and where it came from: a flag, a variable, a file and line, a default."""
+    session = session_of(ctx)
+    found = session.packs
+    problems = found.settings_problems
+    rows = found.settings.rows()
+    if as_json:
+        session.console.json(
+            {
+                "project": str(found.settings.project.folder),
+                "settings": [
+                    {"key": key, "value": value, "source": source} for key, value, source in rows
+                ],
+                "problems": [problem.to_dict() for problem in problems],
+            }
+        )
+    else:
+        session.console.print(f"project {found.settings.project.folder}")
+        shown = [(key, _text(value), source) for key, value, source in rows]
+        for line in table(("SETTING", "VALUE", "FROM"), shown):
+            session.console.print(line)
+        for number, problem in enumerate(problems, 1):
+            for line in problem_lines(session, problem, number):
+                session.console.note(line)
+    return ExitCode.USAGE if problems else ExitCode.DONE
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value)

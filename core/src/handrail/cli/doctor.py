@@ -1,0 +1,83 @@
+"""`handrail doctor`: is this installation, and this project, in order?"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+import handrail
+from handrail.cli.output import plural
+from handrail.cli.report import problem_lines
+from handrail.cli.session import Session, session_of
+from handrail.errors import ExitCode, PackError, Problem
+
+if TYPE_CHECKING:
+    from handrail.packs.installed import InstalledPacks
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> int:
+    """Check this installation and this project, and say what to do.
+
+    Every pack that is on is loaded, one by one, so this finds what `handrail packs` cannot see.
+    """
+    session = session_of(ctx)
+    found = session.packs
+    settings = found.settings_problems
+    packs = (*_unloadable(found), *found.problems)
+    code = ExitCode.USAGE if settings else (ExitCode.PACK if packs else ExitCode.DONE)
+    if as_json:
+        session.console.json(
+            {
+                "handrail": handrail.__version__,
+                "python": platform.python_version(),
+                "environment": sys.prefix,
+                "project": str(found.settings.project.folder),
+                "packs": len(found.records),
+                "problems": [problem.to_dict() for problem in (*settings, *packs)],
+            }
+        )
+        return code
+    _show(session, found, settings, packs)
+    return code
+
+
+def _show(
+    session: Session,
+    found: InstalledPacks,
+    settings: tuple[Problem, ...],
+    packs: tuple[Problem, ...],
+) -> None:
+    console = session.console
+    good, bad = console.style("✓", "green"), console.style("✗", "red")
+    console.print(f"{good} handrail {handrail.__version__} · Python {platform.python_version()}")
+    console.print(f"{good} environment {sys.prefix}")
+    project = found.settings.project
+    named = project.file.name if project.file is not None else "no handrail.toml, so the defaults"
+    console.print(f"{bad if settings else good} project {project.folder} ({named})")
+    counts: dict[str, int] = {}
+    for record in found.records:
+        counts[record.status] = counts.get(record.status, 0) + 1
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    console.print(
+        f"{bad if packs else good} {plural(len(found.records), 'pack')}"
+        f"{f' ({listed})' if listed else ''}"
+    )
+    for number, problem in enumerate((*settings, *packs), 1):
+        console.print()
+        for line in problem_lines(session, problem, number):
+            console.print(line)
+
+
+def _unloadable(found: InstalledPacks) -> tuple[Problem, ...]:
+    """Load every pack that is on; return what stops any of them."""
+    try:
+        found.contributors()
+    except PackError as error:
+        return error.problems
+    return ()

@@ -1,0 +1,174 @@
+"""What a run shows while it goes on: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from handrail import events
+from handrail.cli.output import SCHEMA, WIDTH, Console, plural, seconds, to_json
+
+if TYPE_CHECKING:
+    from handrail.events import Event
+
+_REFRESH = 0.1  # Seconds between two drawings of the moving line.
+
+
+class JsonView:
+    """Writes one event per line to standard output."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, event: Event) -> None:
+        """Write `event` with the time, in seconds since the epoch."""
+        self._console.out.write(
+            to_json({"schema": SCHEMA, "time": round(time.time(), 3), **event.to_dict()}) + "\n"
+        )
+        self._console.out.flush()
+
+
+class LineView:
+    """Writes a line to standard error for each step that ends; on a terminal one line moves."""
+
+    def __init__(self, console: Console, *, moving: bool) -> None:
+        self._console = console
+        self._moving = moving
+        self._width = 12
+        self._steps = 0
+        self._ended = 0
+        self._percent = 0
+        self._step: str | None = None
+        self._began = 0.0
+        self._started = time.monotonic()
+        self._within: tuple[float, float] | None = None
+        self._drawn = 0.0
+        self._dirty = False
+        self._undoing = False
+
+    def __call__(self, event: Event) -> None:
+        """Show `event`."""
+        handler = getattr(self, f"_on_{type(event).__name__}", None)
+        if handler is not None:
+            handler(event)
+            self._draw()
+
+    def close(self) -> None:
+        """Wipe the moving line."""
+        if self._dirty:
+            self._console.err.write("\r\x1b[2K")
+            self._console.err.flush()
+            self._dirty = False
+
+    def _on_RunStarted(self, event: events.RunStarted) -> None:
+        self._steps = len(event.steps)
+        self._width = max([12, *(len(name) for name in event.steps)])
+        self._started = time.monotonic()
+
+    def _on_StepStarted(self, event: events.StepStarted) -> None:
+        self._step, self._began, self._within = event.step, time.monotonic(), None
+
+    def _on_StepSkipped(self, event: events.StepSkipped) -> None:
+        self._end("-", event.step, "", "skipped", "dim")
+
+    def _on_StepFinished(self, event: events.StepFinished) -> None:
+        preview = event.data.get("preview")
+        text = "" if preview else brief(event.data)
+        self._end("✓", event.step, seconds(event.took), text, "green")
+        if isinstance(preview, list):
+            for line in preview:  # pyright: ignore[reportUnknownVariableType]
+                self._line(f"     {line}")
+
+    def _on_StepFailed(self, event: events.StepFailed) -> None:
+        self._end("✗", event.step, seconds(event.took), event.error, "red")
+
+    def _on_UndoStarted(self, event: events.UndoStarted) -> None:
+        self._undoing, self._step = True, None
+
+    def _on_StepUndone(self, event: events.StepUndone) -> None:
+        self._end("↶", event.step, seconds(event.took), "undone", "yellow")
+
+    def _on_UndoFailed(self, event: events.UndoFailed) -> None:
+        self._end("✗", event.step, seconds(event.took), f"undo failed: {event.error}", "red")
+
+    def _on_StepProgressed(self, event: events.StepProgressed) -> None:
+        self._within = (event.current, event.total)
+
+    def _on_ProgressChanged(self, event: events.ProgressChanged) -> None:
+        self._percent = event.percent
+
+    def _on_MessageLogged(self, event: events.MessageLogged) -> None:
+        about = f" ({event.file})" if event.file else ""
+        self._line(f"   · {event.name}{about} {brief(event.data, limit=6)}".rstrip())
+
+    def _on_MetricsMeasured(self, event: events.MetricsMeasured) -> None:
+        self._line(f"   · {event.category} {brief(event.value, limit=6)}".rstrip())
+
+    def _on_InterruptReceived(self, event: events.InterruptReceived) -> None:
+        if event.undoing:
+            text = "the undo goes on; Ctrl-C again stops it and leaves things behind"
+        else:
+            text = "interrupted: undoing what was done"
+        self._line(self._console.style(text, "yellow", err=True))
+
+    def _on_RunFinished(self, _event: events.RunFinished) -> None:
+        self.close()
+        self._step = None
+
+    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+        self._ended += not self._undoing
+        self._step, self._within = None, None
+        mark = self._console.style(mark, style, err=True)
+        line = f" {mark} {step:<{self._width}} {took:>7}  {text}"
+        self._line(line.rstrip())
+
+    def _line(self, text: str) -> None:
+        self.close()
+        self._console.note(text)
+        self._console.err.flush()
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if not self._moving or self._step is None or now - self._drawn < _REFRESH:
+            return
+        self._drawn = now
+        size = min(WIDTH, shutil.get_terminal_size().columns)
+        took = seconds(now - self._began)
+        line = f" ▸ {self._step:<{self._width}} {took:>7}  {self._bar(now)}"
+        overall = f"  {self._percent} %  {self._ended} of {self._steps}"
+        self._console.err.write("\r\x1b[2K" + (line + overall)[: size - 1])
+        self._console.err.flush()
+        self._dirty = True
+
+    def _bar(self, now: float) -> str:
+        if self._within is None:
+            return ""
+        current, total = self._within
+        share = current / total
+        filled = int(share * 16)
+        took = now - self._began
+        left = took / share - took if share > 0 else 0.0
+        eta = f"  ETA {seconds(left)}" if share > 0 and took > 1 else ""
+        return f"{'█' * filled}{'░' * (16 - filled)} {int(share * 100):3d} %  {current:g}/{total:g}{eta}"
+
+
+def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
+    """Return the plain values of `data` as `key=value`, or its `summary`."""
+    summary = data.get("summary")
+    if isinstance(summary, str):
+        return summary
+    plain = [
+        f"{key}={_short(value)}"
+        for key, value in data.items()
+        if isinstance(value, str | int | float | bool)
+    ]
+    more = len(data) - len(plain[:limit])
+    tail = f" +{more}" if more and plain else (plural(more, "value") if more else "")
+    return " ".join(plain[:limit]) + tail
+
+
+def _short(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,322 @@
+"""Options and arguments from a pydantic params model, and the params from what was typed."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import tomllib
+import types
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
+
+import click
+from click.core import ParameterSource
+
+from handrail.errors import ParamsError
+from handrail.params import Argument, FromEnv, Option
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+PathOf = tuple[str, ...]
+
+_METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret param: read from a variable, never from the command line."""
+
+    path: PathOf
+    variable: str
+    option: str
+
+
+@dataclass(slots=True)
+class ParamOptions:
+    """The click parameters that stand for the fields of a model.
+
+    Attributes:
+        parameters: Arguments and options, in the order of the fields.
+        paths: The field behind each parameter, as the way to it through nested models.
+        labels: What a person calls each field: its option, or its argument.
+        secrets: Fields that come from a variable.
+    """
+
+    parameters: list[click.Parameter] = field(default_factory=list[click.Parameter])
+    paths: dict[str, PathOf] = field(default_factory=dict[str, PathOf])
+    labels: dict[PathOf, str] = field(default_factory=dict[PathOf, str])
+    secrets: list[Secret] = field(default_factory=list[Secret])
+
+
+def options_of(
+    model: type[BaseModel] | None, action: str, taken: Collection[str] = ()
+) -> ParamOptions:
+    """Return the parameters for `model`.
+
+    Args:
+        model: The params model, or None for an action without one.
+        action: Name of the action, for the variables of secrets.
+        taken: Option names that belong to the command; a field of such a name has only `-p`.
+    """
+    made = ParamOptions()
+    if model is not None:
+        _add_model(made, model, action, (), set(taken))
+    return made
+
+
+def _add_model(
+    made: ParamOptions, model: type[BaseModel], action: str, prefix: PathOf, taken: set[str]
+) -> None:
+    for name, info in model.model_fields.items():
+        path = (*prefix, info.alias or name)
+        kind = _without_none(info.annotation)
+        option = "--" + "-".join((*prefix, name)).replace("_", "-").lower()
+        made.labels[path] = f"-p {'.'.join(path)}"
+        if _is_secret(kind):
+            _add_secret(made, info, action, path, option)
+        elif _is_model(kind):
+            _add_model(made, cast("type[BaseModel]", kind), action, path, taken)
+        elif _has_option(kind) and (option not in taken or _marker(info, Argument)):
+            _add_parameter(made, info, kind, path, option, taken)
+
+
+def _add_parameter(
+    made: ParamOptions, info: FieldInfo, kind: Any, path: PathOf, option: str, taken: set[str]
+) -> None:
+    identifier = "__".join(("param", *path)).lower()
+    several, item = _items(kind)
+    made.paths[identifier] = path
+    if _marker(info, Argument) is not None:
+        metavar = path[-1].upper()
+        made.labels[path] = metavar
+        made.parameters.append(
+            click.Argument(
+                [identifier],
+                required=False,
+                nargs=-1 if several else 1,
+                metavar=f"[{metavar}]{'...' if several else ''}"
+                if not info.is_required()
+                else f"{metavar}{'...' if several else ''}",
+                type=_click_type(item),
+            )
+        )
+        return
+    named = _marker(info, Option)
+    names = list(named.names) if named is not None else [option]
+    taken.update(names)
+    made.labels[path] = max(names, key=len)
+    if item is bool and not several:
+        longest = max(names, key=len)
+        off = "--no-" + longest.removeprefix("--")
+        names = [f"{name}/{off}" if name == longest else name for name in names]
+    made.parameters.append(
+        click.Option(
+            [identifier, *names],
+            help=_help(info),
+            multiple=several,
+            default=None,
+            type=None if item is bool else _click_type(item),
+            metavar=None if item is bool else _metavar(item),
+        )
+    )
+
+
+def _add_secret(
+    made: ParamOptions, info: FieldInfo, action: str, path: PathOf, option: str
+) -> None:
+    marker = _marker(info, FromEnv)
+    variable = "_".join(("HANDRAIL", action, *path)).upper().replace("-", "_").replace(".", "_")
+    if marker is not None:
+        variable = marker.variable
+    identifier = "__".join(("secret", *path)).lower()
+    made.labels[path] = f"the variable {variable}"
+    made.secrets.append(Secret(path=path, variable=variable, option=identifier))
+    made.parameters.append(
+        click.Option(
+            [identifier, f"{option}-env"],
+            metavar="VARIABLE",
+            help=f"{_help(info)}  The secret is read from this variable, by default {variable}.",
+        )
+    )
+
+
+def _help(info: FieldInfo) -> str:
+    text = (info.description or "").strip()
+    if info.is_required():
+        return f"{text}  [required]".strip()
+    default = info.get_default(call_default_factory=False)
+    if default is None or default == [] or info.default_factory is not None or default == "":
+        return text
+    shown = default.value if isinstance(default, enum.Enum) else default
+    if "secret" in type(default).__name__.lower():
+        return text
+    return f"{text}  [default: {shown}]".strip()
+
+
+def _marker(info: FieldInfo, kind: type[Any]) -> Any:
+    for entry in info.metadata:
+        if isinstance(entry, kind):
+            return entry
+        if entry is kind:
+            return kind()
+    return None
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [each for each in get_args(annotation) if each is not type(None)]
+        return rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007 - made at run time
+    return annotation
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and hasattr(kind, "model_fields")
+
+
+def _is_secret(kind: Any) -> bool:
+    return isinstance(kind, type) and hasattr(kind, "get_secret_value")
+
+
+def _items(kind: Any) -> tuple[bool, Any]:
+    """Return whether `kind` holds several items, and the type of one."""
+    origin = get_origin(kind)
+    if origin in (list, set, frozenset, Sequence, Collection, Iterable):
+        return True, _without_none((get_args(kind) or (str,))[0])
+    if origin is tuple and get_args(kind)[1:] == (Ellipsis,):
+        return True, _without_none(get_args(kind)[0])
+    if kind in (list, set, frozenset):
+        return True, str
+    return False, kind
+
+
+def _has_option(kind: Any) -> bool:
+    """Whether text on the command line can stand for a value; `-p` takes JSON for the rest."""
+    several, item = _items(kind)
+    if get_origin(item) in (Union, types.UnionType):
+        return all(_has_option(each) and not _items(each)[0] for each in get_args(item))
+    if get_origin(item) is Literal:
+        return True
+    if get_origin(item) is not None or _is_model(item) or item is dict or item is Any:
+        return False
+    return isinstance(item, type) and not (several and _is_secret(item))
+
+
+def _click_type(kind: Any) -> Any:
+    # Values stay text: pydantic reads them, so that all mistakes are reported together.
+    if get_origin(kind) is Literal:
+        return click.Choice([str(each) for each in get_args(kind)])
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return click.Choice([str(each.value) for each in kind])
+    if isinstance(kind, type) and issubclass(kind, os.PathLike):
+        return click.Path()
+    return click.STRING
+
+
+def _metavar(kind: Any) -> str | None:
+    if get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, enum.Enum)):
+        return None
+    if isinstance(kind, type):
+        return _METAVARS.get(kind, kind.__name__.upper())
+    return "VALUE"
+
+
+def params_from(
+    context: click.Context,
+    options: ParamOptions,
+    *,
+    file: str | None = None,
+    pairs: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the params that were given: options, over `-p`, over the params file, over secrets.
+
+    Raises:
+        click.UsageError: A `-p` or the file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    params: dict[str, Any] = {}
+    for secret in options.secrets:
+        variable = context.params.get(secret.option) or secret.variable
+        if variable in environ:
+            _put(params, secret.path, environ[variable])
+        elif context.params.get(secret.option):
+            raise click.UsageError(f"the variable {variable} is not set")
+    if file is not None:
+        _merge(params, _read_file(file))
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"-p takes key=value, not '{pair}'")
+        path = tuple(name.strip().split("."))
+        if any(secret.path == path for secret in options.secrets):
+            raise click.UsageError(
+                f"'{name}' is a secret and is read from a variable, never from the command line"
+            )
+        _put(params, path, _parsed(text))
+    for identifier, path in options.paths.items():
+        if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[identifier]
+        _put(params, path, list(value) if isinstance(value, tuple) else value)
+    return params
+
+
+def _put(params: dict[str, Any], path: PathOf, value: Any) -> None:
+    for name in path[:-1]:
+        inner = params.get(name)
+        if not isinstance(inner, dict):
+            inner = params[name] = {}
+        params = cast("dict[str, Any]", inner)
+    params[path[-1]] = value
+
+
+def _merge(params: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        mine = params.get(name)
+        if isinstance(mine, dict) and isinstance(value, Mapping):
+            _merge(cast("dict[str, Any]", mine), cast("Mapping[str, Any]", value))
+        else:
+            params[name] = value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _read_file(name: str) -> dict[str, Any]:
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+        read = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise click.UsageError(f"--params {name}: {error.strerror or error}") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
+        raise click.UsageError(f"--params {name} is not valid {kind}: {error}") from error
+    if not isinstance(read, dict):
+        raise click.UsageError(f"--params {name} holds {type(read).__name__}; it must be an object")
+    return cast("dict[str, Any]", read)
+
+
+def labelled(error: ParamsError, options: ParamOptions) -> ParamsError:
+    """Return `error` with each field called what a person typed, or would have to type."""
+    named: list[tuple[str, str]] = []
+    for path, text in error.fields:
+        parts = tuple(path.split("."))
+        known = next(
+            (parts[:end] for end in range(len(parts), 0, -1) if parts[:end] in options.labels), None
+        )
+        label = options.labels[known] if known else path
+        rest = ".".join(parts[len(known) :]) if known else ""
+        named.append((f"{label} [{rest}]" if rest else label, text))
+    better = ParamsError(error.action, named, ways_out=error.ways_out)
+    better.__cause__ = error.__cause__
+    return better

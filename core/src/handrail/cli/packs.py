@@ -1,0 +1,104 @@
+"""`handrail packs`: what is installed, and why each pack is on or off."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from handrail.cli.output import plural, table
+from handrail.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from handrail.packs.record import PackRecord
+
+STYLES = {
+    "on": "green",
+    "off": "dim",
+    "broken": "red",
+    "incompatible": "red",
+    "required": "green",
+    "policy": "cyan",
+}
+
+
+def names(entries: object) -> str:
+    """Return up to three names of entry points, or their number, or a dash."""
+    listed = [entry.name for entry in entries]  # type: ignore[attr-defined]
+    if not listed:
+        return "-"
+    return ", ".join(listed) if len(listed) <= 2 else str(len(listed))
+
+
+def to_dict(record: PackRecord) -> dict[str, object]:
+    """Return the JSON form of a pack in a listing."""
+    return {
+        "name": record.id,
+        "version": record.version,
+        "summary": record.summary,
+        "status": record.status,
+        "why": record.why,
+        "actions": [each.name for each in record.actions],
+        "steps": [each.name for each in record.steps],
+        "commands": [each.name for each in record.commands],
+        "hooks": [each.value for each in record.hooks],
+        "location": record.location,
+        "problems": [problem.to_dict() for problem in record.problems],
+    }
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def packs(ctx: click.Context, as_json: bool) -> None:
+    """List the installed packs, and why each is on or off.
+
+    Reads what is installed, and imports none of it, so it works with broken packs too.
+    """
+    session = session_of(ctx)
+    records = session.packs.records
+    if as_json:
+        session.console.json({"packs": [to_dict(record) for record in records]})
+        return
+    show_settings_problems(session)
+    if not records:
+        session.console.print("no packs are installed")
+        session.console.print(f"searched {where()}; install one:  pip install handrail-utils")
+        return
+    rows = [
+        (
+            record.id,
+            record.version or "?",
+            names(record.actions),
+            str(len(record.steps) or "-"),
+            names(record.commands),
+            record.status,
+            record.why,
+        )
+        for record in records
+    ]
+    head = ("PACK", "VERSION", "ACTIONS", "STEPS", "COMMANDS", "STATUS", "WHY")
+    lines = table(head, rows)
+    session.console.print(lines[0])
+    for record, line in zip(records, lines[1:], strict=True):
+        style = STYLES.get(record.status)
+        text = line
+        if style is not None and style != "green":
+            text = session.console.style(line, style)
+        session.console.print(text)
+    session.console.print(f"{plural(len(records), 'pack')}, none imported · {where()}")
+    if any(record.status in ("broken", "incompatible") for record in records):
+        session.console.print("what is wrong, and what to do:  handrail doctor")
+
+
+def show_settings_problems(session: Session) -> None:
+    """Tell about settings that could not be used, without stopping."""
+    for problem in session.packs.settings_problems:
+        session.console.note(f"warning: {problem.message}")
+
+
+def where() -> str:
+    """Return the environment that was searched, and its Python."""
+    return f"{sys.prefix} · Python {platform.python_version()}"

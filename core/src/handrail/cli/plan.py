@@ -1,0 +1,115 @@
+"""`handrail plan`: what a run would do, and who put each step there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.cli.actions import ActionGroup
+from handrail.cli.options import labelled, options_of, params_from
+from handrail.cli.output import percent, plural, table
+from handrail.errors import ExitCode, ParamsError
+
+if TYPE_CHECKING:
+    from handrail.cli.local import Target
+    from handrail.cli.session import Session
+    from handrail.plan.plan import Plan, PlannedStep
+
+
+def plan_options() -> list[click.Parameter]:
+    """Return the options that `plan` has for every action."""
+    return [
+        click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
+        click.Option(
+            ["-p", "pairs"], multiple=True, metavar="KEY=VALUE", help="Set one param. Repeatable."
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Write JSON."),
+    ]
+
+
+def command_for(session: Session, target: Target) -> click.Command:
+    """Return the command that plans `target`."""
+    shared = plan_options()
+    taken = {name for parameter in shared for name in parameter.opts} | {"--help", "-h"}
+    action_class = target.action_class
+    options = options_of(action_class.params_model, action_class.action_name, taken)
+
+    def callback(**values: Any) -> int:
+        context = click.get_current_context()
+        params = params_from(context, options, file=values["params"], pairs=values["pairs"])
+        try:
+            action = action_class.partial(params, packs=session.packs)
+        except ParamsError as error:
+            raise labelled(error, options) from error.__cause__
+        plan = action.plan()
+        if values["as_json"]:
+            session.console.json(plan.to_dict())
+        elif plan.steps:
+            for line in plan_lines(session, plan):
+                session.console.print(line)
+        else:
+            session.console.print(f"{plan.action} has no steps; it runs in one piece")
+        return ExitCode.DONE
+
+    return click.Command(
+        target.name,
+        params=[*options.parameters, *shared],
+        callback=callback,
+        help=f"Show the plan of {target.name}. Params may be left out.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+@click.command(
+    cls=ActionGroup,
+    command_for=command_for,
+    leaf_options=plan_options,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+def plan() -> None:
+    """Show what a run would do, and who put each step there.
+
+    Nothing is run, and no target is touched. ACTION is named as for `handrail run`.
+    """
+
+
+def plan_lines(session: Session, plan: Plan) -> list[str]:
+    """Return the plan as a table with a head and a foot."""
+    console = session.console
+    head = f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}"
+    rows: list[tuple[str, ...]] = []
+    for number, planned in enumerate(plan.steps, 1):
+        rows.append(
+            (
+                f"{number:2d}",
+                planned.name,
+                f"{percent(planned.weight_share):>5}",
+                "yes" if planned.undoable else "-",
+                str(planned.origin),
+                planned.reason,
+                _remarks(planned),
+            )
+        )
+        if planned.layers:
+            stack = "(".join([layer.name for layer in planned.layers] + ["·"])
+            owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
+            rows.append(
+                ("", f"└ {stack}{')' * len(planned.layers)}", "", "", owners, "outermost first", "")
+            )
+    lines = table((" #", "STEP", "SHARE", "UNDO", "FROM", "WHY HERE", ""), rows)
+    lines[0] = console.style(lines[0], "dim")
+    off = [f"{record.id} ({record.why})" for record in session.packs.records if record.status == "off"]
+    foot = [f"Off: {', '.join(off)}"] if off else []
+    return [console.style(head, "bold"), *lines, *foot]
+
+
+def _remarks(planned: PlannedStep) -> str:
+    remarks: list[str] = []
+    if planned.always_run:
+        remarks.append("always runs")
+    if planned.step.final:
+        remarks.append("final")
+    if not planned.effects:
+        remarks.append("only reads")
+    return ", ".join(remarks)

@@ -1,0 +1,79 @@
+"""How errors look: one message, where it comes from, the ways out; the traceback only with --debug."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from handrail.errors import (
+    ExitCode,
+    HandrailError,
+    PackError,
+    PlanError,
+    Problem,
+    SettingsError,
+    describe,
+)
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
+
+
+def report(session: Session, error: BaseException) -> ExitCode:
+    """Show `error` and return the exit code that it calls for."""
+    known = isinstance(error, HandrailError)
+    code = error.exit_code if isinstance(error, HandrailError) else ExitCode.FAILED
+    if session.debug:
+        session.console.note("".join(traceback.format_exception(error)).rstrip())
+    if session.json:
+        document = (
+            error.to_dict()
+            if isinstance(error, HandrailError)
+            else {
+                "code": "unexpected",
+                "message": f"{type(error).__name__}: {describe(error)}",
+                "exit_code": int(code),
+            }
+        )
+        session.console.json_line({"error": document})
+        return code
+    if known:
+        for line in lines_of(session, error):
+            session.console.note(line)
+    else:
+        session.console.note(_headline(session, f"{type(error).__name__}: {describe(error)}"))
+        session.console.note("  this is not one of Handrail's own errors; --debug shows where")
+    return code
+
+
+def lines_of(session: Session, error: HandrailError) -> list[str]:
+    """Return the lines that tell a person about `error`."""
+    lines = [_headline(session, error.message)]
+    cause = error.__cause__
+    if cause is not None and describe(cause) not in error.message:
+        lines.append(f"  cause   {type(cause).__name__}: {describe(cause)}")
+    if error.origin is not None and error.origin.place:
+        lines.append(f"  at      {error.origin.place} ({error.origin})")
+    problems = (
+        error.problems if isinstance(error, PlanError | PackError | SettingsError) else ()
+    )
+    for number, problem in enumerate(problems, 1):
+        lines += problem_lines(session, problem, number)
+    lines += [f"  {way}" for way in error.ways_out]
+    return lines
+
+
+def problem_lines(session: Session, problem: Problem, number: int | None = None) -> list[str]:
+    """Return the lines that tell a person about one problem."""
+    label = problem.code.replace("-", " ")
+    head = session.console.style(label, "bold", err=True)
+    mark = f"{number} " if number is not None else ""
+    return [
+        f"{mark}{head}  {problem.message}",
+        *(f"    {line}" for line in problem.details),
+        *(f"    {line}" for line in problem.ways_out),
+    ]
+
+
+def _headline(session: Session, message: str) -> str:
+    return f"{session.console.style('error:', 'red', 'bold', err=True)} {message}"

@@ -1,0 +1,301 @@
+"""`handrail run`: any action, with options made from its params."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.cli.actions import ActionGroup
+from handrail.cli.live import JsonView, LineView, brief
+from handrail.cli.local import Target
+from handrail.cli.options import ParamOptions, labelled, options_of, params_from
+from handrail.cli.output import plural, seconds
+from handrail.cli.report import lines_of
+from handrail.cli.session import Session, session_of
+from handrail.context import RuntimeContext
+from handrail.errors import ExitCode, HandrailError, ParamsError, StepFailedError, describe
+from handrail.origin import Origin
+from handrail.plan.preview import preview_plan
+from handrail.plan.selection import select
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction, Workflow
+    from handrail.plan.plan import Plan
+
+
+class _Silent:
+    """Takes what steps log through the runtime context; the view hears of it as events."""
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Take an event."""
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Take a position."""
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Take values."""
+
+
+def run_options() -> list[click.Parameter]:
+    """Return the options that `run` has for every action."""
+    return [
+        click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
+        click.Option(
+            ["-p", "pairs"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set one param; the value is JSON or text, the key may be dotted. Repeatable.",
+        ),
+        click.Option(
+            ["--dry-run"],
+            is_flag=True,
+            help="Only run steps that read; the others tell what they would do.",
+        ),
+        click.Option(
+            ["--only"], multiple=True, metavar="STEP", help="Run only this step. Repeatable."
+        ),
+        click.Option(["--from", "start"], metavar="STEP", help="Start at this step."),
+        click.Option(
+            ["--skip"], multiple=True, metavar="STEP", help="Leave this step out. Repeatable."
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Write one event per line to standard output."
+        ),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
+    ]
+
+
+def command_for(session: Session, target: Target, program: str | None = None) -> click.Command:
+    """Return the command that runs `target`."""
+    shared = run_options()
+    taken = {name for parameter in shared for name in parameter.opts} | {"--help", "-h"}
+    action_class = target.action_class
+    options = options_of(action_class.params_model, action_class.action_name, taken)
+
+    def callback(**_values: Any) -> int:
+        return _run(session, click.get_current_context(), action_class, options)
+
+    doc = (action_class.__doc__ or "").strip() if "__doc__" in action_class.__dict__ else ""
+    summary = doc.partition("\n\n")[0] or f"Run {target.name}."
+    from_where = target.origin.owner
+    return click.Command(
+        program or target.name,
+        params=[*options.parameters, *shared],
+        callback=callback,
+        help=f"{summary}\n\nFrom {from_where}.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def command_for_workflow(workflow: Workflow) -> click.Command:
+    """Return the command that runs a workflow as a program of its own."""
+    target = Target(
+        name=workflow.name,
+        action_class=workflow.action_class,
+        origin=Origin(module=workflow.__module__, file=sys.argv[0]),
+    )
+    made = command_for(Session(), target)
+    made.callback = _late(target)
+    return made
+
+
+def _late(target: Target) -> Callable[..., int]:
+    def callback(**_values: Any) -> int:
+        context = click.get_current_context()
+        action_class = target.action_class
+        taken = {name for parameter in run_options() for name in parameter.opts}
+        options = options_of(action_class.params_model, action_class.action_name, taken)
+        return _run(session_of(context), context, action_class, options)
+
+    return callback
+
+
+@click.command(
+    cls=ActionGroup,
+    command_for=command_for,
+    leaf_options=run_options,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+def run() -> None:
+    """Run an action.
+
+    ACTION is an installed one (`upload`, or `pack:upload` where two packs have it), one of your own
+    in a file (`flows.py:nightly`) or in a module (`company.flows:nightly`).
+
+    \b
+    handrail run ACTION --help        the options of that action
+    handrail run ACTION --dry-run     what it would do
+    """
+
+
+def _run(
+    session: Session,
+    context: click.Context,
+    action_class: type[BaseAction[Any]],
+    options: ParamOptions,
+) -> int:
+    values = context.params
+    params = params_from(context, options, file=values["params"], pairs=values["pairs"])
+    runtime = RuntimeContext(logger=_Silent())
+    try:
+        action = action_class(params, runtime, packs=session.packs)
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
+    plan = action.plan()
+    if not plan.steps and action.is_simple:
+        return _run_simple(session, action, values)
+    plan = select(plan, only=values["only"], start=values["start"], skip=values["skip"])
+    if values["dry_run"]:
+        plan = preview_plan(plan)
+    return _run_plan(session, action, plan, values)
+
+
+def _run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, Any]) -> int:
+    if values["only"] or values["start"] or values["skip"]:
+        raise click.UsageError(f"{action.info.name} has no steps to choose from")
+    if values["dry_run"]:
+        session.console.print(f"{action.info.name} · no steps · not previewed")
+        return ExitCode.DONE
+    with _signals():
+        answer = action.run()
+    if values["as_json"]:
+        session.console.json_line({"event": "Result", "result": answer})
+    elif answer is not None:
+        session.console.print(brief(answer) if isinstance(answer, Mapping) else str(answer))
+    return ExitCode.DONE
+
+
+def _run_plan(
+    session: Session, action: BaseAction[Any], plan: Plan, values: Mapping[str, Any]
+) -> int:
+    console = session.console
+    as_json, quiet, dry = values["as_json"], values["quiet"], values["dry_run"]
+    moving = console.err.isatty() and not as_json
+    view: Any = JsonView(console) if as_json else LineView(console, moving=moving)
+    if not as_json and not quiet:
+        mode = " · dry run, nothing is changed" if dry else ""
+        console.note(
+            f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}{mode}"
+        )
+    began = time.monotonic()
+    try:
+        with _signals():
+            result = action.run_plan(plan, observers=() if quiet and not as_json else (view,))
+    except StepFailedError as error:
+        _close(view)
+        return _failed(session, plan, error, as_json=as_json)
+    except KeyboardInterrupt as error:
+        _close(view)
+        return _interrupted(session, plan, error, as_json=as_json)
+    _close(view)
+    took = seconds(time.monotonic() - began)
+    if as_json:
+        console.json_line({"event": "Result", "result": result})
+    elif dry:
+        console.print(f"{plan.action} would run {plural(len(plan.steps), 'step')}; nothing was done")
+    else:
+        extra = {
+            key: value
+            for key, value in result.items()
+            if key not in ("success", "steps_executed", "steps_total")
+        }
+        if extra:
+            console.print(brief(extra, limit=8))
+        done, total = result["steps_executed"], result["steps_total"]
+        console.print(f"{plan.action} completed in {took} · {done} of {plural(total, 'step')} executed")
+    return ExitCode.DONE
+
+
+def _close(view: Any) -> None:
+    if isinstance(view, LineView):
+        view.close()
+
+
+def _failed(session: Session, plan: Plan, error: StepFailedError, *, as_json: bool) -> int:
+    console = session.console
+    incomplete = bool(error.rollback_errors) or error.outcome == "completed"
+    code = ExitCode.ROLLBACK if incomplete else ExitCode.FAILED
+    if as_json:
+        console.json_line({"event": "Error", "error": {**error.to_dict(), "exit_code": int(code)}})
+        return code
+    ending = {
+        "rolled_back": "rolled back",
+        "rollback_incomplete": "rolled back, but not completely",
+        "completed": "completed, but a step that always runs failed",
+    }.get(error.outcome, error.outcome)
+    origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
+    console.note(
+        f"{console.style('error:', 'red', 'bold', err=True)} {plan.action} failed at "
+        f"{error.step}{origin}, {ending}"
+    )
+    cause = error.__cause__
+    if cause is None:
+        console.note(f"  cause   {error.error}")
+    elif isinstance(cause, HandrailError):
+        for number, line in enumerate(lines_of(session, cause)):
+            console.note(f"  cause   {cause.message}" if number == 0 else f"  {line}")
+    else:
+        console.note(f"  cause   {type(cause).__name__}: {describe(cause)}")
+        console.note(f"  at      {_line_of(cause)}")
+    for problem in error.rollback_errors:
+        console.note(f"  undo    {problem.message}")
+    _debug(session, error)
+    return code
+
+
+def _interrupted(session: Session, plan: Plan, error: KeyboardInterrupt, *, as_json: bool) -> int:
+    notes: list[str] = getattr(error, "__notes__", [])
+    if as_json:
+        document = {"code": "interrupted", "message": "; ".join(notes) or "interrupted"}
+        session.console.json_line({"event": "Error", "error": {**document, "exit_code": 130}})
+        return ExitCode.INTERRUPTED
+    ending = "; ".join(notes) or "rolled back"
+    session.console.note(f"{plan.action} was interrupted, {ending}")
+    _debug(session, error)
+    return ExitCode.INTERRUPTED
+
+
+def _line_of(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if not name.startswith("handrail.") or not place:
+            file = code.co_filename.replace("\\", "/").rpartition("/")[2]
+            place = f"{file}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next
+    return place
+
+
+def _debug(session: Session, error: BaseException) -> None:
+    if session.debug:
+        import traceback  # noqa: PLC0415 - only with --debug
+
+        session.console.note("".join(traceback.format_exception(error)).rstrip())
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, where they have their default effect."""
+
+    def handle(_signum: int, _frame: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    replaced: list[signal.Signals] = []
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, handle)
+            replaced.append(number)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)

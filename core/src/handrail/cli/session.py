@@ -1,0 +1,92 @@
+"""What the commands of one call share: the flags that apply everywhere, and the installed packs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handrail.cli.output import Console
+
+if TYPE_CHECKING:
+    import click
+
+    from handrail.packs.installed import InstalledPacks
+
+GLOBAL_OPTIONS = (
+    ("--no-pack NAME", "Leave a pack out of this call, before it is imported. Repeatable."),
+    ("--only-packs A,B", "Leave out every pack but these; an empty list leaves out all."),
+    ("--debug", "Show the traceback of an error."),
+)
+
+
+@dataclass(kw_only=True)
+class Session:
+    """Flags of the call, and what they lead to.
+
+    Attributes:
+        no_packs: Packs that are off by flag.
+        only_packs: The only packs that are on, or None for no such limit.
+        debug: Whether errors show their traceback.
+        json: Whether the caller wants JSON.
+        console: Where output goes.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+    debug: bool = False
+    json: bool = False
+    console: Console = field(default_factory=Console)
+
+    @cached_property
+    def packs(self) -> InstalledPacks:
+        """The packs that are installed, under the settings and flags of this call.
+
+        Broken settings do not raise here, so that listing works; `settings_problems` has them.
+        """
+        from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
+
+        return installed(no_packs=self.no_packs, only_packs=self.only_packs, start=Path.cwd())
+
+
+
+def session_of(context: click.Context) -> Session:
+    """Return the session of a click context."""
+    found = context.find_object(Session)
+    assert found is not None
+    return found
+
+
+def take_globals(arguments: Sequence[str]) -> tuple[Session, list[str]]:
+    """Take the global flags out of `arguments`, wherever they stand before a `--`.
+
+    Raises:
+        click.UsageError: A flag misses its value.
+    """
+    session = Session()
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif name in ("--no-pack", "--only-packs"):
+            if not equals:
+                value = next(words, "--")
+                if value.startswith("--"):
+                    import click  # noqa: PLC0415 - only for the error
+
+                    raise click.UsageError(f"{name} needs the name of a pack")
+            names = tuple(part.strip() for part in value.split(",") if part.strip())
+            if name == "--no-pack":
+                session.no_packs += names
+            else:
+                session.only_packs = (session.only_packs or ()) + names
+        elif word == "--debug":
+            session.debug = True
+        else:
+            session.json = session.json or word == "--json"
+            rest.append(word)
+    return session, rest

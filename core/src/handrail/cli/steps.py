@@ -1,0 +1,96 @@
+"""`handrail steps`: the steps that packs offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from handrail.cli.output import plural, table
+from handrail.cli.packs import show_settings_problems, where
+from handrail.cli.session import Session, session_of
+from handrail.packs.docs import describe_target
+
+if TYPE_CHECKING:
+    from handrail.packs.record import EntryPoint, PackRecord
+
+
+def _status(record: PackRecord) -> str:
+    if record.status == "off":
+        return f"off {record.why}"
+    if record.status in ("broken", "incompatible"):
+        return f"{record.status}: see doctor"
+    return record.status
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--all", "show_all", is_flag=True, help="Also those of packs that are off or broken.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -> None:
+    """List the steps that packs offer; with NAME show one of them.
+
+    Reads what is installed, and imports none of it.
+    """
+    session = session_of(ctx)
+    if name is not None:
+        _show(session, name, as_json=as_json)
+        return
+    offered = [(record, entry) for record in session.packs.records for entry in record.steps]
+    shown = [
+        (record, entry)
+        for record, entry in offered
+        if show_all or as_json or record.status not in ("off",)
+    ]
+    if as_json:
+        listed = [_to_dict(record, entry) for record, entry in shown]
+        session.console.json({"steps": listed})
+        return
+    show_settings_problems(session)
+    if not offered:
+        session.console.print("no installed pack offers steps")
+        session.console.print(f"searched {where()}; install one:  pip install handrail-utils")
+        return
+    rows = [
+        (
+            entry.name,
+            record.id,
+            record.version,
+            describe_target(entry.value) or "-",
+            _status(record),
+        )
+        for record, entry in shown
+    ]
+    for line in table(("STEP", "PACK", "VERSION", "DOES", "STATUS"), rows):
+        session.console.print(line)
+    count = f"{len(shown)} of {plural(len(offered), 'step')}"
+    more = " (--all)" if len(shown) < len(offered) else ""
+    owners = len({record.id for record, _ in offered})
+    session.console.print(f"{count}{more} · {plural(owners, 'pack')}, none imported · {where()}")
+
+
+def _show(session: Session, name: str, *, as_json: bool) -> None:
+    record, entry = session.packs.catalog.find("steps", name)
+    if as_json:
+        session.console.json(_to_dict(record, entry))
+        return
+    console = session.console
+    console.print(console.style(entry.name, "bold"))
+    console.print(f"  {describe_target(entry.value) or 'no description'}")
+    console.print(f"  from     {record.origin}")
+    console.print(f"  status   {_status(record)}")
+    console.print(f"  is       {entry.value}")
+    console.print(f"  in full  {record.id}:{entry.name}")
+
+
+def _to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "pack": record.id,
+        "version": record.version,
+        "does": describe_target(entry.value),
+        "target": entry.value,
+        "status": record.status,
+        "why": record.why,
+    }

@@ -1,0 +1,105 @@
+"""Dry runs: a plan in which steps with effects only tell what they would do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from handrail.errors import describe
+from handrail.plan.plan import Plan
+from handrail.steps import BaseStep, StepResult
+
+NOT_PREVIEWED = "not previewed"
+
+
+def preview_plan(plan: Plan) -> Plan:
+    """Return `plan` for a dry run.
+
+    Steps with `effects = False` really run; the others give their `preview` as
+    `data["preview"]`, a list of lines. `always_run` steps with effects are previewed too. Once a
+    step with effects was left out, a reading step may fail for want of what that one would have
+    made: it then says so, and the dry run goes on.
+    """
+    steps: list[Any] = []
+    left_out = False
+    for planned in plan.steps:
+        stand_in: BaseStep[Any]
+        if planned.effects:
+            stand_in = _Previewed(planned.step, planned.name)
+            left_out = True
+        elif left_out:
+            stand_in = _Lenient(planned.step, planned.name)
+        else:
+            steps.append(planned)
+            continue
+        steps.append(
+            replace(planned, step=stand_in, plain=False, skippable=True, undoable=False)
+        )
+    return Plan(action=plan.action, origin=plan.origin, steps=tuple(steps))
+
+
+class _StandIn(BaseStep[Any]):
+    """Takes the place of a step in a dry run."""
+
+    def __init__(self, step: BaseStep[Any], name: str) -> None:
+        self.step = step
+        self.name = name
+        self.progress_weight = 0.0
+        self.always_run = step.always_run
+
+    def can_skip(self, context: Any) -> bool | Awaitable[bool]:
+        """Ask the step; where it cannot tell in a dry run, it is not skipped."""
+        try:
+            answer = self.step.can_skip(context)
+        except Exception:  # noqa: BLE001 - it may miss what an earlier step would have made
+            return False
+        return self._later(answer) if isinstance(answer, Awaitable) else answer
+
+    @staticmethod
+    async def _later(answer: Awaitable[bool]) -> bool:
+        try:
+            return await answer
+        except Exception:  # noqa: BLE001 - as above
+            return False
+
+
+class _Previewed(_StandIn):
+    def execute(self, context: Any) -> StepResult:
+        """Return the preview of the step."""
+        try:
+            answer = self.step.preview(context)
+        except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run goes on
+            return StepResult(data={"preview": [f"{NOT_PREVIEWED}: {describe(error)}"]})
+        return StepResult(data={"preview": _lines(answer)})
+
+
+class _Lenient(_StandIn):
+    def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
+        """Run the step; a failure is told, not raised."""
+        try:
+            answer = self.step.execute(context)
+        except Exception as error:  # noqa: BLE001 - it may miss what an earlier step makes
+            return _missed(describe(error))
+        return self._finish(answer) if isinstance(answer, Awaitable) else _softened(answer)
+
+    @staticmethod
+    async def _finish(answer: Awaitable[StepResult]) -> StepResult:
+        try:
+            return _softened(await answer)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _missed(describe(error))
+
+
+def _softened(result: StepResult) -> StepResult:
+    return result if result.success else _missed(result.error or "no reason given")
+
+
+def _missed(reason: str) -> StepResult:
+    return StepResult(data={"preview": [f"cannot tell in a dry run: {reason}"]})
+
+
+def _lines(answer: str | Iterable[str] | None) -> list[str]:
+    if answer is None:
+        return [NOT_PREVIEWED]
+    return answer.splitlines() if isinstance(answer, str) else [str(line) for line in answer]

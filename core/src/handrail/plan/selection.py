@@ -1,0 +1,60 @@
+"""Parts of a plan: what `run --only/--from/--skip` leave of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from handrail.errors import StepNotFoundError
+from handrail.plan.plan import Plan, PlannedStep
+
+
+def select(
+    plan: Plan,
+    *,
+    only: Sequence[str] = (),
+    start: str | None = None,
+    skip: Iterable[str] = (),
+) -> Plan:
+    """Return `plan` without the steps that were not asked for; shares are worked out anew.
+
+    Args:
+        plan: The whole plan.
+        only: Names of the steps to keep; all when empty.
+        start: Name of the first step to keep; the ones before it are dropped.
+        skip: Names of steps to drop.
+
+    Raises:
+        StepNotFoundError: A name that no step of the plan answers to.
+    """
+    kept = set(range(len(plan.steps)))
+    if only:
+        kept = {_position(plan, name) for name in only}
+    if start is not None:
+        first = _position(plan, start)
+        kept = {position for position in kept if position >= first}
+    kept -= {_position(plan, name) for name in skip}
+    return with_steps(plan, [plan.steps[position] for position in sorted(kept)])
+
+
+def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
+    """Return a plan of the same action with `steps`, whose shares add up to 1 again."""
+    total = sum(planned.weight for planned in steps)
+    return Plan(
+        action=plan.action,
+        origin=plan.origin,
+        steps=tuple(
+            replace(
+                planned,
+                weight_share=float(planned.weight / total) if total else 1 / len(steps),
+            )
+            for planned in steps
+        ),
+    )
+
+
+def _position(plan: Plan, name: str) -> int:
+    position = plan.positions.get(name)
+    if position is None:
+        raise StepNotFoundError.among(name, [planned.name for planned in plan.steps])
+    return position

@@ -1,9 +1,205 @@
-"""Runs the Python examples in README.md and docs/ as tests."""
+"""Runs the examples in README.md and docs/ as tests, and shares that with the other tests.
 
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+A `python` block is executed; with a title, such as `title="flows.py"`, it is saved under that name
+too. A `text` block with the title `Output` is what the block before it prints. A `console` block is
+run by bash in the folder of those files. Where the output has changed for a good reason,
+`HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Document, Example, Lexeme, Region, Sybil
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown import SkipParser
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
+
+ROOT = Path(__file__).parent
+INFO = re.compile(r"(?P<language>\w+)(?P<options>[^\n]*)\n")
+MARK = "--handrail-docs--"
+
+# What differs from run to run, and from machine to machine.
+VARIABLE = (
+    (re.compile(r"\d+\.\d+s\b"), "0.0s"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "RUN"),
+    (re.compile(r"plan [0-9a-f]{8}\b"), "plan ID"),
+    (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),
+)
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+Rewrite = tuple[int, int, str]
+rewrites: dict[str, list[Rewrite]] = {}
+
+
+def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables: str) -> str:
+    """Run the `$ ` lines of a shell session in `folder`; return the session with its output."""
+    commands = re.findall(r"^\$ (.*(?:\\\n.*)*)", source, re.MULTILINE)
+    script = "".join(f"{command}\ncode=$?; echo '{MARK}'; (exit $code)\n" for command in commands)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HANDRAIL_", "FORCE_COLOR"))}
+    environment = {
+        **kept,
+        "HANDRAIL_CACHE": "",
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUNBUFFERED": "1",
+        "VIRTUAL_ENV": str(scripts.parent),
+        **variables,
+    }
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    text = done.stdout.replace(str(scripts.parent), ".venv").replace(str(folder), "~")
+    outputs = text.split(f"{MARK}\n")
+    return "\n".join(
+        f"$ {command}\n{output}" for command, output in zip(commands, outputs, strict=False)
+    )
+
+
+def plain(text: str) -> list[str]:
+    """Return the lines of `text` without what varies, and without blank lines."""
+    for pattern, stand_in in VARIABLE:
+        text = pattern.sub(stand_in, text)
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def same(shown: str, real: str) -> bool:
+    """Whether `shown` is `real`; a line `...` stands for any lines."""
+    parts = [re.escape(line) for line in plain(shown)]
+    pattern = "\n".join(r"(?:.*\n)*?.*" if part == r"\.\.\." else part for part in parts)
+    return re.fullmatch(pattern, "\n".join(plain(real))) is not None
+
+
+def folder_of(example: Example) -> Path:
+    """Return the folder that the examples of this document work in; `setup` made it."""
+    return Path(example.namespace["_folder"].name)
+
+
+def check(example: Example, shown: str, real: str) -> None:
+    """Compare what a document shows with what there really is, or note the difference."""
+    if same(shown, real):
+        return
+    if os.environ.get("HANDRAIL_DOCS") != "write":
+        raise AssertionError(f"the output is now:\n\n{real}")
+    start = example.region.start + example.document.text[example.region.start :].index("\n") + 1
+    rewrites.setdefault(example.path, []).append((start, start + len(shown), real.rstrip() + "\n"))
+
+
+def run_python(example: Example) -> None:
+    """Execute a block, keep what it prints, and save it where it has a title."""
+    title = re.search(r'title="([^"]+)"', example.region.lexemes["options"])
+    if title:
+        (folder_of(example) / title[1]).write_text(str(example.parsed), encoding="utf-8")
+    here = Path.cwd()
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        os.chdir(folder_of(example))
+        try:
+            PythonEvaluator()(example)
+        finally:
+            os.chdir(here)
+            example.namespace["_output"] = output.getvalue()
+
+
+def check_output(example: Example) -> None:
+    """Compare a block with what the one before it printed."""
+    check(example, str(example.parsed), example.namespace["_output"])
+
+
+def check_session(example: Example) -> None:
+    """Run a shell session and compare what it shows."""
+    real = run_session(str(example.parsed), folder_of(example), EXAMPLES=str(ROOT / "examples"))
+    check(example, str(example.parsed), real)
+
+
+def parse(document: Document) -> Iterator[Region]:
+    """Yield the blocks that are tested."""
+    for region in RawFencedCodeBlockLexer(INFO)(document):
+        language, options = region.lexemes["language"], region.lexemes["options"]
+        source = region.lexemes["source"]
+        assert isinstance(source, Lexeme)
+        evaluator: Callable[[Example], None] | None = None
+        if language == "python" and not str(source).startswith("--8<--"):
+            evaluator = run_python
+        elif language == "text" and 'title="Output"' in options:
+            evaluator = check_output
+        elif language == "console" and "title=" not in options:
+            evaluator = check_session
+        if evaluator is not None:
+            region.parsed, region.evaluator = source, evaluator
+            yield region
+
+
+def setup(namespace: dict[str, Any]) -> None:
+    """Make the folder that the examples of one document work in."""
+    folder = tempfile.TemporaryDirectory(prefix="handrail-docs-")
+    namespace["_folder"] = folder
+    sys.path.insert(0, folder.name)  # so that one file of an example can import another
+
+
+def teardown(namespace: dict[str, Any]) -> None:
+    """Remove it, and what was imported from it."""
+    folder = namespace.pop("_folder")
+    sys.path.remove(folder.name)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(folder.name):
+            del sys.modules[name]
+    folder.cleanup()
+
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
-    patterns=["README.md", "docs/**/*.md"],
+    parsers=[parse, SkipParser()],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    setup=setup,
+    teardown=teardown,
 ).pytest()
+
+
+@pytest.fixture(scope="session")
+def shell_session() -> Callable[..., str]:
+    """Run a shell session as the documentation shows it: `run_session`."""
+    return run_session
+
+
+@pytest.fixture(scope="session")
+def same_output() -> Callable[[str, str], bool]:
+    """Compare two outputs without what varies: `same`."""
+    return same
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Keep the examples of one document, and the tests of one file, in one process and in order."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
+def pytest_sessionfinish() -> None:
+    """Write the outputs that have changed, if that was asked for."""
+    for path, changes in rewrites.items():
+        text = Path(path).read_text(encoding="utf-8")
+        for start, end, real in sorted(changes, reverse=True):
+            text = text[:start] + real + text[end:]
+        Path(path).write_text(text, encoding="utf-8")
+        print(f"\nwrote {len(changes)} outputs into {path}", file=sys.stderr)

@@ -147,7 +147,7 @@ registry.insert_before("send_photos", Twice(FindPhotos()))
 registry.insert_after("send_photos", Notify("others"), if_missing="skip")
 registry.replace("find_photos", FindPhotos())
 registry.wrap("send_photos", Twice)
-registry.wrap("send_photos", lambda inner: Twice(inner))
+registry.wrap("send_photos", lambda inner: Twice(Twice(inner)))
 registry.unregister("count_rows", missing_ok=True)
 registry.register(CountRows())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -156,7 +156,7 @@ weight: float = registry.total_weight
 present: bool = "send_photos" in registry
 
 context = PhotoContext(runtime_ctx=RuntimeContext(), folder=Path("photos"))
-orchestrator = Orchestrator(registry, context, lambda current, total: print(current, total))
+orchestrator = Orchestrator(registry, context, lambda current, total: print(current / total))
 count: int = orchestrator.execute()["steps_executed"]
 asyncio.run(orchestrator.execute_async())
 

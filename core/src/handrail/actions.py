@@ -6,7 +6,7 @@ import importlib
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
@@ -29,8 +29,10 @@ from handrail.registry import StepRegistry
 from handrail.steps import BaseStep
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from pydantic import BaseModel
-    from typing_extensions import Self, TypeVar
+    from typing_extensions import TypeVar
 
     P = TypeVar("P", default=Any)
 else:
@@ -130,7 +132,7 @@ class BaseAction(Generic[P]):
         made = cls.__new__(cls)
         model = cls.params_model
         values = dict(params) if model is None else partial(model, params, cls.action_name)
-        made.params = values
+        made.params = cast("Any", values)
         made.ctx = RuntimeContext() if ctx is None else ctx
         made._packs = packs
         return made
@@ -275,7 +277,7 @@ class BaseAction(Generic[P]):
             name=cls.action_name,
             lineage=tuple(lineage),
             context_type=cls.context_class or ActionContext,
-            origin=self._provider().origin_of(cls.__module__),
+            origin=_with_file(self._provider().origin_of(cls.__module__)),
         )
 
     # How it is done
@@ -345,7 +347,15 @@ class BaseAction(Generic[P]):
 
             given = self._packs
             self._packs = installed.installed() if given is None else installed.given(given)
-        return self._packs
+        return cast("PackProvider", self._packs)
+
+
+def _with_file(origin: Origin) -> Origin:
+    """Add the file to the origin of code that no distribution owns."""
+    file = getattr(sys.modules.get(origin.module), "__file__", None)
+    if origin.pack is not None or not isinstance(file, str):
+        return origin
+    return replace(origin, file=file.replace("\\", "/").rpartition("/")[2])
 
 
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}
@@ -433,7 +443,7 @@ def action(
             "params_model": params,
             "context_class": context,
             "setup_steps": setup_steps,
-            "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),  # noqa: SLF001
+            "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),
         },
     )
     return Workflow(name, made)

@@ -1,4 +1,4 @@
-"""What steps share: BaseStepContext, and the RuntimeContext through which it talks to the outside."""
+"""What steps share: BaseStepContext, and the RuntimeContext through which it talks outside."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.errors import ContextError, RecordError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from handrail.steps import StepResult
+    from handrail.wrapper import Raised
 
 
 class RuntimeLogger(Protocol):
@@ -124,7 +125,7 @@ class Recorder:
         self.record_many(key, (value,))
 
     def close(self) -> dict[str, list[Any]]:
-        """Take no more, and return what was recorded."""
+        """Take no more, and return what was recorded; harmless to call again."""
         with self._lock:
             self.closed = True
             return self.notes
@@ -138,17 +139,41 @@ class RunLink(Protocol):
     failure: BaseException | None
 
     @property
-    def run_id(self) -> str: ...
+    def run_id(self) -> str:
+        """Identifies the run."""
+        ...
+
     @property
-    def idempotency_key(self) -> str: ...
-    def recorder(self) -> Recorder: ...
-    def progressed(self, current: float, total: float, category: str | None) -> None: ...
-    def measured(self, value: Mapping[str, Any], category: str) -> None: ...
-    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None: ...
-    def seal(self, reason: str) -> None: ...
+    def idempotency_key(self) -> str | None:
+        """Identifies the running step in this run."""
+        ...
+
+    def recorder(self) -> Recorder:
+        """Return the recorder of the running attempt."""
+        ...
+
+    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+        """End the running attempt; return its result with what was recorded."""
+        ...
+
+    def leave_behind(self, attempt: StepResult) -> None:
+        """Keep an attempt that could not be undone."""
+
+    def progressed(self, current: float, total: float, category: str | None) -> None:
+        """Take a position within the running step."""
+
+    def measured(self, value: Mapping[str, Any], category: str) -> None:
+        """Take measured values."""
+
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
+        """Take an event."""
+
+    def seal(self, reason: str) -> None:
+        """Note that the run cannot be rolled back any more."""
 
 
 _LINK = "_handrail_run"
+_RECORDER = "_handrail_recorder"
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
 
@@ -227,6 +252,7 @@ class BaseStepContext:
         idempotency_key = _FromRun(None, "Identifies this step of this run.")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse a class that declares fields but forgot `@dataclass`."""
         _check_declared(cls)
         return super().__new__(cls)
 
@@ -251,8 +277,11 @@ class BaseStepContext:
 
     def _recorder(self) -> Recorder:
         link: RunLink | None = self.__dict__.get(_LINK)
+        if link is not None:
+            return link.recorder()
         # A step that a unit test calls by hand may record; there is no run to undo it.
-        return Recorder("(no run)") if link is None else link.recorder()
+        own: Recorder = self.__dict__.setdefault(_RECORDER, Recorder("(no run)"))
+        return own
 
     def seal(self, reason: str) -> None:
         """Say that something which undo would need is about to be discarded.
@@ -278,7 +307,7 @@ class BaseStepContext:
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report a position within the current step; `category` defaults to the step's name."""
         category = self.current_step if category is None else category
-        self.runtime_ctx.set_progress(current, total, category)  # type: ignore[arg-type]
+        self.runtime_ctx.set_progress(current, total, category)
         link: RunLink | None = self.__dict__.get(_LINK)
         if link is not None:
             link.progressed(current, total, category)
@@ -305,10 +334,10 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
         ContextError: The object is no usable context.
     """
     needed = ("step_results", "errors", "runtime_ctx")
-    if not isinstance(context, BaseStepContext):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ContextError(
-            f"a run needs a context derived from BaseStepContext, not {type(context).__name__}"
-        )
+    given = cast("object", context)
+    if not isinstance(given, BaseStepContext):
+        hint = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        raise ContextError(f"a run needs a context derived from BaseStepContext, not {hint}")
     missing = [name for name in needed if name not in context.__dict__]
     if missing:
         raise ContextError(
@@ -316,6 +345,18 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
             "super().__init__(runtime_ctx)"
         )
     context.__dict__[_LINK] = run
+
+
+def run_of(context: object) -> RunLink | None:
+    """Return the run that `context` takes part in, if any."""
+    link: RunLink | None = getattr(context, "__dict__", {}).get(_LINK)
+    return link
+
+
+def notes_without_run(context: object) -> dict[str, list[Any]]:
+    """Take what a step has recorded that was called by hand, outside a run."""
+    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(_RECORDER, None)
+    return {} if recorder is None else recorder.close()
 
 
 _checked: set[type] = set()
@@ -334,7 +375,7 @@ def _check_declared(cls: type) -> None:
         declared = [name for name, value in own.items() if isinstance(value, Field)]
         declared += [
             name
-            for name, kind in own.get("__annotations__", {}).items()
+            for name, kind in _annotations(part).items()
             if name not in declared and "ClassVar" not in str(kind)
         ]
         if declared:
@@ -346,3 +387,8 @@ def _check_declared(cls: type) -> None:
     _checked.add(cls)
 
 
+def _annotations(cls: type) -> dict[str, Any]:
+    try:
+        return cls.__annotations__
+    except Exception:  # noqa: BLE001 - from Python 3.14 on they are worked out here, and may fail
+        return {}

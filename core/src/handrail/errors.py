@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from handrail.origin import Origin
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -50,7 +50,7 @@ class Problem:
         code: Stable identifier, such as `unknown-anchor`.
         message: One sentence that names what is wrong.
         origins: Who is involved, the accused first.
-        ways_out: Lines that tell how to get past it; text that can be pasted is on a line of its own.
+        ways_out: Lines that tell how to get past it; what can be pasted is on a line of its own.
         details: Further lines of explanation, such as the source line of an edit.
     """
 

@@ -1,7 +1,7 @@
 """What happened in a run: frozen event types with a JSON form.
 
-Observers and `handrail run --json` get these. `SCHEMA` is raised when a field is renamed or removed;
-new events and new fields may come at any time.
+Observers and `handrail run --json` get these. `SCHEMA` is raised when a field is renamed or
+removed; new events and new fields may come at any time.
 """
 
 from __future__ import annotations
@@ -148,7 +148,10 @@ class InterruptReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The run is over: `completed`, `rolled_back`, `rollback_incomplete`, `failed`, `interrupted`."""
+    """The run is over.
+
+    `outcome` is `completed`, `rolled_back`, `rollback_incomplete`, `failed` or `interrupted`.
+    """
 
     action: str
     outcome: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 from handrail.steps import BaseStep
@@ -72,32 +72,52 @@ def innermost(step: BaseStep[Any]) -> BaseStep[Any]:
     return step
 
 
+def _chain(step: BaseStep[Any]) -> Iterator[BaseStep[Any]]:
+    yield step
+    while isinstance(step, StepWrapper):
+        step = step.wrapped
+        yield step
+
+
 def entry_for(step: BaseStep[Any]) -> Entry:
     """Read and check what a plan needs to know of `step`.
 
     Raises:
         InvalidStepError: It is no step, or its name or weight is missing or senseless.
     """
-    if not isinstance(step, BaseStep):  # pyright: ignore[reportUnnecessaryIsInstance]
-        if isinstance(step, type):
-            raise InvalidStepError(f"{step.__name__} is a class: register {step.__name__}()")
-        raise InvalidStepError(f"{step!r} is not a step: derive it from BaseStep or use @step")
+    given = cast("object", step)
+    if not isinstance(given, BaseStep):
+        if isinstance(given, type):
+            raise InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
+        raise InvalidStepError(f"{given!r} is not a step: derive it from BaseStep or use @step")
     name = _read(step, "name")
     if not isinstance(name, str) or not name.strip():
         raise InvalidStepError(
-            f"{owner_of(step)} has the name {name!r}; a step needs a name that is a non-empty string"
+            f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
         )
     weight = _read(step, "progress_weight")
     if isinstance(weight, bool) or not isinstance(weight, Real):
         raise InvalidStepError(
-            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; it must be a number"
+            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
+            "it must be a number"
         )
     if not math.isfinite(weight) or weight < 0:
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
             "it must be finite and not below 0"
         )
+    if isinstance(cast("object", weight), float):
+        weight = cast("Real", float(weight))  # An enum of floats reads otherwise than its value.
     return Entry(name=name, step=step, weight=weight, names=_names_of(step, name))
+
+
+def _layer_from(wrapper: Wrapper, inner: BaseStep[Any]) -> StepWrapper[Any]:
+    layer = cast("StepWrapper[Any]", wrapper)
+    if not isinstance(wrapper, StepWrapper):
+        layer = wrapper(inner)
+    if not isinstance(cast("object", layer), StepWrapper):
+        raise InvalidStepError(f"{wrapper!r} made {layer!r}, which is not a StepWrapper")
+    return layer
 
 
 def _read(step: BaseStep[Any], attribute: str) -> Any:
@@ -110,23 +130,34 @@ def _read(step: BaseStep[Any], attribute: str) -> Any:
 
 
 def _names_of(step: BaseStep[Any], name: str) -> tuple[str, ...]:
-    aliases = step.aliases
-    if type(step) is BaseStep or (not aliases and not isinstance(step, StepWrapper)):
+    if not isinstance(step, StepWrapper) and _read(step, "aliases") == ():
         return (name,)
     names = {name: None}
     current: BaseStep[Any] | None = step
+    seen: set[int] = set()
     while current is not None:
+        if id(current) in seen:
+            raise InvalidStepError(f"step '{name}' is wrapped around itself")
+        seen.add(id(current))
         label = _read(current, "name")
         if isinstance(label, str):
             names[label] = None
-        aliases = current.aliases
-        if isinstance(aliases, str):
-            raise InvalidStepError(
-                f"aliases of step '{name}' must be a tuple of names, not the string {aliases!r}"
-            )
-        names.update(dict.fromkeys(aliases))
+        names.update(dict.fromkeys(_aliases_of(current, name)))
         current = current.wrapped if isinstance(current, StepWrapper) else None
     return tuple(names)
+
+
+def _aliases_of(step: BaseStep[Any], name: str) -> Iterable[str]:
+    aliases: object = _read(step, "aliases")
+    if not isinstance(aliases, str) and isinstance(aliases, Iterable):
+        given = tuple(cast("Iterable[object]", aliases))
+        names = tuple(alias for alias in given if isinstance(alias, str) and alias.strip())
+        if len(names) == len(given):
+            return names
+    raise InvalidStepError(
+        f"the aliases of step '{name}' ({owner_of(step)}) are {aliases!r}; they must be a tuple "
+        "of names, such as ('old_name',)"
+    )
 
 
 class StepRegistry(Generic[C]):
@@ -237,9 +268,14 @@ class StepRegistry(Generic[C]):
         entry = self._anchor(name, "error")
         assert entry is not None
         inner = entry.outermost
-        layer = wrapper if isinstance(wrapper, StepWrapper) else wrapper(inner)
-        if not isinstance(layer, StepWrapper):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidStepError(f"{wrapper!r} made {layer!r}, which is not a StepWrapper")
+        layer = _layer_from(wrapper, inner)
+        if innermost(layer) is not innermost(inner):
+            raise InvalidStepError(
+                f"the wrapper for step '{name}' is around another one: {innermost(layer)!r}",
+                ways_out=(f"let it be made here: wrap({name!r}, {type(layer).__name__})",),
+            )
+        if any(layer is known for known in _chain(inner)):
+            raise InvalidStepError(f"{layer!r} is already around step '{name}'")
         layer.wrapped = inner
         entry.layers.append(layer)
         self._edits += 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Generic, overload
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from handrail.errors import InvalidStepError, StepResultError
 
@@ -25,7 +25,7 @@ else:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class BaseStep(ABC, Generic[C]):
         name: Identifies the step within its workflow.
         progress_weight: Its share of the progress, relative to the other steps; usually 0.0 to 1.0.
         effects: False for a step that only reads; a dry run really executes those.
-        always_run: True for clean-up that closes the plan, also after a failure, and is never undone.
+        always_run: True for clean-up that closes the plan, also after a failure; never undone.
         final: True for a step that no pack may remove, replace or wrap.
         aliases: Other names that the step answers to as an anchor, such as its former ones.
         data_version: Version of the shape of `rollback_data`; raise it when that shape changes.
@@ -131,7 +131,11 @@ class BaseStep(ABC, Generic[C]):
         return None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__qualname__} {getattr(self, 'name', '(unnamed)')!r}>"
+        try:
+            name = repr(self.name)
+        except Exception:  # noqa: BLE001 - it is shown in messages about exactly such steps
+            name = "(unnamed)"
+        return f"<{type(self).__qualname__} {name}>"
 
 
 StepFunction = Callable[
@@ -180,7 +184,9 @@ class FunctionStep(BaseStep[F]):
             return self._finish(returned)
         return _as_result(returned, self.name)
 
-    async def _finish(self, pending: Awaitable[StepResult | Mapping[str, Any] | None]) -> StepResult:
+    async def _finish(
+        self, pending: Awaitable[StepResult | Mapping[str, Any] | None]
+    ) -> StepResult:
         return _as_result(await pending, self.name)
 
     @overload
@@ -193,14 +199,15 @@ class FunctionStep(BaseStep[F]):
         if result is None:
             if not callable(context):
                 raise TypeError("use @step_name.rollback on a function of (context, result)")
-            self._undo = context
-            return context
+            function = cast("UndoFunction[F]", context)
+            self._undo = function
+            return function
         return None if self._undo is None else self._undo(context, result)
 
     def skip_if(self, function: SkipFunction[F]) -> SkipFunction[F]:
         """Make `function(context)` say whether the step has nothing to do."""
         # An instance attribute, so that a step without one costs no call in the run.
-        self.can_skip = function
+        vars(self)["can_skip"] = function
         return function
 
     def writes_async(self, methods: Iterable[str]) -> bool:
@@ -247,7 +254,7 @@ def step(
     """
 
     def decorate(target: StepFunction[Any]) -> FunctionStep[Any]:
-        if not callable(target) or isinstance(target, type):
+        if not callable(cast("object", target)) or isinstance(target, type):
             raise InvalidStepError(
                 f"@step takes a function of the context, not {target!r}",
                 ways_out=("for options, use keywords: @step(weight=0.1)",),
@@ -258,14 +265,14 @@ def step(
     return decorate if function is None else decorate(function)
 
 
-
 def overrides(step: BaseStep[Any], method: str) -> bool:
     """Return whether `step` (or what it wraps) brings a `method` of its own."""
     current: Any = step
     while current is not None:
-        own = current.__dict__.get(method) if hasattr(current, "__dict__") else None
-        found = own or getattr(type(current), method, None)
-        inner = current.__dict__.get("wrapped") if hasattr(current, "__dict__") else None
+        own: dict[str, Any] = getattr(current, "__dict__", {})
+        cls = cast("Any", type(current))
+        found: Any = own.get(method) or getattr(cls, method, None)
+        inner = own.get("wrapped")
         forwards = inner is not None and getattr(found, "__handrail_forwards__", False)
         if not forwards and found is not getattr(BaseStep, method):
             return current.has_undo if _is_bare_undo(current, method) else True
@@ -285,11 +292,10 @@ def is_async(step: BaseStep[Any], method: str | None = None) -> bool:
     methods = ("execute", "can_skip", "rollback", "resume") if method is None else (method,)
     current: Any = step
     while current is not None:
-        for each in methods:
-            if _is_coroutine_function(getattr(current, each, None)):
-                return True
-        if isinstance(current, FunctionStep) and current.writes_async(methods):
+        if any(_is_coroutine_function(getattr(current, each, None)) for each in methods):
             return True
+        if isinstance(current, FunctionStep):
+            return bool(current.writes_async(methods))  # pyright: ignore[reportUnknownMemberType]
         current = getattr(current, "wrapped", None)
     return False
 

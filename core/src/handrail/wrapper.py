@@ -26,7 +26,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Ask for the last attempt to be undone, so that the next `Run` starts from a clean state."""
+    """Ask for the last attempt to be undone, so that the next `Run` starts from a clean state.
+
+    Raises what the undo raised; what that attempt left behind is then undone with the step. Without
+    an attempt since the last `Undo` there is nothing to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,24 @@ class Sleep:
 
 Request = Run | Undo | Sleep
 Around = Generator[Request, StepResult, StepResult]
+
+if not TYPE_CHECKING:
+
+    class _forwarded:  # noqa: N801 - stands for a declaration
+        """An attribute of the wrapped step.
+
+        It defines no `__set__`, so a subclass may set the attribute in `__init__` too. It raises
+        when read on the class, so that a dataclass does not take it for a default.
+        """
+
+        def __set_name__(self, owner, name):
+            self.name = name
+
+        def __get__(self, layer, owner):
+            if layer is None:
+                raise AttributeError(f"{owner.__qualname__}.{self.name} belongs to its instances")
+            return getattr(layer.wrapped, self.name)
+
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 
@@ -59,9 +81,10 @@ class StepWrapper(BaseStep[C]):
     """
 
     def __init__(self, inner: BaseStep[C]) -> None:
-        if not isinstance(inner, BaseStep):  # pyright: ignore[reportUnnecessaryIsInstance]
-            hint = f" (write {inner.__name__}())" if isinstance(inner, type) else ""
-            raise InvalidStepError(f"{type(self).__name__} wraps a step, not {inner!r}{hint}")
+        given = cast("object", inner)
+        if not isinstance(given, BaseStep):
+            hint = f" (write {given.__name__}())" if isinstance(given, type) else ""
+            raise InvalidStepError(f"{type(self).__name__} wraps a step, not {given!r}{hint}")
         self.wrapped: BaseStep[C] = inner
 
     if TYPE_CHECKING:
@@ -72,12 +95,12 @@ class StepWrapper(BaseStep[C]):
         final: bool
         data_version: int
     else:
-        name = property(lambda self: self.wrapped.name)
-        progress_weight = property(lambda self: self.wrapped.progress_weight)
-        effects = property(lambda self: self.wrapped.effects)
-        always_run = property(lambda self: self.wrapped.always_run)
-        final = property(lambda self: self.wrapped.final)
-        data_version = property(lambda self: self.wrapped.data_version)
+        name = _forwarded()
+        progress_weight = _forwarded()
+        effects = _forwarded()
+        always_run = _forwarded()
+        final = _forwarded()
+        data_version = _forwarded()
 
     def around(self, context: C) -> Around:
         """Yield `Run()`, `Undo()` or `Sleep(seconds)`; return the StepResult of the whole layer."""
@@ -114,21 +137,19 @@ class StepWrapper(BaseStep[C]):
 
 
 ByHand = Callable[[StepWrapper[Any], Any], "StepResult | Awaitable[StepResult]"]
-_by_hand: ByHand | None = None
+_by_hand: list[ByHand] = []
 
 
 def drive_by_hand_with(driver: ByHand) -> None:
     """Set who runs a wrapper whose `execute` is called directly; the orchestrator does."""
-    global _by_hand
-    _by_hand = driver
+    _by_hand[:] = [driver]
 
 
 def _driver() -> ByHand:
-    if _by_hand is None:
+    if not _by_hand:
         # Layers may need a clock, which lives with the drivers, above this module.
         importlib.import_module("handrail.orchestrator")
-    assert _by_hand is not None
-    return _by_hand
+    return _by_hand[0]
 
 
 @dataclass(slots=True)
@@ -170,7 +191,8 @@ Interpretation = Generator[Call | Attempt | Revert | Sleep, Any, "StepResult | R
 
 def is_layer(step: object) -> bool:
     """Return whether `step` is a wrapper whose `around` can be driven."""
-    return isinstance(step, StepWrapper) and type(step).execute is StepWrapper.execute
+    execute: object = getattr(type(step), "execute", None)
+    return isinstance(step, StepWrapper) and execute is StepWrapper.execute
 
 
 def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
@@ -179,14 +201,9 @@ def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
     if isinstance(generator, Raised):
         return generator
     if not isinstance(generator, Generator):
-        return Raised(
-            StepResultError(
-                f"{type(layer).__name__}.around is not a generator: "
-                "it has to yield Run() and return the result"
-            )
-        )
+        return _misuse(f"{type(layer).__name__}.around is no generator: it has to yield Run()")
     around = cast("Generator[Request, Any, StepResult]", generator)
-    last: StepResult | Raised = StepResult(success=False, error="not run")
+    last: StepResult | Raised | None = None
     answer: Any = None
     while True:
         step = _throw(around, answer) if isinstance(answer, Raised) else _send(around, answer)
@@ -195,27 +212,30 @@ def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
             return request
         if isinstance(request, _Returned):
             return _checked(layer, request.value)
-        answer = None
         if isinstance(request, Run):
-            inner = layer.wrapped
-            if isinstance(inner, StepWrapper) and is_layer(inner):
-                last = yield from interpret(inner, context)
-            else:
-                last = yield Attempt(inner)
-            answer = last
+            answer = last = yield from _attempt(layer.wrapped, context)
         elif isinstance(request, Undo):
-            undone = yield Revert(layer.wrapped, last)
-            answer = undone if isinstance(undone, Raised) else None
+            # Without an attempt since the last one there is nothing to undo.
+            answer = (yield Revert(layer.wrapped, last)) if last is not None else None
+            last = None
         elif isinstance(request, Sleep):
-            slept = yield request
-            answer = slept if isinstance(slept, Raised) else None
+            answer = yield request
         else:
-            answer = Raised(
-                StepResultError(
-                    f"{type(layer).__name__}.around yielded {request!r}; "
-                    "it may yield Run(), Undo() or Sleep(seconds)"
-                )
+            answer = _misuse(
+                f"{type(layer).__name__}.around yielded {request!r}; "
+                "it may yield Run(), Undo() or Sleep(seconds)"
             )
+
+
+def _attempt(inner: BaseStep[Any], context: Any) -> Interpretation:
+    if isinstance(inner, StepWrapper) and is_layer(inner):
+        return (yield from interpret(inner, context))
+    outcome: StepResult | Raised = yield Attempt(inner)
+    return outcome
+
+
+def _misuse(message: str) -> Raised:
+    return Raised(StepResultError(message))
 
 
 @dataclass(slots=True)
@@ -224,14 +244,15 @@ class _Returned:
 
 
 def _send(around: Generator[Request, Any, StepResult], value: object) -> Call:
-    return Call(_advance, (around.send, value), inline=True)
+    return Call(advance, (around.send, value), inline=True)
 
 
 def _throw(around: Generator[Request, Any, StepResult], raised: Raised) -> Call:
-    return Call(_advance, (around.throw, raised.error), inline=True)
+    return Call(advance, (around.throw, raised.error), inline=True)
 
 
-def _advance(move: Callable[[Any], Request], value: object) -> Request | _Returned:
+def advance(move: Callable[[Any], Request], value: object) -> Request | _Returned:
+    """Move an `around` on to its next request; this is where its body runs."""
     # StopIteration must not cross the generators that carry this answer back.
     try:
         return move(value)
@@ -242,9 +263,7 @@ def _advance(move: Callable[[Any], Request], value: object) -> Request | _Return
 def _checked(layer: StepWrapper[Any], returned: object) -> StepResult | Raised:
     if isinstance(returned, StepResult):
         return returned
-    return Raised(
-        StepResultError(
-            f"{type(layer).__name__}.around returned {returned!r} instead of a StepResult "
-            "(did you forget `return result`?)"
-        )
+    return _misuse(
+        f"{type(layer).__name__}.around returned {returned!r} instead of a StepResult "
+        "(did you forget `return result`?)"
     )

@@ -30,7 +30,9 @@ class ActionGroup(click.Group):
         leaf_options: Callable[[], list[click.Parameter]],
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, subcommand_metavar="ACTION [ARGS]...", **kwargs)
+        kwargs["subcommand_metavar"] = "ACTION [ARGS]..."
+        kwargs["no_args_is_help"] = False
+        super().__init__(*args, **kwargs)
         self._command_for = command_for
         self._leaf_options = leaf_options
 
@@ -39,7 +41,7 @@ class ActionGroup(click.Group):
         return [
             entry_point.name
             for record in session_of(ctx).packs.records
-            if record.status in ("on", "required")
+            if record.is_used
             for entry_point in record.actions
         ]
 
@@ -72,7 +74,9 @@ class ActionGroup(click.Group):
             early.append(word)
             if word in with_value and rest:
                 early.append(rest.pop(0))
-        return super().parse_args(ctx, [*rest[:1], *early, *rest[1:]] if rest else early)
+        if not rest:
+            raise click.UsageError("name an action; `handrail actions` lists the installed ones")
+        return super().parse_args(ctx, [*rest[:1], *early, *rest[1:]])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the installed actions with the pack that each is from."""

@@ -1,4 +1,4 @@
-"""The `handrail` command: finds its subcommands without importing them, and ends with the right code."""
+"""The `handrail` command: its subcommands are found without being imported."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Root(click.Group):
         return {
             entry_point.name: str(record.origin)
             for record in records
-            if record.status in ("on", "required")
+            if record.is_used
             for entry_point in record.commands
             if entry_point.name not in COMMANDS
         }
@@ -95,9 +95,7 @@ def pack_command(ctx: click.Context, name: str) -> click.Command | None:
     """Import and return the command that a pack offers under `name`, if any does."""
     session = session_of(ctx)
     offered = [
-        entry_point.name
-        for record in session.packs.records
-        for entry_point in record.commands
+        entry_point.name for record in session.packs.records for entry_point in record.commands
     ]
     if name.rpartition(":")[2] not in offered:
         return None
@@ -116,7 +114,11 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 
 @click.command(cls=Root, context_settings=CONTEXT, invoke_without_command=True)
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
     help="Show the version.",
 )
 @click.pass_context
@@ -127,7 +129,7 @@ def root(ctx: click.Context) -> None:
     handrail run flows.py:nightly     run an action of your own
     handrail plan ACTION              see what it would do, and who put each step there
     handrail packs                    see what is installed, and why it is on or off
-    """
+    """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

@@ -41,4 +41,6 @@ def config(ctx: click.Context, as_json: bool) -> int:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "-"
     return value if isinstance(value, str) else to_json(value)

@@ -12,7 +12,7 @@ import handrail
 from handrail.cli.output import plural
 from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
-from handrail.errors import ExitCode, PackError, Problem
+from handrail.errors import ExitCode, Problem
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
@@ -29,7 +29,7 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
     session = session_of(ctx)
     found = session.packs
     settings = found.settings_problems
-    packs = (*_unloadable(found), *found.problems)
+    packs = found.check()
     code = ExitCode.USAGE if settings else (ExitCode.PACK if packs else ExitCode.DONE)
     if as_json:
         session.console.json(
@@ -72,12 +72,3 @@ def _show(
         console.print()
         for line in problem_lines(session, problem, number):
             console.print(line)
-
-
-def _unloadable(found: InstalledPacks) -> tuple[Problem, ...]:
-    """Load every pack that is on; return what stops any of them."""
-    try:
-        found.contributors()
-    except PackError as error:
-        return error.problems
-    return ()

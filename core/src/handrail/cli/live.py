@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from handrail import events
 from handrail.cli.output import SCHEMA, WIDTH, Console, plural, seconds, to_json
-
-if TYPE_CHECKING:
-    from handrail.events import Event
+from handrail.events import Event
 
 _REFRESH = 0.1  # Seconds between two drawings of the moving line.
 
@@ -50,9 +48,9 @@ class LineView:
 
     def __call__(self, event: Event) -> None:
         """Show `event`."""
-        handler = getattr(self, f"_on_{type(event).__name__}", None)
+        handler = _HANDLERS.get(type(event))
         if handler is not None:
-            handler(event)
+            handler(self, event)
             self._draw()
 
     def close(self) -> None:
@@ -62,18 +60,18 @@ class LineView:
             self._console.err.flush()
             self._dirty = False
 
-    def _on_RunStarted(self, event: events.RunStarted) -> None:
+    def _run_started(self, event: events.RunStarted) -> None:
         self._steps = len(event.steps)
         self._width = max([12, *(len(name) for name in event.steps)])
         self._started = time.monotonic()
 
-    def _on_StepStarted(self, event: events.StepStarted) -> None:
+    def _step_started(self, event: events.StepStarted) -> None:
         self._step, self._began, self._within = event.step, time.monotonic(), None
 
-    def _on_StepSkipped(self, event: events.StepSkipped) -> None:
+    def _step_skipped(self, event: events.StepSkipped) -> None:
         self._end("-", event.step, "", "skipped", "dim")
 
-    def _on_StepFinished(self, event: events.StepFinished) -> None:
+    def _step_finished(self, event: events.StepFinished) -> None:
         preview = event.data.get("preview")
         text = "" if preview else brief(event.data)
         self._end("✓", event.step, seconds(event.took), text, "green")
@@ -81,39 +79,39 @@ class LineView:
             for line in preview:  # pyright: ignore[reportUnknownVariableType]
                 self._line(f"     {line}")
 
-    def _on_StepFailed(self, event: events.StepFailed) -> None:
+    def _step_failed(self, event: events.StepFailed) -> None:
         self._end("✗", event.step, seconds(event.took), event.error, "red")
 
-    def _on_UndoStarted(self, event: events.UndoStarted) -> None:
+    def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._step = True, None
 
-    def _on_StepUndone(self, event: events.StepUndone) -> None:
+    def _step_undone(self, event: events.StepUndone) -> None:
         self._end("↶", event.step, seconds(event.took), "undone", "yellow")
 
-    def _on_UndoFailed(self, event: events.UndoFailed) -> None:
+    def _undo_failed(self, event: events.UndoFailed) -> None:
         self._end("✗", event.step, seconds(event.took), f"undo failed: {event.error}", "red")
 
-    def _on_StepProgressed(self, event: events.StepProgressed) -> None:
+    def _step_progressed(self, event: events.StepProgressed) -> None:
         self._within = (event.current, event.total)
 
-    def _on_ProgressChanged(self, event: events.ProgressChanged) -> None:
+    def _progress_changed(self, event: events.ProgressChanged) -> None:
         self._percent = event.percent
 
-    def _on_MessageLogged(self, event: events.MessageLogged) -> None:
+    def _message_logged(self, event: events.MessageLogged) -> None:
         about = f" ({event.file})" if event.file else ""
         self._line(f"   · {event.name}{about} {brief(event.data, limit=6)}".rstrip())
 
-    def _on_MetricsMeasured(self, event: events.MetricsMeasured) -> None:
+    def _metrics_measured(self, event: events.MetricsMeasured) -> None:
         self._line(f"   · {event.category} {brief(event.value, limit=6)}".rstrip())
 
-    def _on_InterruptReceived(self, event: events.InterruptReceived) -> None:
+    def _interrupt_received(self, event: events.InterruptReceived) -> None:
         if event.undoing:
             text = "the undo goes on; Ctrl-C again stops it and leaves things behind"
         else:
             text = "interrupted: undoing what was done"
         self._line(self._console.style(text, "yellow", err=True))
 
-    def _on_RunFinished(self, _event: events.RunFinished) -> None:
+    def _run_finished(self, _event: events.RunFinished) -> None:
         self.close()
         self._step = None
 
@@ -151,7 +149,26 @@ class LineView:
         took = now - self._began
         left = took / share - took if share > 0 else 0.0
         eta = f"  ETA {seconds(left)}" if share > 0 and took > 1 else ""
-        return f"{'█' * filled}{'░' * (16 - filled)} {int(share * 100):3d} %  {current:g}/{total:g}{eta}"
+        bar = "█" * filled + "░" * (16 - filled)
+        return f"{bar} {int(share * 100):3d} %  {current:g}/{total:g}{eta}"
+
+
+_HANDLERS: dict[type[Event], Callable[[LineView, Any], None]] = {
+    events.RunStarted: LineView._run_started,
+    events.StepStarted: LineView._step_started,
+    events.StepSkipped: LineView._step_skipped,
+    events.StepFinished: LineView._step_finished,
+    events.StepFailed: LineView._step_failed,
+    events.UndoStarted: LineView._undo_started,
+    events.StepUndone: LineView._step_undone,
+    events.UndoFailed: LineView._undo_failed,
+    events.StepProgressed: LineView._step_progressed,
+    events.ProgressChanged: LineView._progress_changed,
+    events.MessageLogged: LineView._message_logged,
+    events.MetricsMeasured: LineView._metrics_measured,
+    events.InterruptReceived: LineView._interrupt_received,
+    events.RunFinished: LineView._run_finished,
+}
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

@@ -173,16 +173,18 @@ def _from_module(name: str, module: ModuleType, attribute: str, shown: str) -> T
     actions = _actions_of(module)
     if not attribute:
         if len(actions) != 1:
-            listed = ", ".join(f"{shown}:{each}" for each in actions) or "none"
+            listed = ", ".join(f"{shown}:{each}" for each in actions)
             raise NotFoundError(
-                f"{shown} has {len(actions)} actions; name one",
-                ways_out=(f"actions there: {listed}", _how_to_make_one(module, shown)),
+                f"{shown} has {len(actions) or 'no'} actions{'; name one' if actions else ''}",
+                ways_out=(
+                    f"actions there: {listed}" if listed else _how_to_make_one(shown),
+                ),
             )
         attribute = next(iter(actions))
     found = getattr(module, attribute, None)
     action_class = actions.get(attribute) or as_action(found)
     if action_class is None:
-        raise _no_action(attribute, found, actions, module, shown)
+        raise _no_action(attribute, found, actions, shown)
     return Target(
         name=name, action_class=action_class, origin=Origin(file=shown, module=module.__name__)
     )
@@ -202,7 +204,6 @@ def _no_action(
     attribute: str,
     found: object,
     actions: Mapping[str, Any],
-    module: ModuleType,
     shown: str,
 ) -> NotFoundError:
     from handrail.steps import BaseStep  # noqa: PLC0415 - only for the error
@@ -210,12 +211,12 @@ def _no_action(
     if isinstance(found, BaseStep) or (isinstance(found, type) and issubclass(found, BaseStep)):
         return NotFoundError(
             f"{shown}:{attribute} is a step; run takes an action",
-            ways_out=(_how_to_make_one(module, shown, attribute),),
+            ways_out=(_how_to_make_one(shown, attribute),),
         )
     if found is not None:
         return NotFoundError(
             f"{shown}:{attribute} is {type(found).__name__}, not an action",
-            ways_out=(_how_to_make_one(module, shown),),
+            ways_out=(_how_to_make_one(shown),),
         )
     listed = ", ".join(actions) or "none"
     return NotFoundError(
@@ -224,5 +225,5 @@ def _no_action(
     )
 
 
-def _how_to_make_one(module: ModuleType, shown: str, step: str = "my_step") -> str:
+def _how_to_make_one(shown: str, step: str = "my_step") -> str:
     return f"make one in {shown}:  nightly = action('nightly', [{step}])"

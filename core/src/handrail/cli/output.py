@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any
+from typing import Any, TextIO
 
 SCHEMA = 1
 WIDTH = 100
@@ -14,7 +14,7 @@ WIDTH = 100
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
-def colour_wanted(stream: IO[str]) -> bool:
+def colour_wanted(stream: TextIO) -> bool:
     """Return whether to use colour: a terminal, unless NO_COLOR; FORCE_COLOR wins over a pipe."""
     if os.environ.get("NO_COLOR"):
         return False
@@ -27,9 +27,9 @@ class Console:
     """Results go to standard output, everything about how they come to be to standard error."""
 
     def __init__(self) -> None:
-        self.out: IO[str] = sys.stdout
-        self.err: IO[str] = sys.stderr
-        self._colour = {id(self.out): colour_wanted(self.out), id(self.err): colour_wanted(self.err)}
+        self.out: TextIO = sys.stdout
+        self.err: TextIO = sys.stderr
+        self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
 
     def style(self, text: str, *styles: str, err: bool = False) -> str:
         """Return `text` in the given styles, where the stream shows them."""
@@ -56,7 +56,7 @@ class Console:
         self.out.flush()
 
 
-def _write(stream: IO[str], text: str) -> None:
+def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
     except UnicodeEncodeError:
@@ -79,7 +79,7 @@ def _plain(value: object) -> object:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WIDTH) -> list[str]:
-    """Return lines with the columns lined up; the widest texts give way where a line is too long."""
+    """Return lines with the columns lined up; the widest texts give way in long lines."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     spare = limit - sum(widths) - 2 * (len(head) - 1)

@@ -99,7 +99,8 @@ def plan_lines(session: Session, plan: Plan) -> list[str]:
             )
     lines = table((" #", "STEP", "SHARE", "UNDO", "FROM", "WHY HERE", ""), rows)
     lines[0] = console.style(lines[0], "dim")
-    off = [f"{record.id} ({record.why})" for record in session.packs.records if record.status == "off"]
+    records = session.packs.records
+    off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     foot = [f"Off: {', '.join(off)}"] if off else []
     return [console.style(head, "bold"), *lines, *foot]
 

@@ -1,4 +1,4 @@
-"""How errors look: one message, where it comes from, the ways out; the traceback only with --debug."""
+"""How errors look: one message, where it comes from, the ways out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 def report(session: Session, error: BaseException) -> ExitCode:
     """Show `error` and return the exit code that it calls for."""
-    known = isinstance(error, HandrailError)
     code = error.exit_code if isinstance(error, HandrailError) else ExitCode.FAILED
     if session.debug:
         session.console.note("".join(traceback.format_exception(error)).rstrip())
@@ -37,7 +36,7 @@ def report(session: Session, error: BaseException) -> ExitCode:
         )
         session.console.json_line({"error": document})
         return code
-    if known:
+    if isinstance(error, HandrailError):
         for line in lines_of(session, error):
             session.console.note(line)
     else:
@@ -54,9 +53,7 @@ def lines_of(session: Session, error: HandrailError) -> list[str]:
         lines.append(f"  cause   {type(cause).__name__}: {describe(cause)}")
     if error.origin is not None and error.origin.place:
         lines.append(f"  at      {error.origin.place} ({error.origin})")
-    problems = (
-        error.problems if isinstance(error, PlanError | PackError | SettingsError) else ()
-    )
+    problems = error.problems if isinstance(error, PlanError | PackError | SettingsError) else ()
     for number, problem in enumerate(problems, 1):
         lines += problem_lines(session, problem, number)
     lines += [f"  {way}" for way in error.ways_out]

@@ -131,7 +131,7 @@ def run() -> None:
     \b
     handrail run ACTION --help        the options of that action
     handrail run ACTION --dry-run     what it would do
-    """
+    """  # noqa: D301 - the escape tells click to keep the lines
 
 
 def _run(
@@ -198,7 +198,8 @@ def _run_plan(
     if as_json:
         console.json_line({"event": "Result", "result": result})
     elif dry:
-        console.print(f"{plan.action} would run {plural(len(plan.steps), 'step')}; nothing was done")
+        would = plural(len(plan.steps), "step")
+        console.print(f"{plan.action} would run {would}; nothing was done")
     else:
         extra = {
             key: value
@@ -208,7 +209,8 @@ def _run_plan(
         if extra:
             console.print(brief(extra, limit=8))
         done, total = result["steps_executed"], result["steps_total"]
-        console.print(f"{plan.action} completed in {took} · {done} of {plural(total, 'step')} executed")
+        executed = f"{done} of {plural(total, 'step')} executed"
+        console.print(f"{plan.action} completed in {took} · {executed}")
     return ExitCode.DONE
 
 

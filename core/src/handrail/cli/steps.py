@@ -41,7 +41,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
     shown = [
         (record, entry)
         for record, entry in offered
-        if show_all or as_json or record.status not in ("off",)
+        if show_all or as_json or record.status != "off"
     ]
     if as_json:
         listed = [_to_dict(record, entry) for record, entry in shown]

@@ -6,12 +6,12 @@ play it through with a list of answers. In the loop over plain steps nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.commands import CHECK, UNDO_BEGINS, UNDO_ENDS, NotRun, Report
-from handrail.engine.rollback import join, salvage
+from handrail.engine.rollback import ended, join, salvage
 from handrail.errors import RollbackDataError, RollbackError, StepFailedError, describe
 from handrail.events import (
     RunFinished,
@@ -61,14 +61,13 @@ def play(run: RunState, *, undo: bool = True) -> Machine:
 
     At the end `run.outcome` and `run.failure` tell how it went.
     """
-    started = run.clock() if run.listener else 0.0
     if run.listener:
-        names = tuple(planned.name for planned in run.plan.steps)
+        run.opened = run.clock()
         yield RunStarted(
             action=run.plan.action,
             run_id=run.run_id,
             fingerprint=run.plan.fingerprint,
-            steps=names,
+            steps=tuple(planned.name for planned in run.plan.steps),
         )
     failure = yield from _forward(run)
     if failure is None:
@@ -76,42 +75,74 @@ def play(run: RunState, *, undo: bool = True) -> Machine:
     elif undo:
         yield from _undo(run, failure)
     else:
+        run.failure = _final_error(run, failure, "failed")
         run.outcome = "failed"
-        run.failure = _final_error(run, failure)
+    yield from _end(run)
+
+
+def _end(run: RunState) -> Generator[Any, Any, None]:
     if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
         yield from _close(run)
     if run.listener:
         yield RunFinished(
             action=run.plan.action,
             outcome=run.outcome or "failed",
-            took=run.clock() - started,
+            took=run.clock() - run.opened,
             steps_executed=executed_steps(run),
             steps_total=len(run.plan.steps),
             error=None if run.failure is None else describe(run.failure),
         )
 
 
-def abandon(run: RunState, error: BaseException) -> Machine:
-    """Undo a run whose `play` was broken off by `error`, raised between two steps by others.
+def abandon(
+    run: RunState, error: BaseException, command: Any = None, answer: Any = None
+) -> Machine:
+    """Go on with a run whose `play` was broken off by `error`, raised outside its steps.
 
-    A signal handler of the program may raise anywhere; the step that was about to be kept counts
-    as started.
+    A signal handler of the program may raise anywhere. Forward, what was done is undone; an undo
+    goes on with the step that was being undone; and `always_run` steps still run.
+
+    Args:
+        run: The run.
+        error: What was raised.
+        command: What the driver was doing last.
+        answer: What had come of that, if anything.
     """
+    if run.outcome is not None:
+        run.undoing = False
+        if run.failure is None:
+            run.failure = error
+        _give_up_closing(run, error)
+    elif run.fell is not None:
+        yield from _undo(run, run.fell, broken_off_by=error)
+    else:
+        failure = _broken_off(run, error, command, answer)
+        if failure is None:
+            run.outcome = "rolled_back"
+            run.failure = error
+        else:
+            yield from _undo(run, failure)
+    yield from _end(run)
+
+
+def _broken_off(run: RunState, error: BaseException, command: Any, answer: Any) -> Failure | None:
     steps = run.plan.steps
     position = len(run.finished)
-    if run.outcome is not None or run.undoing or not steps:
-        run.outcome = run.outcome or "interrupted"
-        run.failure = error
-        return
-    if position < run.ordinary and run.context.current_step == steps[position].name:
-        _settle(run, steps[position], Raised(error))
-        position += 1
-    planned = steps[max(0, position - 1)]
-    failure = Failure(
-        planned=planned, text=describe(error), error=error, from_position=position - 1
-    )
-    yield from _undo(run, failure)
-    yield from _close(run)
+    planned = steps[position] if position < run.ordinary else None
+    if planned is not None and not run.asking and run.context.current_step == planned.name:
+        # It was about to be kept, and counts as started.
+        known = command is planned or isinstance(command, Attempt)
+        returned = known and isinstance(answer, StepResult)
+        failure = _settle(run, planned, answer if returned else Raised(error))
+        return failure or _after(steps, position, Raised(error))
+    return _after(steps, position - 1, Raised(error)) if position else None
+
+
+def _give_up_closing(run: RunState, error: BaseException) -> None:
+    """Do not run the `always_run` step again in which `error` came up."""
+    position = run.ordinary + len(run.closed)
+    if run.current == position:
+        _settle_closing(run, position, Raised(error))
 
 
 def executed_steps(run: RunState) -> int:
@@ -122,39 +153,49 @@ def executed_steps(run: RunState) -> int:
 
 def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:
     steps = run.plan.steps
-    keep = run.finished.append
-    publish = run.context.step_results.append
     reporting = run.reporting
-    observed = run.listener is not None
     segments = run.weights.segments(run.ordinary) if reporting else [(0, run.ordinary, 0)]
     for first, end, percent in segments:
-        for planned in steps if end - first == len(steps) else steps[first:end]:
-            if planned.plain and not observed:
-                answer = yield planned
-                if answer.__class__ is StepResult and answer.success and run.recording is None:
-                    keep(answer)
-                    publish(answer)
-                    continue
-            else:
-                answer = yield from _perform(run, planned, len(run.finished))
-            position = len(run.finished)
-            failure = _settle(run, planned, answer)
-            if observed:
-                yield _told(run, planned, position, failure)
-            if failure is not None:
-                return failure
+        failure = yield from _stretch(run, steps if end - first == len(steps) else steps[first:end])
+        if failure is not None:
+            return failure
         if percent > run.percent and end < len(steps):
             answer = yield Report(percent)
             if answer is not None:
                 return _after(steps, end - 1, answer)
     answer = yield (CHECK if run.ordinary < len(steps) or not reporting else Report(100))
-    return None if answer is None else _after(steps, run.ordinary - 1, answer)
+    if answer is None:
+        return None
+    if run.ordinary == 0:
+        raise answer.error  # There is no step to blame, and nothing to undo.
+    return _after(steps, run.ordinary - 1, answer)
+
+
+def _stretch(run: RunState, steps: tuple[PlannedStep, ...]) -> Generator[Any, Any, Failure | None]:
+    """Run some steps; this is the hot loop."""
+    keep = run.finished.append
+    publish = run.context.step_results.append
+    observed = run.listener is not None
+    for planned in steps:
+        if planned.plain and not observed:
+            answer = yield planned
+            if answer.__class__ is StepResult and answer.success and run.recording is None:
+                keep(answer)
+                publish(answer)
+                continue
+        else:
+            answer = yield from _perform(run, planned, len(run.finished))
+        position = len(run.finished)
+        failure = _settle(run, planned, answer)
+        if observed:
+            yield _told(run, planned, position, failure)
+        if failure is not None:
+            return failure
+    return None
 
 
 def _after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Failure:
     """Blame the step at `position` for what happened between it and the next one."""
-    if position < 0:
-        raise answer.error
     return Failure(
         planned=steps[position],
         text=describe(answer.error),
@@ -166,11 +207,13 @@ def _after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Fai
 def _perform(run: RunState, planned: PlannedStep, position: int) -> Generator[Any, Any, Any]:
     """Ask for everything that belongs to one step; return a StepResult, `Raised` or `NotRun`."""
     run.began = run.clock() if run.listener else 0.0
+    run.asking = planned.skippable
     run.context.current_step = planned.name
     if run.listener:
         yield StepStarted(step=planned.name, position=position, origin=planned.origin)
     if planned.skippable:
         answer = yield Call(planned.step.can_skip, (run.context,))
+        run.asking = False
         if isinstance(answer, Raised | NotRun):
             return NotRun(answer.error)
         if answer:
@@ -198,44 +241,31 @@ def _through_layers(run: RunState, outermost: StepWrapper[Any]) -> Generator[Any
 
 def _end_attempt(run: RunState, command: Revert) -> Generator[Any, Any, Any]:
     """Undo the attempt that a layer wants to try again, from what it recorded and returned."""
-    notes = _take_notes(run)
-    outcome = command.outcome
-    if isinstance(outcome, Raised):
-        outcome = StepResult(success=False, error=describe(outcome.error))
-    try:
-        result = join(outcome, notes)
-    except RollbackDataError:
-        result = salvage(outcome, notes)
-    answer = yield Call(command.step.rollback, (run.context, result))
-    return Raised(answer.error) if isinstance(answer, NotRun) else answer
-
-
-def _take_notes(run: RunState) -> dict[str, list[Any]]:
-    recording, run.recording = run.recording, None
-    return {} if recording is None else recording.close()
+    attempt = run.end_attempt(command.outcome)
+    run.asking = True
+    answer = yield Call(command.step.rollback, (run.context, attempt))
+    run.asking = False
+    if isinstance(answer, Raised | NotRun):
+        run.leave_behind(attempt)
+        return Raised(answer.error)
+    return None
 
 
 def _settle(run: RunState, planned: PlannedStep, answer: Any) -> Failure | None:
     """Keep the result of a step, and return why the run cannot go on, if it cannot."""
     position = len(run.finished)
-    notes = _take_notes(run)
-    if isinstance(answer, NotRun) and not isinstance(answer.error, Exception):
-        return Failure(
-            planned=planned,
-            text=describe(answer.error),
-            error=answer.error,
-            from_position=position - 1,
-        )
+    notes = {} if run.recording is None else run.recording.close()
     error: BaseException | None = None
-    started = True
+    started = not isinstance(answer, NotRun)
     if isinstance(answer, Raised | NotRun):
-        started = isinstance(answer, Raised)
         error = answer.error
-        result = StepResult(
-            success=False,
-            error=describe(error),
-            rollback_data={key: list(values) for key, values in notes.items()},
-        )
+        if not started and not isinstance(error, Exception):
+            run.recording = None
+            return _failure(planned, describe(error), error, position - 1)
+        result = ended(Raised(error), notes)
+        if not notes and position in run.leftovers:
+            # One undo will do for an attempt that could not be undone and was not followed.
+            result.rollback_data = run.leftovers[position].pop().rollback_data
     else:
         result = answer
         try:
@@ -244,15 +274,21 @@ def _settle(run: RunState, planned: PlannedStep, answer: Any) -> Failure | None:
             error = misfit
             result = replace(salvage(answer, notes), error=misfit.message)
     run.finished.append(result)
+    run.recording = None
     run.context.step_results.append(result)
     if result.success:
         return None
-    return Failure(
-        planned=planned,
-        text=result.error or "it returned success=False without saying why",
-        error=error,
-        from_position=position if started else position - 1,
-    )
+    return _failure(planned, _reason(result), error, position if started else position - 1)
+
+
+def _reason(result: StepResult) -> str:
+    return str(result.error or "it returned success=False without saying why")
+
+
+def _failure(
+    planned: PlannedStep, text: str, error: BaseException | None, from_position: int
+) -> Failure:
+    return Failure(planned=planned, text=text, error=error, from_position=from_position)
 
 
 def _told(run: RunState, planned: PlannedStep, position: int, failure: Failure | None) -> Any:
@@ -272,64 +308,83 @@ def _told(run: RunState, planned: PlannedStep, position: int, failure: Failure |
     return StepFinished(step=planned.name, position=position, took=took, data=result.data)
 
 
-def _undo(run: RunState, failure: Failure) -> Generator[Any, Any, None]:
+def _undo(
+    run: RunState, failure: Failure, *, broken_off_by: BaseException | None = None
+) -> Generator[Any, Any, None]:
     """Undo the failing step first, then the executed ones in reverse."""
     steps = run.plan.steps
-    finished = run.finished
-    context = run.context
-    listening = run.listener is not None
-    yield UNDO_BEGINS
-    run.undoing = True
-    position = failure.from_position
-    stopped: BaseException | None = None
-    if listening:
-        names = tuple(
-            steps[position].name
-            for position in range(failure.from_position, -1, -1)
-            if steps[position].undoable and not finished[position].skipped
-        )
-        yield UndoStarted(cause=failure.text, steps=names)
-    for position in range(failure.from_position, -1, -1):
-        planned = steps[position]
-        result = finished[position]
-        if not planned.undoable or result.skipped:
-            continue
-        began = run.clock() if listening else 0.0
-        run.current = position
-        run.undo_result = result
-        answer = yield planned
-        if answer is None:
-            if listening:
-                yield StepUndone(step=planned.name, took=run.clock() - began)
-            continue
-        if isinstance(answer.error, KeyboardInterrupt):
-            stopped = answer.error
-            break
-        problem = RollbackError(planned.name, answer.error, origin=planned.origin)
-        run.rollback_errors.append(problem)
-        context.errors.append(problem.message)
-        if listening:
-            yield UndoFailed(
-                step=planned.name,
-                took=run.clock() - began,
-                error=describe(answer.error),
-                origin=planned.origin,
+    first = failure.from_position
+    if run.fell is None:
+        run.fell = failure
+        run.undoing = True
+        yield UNDO_BEGINS
+        if run.listener:
+            yield UndoStarted(
+                cause=failure.text,
+                steps=tuple(steps[place].name for place in _places_to_undo(run, first)),
             )
+    else:
+        # It was broken off: the step that was being undone is undone again.
+        yield UNDO_BEGINS
+        first = first if run.current is None else run.current
+    stopped = broken_off_by if isinstance(broken_off_by, KeyboardInterrupt) else None
+    for position in _places_to_undo(run, first):
+        run.current = position
+        if stopped is None:
+            stopped = yield from _undo_step(run, steps[position], position)
+        if stopped is not None:
+            left = ", ".join(steps[place].name for place in _places_to_undo(run, position))
+            stopped.add_note(f"the undo was stopped; not undone: {left}")
+            break
+    outcome = "rollback_incomplete" if run.rollback_errors else "rolled_back"
+    if stopped is None:
+        run.failure = _final_error(run, failure, outcome)
+    else:
+        outcome = "interrupted"
+        if not failure.passes_through:
+            stopped.__cause__ = _final_error(run, failure, outcome)
+        run.failure = stopped
+    run.outcome = outcome
     run.undoing = False
     run.current = None
     run.undo_result = None
-    if stopped is not None:
-        run.outcome = "interrupted"
-        left = [steps[place].name for place in range(position, -1, -1) if steps[place].undoable]
-        stopped.add_note(f"the undo was stopped; not undone: {', '.join(left)}")
-        run.failure = stopped
-    else:
-        run.outcome = "rollback_incomplete" if run.rollback_errors else "rolled_back"
-        run.failure = _final_error(run, failure)
     yield UNDO_ENDS
 
 
-def _final_error(run: RunState, failure: Failure) -> BaseException:
+def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
+    for position in range(first, -1, -1):
+        if run.plan.steps[position].undoable and not run.finished[position].skipped:
+            yield position
+
+
+def _undo_step(
+    run: RunState, planned: PlannedStep, position: int
+) -> Generator[Any, Any, KeyboardInterrupt | None]:
+    """Undo one step; return the interrupt that stopped it, if one did."""
+    began = run.clock() if run.listener else 0.0
+    error: BaseException | None = None
+    for result in (run.finished[position], *reversed(run.leftovers.get(position, ()))):
+        run.undo_result = result
+        answer = yield planned
+        if answer is not None:
+            if isinstance(answer.error, KeyboardInterrupt):
+                return answer.error
+            error = cast("BaseException", answer.error)
+            problem = RollbackError(planned.name, error, origin=planned.origin)
+            run.rollback_errors.append(problem)
+            run.context.errors.append(problem.message)
+    if run.listener:
+        took = run.clock() - began
+        if error is None:
+            yield StepUndone(step=planned.name, took=took)
+        else:
+            yield UndoFailed(
+                step=planned.name, took=took, error=describe(error), origin=planned.origin
+            )
+    return None
+
+
+def _final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
     if failure.passes_through:
         assert failure.error is not None
         for problem in run.rollback_errors:
@@ -339,7 +394,7 @@ def _final_error(run: RunState, failure: Failure) -> BaseException:
         failure.planned.name,
         failure.text,
         origin=failure.planned.origin,
-        outcome=run.outcome or "failed",
+        outcome=outcome,
         rollback_errors=run.rollback_errors,
     )
     final.__cause__ = failure.error
@@ -348,39 +403,38 @@ def _final_error(run: RunState, failure: Failure) -> BaseException:
 
 def _close(run: RunState) -> Generator[Any, Any, None]:
     """Run the `always_run` steps; each one, even when another of them fails."""
-    for position in range(run.ordinary, len(run.plan.steps)):
+    last = len(run.plan.steps) - 1
+    for position in range(run.ordinary + len(run.closed), last + 1):
         planned = run.plan.steps[position]
         run.current = position
         answer = yield from _perform(run, planned, position)
-        failure = _settle_closing(run, planned, position, answer)
+        failure = _settle_closing(run, position, answer)
         if run.listener:
             yield _told(run, planned, position, failure)
         if failure is None and run.failure is None and run.reporting:
-            last = position + 1 == len(run.plan.steps)
-            percent = 100 if last else run.weights.after(position)
+            percent = 100 if position == last else run.weights.after(position)
             answer = (yield Report(percent)) if percent > run.percent else None
             failure = None if answer is None else _after(run.plan.steps, position, answer)
         if failure is None:
             continue
         if run.failure is None:
-            run.failure = _final_error(run, failure)
+            run.failure = _final_error(run, failure, "completed")
+        elif failure.passes_through:
+            run.failure = failure.error
         else:
             run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
-        if failure.passes_through:
-            run.failure = failure.error
-            return
     run.current = None
 
 
-def _settle_closing(
-    run: RunState, planned: PlannedStep, position: int, answer: Any
-) -> Failure | None:
-    _take_notes(run)
-    error = answer.error if isinstance(answer, Raised | NotRun) else None
-    result = answer if error is None else StepResult(success=False, error=describe(error))
+def _settle_closing(run: RunState, position: int, answer: Any) -> Failure | None:
+    result: Any = answer
+    error: BaseException | None = None
+    if isinstance(answer, Raised | NotRun):
+        error = answer.error
+        result = Raised(error)
+    result = run.end_attempt(result)
     run.closed[position] = result
     run.context.step_results.append(result)
     if result.success:
         return None
-    text = result.error or "it returned success=False without saying why"
-    return Failure(planned=planned, text=text, error=error, from_position=-1)
+    return _failure(run.plan.steps[position], _reason(result), error, -1)

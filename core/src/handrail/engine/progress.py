@@ -41,11 +41,11 @@ class Weights:
         """Return the percentage when `current` of `total` of the step at `position` is done."""
         before = self.done[position]
         weight = self.done[position + 1] - before
-        if isinstance(current, int) and isinstance(total, int):
-            reached = 100 * (before * total + weight * current) // (self.total * total)
-        else:
-            reached = int(100 * (before + weight * (current / total)) / self.total)
-        return min(99, reached)
+        # Whole numbers all the way: floats are fractions too, and theirs are exact.
+        part, part_scale = current.as_integer_ratio()
+        whole, whole_scale = total.as_integer_ratio()
+        part, whole = part * whole_scale, whole * part_scale
+        return min(99, 100 * (before * whole + weight * part) // (self.total * whole))
 
     def segments(self, stop: int) -> Iterator[tuple[int, int, int]]:
         """Cut steps 0 to `stop` into runs `(first, end, percent)`.

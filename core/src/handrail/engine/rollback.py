@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from handrail.errors import RollbackDataError
+from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
+from handrail.wrapper import Raised
 
 
 def join(result: StepResult, notes: Mapping[str, list[Any]] | None) -> StepResult:
@@ -21,7 +22,11 @@ def join(result: StepResult, notes: Mapping[str, list[Any]] | None) -> StepResul
     """
     if not notes:
         return result
-    joined = dict(result.rollback_data)
+    joined = _returned(result)
+    if joined is None:
+        raise RollbackDataError(
+            f"rollback_data must be a dict, but the result holds {result.rollback_data!r}"
+        )
     for key, recorded in notes.items():
         returned = joined.get(key, [])
         if not isinstance(returned, list | tuple):
@@ -35,19 +40,40 @@ def join(result: StepResult, notes: Mapping[str, list[Any]] | None) -> StepResul
 
 def salvage(result: StepResult, notes: Mapping[str, list[Any]]) -> StepResult:
     """Return a failed copy of `result` in which recorded values win over a misfit."""
-    joined = {**result.rollback_data, **{key: list(values) for key, values in notes.items()}}
-    return replace(result, success=False, rollback_data=joined)
+    recorded = {key: list(values) for key, values in notes.items()}
+    return replace(result, success=False, rollback_data={**(_returned(result) or {}), **recorded})
+
+
+def ended(outcome: StepResult | Raised, notes: Mapping[str, list[Any]]) -> StepResult:
+    """Return what an attempt that ended as `outcome` hands to its undo."""
+    if isinstance(outcome, Raised):
+        outcome = StepResult(success=False, error=describe(outcome.error))
+    try:
+        return join(outcome, notes)
+    except RollbackDataError:
+        return salvage(outcome, notes)
+
+
+def _returned(result: StepResult) -> dict[str, Any] | None:
+    data = cast("object", result.rollback_data)
+    return dict(cast("Mapping[str, Any]", data)) if isinstance(data, Mapping) else None
 
 
 def _union(first: list[Any], second: list[Any]) -> list[Any]:
     together = [*first, *second]
-    if all(isinstance(value, Hashable) for value in together):
-        try:
-            return list(dict.fromkeys(together))
-        except TypeError:  # a tuple that holds a list
-            pass
+    try:
+        return list(dict.fromkeys(together))
+    except Exception:  # noqa: BLE001 - not every value can be hashed
+        pass
     kept: list[Any] = []
     for value in together:
-        if value not in kept:
+        if not any(_equal(value, known) for known in kept):
             kept.append(value)
     return kept
+
+
+def _equal(value: Any, other: Any) -> bool:
+    try:
+        return value is other or bool(value == other)
+    except Exception:  # noqa: BLE001 - arrays, for one, do not compare to one truth value
+        return False

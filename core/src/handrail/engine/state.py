@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.context import Recorder
+from handrail.engine.progress import Weights
+from handrail.engine.rollback import ended
 from handrail.errors import RecordError, RollbackError, near
 from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
-from handrail.engine.progress import Weights
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.engine.machine import Failure
     from handrail.plan.plan import Plan, PlannedStep
     from handrail.steps import StepResult
+    from handrail.wrapper import Raised
+
+
+D = TypeVar("D")
 
 
 class Results(Mapping[str, "StepResult"]):
@@ -23,16 +31,31 @@ class Results(Mapping[str, "StepResult"]):
         self._run = run
 
     def __getitem__(self, name: str) -> StepResult:
-        run = self._run
-        position = run.plan.positions.get(name)
-        result = None if position is None else run.result_at(position)
+        result = self.get(name)
         if result is not None:
             return result
-        if position is not None:
+        run = self._run
+        if name in run.plan.positions:
             raise KeyError(f"step '{name}' has not finished yet")
         matches = near(name, run.plan.positions)
         hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
         raise KeyError(f"no step answers to '{name}'{hint}")
+
+    @overload
+    def get(self, key: str, /) -> StepResult | None: ...
+    @overload
+    def get(self, key: str, /, default: StepResult | D) -> StepResult | D: ...
+
+    # Overridden, as is `in`, because a miss of `[]` looks for near names.
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Return the result of the step that answers to `key`, or `default`."""
+        run = self._run
+        position = run.plan.positions.get(key)
+        result = None if position is None else run.result_at(position)
+        return default if result is None else result
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         run = self._run
@@ -53,10 +76,15 @@ class RunState:
         finished: Results of ordinary steps, one for each position from 0 on.
         closed: Results of `always_run` steps, by position.
         current: Position of the step that is being run or undone, where that is not the next one.
+        undoing: Whether the run goes back.
+        asking: Whether user code runs that must not record: `can_skip`, the undo of an attempt.
         recording: Rollback data of the running attempt, once it has recorded any.
+        leftovers: Attempts whose undo failed, by position; they are undone with their step.
+        opened: When the run started, on the driver's clock, if somebody listens.
         began: When the running step started, on the driver's clock, if somebody listens.
         percent: The last progress that was reported.
         outcome: How the run ended, once that is known.
+        fell: Why it went back, once it did.
         failure: What ended it, unless it succeeded.
         undo_result: During an undo, the result to hand to `rollback`.
         rollback_errors: One for each step that could not be undone.
@@ -69,7 +97,7 @@ class RunState:
         *,
         new_id: Callable[[], str],
         clock: Callable[[], float],
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[int], object] | None = None,
         listener: Callable[[Event], None] | None = None,
     ) -> None:
         self.plan = plan
@@ -82,10 +110,14 @@ class RunState:
         self.closed: dict[int, StepResult] = {}
         self.current: int | None = None
         self.undoing = False
+        self.asking = False
         self.recording: Recorder | None = None
+        self.leftovers: dict[int, list[StepResult]] = {}
         self.percent = 0
+        self.opened = 0.0
         self.began = 0.0
         self.outcome: str | None = None
+        self.fell: Failure | None = None
         self.failure: BaseException | None = None
         self.sealed: str | None = None
         self.undo_result: StepResult | None = None
@@ -94,6 +126,8 @@ class RunState:
         self._new_id = new_id
         self._id: str | None = None
         self._weights: Weights | None = None
+        self._reports = threading.RLock()
+        self._records = threading.Lock()
 
     @property
     def weights(self) -> Weights:
@@ -113,12 +147,26 @@ class RunState:
             return self.finished[position]
         return self.closed.get(position)
 
+    @property
+    def position(self) -> int:
+        """The position of the step that is being run or undone, or comes next."""
+        return len(self.finished) if self.current is None else self.current
+
     def running(self) -> PlannedStep | None:
         """Return the step that is being run or undone."""
-        position = len(self.finished) if self.current is None else self.current
-        if self.context.current_step is None or position >= len(self.plan.steps):
+        if self.context.current_step is None or self.position >= len(self.plan.steps):
             return None
-        return self.plan.steps[position]
+        return self.plan.steps[self.position]
+
+    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+        """End the running attempt; return its result with what was recorded, for its undo."""
+        result = ended(outcome, {} if self.recording is None else self.recording.close())
+        self.recording = None
+        return result
+
+    def leave_behind(self, attempt: StepResult) -> None:
+        """Keep an attempt of the running step that could not be undone."""
+        self.leftovers.setdefault(self.position, []).append(attempt)
 
     # What the context asks for
 
@@ -143,37 +191,39 @@ class RunState:
         """
         if self.recording is None:
             planned = self.running()
-            if planned is None or self.undoing:
+            if planned is None or self.undoing or self.asking:
                 raise RecordError(
                     "rollback data can be recorded only while a step executes",
                     ways_out=("hand context.record_rollback to threads as a value, from the step",),
                 )
-            self.recording = Recorder(planned.name)
+            with self._records:  # Two threads of one step may ask at once.
+                if self.recording is None:
+                    self.recording = Recorder(planned.name)
+                return self.recording
         return self.recording
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Take what a step said of its own progress."""
-        if not self.reporting or self.undoing or not (total > 0 and 0 <= current <= total):
-            return
-        planned = self.running()
-        if planned is None:
+        planned = self.running() if self.reporting and not self.undoing else None
+        if planned is None or not (0 <= current <= total and 0 < total < math.inf):
             return
         if self.listener is not None:
             self.listener(
                 StepProgressed(step=planned.name, current=current, total=total, category=category)
             )
-        position = len(self.finished) if self.current is None else self.current
-        percent = self.weights.within(position, current, total)
-        if percent > self.percent:
-            self.reached(percent)
+        if self.outcome in (None, "completed"):
+            self.reached(self.weights.within(self.position, current, total))
 
     def reached(self, percent: int) -> None:
-        """Report that the run as a whole has come to `percent`."""
-        self.percent = percent
-        if self.listener is not None:
-            self.listener(ProgressChanged(percent=percent))
-        if self.on_progress is not None:
-            self.on_progress(percent)
+        """Report that the run as a whole has come to `percent`, if that is news."""
+        with self._reports:  # Steps may report from threads of their own.
+            if percent <= self.percent:
+                return
+            self.percent = percent
+            if self.listener is not None:
+                self.listener(ProgressChanged(percent=percent))
+            if self.on_progress is not None:
+                self.on_progress(percent)
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Take metrics of a step."""

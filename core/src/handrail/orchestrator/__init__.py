@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
@@ -93,11 +95,12 @@ class Orchestrator(Generic[C]):
                 f"{run.plan.action} has async steps, and an event loop already runs in this thread",
                 ways_out=("use `await orchestrator.execute_async()`",),
             )
+        driver = Blocking(run)
         try:
-            Blocking(run).drive(play(run))
+            driver.drive(play(run))
         finally:
             self.context.current_step = None
-        return _ending(run)
+        return _ending(run, driver.interrupted)
 
     async def execute_async(self) -> RunResult:
         """Execute all steps; blocking ones run in a worker thread.
@@ -117,9 +120,7 @@ class Orchestrator(Generic[C]):
             await driver.drive(play(run))
         finally:
             self.context.current_step = None
-        if driver.cancelled is not None and run.failure is not driver.cancelled:
-            raise driver.cancelled from run.failure
-        return _ending(run)
+        return _ending(run, driver.cancelled)
 
     def _start(self) -> RunState:
         context = self.context
@@ -165,9 +166,12 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
     return asyncio.run(body())
 
 
-def _ending(run: RunState) -> RunResult:
-    if run.failure is not None:
-        raise run.failure
+def _ending(run: RunState, interrupt: BaseException | None) -> RunResult:
+    failure = run.failure
+    if interrupt is not None and (failure is None or isinstance(failure, Exception)):
+        raise interrupt from failure
+    if failure is not None:
+        raise failure
     return {
         "success": True,
         "steps_executed": executed_steps(run),
@@ -176,12 +180,28 @@ def _ending(run: RunState) -> RunResult:
 
 
 class _Listeners:
-    """Tells observers what happens; one that raises is reported once and dropped."""
+    """Tells observers what happens, one event after the other; one that raises is dropped."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
+        self._waiting: deque[Event] = deque()
+        self._telling = threading.RLock()
+        self._busy = False
 
     def __call__(self, event: Event) -> None:
+        with self._telling:
+            self._waiting.append(event)
+            if self._busy:
+                # An observer logged something, or a signal came upon it: that has to wait its turn.
+                return
+            self._busy = True
+            try:
+                while self._waiting:
+                    self._tell(self._waiting.popleft())
+            finally:
+                self._busy = False
+
+    def _tell(self, event: Event) -> None:
         for observer in tuple(self._observers):
             try:
                 observer(event)
@@ -196,7 +216,7 @@ class _Listeners:
 
 
 def _uuid7() -> str:
-    """Return a UUIDv7 (RFC 9562, section 5.7): ids of later runs sort after those of earlier ones."""
+    """Return a UUIDv7 (RFC 9562, section 5.7): later ids sort after earlier ones."""
     # Python offers it from 3.14 on.
     millis = time.time_ns() // 1_000_000
     digits = f"{millis:012x}7{os.urandom(2).hex()[1:]}"
@@ -205,9 +225,7 @@ def _uuid7() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{tail[:4]}-{tail[4:]}"
 
 
-def _by_hand(
-    wrapper: StepWrapper[Any], context: Any
-) -> StepResult | Awaitable[StepResult]:
+def _by_hand(wrapper: StepWrapper[Any], context: Any) -> StepResult | Awaitable[StepResult]:
     from handrail.orchestrator.by_hand import run_by_hand  # noqa: PLC0415 - it imports asyncio
 
     return run_by_hand(wrapper, context)

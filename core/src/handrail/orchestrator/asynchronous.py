@@ -6,10 +6,11 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Mark, NotRun, Report
-from handrail.engine.machine import Machine
+from handrail.engine.machine import Machine, abandon
 from handrail.events import Event
 from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep
@@ -34,14 +35,31 @@ class Asynchronous:
 
     async def drive(self, machine: Machine) -> None:
         """Play `machine` to its end."""
-        command = _advance(machine, None)
-        while command is not None:
-            if command is UNDO_BEGINS:
-                self._pending = None
-                undo = asyncio.ensure_future(self._undo(machine))
-                command = await self._shielded(undo)
-            else:
-                command = _advance(machine, await self._perform(command))
+        current: Machine | None = machine
+        while current is not None:
+            command: Any = None
+            answer: Any = None
+            try:
+                command = _advance(current, None)
+                while command is not None:
+                    answer = None
+                    if command is UNDO_BEGINS:
+                        command = await self._undo_shielded(current)
+                    else:
+                        answer = await self._perform(command)
+                        command = _advance(current, answer)
+                current = None
+            except BaseException as error:  # noqa: BLE001 - it came between two steps
+                # Raised by a signal handler of the program.
+                current = abandon(self._run, error, command, answer)
+
+    async def _undo_shielded(self, machine: Machine) -> Any:
+        while True:
+            undo = asyncio.ensure_future(self._undo(machine))
+            command = await self._shielded(undo)
+            if not isinstance(command, Raised):
+                return command
+            # A loop that shuts down cancels every task; this one had not begun.
 
     async def _undo(self, machine: Machine) -> Any:
         command = _advance(machine, None)
@@ -65,7 +83,8 @@ class Asynchronous:
             assert run.listener is not None
             run.listener(command)
             return None
-        if self._pending is not None and not run.undoing:
+        # What always runs is started also after a cancellation.
+        if self._pending is not None and run.outcome is None and not run.undoing:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
@@ -81,8 +100,7 @@ class Asynchronous:
             inline = command.inline or _is_async_method(owner, name, command.function)
             return await self._call(command.function, command.args, inline=inline)
         if isinstance(command, Report):
-            answer = guarded(run.reached, command.percent)
-            return answer if isinstance(answer, Raised) else None
+            return guarded(run.reached, command.percent)
         if isinstance(command, Sleep):
             try:
                 await asyncio.sleep(command.seconds)
@@ -104,7 +122,8 @@ class Asynchronous:
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         carried = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        return await self._shielded(loop.run_in_executor(None, carried.run, function, *args))
+        call = partial(carried.run, function, *args)
+        return await self._shielded(loop.run_in_executor(None, call))
 
     async def _shielded(self, future: asyncio.Future[Any]) -> Any:
         """Wait for `future` whatever cancels this task; the cancellation is kept for later."""
@@ -115,7 +134,7 @@ class Asynchronous:
                 if future.cancelled():
                     return Raised(error)
                 self._pending = self.cancelled = error
-            except BaseException:  # noqa: BLE001, S110 - read from the future below
+            except BaseException:  # noqa: BLE001 - read from the future below
                 pass
         return future.result()
 

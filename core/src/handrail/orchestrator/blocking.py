@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import sys
-import threading
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from handrail import wrapper
+from handrail.context import BaseStepContext, Recorder, RuntimeContext
 from handrail.engine.commands import UNDO_BEGINS, Mark, NotRun, Report
 from handrail.engine.machine import Machine, abandon
+from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError
 from handrail.events import Event, InterruptReceived
-from handrail.orchestrator.calls import checked, guarded, target
-from handrail.orchestrator.interrupts import Interrupts, warn_on_stderr
+from handrail.orchestrator.calls import checked, guarded, pause, target
+from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
 from handrail.plan.plan import PlannedStep
 from handrail.steps import StepResult
 from handrail.wrapper import Attempt, Call, Raised, Sleep
@@ -22,7 +24,6 @@ from handrail.wrapper import Attempt, Call, Raised, Sleep
 if TYPE_CHECKING:
     import asyncio
 
-    from handrail.engine.state import RunState
 
 ENGINE = frozenset(
     {
@@ -45,34 +46,48 @@ def running_loop() -> bool:
 
 
 class Blocking:
-    """Drives one run; a loop is started at the first async step, and kept for the run."""
+    """Drives one run; a loop is started at the first async step, and kept for the run.
+
+    Attributes:
+        interrupted: An interrupt that came too late to change how the run went.
+    """
 
     def __init__(self, run: RunState) -> None:
         self._run = run
         self._runner: asyncio.Runner | None = None
-        self._interrupts = Interrupts(ENGINE, _CALLS_USER_CODE, self._signalled)
+        self._interrupts = active_interrupts() or Interrupts(
+            ENGINE, CALLS_USER_CODE, self._signalled
+        )
+        self.interrupted: KeyboardInterrupt | None = None
 
     def drive(self, machine: Machine) -> None:
         """Play `machine` to its end."""
+        current: Machine | None = machine
         with self._interrupts:
             try:
-                self._play(machine)
-            except BaseException as error:
-                # Somebody else's signal handler raised between two steps.
-                self._play(abandon(self._run, error))
+                while current is not None:
+                    try:
+                        current = self._play(current)
+                    except BaseException as error:  # noqa: BLE001 - see `_play`
+                        current = abandon(self._run, error)
             finally:
                 if self._runner is not None:
-                    self._runner.close()
+                    _close(self._runner)
+        self.interrupted = self._interrupts.take_late()
 
-    def _play(self, machine: Machine) -> None:
+    def _play(self, machine: Machine) -> Machine | None:
+        """Play `machine`; return what is to be played instead, should it be broken off."""
         run = self._run
         context = run.context
         interrupts = self._interrupts
         send = machine.send
+        command: Any = None
+        answer: Any = None
         try:
             command = send(None)
             while True:
                 while command.__class__ is PlannedStep:
+                    answer = None
                     if interrupts.pending is not None:
                         command = send(NotRun(_taken(interrupts)))
                         continue
@@ -85,38 +100,50 @@ class Blocking:
                         if answer.__class__ is not StepResult:
                             answer = self._result(command.step, answer)
                     command = send(answer)
+                answer = None
                 if command is UNDO_BEGINS:
                     self._undo(send)
                     command = send(None)
                 else:
-                    command = send(self._perform(command))
+                    answer = self._perform(command)
+                    command = send(answer)
         except StopIteration:
-            pass
+            return None
+        except BaseException as error:  # noqa: BLE001 - it came between two steps
+            # Raised by a signal handler of the program: our own raises in user code only.
+            return abandon(run, error, command, answer)
 
     def _undo(self, send: Callable[[Any], Any]) -> None:
         """Call the rollbacks up to the end of the undo."""
         run = self._run
         context = run.context
-        self._interrupts.pending = None
-        self._interrupts.undoing = True
-        command = send(None)
-        while not isinstance(command, Mark):
-            if isinstance(command, PlannedStep):
-                context.current_step = command.name
-                answer = self._call(command.step.rollback, (context, run.undo_result))
-                command = send(answer if isinstance(answer, Raised) else None)
-            else:
-                command = send(self._perform(command))
-        self._interrupts.undoing = False
+        interrupts = self._interrupts
+        before = interrupts.begin_undo()
+        try:
+            command = send(None)
+            while not isinstance(command, Mark):
+                if not isinstance(command, PlannedStep):
+                    command = send(self._perform(command))
+                elif interrupts.pending is not None:
+                    command = send(Raised(_taken(interrupts)))
+                else:
+                    context.current_step = command.name
+                    answer = self._call(command.step.rollback, (context, run.undo_result))
+                    command = send(answer if isinstance(answer, Raised) else None)
+        finally:
+            interrupts.undoing = before
 
     def _perform(self, command: Any) -> Any:
         run = self._run
         interrupts = self._interrupts
         if isinstance(command, Event):
             assert run.listener is not None
-            run.listener(command)
+            told = guarded(run.listener, command)
+            if isinstance(told, Raised):
+                self._put_off(told.error)
             return None
-        if interrupts.pending is not None and not interrupts.undoing:
+        # What always runs is started also when a signal waits; it is delivered in there.
+        if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))
         if isinstance(command, Call | Attempt):
@@ -124,12 +151,16 @@ class Blocking:
             answer = self._call(function, args)
             return checked(command.step, answer) if isinstance(command, Attempt) else answer
         if isinstance(command, Report):
-            answer = guarded(run.reached, command.percent)
-            return answer if isinstance(answer, Raised) else None
+            return guarded(run.reached, command.percent)
         if isinstance(command, Sleep):
-            answer = guarded(_sleep, command.seconds)
-            return answer if isinstance(answer, Raised) else None
+            return guarded(pause, command.seconds)
         return None
+
+    def _put_off(self, error: BaseException) -> None:
+        """Keep an interrupt that an observer was in the middle of; other errors pass through."""
+        if not isinstance(error, KeyboardInterrupt):
+            raise error
+        self._interrupts.pending = error
 
     def _result(self, step: Any, answer: Any) -> Any:
         if inspect.isawaitable(answer):
@@ -137,10 +168,7 @@ class Blocking:
         return checked(step, answer)
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        try:
-            answer = function(*args)
-        except BaseException as error:  # noqa: BLE001 - the engine decides
-            return Raised(error)
+        answer = guarded(function, *args)
         return self._wait(answer) if inspect.isawaitable(answer) else answer
 
     def _wait(self, awaitable: Awaitable[Any]) -> Any:
@@ -159,29 +187,31 @@ class Blocking:
             self._runner = asyncio.Runner()
         loop = self._runner.get_loop()
         interrupts = self._interrupts
+        task: asyncio.Task[Any] | None = None
         cancelled = False
 
-        async def body() -> Any:
-            task = asyncio.current_task()
-            assert task is not None
-
-            def cancel() -> None:
-                nonlocal cancelled
-                cancelled = True
+        def cancel() -> None:
+            nonlocal cancelled
+            cancelled = True
+            if task is not None:
                 loop.call_soon_threadsafe(task.cancel)
 
-            interrupts.cancel_task = cancel
+        async def body() -> Any:
+            nonlocal task
+            task = asyncio.current_task()
+            if cancelled:
+                getattr(awaitable, "close", lambda: None)()
+                raise asyncio.CancelledError
             return await awaitable
 
-        try:
-            return self._runner.run(body())
-        except asyncio.CancelledError as error:
-            interrupt = interrupts.take() if cancelled else None
-            return Raised(error if interrupt is None else interrupt)
-        except BaseException as error:  # noqa: BLE001 - the engine decides
-            return Raised(error)
-        finally:
-            interrupts.cancel_task = None
+        outer, interrupts.cancel_task = interrupts.cancel_task, cancel
+        answer = guarded(_run_in_loop, self._runner, body())
+        interrupts.cancel_task = outer
+        if not cancelled or not isinstance(answer, Raised):
+            return answer
+        if isinstance(answer.error, asyncio.CancelledError):
+            return Raised(interrupts.take() or answer.error)
+        return answer
 
     def _signalled(self, name: str, undoing: bool) -> None:
         if self._run.listener is None:
@@ -191,23 +221,41 @@ class Blocking:
 
 
 def _taken(interrupts: Interrupts) -> KeyboardInterrupt:
-    interrupt = interrupts.take()
-    assert interrupt is not None
-    return interrupt
+    return interrupts.take() or KeyboardInterrupt()
 
 
-def _sleep(seconds: float) -> None:
-    # Not time.sleep: a signal that arrives in a C call of this module would count as the engine's.
-    threading.Event().wait(seconds) if seconds > 0 else time.sleep(0)
+def _run_in_loop(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
+    # Steps see the context variables that the ones before them have set.
+    return runner.run(body, context=contextvars.copy_context())
 
 
-_CALLS_USER_CODE = frozenset(
+def _close(runner: asyncio.Runner) -> None:
+    runner.close()
+
+
+CALLS_USER_CODE = frozenset(
     function.__code__
     for function in (
-        Blocking._play,
-        Blocking._call,
-        Blocking._wait,
+        Blocking._play,  # pyright: ignore[reportPrivateUsage]
         guarded,
-        _sleep,
+        pause,
+        _run_in_loop,
+        _close,
+        wrapper.advance,
+        *(
+            getattr(wrapper.StepWrapper, name)
+            for name in ("execute", "can_skip", "rollback", "resume", "restore", "preview")
+        ),
+        RunState.reached,
+        RunState.progressed,
+        RunState.measured,
+        RunState.logged,
+        Recorder.record_many,
+        *(
+            getattr(cls, name)
+            for cls in (BaseStepContext, RuntimeContext)
+            for name in ("log", "set_progress", "set_metrics")
+        ),
     )
 )
+"""Functions of the engine's modules out of which user code is called."""

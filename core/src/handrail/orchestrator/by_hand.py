@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import time
 from collections.abc import Awaitable
 from typing import Any
 
-from handrail.errors import describe
-from handrail.orchestrator.calls import checked, guarded, target
+from handrail.context import notes_without_run, run_of
+from handrail.engine.rollback import ended
+from handrail.orchestrator.calls import checked, guarded, pause, target
 from handrail.steps import StepResult
 from handrail.wrapper import (
     Attempt,
@@ -29,28 +28,31 @@ def run_by_hand(wrapper: StepWrapper[Any], context: Any) -> StepResult | Awaitab
     command, answer = _next(machine, None)
     while command is not None:
         if isinstance(command, Sleep):
-            answer = guarded(time.sleep, command.seconds)
+            answer = guarded(pause, command.seconds)
         else:
             answer = _ask(command, context)
             if inspect.isawaitable(answer):
                 return _go_on(machine, command, answer, context)
-        command, answer = _next(machine, _settled(command, answer))
+        command, answer = _next(machine, _settled(command, answer, context))
     return _unwrapped(answer)
 
 
 async def _go_on(
     machine: Interpretation, command: Any, awaitable: Awaitable[Any], context: Any
 ) -> StepResult:
+    import asyncio  # noqa: PLC0415 - only async steps pay for it
+
     answer: Any = awaitable
     while command is not None:
         try:
             if isinstance(command, Sleep):
-                answer = await asyncio.sleep(command.seconds)
+                await asyncio.sleep(command.seconds)
+                answer = None
             elif inspect.isawaitable(answer):
                 answer = await answer
         except BaseException as error:  # noqa: BLE001 - handed to the layer
             answer = Raised(error)
-        command, answer = _next(machine, _settled(command, answer))
+        command, answer = _next(machine, _settled(command, answer, context))
         if command is not None and not isinstance(command, Sleep):
             answer = _ask(command, context)
     return _unwrapped(answer)
@@ -65,16 +67,24 @@ def _next(machine: Interpretation, answer: Any) -> tuple[Any, Any]:
 
 def _ask(command: Call | Attempt | Revert, context: Any) -> Any:
     if isinstance(command, Revert):
-        outcome = command.outcome
-        if isinstance(outcome, Raised):
-            outcome = StepResult(success=False, error=describe(outcome.error))
-        return guarded(command.step.rollback, context, outcome)
+        run = run_of(context)
+        if run is None:
+            command.outcome = ended(command.outcome, notes_without_run(context))
+        else:
+            command.outcome = run.end_attempt(command.outcome)
+        return guarded(command.step.rollback, context, command.outcome)
     function, args = target(command, context)
     return guarded(function, *args)
 
 
-def _settled(command: Any, answer: Any) -> Any:
-    return checked(command.step, answer) if isinstance(command, Attempt) else answer
+def _settled(command: Any, answer: Any, context: Any) -> Any:
+    if isinstance(command, Attempt):
+        return checked(command.step, answer)
+    if isinstance(command, Revert) and isinstance(answer, Raised):
+        run = run_of(context)
+        if run is not None and isinstance(command.outcome, StepResult):
+            run.leave_behind(command.outcome)
+    return answer
 
 
 def _unwrapped(answer: StepResult | Raised) -> StepResult:

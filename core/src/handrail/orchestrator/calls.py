@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -25,16 +27,28 @@ def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], t
     return command.function, command.args
 
 
+def pause(seconds: float) -> None:
+    """Wait that long; a signal may cut it short."""
+    if seconds > 0:
+        # Not time.sleep: a signal that arrives in a C call of this module counts as the engine's.
+        threading.Event().wait(seconds)
+    else:
+        time.sleep(0)
+
+
 def checked(step: BaseStep[Any], returned: Any) -> Any:
-    """Return what `step` returned if it is a StepResult (or `Raised`), else a `Raised` that says so."""
+    """Return what `step` returned if it is a StepResult or `Raised`, else a `Raised` saying so."""
     if isinstance(returned, StepResult | Raised):
         return returned
-    name = getattr(step, "name", type(step).__name__)
+    try:
+        name = str(step.name)
+        shown = repr(returned)[:80]
+    except Exception:  # noqa: BLE001 - a message must not fail over what it is about
+        name, shown = type(step).__name__, f"a {type(returned).__name__}"
     if isinstance(returned, Awaitable):
         hint = "; it awaits something else than its own coroutine"
     elif returned is None:
         hint = " (did you forget `return StepResult()`?)"
     else:
-        hint = f" (for output: `return StepResult(data=...)`), but {type(returned).__name__}"
-    kind = "None" if returned is None else repr(returned)[:80]
-    return Raised(StepResultError(f"step '{name}' returned {kind} instead of a StepResult{hint}"))
+        hint = " (for output: `return StepResult(data=...)`)"
+    return Raised(StepResultError(f"step '{name}' returned {shown} instead of a StepResult{hint}"))

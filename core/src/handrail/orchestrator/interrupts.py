@@ -8,6 +8,7 @@ it there a moment later, so that no signal is lost in the gap.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 ONE_SIGNAL = 0.5  # Seconds within which signals count as one.
 _REDELIVER = 0.02  # Seconds until a signal that landed in the engine is tried again.
@@ -33,7 +34,8 @@ class Interrupts:
 
     Attributes:
         pending: An interrupt that waits for the next boundary.
-        undoing: Set by the driver during an undo, where the first signal only warns.
+        undoing: Whether an undo is going on, where the first signal only warns.
+        late: An interrupt that changed nothing any more; it is raised when the run is over.
         cancel_task: Set while an async step runs; cancels it.
     """
 
@@ -45,63 +47,97 @@ class Interrupts:
     ) -> None:
         self.pending: KeyboardInterrupt | None = None
         self.undoing = False
+        self.late: KeyboardInterrupt | None = None
         self.cancel_task: Callable[[], None] | None = None
         self._engine = engine
         self._calls_user_code = calls_user_code
         self._on_signal = on_signal
         self._warned = False
         self._last = -ONE_SIGNAL
-        self._previous: object = None
+        self._depth = 0
+        self._installed = False
         self._timer: threading.Timer | None = None
+        self._again = False
 
     def __enter__(self) -> Self:
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+        self._depth += 1
+        if (
+            self._depth == 1
+            and _in_main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            self._installed = True
+            signal.signal(signal.SIGINT, self.handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._depth -= 1
+        if self._depth or not self._installed:
+            return
+        self._installed = False  # From here on signals only wait.
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            # A timer that has fired already must not interrupt whoever comes after the run.
+            self._timer.join()
+        if signal.getsignal(signal.SIGINT) == self.handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def take(self) -> KeyboardInterrupt | None:
         """Return the waiting interrupt, once."""
         pending, self.pending = self.pending, None
         return pending
 
-    def _handle(self, _signum: int, frame: FrameType | None) -> None:
-        if self._timer is not None:
-            self._timer = None
+    def take_late(self) -> KeyboardInterrupt | None:
+        """Return the interrupt that has to be raised after the run, once."""
+        late = self.late or self.pending
+        self.late = self.pending = None
+        return late
+
+    def begin_undo(self) -> bool:
+        """Let the next signal warn only; return what `undoing` was."""
+        before, self.undoing = self.undoing, True
+        self.late = self.late or self.take()
+        return before
+
+    def handle(self, signum: int, frame: FrameType | None) -> None:
+        """Take a signal; `frame` is the code that it came upon."""
+        if self._again:
+            self._again = False
             if self.pending is not None:
-                self._interrupt(frame)
+                self._deliver(frame)
             return
         now = time.monotonic()
         if now - self._last < ONE_SIGNAL:
             return
         self._last = now
-        self._on_signal("SIGINT", self.undoing)
+        self._on_signal(signal.Signals(signum).name, self.undoing)
         if self.undoing and not self._warned:
             self._warned = True
+            self.late = KeyboardInterrupt()
             return
         if self.pending is None:
             self.pending = KeyboardInterrupt()
-        self._interrupt(frame)
+        self._deliver(frame)
 
-    def _interrupt(self, frame: FrameType | None) -> None:
+    def _deliver(self, frame: FrameType | None) -> None:
+        if not self._installed:
+            return
         if self.cancel_task is not None:
             # As asyncio.run does: the first one cancels, the next one raises where it can.
             cancel, self.cancel_task = self.cancel_task, None
             cancel()
         elif self._in_engine(frame):
-            self._timer = threading.Timer(_REDELIVER, _thread.interrupt_main)
+            self._timer = threading.Timer(_REDELIVER, self._try_again)
             self._timer.daemon = True
             self._timer.start()
         else:
             self.pending = None
             raise KeyboardInterrupt
+
+    def _try_again(self) -> None:
+        if self.pending is not None and self._installed:
+            self._again = True
+            _thread.interrupt_main()
 
     def _in_engine(self, frame: FrameType | None) -> bool:
         top = frame
@@ -112,10 +148,20 @@ class Interrupts:
         return False
 
 
+def active_interrupts() -> Interrupts | None:
+    """Return what handles SIGINT for a run that this one is nested in."""
+    holder = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return holder if isinstance(holder, Interrupts) and _in_main_thread() else None
+
+
 def warn_on_stderr(name: str, undoing: bool) -> None:
     """Tell a person what a signal does, where nobody else listens."""
     if undoing:
-        print(
-            f"{name}: undoing what was done; again to stop and leave things behind",
-            file=sys.stderr,
-        )
+        text = f"{name}: undoing what was done; again to stop and leave things behind"
+        # It may come in the middle of another print, or nobody reads.
+        with contextlib.suppress(OSError, RuntimeError):
+            print(text, file=sys.stderr)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,0 +1,1 @@
+"""Packs: installed distributions that contribute actions, steps, hooks and commands."""

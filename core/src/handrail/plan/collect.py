@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -56,25 +57,19 @@ class EditRecorder(StepRegistry[Any]):
 
     def unregister(self, name: str, missing_ok: bool = False) -> None:
         """Remove the step that answers to `name`."""
-        self.edits.removals.append(
-            Removal(name=name, origin=self._here(), missing_ok=missing_ok)
-        )
+        self.edits.removals.append(Removal(name=name, origin=self._here(), missing_ok=missing_ok))
         super().unregister(name, missing_ok=True)
 
     def replace(self, name: str, step: BaseStep[Any]) -> None:
         """Put `step` in the place of the one that answers to `name`."""
         entry = entry_for(step)
-        self.edits.replacements.append(
-            Replacement(name=name, entry=entry, origin=self._here())
-        )
+        self.edits.replacements.append(Replacement(name=name, entry=entry, origin=self._here()))
         if name in self:
             self._show(lambda: super(EditRecorder, self).replace(name, step))
 
     def wrap(self, name: str, wrapper: Wrapper) -> None:
         """Put a layer around the step that answers to `name`."""
-        self.edits.wrappings.append(
-            Wrapping(name=name, layer=wrapper, origin=self._here())
-        )
+        self.edits.wrappings.append(Wrapping(name=name, layer=wrapper, origin=self._here()))
 
     def _insert(
         self,
@@ -96,13 +91,13 @@ class EditRecorder(StepRegistry[Any]):
         )
 
     def _show(self, edit: Any) -> None:
-        try:
+        # The plan reports a name that is taken, with both origins.
+        with suppress(DuplicateStepError):
             edit()
-        except DuplicateStepError:
-            pass  # The plan reports it, with both origins.
 
     def _here(self) -> Origin:
-        frame = sys._getframe(1)  # noqa: SLF001 - the way to the line of the edit
+        # The way to the line of the edit.
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
         module = str(frame.f_globals.get("__name__", ""))
@@ -127,17 +122,7 @@ def collect(
         HandrailError: A hook raised; the error names its pack.
     """
     problems: list[Problem] = []
-    edits: list[EditSet] = []
-    for pack in packs:
-        recorder = EditRecorder(base, pack.origin)
-        if pack.implements("setup_steps"):
-            try:
-                pack.call("setup_steps", action=action, registry=recorder)
-            except HandrailError as error:
-                if not isinstance(error.__cause__, InvalidStepError):
-                    raise
-                problems.append(_invalid(error.__cause__, error.origin or pack.origin))
-        edits.append(recorder.edits)
+    edits = [_ask_setup(action, pack, base, problems) for pack in packs]
     waiting: deque[tuple[Entry, frozenset[str]]] = deque(
         (entry, frozenset[str]()) for entry in base.entries()
     )
@@ -157,6 +142,20 @@ def collect(
             if pack.implements("wrap_step"):
                 _ask_layer(action, pack, entry, own, problems)
     return edits, problems
+
+
+def _ask_setup(
+    action: ActionInfo, pack: Contributor, base: StepRegistry[Any], problems: list[Problem]
+) -> EditSet:
+    recorder = EditRecorder(base, pack.origin)
+    if pack.implements("setup_steps"):
+        try:
+            pack.call("setup_steps", action=action, registry=recorder)
+        except HandrailError as error:
+            if not isinstance(error.__cause__, InvalidStepError):
+                raise
+            problems.append(_invalid(error.__cause__, error.origin or pack.origin))
+    return recorder.edits
 
 
 def _ask_insertions(
@@ -194,7 +193,7 @@ def _ask_layer(
     action: ActionInfo, pack: Contributor, entry: Entry, own: EditSet, problems: list[Problem]
 ) -> None:
     step = innermost(entry.step)
-    layer = pack.call("wrap_step", action=action, step=step)
+    layer: Any = pack.call("wrap_step", action=action, step=step)
     if layer is None:
         return
     origin = _origin_of(pack, "wrap_step")
@@ -209,16 +208,12 @@ def _ask_layer(
             )
         )
         return
-    wrapper = cast("StepWrapper[Any]", layer)
-    own.wrappings.append(Wrapping(name=entry.name, layer=wrapper, origin=origin, around=step))
+    own.wrappings.append(Wrapping(name=entry.name, layer=layer, origin=origin, around=step))
 
 
 def _as_steps(answer: Any) -> Iterable[BaseStep[Any]]:
-    if isinstance(answer, BaseStep):
-        return (cast("BaseStep[Any]", answer),)
-    if isinstance(answer, Iterable) and not isinstance(answer, str | bytes):
-        return cast("Iterable[BaseStep[Any]]", answer)
-    return (answer,)
+    several = isinstance(answer, Iterable) and not isinstance(answer, str | bytes)
+    return cast("Iterable[BaseStep[Any]]", answer if several else (answer,))
 
 
 def _origin_of(pack: Contributor, hook: str) -> Origin:

@@ -80,8 +80,5 @@ class EditSet:
     def count(self) -> int:
         """How many edits there are."""
         return (
-            len(self.insertions)
-            + len(self.replacements)
-            + len(self.wrappings)
-            + len(self.removals)
+            len(self.insertions) + len(self.replacements) + len(self.wrappings) + len(self.removals)
         )

@@ -51,17 +51,18 @@ def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
     """
     by_id = {pack.id: pack for pack in packs}
     waits_for: dict[str, set[str]] = {name: set() for name in by_id}
-    problems: list[Problem] = []
     for pack in packs:
-        waits_for[pack.id].update(name for name in pack.info.after if name in by_id)
+        earlier = (*pack.info.after, *pack.info.requires)
+        waits_for[pack.id].update(name for name in earlier if name in by_id)
         for name in pack.info.before:
             if name in by_id:
                 waits_for[name].add(pack.id)
-        for name in pack.info.requires:
-            if name in by_id:
-                waits_for[pack.id].add(name)
-            else:
-                problems.append(_missing(pack, name, by_id))
+    problems = [
+        _missing(pack, name, by_id)
+        for pack in packs
+        for name in pack.info.requires
+        if name not in by_id
+    ]
     followers: dict[str, list[str]] = {name: [] for name in by_id}
     for name, others in waits_for.items():
         for other in others:
@@ -101,12 +102,11 @@ def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
 def _cycle(stuck: list[Any], waits_for: dict[str, set[str]]) -> Problem:
     # Walking from any stuck pack to one it waits for must come round.
     path = [stuck[0].id]
-    while True:
-        following = min(name for name in waits_for[path[-1]])
-        if following in path:
-            loop = [*path[path.index(following) :], following]
-            break
+    following = min(waits_for[path[-1]])
+    while following not in path:
         path.append(following)
+        following = min(waits_for[following])
+    loop = [*path[path.index(following) :], following]
     return Problem(
         code="pack-cycle",
         message=f"packs want to come after each other: {' after '.join(loop)}",

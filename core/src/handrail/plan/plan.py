@@ -125,9 +125,7 @@ class Plan:
     def positions(self) -> Mapping[str, int]:
         """The position of a step by every name that it answers to."""
         return {
-            name: position
-            for position, planned in enumerate(self.steps)
-            for name in planned.names
+            name: position for position, planned in enumerate(self.steps) for name in planned.names
         }
 
     @cached_property
@@ -155,14 +153,14 @@ class Plan:
         mine = {planned.name: planned for planned in self.steps}
         theirs = {planned.name: planned for planned in other.steps}
         lines = [f"- {name} ({mine[name].origin})" for name in mine if name not in theirs]
-        before = [name for name in mine if name in theirs]
-        after = [name for name in theirs if name in mine]
+        before = {name: place for place, name in enumerate(n for n in mine if n in theirs)}
+        after = {name: place for place, name in enumerate(n for n in theirs if n in mine)}
         for position, name in enumerate(theirs):
             if name not in mine:
                 lines.append(f"+ {name} ({theirs[name].origin}), {theirs[name].reason}")
             elif mine[name].identity != theirs[name].identity:
                 lines.append(f"~ {name}: {_change(mine[name], theirs[name])}")
-            elif before.index(name) != after.index(name):
+            elif before[name] != after[name]:
                 lines.append(f"~ {name}: moved to place {position + 1}")
         return lines
 

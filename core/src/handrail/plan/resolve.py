@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import PlanError, Problem, near
 from handrail.origin import UNKNOWN, Origin
@@ -147,11 +147,13 @@ class _Resolution:
 
     def _replace(self, edit: Replacement) -> None:
         node = self._target(edit.name, edit, "replaces")
-        if node is None or not self._allowed(node, edit, "replace"):
+        if node is None:
             return
         earlier = self.replaced.get(id(node))
         if earlier is not None:
-            self.problems.append(_twice(edit, earlier, node.draft.entry.name))
+            self.problems.append(_twice(edit, earlier, edit.name))
+            return
+        if not self._allowed(node, edit, "replace"):
             return
         self.replaced[id(node)] = edit
         old = node.draft
@@ -179,9 +181,8 @@ class _Resolution:
         if replaced and edit.around is not innermost(draft.entry.step):
             return  # A layer around a step that is not in the plan any more.
         inner = draft.entry.outermost
-        layer: Any = edit.layer if isinstance(edit.layer, StepWrapper) else edit.layer(inner)
-        if not isinstance(layer, StepWrapper):
-            self.problems.append(_no_layer(edit, layer))
+        layer = self._made(edit, inner)
+        if layer is None:
             return
         if edit.around is not None and innermost(layer) is not edit.around:
             self.problems.append(_other_step(edit, layer))
@@ -190,17 +191,27 @@ class _Resolution:
         draft.entry.layers.append(layer)
         draft.layers.insert(0, Layer(name=layer_name(layer), origin=edit.origin, wrapper=layer))
 
+    def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
+        try:
+            made: Any = edit.layer if isinstance(edit.layer, StepWrapper) else edit.layer(inner)
+        except Exception as error:  # noqa: BLE001 - a pack's own code
+            made = error
+        if isinstance(made, StepWrapper):
+            return cast("StepWrapper[Any]", made)
+        self.problems.append(_no_layer(edit, made))
+        return None
+
     def _remove(self, edit: Removal) -> None:
         if edit.missing_ok and edit.name not in self.anchors:
             return
         node = self._target(edit.name, edit, "removes")
-        if node is None or not self._allowed(node, edit, "remove"):
+        if node is None:
             return
         replacement = self.replaced.get(id(node))
-        if replacement is not None and replacement.origin.pack != edit.origin.pack:
+        if replacement is not None:
             self.problems.append(_replaced_and_removed(edit, replacement))
-            return
-        self.removed[id(node)] = edit
+        elif self._allowed(node, edit, "remove"):
+            self.removed[id(node)] = edit
 
     def _target(self, name: str, edit: Any, verb: str) -> Node | None:
         node = self.anchors.get(name)
@@ -299,9 +310,11 @@ def _replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
 
 
 def _no_layer(edit: Wrapping, layer: object) -> Problem:
+    raised = isinstance(layer, Exception)
+    what = f"raised {layer!r}" if raised else f"made {layer!r}, which is not a StepWrapper"
     return Problem(
         code="invalid-layer",
-        message=f"{edit.origin} wraps {edit.name} in {layer!r}, which is not a StepWrapper",
+        message=f"{edit.origin} wraps {edit.name}: its wrapper {what}",
         origins=(edit.origin,),
         details=(edit.origin.place,) if edit.origin.place else (),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handrail.errors import Problem, near
 
 if TYPE_CHECKING:
-    from handrail.plan.edits import EditSet, Insertion
+    from handrail.plan.edits import Insertion
     from handrail.plan.plan import Draft
 
 
@@ -156,6 +156,6 @@ def _anchor_cycle(loop: list[Block]) -> Problem:
         code="anchor-cycle",
         message=f"steps hang on each other and on nothing else: {chain}",
         origins=tuple(block.insertion.origin for block in loop),
-        details=tuple(block.insertion.origin.place for block in loop if block.insertion.origin.place),
+        details=tuple(filter(None, (block.insertion.origin.place for block in loop))),
         ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
     )

@@ -1,0 +1,1 @@
+"""Settings of a project, the environment and the command line; every value knows its source."""

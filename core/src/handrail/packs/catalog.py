@@ -1,0 +1,142 @@
+"""What packs offer by name: actions, steps and commands, from metadata only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from handrail.errors import AmbiguousNameError, NotFoundError, PackError, near
+from handrail.packs.policy import is_called
+from handrail.packs.record import EntryPoint, Kind, PackRecord
+
+KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
+_SINGULAR = {"actions": "action", "steps": "step", "commands": "command"}
+_SHOW = {
+    "actions": "handrail run {}",
+    "steps": "handrail steps {}",
+    "commands": "handrail {}",
+}
+
+Offer = tuple[PackRecord, EntryPoint]
+
+
+class Catalog:
+    """Names of actions, steps and commands, and the packs that offer them.
+
+    Attributes:
+        records: The packs.
+    """
+
+    def __init__(self, records: Iterable[PackRecord]) -> None:
+        self.records = tuple(records)
+
+    def has_pack(self, name: str) -> bool:
+        """Whether an installed pack is called `name`, in any spelling."""
+        return self.pack(name) is not None
+
+    def pack(self, name: str) -> PackRecord | None:
+        """Return the installed pack that is called `name`, in any spelling, or None."""
+        return next((record for record in self.records if is_called(record, name)), None)
+
+    def offers(self, kind: Kind) -> list[Offer]:
+        """Return everything of one kind, also that of packs that are off or broken."""
+        return [(record, entry) for record in self.records for entry in record.offered(kind)]
+
+    def find(self, kind: Kind, name: str) -> Offer:
+        """Return what is called `name` or `pack:name`, and the pack that offers it.
+
+        Raises:
+            NotFoundError: There is none; the error has near names, and what to install or do.
+            AmbiguousNameError: Several packs offer it.
+            PackError: The pack that offers it is broken or does not fit this core.
+        """
+        pack, _, bare = name.rpartition(":")
+        same = [offer for offer in self.offers(kind) if offer[1].name == bare]
+        if pack:
+            same = [offer for offer in same if is_called(offer[0], pack)]
+        claims = [offer for offer in same if offer[0].status != "off"]
+        if not claims:
+            raise self._missing(kind, pack, bare, [record for record, _ in same])
+        if len(claims) > 1:
+            names = [f"{record.id}:{bare}" for record, _ in claims]
+            owners = " and ".join(str(record.origin) for record, _ in claims)
+            raise AmbiguousNameError(
+                f"{len(claims)} packs offer the {_SINGULAR[kind]} {bare}: {owners}",
+                ways_out=("say which:  " + "  or  ".join(names),),
+            )
+        record, entry = claims[0]
+        if not record.is_used:
+            raise self._unusable(kind, record, entry)
+        return record, entry
+
+    def load(self, kind: Kind, name: str) -> Any:
+        """Import and return what is called `name` or `pack:name`.
+
+        Raises:
+            NotFoundError: There is none.
+            AmbiguousNameError: Several packs offer it.
+            PackError: Its pack is broken, or it cannot be imported; `__cause__` tells why.
+        """
+        # The hook machinery is not needed to list names.
+        from handrail.packs.loader import import_target  # noqa: PLC0415
+
+        return import_target(*self.find(kind, name))
+
+    def _unusable(self, kind: Kind, record: PackRecord, entry: EntryPoint) -> PackError:
+        return PackError(
+            f"the {_SINGULAR[kind]} {entry.name} is from {record.origin}, "
+            f"which is {record.status}: {record.why}",
+            problems=record.problems,
+            origin=record.origin,
+        )
+
+    def _missing(
+        self, kind: Kind, pack: str, name: str, off: Sequence[PackRecord]
+    ) -> NotFoundError:
+        what = _SINGULAR[kind]
+        if off:
+            return NotFoundError(
+                f"there is no {what} '{name}' that is on",
+                origin=off[0].origin,
+                ways_out=[f"{record.id} has it and is off: {record.why}" for record in off],
+            )
+        if pack:
+            return self._missing_in(kind, pack, name)
+        usable = [offer for offer in self.offers(kind) if offer[0].status != "off"]
+        matches = near(name, dict.fromkeys(entry.name for _, entry in usable))
+        hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
+        hints += self._other_kinds(kind, name)
+        hints.append(f"if a pack brings it:  pip install handrail-{name.replace('_', '-')}")
+        hints.append(f"searched {sys.prefix} ({sys.executable})")
+        return NotFoundError(f"there is no {what} '{name}'", ways_out=hints)
+
+    def _missing_in(self, kind: Kind, pack: str, name: str) -> NotFoundError:
+        what = _SINGULAR[kind]
+        record = self.pack(pack)
+        if record is None:
+            matches = near(pack, dict.fromkeys(each.id for each in self.records))
+            hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
+            hints.append(f"install it:  pip install {pack}")
+            hints.append(f"searched {sys.prefix} ({sys.executable})")
+            return NotFoundError(f"no installed pack is called '{pack}'", ways_out=hints)
+        names = [entry.name for entry in record.offered(kind)]
+        matches = near(name, names)
+        hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
+        hints.append(f"its {kind}: {', '.join(names) or 'none'}")
+        return NotFoundError(
+            f"{record.origin} has no {what} '{name}'", origin=record.origin, ways_out=hints
+        )
+
+    def _other_kinds(self, kind: Kind, name: str) -> list[str]:
+        hints: list[str] = []
+        for other in KINDS:
+            owners = [record for record, entry in self.offers(other) if entry.name == name]
+            if other != kind and owners:
+                article = "an" if other == "actions" else "a"
+                hints.append(
+                    f"{name} is {article} {_SINGULAR[other]} of {owners[0].origin}, "
+                    f"not {'an' if kind == 'actions' else 'a'} {_SINGULAR[kind]}:  "
+                    f"{_SHOW[other].format(name)}"
+                )
+        return hints

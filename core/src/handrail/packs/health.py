@@ -1,0 +1,133 @@
+"""Whether what a pack's metadata promises is there; looked up in files, nothing is imported."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from handrail.errors import Problem
+from handrail.packs.record import EntryPoint, PackRecord
+from handrail.packs.targets import locate
+
+_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_VALUE = re.compile(rf"{_NAME}(?:\s*:\s*{_NAME})?\s*(?:\[[^\]]*\])?")
+_SKIPPED = (".pyc", ".pyo")
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """What was found out about one distribution.
+
+    Attributes:
+        gone: Files that RECORD names and that are not there.
+        packages: Dotted names of the packages and modules that it owns.
+        folders: Folders whose contents this depends on.
+    """
+
+    gone: list[str] = field(default_factory=list[str])
+    packages: tuple[str, ...] = ()
+    folders: set[str] = field(default_factory=set[str])
+
+
+def inspect(location: str, info: str, record_text: str | None) -> Health:
+    """Compare what `record_text`, a RECORD, names with the files below `location`.
+
+    Args:
+        location: Folder that the names are relative to.
+        info: Name of the metadata folder in it.
+        record_text: Contents of RECORD, or None when there is none.
+    """
+    health = Health()
+    if not record_text:
+        return health
+    import csv  # noqa: PLC0415 - only when an index is made
+
+    modules: list[str] = []
+    needed = (f"{info}/METADATA", f"{info}/entry_points.txt")
+    for row in csv.reader(record_text.splitlines()):
+        name = row[0].replace("\\", "/") if row else ""
+        if not name or name.endswith(_SKIPPED) or name.startswith("../") or os.path.isabs(name):
+            continue
+        if name.startswith(f"{info}/") and name not in needed:
+            continue
+        file = f"{location}/{name}"
+        health.folders.add(os.path.dirname(file))
+        if not os.path.lexists(file):
+            health.gone.append(name)
+        modules.append(name)
+    health.packages = owned(modules)
+    return health
+
+
+def owned(files: Iterable[str]) -> tuple[str, ...]:
+    """Return the topmost packages and modules among relative file names, dotted.
+
+    Folders without `__init__` are shared with others, so what is inside them counts.
+    """
+    modules = [name for name in files if name.endswith((".py", ".so", ".pyd"))]
+    packages = {name.rpartition("/")[0] for name in modules if name.endswith("/__init__.py")}
+    found: set[str] = set()
+    for name in modules:
+        folders = name.split("/")[:-1]
+        tops = ("/".join(folders[: depth + 1]) for depth in range(len(folders)))
+        top = next((each for each in tops if each in packages), None)
+        path = top if top is not None else name.partition(".")[0]
+        found.add(path.replace("/", "."))
+    return tuple(sorted(found))
+
+
+def judged(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecord:
+    """Return `record` with the first thing that is wrong with it, if anything is.
+
+    The folders that were looked into are added to `health`.
+    """
+    if health.gone:
+        count = len(health.gone)
+        files = "1 file that is" if count == 1 else f"{count} files that are"
+        shown = tuple(health.gone[:4]) + (("...",) if count > 4 else ())
+        return broken(record, f"RECORD names {files} gone", code="files-gone", details=shown)
+    seen: set[tuple[str, str]] = set()
+    for entry in record.entry_points:
+        if not _VALUE.fullmatch(entry.value.strip()):
+            return broken(
+                record,
+                f"{_shown(entry)} is {entry.value!r}, not module:object",
+                code="bad-entry-point",
+            )
+        if (entry.group, entry.name) in seen:
+            return broken(record, f"{_shown(entry)} is there twice", code="bad-entry-point")
+        seen.add((entry.group, entry.name))
+    for module in dict.fromkeys(entry.module for entry in record.entry_points):
+        target = locate(module, path)
+        health.folders.update(target.folders)
+        if target.found is False:
+            entry = next(each for each in record.entry_points if each.module == module)
+            return broken(
+                record,
+                f"{_shown(entry)} leads to {module}, and there is no {target.missing}",
+                code="target-missing",
+            )
+    return record
+
+
+def broken(record: PackRecord, why: str, *, code: str, details: tuple[str, ...] = ()) -> PackRecord:
+    """Return `record` as broken, with a problem that says why and what to do."""
+    problem = Problem(
+        code=code,
+        message=f"{record.origin} is broken: {why}",
+        origins=(record.origin,),
+        details=details,
+        ways_out=(
+            f"install it again:  pip install --force-reinstall {record.id}",
+            f"or leave it out of this call:  --no-pack {record.id}",
+            f'or of this project, in handrail.toml:  [packs]  disable = ["{record.id}"]',
+            f"or uninstall it:  pip uninstall {record.id}",
+        ),
+    )
+    return replace(record, status="broken", why=why, problems=(*record.problems, problem))
+
+
+def _shown(entry: EntryPoint) -> str:
+    return f"{entry.group} {entry.name}"

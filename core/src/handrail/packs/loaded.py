@@ -1,0 +1,72 @@
+"""A pack whose hooks have been imported and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import PackError, Problem, describe
+from handrail.origin import Origin
+from handrail.packs.hooks import Hook
+from handrail.packs.record import ways_out
+
+if TYPE_CHECKING:
+    from handrail.hookspecs import PackInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadedPack:
+    """One pack, ready to be asked.
+
+    Attributes:
+        id: Its normalised distribution name.
+        origin: The pack and its version.
+        info: What it says of itself.
+        hooks: Its hooks, by name.
+        settings: Its settings: an instance of its own model, or the plain table when it has none.
+    """
+
+    id: str
+    origin: Origin
+    info: PackInfo
+    hooks: Mapping[str, Hook]
+    settings: Any
+
+    def implements(self, hook: str) -> bool:
+        """Whether the pack has a hook of that name."""
+        return hook in self.hooks
+
+    def locate(self, hook: str) -> Origin:
+        """Return the source line of one of its hooks; of the pack when it has no such hook."""
+        found = self.hooks.get(hook)
+        return self.origin if found is None else found.origin(self.origin)
+
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook with those of `arguments`, and of `settings`, that it takes.
+
+        Raises:
+            PackError: The hook raised; `__cause__` is what it raised, `origin` its source line.
+            KeyError: The pack has no such hook.
+        """
+        found = self.hooks[hook]
+        arguments["settings"] = self.settings
+        try:
+            return found.function(**{name: arguments[name] for name in found.parameters})
+        except (Exception, SystemExit) as error:
+            raise hook_error(self.origin, found, error) from error
+
+
+def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
+    """Return the error that says that a hook of `pack` raised `error`."""
+    origin = hook.origin(pack)
+    name = pack.pack or pack.owner
+    message = f"the hook {hook.name} of {pack} raised {type(error).__name__}: {describe(error)}"
+    problem = Problem(
+        code="hook-failed",
+        message=message,
+        origins=(origin,),
+        details=(origin.place,) if origin.place else (),
+        ways_out=ways_out(name),
+    )
+    return PackError(message, problems=(problem,), origin=origin)

@@ -1,0 +1,213 @@
+"""Imports the hooks of one pack; every failure becomes a PackError with its cause and ways out."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+import pluggy
+
+from handrail.errors import PackError, Problem, describe
+from handrail.hookspecs import HOOK_API, PackInfo
+from handrail.origin import Origin
+from handrail.packs.hooks import Hook, Mistake, read_hooks
+from handrail.packs.loaded import LoadedPack, hook_error
+from handrail.packs.manager import new_manager, register
+from handrail.packs.record import EntryPoint, PackRecord, ways_out
+from handrail.packs.tables import Table, validated
+from handrail.settings.names import normalised
+
+if TYPE_CHECKING:
+    from handrail.settings.values import Settings
+
+
+def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
+    """Import and return what an entry point of a pack leads to.
+
+    Raises:
+        PackError: It cannot be imported or is not there; `__cause__` tells why.
+    """
+    what = f"{entry_point.group.rpartition('.')[2]} {entry_point.name}".replace("packs ", "hooks ")
+    try:
+        found: Any = import_module(entry_point.module)
+        for name in entry_point.attribute.split(".") if entry_point.attribute else ():
+            found = getattr(found, name)
+    except (Exception, SystemExit) as error:
+        message = (
+            f"{record.origin}: {what} ({entry_point.value}) cannot be imported: "
+            f"{type(error).__name__}: {describe(error)}"
+        )
+        origin = replace(_place(error, entry_point), pack=record.id, version=record.version)
+        raise _pack_error(message, origin, code="import-failed") from error
+    return found
+
+
+def load(
+    record: PackRecord, settings: Settings, manager: pluggy.PluginManager | None = None
+) -> LoadedPack:
+    """Import the hooks of one pack and check them.
+
+    Raises:
+        PackError: They cannot be imported, a hook is wrong, or the pack needs a newer core.
+        SettingsError: The pack's settings do not fit its model.
+    """
+    plugins = [import_target(record, entry_point) for entry_point in record.hooks]
+    table = _table_of(record, settings)
+    return _checked(plugins, record.id, record.origin, table, manager or new_manager())
+
+
+def load_inline(
+    plugin: object, name: str | None = None, *, settings: Mapping[str, Any] | None = None
+) -> LoadedPack:
+    """Check the hooks of a module or object that no distribution brings, as tests do.
+
+    Args:
+        plugin: A module or object with hooks.
+        name: What to call it; by default the name of the module or class.
+        settings: Its settings.
+
+    Raises:
+        PackError: A hook is wrong.
+        SettingsError: The settings do not fit the pack's model.
+    """
+    if isinstance(plugin, ModuleType):
+        module, default = plugin.__name__, plugin.__name__
+    else:
+        holder = plugin if isinstance(plugin, type) else type(plugin)
+        module, default = holder.__module__, holder.__qualname__.rpartition(".")[2]
+    pack = normalised(name or default)
+    origin = Origin(pack=pack, module=module)
+    table = Table(values=settings or {}, source=lambda *_: f"settings of {pack}")
+    return _checked([plugin], pack, origin, table, new_manager())
+
+
+def _table_of(record: PackRecord, settings: Settings) -> Table:
+    """Return the pack's table of the settings, under whichever of its names it is."""
+    for name in map(normalised, record.names):
+        if name in settings.packs:
+            return Table(
+                values=settings.packs[name],
+                source=partial(settings.source_of, name),
+            )
+    file = settings.project.file
+    shown = file.name if file is not None else "handrail.toml"
+    return Table(values={}, source=lambda *_: shown)
+
+
+def _checked(
+    plugins: Iterable[object],
+    name: str,
+    origin: Origin,
+    table: Table,
+    manager: pluggy.PluginManager,
+) -> LoadedPack:
+    hooks: dict[str, Hook] = {}
+    mistakes: list[Mistake] = []
+    for number, plugin in enumerate(plugins):
+        found, wrong = read_hooks(plugin)
+        mistakes += wrong
+        for twice in hooks.keys() & found.keys():
+            message = f"two modules of the pack have the hook {twice}"
+            hint = "keep one, and let it do the work of both"
+            mistakes.append(Mistake(message=message, hint=hint, hook=found[twice]))
+        hooks |= found
+        if not mistakes:
+            _hold(manager, plugin, f"{name}#{number}" if number else name, origin)
+    if mistakes:
+        raise _invalid(origin, mistakes)
+    info = _info(hooks, origin)
+    settings = validated(table, info.settings, origin)
+    return LoadedPack(id=name, origin=origin, info=info, hooks=hooks, settings=settings)
+
+
+def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Origin) -> None:
+    try:
+        register(manager, plugin, name)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        message = f"{origin}: its hooks are not usable: {describe(error)}"
+        raise _pack_error(message, origin, code="bad-hook") from error
+
+
+def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
+    problems = [
+        Problem(
+            code="bad-hook",
+            message=f"{origin}: {mistake.message}",
+            origins=(place := mistake.hook.origin(origin) if mistake.hook else origin,),
+            details=(place.place,) if place.place else (),
+            ways_out=(mistake.hint, *(ways_out(origin.pack) if origin.pack else ())),
+        )
+        for mistake in mistakes
+    ]
+    count = "1 wrong hook" if len(problems) == 1 else f"{len(problems)} wrong hooks"
+    return PackError(f"{origin} has {count}", problems=problems, origin=problems[0].origins[0])
+
+
+def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
+    hook = hooks.get("pack_info")
+    if hook is None:
+        return PackInfo()
+    try:
+        info: object = hook.function()
+    except (Exception, SystemExit) as error:
+        raise hook_error(origin, hook, error) from error
+    place = hook.origin(origin)
+    if not isinstance(info, PackInfo):
+        message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
+        raise _pack_error(message, place, code="bad-hook")
+    if info.hook_api > HOOK_API:
+        message = (
+            f"{origin} is written for hooks of level {info.hook_api}, "
+            f"and this core has level {HOOK_API}"
+        )
+        upgrade = "upgrade the core:  pip install --upgrade handrail"
+        raise _pack_error(message, place, upgrade, code="pack-incompatible")
+    return replace(
+        info,
+        after=_names(info.after, "after", origin, place),
+        before=_names(info.before, "before", origin, place),
+        requires=_names(info.requires, "requires", origin, place),
+    )
+
+
+def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[str, ...]:
+    """Return the ids in a field of a pack's own description, which may hold anything."""
+    names: list[Any] = []
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        names = list(cast("Iterable[Any]", value))
+    if (value and not names) or not all(isinstance(each, str) for each in names):
+        message = f"pack_info of {origin}: {field} is {value!r}; it has to be a list of packs"
+        raise _pack_error(message, place, f'{field}=["acme-scan"]', code="bad-hook")
+    return tuple(normalised(each) for each in names)
+
+
+def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
+    """Return where an import failed: the last line in the pack's own code."""
+    if isinstance(error, SyntaxError) and error.filename:
+        file = error.filename.replace("\\", "/").rpartition("/")[2]
+        return Origin(module=entry_point.module, file=file, line=error.lineno or 0)
+    top = entry_point.module.partition(".")[0]
+    for frame in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame[0].f_globals.get("__name__", ""))
+        if module == top or module.startswith(f"{top}."):
+            is_package = "__path__" in frame[0].f_globals
+            file = module.replace(".", "/") + ("/__init__.py" if is_package else ".py")
+            return Origin(module=module, file=file, line=frame[1])
+    return Origin(module=entry_point.module)
+
+
+def _pack_error(message: str, origin: Origin, *ways: str, code: str) -> PackError:
+    out = (*ways, *(ways_out(origin.pack) if origin.pack else ()))
+    problem = Problem(
+        code=code,
+        message=message,
+        origins=(origin,),
+        details=(origin.place,) if origin.place else (),
+        ways_out=out,
+    )
+    return PackError(message, problems=(problem,), origin=origin)

@@ -1,0 +1,138 @@
+"""Decides which packs are used: settings first, then whether they fit this core. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from handrail.errors import Problem, near
+from handrail.origin import Origin
+from handrail.packs.record import PackRecord, Status
+from handrail.packs.requirements import Requirement
+from handrail.packs.versions import satisfies
+from handrail.settings.names import normalised
+from handrail.settings.values import Choice, Settings, Value
+
+CORE = "handrail"
+ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the policy made of the packs.
+
+    Attributes:
+        records: All of them with their status, those that are used first, then by id.
+        errors: Names to use only that no installed pack has: nothing can be run.
+        warnings: Names elsewhere in the settings that no installed pack has.
+    """
+
+    records: tuple[PackRecord, ...]
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def decide(records: Iterable[PackRecord], settings: Settings, core_version: str) -> Decision:
+    """Apply `settings` to `records`, then check what is left against the version of this core."""
+    records = tuple(records)
+    decided = [_compatible(_chosen(record, settings.choices), core_version) for record in records]
+    decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
+    errors = [
+        _nobody(name, only.why, records, "only")
+        for choice in settings.choices
+        if (only := choice.only) is not None
+        for name in only.value
+        if not _is_known(name, records)
+    ]
+    warnings = [
+        _nobody(name.value, name.why, records, "disable")
+        for choice in settings.choices
+        for name in choice.disable
+        if not _is_known(name.value, records)
+    ]
+    warnings += [
+        _nobody(name, settings.source_of(name), records, "set")
+        for name in settings.packs
+        if not _is_known(name, records)
+    ]
+    warnings += [
+        _nobody(name, grants[0].source, records, "grant")
+        for name, grants in settings.grants.items()
+        if grants and not _is_known(name, records)
+    ]
+    return Decision(records=tuple(decided), errors=tuple(errors), warnings=tuple(warnings))
+
+
+def is_called(record: PackRecord, name: str) -> bool:
+    """Whether users may mean `record` by `name`, in any spelling."""
+    return normalised(name) in map(normalised, record.names)
+
+
+def _is_known(name: str, records: Sequence[PackRecord]) -> bool:
+    return any(is_called(record, name) for record in records)
+
+
+def _chosen(record: PackRecord, choices: Sequence[Choice]) -> PackRecord:
+    """Return `record` as the strongest source that speaks of it wants it."""
+    for choice in choices:
+        off = next((name for name in choice.disable if is_called(record, name.value)), None)
+        if off is not None:
+            return replace(record, status="off", why=off.why)
+        if choice.only is not None:
+            if any(is_called(record, name) for name in choice.only.value):
+                return record
+            return replace(record, status="off", why=_not_among(choice.only))
+    return record
+
+
+def _not_among(only: Value[tuple[str, ...]]) -> str:
+    return f"not in {only.why}"
+
+
+def _compatible(record: PackRecord, core_version: str) -> PackRecord:
+    if record.status != "on":
+        return record
+    for text in record.requires:
+        try:
+            wanted = Requirement.parse(text)
+            if wanted.name != CORE or not wanted.applies():
+                continue
+            fits = satisfies(core_version, wanted.specifiers)
+        except ValueError:
+            # Unreadable is not the same as unfit; installers refuse it anyway.
+            continue
+        if not fits:
+            return _incompatible(record, wanted.specifiers, core_version)
+    return record
+
+
+def _incompatible(record: PackRecord, specifiers: str, core_version: str) -> PackRecord:
+    why = f"wants {CORE}{specifiers}, this is {core_version}"
+    problem = Problem(
+        code="pack-incompatible",
+        message=f"{record.origin} {why}",
+        origins=(record.origin,),
+        ways_out=(
+            f"find versions that fit each other:  pip install --upgrade {CORE} {record.id}",
+            f"or leave it out of this call:  --no-pack {record.id}",
+            f'or of this project, in handrail.toml:  [packs]  disable = ["{record.id}"]',
+        ),
+    )
+    return replace(record, status="incompatible", why=why, problems=(*record.problems, problem))
+
+
+def _nobody(name: str, source: str, records: Sequence[PackRecord], where: str) -> Problem:
+    known = [each for record in records for each in record.names]
+    matches = near(name, dict.fromkeys(known), limit=1)
+    file, _, line = source.partition("  ")[0].partition(":")
+    ways: list[str] = [f"did you mean {match}?" for match in matches]
+    if where == "only":
+        ways.append(f"or install it:  pip install {normalised(name)}")
+    elif not matches:
+        ways.append("take it out, or install the pack")
+    return Problem(
+        code="unknown-pack",
+        message=f"{source}: no installed pack is called {name}",
+        origins=(Origin(file=file, line=int(line) if line.isdigit() else 0),),
+        ways_out=tuple(ways),
+    )

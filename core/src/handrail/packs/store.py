@@ -1,0 +1,139 @@
+"""The file that keeps an index of packs; it is believed only when it fits what is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from binascii import crc32
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import handrail
+from handrail.errors import Problem
+from handrail.origin import Origin
+from handrail.packs.record import EntryPoint, PackRecord
+from handrail.packs.snapshot import Snapshot, Stamp, is_settled, stamp
+
+FORMAT = 1
+
+
+def default_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder that indexes are kept in; None for nowhere.
+
+    It is `HANDRAIL_CACHE`, or `handrail` in the user's folder for caches. An empty
+    `HANDRAIL_CACHE` turns keeping off.
+    """
+    own = environ.get("HANDRAIL_CACHE")
+    if own is not None:
+        return Path(own) if own else None
+    folder = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(folder) / "handrail" if os.path.isabs(folder) else None
+
+
+def index_file(folder: Path, path: Sequence[str]) -> Path:
+    """Return the file for this interpreter and `path` in `folder`."""
+    name = crc32("\0".join((sys.prefix, *path)).encode(errors="surrogateescape"))
+    return folder / f"packs-{name:08x}.json"
+
+
+def restore(file: Path, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
+    """Return the records kept in `file`, or None when they do not fit what is installed now."""
+    try:
+        head, _, body = file.read_bytes().partition(b"\n")
+        if head != _head(body):
+            return None
+        kept: Any = json.loads(body)
+        if kept["key"] != _key(path) or kept["listing"] != now.listing:
+            return None
+        if any(stamp(watched) != then for watched, then in kept["watched"]):
+            return None
+        return tuple(_record(each) for each in kept["records"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        # Whatever is wrong with it, it can be made again.
+        return None
+
+
+def keep(
+    file: Path,
+    path: Sequence[str],
+    then: Snapshot,
+    watched: Mapping[str, Stamp],
+    records: Sequence[PackRecord],
+) -> None:
+    """Write the records to `file`, unless it cannot be written or things are still changing.
+
+    Args:
+        file: Where to.
+        path: The path that was read.
+        then: How it looked before it was read.
+        watched: Stamps of further files and folders that the records depend on.
+        records: What was found.
+    """
+    listed: list[Any] = [pair for _, *pairs in then.listing for pair in pairs]
+    if not is_settled([*(changed for _, changed in listed), *watched.values()]):
+        return
+    kept = {
+        "key": _key(path),
+        "listing": then.listing,
+        "watched": list(watched.items()),
+        "records": [_plain(record) for record in records],
+    }
+    draft = file.with_name(f"{file.name}.{os.getpid()}-{time.monotonic_ns()}")
+    try:
+        body = json.dumps(kept, separators=(",", ":")).encode()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(_head(body) + b"\n" + body)
+            os.replace(draft, file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, ValueError):
+        # An index only saves time.
+        return
+
+
+def _head(body: bytes) -> bytes:
+    return b"handrail-index %d %08x" % (FORMAT, crc32(body))
+
+
+def _key(path: Sequence[str]) -> list[object]:
+    version = [sys.implementation.name, *sys.version_info[:2]]
+    return [FORMAT, handrail.__version__, version, sys.prefix, list(path)]
+
+
+def _plain(record: PackRecord) -> dict[str, object]:
+    values = {each.name: getattr(record, each.name) for each in fields(record)}
+    return {
+        **values,
+        "entry_points": [[each.group, each.name, each.value] for each in record.entry_points],
+        "problems": [problem.to_dict() for problem in record.problems],
+    }
+
+
+def _record(kept: dict[str, Any]) -> PackRecord:
+    points = [
+        EntryPoint(group=group, name=name, value=value)
+        for group, name, value in kept["entry_points"]
+    ]
+    values: dict[str, Any] = {
+        **kept,
+        "entry_points": tuple(points),
+        "requires": tuple(kept["requires"]),
+        "packages": tuple(kept["packages"]),
+        "problems": tuple(_problem(each) for each in kept["problems"]),
+    }
+    return PackRecord(**values)
+
+
+def _problem(kept: dict[str, Any]) -> Problem:
+    return Problem(
+        code=kept["code"],
+        message=kept["message"],
+        origins=tuple(Origin(**origin) for origin in kept["origins"]),
+        ways_out=tuple(kept["ways_out"]),
+        details=tuple(kept["details"]),
+    )

@@ -1,0 +1,107 @@
+"""Reads the settings: flags, then the environment, then the project file, then defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from handrail.errors import Problem, SettingsError
+from handrail.origin import Origin
+from handrail.settings.file import read_file
+from handrail.settings.project import Project, find_project
+from handrail.settings.values import Choice, Flags, Settings, Value
+
+NO_PACKS = "HANDRAIL_NO_PACKS"
+ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
+VARIABLES = (NO_PACKS, ONLY_PACKS, "HANDRAIL_CACHE")
+
+
+def load_settings(start: Path, environ: Mapping[str, str], flags: Flags | None = None) -> Settings:
+    """Return the settings for work in the folder `start`.
+
+    Raises:
+        SettingsError: Something is no setting or has the wrong type; it has all the problems.
+    """
+    settings, problems = read_settings(start, environ, flags)
+    if problems:
+        raise settings_error(problems)
+    return settings
+
+
+def settings_error(problems: tuple[Problem, ...]) -> SettingsError:
+    """Return the error that tells about `problems`."""
+    if len(problems) == 1:
+        return SettingsError(problems[0].message, problems=problems)
+    return SettingsError(f"{len(problems)} settings cannot be used", problems=problems)
+
+
+def read_settings(
+    start: Path, environ: Mapping[str, str], flags: Flags | None = None
+) -> tuple[Settings, tuple[Problem, ...]]:
+    """Return what can be used of the settings for work in `start`, and what is wrong with the rest.
+
+    Never raises for what a file or variable holds, so that listing and diagnosis go on.
+    """
+    problems: list[Problem] = _unknown_variables(environ)
+    try:
+        project = find_project(start)
+    except SettingsError as error:
+        problems += error.problems
+        project = Project(folder=start.absolute())
+    content = read_file(project)
+    flags = flags or Flags()
+    choices = (
+        Choice(
+            disable=_values(flags.no_packs, "--no-pack"),
+            only=None
+            if flags.only_packs is None
+            else Value(value=flags.only_packs, source="--only-packs"),
+        ),
+        Choice(
+            disable=_values(_names(environ.get(NO_PACKS, "")), NO_PACKS),
+            only=None
+            if ONLY_PACKS not in environ
+            else Value(value=_names(environ[ONLY_PACKS]), source=ONLY_PACKS),
+        ),
+        Choice(disable=content.disable, only=content.only),
+    )
+    settings = Settings(
+        project=project,
+        choices=choices,
+        packs=content.packs,
+        lines=content.lines,
+        grants=content.grants,
+    )
+    return settings, (*problems, *content.problems)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _values(names: tuple[str, ...], source: str) -> tuple[Value[str], ...]:
+    return tuple(Value(value=name, source=source) for name in names)
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
+    """Return a problem for each variable that looks like a misspelt one of ours.
+
+    Others that begin with HANDRAIL_ may be anybody's, such as the token of a pack.
+    """
+    return [
+        Problem(
+            code="unknown-variable",
+            message=f"{name}: there is no such variable",
+            origins=(Origin(file=name),),
+            ways_out=(f"did you mean {known}?",),
+        )
+        for name in environ
+        if name.startswith("HANDRAIL_") and name not in VARIABLES
+        for known in _misspelt(name)
+    ]
+
+
+def _misspelt(name: str) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a strange variable
+
+    return get_close_matches(name, VARIABLES, n=1, cutoff=0.88)

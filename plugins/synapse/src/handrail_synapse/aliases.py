@@ -1,0 +1,90 @@
+"""Which name of the SDK stands for what: the table, and how an entry is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+
+from handrail.errors import did_you_mean
+
+ROOT = "synapse_sdk"
+
+# A name leads to the first of its places that is installed and has it.
+Places = tuple[str, ...]
+
+
+def _names(module: str, *names: str) -> dict[str, Places]:
+    return dict.fromkeys(names, (module,))
+
+
+def _own(pack: str, module: str, *names: str) -> dict[str, Places]:
+    return dict.fromkeys(names, (pack, f"handrail_synapse.{module}"))
+
+
+_UTILITIES = _names("handrail_utils", "LoggingStep", "TimingStep", "ValidationStep")
+_STEPS = _names(
+    "handrail", "BaseStep", "BaseStepContext", "Orchestrator", "StepRegistry", "StepResult"
+)
+_UPLOAD = _own("handrail_upload", "actions", "BaseUploadAction")
+_TRAIN = _own("handrail_train", "actions", "BaseTrainAction")
+_EXPORT = _own("handrail_export", "actions", "BaseExportAction")
+_RUNTIME = _names("handrail_synapse.runtime", "PluginEnvironment", "RuntimeContext")
+
+MODULES: Mapping[str, Mapping[str, Places]] = {
+    ROOT: {},
+    f"{ROOT}.plugins": {**_names("handrail", "BaseAction"), **_UPLOAD, **_TRAIN, **_EXPORT},
+    f"{ROOT}.plugins.actions": {**_UPLOAD, **_TRAIN, **_EXPORT},
+    f"{ROOT}.plugins.actions.export": {
+        **_EXPORT,
+        **_own("handrail_export", "contexts", "ExportContext"),
+    },
+    f"{ROOT}.plugins.actions.train": {
+        **_TRAIN,
+        **_own("handrail_train", "contexts", "TrainContext"),
+    },
+    f"{ROOT}.plugins.actions.upload": {
+        **_UPLOAD,
+        **_own("handrail_upload", "contexts", "UploadContext"),
+    },
+    f"{ROOT}.plugins.context": _RUNTIME,
+    f"{ROOT}.plugins.steps": {**_STEPS, **_UTILITIES},
+    f"{ROOT}.plugins.steps.utils": _UTILITIES,
+}
+
+
+def submodules(module: str) -> dict[str, str]:
+    """Return the short and the full name of each module right below `module`."""
+    below = {name: name.rpartition(".") for name in MODULES}
+    return {short: name for name, (parent, _, short) in below.items() if parent == module}
+
+
+def public_names(module: str) -> list[str]:
+    """Return what can be imported from `module`, sorted."""
+    return sorted({*MODULES[module], *submodules(module)})
+
+
+def resolve(module: str, name: str) -> object:
+    """Return what `name` of `module` stands for.
+
+    Raises:
+        AttributeError: Nothing; the message says what there is.
+    """
+    below = submodules(module)
+    if name in below:
+        return import_module(below[name])
+    for place in MODULES[module].get(name, ()):
+        if find_spec(place.partition(".")[0]) is None:
+            continue
+        found = getattr(import_module(place), name, None)
+        if found is not None:
+            return found
+    raise AttributeError(missing(module, name), name=name)
+
+
+def missing(module: str, name: str) -> str:
+    """Say that `module` has no `name`, and what it has instead."""
+    known = public_names(module)
+    hint = did_you_mean(name, known)
+    offer = f"handrail-synapse offers {', '.join(known)}"
+    return "; ".join(part for part in (f"{module} has no {name!r}", hint, offer) if part)

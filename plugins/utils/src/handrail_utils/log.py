@@ -1,0 +1,76 @@
+"""LoggingStep: events when a step starts, ends and is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from time import perf_counter
+from typing import Any, TypeVar
+
+from handrail import Around, BaseStep, BaseStepContext, Run, StepResult, StepWrapper
+from handrail.errors import describe
+
+C = TypeVar("C", bound=BaseStepContext, contravariant=True)
+
+
+class LoggingStep(StepWrapper[C]):
+    """Logs what happens to the wrapped step, through `context.log`.
+
+    The events carry the name of the wrapped step:
+
+    - `step_start {'step'}`
+    - `step_end {'step', 'elapsed', 'success', 'skipped'}`, `elapsed` in seconds rounded to 3
+      decimals; when the step raised, `success` is False and `error` says what it raised
+    - `step_rollback {'step'}`
+
+    Where the log itself raises, `context.errors` says so, and the step goes on.
+
+    Its own name is `logged_<name of the wrapped step>`; both names work as anchors. As a layer that
+    a plan puts around a step it does not rename that step.
+    """
+
+    def __init__(self, step: BaseStep[C]) -> None:
+        super().__init__(step)
+
+    @property
+    def name(self) -> str:
+        """`logged_` and the name of the wrapped step."""
+        return f"logged_{self.wrapped.name}"
+
+    def around(self, context: C) -> Around:
+        step = self.wrapped.name
+        tell(context, "step_start", {"step": step})
+        began = perf_counter()
+        try:
+            result = yield Run()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            ended = _ended(step, began, StepResult(success=False))
+            tell(context, "step_end", {**ended, "error": describe(error)})
+            raise
+        tell(context, "step_end", _ended(step, began, result))
+        return result
+
+    def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
+        tell(context, "step_rollback", {"step": self.wrapped.name})
+        return self.wrapped.rollback(context, result)
+
+
+def tell(context: BaseStepContext, event: str, data: dict[str, Any]) -> None:
+    """Log an event; where that raises, say so in `context.errors`.
+
+    A broken log must neither fail a step that did its work, nor keep one from being undone.
+    """
+    try:
+        context.log(event, data)
+    except Exception as error:  # noqa: BLE001 - see above
+        context.errors.append(f"{event} of step '{data['step']}' was not logged: {describe(error)}")
+
+
+def _ended(step: str, began: float, result: StepResult) -> dict[str, Any]:
+    return {
+        "step": step,
+        "elapsed": round(perf_counter() - began, 3),
+        "success": result.success,
+        "skipped": result.skipped,
+    }

@@ -1,0 +1,132 @@
+"""Runs the real command in a fresh process, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FLOWS = '''
+import os, time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+from pydantic import BaseModel
+from handrail import Argument, BaseAction, BaseStepContext, StepResult, action, step
+
+class Params(BaseModel):
+    """What to copy."""
+    source: Annotated[Path, Argument()]
+    fail: bool = False
+    times: int = 1
+
+@dataclass(kw_only=True)
+class Context(BaseStepContext):
+    source: Path
+    fail: bool = False
+    found: list[str] = field(default_factory=list)
+
+@step(weight=0.2, effects=False)
+def find(context):
+    """List what is there."""
+    context.found = sorted(path.name for path in context.source.iterdir())
+    return {"files": len(context.found)}
+
+@step(weight=0.7)
+def copy(context):
+    """Copy everything."""
+    Path("out").mkdir(exist_ok=True)
+    for name in context.found:
+        context.record_rollback("made", name)
+        (Path("out") / name).write_text((context.source / name).read_text())
+
+@copy.rollback
+def uncopy(context, result):
+    for name in result.rollback_data["made"]:
+        (Path("out") / name).unlink(missing_ok=True)
+
+@step(weight=0.1)
+def check(context):
+    """Fail when told to."""
+    if context.fail:
+        raise ValueError("told to fail")
+
+nightly = action("nightly", [find, copy, check], params=Params, context=Context)
+
+class SimpleAction(BaseAction[Params]):
+    """Runs in one piece."""
+    def execute(self):
+        return {"source": str(self.params.source)}
+
+@step
+def wait(context):
+    print("waiting", flush=True)
+    time.sleep(30)
+
+@step
+def made(context):
+    context.record_rollback("file", "made.txt")
+    Path("made.txt").write_text("x")
+
+@made.rollback
+def unmade(context, result):
+    Path("made.txt").unlink(missing_ok=True)
+
+waiting = action("waiting", [made, wait])
+
+@step
+def bad_undo(context):
+    pass
+
+@bad_undo.rollback
+def fall(context, result):
+    raise OSError("cannot undo")
+
+stuck = action("stuck", [bad_undo, check], params=Params, context=Context)
+
+if __name__ == "__main__":
+    nightly.main()
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a project folder, with a space in its name, that holds flows.py and some files."""
+    made = tmp_path / "a project"
+    (made / "in").mkdir(parents=True)
+    (made / "flows.py").write_text(FLOWS)
+    for name in ("a.txt", "b.txt", "ü.txt"):
+        (made / "in" / name).write_text(name)
+    return made
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Return the variables of the process: nothing of Handrail's, and a cache of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
+    return {**kept, "HANDRAIL_CACHE": str(tmp_path / "cache"), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def handrail(
+    folder: Path, environment: dict[str, str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs `handrail` with arguments in the project folder."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "import sys; from handrail.cli import main; sys.exit(main())"]
+            + list(arguments),
+            cwd=folder,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,237 @@
+"""`handrail run` and `handrail plan` of local actions, in real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+
+def out(folder):
+    return sorted(path.name for path in (folder / "out").glob("*"))
+
+
+def test_an_action_in_a_file_runs(handrail, folder):
+    """`run flows.py:name` runs the action, tells the steps on stderr and the result on stdout."""
+    done = handrail("run", "flows.py:nightly", "in")
+    assert done.returncode == 0, done.stderr
+    assert out(folder) == ["a.txt", "b.txt", "ü.txt"]
+    assert "nightly completed in" in done.stdout
+    assert "3 of 3 steps executed" in done.stdout
+    assert "✓ find" in done.stderr
+    assert "files=3" in done.stderr
+
+
+def test_a_failure_is_undone_and_ends_with_1(handrail, folder):
+    """A failing step undoes the run; the message has the step, the cause and its line."""
+    done = handrail("run", "flows.py:nightly", "in", "--fail")
+    assert done.returncode == 1
+    assert out(folder) == []
+    assert "nightly failed at check, rolled back" in done.stderr
+    assert "ValueError: told to fail" in done.stderr
+    assert "flows.py:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "↶ copy" in done.stderr
+
+
+def test_an_incomplete_undo_ends_with_5(handrail):
+    """A rollback that raises is told, and the exit code is 5."""
+    done = handrail("run", "flows.py:stuck", "in", "--fail")
+    assert done.returncode == 5
+    assert "Rollback of step 'bad_undo' failed: cannot undo" in done.stderr
+
+
+def test_debug_shows_the_traceback(handrail):
+    """--debug anywhere on the line adds the traceback."""
+    done = handrail("run", "flows.py:nightly", "in", "--fail", "--debug")
+    assert "Traceback" in done.stderr
+
+
+def test_a_dry_run_changes_nothing(handrail, folder):
+    """--dry-run runs what only reads, and tells that the rest is not previewed."""
+    done = handrail("run", "flows.py:nightly", "in", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert out(folder) == []
+    assert "files=3" in done.stderr
+    assert "not previewed" in done.stderr
+    assert "nothing was done" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "steps"),
+    [
+        (["--only", "find"], ["find"]),
+        (["--from", "copy", "--skip", "check"], ["copy"]),
+        (["--skip", "copy"], ["find", "check"]),
+    ],
+)
+def test_parts_of_a_plan_can_be_run(handrail, arguments, steps):
+    """--only, --from and --skip choose the steps, before or after the action's name."""
+    for line in (["flows.py:nightly", "in", *arguments], [*arguments, "flows.py:nightly", "in"]):
+        done = handrail("run", *line, "--json")
+        events = [json.loads(each) for each in done.stdout.splitlines()]
+        assert [each["step"] for each in events if each["event"] == "StepStarted"] == steps
+
+
+def test_an_unknown_step_is_named_with_near_names(handrail):
+    """--only with a misspelt step says what was meant and runs nothing."""
+    done = handrail("run", "flows.py:nightly", "in", "--only", "finde")
+    assert done.returncode == 3
+    assert "Step 'finde' not found: did you mean find?" in done.stderr
+
+
+def test_json_is_one_event_a_line(handrail):
+    """--json writes one event per line with a schema, and ends with the result."""
+    done = handrail("run", "flows.py:nightly", "in", "--json")
+    events = [json.loads(each) for each in done.stdout.splitlines()]
+    assert all(each["schema"] == 1 for each in events)
+    assert events[0]["event"] == "RunStarted"
+    assert events[-1] == {
+        "schema": 1,
+        "event": "Result",
+        "result": {"success": True, "steps_executed": 3, "steps_total": 3},
+    }
+    assert [each["percent"] for each in events if each["event"] == "ProgressChanged"] == [
+        20,
+        90,
+        100,
+    ]
+
+
+def test_json_errors_are_json_too(handrail):
+    """With --json an error is a JSON object with code, message and exit code."""
+    done = handrail("run", "flows.py:nightly", "in", "--fail", "--json")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["error"]["code"] == "step-failed"
+    assert last["error"]["exit_code"] == 1
+    done = handrail("run", "flows.py:nightly", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["error"]["code"] == "bad-params"
+
+
+def test_wrong_params_are_told_in_the_words_of_the_command_line(handrail):
+    """Missing and wrong params are reported together and end with 2."""
+    done = handrail("run", "flows.py:nightly", "--times", "x")
+    assert done.returncode == 2
+    assert "SOURCE: is required" in done.stderr
+    assert "--times: " in done.stderr
+    done = handrail("run", "flows.py:nightly", "in", "-p", "tims=3")
+    assert done.returncode == 2
+    assert "did you mean times?" in done.stderr
+
+
+def test_an_action_has_its_own_help(handrail):
+    """`run ACTION --help` lists the action's arguments and options and those of run."""
+    done = handrail("run", "flows.py:nightly", "--help")
+    assert done.returncode == 0
+    assert "SOURCE" in done.stdout
+    assert "--fail / --no-fail" in done.stdout
+    assert "--dry-run" in done.stdout
+
+
+def test_a_file_is_a_program_of_its_own(folder, environment):
+    """workflow.main() gives `python flows.py` the same options and exit codes."""
+    for extra, code in (([], 0), (["--fail"], 1), (["--nonsense"], 2)):
+        done = subprocess.run(
+            [sys.executable, "flows.py", "in", *extra],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+
+
+def test_an_action_in_its_simple_mode_runs(handrail):
+    """An action without steps prints what its execute returns."""
+    done = handrail("run", "flows.py:SimpleAction", "in")
+    assert (done.returncode, done.stdout.strip()) == (0, "source=in")
+    done = handrail("plan", "flows.py:SimpleAction")
+    assert "has no steps" in done.stdout
+
+
+def test_a_module_can_be_named_too(handrail):
+    """`module:name` is imported from the working folder."""
+    assert handrail("run", "flows:nightly", "in").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("in", 2, "there is no action 'in'"),
+        ("./in", 2, "is a directory"),
+        ("flow.py:nightly", 2, "did you mean flows.py?"),
+        ("flows.py:nightli", 2, "did you mean nightly?"),
+        ("flows.py:copy", 2, "is a step; run takes an action"),
+        ("flows.py:Params", 2, "not an action"),
+        ("flows.py", 2, "4 actions; name one"),
+        ("broken.py:x", 2, "broken.py:2): ModuleNotFoundError"),
+        ("syntax.py:x", 2, "syntax.py:1): SyntaxError"),
+        ("no.module:x", 2, "there is no module no"),
+        ("uplaod", 2, "pip install handrail-uplaod"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_why(handrail, folder, name, code, message):
+    """Each wrong name ends with one message, the way out, and exit code 2."""
+    (folder / "broken.py").write_text("import os\nimport nonsense_module\n")
+    (folder / "syntax.py").write_text("def (:\n")
+    done = handrail("run", name)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plan_shows_every_step_and_who_put_it_there(handrail):
+    """`plan` needs no params, runs nothing, and has a JSON form with a fingerprint."""
+    done = handrail("plan", "flows.py:nightly")
+    assert done.returncode == 0, done.stderr
+    assert "nightly · 3 steps · plan " in done.stdout
+    assert "only reads" in done.stdout
+    document = json.loads(handrail("plan", "flows.py:nightly", "--json").stdout)
+    assert [each["name"] for each in document["steps"]] == ["find", "copy", "check"]
+    assert document["schema"] == 1
+    assert len(document["fingerprint"]) == 16
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_undoes_the_run_and_ends_with_130(folder, environment, number):
+    """Ctrl-C, SIGTERM and SIGHUP stop the step, undo what was done, and end with 130."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from handrail.cli import main; sys.exit(main())"]
+        + ["run", "flows.py:waiting"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "waiting"
+    assert (folder / "made.txt").exists()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert not (folder / "made.txt").exists()
+    assert "waiting was interrupted, rolled back" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_reader_that_leaves_is_no_error(folder, environment):
+    """A closed pipe ends the command quietly."""
+    line = f'"{sys.executable}" -c "import sys; from handrail.cli import main; sys.exit(main())" '
+    done = subprocess.run(
+        line + "run flows.py:nightly in --json | head -1",
+        shell=True,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr

@@ -2,7 +2,8 @@
 
 A `python` block is executed; with a title, such as `title="flows.py"`, it is saved under that name
 too. A `text` block with the title `Output` is what the block before it prints. A `console` block is
-run by bash in the folder of those files. Where the output has changed for a good reason,
+run by bash in the folder of those files; one that starts with the title `With acme-greet` is run
+by tests/ecosystem, where that pack is installed. Where the output has changed for a good reason,
 `HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
 """
 
@@ -29,6 +30,7 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 ROOT = Path(__file__).parent
 INFO = re.compile(r"(?P<language>\w+)(?P<options>[^\n]*)\n")
 MARK = "--handrail-docs--"
+NO_PACKS = 'title="With no packs"'  # Help lists what is installed, which differs.
 
 # What differs from run to run, and from machine to machine.
 VARIABLE = (
@@ -72,9 +74,9 @@ def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables:
     )
     text = done.stdout.replace(str(scripts.parent), ".venv").replace(str(folder), "~")
     outputs = text.split(f"{MARK}\n")
-    return "\n".join(
-        f"$ {command}\n{output}" for command, output in zip(commands, outputs, strict=False)
-    )
+    shown = [f"$ {command}\n{output}" for command, output in zip(commands, outputs, strict=False)]
+    # A blank line after what has printed something.
+    return "".join(f"{each}\n" if each.count("\n") > 1 else each for each in shown).rstrip() + "\n"
 
 
 def plain(text: str) -> list[str]:
@@ -112,23 +114,29 @@ def run_python(example: Example) -> None:
     if title:
         (folder_of(example) / title[1]).write_text(str(example.parsed), encoding="utf-8")
     here = Path.cwd()
+    example.namespace["_output"] = None
     with contextlib.redirect_stdout(io.StringIO()) as output:
         os.chdir(folder_of(example))
         try:
             PythonEvaluator()(example)
         finally:
             os.chdir(here)
-            example.namespace["_output"] = output.getvalue()
+    example.namespace["_output"] = output.getvalue()
 
 
 def check_output(example: Example) -> None:
     """Compare a block with what the one before it printed."""
-    check(example, str(example.parsed), example.namespace["_output"])
+    output = example.namespace["_output"]
+    assert output is not None, "the block before it failed"
+    check(example, str(example.parsed), output)
 
 
 def check_session(example: Example) -> None:
     """Run a shell session and compare what it shows."""
-    real = run_session(str(example.parsed), folder_of(example), EXAMPLES=str(ROOT / "examples"))
+    variables = {"EXAMPLES": str(ROOT / "examples")}
+    if NO_PACKS in example.region.lexemes["options"]:
+        variables["HANDRAIL_ONLY_PACKS"] = ""
+    real = run_session(str(example.parsed), folder_of(example), **variables)
     check(example, str(example.parsed), real)
 
 
@@ -143,7 +151,7 @@ def parse(document: Document) -> Iterator[Region]:
             evaluator = run_python
         elif language == "text" and 'title="Output"' in options:
             evaluator = check_output
-        elif language == "console" and "title=" not in options:
+        elif language == "console" and ("title=" not in options or NO_PACKS in options):
             evaluator = check_session
         if evaluator is not None:
             region.parsed, region.evaluator = source, evaluator

@@ -80,9 +80,7 @@ def test_a_model_or_a_mapping_will_do():
 def test_every_mistake_has_a_line_of_its_own():
     """Missing, wrong and unknown params are reported together, each with its path."""
     with pytest.raises(ParamsError) as error:
-        validated(
-            UploadParams, {"limit": "many", "target": {"parts": 0.5}, "sorce": "a"}, "upload"
-        )
+        validated(UploadParams, {"limit": "many", "target": {"parts": 0.5}, "sorce": "a"}, "upload")
     fields = dict(error.value.fields)
     assert fields["source"] == "is required"
     assert "valid integer" in fields["limit"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
@@ -192,8 +193,8 @@ class BaseAction(Generic[P]):
         """
         registry = self._registry()
         if not registry and self.is_simple:
-            answer = self.execute()
-            return run_awaitable(answer) if isinstance(answer, Awaitable) else answer
+            answer: Any = self.execute()
+            return run_awaitable(answer) if isawaitable(answer) else answer
         return self.run_plan(
             self._plan(registry),
             progress_callback=progress_callback,
@@ -213,8 +214,8 @@ class BaseAction(Generic[P]):
         """Plan and run the action inside a running event loop; see `run`."""
         registry = self._registry()
         if not registry and self.is_simple:
-            answer = self.execute()
-            return await answer if isinstance(answer, Awaitable) else answer
+            answer: Any = self.execute()
+            return await answer if isawaitable(answer) else answer
         context = self.create_context()
         orchestrator = Orchestrator(
             self._plan(registry),
@@ -347,7 +348,7 @@ class BaseAction(Generic[P]):
 
             given = self._packs
             self._packs = installed.installed() if given is None else installed.given(given)
-        return cast("PackProvider", self._packs)
+        return self._packs
 
 
 def _with_file(origin: Origin) -> Origin:
@@ -430,6 +431,7 @@ def action(
         context: The class of its context; fields named like params are filled from them.
     """
     listed = list(steps)
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
 
     def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
         for each in listed:
@@ -443,7 +445,7 @@ def action(
             "params_model": params,
             "context_class": context,
             "setup_steps": setup_steps,
-            "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),
+            "__module__": caller.f_globals.get("__name__", "__main__"),
         },
     )
     return Workflow(name, made)

@@ -145,7 +145,7 @@ def wrap_step(
 
 
 @hookspec
-def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Problem] | None:  # type: ignore[empty-body]
+def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Problem] | None:
     """Return what is wrong with the finished plan; any problem stops the run before it starts.
 
     Called once, when the plan is complete.

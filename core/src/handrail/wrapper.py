@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from handrail.errors import InvalidStepError, StepResultError
 from handrail.steps import BaseStep, C, StepResult
@@ -187,6 +187,11 @@ class Raised:
 
 
 Interpretation = Generator[Call | Attempt | Revert | Sleep, Any, "StepResult | Raised"]
+
+
+def is_wrapper(candidate: object) -> TypeGuard[StepWrapper[Any]]:
+    """Return whether `candidate` is a wrapper of any kind."""
+    return isinstance(candidate, StepWrapper)
 
 
 def is_layer(step: object) -> bool:

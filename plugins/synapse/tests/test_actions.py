@@ -52,7 +52,8 @@ def made(base: type[Any], *steps: BaseStep[Any], **members: Any) -> Any:
     [
         (
             UploadContext,
-            "params storage data_collection project organized_files uploaded_files data_units metadata",
+            "params storage data_collection project "
+            "organized_files uploaded_files data_units metadata",
         ),
         (TrainContext, "params dataset model_path model"),
         (ExportContext, "params results total_count exported_count failed_count output_path"),

@@ -167,7 +167,7 @@ def test_a_module_can_be_named_too(handrail):
         ("flow.py:nightly", 2, "did you mean flows.py?"),
         ("flows.py:nightli", 2, "did you mean nightly?"),
         ("flows.py:copy", 2, "is a step; run takes an action"),
-        ("flows.py:Params", 2, "not an action"),
+        ("flows.py:Params", 2, "is no action but"),
         ("flows.py", 2, "4 actions; name one"),
         ("broken.py:x", 2, "broken.py:2): ModuleNotFoundError"),
         ("syntax.py:x", 2, "syntax.py:1): SyntaxError"),

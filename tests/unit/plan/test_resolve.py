@@ -158,7 +158,12 @@ def test_a_misspelt_anchor_names_pack_line_and_near_names(named, pack, plan):
     with pytest.raises(PlanError) as error:
         plan(
             base(named),
-            [pack("acme-a", setup_steps=lambda registry: registry.insert_before("sned", named("x")))],
+            [
+                pack(
+                    "acme-a",
+                    setup_steps=lambda registry: registry.insert_before("sned", named("x")),
+                )
+            ],
         )
     (problem,) = error.value.problems
     assert problem.code == "unknown-anchor"

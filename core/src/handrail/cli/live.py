@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handrail import events
-from handrail.cli.output import SCHEMA, WIDTH, Console, plural, seconds, to_json
+from handrail.cli.output import WIDTH, Console, plural, seconds
 from handrail.events import Event
 
 _REFRESH = 0.1  # Seconds between two drawings of the moving line.
@@ -22,10 +22,7 @@ class JsonView:
 
     def __call__(self, event: Event) -> None:
         """Write `event` with the time, in seconds since the epoch."""
-        self._console.out.write(
-            to_json({"schema": SCHEMA, "time": round(time.time(), 3), **event.to_dict()}) + "\n"
-        )
-        self._console.out.flush()
+        self._console.json_line({"time": round(time.time(), 3), **event.to_dict()})
 
 
 class LineView:
@@ -45,12 +42,28 @@ class LineView:
         self._drawn = 0.0
         self._dirty = False
         self._undoing = False
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            events.RunStarted: self._run_started,
+            events.StepStarted: self._step_started,
+            events.StepSkipped: self._step_skipped,
+            events.StepFinished: self._step_finished,
+            events.StepFailed: self._step_failed,
+            events.UndoStarted: self._undo_started,
+            events.StepUndone: self._step_undone,
+            events.UndoFailed: self._undo_failed,
+            events.StepProgressed: self._step_progressed,
+            events.ProgressChanged: self._progress_changed,
+            events.MessageLogged: self._message_logged,
+            events.MetricsMeasured: self._metrics_measured,
+            events.InterruptReceived: self._interrupt_received,
+            events.RunFinished: self._run_finished,
+        }
 
     def __call__(self, event: Event) -> None:
         """Show `event`."""
-        handler = _HANDLERS.get(type(event))
+        handler = self._handlers.get(type(event))
         if handler is not None:
-            handler(self, event)
+            handler(event)
             self._draw()
 
     def close(self) -> None:
@@ -151,24 +164,6 @@ class LineView:
         eta = f"  ETA {seconds(left)}" if share > 0 and took > 1 else ""
         bar = "█" * filled + "░" * (16 - filled)
         return f"{bar} {int(share * 100):3d} %  {current:g}/{total:g}{eta}"
-
-
-_HANDLERS: dict[type[Event], Callable[[LineView, Any], None]] = {
-    events.RunStarted: LineView._run_started,
-    events.StepStarted: LineView._step_started,
-    events.StepSkipped: LineView._step_skipped,
-    events.StepFinished: LineView._step_finished,
-    events.StepFailed: LineView._step_failed,
-    events.UndoStarted: LineView._undo_started,
-    events.StepUndone: LineView._step_undone,
-    events.UndoFailed: LineView._undo_failed,
-    events.StepProgressed: LineView._step_progressed,
-    events.ProgressChanged: LineView._progress_changed,
-    events.MessageLogged: LineView._message_logged,
-    events.MetricsMeasured: LineView._metrics_measured,
-    events.InterruptReceived: LineView._interrupt_received,
-    events.RunFinished: LineView._run_finished,
-}
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

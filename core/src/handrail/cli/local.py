@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import LocalCodeError, NotFoundError, PackError, describe, did_you_mean
 from handrail.origin import Origin
@@ -77,13 +77,17 @@ def _installed(session: Session, name: str) -> Target:
 
 def as_action(found: object) -> type[BaseAction[Any]] | None:
     """Return the action class that `found` is or stands for, or None."""
-    from handrail.actions import BaseAction, Workflow  # noqa: PLC0415 - loads what a run needs
+    from handrail.actions import Workflow  # noqa: PLC0415 - loads what a run needs
 
     if isinstance(found, Workflow):
         return found.action_class
-    if isinstance(found, type) and issubclass(found, BaseAction) and found is not BaseAction:
-        return found
-    return None
+    return found if _is_action_class(found) else None
+
+
+def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:
+    from handrail.actions import BaseAction  # noqa: PLC0415 - loads what a run needs
+
+    return isinstance(found, type) and issubclass(found, BaseAction) and found is not BaseAction
 
 
 def _renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
@@ -176,9 +180,7 @@ def _from_module(name: str, module: ModuleType, attribute: str, shown: str) -> T
             listed = ", ".join(f"{shown}:{each}" for each in actions)
             raise NotFoundError(
                 f"{shown} has {len(actions) or 'no'} actions{'; name one' if actions else ''}",
-                ways_out=(
-                    f"actions there: {listed}" if listed else _how_to_make_one(shown),
-                ),
+                ways_out=(f"actions there: {listed}" if listed else _how_to_make_one(shown),),
             )
         attribute = next(iter(actions))
     found = getattr(module, attribute, None)
@@ -213,9 +215,10 @@ def _no_action(
             f"{shown}:{attribute} is a step; run takes an action",
             ways_out=(_how_to_make_one(shown, attribute),),
         )
+    kind = type(found).__name__  # pyright: ignore[reportUnknownArgumentType]
     if found is not None:
         return NotFoundError(
-            f"{shown}:{attribute} is {type(found).__name__}, not an action",
+            f"{shown}:{attribute} is no action but {kind}",
             ways_out=(_how_to_make_one(shown),),
         )
     listed = ", ".join(actions) or "none"

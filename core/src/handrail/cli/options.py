@@ -9,7 +9,7 @@ import tomllib
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
 import click
@@ -212,7 +212,7 @@ def _click_type(kind: Any) -> Any:
         return click.Choice([str(each) for each in get_args(kind)])
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return click.Choice([str(each.value) for each in kind])
-    if isinstance(kind, type) and issubclass(kind, os.PathLike):
+    if isinstance(kind, type) and issubclass(kind, PurePath):
         return click.Path()
     return click.STRING
 
@@ -261,8 +261,8 @@ def params_from(
     for identifier, path in options.paths.items():
         if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
             continue
-        value = context.params[identifier]
-        _put(params, path, list(value) if isinstance(value, tuple) else value)
+        value: Any = context.params[identifier]
+        _put(params, path, [*value] if type(value) is tuple else value)
     return params
 
 

@@ -39,8 +39,13 @@ class Console:
         return f"\x1b[{codes}m{text}\x1b[0m"
 
     def print(self, text: str = "") -> None:
-        """Write a line of the result."""
-        _write(self.out, text + "\n")
+        """Write a line of the result; once the reader has left, as `| head` does, write nothing."""
+        try:
+            _write(self.out, text + "\n")
+            self.out.flush()
+        except BrokenPipeError:
+            # Nothing may be left to be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
 
     def note(self, text: str = "") -> None:
         """Write a line about progress, or an error."""
@@ -53,7 +58,6 @@ class Console:
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
         self.print(to_json({"schema": SCHEMA, **document}))
-        self.out.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:

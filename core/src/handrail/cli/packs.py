@@ -12,7 +12,9 @@ from handrail.cli.output import plural, table
 from handrail.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from handrail.packs.record import PackRecord
+    from collections.abc import Sequence
+
+    from handrail.packs.record import EntryPoint, PackRecord
 
 STYLES = {
     "on": "green",
@@ -24,9 +26,9 @@ STYLES = {
 }
 
 
-def names(entries: object) -> str:
+def names(entries: Sequence[EntryPoint]) -> str:
     """Return up to three names of entry points, or their number, or a dash."""
-    listed = [entry.name for entry in entries]  # type: ignore[attr-defined]
+    listed = [entry.name for entry in entries]
     if not listed:
         return "-"
     return ", ".join(listed) if len(listed) <= 2 else str(len(listed))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -163,11 +163,14 @@ def _run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, 
         session.console.print(f"{action.info.name} · no steps · not previewed")
         return ExitCode.DONE
     with _signals():
-        answer = action.run()
+        answer: Any = action.run()
     if values["as_json"]:
         session.console.json_line({"event": "Result", "result": answer})
     elif answer is not None:
-        session.console.print(brief(answer) if isinstance(answer, Mapping) else str(answer))
+        is_mapping = isinstance(answer, Mapping)
+        session.console.print(
+            brief(cast("Mapping[str, Any]", answer)) if is_mapping else str(answer)
+        )
     return ExitCode.DONE
 
 
@@ -284,7 +287,7 @@ def _debug(session: Session, error: BaseException) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def _signals() -> Generator[None, None, None]:
     """Let SIGTERM and SIGHUP do what Ctrl-C does, where they have their default effect."""
 
     def handle(_signum: int, _frame: object) -> None:

@@ -48,9 +48,7 @@ class Session:
         """
         from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
 
-        return installed(
-            start=Path.cwd(), no_packs=self.no_packs, only_packs=self.only_packs
-        )
+        return installed(start=Path.cwd(), no_packs=self.no_packs, only_packs=self.only_packs)
 
 
 def session_of(context: click.Context) -> Session:

@@ -63,7 +63,7 @@ def _union(first: list[Any], second: list[Any]) -> list[Any]:
     together = [*first, *second]
     try:
         return list(dict.fromkeys(together))
-    except Exception:  # noqa: BLE001 - not every value can be hashed
+    except TypeError:  # Not every value can be hashed.
         pass
     kept: list[Any] = []
     for value in together:
@@ -75,5 +75,5 @@ def _union(first: list[Any], second: list[Any]) -> list[Any]:
 def _equal(value: Any, other: Any) -> bool:
     try:
         return value is other or bool(value == other)
-    except Exception:  # noqa: BLE001 - arrays, for one, do not compare to one truth value
+    except (TypeError, ValueError):  # Arrays, for one, do not compare to one truth value.
         return False

@@ -56,7 +56,7 @@ class Interrupts:
         self._last = -ONE_SIGNAL
         self._depth = 0
         self._installed = False
-        self._timer: threading.Timer | None = None
+        self._retry: _Later | None = None
         self._again = False
 
     def __enter__(self) -> Self:
@@ -75,10 +75,9 @@ class Interrupts:
         if self._depth or not self._installed:
             return
         self._installed = False  # From here on signals only wait.
-        if self._timer is not None:
-            self._timer.cancel()
-            # A timer that has fired already must not interrupt whoever comes after the run.
-            self._timer.join()
+        if self._retry is not None:
+            # It must not interrupt whoever comes after the run.
+            self._retry.stop()
         if signal.getsignal(signal.SIGINT) == self.handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -127,9 +126,7 @@ class Interrupts:
             cancel, self.cancel_task = self.cancel_task, None
             cancel()
         elif self._in_engine(frame):
-            self._timer = threading.Timer(_REDELIVER, self._try_again)
-            self._timer.daemon = True
-            self._timer.start()
+            self._retry = _Later(_REDELIVER, self._try_again)
         else:
             self.pending = None
             raise KeyboardInterrupt
@@ -146,6 +143,30 @@ class Interrupts:
                 return frame is top or frame.f_code not in self._calls_user_code
             frame = frame.f_back
         return False
+
+
+class _Later:
+    """Calls a function in a thread after some seconds, unless it is stopped before.
+
+    Not a threading.Timer: that one does more than a signal handler should.
+    """
+
+    def __init__(self, seconds: float, function: Callable[[], None]) -> None:
+        self._stopped = _thread.allocate_lock()
+        self._over = _thread.allocate_lock()
+        self._stopped.acquire()
+        self._over.acquire()
+        _thread.start_new_thread(self._run, (seconds, function))
+
+    def _run(self, seconds: float, function: Callable[[], None]) -> None:
+        if not self._stopped.acquire(timeout=seconds):
+            function()
+        self._over.release()
+
+    def stop(self) -> None:
+        """Wait until nothing comes any more."""
+        self._stopped.release()
+        self._over.acquire()
 
 
 def active_interrupts() -> Interrupts | None:

@@ -52,7 +52,7 @@ class Mistake:
 
     message: str
     hint: str
-    hook: Hook | None = None
+    hook: Hook
 
 
 def specs() -> dict[str, tuple[str, ...]]:

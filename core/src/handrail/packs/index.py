@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handrail.errors import Problem
-from handrail.packs.health import Health, broken, inspect, judged, owned
-from handrail.packs.record import GROUPS, PREFIX, EntryPoint, PackRecord
+from handrail.packs.health import Health, broken, inspect, judged
+from handrail.packs.metadata import bytes_of, described, packages_of, stem_of, text_of
+from handrail.packs.record import PREFIX, PackRecord
 from handrail.packs.snapshot import Root, Stamp, has_other_finders, look, stamp
 from handrail.packs.store import default_folder, index_file, keep, restore
 from handrail.settings.names import normalised
@@ -112,38 +113,32 @@ class _Reading:
 
     def _folder(self, root: Root, names: set[str]) -> Iterator[_Installed]:
         for info in root.infos:
-            names.add(normalised(_stem(root.path, info)[0]))
+            names.add(normalised(stem_of(root.path, info)[0]))
             if _mentions_us(f"{root.path}/{info}"):
                 yield self._read(root.path, info)
 
     def _read(self, location: str, info: str) -> _Installed:
-        import importlib_metadata  # noqa: PLC0415 - slow to import, and seldom needed
-
         place = f"{location}/{info}"
         for name in ("", "/entry_points.txt", "/METADATA", "/PKG-INFO", "/RECORD"):
             self.watched[place + name] = stamp(place + name)
-        distribution = importlib_metadata.Distribution.at(place)
-        name, version = _stem(location, info)
-        record, faults = _described(distribution, name, version, location)
-        health = inspect(location, info, _text(distribution, "RECORD"))
-        record = replace(record, packages=_packages(record, health, distribution))
+        distribution = _library().Distribution.at(place)
+        name, version = stem_of(location, info)
+        record, faults = described(distribution, name, version, location)
+        health = inspect(location, info, text_of(distribution, "RECORD"))
+        record = replace(record, packages=packages_of(record, health, distribution))
         for code, fault in faults:
             record = broken(record, fault, code=code)
         return _Installed(record=record, health=health, place=os.path.realpath(place))
 
     def _archive(self, root: Root) -> Iterator[_Installed]:
-        import importlib_metadata  # noqa: PLC0415 - slow to import, and seldom needed
-
         try:
-            distributions: list[Any] = list(importlib_metadata.distributions(path=[root.path]))
+            distributions = list(_library().distributions(path=[root.path]))
         except Exception:  # noqa: BLE001 - any file can lie on the path
             return
         yield from self._elsewhere(distributions, root.path)
 
     def _others(self, known: set[str]) -> Iterator[_Installed]:
-        import importlib_metadata  # noqa: PLC0415 - slow to import, and seldom needed
-
-        distributions: list[Any] = list(importlib_metadata.distributions())
+        distributions = list(_library().distributions())
         for each in self._elsewhere(distributions, ""):
             if each.record.id not in known:
                 yield each
@@ -151,10 +146,10 @@ class _Reading:
     def _elsewhere(self, distributions: Sequence[Any], location: str) -> Iterator[_Installed]:
         """Yield the packs among distributions that are not folders."""
         for distribution in distributions:
-            text = _text(distribution, "entry_points.txt")
+            text = text_of(distribution, "entry_points.txt")
             if text and _SECTION.search(text.encode(errors="replace")):
-                record, faults = _described(distribution, "", "", location)
-                record = replace(record, packages=_packages(record, Health(), distribution))
+                record, faults = described(distribution, "", "", location)
+                record = replace(record, packages=packages_of(record, Health(), distribution))
                 for code, fault in faults:
                     record = broken(record, fault, code=code)
                 if record.id and (faults or record.entry_points):
@@ -175,6 +170,13 @@ class _Reading:
         return record
 
 
+def _library() -> Any:
+    # Slow to import, and seldom needed.
+    import importlib_metadata  # noqa: PLC0415
+
+    return importlib_metadata
+
+
 def _mentions_us(place: str) -> bool:
     """Whether a metadata folder is that of a pack, or may be that of one that is damaged."""
     try:
@@ -182,111 +184,13 @@ def _mentions_us(place: str) -> bool:
             return _SECTION.search(stream.read()) is not None
     except FileNotFoundError:
         # Most distributions have none. One that needs us and has lost it is worth a closer look.
-        return _needs_us(place) and b"/entry_points.txt" in _bytes(f"{place}/RECORD")
+        return _needs_us(place) and b"/entry_points.txt" in bytes_of(f"{place}/RECORD")
     except OSError:
         return _needs_us(place) or os.path.basename(place).startswith("handrail_")
 
 
 def _needs_us(place: str) -> bool:
-    return b"\nRequires-Dist: handrail" in _bytes(f"{place}/METADATA")
-
-
-def _bytes(file: str) -> bytes:
-    try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except OSError:
-        return b""
-
-
-def _stem(location: str, info: str) -> tuple[str, str]:
-    """Return name and version from the name of a metadata folder."""
-    stem = info.rpartition(".")[0]
-    if info.lower() == "egg-info":
-        stem = os.path.basename(location).rpartition(".")[0]
-    name, _, rest = stem.partition("-")
-    return name, rest.partition("-py")[0]
-
-
-def _text(distribution: Any, name: str) -> str | None:
-    try:
-        text: str | None = distribution.read_text(name)
-    except Exception:  # noqa: BLE001 - the metadata of others may hold anything
-        return None
-    return text
-
-
-def _described(
-    distribution: Any, name: str, version: str, location: str
-) -> tuple[PackRecord, list[tuple[str, str]]]:
-    """Return what the metadata says, and what cannot be read of it as `(code, sentence)`."""
-    faults: list[tuple[str, str]] = []
-    summary, requires = "", ()
-    try:
-        metadata = distribution.metadata
-        given = metadata.get("Name")
-        if not given:
-            missing = metadata.get("Metadata-Version") is None
-            faults.append(("metadata", f"METADATA {'is missing' if missing else 'has no Name'}"))
-        name = given or name
-        version = metadata.get("Version") or version
-        summary = metadata.get("Summary") or ""
-        requires = tuple(distribution.requires or ())
-    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
-        faults.append(("metadata", f"METADATA cannot be read: {_reason(error)}"))
-    points: list[EntryPoint] = []
-    try:
-        text = distribution.read_text("entry_points.txt")
-        if text is None:
-            raise OSError("it is missing or no file")
-        points = [
-            EntryPoint(group=each.group, name=each.name, value=each.value)
-            for each in distribution.entry_points
-            if each.group in GROUPS
-        ]
-    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
-        faults.insert(0, ("metadata", f"entry_points.txt cannot be read: {_reason(error)}"))
-        points = _salvaged(location, distribution)
-    record = PackRecord(
-        id=normalised(name),
-        name=name,
-        version=version,
-        summary="" if summary == "UNKNOWN" else " ".join(summary.split()),
-        entry_points=tuple(points),
-        requires=requires,
-        location=location,
-    )
-    return record, faults
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _salvaged(location: str, distribution: Any) -> list[EntryPoint]:
-    """Return what can be made out in an `entry_points.txt` that is damaged."""
-    place = getattr(distribution, "_path", location)
-    points: list[EntryPoint] = []
-    group = ""
-    for line in _bytes(f"{place}/entry_points.txt").decode(errors="replace").splitlines():
-        name, equals, value = (part.strip() for part in line.partition("="))
-        if line.strip().startswith("["):
-            group = line.strip().strip("[]")
-        elif equals and name and group in GROUPS:
-            points.append(EntryPoint(group=group, name=name, value=value))
-    return points
-
-
-def _packages(record: PackRecord, health: Health, distribution: Any) -> tuple[str, ...]:
-    """Return what the pack owns: from RECORD, `top_level.txt`, or else where it leads."""
-    if health.packages:
-        return health.packages
-    declared = (_text(distribution, "top_level.txt") or "").split()
-    modules = owned(f"{entry.module.replace('.', '/')}.py" for entry in record.entry_points)
-    tops = {module.partition(".")[0] for module in modules}
-    return tuple(sorted({*declared, *tops}))
+    return b"\nRequires-Dist: handrail" in bytes_of(f"{place}/METADATA")
 
 
 def _one_of(group: list[_Installed]) -> _Installed:

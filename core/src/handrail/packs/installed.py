@@ -57,7 +57,7 @@ class InstalledPacks:
         )
         self._contributors: tuple[LoadedPack, ...] | None = None
 
-    @cached_property
+    @property
     def grants(self) -> Mapping[str, frozenset[str]]:
         """What each pack may do to the steps of others."""
         return {

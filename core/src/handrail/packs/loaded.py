@@ -60,13 +60,12 @@ class LoadedPack:
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
     """Return the error that says that a hook of `pack` raised `error`."""
     origin = hook.origin(pack)
-    name = pack.pack or pack.owner
     message = f"the hook {hook.name} of {pack} raised {type(error).__name__}: {describe(error)}"
     problem = Problem(
         code="hook-failed",
         message=message,
         origins=(origin,),
         details=(origin.place,) if origin.place else (),
-        ways_out=ways_out(name),
+        ways_out=ways_out(pack.pack) if pack.pack and pack.version else (),
     )
     return PackError(message, problems=(problem,), origin=origin)

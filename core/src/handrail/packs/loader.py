@@ -134,16 +134,20 @@ def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Orig
 
 
 def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
+    mistakes = sorted(mistakes, key=lambda mistake: mistake.hook.line)
     problems = [
         Problem(
             code="bad-hook",
             message=f"{origin}: {mistake.message}",
-            origins=(place := mistake.hook.origin(origin) if mistake.hook else origin,),
-            details=(place.place,) if place.place else (),
-            ways_out=(mistake.hint, *(ways_out(origin.pack) if origin.pack else ())),
+            origins=(mistake.hook.origin(origin),),
+            details=(mistake.hook.origin(origin).place,),
+            ways_out=(mistake.hint,),
         )
         for mistake in mistakes
     ]
+    # Once for all of them: it is one pack that has to be upgraded or left out.
+    last = problems[-1]
+    problems[-1] = replace(last, ways_out=(*last.ways_out, *_ways_out(origin)))
     count = "1 wrong hook" if len(problems) == 1 else f"{len(problems)} wrong hooks"
     return PackError(f"{origin} has {count}", problems=problems, origin=problems[0].origins[0])
 
@@ -179,7 +183,7 @@ def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[st
     """Return the ids in a field of a pack's own description, which may hold anything."""
     names: list[Any] = []
     if isinstance(value, Iterable) and not isinstance(value, str):
-        names = list(cast("Iterable[Any]", value))
+        names = list(cast("Iterable[str]", value))
     if (value and not names) or not all(isinstance(each, str) for each in names):
         message = f"pack_info of {origin}: {field} is {value!r}; it has to be a list of packs"
         raise _pack_error(message, place, f'{field}=["acme-scan"]', code="bad-hook")
@@ -202,7 +206,7 @@ def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
 
 
 def _pack_error(message: str, origin: Origin, *ways: str, code: str) -> PackError:
-    out = (*ways, *(ways_out(origin.pack) if origin.pack else ()))
+    out = (*ways, *_ways_out(origin))
     problem = Problem(
         code=code,
         message=message,
@@ -211,3 +215,8 @@ def _pack_error(message: str, origin: Origin, *ways: str, code: str) -> PackErro
         ways_out=out,
     )
     return PackError(message, problems=(problem,), origin=origin)
+
+
+def _ways_out(origin: Origin) -> tuple[str, ...]:
+    # Nothing can be upgraded or switched off that is only an object in a test.
+    return ways_out(origin.pack) if origin.pack and origin.version else ()

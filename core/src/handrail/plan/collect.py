@@ -13,7 +13,7 @@ from handrail.errors import DuplicateStepError, HandrailError, InvalidStepError,
 from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.registry import Entry, IfMissing, StepRegistry, Wrapper, entry_for, innermost
 from handrail.steps import BaseStep
-from handrail.wrapper import StepWrapper
+from handrail.wrapper import is_wrapper
 
 if TYPE_CHECKING:
     from handrail.hookspecs import ActionInfo
@@ -197,7 +197,7 @@ def _ask_layer(
     if layer is None:
         return
     origin = _origin_of(pack, "wrap_step")
-    if not isinstance(layer, StepWrapper):
+    if not is_wrapper(layer):
         problems.append(
             Problem(
                 code="invalid-layer",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.errors import PlanError, Problem, near
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
 from handrail.plan.tree import Block, Node, place
 from handrail.registry import Entry, innermost
-from handrail.wrapper import StepWrapper
+from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
@@ -192,12 +192,14 @@ class _Resolution:
         draft.layers.insert(0, Layer(name=layer_name(layer), origin=edit.origin, wrapper=layer))
 
     def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
-        try:
-            made: Any = edit.layer if isinstance(edit.layer, StepWrapper) else edit.layer(inner)
-        except Exception as error:  # noqa: BLE001 - a pack's own code
-            made = error
-        if isinstance(made, StepWrapper):
-            return cast("StepWrapper[Any]", made)
+        made: object = edit.layer
+        if not isinstance(edit.layer, StepWrapper):
+            try:
+                made = edit.layer(inner)
+            except Exception as error:  # noqa: BLE001 - a pack's own code
+                made = error
+        if is_wrapper(made):
+            return made
         self.problems.append(_no_layer(edit, made))
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
@@ -134,9 +134,8 @@ def _shown(key: str, value: Any) -> Any:
     if _SECRET.search(key):
         return "(hidden)"
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_shown("", item) for item in items]
+        return [_shown("", item) for item in cast("Sequence[Any]", value)]
     if isinstance(value, dict):
-        table: dict[str, Any] = value
+        table = cast("Mapping[str, Any]", value)
         return {name: _shown(name, item) for name, item in table.items()}
     return value

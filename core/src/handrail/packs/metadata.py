@@ -1,0 +1,110 @@
+"""Reads the metadata of one distribution, whatever state it is in."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from handrail.packs.health import Health, owned
+from handrail.packs.record import GROUPS, EntryPoint, PackRecord
+from handrail.settings.names import normalised
+
+
+def bytes_of(file: str) -> bytes:
+    """Return the contents of a file, nothing when it cannot be read."""
+    try:
+        with open(file, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
+
+
+def stem_of(location: str, info: str) -> tuple[str, str]:
+    """Return name and version from the name of a metadata folder."""
+    stem = info.rpartition(".")[0]
+    if info.lower() == "egg-info":
+        stem = os.path.basename(location).rpartition(".")[0]
+    name, _, rest = stem.partition("-")
+    return name, rest.partition("-py")[0]
+
+
+def text_of(distribution: Any, name: str) -> str | None:
+    """Return one of the metadata files of a distribution, or None."""
+    try:
+        text: str | None = distribution.read_text(name)
+    except Exception:  # noqa: BLE001 - the metadata of others may hold anything
+        return None
+    return text
+
+
+def described(
+    distribution: Any, name: str, version: str, location: str
+) -> tuple[PackRecord, list[tuple[str, str]]]:
+    """Return what the metadata says, and what cannot be read of it as `(code, sentence)`."""
+    faults: list[tuple[str, str]] = []
+    summary, requires = "", ()
+    try:
+        metadata = distribution.metadata
+        given = metadata.get("Name")
+        if not given:
+            missing = metadata.get("Metadata-Version") is None
+            faults.append(("metadata", f"METADATA {'is missing' if missing else 'has no Name'}"))
+        name = given or name
+        version = metadata.get("Version") or version
+        summary = metadata.get("Summary") or ""
+        requires = tuple(distribution.requires or ())
+    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
+        faults.append(("metadata", f"METADATA cannot be read: {_reason(error)}"))
+    points: list[EntryPoint] = []
+    try:
+        text = distribution.read_text("entry_points.txt")
+        if text is None:
+            raise OSError("it is missing or no file")
+        points = [
+            EntryPoint(group=each.group, name=each.name, value=each.value)
+            for each in distribution.entry_points
+            if each.group in GROUPS
+        ]
+    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
+        faults.insert(0, ("metadata", f"entry_points.txt cannot be read: {_reason(error)}"))
+        points = _salvaged(location, distribution)
+    record = PackRecord(
+        id=normalised(name),
+        name=name,
+        version=version,
+        summary="" if summary == "UNKNOWN" else " ".join(summary.split()),
+        entry_points=tuple(points),
+        requires=requires,
+        location=location,
+    )
+    return record, faults
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _salvaged(location: str, distribution: Any) -> list[EntryPoint]:
+    """Return what can be made out in an `entry_points.txt` that is damaged."""
+    place = getattr(distribution, "_path", location)
+    points: list[EntryPoint] = []
+    group = ""
+    for line in bytes_of(f"{place}/entry_points.txt").decode(errors="replace").splitlines():
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if line.strip().startswith("["):
+            group = line.strip().strip("[]")
+        elif equals and name and group in GROUPS:
+            points.append(EntryPoint(group=group, name=name, value=value))
+    return points
+
+
+def packages_of(record: PackRecord, health: Health, distribution: Any) -> tuple[str, ...]:
+    """Return what the pack owns: from RECORD, `top_level.txt`, or else where it leads."""
+    if health.packages:
+        return health.packages
+    declared = (text_of(distribution, "top_level.txt") or "").split()
+    modules = owned(f"{entry.module.replace('.', '/')}.py" for entry in record.entry_points)
+    tops = {module.partition(".")[0] for module in modules}
+    return tuple(sorted({*declared, *tops}))

@@ -1,0 +1,203 @@
+"""A program that is interrupted at random instants; run by test_signals.py in a process of its own.
+
+    python storm.py sigint|alarm TRIALS SEED
+
+A timer calls the handler of SIGINT with the code that it came upon, as the interpreter would, or
+(`alarm`) raises an error of the program's own. After each trial every effect has to be undone, or
+all of them be there; and no interrupt may get lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+from handrail import (
+    BaseStep,
+    BaseStepContext,
+    Orchestrator,
+    Run,
+    RuntimeContext,
+    StepFailedError,
+    StepRegistry,
+    StepResult,
+    StepWrapper,
+    step,
+)
+
+
+class Alarm(Exception):
+    """What the program's own handler raises."""
+
+
+world: set[str] = set()
+state: dict[str, Any] = {"fired": None, "closed": 0, "stack": ""}
+
+
+class Make(BaseStep):
+    progress_weight = 0.1
+
+    def __init__(self, name: str, act: str = "record") -> None:
+        self.name = name
+        self.act = act
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        if self.act == "fail":
+            return StepResult(success=False, error="planned")
+        if self.act == "return":
+            result = StepResult(rollback_data={"made": [self.name]})
+            world.add(self.name)
+            return result
+        context.record_rollback("made", self.name)
+        world.add(self.name)
+        return StepResult()
+
+    def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        for name in result.rollback_data.get("made", []):
+            world.discard(name)
+
+
+class Asked(Make):
+    def can_skip(self, context: BaseStepContext) -> bool:
+        return False
+
+
+class AsyncMake(Make):
+    async def execute(self, context: BaseStepContext) -> StepResult:
+        context.record_rollback("made", self.name)
+        world.add(self.name)
+        await asyncio.sleep(0)
+        return StepResult()
+
+    async def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        Make.rollback(self, context, result)
+
+
+class Layer(StepWrapper):
+    def around(self, context: BaseStepContext) -> Any:
+        return (yield Run())
+
+
+@step
+def functional(context: BaseStepContext) -> dict[str, Any]:
+    context.record_rollback("made", "functional")
+    world.add("functional")
+    return {"made": 1}
+
+
+@functional.rollback
+def unmake(context: BaseStepContext, result: StepResult) -> None:
+    world.discard("functional")
+
+
+class Close(BaseStep):
+    name = "close"
+    progress_weight = 0.0
+    always_run = True
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        state["closed"] += 1
+        return StepResult()
+
+
+def workflow(kind: int) -> StepRegistry:
+    registry = StepRegistry()
+    for number in range(12):
+        registry.register(Make(f"a{number}"))
+        registry.register(Make(f"r{number}", "return"))
+        if number % 4 == 0:
+            registry.register(Asked(f"c{number}"))
+            registry.register(Layer(Layer(Make(f"l{number}"))))
+    registry.register(functional)
+    if kind == 1:
+        for number in range(3):
+            registry.register(AsyncMake(f"async{number}"))
+    if kind == 2:
+        registry.register(Make("broken", "fail"))
+    registry.register(Close())
+    return registry
+
+
+def fire(signum: int, frame: Any) -> None:
+    state["fired"] = frame.f_code.co_name if frame.f_globals["__name__"] == "__main__" else "engine"
+    state["stack"] = "".join(traceback.format_stack(frame, limit=4))
+    if mode == "alarm":
+        raise Alarm
+    signal.getsignal(signal.SIGINT)(signal.SIGINT, frame)
+
+
+def check(outcome: str | None, error: BaseException | None, size: int) -> str | None:
+    """Return what is wrong."""
+    expected = KeyboardInterrupt if mode == "sigint" else (Alarm, StepFailedError)
+    broken = isinstance(error, StepFailedError) and error.step == "broken"
+    if state["fired"] and not isinstance(error, expected) and not (broken and mode == "alarm"):
+        return f"lost: {error!r}"
+    if error is not None and not state["fired"] and not broken:
+        return f"from nowhere: {error!r}"
+    if outcome == "completed":
+        return None if len(world) == size else f"completed with {len(world)} of {size}"
+    stuck = {problem.step for problem in getattr(error, "rollback_errors", ())}
+    left = {name for name in world if name not in stuck}
+    if state["fired"] == "execute":
+        # What a step would have returned is lost when it is interrupted: that is why it records.
+        left = {name for name in left if not name.startswith("r")}
+    return f"left behind after {outcome}: {sorted(left)}" if left else None
+
+
+def trial(orchestrator: Any, delay: float, size: int) -> str | None:
+    world.clear()
+    state.update(fired=None, closed=0)
+    context = orchestrator.context = BaseStepContext(RuntimeContext())
+    error: BaseException | None = None
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        orchestrator.execute()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except (KeyboardInterrupt, Alarm, StepFailedError) as raised:
+        error = raised
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    wrong = check(context.outcome, error, size)
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        wrong = "the handler was not put back"
+    if wrong is None and context.outcome and state["closed"] != 1 and state["fired"] != "execute":
+        wrong = f"the closing step ran {state['closed']} times"
+    if wrong is None and context.current_step is not None:
+        wrong = "the run still has a current step"
+    if wrong:
+        where = "".join(traceback.format_exception(error)) if error else ""
+        came = f"(came upon {state['fired']}, after {delay * 1e6:.0f} us)"
+        return f"{wrong} {came}\n{state['stack']}\n{where}"
+    return None
+
+
+def main(trials: int, seed: int) -> None:
+    chance = random.Random(seed)
+    signal.signal(signal.SIGALRM, fire)
+    fired: dict[str, int] = {}
+    for kind in range(4):
+        registry = workflow(kind)
+        size = len(registry) - 1
+        percents: list[int] = []
+        callback = (lambda now, total: percents.append(now)) if kind == 3 else None
+        orchestrator = Orchestrator(registry, BaseStepContext(RuntimeContext()), callback)
+        began = time.perf_counter()
+        for _ in range(5):
+            trial(orchestrator, 60, size)
+        took = (time.perf_counter() - began) / 5
+        for _ in range(trials):
+            wrong = trial(orchestrator, chance.uniform(1e-6, took * 1.2), size)
+            if wrong:
+                sys.exit(f"workflow {kind}: {wrong}")
+            name = str(state["fired"])
+            fired[name] = fired.get(name, 0) + 1
+    print(f"ok {fired}")
+
+
+if __name__ == "__main__":
+    mode = sys.argv[1]
+    main(int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,122 @@
+"""Listing packs imports none of them, whatever state they are in."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+LIST = """
+    import json, sys
+    from handrail.packs.installed import installed
+    from handrail.packs.docs import describe_target
+
+    packs = installed()
+    found = {
+        record.id: [record.version, record.status, record.why, [e.name for e in record.steps]]
+        for record in packs.records
+    }
+    does = [describe_target(entry.value) for record in packs.records for entry in record.steps]
+    print(json.dumps({"packs": found, "does": does, "modules": sorted(sys.modules)}))
+"""
+HEAVY = ("pydantic", "asyncio", "pluggy", "click")
+METADATA = ("importlib_metadata", "importlib.metadata", "email", "zipfile")
+
+
+def listing(garden, **variables):
+    return json.loads(garden.run(LIST, **variables))
+
+
+@pytest.fixture
+def hostile(garden):
+    """A garden with packs that nobody wants to import, and one good one."""
+    garden.plant("acme-scan")
+    for name, source in (
+        ("acme-killer", "import os; os._exit(3)"),
+        ("acme-sleeper", "import time; time.sleep(60)"),
+    ):
+        package = name.replace("-", "_")
+        garden.plant(
+            name,
+            points={
+                "packs": {package: f"{package}.hooks"},
+                "steps": {f"{package}_step": f"{package}.steps:Step"},
+            },
+            modules={
+                f"{package}/__init__.py": source,
+                f"{package}/hooks.py": source,
+                f"{package}/steps.py": f"{source}\nclass Step:\n    '''Do {name}.'''\n",
+            },
+        )
+    unreadable = garden.plant("acme-unreadable")
+    unreadable.metadata.write_bytes(b"Name: acme-\xff\n")
+    half = garden.plant("acme-thumbs", "0.9.2")
+    for module in half.modules:
+        module.unlink()
+    return garden
+
+
+def test_hostile_packs_are_listed(hostile):
+    """Packs that kill or stall whoever imports them, or are damaged, are listed with their state."""
+    start = time.monotonic()
+    found = listing(hostile)
+    assert time.monotonic() - start < 20
+    assert found["packs"] == {
+        "acme-killer": ["1.4.0", "on", "installed", ["acme_killer_step"]],
+        "acme-scan": ["1.4.0", "on", "installed", ["scan_files"]],
+        "acme-sleeper": ["1.4.0", "on", "installed", ["acme_sleeper_step"]],
+        "acme-thumbs": ["0.9.2", "broken", "RECORD names 2 files that are gone", ["scan_files"]],
+        "acme-unreadable": [
+            "1.4.0",
+            "broken",
+            "METADATA cannot be read: it is not UTF-8",
+            ["scan_files"],
+        ],
+    }
+    assert "Do acme-killer" in found["does"]
+    assert "Refuse infected files before they leave" in found["does"]
+
+
+def test_listing_imports_no_pack_and_nothing_heavy(hostile):
+    """Neither a cold nor a warm listing imports a pack, pydantic, asyncio, pluggy or click."""
+    for _ in range(2):
+        modules = listing(hostile)["modules"]
+        assert not [name for name in modules if name.startswith("acme")]
+        assert not [name for name in HEAVY if name in modules]
+
+
+def test_warm_listing_reads_no_metadata(hostile):
+    """A second listing does without importlib_metadata, and finds the same."""
+    cold = listing(hostile)
+    assert "importlib_metadata" in cold["modules"]
+    time.sleep(0.2)
+    listing(hostile)
+    warm = listing(hostile)
+    assert not [name for name in METADATA if name in warm["modules"]]
+    assert warm["packs"] == cold["packs"]
+
+
+def test_listing_survives_broken_settings(garden):
+    """Settings that cannot be read do not stop the listing."""
+    garden.plant("acme-scan")
+    (garden.project / "handrail.toml").write_text("[packs\n")
+    assert listing(garden)["packs"]["acme-scan"][1] == "on"
+
+
+def test_off_before_import(hostile):
+    """A pack that kills whoever imports it does no harm to a run when it is off."""
+    code = """
+        from handrail.packs.installed import installed
+        packs = installed(only_packs=["acme-scan"])
+        print([pack.id for pack in packs.contributors()])
+    """
+    assert hostile.run(code) == "[]\n"
+
+
+@pytest.mark.parametrize("variable", ["acme-scan", "Acme_Scan", "x, acme.scan"])
+def test_variable_switches_off(garden, variable):
+    """HANDRAIL_NO_PACKS takes names in any spelling, and is the reason that is shown."""
+    garden.plant("acme-scan")
+    found = listing(garden, HANDRAIL_NO_PACKS=variable)
+    assert found["packs"]["acme-scan"][1:3] == ["off", "HANDRAIL_NO_PACKS"]

@@ -2,8 +2,8 @@
 
 A `python` block is executed; with a title, such as `title="flows.py"`, it is saved under that name
 too. A `text` block with the title `Output` is what the block before it prints. A `console` block is
-run by bash in the folder of those files; one that starts with the title `With acme-greet` is run
-by tests/ecosystem, where that pack is installed. Where the output has changed for a good reason,
+run by bash in the folder of those files; one with the title `With acme-greet` is run by
+tests/ecosystem, where that pack is installed. Where the output has changed for a good reason,
 `HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
 """
 
@@ -88,9 +88,8 @@ def plain(text: str) -> list[str]:
 
 def same(shown: str, real: str) -> bool:
     """Whether `shown` is `real`; a line `...` stands for any lines."""
-    parts = [re.escape(line) for line in plain(shown)]
-    pattern = "\n".join(r"(?:.*\n)*?.*" if part == r"\.\.\." else part for part in parts)
-    return re.fullmatch(pattern, "\n".join(plain(real))) is not None
+    lines = ("(?:.*\n)*" if line == "..." else f"{re.escape(line)}\n" for line in plain(shown))
+    return re.fullmatch("".join(lines), "".join(f"{line}\n" for line in plain(real))) is not None
 
 
 def folder_of(example: Example) -> Path:

@@ -18,6 +18,7 @@ from handrail.settings.load import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+SOURCE = ROOT / "core" / "src" / "handrail"
 HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value, "handrail_spec"))
 
 
@@ -34,15 +35,10 @@ def error_classes() -> list[type[errors.HandrailError]]:
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_the_help_of_every_command_is_shown(
-    command: str, shell_session: Callable[..., str], tmp_path: Path
-) -> None:
+def test_the_help_of_every_command_is_shown(command: str) -> None:
+    # That it is shown as it is, is tested with all shell sessions of the documentation.
     call = f"$ handrail {command} --help".replace("  ", " ")
-    # Run where no pack is on, or the lists in the help would depend on what is installed.
-    real = shell_session(f"{call}\n", tmp_path, HANDRAIL_ONLY_PACKS="")
-    shown = re.search(rf"{re.escape(call)}\n(.*?)```", page("cli.md"), re.DOTALL)
-    assert shown is not None, f"reference/cli.md does not show:\n\n{real}"
-    assert f"{call}\n{shown[1]}".strip() == real.strip()
+    assert f"{call}\nUsage: handrail {command}" in page("cli.md")
 
 
 def test_every_hook_is_documented() -> None:
@@ -55,6 +51,13 @@ def test_every_hook_is_documented() -> None:
 def test_every_error_is_listed(kind: type[errors.HandrailError]) -> None:
     row = f"| `{kind.code}` | `{kind.__name__}` | {int(kind.exit_code)} |"
     assert row in page("errors.md")
+
+
+def test_every_code_of_a_problem_is_listed() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    codes = set(re.findall(r'code="([a-z-]+)"', source)) - {"unscanned"}
+    missing = {code for code in codes if f"| `{code}` |" not in page("errors.md")}
+    assert not missing
 
 
 @pytest.mark.parametrize("code", list(errors.ExitCode), ids=lambda code: code.name)

@@ -120,6 +120,7 @@ def supplied(heading: str, known: dict[str, Any]) -> dict[str, Any]:
     return OTHERS.get(heading, {})
 
 
+RESOURCES: list[int] = []
 OTHERS: dict[str, dict[str, Any]] = {
     "Progress Tracking": {"MyContext": BaseStepContext},
     "TimingStep": stand_ins(ProcessDataStep="process_data"),
@@ -142,7 +143,6 @@ OTHERS: dict[str, dict[str, Any]] = {
         "delete_resource": RESOURCES.remove,
     },
 }
-RESOURCES: list[int] = []
 
 
 class Silent:

@@ -164,7 +164,7 @@ def test_an_error_in_setup_steps_names_the_action_and_keeps_its_cause():
             registry.register(first)
             registry.register(first)
 
-    with pytest.raises(ActionError, match=r"setup_steps of broken .* raised KeyError") as error:
+    with pytest.raises(ActionError, match="setup_steps of broken raised KeyError") as error:
         Broken(packs=()).run()
     assert isinstance(error.value.__cause__, KeyError)
     with pytest.raises(DuplicateStepError, match="greet"):

@@ -13,8 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.actions import ActionContext as ActionContext
     from handrail.actions import BaseAction as BaseAction
-    from handrail.actions import Workflow as Workflow
-    from handrail.actions import action as action
     from handrail.context import BaseStepContext as BaseStepContext
     from handrail.context import RuntimeContext as RuntimeContext
     from handrail.errors import ExitCode as ExitCode
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep as BaseStep
     from handrail.steps import StepResult as StepResult
     from handrail.steps import step as step
+    from handrail.workflow import Workflow as Workflow
+    from handrail.workflow import action as action
     from handrail.wrapper import Around as Around
     from handrail.wrapper import Run as Run
     from handrail.wrapper import Sleep as Sleep
@@ -76,7 +76,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "actions": ("ActionContext", "BaseAction", "Workflow", "action"),
+    "actions": ("ActionContext", "BaseAction"),
     "context": ("BaseStepContext", "RuntimeContext"),
     "errors": ("ExitCode", "HandrailError", "PlanError", "Problem", "StepFailedError"),
     "hookspecs": ("ActionInfo", "PackInfo", "hookimpl"),
@@ -86,6 +86,7 @@ _HOMES = {
     "plan.plan": ("Plan", "PlannedStep"),
     "registry": ("StepRegistry",),
     "steps": ("BaseStep", "StepResult", "step"),
+    "workflow": ("Workflow", "action"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo"),
 }
 

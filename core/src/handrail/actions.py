@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.errors import ActionError, HandrailError, PlanError, Problem, describe
+from handrail.errors import ActionError, HandrailError, describe
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import (
     Observer,
     OnFailure,
     Orchestrator,
     ProgressCallback,
+    RunResult,
     run_awaitable,
 )
-from handrail.origin import Origin
 from handrail.params import params_argument, partial, validated
-from handrail.plan.collect import collect
-from handrail.plan.order import Contributor, pack_order
-from handrail.plan.plan import Plan, base_drafts
-from handrail.plan.resolve import resolve
+from handrail.plan.plan import Plan
+from handrail.planning import PackProvider, Packs, line_of, plan_action, with_file
 from handrail.registry import StepRegistry
-from handrail.steps import BaseStep
 
 if TYPE_CHECKING:
     from typing import Self
@@ -40,30 +36,6 @@ else:
     from typing import TypeVar
 
     P = TypeVar("P")
-
-
-class PackProvider(Protocol):
-    """Where an action finds the packs that shape it."""
-
-    @property
-    def grants(self) -> Mapping[str, frozenset[str]]:
-        """What each pack may do to the steps of others."""
-        ...
-
-    def contributors(self) -> Sequence[Contributor]:
-        """Return every enabled pack that has hooks, loaded."""
-        ...
-
-    def observers(self) -> Sequence[Observer]:
-        """Return the packs' observers of runs."""
-        ...
-
-    def origin_of(self, module: str) -> Origin:
-        """Return the distribution that owns a module."""
-        ...
-
-
-Packs = PackProvider | Sequence[object] | None
 
 
 @dataclass(kw_only=True)
@@ -216,16 +188,10 @@ class BaseAction(Generic[P]):
         if not registry and self.is_simple:
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        context = self.create_context()
-        orchestrator = Orchestrator(
-            self._plan(registry),
-            context,
-            progress_callback,
-            journal=journal,
-            on_failure=on_failure,
-            observers=(*observers, *self._provider().observers()),
+        orchestrator = self._orchestrator(
+            self._plan(registry), progress_callback, observers, journal, on_failure
         )
-        return {**await orchestrator.execute_async(), **self.result(context)}
+        return self._with_result(await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
         """Return the plan: the action's own steps plus the edits of every enabled pack.
@@ -249,16 +215,8 @@ class BaseAction(Generic[P]):
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Run a plan of this action that was made before, or a part of it; see `run`."""
-        context = self.create_context()
-        orchestrator = Orchestrator(
-            plan,
-            context,
-            progress_callback,
-            journal=journal,
-            on_failure=on_failure,
-            observers=(*observers, *self._provider().observers()),
-        )
-        return {**orchestrator.execute(), **self.result(context)}
+        orchestrator = self._orchestrator(plan, progress_callback, observers, journal, on_failure)
+        return self._with_result(orchestrator.execute(), orchestrator.context)
 
     @property
     def is_simple(self) -> bool:
@@ -278,7 +236,7 @@ class BaseAction(Generic[P]):
             name=cls.action_name,
             lineage=tuple(lineage),
             context_type=cls.context_class or ActionContext,
-            origin=_with_file(self._provider().origin_of(cls.__module__)),
+            origin=with_file(self._provider().origin_of(cls.__module__)),
         )
 
     # How it is done
@@ -297,49 +255,55 @@ class BaseAction(Generic[P]):
 
     def _registry(self) -> StepRegistry[Any]:
         registry: StepRegistry[Any] = StepRegistry()
-        name = type(self).action_name
-        try:
+        with self._named("setup_steps"):
             self.setup_steps(registry)
-        except HandrailError:
-            raise
-        except Exception as error:
-            raise ActionError(
-                f"setup_steps of {name} ({type(self).__module__}) raised "
-                f"{type(error).__name__}: {describe(error)}"
-            ) from error
         if not registry and not self.is_simple:
             raise ActionError(
-                f"{name} has nothing to run: setup_steps of {type(self).__qualname__} "
+                f"{self.info.name} has nothing to run: setup_steps of {type(self).__qualname__} "
                 "registered no steps",
                 ways_out=("register steps there, or override execute()",),
             )
         return registry
 
-    def _plan(self, registry: StepRegistry[Any]) -> Plan:
-        info = self.info
-        provider = self._provider()
-        packs, problems = pack_order(provider.contributors()) if registry else ([], [])
-        edits, unusable = collect(info, registry, packs)
-        drafts = base_drafts(registry, info.origin)
-        for draft in drafts:
-            module = getattr(draft.entry.step, "__module__", "")
-            owner = provider.origin_of(module)
-            draft.origin = owner if owner.pack else info.origin
-        plan = resolve(
-            info.name,
-            drafts,
-            edits,
-            grants=provider.grants,
-            origin=info.origin,
-            problems=[*problems, *unusable],
+    def _orchestrator(
+        self,
+        plan: Plan,
+        progress_callback: ProgressCallback | None,
+        observers: Iterable[Observer],
+        journal: None,
+        on_failure: OnFailure,
+    ) -> Orchestrator[Any]:
+        with self._named("create_context"):
+            context = self.create_context()
+        return Orchestrator(
+            plan,
+            context,
+            progress_callback,
+            journal=journal,
+            on_failure=on_failure,
+            observers=(*observers, *self._provider().observers()),
         )
-        found: list[Problem] = []
-        for pack in packs:
-            if pack.implements("check_plan"):
-                found += pack.call("check_plan", action=info, plan=plan) or ()
-        if found:
-            raise PlanError(info.name, found)
-        return plan
+
+    def _with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
+        with self._named("result", " after all steps were done"):
+            return {**counts, **self.result(context)}
+
+    @contextmanager
+    def _named(self, method: str, when: str = "") -> Generator[None, None, None]:
+        """Turn what a method of the subclass raises into an error that names both and the line."""
+        try:
+            yield
+        except HandrailError:
+            raise
+        except Exception as error:
+            raise ActionError(
+                f"{method} of {type(self).action_name} raised{when} "
+                f"{type(error).__name__}: {describe(error)}",
+                origin=line_of(error, type(self).__module__),
+            ) from error
+
+    def _plan(self, registry: StepRegistry[Any]) -> Plan:
+        return plan_action(self.info, registry, self._provider())
 
     def _provider(self) -> PackProvider:
         if self._packs is None or isinstance(self._packs, Sequence):
@@ -351,101 +315,4 @@ class BaseAction(Generic[P]):
         return self._packs
 
 
-def _with_file(origin: Origin) -> Origin:
-    """Add the file to the origin of code that no distribution owns."""
-    file = getattr(sys.modules.get(origin.module), "__file__", None)
-    if origin.pack is not None or not isinstance(file, str):
-        return origin
-    return replace(origin, file=file.replace("\\", "/").rpartition("/")[2])
-
-
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}
-
-
-class Workflow:
-    """An action that was made from a list of steps by `action`.
-
-    Attributes:
-        name: What it is called.
-        action_class: The action that it stands for.
-    """
-
-    def __init__(self, name: str, action_class: type[BaseAction[Any]]) -> None:
-        self.name = name
-        self.action_class = action_class
-        self.__module__ = action_class.__module__
-
-    def __call__(
-        self,
-        params: Any = None,
-        ctx: RuntimeContext | None = None,
-        *,
-        packs: Packs = None,
-    ) -> BaseAction[Any]:
-        """Return the action with these params."""
-        return self.action_class(params, ctx, packs=packs)
-
-    def run(
-        self,
-        params: Any = None,
-        ctx: RuntimeContext | None = None,
-        *,
-        packs: Packs = None,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-    ) -> Any:
-        """Plan and run it; see `BaseAction.run`."""
-        made = self(params, ctx, packs=packs)
-        return made.run(progress_callback=progress_callback, observers=observers)
-
-    def plan(self, params: Mapping[str, Any] | None = None, *, packs: Packs = None) -> Plan:
-        """Return its plan; see `BaseAction.plan`."""
-        return self.action_class.partial(params or {}, packs=packs).plan()
-
-    def main(self, arguments: Sequence[str] | None = None) -> None:
-        """Run it as a program: options from the params, the exit codes of `handrail run`."""
-        # The one door from here up to the command line, opened only when it is asked for.
-        cli = importlib.import_module("handrail.cli")
-        sys.exit(cli.run_workflow(self, sys.argv[1:] if arguments is None else arguments))
-
-    def __repr__(self) -> str:
-        return f"<workflow {self.name!r} of {self.__module__}>"
-
-
-def action(
-    name: str,
-    steps: Iterable[BaseStep[Any]],
-    *,
-    params: type[BaseModel] | None = None,
-    context: type[BaseStepContext] | None = None,
-) -> Workflow:
-    """Make an action from steps, for people who package nothing.
-
-    `handrail run flows.py:nightly` runs it; so do `nightly.run({...})` and, in a program of its
-    own, `nightly.main()`.
-
-    Args:
-        name: What it is called.
-        steps: The steps in order.
-        params: The pydantic model of its params.
-        context: The class of its context; fields named like params are filled from them.
-    """
-    listed = list(steps)
-    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
-
-    def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
-        for each in listed:
-            registry.register(each)
-
-    made = type(
-        name,
-        (BaseAction,),
-        {
-            "action_name": name,
-            "params_model": params,
-            "context_class": context,
-            "setup_steps": setup_steps,
-            "__module__": caller.f_globals.get("__name__", "__main__"),
-        },
-    )
-    return Workflow(name, made)

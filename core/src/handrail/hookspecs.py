@@ -130,9 +130,7 @@ def insert_after(
 
 
 @hookspec
-def wrap_step(
-    action: ActionInfo, step: BaseStep[Any], settings: Any
-) -> StepWrapper[Any] | None:
+def wrap_step(action: ActionInfo, step: BaseStep[Any], settings: Any) -> StepWrapper[Any] | None:
     """Return a wrapper around `step`, or None.
 
     Called for every step of the plan. The later pack is outermost. A layer never renames the step.

@@ -106,3 +106,22 @@ def test_the_command_works_as_a_module(folder, environment):
         check=False,
     )
     assert done.stdout.startswith("handrail ")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("handrail p", ["plain,packs", "plain,plan"]),
+        ("handrail run flows.py:nightly --dry", ["plain,--dry-run"]),
+        ("handrail run flows.py:nightly --tim", ["plain,--times"]),
+        ("handrail run ", []),
+    ],
+)
+def test_the_shell_completes_commands_and_options(handrail, words, expected):
+    """Completion knows commands, and the options of an action that was named."""
+    done = handrail(
+        _HANDRAIL_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split(" ")) - 1),
+    )
+    assert done.stdout.split() == expected, done.stderr

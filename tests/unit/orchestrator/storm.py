@@ -124,6 +124,8 @@ def workflow(kind: int) -> StepRegistry:
 
 
 def fire(signum: int, frame: Any) -> None:
+    if frame.f_code.co_name in ("trial", "main"):
+        return  # Before the run, or after it.
     state["fired"] = frame.f_code.co_name if frame.f_globals["__name__"] == "__main__" else "engine"
     state["stack"] = "".join(traceback.format_stack(frame, limit=4))
     if mode == "alarm":
@@ -157,10 +159,9 @@ def trial(orchestrator: Any, delay: float, size: int) -> str | None:
     try:
         signal.setitimer(signal.ITIMER_REAL, delay)
         orchestrator.execute()
-        signal.setitimer(signal.ITIMER_REAL, 0)
     except (KeyboardInterrupt, Alarm, StepFailedError) as raised:
         error = raised
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     wrong = check(context.outcome, error, size)
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         wrong = "the handler was not put back"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handrail.actions import Workflow
+    from handrail.workflow import Workflow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -74,9 +74,9 @@ class ActionGroup(click.Group):
             early.append(word)
             if word in with_value and rest:
                 early.append(rest.pop(0))
-        if not rest:
+        if not rest and not ctx.resilient_parsing:
             raise click.UsageError("name an action; `handrail actions` lists the installed ones")
-        return super().parse_args(ctx, [*rest[:1], *early, *rest[1:]])
+        return super().parse_args(ctx, [*rest[:1], *early, *rest[1:]] if rest else early)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the installed actions with the pack that each is from."""

@@ -16,7 +16,7 @@ from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globa
 from handrail.errors import ExitCode, HandrailError, NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
-    from handrail.actions import Workflow
+    from handrail.workflow import Workflow
 
 # Name, module and function, and what it does: enough for `--help` to import nothing.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -86,8 +86,10 @@ class LineView:
 
     def _step_finished(self, event: events.StepFinished) -> None:
         preview = event.data.get("preview")
-        text = "" if preview else brief(event.data)
-        self._end("✓", event.step, seconds(event.took), text, "green")
+        if preview is None:
+            self._end("✓", event.step, seconds(event.took), brief(event.data), "green")
+        else:
+            self._end("○", event.step, "", "would run", "cyan")
         if isinstance(preview, list):
             for line in preview:  # pyright: ignore[reportUnknownVariableType]
                 self._line(f"     {line}")
@@ -148,7 +150,7 @@ class LineView:
         size = min(WIDTH, shutil.get_terminal_size().columns)
         took = seconds(now - self._began)
         line = f" ▸ {self._step:<{self._width}} {took:>7}  {self._bar(now)}"
-        overall = f"  {self._percent} %  {self._ended} of {self._steps}"
+        overall = f"  ·  {self._percent} %  {self._ended} of {self._steps}  Ctrl-C undoes"
         self._console.err.write("\r\x1b[2K" + (line + overall)[: size - 1])
         self._console.err.flush()
         self._dirty = True

@@ -77,7 +77,7 @@ def _installed(session: Session, name: str) -> Target:
 
 def as_action(found: object) -> type[BaseAction[Any]] | None:
     """Return the action class that `found` is or stands for, or None."""
-    from handrail.actions import Workflow  # noqa: PLC0415 - loads what a run needs
+    from handrail.workflow import Workflow  # noqa: PLC0415 - loads what a run needs
 
     if isinstance(found, Workflow):
         return found.action_class

@@ -25,8 +25,9 @@ from handrail.plan.preview import preview_plan
 from handrail.plan.selection import select
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction, Workflow
+    from handrail.actions import BaseAction
     from handrail.plan.plan import Plan
+    from handrail.workflow import Workflow
 
 
 class _Silent:
@@ -151,8 +152,6 @@ def _run(
     if not plan.steps and action.is_simple:
         return _run_simple(session, action, values)
     plan = select(plan, only=values["only"], start=values["start"], skip=values["skip"])
-    if values["dry_run"]:
-        plan = preview_plan(plan)
     return _run_plan(session, action, plan, values)
 
 
@@ -186,6 +185,8 @@ def _run_plan(
         console.note(
             f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}{mode}"
         )
+    if dry:
+        plan = preview_plan(plan)
     began = time.monotonic()
     try:
         with _signals():

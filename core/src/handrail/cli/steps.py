@@ -23,8 +23,13 @@ def _status(record: PackRecord) -> str:
     return record.status
 
 
+def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    offered = session_of(ctx).packs.catalog.offers("steps")
+    return [entry.name for _, entry in offered if entry.name.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_complete)
 @click.option("--all", "show_all", is_flag=True, help="Also those of packs that are off or broken.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context

@@ -94,29 +94,36 @@ def _end(run: RunState) -> Generator[Any, Any, None]:
         )
 
 
-def abandon(
-    run: RunState, error: BaseException, command: Any = None, answer: Any = None
-) -> Machine:
+@dataclass(slots=True)
+class Doing:
+    """What a driver is doing, as far as it matters when it is broken off.
+
+    Attributes:
+        command: What it was asked for last.
+        called: Whether user code has been entered for that.
+        answer: What has come of it, if anything.
+    """
+
+    command: Any = None
+    called: bool = False
+    answer: Any = None
+
+
+def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
     """Go on with a run whose `play` was broken off by `error`, raised outside its steps.
 
     A signal handler of the program may raise anywhere. Forward, what was done is undone; an undo
     goes on with the step that was being undone; and `always_run` steps still run.
-
-    Args:
-        run: The run.
-        error: What was raised.
-        command: What the driver was doing last.
-        answer: What had come of that, if anything.
     """
     if run.outcome is not None:
         run.undoing = False
         if run.failure is None:
             run.failure = error
-        _give_up_closing(run, error)
+        _settle_broken_off(run, error, doing)
     elif run.fell is not None:
         yield from _undo(run, run.fell, broken_off_by=error)
     else:
-        failure = _broken_off(run, error, command, answer)
+        failure = _broken_off(run, error, doing)
         if failure is None:
             run.outcome = "rolled_back"
             run.failure = error
@@ -125,24 +132,29 @@ def abandon(
     yield from _end(run)
 
 
-def _broken_off(run: RunState, error: BaseException, command: Any, answer: Any) -> Failure | None:
+def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | None:
     steps = run.plan.steps
     position = len(run.finished)
     planned = steps[position] if position < run.ordinary else None
     if planned is not None and not run.asking and run.context.current_step == planned.name:
         # It was about to be kept, and counts as started.
-        known = command is planned or isinstance(command, Attempt)
-        returned = known and isinstance(answer, StepResult)
-        failure = _settle(run, planned, answer if returned else Raised(error))
+        failure = _settle(run, planned, _outcome_of(planned, error, doing))
         return failure or _after(steps, position, Raised(error))
     return _after(steps, position - 1, Raised(error)) if position else None
 
 
-def _give_up_closing(run: RunState, error: BaseException) -> None:
-    """Do not run the `always_run` step again in which `error` came up."""
+def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> None:
+    """Do not run the `always_run` step again that was being run."""
     position = run.ordinary + len(run.closed)
-    if run.current == position:
-        _settle_closing(run, position, Raised(error))
+    if run.current == position and doing.called and not run.asking:
+        planned = run.plan.steps[position]
+        _settle_closing(run, position, _outcome_of(planned, error, doing))
+
+
+def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:
+    command, answer = doing.command, doing.answer
+    ours = command is planned or (isinstance(command, Attempt) and command.step is planned.step)
+    return answer if ours and isinstance(answer, StepResult) else Raised(error)
 
 
 def executed_steps(run: RunState) -> int:

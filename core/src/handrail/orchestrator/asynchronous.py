@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Mark, NotRun, Report
-from handrail.engine.machine import Machine, abandon
+from handrail.engine.machine import Doing, Machine, abandon
 from handrail.events import Event
 from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep
@@ -30,6 +30,7 @@ class Asynchronous:
 
     def __init__(self, run: RunState) -> None:
         self._run = run
+        self._called = False
         self._pending: asyncio.CancelledError | None = None
         self.cancelled: asyncio.CancelledError | None = None
 
@@ -43,6 +44,7 @@ class Asynchronous:
                 command = _advance(current, None)
                 while command is not None:
                     answer = None
+                    self._called = False
                     if command is UNDO_BEGINS:
                         command = await self._undo_shielded(current)
                     else:
@@ -51,7 +53,7 @@ class Asynchronous:
                 current = None
             except BaseException as error:  # noqa: BLE001 - it came between two steps
                 # Raised by a signal handler of the program.
-                current = abandon(self._run, error, command, answer)
+                current = abandon(self._run, error, Doing(command, self._called, answer))
 
     async def _undo_shielded(self, machine: Machine) -> Any:
         while True:
@@ -109,6 +111,7 @@ class Asynchronous:
         return None
 
     async def _call(self, function: Callable[..., Any], args: tuple[Any, ...], inline: bool) -> Any:
+        self._called = True
         answer = (
             guarded(function, *args) if inline else await self._in_thread(guarded, function, *args)
         )

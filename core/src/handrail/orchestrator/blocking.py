@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handrail import wrapper
 from handrail.context import BaseStepContext, Recorder, RuntimeContext
 from handrail.engine.commands import UNDO_BEGINS, Mark, NotRun, Report
-from handrail.engine.machine import Machine, abandon
+from handrail.engine.machine import Doing, Machine, abandon
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError
 from handrail.events import Event, InterruptReceived
@@ -55,6 +55,7 @@ class Blocking:
     def __init__(self, run: RunState) -> None:
         self._run = run
         self._runner: asyncio.Runner | None = None
+        self._called = False
         self._interrupts = active_interrupts() or Interrupts(
             ENGINE, CALLS_USER_CODE, self._signalled
         )
@@ -62,18 +63,26 @@ class Blocking:
 
     def drive(self, machine: Machine) -> None:
         """Play `machine` to its end."""
+        interrupts = self._interrupts
+        try:
+            interrupts.enter(self)
+            self._drive(machine)
+            interrupts.leave(self)
+        finally:
+            interrupts.leave(self)
+        self.interrupted = interrupts.take_late()
+
+    def _drive(self, machine: Machine) -> None:
         current: Machine | None = machine
-        with self._interrupts:
-            try:
-                while current is not None:
-                    try:
-                        current = self._play(current)
-                    except BaseException as error:  # noqa: BLE001 - see `_play`
-                        current = abandon(self._run, error)
-            finally:
-                if self._runner is not None:
-                    _close(self._runner)
-        self.interrupted = self._interrupts.take_late()
+        try:
+            while current is not None:
+                try:
+                    current = self._play(current)
+                except BaseException as error:  # noqa: BLE001 - see `_play`
+                    current = abandon(self._run, error, Doing())
+        finally:
+            if self._runner is not None:
+                self._runner.close()
 
     def _play(self, machine: Machine) -> Machine | None:
         """Play `machine`; return what is to be played instead, should it be broken off."""
@@ -101,6 +110,7 @@ class Blocking:
                             answer = self._result(command.step, answer)
                     command = send(answer)
                 answer = None
+                self._called = False
                 if command is UNDO_BEGINS:
                     self._undo(send)
                     command = send(None)
@@ -111,7 +121,7 @@ class Blocking:
             return None
         except BaseException as error:  # noqa: BLE001 - it came between two steps
             # Raised by a signal handler of the program: our own raises in user code only.
-            return abandon(run, error, command, answer)
+            return abandon(run, error, Doing(command, self._called, answer))
 
     def _undo(self, send: Callable[[Any], Any]) -> None:
         """Call the rollbacks up to the end of the undo."""
@@ -168,6 +178,7 @@ class Blocking:
         return checked(step, answer)
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        self._called = True
         answer = guarded(function, *args)
         return self._wait(answer) if inspect.isawaitable(answer) else answer
 
@@ -229,10 +240,6 @@ def _run_in_loop(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
     return runner.run(body, context=contextvars.copy_context())
 
 
-def _close(runner: asyncio.Runner) -> None:
-    runner.close()
-
-
 CALLS_USER_CODE = frozenset(
     function.__code__
     for function in (
@@ -240,7 +247,6 @@ CALLS_USER_CODE = frozenset(
         guarded,
         pause,
         _run_in_loop,
-        _close,
         wrapper.advance,
         *(
             getattr(wrapper.StepWrapper, name)

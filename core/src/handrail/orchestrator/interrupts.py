@@ -15,13 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import Self
 
 ONE_SIGNAL = 0.5  # Seconds within which signals count as one.
 _REDELIVER = 0.02  # Seconds until a signal that landed in the engine is tried again.
+# Callbacks of weak references, like `__del__`: what is raised in there goes nowhere.
+_SWALLOWS = ("_weakrefset", "weakref")
 
 
 class Interrupts:
@@ -54,30 +52,30 @@ class Interrupts:
         self._on_signal = on_signal
         self._warned = False
         self._last = -ONE_SIGNAL
-        self._depth = 0
+        self._runs: list[object] = []
         self._installed = False
         self._retry: _Later | None = None
         self._again = False
 
-    def __enter__(self) -> Self:
-        self._depth += 1
-        if (
-            self._depth == 1
-            and _in_main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        ):
+    def enter(self, run: object) -> None:
+        """Begin to handle signals for `run`, if that can be done here."""
+        self._runs.append(run)
+        default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if len(self._runs) == 1 and default and _in_main_thread():
             self._installed = True
             signal.signal(signal.SIGINT, self.handle)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if self._depth or not self._installed:
+    def leave(self, run: object) -> None:
+        """End that, once no run is left; harmless to call again."""
+        if self._runs and self._runs[-1] is run:
+            self._runs.pop()
+        if self._runs or not _in_main_thread():
             return
         self._installed = False  # From here on signals only wait.
-        if self._retry is not None:
+        retry, self._retry = self._retry, None
+        if retry is not None:
             # It must not interrupt whoever comes after the run.
-            self._retry.stop()
+            retry.stop()
         if signal.getsignal(signal.SIGINT) == self.handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -114,18 +112,18 @@ class Interrupts:
             self._warned = True
             self.late = KeyboardInterrupt()
             return
-        if self.pending is None:
-            self.pending = KeyboardInterrupt()
-        self._deliver(frame)
+        stuck = self.pending is not None  # For longer than signals count as one.
+        self.pending = KeyboardInterrupt()
+        self._deliver(frame, even_here=stuck)
 
-    def _deliver(self, frame: FrameType | None) -> None:
+    def _deliver(self, frame: FrameType | None, *, even_here: bool = False) -> None:
         if not self._installed:
             return
         if self.cancel_task is not None:
             # As asyncio.run does: the first one cancels, the next one raises where it can.
             cancel, self.cancel_task = self.cancel_task, None
             cancel()
-        elif self._in_engine(frame):
+        elif self._in_engine(frame) and not even_here:
             self._retry = _Later(_REDELIVER, self._try_again)
         else:
             self.pending = None
@@ -139,8 +137,11 @@ class Interrupts:
     def _in_engine(self, frame: FrameType | None) -> bool:
         top = frame
         while frame is not None:
-            if frame.f_globals.get("__name__") in self._engine:
+            module = frame.f_globals.get("__name__")
+            if module in self._engine:
                 return frame is top or frame.f_code not in self._calls_user_code
+            if frame.f_code.co_name == "__del__" or module in _SWALLOWS:
+                return True
             frame = frame.f_back
         return False
 

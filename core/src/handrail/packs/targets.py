@@ -53,7 +53,8 @@ def locate(module: str, path: Sequence[str] | None = None) -> Target:
         name = ".".join(parts[: depth + 1])
         if depth == 0 and part in sys.builtin_module_names:
             return Target(found=len(parts) == 1)
-        spec = _find(name, search)
+        # By its last part only: the import system wants the parents of a dotted name imported.
+        spec = _find(part, search)
         if spec is None:
             found = None if depth == 0 and _other_finders() else False
             return Target(found=found, folders=tuple(folders), missing=name)
@@ -61,7 +62,6 @@ def locate(module: str, path: Sequence[str] | None = None) -> Target:
         if spec.submodule_search_locations is None:
             search = ()
         elif spec.loader is None or spec.origin is None:
-            # The list of a package without `__init__` wants its parents to be imported.
             search = [each for entry in search if os.path.isdir(each := os.path.join(entry, part))]
         else:
             search = list(spec.submodule_search_locations)

@@ -1,0 +1,109 @@
+"""Actions made from a list of steps, for people who package nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from handrail.actions import BaseAction
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from handrail.context import BaseStepContext, RuntimeContext
+    from handrail.orchestrator import Observer, ProgressCallback
+    from handrail.plan.plan import Plan
+    from handrail.planning import Packs
+    from handrail.registry import StepRegistry
+    from handrail.steps import BaseStep
+
+
+class Workflow:
+    """An action that was made from a list of steps by `action`.
+
+    Attributes:
+        name: What it is called.
+        action_class: The action that it stands for.
+    """
+
+    def __init__(self, name: str, action_class: type[BaseAction[Any]]) -> None:
+        self.name = name
+        self.action_class = action_class
+        self.__module__ = action_class.__module__
+
+    def __call__(
+        self,
+        params: Any = None,
+        ctx: RuntimeContext | None = None,
+        *,
+        packs: Packs = None,
+    ) -> BaseAction[Any]:
+        """Return the action with these params."""
+        return self.action_class(params, ctx, packs=packs)
+
+    def run(
+        self,
+        params: Any = None,
+        ctx: RuntimeContext | None = None,
+        *,
+        packs: Packs = None,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> Any:
+        """Plan and run it; see `BaseAction.run`."""
+        made = self(params, ctx, packs=packs)
+        return made.run(progress_callback=progress_callback, observers=observers)
+
+    def plan(self, params: Mapping[str, Any] | None = None, *, packs: Packs = None) -> Plan:
+        """Return its plan; see `BaseAction.plan`."""
+        return self.action_class.partial(params or {}, packs=packs).plan()
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Run it as a program: options from the params, the exit codes of `handrail run`."""
+        # The one door from here up to the command line, opened only when it is asked for.
+        cli = importlib.import_module("handrail.cli")
+        sys.exit(cli.run_workflow(self, sys.argv[1:] if arguments is None else arguments))
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name!r} of {self.__module__}>"
+
+
+def action(
+    name: str,
+    steps: Iterable[BaseStep[Any]],
+    *,
+    params: type[BaseModel] | None = None,
+    context: type[BaseStepContext] | None = None,
+) -> Workflow:
+    """Make an action from steps, for people who package nothing.
+
+    `handrail run flows.py:nightly` runs it; so do `nightly.run({...})` and, in a program of its
+    own, `nightly.main()`.
+
+    Args:
+        name: What it is called.
+        steps: The steps in order.
+        params: The pydantic model of its params.
+        context: The class of its context; fields named like params are filled from them.
+    """
+    listed = list(steps)
+    caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
+
+    def setup_steps(self: BaseAction[Any], registry: StepRegistry[Any]) -> None:
+        for each in listed:
+            registry.register(each)
+
+    made = type(
+        name,
+        (BaseAction,),
+        {
+            "action_name": name,
+            "params_model": params,
+            "context_class": context,
+            "setup_steps": setup_steps,
+            "__module__": caller.f_globals.get("__name__", "__main__"),
+        },
+    )
+    return Workflow(name, made)

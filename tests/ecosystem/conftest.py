@@ -1,0 +1,146 @@
+"""A clean environment with built wheels, as a user would have it; made once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (ROOT / "core", ROOT / "plugins" / "utils", ROOT / "examples" / "acme-greet")
+
+
+def call(*command: object, **options: object) -> str:
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
+    return str(done.stdout)
+
+
+def uv() -> str | None:
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A virtual environment with Handrail in it.
+
+    Attributes:
+        folder: Where it is.
+        work: An empty folder to work in.
+        wheels: The wheels that were built, by distribution.
+    """
+
+    folder: Path
+    work: Path
+    wheels: dict[str, Path]
+
+    @property
+    def scripts(self) -> Path:
+        return self.folder / ("Scripts" if os.name == "nt" else "bin")
+
+    @property
+    def site(self) -> Path:
+        return next(self.folder.glob("lib*/python*/site-packages"))
+
+    def handrail(self, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command that was installed."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("HANDRAIL_", "PYTHON"))}
+        return subprocess.run(
+            [self.scripts / "handrail", *(str(word) for word in words)],
+            cwd=self.work,
+            env={
+                **clean,
+                "HANDRAIL_CACHE": str(self.folder / "cache"),
+                "NO_COLOR": "1",
+                "PYTHONIOENCODING": "utf-8",
+                **variables,
+            },
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    def install(self, *packages: str) -> None:
+        wheels = [self.wheels[package] for package in packages]
+        tool = uv()
+        if tool is None:
+            call(self.scripts / "python", "-m", "pip", "install", "-q", *wheels)
+            return
+        command = (tool, "pip", "install", "--python", self.scripts / "python", *wheels)
+        offline = subprocess.run(
+            [*(str(word) for word in command), "--offline"], capture_output=True, check=False
+        )
+        if offline.returncode != 0:
+            call(*command)
+
+    def uninstall(self, package: str) -> None:
+        tool = uv()
+        if tool is None:
+            call(self.scripts / "python", "-m", "pip", "uninstall", "-q", "-y", package)
+        else:
+            call(tool, "pip", "uninstall", "--python", self.scripts / "python", package)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    base = tmp_path_factory.mktemp("eco system")  # with a space, as people have
+    tool = uv()
+    for package in PACKAGES:
+        if tool is None:
+            call(sys.executable, "-m", "build", "--wheel", "--outdir", base / "dist", package)
+        else:
+            call(tool, "build", "--wheel", "--out-dir", base / "dist", package, cwd=base)
+    wheels = {
+        wheel.name.partition("-")[0].replace("_", "-"): wheel
+        for wheel in (base / "dist").glob("*.whl")
+    }
+    if tool is None:
+        call(sys.executable, "-m", "venv", base / "venv")
+    else:
+        call(tool, "venv", "--python", sys.executable, base / "venv")
+    (base / "work").mkdir()
+    made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
+    made.install("handrail", "handrail-utils", "acme-greet")
+    return made
+
+
+Plant = Callable[..., None]
+
+
+@pytest.fixture
+def plant(environment: Environment) -> Iterator[Plant]:
+    """Put a pack into the environment, as an installer would leave it, for one test."""
+    planted: list[Path] = []
+
+    def make(name: str, code: str, entry_points: str, requires: str = "handrail>=0.1") -> None:
+        module = name.replace("-", "_")
+        package, info = environment.site / module, environment.site / f"{module}-1.0.dist-info"
+        planted.extend((package, info))
+        files = {
+            package / "__init__.py": textwrap.dedent(code),
+            info / "METADATA": (
+                f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: {requires}\n"
+            ),
+            info / "entry_points.txt": textwrap.dedent(entry_points),
+            info / "INSTALLER": "test\n",
+        }
+        for file, text in files.items():
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        names = [f"{file.relative_to(environment.site).as_posix()},," for file in files]
+        record = info / "RECORD"
+        record.write_text("\n".join([*names, f"{info.name}/RECORD,,", ""]), encoding="utf-8")
+
+    yield make
+    for folder in planted:
+        shutil.rmtree(folder, ignore_errors=True)

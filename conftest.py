@@ -132,7 +132,7 @@ def check_output(example: Example) -> None:
 
 def check_session(example: Example) -> None:
     """Run a shell session and compare what it shows."""
-    variables = {"EXAMPLES": str(ROOT / "examples")}
+    variables = {}
     if NO_PACKS in example.region.lexemes["options"]:
         variables["HANDRAIL_ONLY_PACKS"] = ""
     real = run_session(str(example.parsed), folder_of(example), **variables)
@@ -161,6 +161,7 @@ def setup(namespace: dict[str, Any]) -> None:
     """Make the folder that the examples of one document work in."""
     folder = tempfile.TemporaryDirectory(prefix="handrail-docs-")
     namespace["_folder"] = folder
+    Path(folder.name, "examples").symlink_to(ROOT / "examples")
     sys.path.insert(0, folder.name)  # so that one file of an example can import another
 
 

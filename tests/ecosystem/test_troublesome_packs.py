@@ -68,7 +68,7 @@ def test_one_for_a_newer_core(environment, plant, tidy: str) -> None:
     assert re.search(
         r"^acme-future .* incompatible +wants handrail>=99, this is ",
         environment.handrail("packs").stdout,
-        re.M,
+        re.MULTILINE,
     )
     for command in ("plan", "run"):
         done = environment.handrail(command, tidy)
@@ -102,7 +102,8 @@ def test_one_that_is_half_uninstalled(environment, plant, tidy: str) -> None:
     plant("acme-half", "", "[handrail.packs]\nacme-half = acme_half\n")
     (environment.site / "acme_half" / "__init__.py").unlink()
     listing_goes_on(environment)
-    assert re.search(r"^acme-half .* broken +RECORD names 1 file", environment.handrail("packs").stdout, re.M)
+    table = environment.handrail("packs").stdout
+    assert re.search(r"^acme-half .* broken +RECORD names 1 file", table, re.MULTILINE)
     done = environment.handrail("run", tidy)
     assert done.returncode == ExitCode.PACK
     assert "--no-pack acme-half" in done.stderr

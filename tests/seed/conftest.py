@@ -98,7 +98,7 @@ def execute(context: BaseStepContext) -> Callable[..., Any]:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aliases() -> Iterator[None]:
     """synapse_sdk, served by Handrail."""
     if not handrail_synapse.install():

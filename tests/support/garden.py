@@ -43,8 +43,9 @@ class Plant:
         shutil.rmtree(self.info)
         for module in self.modules:
             module.unlink(missing_ok=True)
-            if not any(module.parent.iterdir()):
-                module.parent.rmdir()
+        for folder in {module.parent for module in self.modules} - {self.site}:
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 class Garden:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
-from handrail.errors import ParamsError, ParamsNeededError, did_you_mean
+from handrail.errors import ParamsError, ParamsNeededError
+from handrail.names import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

@@ -65,7 +65,7 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
         edits,
         grants=provider.grants,
         origin=info.origin,
-        problems=[*problems, *unusable],
+        known=[*problems, *unusable],
     )
     found: list[Problem] = []
     for pack in packs:

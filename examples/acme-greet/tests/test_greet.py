@@ -64,7 +64,7 @@ def test_a_written_file_is_removed_when_a_later_step_fails(tmp_path: Path) -> No
             return StepResult(success=False, error="fell over")
 
     class Clumsy(Greet):
-        def setup_steps(self, registry):  # noqa: ANN001
+        def setup_steps(self, registry):
             super().setup_steps(registry)
             registry.register(Trip())
 

@@ -95,6 +95,7 @@ class TestNames:
 
 def test_install_twice_and_back() -> None:
     """install() may be called again; uninstall() leaves no trace, and may be called again too."""
+    handrail_synapse.uninstall()
     before = list(sys.meta_path)
     assert handrail_synapse.install()
     assert handrail_synapse.install()

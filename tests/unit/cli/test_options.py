@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from pydantic import BaseModel, Field, SecretStr
 
 from handrail import Argument, FromEnv, Option
-from handrail.cli.options import labelled, options_of, params_from
+from handrail.cli.given import labelled, params_from
+from handrail.cli.options import options_of
 from handrail.errors import ParamsError
 from handrail.params import validated
 

@@ -107,8 +107,8 @@ def test_history(garden):
     Installation.garden_class = type(garden)
     machine = Installation.TestCase
     machine.settings = settings(
-        max_examples=25,
-        stateful_step_count=20,
+        max_examples=15,
+        stateful_step_count=15,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )

@@ -72,7 +72,7 @@ def make_plan(
         base_drafts(registry, Origin(pack="host", version="2.0")),
         edits,
         grants=grants,
-        problems=[*problems, *unusable],
+        known=[*problems, *unusable],
     )
 
 

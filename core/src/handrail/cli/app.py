@@ -13,7 +13,8 @@ import click
 import handrail
 from handrail.cli.report import report
 from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
-from handrail.errors import ExitCode, HandrailError, NotFoundError, did_you_mean
+from handrail.errors import ExitCode, HandrailError, NotFoundError
+from handrail.names import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.workflow import Workflow

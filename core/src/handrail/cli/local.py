@@ -13,7 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from handrail.errors import LocalCodeError, NotFoundError, PackError, describe, did_you_mean
+from handrail.errors import LocalCodeError, NotFoundError, PackError, describe
+from handrail.names import did_you_mean
 from handrail.origin import Origin
 
 if TYPE_CHECKING:

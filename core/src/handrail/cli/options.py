@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import enum
-import json
-import os
-import tomllib
 import types
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
 import click
-from click.core import ParameterSource
 
-from handrail.errors import ParamsError
 from handrail.params import Argument, FromEnv, Option
 
 if TYPE_CHECKING:
@@ -223,100 +218,3 @@ def _metavar(kind: Any) -> str | None:
     if isinstance(kind, type):
         return _METAVARS.get(kind, kind.__name__.upper())
     return "VALUE"
-
-
-def params_from(
-    context: click.Context,
-    options: ParamOptions,
-    *,
-    file: str | None = None,
-    pairs: Sequence[str] = (),
-    environ: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Return the params that were given: options, over `-p`, over the params file, over secrets.
-
-    Raises:
-        click.UsageError: A `-p` or the file cannot be read.
-    """
-    environ = os.environ if environ is None else environ
-    params: dict[str, Any] = {}
-    for secret in options.secrets:
-        variable = context.params.get(secret.option) or secret.variable
-        if variable in environ:
-            _put(params, secret.path, environ[variable])
-        elif context.params.get(secret.option):
-            raise click.UsageError(f"the variable {variable} is not set")
-    if file is not None:
-        _merge(params, _read_file(file))
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"-p takes key=value, not '{pair}'")
-        path = tuple(name.strip().split("."))
-        if any(secret.path == path for secret in options.secrets):
-            raise click.UsageError(
-                f"'{name}' is a secret and is read from a variable, never from the command line"
-            )
-        _put(params, path, _parsed(text))
-    for identifier, path in options.paths.items():
-        if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
-            continue
-        value: Any = context.params[identifier]
-        _put(params, path, [*value] if type(value) is tuple else value)
-    return params
-
-
-def _put(params: dict[str, Any], path: PathOf, value: Any) -> None:
-    for name in path[:-1]:
-        inner = params.get(name)
-        if not isinstance(inner, dict):
-            inner = params[name] = {}
-        params = cast("dict[str, Any]", inner)
-    params[path[-1]] = value
-
-
-def _merge(params: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for name, value in more.items():
-        mine = params.get(name)
-        if isinstance(mine, dict) and isinstance(value, Mapping):
-            _merge(cast("dict[str, Any]", mine), cast("Mapping[str, Any]", value))
-        else:
-            params[name] = value
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _read_file(name: str) -> dict[str, Any]:
-    path = Path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-        read = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise click.UsageError(f"--params {name}: {error.strerror or error}") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
-        raise click.UsageError(f"--params {name} is not valid {kind}: {error}") from error
-    if not isinstance(read, dict):
-        raise click.UsageError(f"--params {name} holds {type(read).__name__}; it must be an object")
-    return cast("dict[str, Any]", read)
-
-
-def labelled(error: ParamsError, options: ParamOptions) -> ParamsError:
-    """Return `error` with each field called what a person typed, or would have to type."""
-    named: list[tuple[str, str]] = []
-    for path, text in error.fields:
-        parts = tuple(path.split("."))
-        known = next(
-            (parts[:end] for end in range(len(parts), 0, -1) if parts[:end] in options.labels), None
-        )
-        label = options.labels[known] if known else path
-        rest = ".".join(parts[len(known) :]) if known else ""
-        named.append((f"{label} [{rest}]" if rest else label, text))
-    better = ParamsError(error.action, named, ways_out=error.ways_out)
-    better.__cause__ = error.__cause__
-    return better

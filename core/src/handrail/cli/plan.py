@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.actions import ActionGroup
-from handrail.cli.options import labelled, options_of, params_from
+from handrail.cli.given import labelled, params_from
+from handrail.cli.options import options_of
 from handrail.cli.output import percent, plural, table
 from handrail.errors import ExitCode, ParamsError
 

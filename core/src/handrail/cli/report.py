@@ -52,7 +52,8 @@ def lines_of(session: Session, error: HandrailError) -> list[str]:
     if cause is not None and describe(cause) not in error.message:
         lines.append(f"  cause   {type(cause).__name__}: {describe(cause)}")
     if error.origin is not None and error.origin.place:
-        lines.append(f"  at      {error.origin.place} ({error.origin})")
+        owner = f" ({error.origin})" if error.origin.pack else ""
+        lines.append(f"  at      {error.origin.place}{owner}")
     problems = error.problems if isinstance(error, PlanError | PackError | SettingsError) else ()
     for number, problem in enumerate(problems, 1):
         lines += problem_lines(session, problem, number)

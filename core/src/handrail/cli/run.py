@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from handrail.cli.actions import ActionGroup
+from handrail.cli.ending import show_failure, show_interrupt
+from handrail.cli.given import labelled, params_from
 from handrail.cli.live import JsonView, LineView, brief
 from handrail.cli.local import Target
-from handrail.cli.options import ParamOptions, labelled, options_of, params_from
+from handrail.cli.options import ParamOptions, options_of
 from handrail.cli.output import plural, seconds
-from handrail.cli.report import lines_of
 from handrail.cli.session import Session, session_of
+from handrail.cli.signals import like_interrupts
 from handrail.context import RuntimeContext
-from handrail.errors import ExitCode, HandrailError, ParamsError, StepFailedError, describe
+from handrail.errors import ExitCode, ParamsError, StepFailedError
 from handrail.origin import Origin
 from handrail.plan.preview import preview_plan
 from handrail.plan.selection import select
@@ -161,7 +161,7 @@ def _run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, 
     if values["dry_run"]:
         session.console.print(f"{action.info.name} · no steps · not previewed")
         return ExitCode.DONE
-    with _signals():
+    with like_interrupts():
         answer: Any = action.run()
     if values["as_json"]:
         session.console.json_line({"event": "Result", "result": answer})
@@ -189,14 +189,14 @@ def _run_plan(
         plan = preview_plan(plan)
     began = time.monotonic()
     try:
-        with _signals():
+        with like_interrupts():
             result = action.run_plan(plan, observers=() if quiet and not as_json else (view,))
     except StepFailedError as error:
         _close(view)
-        return _failed(session, plan, error, as_json=as_json)
+        return show_failure(session, plan, error, as_json=as_json)
     except KeyboardInterrupt as error:
         _close(view)
-        return _interrupted(session, plan, error, as_json=as_json)
+        return show_interrupt(session, plan, error, as_json=as_json)
     _close(view)
     took = seconds(time.monotonic() - began)
     if as_json:
@@ -221,87 +221,3 @@ def _run_plan(
 def _close(view: Any) -> None:
     if isinstance(view, LineView):
         view.close()
-
-
-def _failed(session: Session, plan: Plan, error: StepFailedError, *, as_json: bool) -> int:
-    console = session.console
-    incomplete = bool(error.rollback_errors) or error.outcome == "completed"
-    code = ExitCode.ROLLBACK if incomplete else ExitCode.FAILED
-    if as_json:
-        console.json_line({"event": "Error", "error": {**error.to_dict(), "exit_code": int(code)}})
-        return code
-    ending = {
-        "rolled_back": "rolled back",
-        "rollback_incomplete": "rolled back, but not completely",
-        "completed": "completed, but a step that always runs failed",
-    }.get(error.outcome, error.outcome)
-    origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
-    console.note(
-        f"{console.style('error:', 'red', 'bold', err=True)} {plan.action} failed at "
-        f"{error.step}{origin}, {ending}"
-    )
-    cause = error.__cause__
-    if cause is None:
-        console.note(f"  cause   {error.error}")
-    elif isinstance(cause, HandrailError):
-        for number, line in enumerate(lines_of(session, cause)):
-            console.note(f"  cause   {cause.message}" if number == 0 else f"  {line}")
-    else:
-        console.note(f"  cause   {type(cause).__name__}: {describe(cause)}")
-        console.note(f"  at      {_line_of(cause)}")
-    for problem in error.rollback_errors:
-        console.note(f"  undo    {problem.message}")
-    _debug(session, error)
-    return code
-
-
-def _interrupted(session: Session, plan: Plan, error: KeyboardInterrupt, *, as_json: bool) -> int:
-    notes: list[str] = getattr(error, "__notes__", [])
-    if as_json:
-        document = {"code": "interrupted", "message": "; ".join(notes) or "interrupted"}
-        session.console.json_line({"event": "Error", "error": {**document, "exit_code": 130}})
-        return ExitCode.INTERRUPTED
-    ending = "; ".join(notes) or "rolled back"
-    session.console.note(f"{plan.action} was interrupted, {ending}")
-    _debug(session, error)
-    return ExitCode.INTERRUPTED
-
-
-def _line_of(error: BaseException) -> str:
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        name = str(trace.tb_frame.f_globals.get("__name__", ""))
-        if not name.startswith("handrail.") or not place:
-            file = code.co_filename.replace("\\", "/").rpartition("/")[2]
-            place = f"{file}:{trace.tb_lineno} in {code.co_name}"
-        trace = trace.tb_next
-    return place
-
-
-def _debug(session: Session, error: BaseException) -> None:
-    if session.debug:
-        import traceback  # noqa: PLC0415 - only with --debug
-
-        session.console.note("".join(traceback.format_exception(error)).rstrip())
-
-
-@contextmanager
-def _signals() -> Generator[None, None, None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, where they have their default effect."""
-
-    def handle(_signum: int, _frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    replaced: list[signal.Signals] = []
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, handle)
-            replaced.append(number)
-    try:
-        yield
-    finally:
-        for number in replaced:
-            signal.signal(number, signal.SIG_DFL)

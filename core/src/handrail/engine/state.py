@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from handrail.context import Recorder
 from handrail.engine.progress import Weights
 from handrail.engine.rollback import ended
-from handrail.errors import RecordError, RollbackError, near
+from handrail.errors import RecordError, RollbackError
 from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
+from handrail.names import near
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from handrail.errors import AmbiguousNameError, NotFoundError, PackError, near
+from handrail.errors import AmbiguousNameError, NotFoundError, PackError
+from handrail.names import near
 from handrail.packs.policy import is_called
 from handrail.packs.record import EntryPoint, Kind, PackRecord
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from handrail import hookspecs
-from handrail.errors import did_you_mean
+from handrail.names import did_you_mean
 from handrail.origin import Origin
 
 MARK = "handrail_impl"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from handrail.errors import Problem, near
+from handrail.errors import Problem
+from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.record import PackRecord, Status
 from handrail.packs.requirements import Requirement

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import Problem, SettingsError, did_you_mean
+from handrail.errors import Problem, SettingsError
+from handrail.names import did_you_mean
 from handrail.origin import Origin
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from handrail.errors import Problem, near
+from handrail.errors import Problem
+from handrail.names import near
 
 if TYPE_CHECKING:
     from handrail.hookspecs import PackInfo

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import PlanError, Problem, near
+from handrail.errors import PlanError, Problem
 from handrail.origin import UNKNOWN, Origin
+from handrail.plan import problems
 from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
 from handrail.plan.tree import Block, Node, place
 from handrail.registry import Entry, innermost
@@ -26,7 +27,7 @@ def resolve(
     *,
     grants: Grants | None = None,
     origin: Origin = UNKNOWN,
-    problems: Sequence[Problem] = (),
+    known: Sequence[Problem] = (),
 ) -> Plan:
     """Work out the plan of `action`.
 
@@ -39,12 +40,12 @@ def resolve(
         edits: One set for each pack in pack order, the project's last.
         grants: What each pack may do to steps of others, such as `replace acme-scan:scan_files`.
         origin: Where the action came from.
-        problems: Those that are known already; they are reported together with the rest.
+        known: Problems that were found before; they are reported together with the rest.
 
     Raises:
         PlanError: There are problems; it lists all of them.
     """
-    work = _Resolution(base, edits, grants or {}, list(problems))
+    work = _Resolution(base, edits, grants or {}, list(known))
     drafts = work.run()
     if work.problems:
         raise PlanError(action, work.problems)
@@ -116,24 +117,7 @@ class _Resolution:
             for edit_set in self.edits
             for removal in edit_set.removals
         )
-        packs = sorted({origin.pack or "", holder.draft.origin.pack or ""} - {""})
-        self.problems.append(
-            Problem(
-                code="duplicate-step",
-                message=f"two steps answer to '{name}': one of {holder.draft.origin}, "
-                f"one of {origin}",
-                origins=(origin, holder.draft.origin),
-                details=tuple(each.place for each in (origin, holder.draft.origin) if each.place),
-                ways_out=(
-                    *(
-                        (f"to put a step in its place use registry.replace('{name}', ...)",)
-                        if removed
-                        else ()
-                    ),
-                    *(f"leave one out:  --no-pack {pack}" for pack in packs),
-                ),
-            )
-        )
+        self.problems.append(problems.duplicate(name, origin, holder.draft, removed=removed))
 
     def _name_replacement(self, replacement: Replacement) -> None:
         """Make the names of a replacement known before anything is placed."""
@@ -151,7 +135,7 @@ class _Resolution:
             return
         earlier = self.replaced.get(id(node))
         if earlier is not None:
-            self.problems.append(_twice(edit, earlier, edit.name))
+            self.problems.append(problems.twice(edit, earlier, edit.name))
             return
         if not self._allowed(node, edit, "replace"):
             return
@@ -175,7 +159,7 @@ class _Resolution:
             return
         draft = node.draft
         if draft.entry.step.final:
-            self.problems.append(_final(edit, draft, "wrap"))
+            self.problems.append(problems.final(edit, draft, "wrap"))
             return
         replaced = id(node) in self.replaced and edit.around is not None
         if replaced and edit.around is not innermost(draft.entry.step):
@@ -185,7 +169,7 @@ class _Resolution:
         if layer is None:
             return
         if edit.around is not None and innermost(layer) is not edit.around:
-            self.problems.append(_other_step(edit, layer))
+            self.problems.append(problems.other_step(edit, layer))
             return
         layer.wrapped = inner
         draft.entry.layers.append(layer)
@@ -200,7 +184,7 @@ class _Resolution:
                 made = error
         if is_wrapper(made):
             return made
-        self.problems.append(_no_layer(edit, made))
+        self.problems.append(problems.no_layer(edit, made))
         return None
 
     def _remove(self, edit: Removal) -> None:
@@ -211,38 +195,21 @@ class _Resolution:
             return
         replacement = self.replaced.get(id(node))
         if replacement is not None:
-            self.problems.append(_replaced_and_removed(edit, replacement))
+            self.problems.append(problems.replaced_and_removed(edit, replacement))
         elif self._allowed(node, edit, "remove"):
             self.removed[id(node)] = edit
 
     def _target(self, name: str, edit: Any, verb: str) -> Node | None:
         node = self.anchors.get(name)
         if node is None:
-            matches = near(name, self.anchors)
-            owner = edit.origin.pack
-            self.problems.append(
-                Problem(
-                    code="unknown-step",
-                    message=f"{edit.origin} {verb} '{name}', which no step answers to",
-                    origins=(edit.origin,),
-                    details=tuple(
-                        line
-                        for line in (
-                            edit.origin.place,
-                            f"did you mean {' or '.join(matches)}?" if matches else "",
-                        )
-                        if line
-                    ),
-                    ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
-                )
-            )
+            self.problems.append(problems.unknown_step(edit, verb, name, self.anchors))
         return node
 
     def _allowed(self, node: Node, edit: Any, verb: str) -> bool:
         """Whether `edit` may remove or replace a step that may be somebody else's."""
         draft = node.draft
         if draft.entry.step.final:
-            self.problems.append(_final(edit, draft, verb))
+            self.problems.append(problems.final(edit, draft, verb))
             return False
         owner, target = edit.origin.pack, draft.origin.pack
         if owner is None or owner == target:
@@ -250,18 +217,7 @@ class _Resolution:
         grant = f"{verb} {target or 'local'}:{draft.entry.name}"
         if grant in self.grants.get(owner, frozenset()):
             return True
-        self.problems.append(
-            Problem(
-                code=f"{verb}-needs-grant",
-                message=f"{edit.origin} {verb}s {draft.entry.name} of {draft.origin}",
-                origins=(edit.origin, draft.origin),
-                details=(edit.origin.place,) if edit.origin.place else (),
-                ways_out=(
-                    f'allow it    [grants]  {owner} = ["{grant}"]',
-                    f'or drop it  [packs]   disable = ["{owner}"]',
-                ),
-            )
-        )
+        self.problems.append(problems.needs_grant(edit, verb, draft, grant))
         return False
 
 
@@ -275,58 +231,3 @@ def _closed(drafts: list[Draft]) -> list[Draft]:
         if side in ("before", "after") and anchor in names:
             draft.reason += ", moved before the steps that always run"
     return ordinary + closing
-
-
-def _final(edit: Any, draft: Draft, verb: str) -> Problem:
-    owner = edit.origin.pack
-    return Problem(
-        code="final-step",
-        message=f"{edit.origin} wants to {verb} {draft.entry.name} of {draft.origin}, "
-        "which is final: nobody removes, replaces or wraps it",
-        origins=(edit.origin, draft.origin),
-        details=(edit.origin.place,) if edit.origin.place else (),
-        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
-    )
-
-
-def _twice(edit: Replacement, earlier: Replacement, name: str) -> Problem:
-    packs = sorted({edit.origin.pack or "", earlier.origin.pack or ""} - {""})
-    return Problem(
-        code="replaced-twice",
-        message=f"{earlier.origin} and {edit.origin} both replace {name}",
-        origins=(earlier.origin, edit.origin),
-        details=tuple(each.place for each in (earlier.origin, edit.origin) if each.place),
-        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
-    )
-
-
-def _replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
-    packs = sorted({edit.origin.pack or "", replacement.origin.pack or ""} - {""})
-    return Problem(
-        code="replaced-and-removed",
-        message=f"{replacement.origin} replaces {edit.name}, and {edit.origin} removes it",
-        origins=(replacement.origin, edit.origin),
-        details=tuple(each.place for each in (replacement.origin, edit.origin) if each.place),
-        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
-    )
-
-
-def _no_layer(edit: Wrapping, layer: object) -> Problem:
-    raised = isinstance(layer, Exception)
-    what = f"raised {layer!r}" if raised else f"made {layer!r}, which is not a StepWrapper"
-    return Problem(
-        code="invalid-layer",
-        message=f"{edit.origin} wraps {edit.name}: its wrapper {what}",
-        origins=(edit.origin,),
-        details=(edit.origin.place,) if edit.origin.place else (),
-    )
-
-
-def _other_step(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
-    return Problem(
-        code="foreign-layer",
-        message=f"{edit.origin} answered for {edit.name} with a {type(layer).__name__} around "
-        "another step",
-        origins=(edit.origin,),
-        ways_out=("return a wrapper made around the step that the hook was asked about",),
-    )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handrail.errors import Problem, near
+from handrail.errors import Problem
+from handrail.names import near
 
 if TYPE_CHECKING:
     from handrail.plan.edits import Insertion

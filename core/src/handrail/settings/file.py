@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from handrail.errors import Problem, did_you_mean
+from handrail.errors import Problem
+from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.settings.lines import locate
 from handrail.settings.names import normalised

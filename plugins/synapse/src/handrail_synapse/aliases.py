@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 
-from handrail.errors import did_you_mean
+from handrail.names import did_you_mean
 
 ROOT = "synapse_sdk"
 

@@ -1,0 +1,27 @@
+"""SIGTERM and SIGHUP do what Ctrl-C does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def like_interrupts() -> Generator[None, None, None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, where they have their default effect."""
+
+    def handle(_signum: int, _frame: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    replaced: list[signal.Signals] = []
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, handle)
+            replaced.append(number)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,121 @@
+"""What can be wrong with the edits of a plan, in words that name who, where and the ways out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import Problem
+from handrail.names import near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from handrail.origin import Origin
+    from handrail.plan.edits import Removal, Replacement, Wrapping
+    from handrail.plan.plan import Draft
+    from handrail.wrapper import StepWrapper
+
+
+def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Problem:
+    """Two steps answer to one name; `removed` tells whether somebody removes the first."""
+    packs = sorted({origin.pack or "", holder.origin.pack or ""} - {""})
+    instead = f"to put a step in its place use registry.replace('{name}', ...)"
+    return Problem(
+        code="duplicate-step",
+        message=f"two steps answer to '{name}': one of {holder.origin}, one of {origin}",
+        origins=(origin, holder.origin),
+        details=tuple(each.place for each in (origin, holder.origin) if each.place),
+        ways_out=(
+            *((instead,) if removed else ()),
+            *(f"leave one out:  --no-pack {pack}" for pack in packs),
+        ),
+    )
+
+
+def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Problem:
+    """An edit is about a step that is not there."""
+    matches = near(name, known)
+    hint = f"did you mean {' or '.join(matches)}?" if matches else ""
+    owner = edit.origin.pack
+    return Problem(
+        code="unknown-step",
+        message=f"{edit.origin} {verb} '{name}', which no step answers to",
+        origins=(edit.origin,),
+        details=tuple(line for line in (edit.origin.place, hint) if line),
+        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+    )
+
+
+def needs_grant(edit: Any, verb: str, draft: Draft, grant: str) -> Problem:
+    """A pack removes or replaces a step of somebody else, and the project has not allowed it."""
+    owner = edit.origin.pack
+    return Problem(
+        code=f"{verb}-needs-grant",
+        message=f"{edit.origin} {verb}s {draft.entry.name} of {draft.origin}",
+        origins=(edit.origin, draft.origin),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=(
+            f'allow it    [grants]  {owner} = ["{grant}"]',
+            f'or drop it  [packs]   disable = ["{owner}"]',
+        ),
+    )
+
+
+def final(edit: Any, draft: Draft, verb: str) -> Problem:
+    """Somebody wants to change a step that is final."""
+    owner = edit.origin.pack
+    return Problem(
+        code="final-step",
+        message=f"{edit.origin} wants to {verb} {draft.entry.name} of {draft.origin}, "
+        "which is final: nobody removes, replaces or wraps it",
+        origins=(edit.origin, draft.origin),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+    )
+
+
+def twice(edit: Replacement, earlier: Replacement, name: str) -> Problem:
+    """Two packs replace one step."""
+    packs = sorted({edit.origin.pack or "", earlier.origin.pack or ""} - {""})
+    return Problem(
+        code="replaced-twice",
+        message=f"{earlier.origin} and {edit.origin} both replace {name}",
+        origins=(earlier.origin, edit.origin),
+        details=tuple(each.place for each in (earlier.origin, edit.origin) if each.place),
+        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
+    )
+
+
+def replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
+    """One pack replaces a step that another removes."""
+    packs = sorted({edit.origin.pack or "", replacement.origin.pack or ""} - {""})
+    return Problem(
+        code="replaced-and-removed",
+        message=f"{replacement.origin} replaces {edit.name}, and {edit.origin} removes it",
+        origins=(replacement.origin, edit.origin),
+        details=tuple(each.place for each in (replacement.origin, edit.origin) if each.place),
+        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
+    )
+
+
+def no_layer(edit: Wrapping, layer: object) -> Problem:
+    """What should make a layer made something else, or raised."""
+    raised = isinstance(layer, Exception)
+    what = f"raised {layer!r}" if raised else f"made {layer!r}, which is not a StepWrapper"
+    return Problem(
+        code="invalid-layer",
+        message=f"{edit.origin} wraps {edit.name}: its wrapper {what}",
+        origins=(edit.origin,),
+        details=(edit.origin.place,) if edit.origin.place else (),
+    )
+
+
+def other_step(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
+    """A hook wrapped another step than the one it was asked about."""
+    return Problem(
+        code="foreign-layer",
+        message=f"{edit.origin} answered for {edit.name} with a {type(layer).__name__} around "
+        "another step",
+        origins=(edit.origin,),
+        ways_out=("return a wrapper made around the step that the hook was asked about",),
+    )

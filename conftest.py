@@ -198,7 +198,7 @@ def same_output() -> Callable[[str, str], bool]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Keep the examples of one document, and the tests of one file, in one process and in order."""
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - xdist may be absent
 
     return LoadFileScheduling(config, log)
 

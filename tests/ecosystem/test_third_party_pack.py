@@ -38,18 +38,14 @@ def test_it_is_listed(environment) -> None:
     assert sorted(greet["steps"]) == ["greet_guests", "write_greeting"]
     assert greet["commands"] == ["hello"]
     table = environment.handrail("packs").stdout
-    assert re.search(r"^acme-greet +0\.1\.0 +greet +2 +hello +on +installed$", table, re.MULTILINE)
+    assert re.search(r"(?m)^acme-greet +0\.1\.0 +greet +2 +hello +on +installed$", table)
 
 
 def test_its_action_and_steps_are_listed_with_what_they_do(environment) -> None:
     actions = environment.handrail("actions").stdout
-    assert re.search(
-        r"^greet +acme-greet +0\.1\.0 +Greet somebody by name +on$", actions, re.MULTILINE
-    )
+    assert re.search(r"(?m)^greet +acme-greet +0\.1\.0 +Greet somebody by name +on$", actions)
     steps = environment.handrail("steps").stdout
-    assert re.search(
-        r"^write_greeting +acme-greet +0\.1\.0 +Write the greeting", steps, re.MULTILINE
-    )
+    assert re.search(r"(?m)^write_greeting +acme-greet +0\.1\.0 +Write the greeting", steps)
 
 
 def test_its_action_is_planned_and_run(environment) -> None:
@@ -76,9 +72,7 @@ def test_a_dry_run_writes_nothing(environment) -> None:
 def test_its_command_runs(environment) -> None:
     done = environment.handrail("hello", "Ada")
     assert (done.returncode, done.stdout) == (ExitCode.DONE, "Hello, Ada!\n")
-    assert re.search(
-        r"^ +hello +from acme-greet 0\.1\.0$", environment.handrail().stdout, re.MULTILINE
-    )
+    assert re.search(r"(?m)^ +hello +from acme-greet 0\.1\.0$", environment.handrail().stdout)
 
 
 def test_it_shapes_a_workflow_of_somebody_else(environment, party: str) -> None:
@@ -121,7 +115,7 @@ def test_the_project_can_switch_it_off(environment) -> None:
         table = environment.handrail("packs").stdout
     finally:
         file.unlink()
-    assert re.search(r"^acme-greet .* off +handrail\.toml:2  packs\.disable$", table, re.MULTILINE)
+    assert re.search(r"(?m)^acme-greet .* off +handrail\.toml:2  packs\.disable$", table)
 
 
 def test_it_is_gone_once_it_is_uninstalled(environment, party: str) -> None:

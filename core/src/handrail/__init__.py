@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from handrail.wrapper import Sleep as Sleep
     from handrail.wrapper import StepWrapper as StepWrapper
     from handrail.wrapper import Undo as Undo
+    from handrail.wrapper import forwards as forwards
 
 __all__ = [
     "ActionContext",
@@ -71,6 +72,7 @@ __all__ = [
     "Undo",
     "Workflow",
     "action",
+    "forwards",
     "hookimpl",
     "step",
 ]
@@ -87,7 +89,7 @@ _HOMES = {
     "registry": ("StepRegistry",),
     "steps": ("BaseStep", "StepResult", "step"),
     "workflow": ("Workflow", "action"),
-    "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo"),
+    "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),
 }
 
 if not TYPE_CHECKING:

@@ -64,8 +64,12 @@ if not TYPE_CHECKING:
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 
 
-def _forwards(method: Forward) -> Forward:
-    """Mark a method that only passes on to the wrapped step, so that plans can see through it."""
+def forwards(method: Forward) -> Forward:
+    """Mark a wrapper's method that does nothing of its own without the wrapped step's.
+
+    A wrapper that logs before it passes a `rollback` on is marked like this: where the wrapped step
+    has no undo, the plan says so.
+    """
     method.__handrail_forwards__ = True  # type: ignore[attr-defined]
     return method
 
@@ -110,27 +114,27 @@ class StepWrapper(BaseStep[C]):
         """Run the layer by hand, outside a plan; a plan drives `around` itself."""
         return _driver()(self, context)
 
-    @_forwards
+    @forwards
     def can_skip(self, context: C) -> bool | Awaitable[bool]:
         """Ask the wrapped step."""
         return self.wrapped.can_skip(context)
 
-    @_forwards
+    @forwards
     def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
         """Undo the wrapped step."""
         return self.wrapped.rollback(context, result)
 
-    @_forwards
+    @forwards
     def resume(self, context: C, result: StepResult) -> StepResult | Awaitable[StepResult]:
         """Let the wrapped step go on."""
         return self.wrapped.resume(context, result)
 
-    @_forwards
+    @forwards
     def restore(self, context: C, result: StepResult) -> None:
         """Let the wrapped step rebuild what it needs."""
         self.wrapped.restore(context, result)
 
-    @_forwards
+    @forwards
     def preview(self, context: C) -> str | Iterable[str] | None:
         """Return the preview of the wrapped step."""
         return self.wrapped.preview(context)

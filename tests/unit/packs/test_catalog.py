@@ -158,7 +158,11 @@ def test_failed_import(garden, monkeypatch, case):
     if case in ("raises", "misses a module", "leaves"):
         assert error.value.origin.place == "acme_scan/steps.py:2"
     (problem,) = error.value.problems
-    for way in ("pip install --upgrade acme-scan", "--no-pack acme-scan", "pip uninstall acme-scan"):
+    for way in (
+        "pip install --upgrade acme-scan",
+        "--no-pack acme-scan",
+        "pip uninstall acme-scan",
+    ):
         assert any(way in each for each in problem.ways_out)
 
 

@@ -243,7 +243,10 @@ INFOS = {
     "a string": ("PackInfo(after='acme')", "after is 'acme'; it has to be a list of packs"),
     "numbers": ("PackInfo(requires=[1])", "requires is [1]; it has to be a list of packs"),
     "no list": ("PackInfo(before=1)", "before is 1; it has to be a list of packs"),
-    "a newer core": ("PackInfo(hook_api=99)", "is written for hooks of level 99, and this core has"),
+    "a newer core": (
+        "PackInfo(hook_api=99)",
+        "is written for hooks of level 99, and this core has",
+    ),
     "an error": ("1 / 0", "the hook pack_info of acme-x raised ZeroDivisionError"),
 }
 

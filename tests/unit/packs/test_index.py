@@ -100,7 +100,9 @@ DAMAGE = {
         "handrail.steps scan_files is 'a b', not module:object",
     ),
     "a module never was": (
-        lambda plant: plant.entry_points.write_text("[handrail.steps]\nscan_files = acme_scan.x:Y\n"),
+        lambda plant: plant.entry_points.write_text(
+            "[handrail.steps]\nscan_files = acme_scan.x:Y\n"
+        ),
         "handrail.steps scan_files leads to acme_scan.x, and there is no acme_scan.x",
     ),
     "a package never was": (

@@ -133,7 +133,10 @@ def test_unknown_tables_are_warnings(choose):
         (("handrail>=9; extra == 'dev'",), None),
         (("handrail>=9; python_version < '3'",), None),
         (("handrail>=9; python_version > '3'",), "wants handrail>=9, this is 0.3.1"),
-        (("handrail>=0.3; python_version > '3'", "handrail==7.*"), "wants handrail==7.*, this is 0.3.1"),
+        (
+            ("handrail>=0.3; python_version > '3'", "handrail==7.*"),
+            "wants handrail==7.*, this is 0.3.1",
+        ),
         (("handrail-upload>=9",), None),
         (("handrail what",), None),
     ],

@@ -389,3 +389,15 @@ def test_one_packs_inserts_equal_a_plain_registry(made_here, edits):
 
     made = make_plan([Named("find"), Named("send")], [FakePack("acme-a", setup_steps=hook)])
     assert names(made) == [step.name for step in plain]
+
+
+def test_a_wrapper_that_only_forwards_does_not_make_a_step_undoable(named, plan):
+    """UNDO in a plan is about the step: a layer that only logs its rollback adds none."""
+    from handrail_utils import LoggingStep
+
+    class Undoable(named):
+        def rollback(self, context, result):
+            """Do nothing."""
+
+    made = plan([LoggingStep(named("find")), LoggingStep(Undoable("send"))], [])
+    assert [planned.undoable for planned in made.steps] == [False, True]

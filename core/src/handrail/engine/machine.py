@@ -365,7 +365,7 @@ def _undo(
 
 def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
     for position in range(first, -1, -1):
-        if run.plan.steps[position].undoable and not run.finished[position].skipped:
+        if run.plan.steps[position].reverts and not run.finished[position].skipped:
             yield position
 
 

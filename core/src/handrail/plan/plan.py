@@ -56,6 +56,7 @@ class PlannedStep:
         plain: Whether nothing but its `execute` has to be called to run it.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether it has a `rollback` of its own.
+        reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
     """
 
     name: str
@@ -71,6 +72,7 @@ class PlannedStep:
     plain: bool
     skippable: bool
     undoable: bool
+    reverts: bool
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -242,7 +244,16 @@ def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
         plain=not is_layer(step) and not overrides(step, "can_skip"),
         skippable=overrides(step, "can_skip"),
         undoable=overrides(step, "rollback"),
+        reverts=overrides(step, "rollback") or _hears_of_undo(step),
     )
+
+
+def _hears_of_undo(step: BaseStep[Any]) -> bool:
+    while isinstance(step, StepWrapper):
+        if type(step).rollback is not StepWrapper.rollback:
+            return True
+        step = step.wrapped
+    return False
 
 
 def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> Plan:

@@ -33,7 +33,7 @@ def preview_plan(plan: Plan) -> Plan:
         else:
             steps.append(planned)
             continue
-        steps.append(replace(planned, step=stand_in, plain=False, skippable=True, undoable=False))
+        steps.append(replace(planned, step=stand_in, plain=False, skippable=True, reverts=False))
     return Plan(action=plan.action, origin=plan.origin, steps=tuple(steps))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import Any, TypeVar
 
-from handrail import Around, BaseStep, BaseStepContext, Run, StepResult, StepWrapper
+from handrail import Around, BaseStep, BaseStepContext, Run, StepResult, StepWrapper, forwards
 from handrail.errors import describe
 
 C = TypeVar("C", bound=BaseStepContext, contravariant=True)
@@ -51,6 +51,7 @@ class LoggingStep(StepWrapper[C]):
         tell(context, "step_end", _ended(step, began, result))
         return result
 
+    @forwards
     def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
         tell(context, "step_rollback", {"step": self.wrapped.name})
         return self.wrapped.rollback(context, result)

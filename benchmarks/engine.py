@@ -10,9 +10,17 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from handrail import BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepRegistry, StepResult
+from handrail import (
+    BaseStep,
+    BaseStepContext,
+    Orchestrator,
+    RuntimeContext,
+    StepRegistry,
+    StepResult,
+)
 
 ROUNDS = 15
 RESULT = StepResult()
@@ -70,16 +78,14 @@ def guarded_undo(steps: list[BaseStep[BaseStepContext]]) -> None:
     for step in reversed(steps):
         try:
             step.rollback(context, RESULT)
-        except Exception:  # noqa: BLE001, PERF203, S110 - the floor of a guarded undo
+        except Exception:  # noqa: BLE001 - the floor of a guarded undo
             pass
 
 
 def run(orchestrator: Orchestrator[BaseStepContext]) -> None:
     """Execute; a failure is what the case is about."""
-    try:
+    with suppress(RuntimeError):
         orchestrator.execute()
-    except RuntimeError:
-        pass
 
 
 def cases(count: int) -> dict[str, Callable[[], None]]:

@@ -108,7 +108,7 @@ class Garden:
     def run(
         self, code: str, *, cwd: Path | None = None, timeout: float = 30, **variables: str
     ) -> str:
-        """Run `code` in a fresh interpreter that has the garden on its path; return what it prints."""
+        """Run `code` in a fresh interpreter with the garden on its path; return what it prints."""
         environment = {key: value for key, value in os.environ.items() if "HANDRAIL" not in key}
         environment |= {
             "HANDRAIL_CACHE": str(self.cache),

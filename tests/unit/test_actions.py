@@ -141,7 +141,7 @@ def test_an_action_with_steps_and_an_execute_runs_the_steps():
 
 
 def test_an_action_with_nothing_to_run_says_so():
-    """Neither steps nor an execute is an ActionError that tells what to do; it is a RuntimeError."""
+    """Neither steps nor an execute is an ActionError, a RuntimeError, that tells what to do."""
 
     class Empty(BaseAction):
         pass

@@ -119,8 +119,7 @@ def handrail(
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "import sys; from handrail.cli import main; sys.exit(main())"]
-            + list(arguments),
+            [sys.executable, "-m", "handrail", *arguments],
             cwd=folder,
             env={**environment, **variables},
             capture_output=True,

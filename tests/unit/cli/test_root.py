@@ -82,7 +82,7 @@ def test_config_tells_where_each_value_is_from(handrail, folder):
 
 
 def test_broken_settings_stop_a_run_but_no_listing(handrail, folder):
-    """A misspelt setting is told with file, line and near names; `packs` goes on, `run` does not."""
+    """A misspelt setting is told with file and line; `packs` goes on, `run` does not."""
     (folder / "handrail.toml").write_text("\n[pakcs]\ndisable = []\n")
     listing = handrail("packs")
     assert listing.returncode == 0

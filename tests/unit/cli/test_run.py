@@ -162,6 +162,7 @@ def test_a_module_can_be_named_too(handrail):
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
+        ("sub/flows.py:nightli", 2, "did you mean nightly?"),
         ("in", 2, "there is no action 'in'"),
         ("./in", 2, "is a directory"),
         ("flow.py:nightly", 2, "did you mean flows.py?"),
@@ -177,6 +178,8 @@ def test_a_module_can_be_named_too(handrail):
 )
 def test_a_name_that_leads_nowhere_says_why(handrail, folder, name, code, message):
     """Each wrong name ends with one message, the way out, and exit code 2."""
+    (folder / "sub").mkdir()
+    (folder / "sub" / "flows.py").write_text((folder / "flows.py").read_text())
     (folder / "broken.py").write_text("import os\nimport nonsense_module\n")
     (folder / "syntax.py").write_text("def (:\n")
     done = handrail("run", name)
@@ -201,8 +204,7 @@ def test_plan_shows_every_step_and_who_put_it_there(handrail):
 def test_a_signal_undoes_the_run_and_ends_with_130(folder, environment, number):
     """Ctrl-C, SIGTERM and SIGHUP stop the step, undo what was done, and end with 130."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from handrail.cli import main; sys.exit(main())"]
-        + ["run", "flows.py:waiting"],
+        [sys.executable, "-m", "handrail", "run", "flows.py:waiting"],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -222,9 +224,8 @@ def test_a_signal_undoes_the_run_and_ends_with_130(folder, environment, number):
 
 def test_a_reader_that_leaves_is_no_error(folder, environment):
     """A closed pipe ends the command quietly."""
-    line = f'"{sys.executable}" -c "import sys; from handrail.cli import main; sys.exit(main())" '
     done = subprocess.run(
-        line + "run flows.py:nightly in --json | head -1",
+        f'"{sys.executable}" -m handrail run flows.py:nightly in --json | head -1',
         shell=True,
         cwd=folder,
         env=environment,

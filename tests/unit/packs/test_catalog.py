@@ -67,7 +67,7 @@ def test_name_of_another_kind():
 
 def test_unknown_in_a_known_pack():
     """A pack that is installed and lacks the name lists what it has."""
-    with pytest.raises(NotFoundError, match="acme-scan 1.4.0 has no step 'scan_file'") as error:
+    with pytest.raises(NotFoundError, match=r"acme-scan 1\.4\.0 has no step 'scan_file'") as error:
         Catalog([UPLOAD, SCAN]).find("steps", "acme-scan:scan_file")
     assert "did you mean scan_files?" in ways(error)
     assert "its steps: scan_files" in ways(error)
@@ -150,20 +150,15 @@ def test_failed_import(garden, monkeypatch, case):
     source, text, cause = FAILURES[case]
     garden.plant(modules={"acme_scan/__init__.py": "", "acme_scan/steps.py": f"\n{source}\n"})
     monkeypatch.syspath_prepend(garden.site)
-    with pytest.raises(PackError, match="acme-scan 1.4.0: step") as error:
+    with pytest.raises(PackError, match=r"acme-scan 1\.4\.0: step") as error:
         Catalog(read_index(garden.path, cache=None)).load("steps", "scan_files")
     assert text in error.value.message
     assert isinstance(error.value.__cause__, cause)
     assert error.value.origin.pack == "acme-scan"
     if case in ("raises", "misses a module", "leaves"):
         assert error.value.origin.place == "acme_scan/steps.py:2"
-    (problem,) = error.value.problems
-    for way in (
-        "pip install --upgrade acme-scan",
-        "--no-pack acme-scan",
-        "pip uninstall acme-scan",
-    ):
-        assert any(way in each for each in problem.ways_out)
+    for way in ("pip install --upgrade acme-scan", "--no-pack acme-scan"):
+        assert way in ways(error)
 
 
 def test_interrupted_import(garden, monkeypatch):

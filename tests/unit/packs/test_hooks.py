@@ -131,7 +131,7 @@ def test_all_mistakes_at_once():
 
 
 def test_what_is_allowed():
-    """Fewer arguments, keyword-only ones, another function name, an optional unknown hook, helpers."""
+    """Fewer arguments, another function name, an optional unknown hook and helpers are fine."""
     pack = load_inline(
         module(
             """

@@ -163,7 +163,7 @@ def test_two_versions_in_one_folder_are_broken(garden):
 
 
 def test_leftover_of_an_upgrade_is_only_reported(garden):
-    """Of two versions in one folder, the one that is whole counts; the other is a problem to tell."""
+    """Of two versions in one folder, the one that is whole counts, and the other is told."""
     old = garden.plant(version="1.3.0", modules={"acme_scan/old.py": ""})
     old.modules[0].unlink()
     garden.plant(version="1.4.0")
@@ -334,12 +334,12 @@ def test_editable_install_is_noticed(garden, tmp_path):
     """A folder that a `.pth` file adds to the path is a new path, and gets its own index."""
     source = tmp_path / "src"
     garden.plant(site=source)
-    code = """
-        import site, sys
-        site.addsitedir(sys.argv[1] if len(sys.argv) > 1 else %r)
+    code = f"""
+        import site
+        site.addsitedir({str(garden.site)!r})
         from handrail.packs.index import read_index
         print([record.id for record in read_index() if record.id.startswith("acme")])
-    """ % str(garden.site)
+    """
     assert garden.run(code) == "[]\n"
     (garden.site / "acme.pth").write_text(f"{source}\n")
     assert garden.run(code) == "['acme-scan']\n"

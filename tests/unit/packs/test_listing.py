@@ -58,7 +58,7 @@ def hostile(garden):
 
 
 def test_hostile_packs_are_listed(hostile):
-    """Packs that kill or stall whoever imports them, or are damaged, are listed with their state."""
+    """Packs that kill or stall whoever imports them, or are damaged, are listed as they are."""
     start = time.monotonic()
     found = listing(hostile)
     assert time.monotonic() - start < 20

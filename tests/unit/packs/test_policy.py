@@ -96,7 +96,9 @@ def test_unknown_name_to_disable_is_a_warning(choose):
     assert decision.errors == ()
     first, second = sorted(decision.warnings, key=lambda problem: problem.message)
     assert first.message == "--no-pack: no installed pack is called zzz"
-    assert second.message == "handrail.toml:2: no installed pack is called acme-scam"
+    assert second.message == (
+        "handrail.toml:2  packs.disable: no installed pack is called acme-scam"
+    )
     assert second.ways_out == ("did you mean acme-scan?",)
     assert (second.origins[0].file, second.origins[0].line) == ("handrail.toml", 2)
 

@@ -35,9 +35,11 @@ class Named(BaseStep):
 class FakePack:
     """A pack whose hooks are given as functions."""
 
-    def __init__(self, id: str, info: PackInfo | None = None, **hooks: Callable[..., Any]) -> None:
-        self.id = id
-        self.origin = Origin(pack=id, version="1.0")
+    def __init__(
+        self, name: str, info: PackInfo | None = None, **hooks: Callable[..., Any]
+    ) -> None:
+        self.id = name
+        self.origin = Origin(pack=name, version="1.0")
         self.info = info or PackInfo()
         self.hooks = hooks
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail import PlanError, StepRegistry, StepWrapper
+from handrail import PlanError, StepRegistry, StepWrapper, forwards
 
 
 def names(plan):
@@ -333,7 +333,7 @@ def test_packs_are_ordered_by_what_they_say_of_each_other(named, pack, plan):
 @given(data=st.data())
 def test_any_order_of_packs_gives_the_same_plan(made_here, data):
     """Load order changes neither the plan nor its fingerprint, for any set of inserting packs."""
-    Named, FakePack, make_plan = made_here
+    named, fake_pack, make_plan = made_here
     count = data.draw(st.integers(1, 5))
     anchors = ["find", "send", *(f"s{number}" for number in range(count))]
     edits = [
@@ -346,15 +346,15 @@ def test_any_order_of_packs_gives_the_same_plan(made_here, data):
         for number, (side, anchor) in enumerate(edits):
 
             def hook(registry, number=number, side=side, anchor=anchor):
-                getattr(registry, f"insert_{side}")(anchor, Named(f"s{number}"))
+                getattr(registry, f"insert_{side}")(anchor, named(f"s{number}"))
 
-            made.append(FakePack(f"acme-{number}", setup_steps=hook))
+            made.append(fake_pack(f"acme-{number}", setup_steps=hook))
         return made
 
     def outcome(order):
         listed = packs()
         try:
-            made = make_plan([Named("find"), Named("send")], [listed[place] for place in order])
+            made = make_plan([named("find"), named("send")], [listed[place] for place in order])
         except PlanError as error:
             return sorted(problem.message for problem in error.problems)
         return made.fingerprint, names(made)
@@ -371,29 +371,33 @@ def test_any_order_of_packs_gives_the_same_plan(made_here, data):
 )
 def test_one_packs_inserts_equal_a_plain_registry(made_here, edits):
     """For the inserts of a single pack the plan has the order that a plain registry has."""
-    Named, FakePack, make_plan = made_here
+    named, fake_pack, make_plan = made_here
     plain = StepRegistry()
     for name in ("find", "send"):
-        plain.register(Named(name))
+        plain.register(named(name))
     known = ["find", "send"]
     calls = []
     for number, (side, place) in enumerate(edits):
         anchor, name = known[place % len(known)], f"s{number}"
-        getattr(plain, f"insert_{side}")(anchor, Named(name))
+        getattr(plain, f"insert_{side}")(anchor, named(name))
         calls.append((side, anchor, name))
         known.append(name)
 
     def hook(registry):
         for side, anchor, name in calls:
-            getattr(registry, f"insert_{side}")(anchor, Named(name))
+            getattr(registry, f"insert_{side}")(anchor, named(name))
 
-    made = make_plan([Named("find"), Named("send")], [FakePack("acme-a", setup_steps=hook)])
+    made = make_plan([named("find"), named("send")], [fake_pack("acme-a", setup_steps=hook)])
     assert names(made) == [step.name for step in plain]
 
 
 def test_a_wrapper_that_only_forwards_does_not_make_a_step_undoable(named, plan):
     """UNDO in a plan is about the step: a layer that only logs its rollback adds none."""
-    from handrail_utils import LoggingStep
+
+    class LoggingStep(StepWrapper):
+        @forwards
+        def rollback(self, context, result):
+            return self.wrapped.rollback(context, result)
 
     class Undoable(named):
         def rollback(self, context, result):

@@ -29,14 +29,8 @@ def params_from(
     Raises:
         click.UsageError: A `-p` or the file cannot be read.
     """
-    environ = os.environ if environ is None else environ
     params: dict[str, Any] = {}
-    for secret in options.secrets:
-        variable = context.params.get(secret.option) or secret.variable
-        if variable in environ:
-            _put(params, secret.path, environ[variable])
-        elif context.params.get(secret.option):
-            raise click.UsageError(f"the variable {variable} is not set")
+    _put_secrets(params, context, options, os.environ if environ is None else environ)
     if file is not None:
         _merge(params, _read_file(file))
     for pair in pairs:
@@ -53,8 +47,24 @@ def params_from(
         if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
             continue
         value: Any = context.params[identifier]
+        if value == ():
+            continue  # click 8.1 takes an argument that stands for nothing as given.
         _put(params, path, [*value] if type(value) is tuple else value)
     return params
+
+
+def _put_secrets(
+    params: dict[str, Any],
+    context: click.Context,
+    options: ParamOptions,
+    environ: Mapping[str, str],
+) -> None:
+    for secret in options.secrets:
+        variable = context.params.get(secret.option) or secret.variable
+        if variable in environ:
+            _put(params, secret.path, environ[variable])
+        elif context.params.get(secret.option):
+            raise click.UsageError(f"the variable {variable} is not set")
 
 
 def _put(params: dict[str, Any], path: PathOf, value: Any) -> None:

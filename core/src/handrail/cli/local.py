@@ -46,9 +46,10 @@ def find_target(session: Session, name: str) -> Target:
         PackError: The pack that has it is broken.
     """
     head, _, attribute = name.rpartition(":")
-    path = name if not head or _looks_like_file(name) else head
-    if _looks_like_file(path):
-        return _from_module(name, _import_file(path), "" if path == name else attribute, path)
+    if head and _looks_like_file(head):
+        return _from_module(name, _import_file(head), attribute, head)
+    if _looks_like_file(name):
+        return _from_module(name, _import_file(name), "", name)
     if head and session.packs.catalog.has_pack(head):
         return _installed(session, name)
     if head:

@@ -101,14 +101,14 @@ class InstalledPacks:
             for problem in record.problems
         ]
         for error in self._load()[1]:
-            problems += error.problems
+            problems += _problems_of(error)
         for record in self.records:
             if record.is_used:
                 for entry in (*record.actions, *record.steps, *record.commands):
                     try:
                         import_target(record, entry)
                     except PackError as error:
-                        problems += error.problems
+                        problems += _problems_of(error)
         return tuple(dict.fromkeys(problems))
 
     def observers(self) -> list[Observer]:
@@ -248,15 +248,27 @@ def _is(record: PackRecord) -> str:
 
 
 def _joined(errors: Sequence[PackError | SettingsError]) -> PackError | SettingsError:
-    """Return one error for several: that of a pack when there is one, else of the settings."""
-    if len(errors) == 1:
-        return errors[0]
-    problems = [problem for error in errors for problem in error.problems]
+    """Return one error for all: that of a pack when there is one, else of the settings."""
+    problems = [problem for error in errors for problem in _problems_of(error)]
     broken = [error for error in errors if isinstance(error, PackError)]
     if not broken:
-        return settings_error(tuple(problems))
-    joined = PackError(
-        f"{len(errors)} packs cannot be used; nothing was planned", problems=problems
-    )
-    joined.__cause__ = broken[0].__cause__ or broken[0]
+        return settings_error(problems)
+    count = "1 pack" if len(broken) == 1 else f"{len(broken)} packs"
+    joined = PackError(f"{count} cannot be used; nothing was planned", problems=problems)
+    joined.__cause__ = next((error.__cause__ for error in broken if error.__cause__), None)
     return joined
+
+
+def _problems_of(error: PackError | SettingsError) -> tuple[Problem, ...]:
+    if error.problems:
+        return error.problems
+    place = error.origin.place if error.origin else ""
+    return (
+        Problem(
+            code=error.code,
+            message=error.message,
+            origins=(error.origin,) if error.origin else (),
+            details=(place,) if place else (),
+            ways_out=error.ways_out,
+        ),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import PackError, Problem, describe
+from handrail.errors import PackError, describe
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook
 from handrail.packs.record import ways_out
@@ -59,13 +59,13 @@ class LoadedPack:
 
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
     """Return the error that says that a hook of `pack` raised `error`."""
-    origin = hook.origin(pack)
-    message = f"the hook {hook.name} of {pack} raised {type(error).__name__}: {describe(error)}"
-    problem = Problem(
-        code="hook-failed",
-        message=message,
-        origins=(origin,),
-        details=(origin.place,) if origin.place else (),
-        ways_out=ways_out(pack.pack) if pack.pack and pack.version else (),
+    return PackError(
+        f"the hook {hook.name} of {pack} raised {type(error).__name__}: {describe(error)}",
+        origin=hook.origin(pack),
+        ways_out=ways_out_of(pack),
     )
-    return PackError(message, problems=(problem,), origin=origin)
+
+
+def ways_out_of(pack: Origin) -> tuple[str, ...]:
+    """Return how to get past `pack`; nothing for one that is only an object in a test."""
+    return ways_out(pack.pack) if pack.pack and pack.version else ()

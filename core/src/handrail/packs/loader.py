@@ -16,9 +16,9 @@ from handrail.errors import PackError, Problem, describe
 from handrail.hookspecs import HOOK_API, PackInfo
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook, Mistake, read_hooks
-from handrail.packs.loaded import LoadedPack, hook_error
+from handrail.packs.loaded import LoadedPack, hook_error, ways_out_of
 from handrail.packs.manager import new_manager, register
-from handrail.packs.record import EntryPoint, PackRecord, ways_out
+from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.tables import Table, validated
 from handrail.settings.names import normalised
 
@@ -43,7 +43,7 @@ def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
             f"{type(error).__name__}: {describe(error)}"
         )
         origin = replace(_place(error, entry_point), pack=record.id, version=record.version)
-        raise _pack_error(message, origin, code="import-failed") from error
+        raise _pack_error(message, origin) from error
     return found
 
 
@@ -130,7 +130,7 @@ def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Orig
         register(manager, plugin, name)
     except (pluggy.PluginValidationError, ValueError) as error:
         message = f"{origin}: its hooks are not usable: {describe(error)}"
-        raise _pack_error(message, origin, code="bad-hook") from error
+        raise _pack_error(message, origin) from error
 
 
 def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
@@ -147,7 +147,7 @@ def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
     ]
     # Once for all of them: it is one pack that has to be upgraded or left out.
     last = problems[-1]
-    problems[-1] = replace(last, ways_out=(*last.ways_out, *_ways_out(origin)))
+    problems[-1] = replace(last, ways_out=(*last.ways_out, *ways_out_of(origin)))
     count = "1 wrong hook" if len(problems) == 1 else f"{len(problems)} wrong hooks"
     return PackError(f"{origin} has {count}", problems=problems, origin=problems[0].origins[0])
 
@@ -163,14 +163,14 @@ def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     place = hook.origin(origin)
     if not isinstance(info, PackInfo):
         message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
-        raise _pack_error(message, place, code="bad-hook")
+        raise _pack_error(message, place)
     if info.hook_api > HOOK_API:
         message = (
             f"{origin} is written for hooks of level {info.hook_api}, "
             f"and this core has level {HOOK_API}"
         )
         upgrade = "upgrade the core:  pip install --upgrade handrail"
-        raise _pack_error(message, place, upgrade, code="pack-incompatible")
+        raise _pack_error(message, place, upgrade)
     return replace(
         info,
         after=_names(info.after, "after", origin, place),
@@ -186,7 +186,7 @@ def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[st
         names = list(cast("Iterable[str]", value))
     if (value and not names) or not all(isinstance(each, str) for each in names):
         message = f"pack_info of {origin}: {field} is {value!r}; it has to be a list of packs"
-        raise _pack_error(message, place, f'{field}=["acme-scan"]', code="bad-hook")
+        raise _pack_error(message, place, f'{field}=["acme-scan"]')
     return tuple(normalised(each) for each in names)
 
 
@@ -205,18 +205,5 @@ def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
     return Origin(module=entry_point.module)
 
 
-def _pack_error(message: str, origin: Origin, *ways: str, code: str) -> PackError:
-    out = (*ways, *_ways_out(origin))
-    problem = Problem(
-        code=code,
-        message=message,
-        origins=(origin,),
-        details=(origin.place,) if origin.place else (),
-        ways_out=out,
-    )
-    return PackError(message, problems=(problem,), origin=origin)
-
-
-def _ways_out(origin: Origin) -> tuple[str, ...]:
-    # Nothing can be upgraded or switched off that is only an object in a test.
-    return ways_out(origin.pack) if origin.pack and origin.version else ()
+def _pack_error(message: str, origin: Origin, *ways: str) -> PackError:
+    return PackError(message, origin=origin, ways_out=(*ways, *ways_out_of(origin)))

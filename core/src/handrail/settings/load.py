@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from handrail.errors import Problem, SettingsError
@@ -28,11 +28,10 @@ def load_settings(start: Path, environ: Mapping[str, str], flags: Flags | None =
     return settings
 
 
-def settings_error(problems: tuple[Problem, ...]) -> SettingsError:
+def settings_error(problems: Sequence[Problem]) -> SettingsError:
     """Return the error that tells about `problems`."""
-    if len(problems) == 1:
-        return SettingsError(problems[0].message, problems=problems)
-    return SettingsError(f"{len(problems)} settings cannot be used", problems=problems)
+    count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+    return SettingsError(f"{count} cannot be used", problems=problems)
 
 
 def read_settings(

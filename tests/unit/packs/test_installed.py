@@ -1,0 +1,384 @@
+"""The packs that planning uses: loaded once, all or none, each with its settings and origin."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from handrail import BaseStep, StepResult, action
+from handrail.errors import ExitCode, PackError, PlanError, SettingsError
+from handrail.events import ProgressChanged
+from handrail.hookspecs import hookimpl
+from handrail.packs.index import read_index
+from handrail.packs.installed import InstalledPacks, given, installed
+from handrail.packs.loader import load_inline
+from handrail.settings.load import read_settings
+from handrail.settings.values import Flags
+
+HOOKS = """
+    from handrail import hookimpl
+
+    @hookimpl
+    def setup_steps(action, registry, settings):
+        return settings
+"""
+MODEL = """
+    from pydantic import BaseModel, SecretStr
+    from handrail import PackInfo, hookimpl
+
+    class Scan(BaseModel):
+        level: int = 1
+        hosts: list[str] = []
+
+    @hookimpl
+    def pack_info():
+        return PackInfo(settings=Scan)
+
+    @hookimpl
+    def setup_steps(action, registry, settings):
+        return settings
+"""
+
+
+@pytest.fixture
+def packs(garden, monkeypatch):
+    """A function that returns the planted packs under the project file and flags given."""
+    monkeypatch.syspath_prepend(garden.site)
+
+    def found(toml="", **flags):
+        (garden.project / "handrail.toml").write_text(toml)
+        settings, problems = read_settings(garden.project, {}, Flags(**flags))
+        return InstalledPacks(settings, read_index(garden.path, cache=None), problems)
+
+    return found
+
+
+def plant_hooks(garden, name="acme-scan", source=HOOKS):
+    package = name.replace("-", "_")
+    return garden.plant(
+        name,
+        points={"packs": {package: f"{package}.hooks"}},
+        modules={f"{package}/__init__.py": "", f"{package}/hooks.py": source},
+    )
+
+
+def test_contributors_are_loaded_once(garden, packs):
+    """Packs with hooks that are on are loaded, sorted by id, once; others are not."""
+    for name in ("acme-z", "acme-a", "acme-off"):
+        plant_hooks(garden, name)
+    garden.plant("acme-steps")
+    found = packs(no_packs=("acme-off",))
+    first = found.contributors()
+    assert [pack.id for pack in first] == ["acme-a", "acme-z"]
+    assert found.contributors() is first
+    assert "acme_off" not in sys.modules
+    assert "acme_steps" not in sys.modules
+    assert str(first[0].origin) == "acme-a 1.4.0"
+    assert first[0].locate("setup_steps").place == "acme_a/hooks.py:4"
+
+
+def test_hooks_in_two_modules(garden, packs):
+    """A pack may have several modules of hooks, but each hook once."""
+    plant = garden.plant(
+        points={"packs": {"one": "acme_scan.one", "two": "acme_scan.two:hooks"}},
+        modules={
+            "acme_scan/__init__.py": "",
+            "acme_scan/one.py": HOOKS,
+            "acme_scan/two.py": """
+                from handrail import hookimpl
+
+                class Hooks:
+                    @hookimpl
+                    def insert_before(self, step):
+                        return None
+
+                hooks = Hooks()
+            """,
+        },
+    )
+    (pack,) = packs().contributors()
+    assert set(pack.hooks) == {"setup_steps", "insert_before"}
+    plant.entry_points.write_text("[handrail.packs]\na = acme_scan.one\nb = acme_scan.one\n")
+    with pytest.raises(PackError) as error:
+        packs().contributors()
+    assert "two modules of the pack have the hook setup_steps" in str(error.value.__notes__)
+
+
+def test_any_unusable_pack_stops_planning(garden, packs):
+    """Broken, incompatible and failing packs are all named at once, with exit code 4."""
+    plant_hooks(garden, "acme-fine")
+    plant_hooks(garden, "acme-raises", "1 / 0")
+    plant_hooks(garden, "acme-wrong", "from handrail import hookimpl\n@hookimpl\ndef zzz(): ...")
+    garden.plant("acme-new", requires=["handrail>=99"])
+    garden.plant("acme-half").modules[0].unlink()
+    found = packs()
+    with pytest.raises(PackError, match="4 packs cannot be used") as error:
+        found.contributors()
+    assert error.value.exit_code is ExitCode.PACK
+    assert [problem.code for problem in error.value.problems] == [
+        "pack-incompatible",
+        "files-gone",
+        "pack-broken",
+        "bad-hook",
+    ]
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
+    off = packs(no_packs=("acme-raises", "acme-wrong", "acme-new", "acme-half"))
+    assert [pack.id for pack in off.contributors()] == ["acme-fine"]
+
+
+def test_one_unusable_pack_is_its_own_error(garden, packs):
+    """A single broken pack is told with its place, and its cause is that of the error."""
+    plant_hooks(garden, "acme-raises", "raise RuntimeError('no licence')")
+    with pytest.raises(PackError, match="1 pack cannot be used") as error:
+        packs().contributors()
+    assert isinstance(error.value.__cause__, RuntimeError)
+    (problem,) = error.value.problems
+    assert problem.message.startswith("acme-raises 1.4.0: hooks acme_raises (acme_raises.hooks)")
+    assert problem.message.endswith("RuntimeError: no licence")
+    assert problem.details == ("acme_raises/hooks.py:1",)
+    assert any("--no-pack acme-raises" in way for way in problem.ways_out)
+
+
+def test_broken_settings_stop_planning_only(garden, packs):
+    """Settings that cannot be used stop planning, with their line, but not the listing."""
+    plant_hooks(garden)
+    found = packs("[pakcs]\n")
+    assert [record.id for record in found.records] == ["acme-scan"]
+    assert len(found.settings_problems) == 1
+    with pytest.raises(SettingsError, match="1 setting cannot be used"):
+        found.contributors()
+
+
+def test_unknown_only_stops_planning(garden, packs):
+    """Asking for a pack that is not there stops planning rather than running without it."""
+    plant_hooks(garden)
+    found = packs(only_packs=("acme-scam",))
+    with pytest.raises(SettingsError) as error:
+        found.contributors()
+    assert "no installed pack is called acme-scam" in error.value.problems[0].message
+
+
+# Settings of packs
+
+
+@pytest.mark.parametrize("name", ["acme-scan", "Acme_Scan", "acme_scan"])
+def test_pack_settings_are_validated(garden, packs, name):
+    """A pack with a model gets an instance of it, from its table under any of its names."""
+    plant_hooks(garden, source=MODEL)
+    (pack,) = packs(f'[packs.{name}]\nlevel = 3\nhosts = ["a"]').contributors()
+    assert (pack.settings.level, pack.settings.hosts) == (3, ["a"])
+    assert pack.call("setup_steps", action=1, registry=2) is pack.settings
+    (pack,) = packs("").contributors()
+    assert pack.settings.level == 1
+
+
+def test_pack_settings_without_model(garden, packs):
+    """A pack without a model gets the plain table."""
+    plant_hooks(garden)
+    (pack,) = packs("[packs.acme-scan]\nany = [1]").contributors()
+    assert pack.settings == {"any": [1]}
+
+
+def test_wrong_pack_settings_name_their_lines(garden, packs):
+    """Each setting that does not fit the model, or is unknown, is told with file and line."""
+    plant_hooks(garden, source=MODEL)
+    toml = '[packs.acme-scan]\nlevel = "high"\nhosts = ["a",\n  3]\nlevle = 2\n'
+    with pytest.raises(SettingsError) as error:
+        packs(toml).contributors()
+    messages = [problem.message for problem in error.value.problems]
+    assert len(messages) == 3
+    assert messages[0] == "handrail.toml:5: [packs.acme-scan] there is no setting levle"
+    assert error.value.problems[0].ways_out == ("did you mean level?",)
+    assert messages[1].startswith("handrail.toml:2: [packs.acme-scan] level: ")
+    assert messages[2].startswith("handrail.toml:4: [packs.acme-scan] hosts.1: ")
+
+
+def test_missing_pack_settings_say_where(garden, packs):
+    """A setting that the model needs and the project lacks is told with the file."""
+    plant_hooks(garden, source=MODEL.replace("level: int = 1", "level: int"))
+    with pytest.raises(SettingsError) as error:
+        packs("").contributors()
+    message = error.value.problems[0].message
+    assert message == "handrail.toml: [packs.acme-scan] level: Field required"
+
+
+# What planning asks of them
+
+
+def test_grants(garden, packs):
+    """Grants are by pack id, whichever of its names the project uses."""
+    garden.plant(
+        "acme-turbo", points={"packs": {"turbo": "acme_turbo"}}, modules={"acme_turbo.py": ""}
+    )
+    found = packs('[grants]\nturbo = ["replace Handrail_Upload:upload_files", "remove a:b"]')
+    assert found.grants == {
+        "acme-turbo": frozenset({"replace handrail-upload:upload_files", "remove a:b"})
+    }
+
+
+def test_origin_of(garden, packs):
+    """A module belongs to the pack whose package it is in; one that nobody owns is just itself."""
+    garden.plant()
+    garden.plant(
+        "acme-tools-a",
+        points={"steps": {"a": "tools.a.steps:A"}},
+        modules={"tools/a/__init__.py": "", "tools/a/steps.py": ""},
+    )
+    garden.plant(
+        "acme-tools-b",
+        points={"steps": {"b": "tools.b:B"}},
+        modules={"tools/b.py": ""},
+    )
+    found = packs()
+    assert str(found.origin_of("acme_scan.deep.down")) == "acme-scan 1.4.0"
+    assert found.origin_of("tools.a.other").pack == "acme-tools-a"
+    assert found.origin_of("tools.b").pack == "acme-tools-b"
+    for module in ("tools", "tools.c", "acme", "acme_scanner", "json", ""):
+        assert found.origin_of(module).pack is None
+        assert found.origin_of(module).module == module
+    assert "acme_scan" not in sys.modules
+
+
+def test_origin_of_editable_install(garden, packs):
+    """An editable install, whose RECORD has no modules, owns what its entry points lead to."""
+    plant = garden.plant()
+    plant.record.write_text(f"acme.pth,,\n{plant.info.name}/METADATA,,\n")
+    (garden.site / "acme.pth").write_text("")
+    assert packs().origin_of("acme_scan.steps").pack == "acme-scan"
+
+
+def test_observers(garden, packs):
+    """Packs that observe get events, with their settings; one that raises names its pack."""
+    plant_hooks(
+        garden,
+        source="""
+            from handrail import hookimpl
+            seen = []
+
+            @hookimpl
+            def observe(event, settings):
+                seen.append((event, settings))
+                1 / (event.percent - 3)
+        """,
+    )
+    plant_hooks(garden, "acme-blind")
+    (observer,) = packs("[packs.acme-scan]\na = 1").observers()
+    event = ProgressChanged(percent=2)
+    observer(event)
+    assert sys.modules["acme_scan.hooks"].seen == [(event, {"a": 1})]
+    with pytest.raises(PackError, match=r"the hook observe of acme-scan 1\.4\.0 raised"):
+        observer(ProgressChanged(percent=3))
+
+
+def test_check_imports_everything(garden, packs):
+    """The thorough check also finds steps that cannot be imported, and never raises."""
+    garden.plant("acme-one", modules={"acme_one/__init__.py": "", "acme_one/steps.py": "1 / 0"})
+    plant_hooks(garden, "acme-two", MODEL)
+    garden.plant("acme-half").modules[0].unlink()
+    problems = packs("[packs.acme-two]\nlevle = 1").check()
+    assert sorted(problem.code for problem in problems) == [
+        "bad-setting",
+        "files-gone",
+        "pack-broken",
+    ]
+
+
+def test_problems_of_used_packs(garden, packs, tmp_path):
+    """What is wrong with packs that are used all the same is told apart from what stops a run."""
+    old = garden.plant(version="1.3.0", modules={"acme_scan/old.py": ""})
+    old.modules[0].unlink()
+    garden.plant()
+    garden.plant("acme-half").modules[0].unlink()
+    assert [problem.code for problem in packs().problems] == ["leftover-metadata"]
+
+
+def test_installed_reads_this_process(garden):
+    """By default everything comes from this process: its path, its folder, its variables."""
+    garden.plant()
+    (garden.project / "handrail.toml").write_text('[packs]\ndisable = ["acme-scan"]')
+    code = """
+        from handrail.packs.installed import installed
+        (record,) = [each for each in installed().records if each.id == "acme-scan"]
+        print(record.status, record.why)
+    """
+    assert garden.run(code) == "off handrail.toml:2  packs.disable\n"
+    assert garden.run(code, HANDRAIL_NO_PACKS="acme-scan") == "off HANDRAIL_NO_PACKS\n"
+
+
+def test_installed_takes_what_it_is_given(tmp_path):
+    """Folder, flags and variables can be given."""
+    found = installed(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
+    assert found.settings.project.folder == tmp_path
+    sources = [source for _, _, source in found.settings.rows()]
+    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS"]
+
+
+# Packs that are given
+
+
+class Notify(BaseStep):
+    name = "notify"
+    progress_weight = 1.0
+
+    def execute(self, context):
+        return StepResult()
+
+
+class Hooks:
+    @hookimpl
+    def setup_steps(self, action, registry):
+        registry.insert_after("work", Notify())
+
+
+class Work(Notify):
+    name = "work"
+
+
+def test_given_packs_shape_a_plan():
+    """Objects with hooks that are passed in are all that shapes a plan."""
+    workflow = action("demo", [Work()])
+    plan = workflow({}, packs=[Hooks()]).plan()
+    assert [step.name for step in plan.steps] == ["work", "notify"]
+    assert plan.steps[1].origin.pack == "hooks"
+    assert plan.steps[1].origin.line > 0
+    assert [step.name for step in workflow({}, packs=()).plan().steps] == ["work"]
+
+
+def test_given_grants():
+    """Grants can be given along, in any spelling of the pack."""
+
+    class Remover:
+        @hookimpl
+        def setup_steps(self, registry):
+            registry.unregister("notify")
+
+    class Turbo(Hooks):
+        pass
+
+    workflow = action("demo", [Work()])
+    packs = [load_inline(Turbo()), load_inline(Remover(), "acme-remover")]
+    with pytest.raises(PlanError):
+        workflow({}, packs=given(packs)).plan()
+    provider = given(packs, grants={"Acme_Remover": ["remove turbo:notify"]})
+    assert [step.name for step in workflow({}, packs=provider).plan().steps] == ["work"]
+
+
+def test_given_settings():
+    """A pack that is given can be given settings, checked by its model."""
+    from pydantic import BaseModel
+
+    from handrail.hookspecs import PackInfo
+
+    class Model(BaseModel):
+        level: int = 1
+
+    class Configured:
+        @hookimpl
+        def pack_info(self):
+            return PackInfo(settings=Model)
+
+    assert load_inline(Configured(), settings={"level": 2}).settings.level == 2
+    with pytest.raises(SettingsError) as error:
+        load_inline(Configured(), settings={"level": "x"})
+    assert error.value.problems[0].message.startswith("settings of configured: [packs.configured]")

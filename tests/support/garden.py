@@ -112,7 +112,9 @@ class Garden:
         environment = {key: value for key, value in os.environ.items() if "HANDRAIL" not in key}
         environment |= {
             "HANDRAIL_CACHE": str(self.cache),
-            "PYTHONPATH": str(self.site),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (str(self.site), os.environ.get("PYTHONPATH")))
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
             **variables,
         }

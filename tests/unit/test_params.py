@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from handrail import BaseAction, Option
 from handrail.errors import ParamsError, ParamsNeededError
@@ -145,3 +146,22 @@ def test_an_option_marker_needs_names_with_dashes(names):
     """Option("...") takes option names."""
     with pytest.raises(ValueError, match="Option takes names"):
         Option(*names)
+
+
+def test_a_secret_is_never_shown():
+    """A wrong secret is told without its value, also in what caused the error."""
+
+    class Inner(BaseModel):
+        key: SecretStr = Field(min_length=9)
+
+    class Guarded(BaseModel):
+        token: SecretStr | None = Field(None, min_length=9)
+        inner: Inner | None = None
+
+    given = {"token": "hunter2", "inner": {"key": "hunter3"}}
+    with pytest.raises(ParamsError) as error:
+        validated(Guarded, given, "guarded")
+    shown = "".join(traceback.format_exception(error.value))
+    assert "token" in shown
+    assert "inner.key" in shown
+    assert "hunter" not in shown

@@ -326,7 +326,8 @@ class PackError(HandrailError):
         self.problems = tuple(problems)
         for problem in self.problems:
             for line in (problem.message, *problem.details, *problem.ways_out):
-                self.add_note(line)
+                if line != message:
+                    self.add_note(line)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form, with the `problems` in full."""

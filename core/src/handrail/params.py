@@ -88,7 +88,9 @@ def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
     try:
         made = model.model_validate(dict(values))
     except ValidationError as error:
-        raise ParamsError(action, [*unknown, *readable(error)]) from error
+        secret = secrets_of(model)
+        cause = None if secret else error  # Its text holds the values that were given.
+        raise ParamsError(action, [*unknown, *readable(error, secret)]) from cause
     if unknown:
         raise ParamsError(action, unknown)
     return made
@@ -111,8 +113,24 @@ def unknown_fields(model: type[BaseModel], values: Mapping[str, Any]) -> list[tu
     ]
 
 
-def readable(error: ValidationError) -> list[tuple[str, str]]:
-    """Return one `(field path, message)` for each thing that `error` complains about."""
+def secrets_of(model: type[BaseModel], prefix: str = "") -> frozenset[str]:
+    """Return the dotted paths of the fields of `model` whose values must not be shown."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if hasattr(kind, "get_secret_value"):
+                found.add(path)
+            elif _is_model(kind):
+                found |= secrets_of(cast("type[BaseModel]", kind), f"{path}.")
+    return frozenset(found)
+
+
+def readable(error: ValidationError, secret: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+    """Return one `(field path, message)` for each thing that `error` complains about.
+
+    Values are shown, but for those of the `secret` paths.
+    """
     lines: list[tuple[str, str]] = []
     for each in error.errors(include_url=False, include_context=False):
         path = ".".join(str(part) for part in each["loc"])
@@ -122,7 +140,8 @@ def readable(error: ValidationError) -> list[tuple[str, str]]:
             lines.append((path, "unknown param"))
         else:
             given = each.get("input")
-            shown = "" if isinstance(given, Mapping) or given is None else f" (given: {given!r})"
+            hidden = given is None or isinstance(given, Mapping) or path in secret
+            shown = "" if hidden else f" (given: {given!r})"
             lines.append((path, f"{each['msg']}{shown}"))
     return lines
 
@@ -165,11 +184,11 @@ def partial(model: type[BaseModel], params: Mapping[str, Any], action: str) -> A
     except ValidationError as error:
         wrong = [
             entry
-            for entry, raw in zip(readable(error), error.errors(), strict=True)
+            for entry, raw in zip(readable(error, secrets_of(model)), error.errors(), strict=True)
             if raw["type"] != "missing"
         ]
         if wrong or unknown:
-            raise ParamsError(action, [*unknown, *wrong]) from error
+            raise ParamsError(action, [*unknown, *wrong]) from None
         return PartialParams(model, params, action)
     if unknown:
         raise ParamsError(action, unknown)

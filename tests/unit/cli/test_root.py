@@ -125,3 +125,11 @@ def test_the_shell_completes_commands_and_options(handrail, words, expected):
         COMP_CWORD=str(len(words.split(" ")) - 1),
     )
     assert done.stdout.split() == expected, done.stderr
+
+
+def test_a_pack_to_leave_out_that_is_not_installed_is_told(handrail):
+    """A misspelt --no-pack is a warning, in listings and in runs."""
+    for line in (["packs"], ["plan", "flows.py:nightly"], ["run", "flows.py:nightly", "in"]):
+        done = handrail(*line, "--no-pack", "acme-scna")
+        assert done.returncode == 0
+        assert "--no-pack: no installed pack is called acme-scna" in done.stderr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.output import plural, table
-from handrail.cli.session import session_of
+from handrail.cli.session import session_of, warn
 
 if TYPE_CHECKING:
     from handrail.cli.local import Target
@@ -113,6 +113,7 @@ def actions(ctx: click.Context, as_json: bool) -> None:
     Reads what is installed, and imports none of it.
     """
     session = session_of(ctx)
+    warn(session)
     rows = _rows(session)
     if as_json:
         keys = ("name", "pack", "version", "does", "status")

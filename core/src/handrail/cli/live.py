@@ -28,8 +28,9 @@ class JsonView:
 class LineView:
     """Writes a line to standard error for each step that ends; on a terminal one line moves."""
 
-    def __init__(self, console: Console, *, moving: bool) -> None:
+    def __init__(self, console: Console, head: str, *, moving: bool) -> None:
         self._console = console
+        self._head = head
         self._moving = moving
         self._width = 12
         self._steps = 0
@@ -42,6 +43,7 @@ class LineView:
         self._drawn = 0.0
         self._dirty = False
         self._undoing = False
+        self._warned = False
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             events.RunStarted: self._run_started,
             events.StepStarted: self._step_started,
@@ -77,6 +79,7 @@ class LineView:
         self._steps = len(event.steps)
         self._width = max([12, *(len(name) for name in event.steps)])
         self._started = time.monotonic()
+        self._console.note(self._head)
 
     def _step_started(self, event: events.StepStarted) -> None:
         self._step, self._began, self._within = event.step, time.monotonic(), None
@@ -120,7 +123,10 @@ class LineView:
         self._line(f"   · {event.category} {brief(event.value, limit=6)}".rstrip())
 
     def _interrupt_received(self, event: events.InterruptReceived) -> None:
-        if event.undoing:
+        if event.undoing and self._warned:
+            text = "stopping the undo; what was not undone is left behind"
+        elif event.undoing:
+            self._warned = True
             text = "the undo goes on; Ctrl-C again stops it and leaves things behind"
         else:
             text = "interrupted: undoing what was done"

@@ -40,12 +40,29 @@ class ParamOptions:
         paths: The field behind each parameter, as the way to it through nested models.
         labels: What a person calls each field: its option, or its argument.
         secrets: Fields that come from a variable.
+        arguments: `(name, help)` of each argument, for which click has no place.
     """
 
     parameters: list[click.Parameter] = field(default_factory=list[click.Parameter])
     paths: dict[str, PathOf] = field(default_factory=dict[str, PathOf])
     labels: dict[PathOf, str] = field(default_factory=dict[PathOf, str])
     secrets: list[Secret] = field(default_factory=list[Secret])
+    arguments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+class ActionCommand(click.Command):
+    """A command whose help tells about its arguments too."""
+
+    def __init__(self, *args: Any, arguments: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._arguments = list(arguments)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options."""
+        if self._arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(self._arguments)
+        super().format_options(ctx, formatter)
 
 
 def options_of(
@@ -89,6 +106,7 @@ def _add_parameter(
     if _marker(info, Argument) is not None:
         metavar = path[-1].upper()
         made.labels[path] = metavar
+        made.arguments.append((metavar, _help(info)))
         made.parameters.append(
             click.Argument(
                 [identifier],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.cli.output import plural, table
-from handrail.cli.session import Session, session_of
+from handrail.cli.session import session_of, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def packs(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         session.console.json({"packs": [to_dict(record) for record in records]})
         return
-    show_settings_problems(session)
+    warn(session)
     if not records:
         session.console.print("no packs are installed")
         session.console.print(f"searched {where()}; install one:  pip install handrail-utils")
@@ -93,12 +93,6 @@ def packs(ctx: click.Context, as_json: bool) -> None:
     session.console.print(f"{plural(len(records), 'pack')}, none imported · {where()}")
     if any(record.status in ("broken", "incompatible") for record in records):
         session.console.print("what is wrong, and what to do:  handrail doctor")
-
-
-def show_settings_problems(session: Session) -> None:
-    """Tell about settings that could not be used, without stopping."""
-    for problem in session.packs.settings_problems:
-        session.console.note(f"warning: {problem.message}")
 
 
 def where() -> str:

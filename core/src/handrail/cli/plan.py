@@ -8,8 +8,9 @@ import click
 
 from handrail.cli.actions import ActionGroup
 from handrail.cli.given import labelled, params_from
-from handrail.cli.options import options_of
+from handrail.cli.options import ActionCommand, options_of
 from handrail.cli.output import percent, plural, table
+from handrail.cli.session import warn
 from handrail.errors import ExitCode, ParamsError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def command_for(session: Session, target: Target) -> click.Command:
 
     def callback(**values: Any) -> int:
         context = click.get_current_context()
+        warn(session)
         params = params_from(context, options, file=values["params"], pairs=values["pairs"])
         try:
             action = action_class.partial(params, packs=session.packs)
@@ -53,8 +55,9 @@ def command_for(session: Session, target: Target) -> click.Command:
             session.console.print(f"{plan.action} has no steps; it runs in one piece")
         return ExitCode.DONE
 
-    return click.Command(
+    return ActionCommand(
         target.name,
+        arguments=options.arguments,
         params=[*options.parameters, *shared],
         callback=callback,
         help=f"Show the plan of {target.name}. Params may be left out.",
@@ -95,9 +98,8 @@ def plan_lines(session: Session, plan: Plan) -> list[str]:
         if planned.layers:
             stack = "(".join([layer.name for layer in planned.layers] + ["·"])
             owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
-            rows.append(
-                ("", f"└ {stack}{')' * len(planned.layers)}", "", "", owners, "outermost first", "")
-            )
+            order = "outermost first" if len(planned.layers) > 1 else "around it"
+            rows.append(("", f"└ {stack}{')' * len(planned.layers)}", "", "", owners, order, ""))
     lines = table((" #", "STEP", "SHARE", "UNDO", "FROM", "WHY HERE", ""), rows)
     lines[0] = console.style(lines[0], "dim")
     records = session.packs.records

@@ -9,6 +9,7 @@ from handrail.errors import (
     ExitCode,
     HandrailError,
     PackError,
+    ParamsError,
     PlanError,
     Problem,
     SettingsError,
@@ -49,16 +50,21 @@ def lines_of(session: Session, error: HandrailError) -> list[str]:
     """Return the lines that tell a person about `error`."""
     lines = [_headline(session, error.message)]
     cause = error.__cause__
-    if cause is not None and describe(cause) not in error.message:
+    # Params errors say everything themselves; pydantic's text would repeat it, values included.
+    told = isinstance(error, ParamsError) or cause is None or describe(cause) in error.message
+    if cause is not None and not told:
         lines.append(f"  cause   {type(cause).__name__}: {describe(cause)}")
     if error.origin is not None and error.origin.place:
         owner = f" ({error.origin})" if error.origin.pack else ""
         lines.append(f"  at      {error.origin.place}{owner}")
     problems = error.problems if isinstance(error, PlanError | PackError | SettingsError) else ()
-    for number, problem in enumerate(problems, 1):
-        lines += problem_lines(session, problem, number)
+    if len(problems) == 1 and problems[0].message in error.message:
+        lines += [f"  {line}" for line in (*problems[0].details, *problems[0].ways_out)]
+    else:
+        for number, problem in enumerate(problems, 1):
+            lines += problem_lines(session, problem, number)
     lines += [f"  {way}" for way in error.ways_out]
-    return lines
+    return list(dict.fromkeys(lines))
 
 
 def problem_lines(session: Session, problem: Problem, number: int | None = None) -> list[str]:

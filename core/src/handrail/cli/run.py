@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,12 +15,12 @@ from handrail.cli.ending import show_failure, show_interrupt
 from handrail.cli.given import labelled, params_from
 from handrail.cli.live import JsonView, LineView, brief
 from handrail.cli.local import Target
-from handrail.cli.options import ParamOptions, options_of
+from handrail.cli.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.output import plural, seconds
-from handrail.cli.session import Session, session_of
+from handrail.cli.session import Session, session_of, warn
 from handrail.cli.signals import like_interrupts
 from handrail.context import RuntimeContext
-from handrail.errors import ExitCode, ParamsError, StepFailedError
+from handrail.errors import ExitCode, ParamsError, StepFailedError, StepNotFoundError
 from handrail.origin import Origin
 from handrail.plan.preview import preview_plan
 from handrail.plan.selection import select
@@ -82,11 +83,15 @@ def command_for(session: Session, target: Target, program: str | None = None) ->
     def callback(**_values: Any) -> int:
         return _run(session, click.get_current_context(), action_class, options)
 
-    doc = (action_class.__doc__ or "").strip() if "__doc__" in action_class.__dict__ else ""
-    summary = doc.partition("\n\n")[0] or f"Run {target.name}."
+    # A workflow has no docstring of its own; the one of its params tells what they are for.
+    documented = (action_class, action_class.params_model)
+    docs = (vars(each).get("__doc__") for each in documented if each is not None)
+    doc = next((text for text in docs if text), f"Run {target.name}.")
+    summary = inspect.cleandoc(doc).partition("\n\n")[0]
     from_where = target.origin.owner
-    return click.Command(
+    return ActionCommand(
         program or target.name,
+        arguments=options.arguments,
         params=[*options.parameters, *shared],
         callback=callback,
         help=f"{summary}\n\nFrom {from_where}.",
@@ -142,6 +147,7 @@ def _run(
     options: ParamOptions,
 ) -> int:
     values = context.params
+    warn(session)
     params = params_from(context, options, file=values["params"], pairs=values["pairs"])
     runtime = RuntimeContext(logger=_Silent())
     try:
@@ -151,7 +157,10 @@ def _run(
     plan = action.plan()
     if not plan.steps and action.is_simple:
         return _run_simple(session, action, values)
-    plan = select(plan, only=values["only"], start=values["start"], skip=values["skip"])
+    try:
+        plan = select(plan, only=values["only"], start=values["start"], skip=values["skip"])
+    except StepNotFoundError as error:
+        raise click.UsageError(error.message) from error
     return _run_plan(session, action, plan, values)
 
 
@@ -179,12 +188,9 @@ def _run_plan(
     console = session.console
     as_json, quiet, dry = values["as_json"], values["quiet"], values["dry_run"]
     moving = console.err.isatty() and not as_json
-    view: Any = JsonView(console) if as_json else LineView(console, moving=moving)
-    if not as_json and not quiet:
-        mode = " · dry run, nothing is changed" if dry else ""
-        console.note(
-            f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}{mode}"
-        )
+    mode = " · dry run, nothing is changed" if dry else ""
+    head = f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}{mode}"
+    view: Any = JsonView(console) if as_json else LineView(console, head, moving=moving)
     if dry:
         plan = preview_plan(plan)
     began = time.monotonic()

@@ -51,6 +51,15 @@ class Session:
         return installed(start=Path.cwd(), no_packs=self.no_packs, only_packs=self.only_packs)
 
 
+def warn(session: Session) -> None:
+    """Tell about settings that could not be used, or that name nothing, without stopping."""
+    found = session.packs
+    label = session.console.style("warning:", "yellow", err=True)
+    for problem in (*found.settings_problems, *found.warnings):
+        hint = f" ({problem.ways_out[0]})" if problem.ways_out else ""
+        session.console.note(f"{label} {problem.message}{hint}")
+
+
 def session_of(context: click.Context) -> Session:
     """Return the session of a click context."""
     found = context.find_object(Session)

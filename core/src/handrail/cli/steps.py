@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.cli.output import plural, table
-from handrail.cli.packs import show_settings_problems, where
-from handrail.cli.session import Session, session_of
+from handrail.cli.packs import where
+from handrail.cli.session import Session, session_of, warn
 from handrail.packs.docs import describe_target
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
         listed = [_to_dict(record, entry) for record, entry in shown]
         session.console.json({"steps": listed})
         return
-    show_settings_problems(session)
+    warn(session)
     if not offered:
         session.console.print("no installed pack offers steps")
         session.console.print(f"searched {where()}; install one:  pip install handrail-utils")

@@ -146,9 +146,10 @@ def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | 
 def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> None:
     """Do not run the `always_run` step again that was being run."""
     position = run.ordinary + len(run.closed)
-    if run.current == position and doing.called and not run.asking:
-        planned = run.plan.steps[position]
-        _settle_closing(run, position, _outcome_of(planned, error, doing))
+    if run.current == position and not run.asking:
+        outcome = _outcome_of(run.plan.steps[position], error, doing)
+        if doing.called or isinstance(outcome, StepResult):
+            _settle_closing(run, position, outcome)
 
 
 def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:

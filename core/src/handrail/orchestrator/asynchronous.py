@@ -44,11 +44,11 @@ class Asynchronous:
                 command = _advance(current, None)
                 while command is not None:
                     answer = None
-                    self._called = False
                     if command is UNDO_BEGINS:
                         command = await self._undo_shielded(current)
                     else:
                         answer = await self._perform(command)
+                        self._called = False
                         command = _advance(current, answer)
                 current = None
             except BaseException as error:  # noqa: BLE001 - it came between two steps

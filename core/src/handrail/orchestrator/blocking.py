@@ -110,13 +110,12 @@ class Blocking:
                             answer = self._result(command.step, answer)
                     command = send(answer)
                 answer = None
-                self._called = False
                 if command is UNDO_BEGINS:
                     self._undo(send)
-                    command = send(None)
                 else:
                     answer = self._perform(command)
-                    command = send(answer)
+                self._called = False
+                command = send(answer)
         except StopIteration:
             return None
         except BaseException as error:  # noqa: BLE001 - it came between two steps

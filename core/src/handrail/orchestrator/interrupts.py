@@ -93,7 +93,9 @@ class Interrupts:
     def begin_undo(self) -> bool:
         """Let the next signal warn only; return what `undoing` was."""
         before, self.undoing = self.undoing, True
-        self.late = self.late or self.take()
+        pending = self.take()
+        if pending is not None:
+            self.late = pending
         return before
 
     def handle(self, signum: int, frame: FrameType | None) -> None:

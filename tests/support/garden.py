@@ -51,6 +51,14 @@ class Plant:
 class Garden:
     """A folder for packages, and a place for caches and projects beside it."""
 
+    HOOKS = """
+        from handrail import hookimpl
+
+        @hookimpl
+        def setup_steps(action, registry, settings):
+            return settings
+    """
+
     def __init__(self, folder: Path) -> None:
         self.site = folder / "site"
         self.cache = folder / "cache"
@@ -104,6 +112,18 @@ class Garden:
         rows = [f"{each},," for each in (*modules, *own, f"{package}/__pycache__/x.pyc")]
         (info / "RECORD").write_text("\n".join(rows) + "\n")
         return Plant(site=site, info=info, modules=tuple(site / file for file in modules))
+
+    def plant_hooks(self, name: str = "acme-scan", source: str | None = None) -> Plant:
+        """Install a distribution with a module of hooks, by default one that does nothing."""
+        package = name.replace("-", "_")
+        return self.plant(
+            name,
+            points={"packs": {package: f"{package}.hooks"}},
+            modules={
+                f"{package}/__init__.py": "",
+                f"{package}/hooks.py": self.HOOKS if source is None else source,
+            },
+        )
 
     def run(
         self, code: str, *, cwd: Path | None = None, timeout: float = 30, **variables: str

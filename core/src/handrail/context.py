@@ -2,178 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ContextError, RecordError
+from handrail.recording import LINK, RECORDER, Recorder, RunLink
+from handrail.runtime import RuntimeContext
 
 if TYPE_CHECKING:
     from typing import Self
 
     from handrail.steps import StepResult
-    from handrail.wrapper import Raised
 
+__all__ = ["BaseStepContext", "RuntimeContext", "link_run"]
 
-class RuntimeLogger(Protocol):
-    """Where a RuntimeContext sends what it is told."""
-
-    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Take one event with its data, and the file it is about."""
-
-    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Take a position in the work of `category`."""
-
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Take measured values of `category`."""
-
-
-class ConsoleLogger:
-    """Writes events and metrics to standard error, one line each; progress only at its end."""
-
-    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Write one event."""
-        about = f" ({file})" if file else ""
-        print(f"{event} {data}{about}", file=sys.stderr)
-
-    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Write a line once `current` has reached `total`."""
-        if current >= total:
-            print(f"{category or 'progress'} {current}/{total}", file=sys.stderr)
-
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Write the values."""
-        print(f"{category or 'metrics'} {value}", file=sys.stderr)
-
-
-class RuntimeContext:
-    """The world outside a workflow: a client, an environment and a logger.
-
-    Any object with `log`, `set_progress` and `set_metrics` will do in its place.
-
-    Args:
-        client: Whatever the steps use to reach a backend; opaque to Handrail.
-        env: Variables for the steps. Nothing of the process environment is taken by itself.
-        logger: Where log events, progress and metrics go: a `RuntimeLogger`; the console if None.
-    """
-
-    def __init__(
-        self,
-        client: Any = None,
-        env: Mapping[str, str] | None = None,
-        logger: RuntimeLogger | None = None,
-    ) -> None:
-        self.client = client
-        self.env: dict[str, str] = dict(env or {})
-        self.logger: RuntimeLogger = ConsoleLogger() if logger is None else logger
-
-    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Log one event with its data; `file` is what it is about."""
-        self.logger.log(event, data, file)
-
-    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Report a position within the work of `category`.
-
-        Raises:
-            ValueError: `total` is not above 0, or `current` lies outside 0 to `total`.
-        """
-        if not total > 0:
-            raise ValueError(f"progress total must be above 0, not {total}")
-        if not 0 <= current <= total:
-            raise ValueError(f"progress must lie between 0 and {total}, not at {current}")
-        self.logger.set_progress(current, total, category)
-
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Report measured values of `category`."""
-        self.logger.set_metrics(value, category)
-
-
-class Recorder:
-    """Rollback data that one attempt of a step has recorded so far.
-
-    Bound to its attempt: once the attempt has ended it refuses, so a thread that outlives its step
-    cannot write into the next one.
-    """
-
-    __slots__ = ("_lock", "closed", "notes", "step")
-
-    def __init__(self, step: str) -> None:
-        self.step = step
-        self.notes: dict[str, list[Any]] = {}
-        self.closed = False
-        self._lock = threading.Lock()
-
-    def record_many(self, key: str, values: Iterable[Any]) -> None:
-        """Append `values`, in one write, to the list under `key`."""
-        batch = list(values)
-        with self._lock:
-            if self.closed:
-                raise RecordError(
-                    f"rollback data '{key}' was recorded after step '{self.step}' had ended",
-                    ways_out=("record from inside the step, before each effect",),
-                )
-            self.notes.setdefault(key, []).extend(batch)
-
-    def record(self, key: str, value: Any) -> None:
-        """Append `value` to the list under `key`."""
-        self.record_many(key, (value,))
-
-    async def arecord(self, key: str, value: Any) -> None:
-        """Append `value` to the list under `key`, from a coroutine."""
-        self.record_many(key, (value,))
-
-    def close(self) -> dict[str, list[Any]]:
-        """Take no more, and return what was recorded; harmless to call again."""
-        with self._lock:
-            self.closed = True
-            return self.notes
-
-
-class RunLink(Protocol):
-    """What a context knows of the run that it takes part in."""
-
-    results: Mapping[str, StepResult]
-    outcome: str | None
-    failure: BaseException | None
-
-    @property
-    def run_id(self) -> str:
-        """Identifies the run."""
-        ...
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """Identifies the running step in this run."""
-        ...
-
-    def recorder(self) -> Recorder:
-        """Return the recorder of the running attempt."""
-        ...
-
-    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
-        """End the running attempt; return its result with what was recorded."""
-        ...
-
-    def leave_behind(self, attempt: StepResult) -> None:
-        """Keep an attempt that could not be undone."""
-
-    def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Take a position within the running step."""
-
-    def measured(self, value: Mapping[str, Any], category: str) -> None:
-        """Take measured values."""
-
-    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Take an event."""
-
-    def seal(self, reason: str) -> None:
-        """Note that the run cannot be rolled back any more."""
-
-
-_LINK = "_handrail_run"
-_RECORDER = "_handrail_recorder"
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
 
@@ -194,7 +37,7 @@ class _FromRun:
     def __get__(self, context: object | None, owner: type) -> Any:
         if context is None:
             raise AttributeError(f"{self.name} belongs to a context, not to its class")
-        link = context.__dict__.get(_LINK)
+        link = context.__dict__.get(LINK)
         return self.without_run if link is None else getattr(link, self.name)
 
 
@@ -276,11 +119,11 @@ class BaseStepContext:
         return self._recorder().arecord
 
     def _recorder(self) -> Recorder:
-        link: RunLink | None = self.__dict__.get(_LINK)
+        link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             return link.recorder()
         # A step that a unit test calls by hand may record; there is no run to undo it.
-        own: Recorder = self.__dict__.setdefault(_RECORDER, Recorder("(no run)"))
+        own: Recorder = self.__dict__.setdefault(RECORDER, Recorder("(no run)"))
         return own
 
     def seal(self, reason: str) -> None:
@@ -292,7 +135,7 @@ class BaseStepContext:
         Raises:
             RecordError: The run has not succeeded, or there is none.
         """
-        link: RunLink | None = self.__dict__.get(_LINK)
+        link: RunLink | None = self.__dict__.get(LINK)
         if link is None:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
@@ -300,7 +143,7 @@ class BaseStepContext:
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log an event with its data through the runtime context."""
         self.runtime_ctx.log(event, data, file)
-        link: RunLink | None = self.__dict__.get(_LINK)
+        link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.logged(event, data, file)
 
@@ -308,7 +151,7 @@ class BaseStepContext:
         """Report a position within the current step; `category` defaults to the step's name."""
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)
-        link: RunLink | None = self.__dict__.get(_LINK)
+        link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.progressed(current, total, category)
 
@@ -322,7 +165,7 @@ class BaseStepContext:
         if category is None:
             raise ValueError("set_metrics outside a step needs a category")
         self.runtime_ctx.set_metrics(value, category)
-        link: RunLink | None = self.__dict__.get(_LINK)
+        link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.measured(value, category)
 
@@ -344,19 +187,7 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
             f"{type(context).__qualname__} has no {missing[0]}: its __init__ does not call "
             "super().__init__(runtime_ctx)"
         )
-    context.__dict__[_LINK] = run
-
-
-def run_of(context: object) -> RunLink | None:
-    """Return the run that `context` takes part in, if any."""
-    link: RunLink | None = getattr(context, "__dict__", {}).get(_LINK)
-    return link
-
-
-def notes_without_run(context: object) -> dict[str, list[Any]]:
-    """Take what a step has recorded that was called by hand, outside a run."""
-    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(_RECORDER, None)
-    return {} if recorder is None else recorder.close()
+    context.__dict__[LINK] = run
 
 
 _checked: set[type] = set()

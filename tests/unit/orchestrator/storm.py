@@ -31,7 +31,7 @@ from handrail import (
 )
 
 
-class Alarm(Exception):
+class AlarmError(Exception):
     """What the program's own handler raises."""
 
 
@@ -123,22 +123,28 @@ def workflow(kind: int) -> StepRegistry:
     return registry
 
 
+def percent(current: int, total: int) -> None:
+    assert 0 <= current <= total
+
+
 def fire(signum: int, frame: Any) -> None:
     if frame.f_code.co_name in ("trial", "main"):
         return  # Before the run, or after it.
     if frame.f_globals["__name__"] == "_weakrefset" and mode == "sigint":
         return  # Python itself loses what is raised in there.
     name = frame.f_code.co_name
-    state["fired"] = name if frame.f_globals["__name__"] == "__main__" or name == "guarded" else "engine"
+    state["fired"] = (
+        name if frame.f_globals["__name__"] == "__main__" or name == "guarded" else "engine"
+    )
     state["stack"] = "".join(traceback.format_stack(frame, limit=4))
     if mode == "alarm":
-        raise Alarm
+        raise AlarmError
     signal.getsignal(signal.SIGINT)(signal.SIGINT, frame)
 
 
 def check(outcome: str | None, error: BaseException | None, size: int) -> str | None:
     """Return what is wrong."""
-    expected = KeyboardInterrupt if mode == "sigint" else (Alarm, StepFailedError)
+    expected = KeyboardInterrupt if mode == "sigint" else (AlarmError, StepFailedError)
     broken = isinstance(error, StepFailedError) and error.step == "broken"
     if state["fired"] and not isinstance(error, expected) and not (broken and mode == "alarm"):
         return f"lost: {error!r}"
@@ -162,7 +168,7 @@ def trial(orchestrator: Any, delay: float, size: int) -> str | None:
     try:
         signal.setitimer(signal.ITIMER_REAL, delay)
         orchestrator.execute()
-    except (KeyboardInterrupt, Alarm, StepFailedError) as raised:
+    except (KeyboardInterrupt, AlarmError, StepFailedError) as raised:
         error = raised
     signal.setitimer(signal.ITIMER_REAL, 0)
     wrong = check(context.outcome, error, size)
@@ -188,8 +194,7 @@ def main(trials: int, seed: int) -> None:
     for kind in range(4) if mode == "sigint" else (0, 2, 3):
         registry = workflow(kind)
         size = len(registry) - 1
-        percents: list[int] = []
-        callback = (lambda now, total: percents.append(now)) if kind == 3 else None
+        callback = percent if kind == 3 else None
         orchestrator = Orchestrator(registry, BaseStepContext(RuntimeContext()), callback)
         began = time.perf_counter()
         for _ in range(5):

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 import handrail.packs.snapshot
+from handrail.packs.index import read_index
+from handrail.packs.installed import InstalledPacks
+from handrail.settings.load import read_settings
+from handrail.settings.values import Flags
 
 SUPPORT = Path(__file__).parents[2] / "support" / "garden.py"
 
@@ -43,3 +47,16 @@ def settled(monkeypatch):
 def tick():
     """A function that waits until the clock of the file system has moved on."""
     return lambda: time.sleep(0.02)
+
+
+@pytest.fixture
+def packs(garden, monkeypatch):
+    """A function that returns the planted packs under the project file and flags given."""
+    monkeypatch.syspath_prepend(garden.site)
+
+    def found(toml="", **flags):
+        (garden.project / "handrail.toml").write_text(toml)
+        settings, problems = read_settings(garden.project, {}, Flags(**flags))
+        return InstalledPacks(settings, read_index(garden.path, cache=None), problems)
+
+    return found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from handrail.packs.index import read_index
-from handrail.packs.store import index_file
+from handrail.packs.snapshot import look
 
 
 def only(garden, **options):
@@ -190,6 +188,7 @@ def test_the_same_folder_twice_is_one_folder(garden, tmp_path):
     link = tmp_path / "lib64"
     link.symlink_to(garden.site, target_is_directory=True)
     path = [*garden.path, *garden.path, str(link)]
+    assert [root.path for root in look(path).roots] == garden.path
     (record,) = read_index(path, cache=None)
     assert record.problems == ()
 
@@ -234,6 +233,18 @@ def test_eggs_are_read(garden):
     assert (record.version, record.status, record.requires) == ("2.0", "on", ("handrail>=9",))
 
 
+def test_folders_that_are_eggs_are_read(garden):
+    """A folder on the path that is an egg has its metadata inside."""
+    egg = garden.site / "acme_scan-2.0-py3.11.egg"
+    info = egg / "EGG-INFO"
+    info.mkdir(parents=True)
+    (info / "PKG-INFO").write_text("Metadata-Version: 1.2\nName: acme-scan\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text("[handrail.steps]\nscan = acme_scan:Scan\n")
+    (egg / "acme_scan.py").write_text("")
+    (record,) = read_index([str(egg)], cache=None)
+    assert (record.id, record.version, record.status) == ("acme-scan", "2.0", "on")
+
+
 def test_packages_without_init_are_walked(garden):
     """A target in a package without `__init__`, shared with others, is found without importing."""
     garden.plant(
@@ -263,181 +274,3 @@ def test_strange_things_on_the_path_are_passed_over(garden):
     garden.plant()
     strange = [*garden.path, "/nowhere/at/all", "", "nul\0byte", garden.site, b"bytes"]
     assert [record.id for record in read_index(strange, cache=garden.cache)] == ["acme-scan"]
-
-
-# The kept index
-
-
-def warm(garden):
-    """Read the index twice, and return whether the second time believed the first."""
-    first = read_index(garden.path, cache=garden.cache)
-    file = index_file(garden.cache, garden.path)
-    before = file.stat().st_ino if file.exists() else None
-    assert read_index(garden.path, cache=garden.cache) == first
-    return before is not None and file.stat().st_ino == before
-
-
-def test_index_is_kept_and_believed(garden, settled):
-    """An index that fits what is installed is read, not made again."""
-    garden.plant()
-    assert warm(garden)
-
-
-def test_index_of_fresh_changes_is_not_kept(garden):
-    """Right after a change nothing is kept, since a second change might leave no trace."""
-    garden.plant()
-    read_index(garden.path, cache=garden.cache)
-    assert not index_file(garden.cache, garden.path).exists()
-
-
-CHANGES = {
-    "install": lambda garden, plant: garden.plant("acme-webp"),
-    "uninstall": lambda garden, plant: plant.uproot(),
-    "upgrade": lambda garden, plant: (plant.uproot(), garden.plant(version="1.5.0")),
-    "edit entry points": lambda garden, plant: plant.entry_points.write_text(
-        "[handrail.steps]\nother = acme_scan.steps:Other\n"
-    ),
-    "edit entry points, same size and time": lambda garden, plant: same_size(plant.entry_points),
-    "edit metadata": lambda garden, plant: plant.metadata.write_text(
-        "Metadata-Version: 2.1\nName: acme-scan\nVersion: 1.4.0\nRequires-Dist: handrail>=7\n"
-    ),
-    "lose a module": lambda garden, plant: plant.modules[1].unlink(),
-    "lose the metadata": lambda garden, plant: plant.metadata.unlink(),
-    "lose the entry points": lambda garden, plant: plant.entry_points.unlink(),
-    "half remove": lambda garden, plant: shutil.rmtree(garden.site / "acme_scan"),
-    "lock the metadata": lambda garden, plant: (plant.metadata.unlink(), plant.metadata.mkdir()),
-}
-
-
-def same_size(file):
-    """Change a file in place, and hide it from whoever looks at size and time only."""
-    found = file.stat()
-    file.write_text(file.read_text().replace("scan_files", "scan_filed"))
-    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_every_change_is_noticed(garden, settled, tick, change):
-    """After each kind of change the index tells what is installed then."""
-    plant = garden.plant()
-    garden.plant("acme-other", points={"x.y": {"a": "b"}})
-    assert warm(garden)
-    before = read_index(garden.path, cache=garden.cache)
-    tick()
-    CHANGES[change](garden, plant)
-    after = read_index(garden.path, cache=garden.cache)
-    assert after == read_index(garden.path, cache=None)
-    assert after != before
-
-
-def test_editable_install_is_noticed(garden, tmp_path):
-    """A folder that a `.pth` file adds to the path is a new path, and gets its own index."""
-    source = tmp_path / "src"
-    garden.plant(site=source)
-    code = f"""
-        import site
-        site.addsitedir({str(garden.site)!r})
-        from handrail.packs.index import read_index
-        print([record.id for record in read_index() if record.id.startswith("acme")])
-    """
-    assert garden.run(code) == "[]\n"
-    (garden.site / "acme.pth").write_text(f"{source}\n")
-    assert garden.run(code) == "['acme-scan']\n"
-
-
-def test_a_becoming_pack_is_noticed(garden, settled, tick):
-    """A distribution that gets entry points only later is listed from then on."""
-    plant = garden.plant(points={"x.y": {"a": "acme_scan.steps"}})
-    assert warm(garden)
-    assert read_index(garden.path, cache=garden.cache) == ()
-    tick()
-    plant.entry_points.write_text("[handrail.steps]\nscan = acme_scan.steps:ScanFiles\n")
-    assert len(read_index(garden.path, cache=garden.cache)) == 1
-
-
-SPOILS = {
-    "empty": lambda raw: b"",
-    "truncated": lambda raw: raw[: len(raw) // 2],
-    "one bit": lambda raw: raw[:-20] + bytes([raw[-20] ^ 1]) + raw[-19:],
-    "version": lambda raw: raw.replace(b"1.4.0", b"6.6.6"),
-    "another format": lambda raw: raw.replace(b"handrail-index 1", b"handrail-index 2"),
-    "no text": lambda raw: os.urandom(500),
-    "other JSON": lambda raw: b"[]\n{}",
-}
-
-
-@pytest.mark.parametrize("spoil", SPOILS)
-def test_damaged_index_is_made_again(garden, settled, spoil):
-    """An index that is damaged, cut off or of another format is not believed but replaced."""
-    garden.plant()
-    first = read_index(garden.path, cache=garden.cache)
-    file = index_file(garden.cache, garden.path)
-    good = file.read_bytes()
-    file.write_bytes(SPOILS[spoil](good))
-    assert read_index(garden.path, cache=garden.cache) == first
-    assert file.read_bytes() == good
-
-
-@pytest.mark.parametrize("place", ["kept.parent is a file", "kept is a folder"])
-def test_index_that_cannot_be_written_is_done_without(garden, settled, place):
-    """Where no index can be kept, the packs are listed all the same."""
-    garden.plant()
-    if "parent" in place:
-        garden.cache.write_text("")
-    else:
-        index_file(garden.cache, garden.path).mkdir(parents=True)
-    for _ in range(2):
-        assert len(read_index(garden.path, cache=garden.cache)) == 1
-
-
-def test_another_core_does_not_believe_it(garden, settled, monkeypatch):
-    """An index that another version of the core has kept is made again."""
-    garden.plant()
-    assert warm(garden)
-    file = index_file(garden.cache, garden.path)
-    before = file.read_bytes()
-    monkeypatch.setattr("handrail.__version__", "99.0")
-    read_index(garden.path, cache=garden.cache)
-    assert file.read_bytes() != before
-
-
-def test_many_at_once(garden, settled):
-    """Many readers at once, each making the index, all get the whole truth and leave no drafts."""
-    garden.plant()
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: read_index(garden.path, cache=garden.cache), range(32)))
-    assert len(set(found)) == 1
-    assert [file.name for file in garden.cache.iterdir()] == [
-        index_file(garden.cache, garden.path).name
-    ]
-
-
-def test_default_cache_follows_the_environment(garden):
-    """The index goes to HANDRAIL_CACHE, else to the user's folder for caches; empty is nowhere."""
-    from handrail.packs.store import default_folder
-
-    assert str(default_folder({"HANDRAIL_CACHE": "/a"})) == "/a"
-    assert default_folder({"HANDRAIL_CACHE": ""}) is None
-    assert str(default_folder({"XDG_CACHE_HOME": "/b"})) == "/b/handrail"
-    assert default_folder({"XDG_CACHE_HOME": "relative"}) is None
-    assert str(default_folder({})).endswith("/.cache/handrail")
-
-
-def test_other_finders_are_asked_and_nothing_is_kept(garden, monkeypatch):
-    """A finder of distributions that we do not know is asked each time, and no index is kept."""
-    import importlib_metadata
-
-    garden.plant()
-    planted = list(importlib_metadata.distributions(path=garden.path))
-
-    class Finder(importlib_metadata.DistributionFinder):
-        def find_spec(self, name, path=None, target=None):
-            return None
-
-        def find_distributions(self, context=None):
-            return iter(planted)
-
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
-    found = {record.id for record in read_index(cache=garden.cache)}
-    assert "acme-scan" in found
-    assert not garden.cache.exists()

@@ -1,4 +1,4 @@
-"""The packs that planning uses: loaded once, all or none, each with its settings and origin."""
+"""The packs that planning uses: loaded once, all or none, each with its origin."""
 
 from __future__ import annotations
 
@@ -6,67 +6,15 @@ import sys
 
 import pytest
 
-from handrail import BaseStep, StepResult, action
-from handrail.errors import ExitCode, PackError, PlanError, SettingsError
+from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
-from handrail.hookspecs import hookimpl
-from handrail.packs.index import read_index
-from handrail.packs.installed import InstalledPacks, given, installed
-from handrail.packs.loader import load_inline
-from handrail.settings.load import read_settings
-from handrail.settings.values import Flags
-
-HOOKS = """
-    from handrail import hookimpl
-
-    @hookimpl
-    def setup_steps(action, registry, settings):
-        return settings
-"""
-MODEL = """
-    from pydantic import BaseModel, SecretStr
-    from handrail import PackInfo, hookimpl
-
-    class Scan(BaseModel):
-        level: int = 1
-        hosts: list[str] = []
-
-    @hookimpl
-    def pack_info():
-        return PackInfo(settings=Scan)
-
-    @hookimpl
-    def setup_steps(action, registry, settings):
-        return settings
-"""
-
-
-@pytest.fixture
-def packs(garden, monkeypatch):
-    """A function that returns the planted packs under the project file and flags given."""
-    monkeypatch.syspath_prepend(garden.site)
-
-    def found(toml="", **flags):
-        (garden.project / "handrail.toml").write_text(toml)
-        settings, problems = read_settings(garden.project, {}, Flags(**flags))
-        return InstalledPacks(settings, read_index(garden.path, cache=None), problems)
-
-    return found
-
-
-def plant_hooks(garden, name="acme-scan", source=HOOKS):
-    package = name.replace("-", "_")
-    return garden.plant(
-        name,
-        points={"packs": {package: f"{package}.hooks"}},
-        modules={f"{package}/__init__.py": "", f"{package}/hooks.py": source},
-    )
+from handrail.packs.installed import installed
 
 
 def test_contributors_are_loaded_once(garden, packs):
     """Packs with hooks that are on are loaded, sorted by id, once; others are not."""
     for name in ("acme-z", "acme-a", "acme-off"):
-        plant_hooks(garden, name)
+        garden.plant_hooks(name)
     garden.plant("acme-steps")
     found = packs(no_packs=("acme-off",))
     first = found.contributors()
@@ -84,7 +32,7 @@ def test_hooks_in_two_modules(garden, packs):
         points={"packs": {"one": "acme_scan.one", "two": "acme_scan.two:hooks"}},
         modules={
             "acme_scan/__init__.py": "",
-            "acme_scan/one.py": HOOKS,
+            "acme_scan/one.py": garden.HOOKS,
             "acme_scan/two.py": """
                 from handrail import hookimpl
 
@@ -107,9 +55,9 @@ def test_hooks_in_two_modules(garden, packs):
 
 def test_any_unusable_pack_stops_planning(garden, packs):
     """Broken, incompatible and failing packs are all named at once, with exit code 4."""
-    plant_hooks(garden, "acme-fine")
-    plant_hooks(garden, "acme-raises", "1 / 0")
-    plant_hooks(garden, "acme-wrong", "from handrail import hookimpl\n@hookimpl\ndef zzz(): ...")
+    garden.plant_hooks("acme-fine")
+    garden.plant_hooks("acme-raises", "1 / 0")
+    garden.plant_hooks("acme-wrong", "from handrail import hookimpl\n@hookimpl\ndef zzz(): ...")
     garden.plant("acme-new", requires=["handrail>=99"])
     garden.plant("acme-half").modules[0].unlink()
     found = packs()
@@ -129,7 +77,7 @@ def test_any_unusable_pack_stops_planning(garden, packs):
 
 def test_one_unusable_pack_is_its_own_error(garden, packs):
     """A single broken pack is told with its place, and its cause is that of the error."""
-    plant_hooks(garden, "acme-raises", "raise RuntimeError('no licence')")
+    garden.plant_hooks("acme-raises", "raise RuntimeError('no licence')")
     with pytest.raises(PackError, match="1 pack cannot be used") as error:
         packs().contributors()
     assert isinstance(error.value.__cause__, RuntimeError)
@@ -140,9 +88,20 @@ def test_one_unusable_pack_is_its_own_error(garden, packs):
     assert any("--no-pack acme-raises" in way for way in problem.ways_out)
 
 
+@pytest.mark.parametrize("code", ["files-gone", "pack-incompatible"])
+def test_a_pack_without_hooks_stops_planning_too(garden, packs, code):
+    """A pack that only offers steps and cannot be used is not passed over in silence."""
+    plant = garden.plant(requires=["handrail>=99"] if code == "pack-incompatible" else [])
+    if code == "files-gone":
+        plant.modules[1].unlink()
+    with pytest.raises(PackError, match="1 pack cannot be used") as error:
+        packs().contributors()
+    assert [problem.code for problem in error.value.problems] == [code]
+
+
 def test_broken_settings_stop_planning_only(garden, packs):
     """Settings that cannot be used stop planning, with their line, but not the listing."""
-    plant_hooks(garden)
+    garden.plant_hooks()
     found = packs("[pakcs]\n")
     assert [record.id for record in found.records] == ["acme-scan"]
     assert len(found.settings_problems) == 1
@@ -152,55 +111,11 @@ def test_broken_settings_stop_planning_only(garden, packs):
 
 def test_unknown_only_stops_planning(garden, packs):
     """Asking for a pack that is not there stops planning rather than running without it."""
-    plant_hooks(garden)
+    garden.plant_hooks()
     found = packs(only_packs=("acme-scam",))
     with pytest.raises(SettingsError) as error:
         found.contributors()
     assert "no installed pack is called acme-scam" in error.value.problems[0].message
-
-
-# Settings of packs
-
-
-@pytest.mark.parametrize("name", ["acme-scan", "Acme_Scan", "acme_scan"])
-def test_pack_settings_are_validated(garden, packs, name):
-    """A pack with a model gets an instance of it, from its table under any of its names."""
-    plant_hooks(garden, source=MODEL)
-    (pack,) = packs(f'[packs.{name}]\nlevel = 3\nhosts = ["a"]').contributors()
-    assert (pack.settings.level, pack.settings.hosts) == (3, ["a"])
-    assert pack.call("setup_steps", action=1, registry=2) is pack.settings
-    (pack,) = packs("").contributors()
-    assert pack.settings.level == 1
-
-
-def test_pack_settings_without_model(garden, packs):
-    """A pack without a model gets the plain table."""
-    plant_hooks(garden)
-    (pack,) = packs("[packs.acme-scan]\nany = [1]").contributors()
-    assert pack.settings == {"any": [1]}
-
-
-def test_wrong_pack_settings_name_their_lines(garden, packs):
-    """Each setting that does not fit the model, or is unknown, is told with file and line."""
-    plant_hooks(garden, source=MODEL)
-    toml = '[packs.acme-scan]\nlevel = "high"\nhosts = ["a",\n  3]\nlevle = 2\n'
-    with pytest.raises(SettingsError) as error:
-        packs(toml).contributors()
-    messages = [problem.message for problem in error.value.problems]
-    assert len(messages) == 3
-    assert messages[0] == "handrail.toml:5: [packs.acme-scan] there is no setting levle"
-    assert error.value.problems[0].ways_out == ("did you mean level?",)
-    assert messages[1].startswith("handrail.toml:2: [packs.acme-scan] level: ")
-    assert messages[2].startswith("handrail.toml:4: [packs.acme-scan] hosts.1: ")
-
-
-def test_missing_pack_settings_say_where(garden, packs):
-    """A setting that the model needs and the project lacks is told with the file."""
-    plant_hooks(garden, source=MODEL.replace("level: int = 1", "level: int"))
-    with pytest.raises(SettingsError) as error:
-        packs("").contributors()
-    message = error.value.problems[0].message
-    assert message == "handrail.toml: [packs.acme-scan] level: Field required"
 
 
 # What planning asks of them
@@ -243,15 +158,31 @@ def test_origin_of(garden, packs):
 def test_origin_of_editable_install(garden, packs):
     """An editable install, whose RECORD has no modules, owns what its entry points lead to."""
     plant = garden.plant()
-    plant.record.write_text(f"acme.pth,,\n{plant.info.name}/METADATA,,\n")
+    finder = "__editable___acme_scan_finder.py"
+    plant.record.write_text(f"acme.pth,,\n{finder},,\n{plant.info.name}/METADATA,,\n")
     (garden.site / "acme.pth").write_text("")
+    (garden.site / finder).write_text("")
     assert packs().origin_of("acme_scan.steps").pack == "acme-scan"
+
+
+def test_origin_of_shared_packages(garden, packs):
+    """A package that several packs share belongs to none of them; their own modules do."""
+    for name in ("acme-a", "acme-b"):
+        module = f"tools.{name[-1]}"
+        plant = garden.plant(
+            name,
+            points={"steps": {name: f"{module}:Step"}},
+            modules={f"{module.replace('.', '/')}.py": ""},
+        )
+        plant.record.write_text(f"{plant.info.name}/METADATA,,\n")
+    found = packs()
+    assert found.origin_of("tools.other").pack is None
+    assert found.origin_of("tools.a").pack == "acme-a"
 
 
 def test_observers(garden, packs):
     """Packs that observe get events, with their settings; one that raises names its pack."""
-    plant_hooks(
-        garden,
+    garden.plant_hooks(
         source="""
             from handrail import hookimpl
             seen = []
@@ -262,7 +193,7 @@ def test_observers(garden, packs):
                 1 / (event.percent - 3)
         """,
     )
-    plant_hooks(garden, "acme-blind")
+    garden.plant_hooks("acme-blind")
     (observer,) = packs("[packs.acme-scan]\na = 1").observers()
     event = ProgressChanged(percent=2)
     observer(event)
@@ -274,7 +205,20 @@ def test_observers(garden, packs):
 def test_check_imports_everything(garden, packs):
     """The thorough check also finds steps that cannot be imported, and never raises."""
     garden.plant("acme-one", modules={"acme_one/__init__.py": "", "acme_one/steps.py": "1 / 0"})
-    plant_hooks(garden, "acme-two", MODEL)
+    garden.plant_hooks(
+        "acme-two",
+        """
+            from pydantic import BaseModel
+            from handrail import PackInfo, hookimpl
+
+            class Scan(BaseModel):
+                level: int = 1
+
+            @hookimpl
+            def pack_info():
+                return PackInfo(settings=Scan)
+        """,
+    )
     garden.plant("acme-half").modules[0].unlink()
     problems = packs("[packs.acme-two]\nlevle = 1").check()
     assert sorted(problem.code for problem in problems) == [
@@ -312,73 +256,3 @@ def test_installed_takes_what_it_is_given(tmp_path):
     assert found.settings.project.folder == tmp_path
     sources = [source for _, _, source in found.settings.rows()]
     assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS"]
-
-
-# Packs that are given
-
-
-class Notify(BaseStep):
-    name = "notify"
-    progress_weight = 1.0
-
-    def execute(self, context):
-        return StepResult()
-
-
-class Hooks:
-    @hookimpl
-    def setup_steps(self, action, registry):
-        registry.insert_after("work", Notify())
-
-
-class Work(Notify):
-    name = "work"
-
-
-def test_given_packs_shape_a_plan():
-    """Objects with hooks that are passed in are all that shapes a plan."""
-    workflow = action("demo", [Work()])
-    plan = workflow({}, packs=[Hooks()]).plan()
-    assert [step.name for step in plan.steps] == ["work", "notify"]
-    assert plan.steps[1].origin.pack == "hooks"
-    assert plan.steps[1].origin.line > 0
-    assert [step.name for step in workflow({}, packs=()).plan().steps] == ["work"]
-
-
-def test_given_grants():
-    """Grants can be given along, in any spelling of the pack."""
-
-    class Remover:
-        @hookimpl
-        def setup_steps(self, registry):
-            registry.unregister("notify")
-
-    class Turbo(Hooks):
-        pass
-
-    workflow = action("demo", [Work()])
-    packs = [load_inline(Turbo()), load_inline(Remover(), "acme-remover")]
-    with pytest.raises(PlanError):
-        workflow({}, packs=given(packs)).plan()
-    provider = given(packs, grants={"Acme_Remover": ["remove turbo:notify"]})
-    assert [step.name for step in workflow({}, packs=provider).plan().steps] == ["work"]
-
-
-def test_given_settings():
-    """A pack that is given can be given settings, checked by its model."""
-    from pydantic import BaseModel
-
-    from handrail.hookspecs import PackInfo
-
-    class Model(BaseModel):
-        level: int = 1
-
-    class Configured:
-        @hookimpl
-        def pack_info(self):
-            return PackInfo(settings=Model)
-
-    assert load_inline(Configured(), settings={"level": 2}).settings.level == 2
-    with pytest.raises(SettingsError) as error:
-        load_inline(Configured(), settings={"level": "x"})
-    assert error.value.problems[0].message.startswith("settings of configured: [packs.configured]")

@@ -49,6 +49,14 @@ def test_names_in_any_spelling(choose, name):
     assert decision.warnings == ()
 
 
+def test_distribution_names_come_first(choose):
+    """Hooks that are called like another distribution do not make it mean both."""
+    hooks = EntryPoint(group="handrail.packs", name="acme-scan", value="acme_rogue.hooks")
+    records = (*RECORDS, record("acme-rogue", entry_points=(hooks,)))
+    decision = choose(records=records, only_packs=("acme-scan",))
+    assert [each.id for each in decision.records if each.status == "on"] == ["acme-scan"]
+
+
 def test_reason_names_the_line(choose):
     """A pack that the project switches off says in which line."""
     decision = choose(toml='[packs]\ndisable = [\n  "acme-webp",\n]\n')

@@ -7,16 +7,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from handrail.context import Recorder
 from handrail.engine.progress import Weights
 from handrail.engine.rollback import ended
 from handrail.errors import RecordError, RollbackError
 from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
 from handrail.names import near
+from handrail.recording import Recorder
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
-    from handrail.engine.machine import Failure
+    from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan, PlannedStep
     from handrail.steps import StepResult
     from handrail.wrapper import Raised

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.broken_off import Doing, abandon
 from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Mark, NotRun, Report
-from handrail.engine.machine import Doing, Machine, abandon
+from handrail.engine.machine import Machine
 from handrail.events import Event
 from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep

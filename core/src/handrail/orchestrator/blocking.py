@@ -9,15 +9,17 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from handrail import wrapper
-from handrail.context import BaseStepContext, Recorder, RuntimeContext
+from handrail.context import BaseStepContext
+from handrail.engine.broken_off import Doing, abandon
 from handrail.engine.commands import UNDO_BEGINS, Mark, NotRun, Report
-from handrail.engine.machine import Doing, Machine, abandon
+from handrail.engine.machine import Machine
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError
 from handrail.events import Event, InterruptReceived
 from handrail.orchestrator.calls import checked, guarded, pause, target
 from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
 from handrail.plan.plan import PlannedStep
+from handrail.recording import Recorder
 from handrail.steps import StepResult
 from handrail.wrapper import Attempt, Call, Raised, Sleep
 
@@ -29,12 +31,16 @@ ENGINE = frozenset(
     {
         "handrail.orchestrator.blocking",
         "handrail.orchestrator.calls",
+        "handrail.engine.broken_off",
         "handrail.engine.machine",
+        "handrail.engine.outcome",
+        "handrail.engine.undo",
         "handrail.engine.rollback",
         "handrail.engine.progress",
         "handrail.engine.state",
         "handrail.wrapper",
         "handrail.context",
+        "handrail.recording",
     }
 )
 
@@ -256,11 +262,7 @@ CALLS_USER_CODE = frozenset(
         RunState.measured,
         RunState.logged,
         Recorder.record_many,
-        *(
-            getattr(cls, name)
-            for cls in (BaseStepContext, RuntimeContext)
-            for name in ("log", "set_progress", "set_metrics")
-        ),
+        *(getattr(BaseStepContext, name) for name in ("log", "set_progress", "set_metrics")),
     )
 )
 """Functions of the engine's modules out of which user code is called."""

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Awaitable
 from typing import Any
 
-from handrail.context import notes_without_run, run_of
 from handrail.engine.rollback import ended
 from handrail.orchestrator.calls import checked, guarded, pause, target
+from handrail.recording import notes_without_run, run_of
 from handrail.steps import StepResult
 from handrail.wrapper import (
     Attempt,

@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.names import near
-from handrail.packs.policy import is_called
+from handrail.packs.policy import meant
 from handrail.packs.record import EntryPoint, Kind, PackRecord
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
@@ -38,7 +38,7 @@ class Catalog:
 
     def pack(self, name: str) -> PackRecord | None:
         """Return the installed pack that is called `name`, in any spelling, or None."""
-        return next((record for record in self.records if is_called(record, name)), None)
+        return next(iter(meant(name, self.records)), None)
 
     def offers(self, kind: Kind) -> list[Offer]:
         """Return everything of one kind, also that of packs that are off or broken."""
@@ -55,7 +55,8 @@ class Catalog:
         pack, _, bare = name.rpartition(":")
         same = [offer for offer in self.offers(kind) if offer[1].name == bare]
         if pack:
-            same = [offer for offer in same if is_called(offer[0], pack)]
+            named = meant(pack, self.records)
+            same = [offer for offer in same if offer[0] in named]
         claims = [offer for offer in same if offer[0].status != "off"]
         if not claims:
             raise self._missing(kind, pack, bare, [record for record, _ in same])

@@ -66,7 +66,12 @@ def owned(files: Iterable[str]) -> tuple[str, ...]:
 
     Folders without `__init__` are shared with others, so what is inside them counts.
     """
-    modules = [name for name in files if name.endswith((".py", ".so", ".pyd"))]
+    modules = [
+        name
+        for name in files
+        # setuptools leaves a module of its own in an editable install.
+        if name.endswith((".py", ".so", ".pyd")) and not name.startswith("__editable__")
+    ]
     packages = {name.rpartition("/")[0] for name in modules if name.endswith("/__init__.py")}
     found: set[str] = set()
     for name in modules:

@@ -107,4 +107,4 @@ def packages_of(record: PackRecord, health: Health, distribution: Any) -> tuple[
     declared = (text_of(distribution, "top_level.txt") or "").split()
     modules = owned(f"{entry.module.replace('.', '/')}.py" for entry in record.entry_points)
     tops = {module.partition(".")[0] for module in modules}
-    return tuple(sorted({*declared, *tops}))
+    return tuple(sorted({*declared, *modules, *tops}))

@@ -36,51 +36,57 @@ class Decision:
 def decide(records: Iterable[PackRecord], settings: Settings, core_version: str) -> Decision:
     """Apply `settings` to `records`, then check what is left against the version of this core."""
     records = tuple(records)
-    decided = [_compatible(_chosen(record, settings.choices), core_version) for record in records]
+    decided = [
+        _compatible(_chosen(record, settings.choices, records), core_version) for record in records
+    ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
     errors = [
         _nobody(name, only.why, records, "only")
         for choice in settings.choices
         if (only := choice.only) is not None
         for name in only.value
-        if not _is_known(name, records)
+        if not meant(name, records)
     ]
     warnings = [
         _nobody(name.value, name.why, records, "disable")
         for choice in settings.choices
         for name in choice.disable
-        if not _is_known(name.value, records)
+        if not meant(name.value, records)
     ]
     warnings += [
         _nobody(name, settings.source_of(name), records, "set")
         for name in settings.packs
-        if not _is_known(name, records)
+        if not meant(name, records)
     ]
     warnings += [
         _nobody(name, grants[0].source, records, "grant")
         for name, grants in settings.grants.items()
-        if grants and not _is_known(name, records)
+        if grants and not meant(name, records)
     ]
     return Decision(records=tuple(decided), errors=tuple(errors), warnings=tuple(warnings))
 
 
-def is_called(record: PackRecord, name: str) -> bool:
-    """Whether users may mean `record` by `name`, in any spelling."""
-    return normalised(name) in map(normalised, record.names)
+def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
+    """Return the packs that users mean by `name`, in any spelling.
+
+    That is the distribution of that name; only without one, those with hooks of that name.
+    """
+    records = tuple(records)
+    wanted = normalised(name)
+    named = tuple(record for record in records if record.id == wanted)
+    return named or tuple(record for record in records if wanted in map(normalised, record.names))
 
 
-def _is_known(name: str, records: Sequence[PackRecord]) -> bool:
-    return any(is_called(record, name) for record in records)
-
-
-def _chosen(record: PackRecord, choices: Sequence[Choice]) -> PackRecord:
+def _chosen(
+    record: PackRecord, choices: Sequence[Choice], records: Sequence[PackRecord]
+) -> PackRecord:
     """Return `record` as the strongest source that speaks of it wants it."""
     for choice in choices:
-        off = next((name for name in choice.disable if is_called(record, name.value)), None)
+        off = next((name for name in choice.disable if record in meant(name.value, records)), None)
         if off is not None:
             return replace(record, status="off", why=off.why)
         if choice.only is not None:
-            if any(is_called(record, name) for name in choice.only.value):
+            if any(record in meant(name, records) for name in choice.only.value):
                 return record
             return replace(record, status="off", why=_not_among(choice.only))
     return record

@@ -1,0 +1,121 @@
+"""What came of a step: its result is kept, or a failure says why the run cannot go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.commands import NotRun
+from handrail.engine.rollback import ended, join, salvage
+from handrail.errors import RollbackDataError, StepFailedError, describe
+from handrail.wrapper import Raised
+
+if TYPE_CHECKING:
+    from handrail.engine.state import RunState
+    from handrail.plan.plan import PlannedStep
+    from handrail.steps import StepResult
+
+
+@dataclass(slots=True, kw_only=True)
+class Failure:
+    """Why a run does not go forward any more.
+
+    Attributes:
+        planned: The step it happened in, or before.
+        text: What went wrong, for people.
+        error: The exception, if there was one.
+        from_position: The last position that has to be undone.
+    """
+
+    planned: PlannedStep
+    text: str
+    error: BaseException | None
+    from_position: int
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether the exception is re-raised itself: an interrupt, an exit, a cancellation."""
+        return self.error is not None and not isinstance(self.error, Exception)
+
+
+def settle(run: RunState, planned: PlannedStep, answer: Any) -> Failure | None:
+    """Keep the result of a step, and return why the run cannot go on, if it cannot."""
+    position = len(run.finished)
+    notes = {} if run.recording is None else run.recording.close()
+    error: BaseException | None = None
+    started = not isinstance(answer, NotRun)
+    if isinstance(answer, Raised | NotRun):
+        error = answer.error
+        if not started and not isinstance(error, Exception):
+            run.recording = None
+            return _failure(planned, describe(error), error, position - 1)
+        result = ended(Raised(error), notes)
+        if not notes and position in run.leftovers:
+            # One undo will do for an attempt that could not be undone and was not followed.
+            result.rollback_data = run.leftovers[position].pop().rollback_data
+    else:
+        result = answer
+        try:
+            result = join(answer, notes)
+        except RollbackDataError as misfit:
+            error = misfit
+            result = replace(salvage(answer, notes), error=misfit.message)
+    run.finished.append(result)
+    run.recording = None
+    run.context.step_results.append(result)
+    if result.success:
+        return None
+    return _failure(planned, _reason(result), error, position if started else position - 1)
+
+
+def _reason(result: StepResult) -> str:
+    return str(result.error or "it returned success=False without saying why")
+
+
+def _failure(
+    planned: PlannedStep, text: str, error: BaseException | None, from_position: int
+) -> Failure:
+    return Failure(planned=planned, text=text, error=error, from_position=from_position)
+
+
+def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Failure:
+    """Blame the step at `position` for what happened between it and the next one."""
+    return Failure(
+        planned=steps[position],
+        text=describe(answer.error),
+        error=answer.error,
+        from_position=position,
+    )
+
+
+def settle_closing(run: RunState, position: int, answer: Any) -> Failure | None:
+    """Keep the result of an `always_run` step, and return what is wrong with it."""
+    result: Any = answer
+    error: BaseException | None = None
+    if isinstance(answer, Raised | NotRun):
+        error = answer.error
+        result = Raised(error)
+    result = run.end_attempt(result)
+    run.closed[position] = result
+    run.context.step_results.append(result)
+    if result.success:
+        return None
+    return _failure(run.plan.steps[position], _reason(result), error, -1)
+
+
+def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
+    """Return what is raised for `failure` once the run is over."""
+    if failure.passes_through:
+        assert failure.error is not None
+        for problem in run.rollback_errors:
+            failure.error.add_note(problem.message)
+        return failure.error
+    final = StepFailedError(
+        failure.planned.name,
+        failure.text,
+        origin=failure.planned.origin,
+        outcome=outcome,
+        rollback_errors=run.rollback_errors,
+    )
+    final.__cause__ = failure.error
+    return final

@@ -1,0 +1,138 @@
+"""One place in a registry: what a plan needs to know of a step, read once and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, cast
+
+from handrail.errors import InvalidStepError
+from handrail.steps import BaseStep
+from handrail.wrapper import StepWrapper
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One place in a registry: a step, the layers put around it here, and its neighbours.
+
+    Attributes:
+        name: What the step is called in the plan; layers do not change it.
+        step: The step as it was given, without the layers.
+        weight: Its progress weight, read once.
+        names: Everything it answers to: its name, the names inside its wrappers, its aliases.
+        layers: Wrappers added with `wrap` or by `replace` carried over, the innermost first.
+    """
+
+    name: str
+    step: BaseStep[Any]
+    weight: Real
+    names: tuple[str, ...]
+    layers: list[StepWrapper[Any]] = field(default_factory=list[StepWrapper[Any]])
+    previous: Entry | None = None
+    next: Entry | None = None
+
+    @property
+    def outermost(self) -> BaseStep[Any]:
+        """The step with its layers around it."""
+        return self.layers[-1] if self.layers else self.step
+
+    @property
+    def owner(self) -> str:
+        """Class and module of the step, for messages."""
+        return owner_of(self.step)
+
+
+def owner_of(step: BaseStep[Any]) -> str:
+    """Return the class of `step` and the module it is from, for messages."""
+    cls = type(step)
+    module = getattr(step, "__module__", cls.__module__)
+    return f"{cls.__qualname__} of {module}"
+
+
+def innermost(step: BaseStep[Any]) -> BaseStep[Any]:
+    """Return the step inside all wrappers."""
+    while isinstance(step, StepWrapper):
+        step = step.wrapped
+    return step
+
+
+def chain(step: BaseStep[Any]) -> Iterator[BaseStep[Any]]:
+    """Yield `step` and what it is wrapped around, down to the innermost."""
+    yield step
+    while isinstance(step, StepWrapper):
+        step = step.wrapped
+        yield step
+
+
+def entry_for(step: BaseStep[Any]) -> Entry:
+    """Read and check what a plan needs to know of `step`.
+
+    Raises:
+        InvalidStepError: It is no step, or its name or weight is missing or senseless.
+    """
+    given = cast("object", step)
+    if not isinstance(given, BaseStep):
+        if isinstance(given, type):
+            raise InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
+        raise InvalidStepError(f"{given!r} is not a step: derive it from BaseStep or use @step")
+    name = _read(step, "name")
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidStepError(
+            f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
+        )
+    weight = _read(step, "progress_weight")
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise InvalidStepError(
+            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
+            "it must be a number"
+        )
+    if not math.isfinite(weight) or weight < 0:
+        raise InvalidStepError(
+            f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
+            "it must be finite and not below 0"
+        )
+    if isinstance(cast("object", weight), float):
+        weight = cast("Real", float(weight))  # An enum of floats reads otherwise than its value.
+    return Entry(name=name, step=step, weight=weight, names=_names_of(step, name))
+
+
+def _read(step: BaseStep[Any], attribute: str) -> Any:
+    try:
+        return getattr(step, attribute)
+    except Exception as error:
+        raise InvalidStepError(
+            f"{owner_of(step)}: its {attribute} cannot be read: {error}"
+        ) from error
+
+
+def _names_of(step: BaseStep[Any], name: str) -> tuple[str, ...]:
+    if not isinstance(step, StepWrapper) and _read(step, "aliases") == ():
+        return (name,)
+    names = {name: None}
+    current: BaseStep[Any] | None = step
+    seen: set[int] = set()
+    while current is not None:
+        if id(current) in seen:
+            raise InvalidStepError(f"step '{name}' is wrapped around itself")
+        seen.add(id(current))
+        label = _read(current, "name")
+        if isinstance(label, str):
+            names[label] = None
+        names.update(dict.fromkeys(_aliases_of(current, name)))
+        current = current.wrapped if isinstance(current, StepWrapper) else None
+    return tuple(names)
+
+
+def _aliases_of(step: BaseStep[Any], name: str) -> Iterable[str]:
+    aliases: object = _read(step, "aliases")
+    if not isinstance(aliases, str) and isinstance(aliases, Iterable):
+        given = tuple(cast("Iterable[object]", aliases))
+        names = tuple(alias for alias in given if isinstance(alias, str) and alias.strip())
+        if len(names) == len(given):
+            return names
+    raise InvalidStepError(
+        f"the aliases of step '{name}' ({owner_of(step)}) are {aliases!r}; they must be a tuple "
+        "of names, such as ('old_name',)"
+    )

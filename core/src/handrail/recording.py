@@ -1,0 +1,111 @@
+"""What ties a context to the run it takes part in, and the recorder of rollback data."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from handrail.errors import RecordError
+
+if TYPE_CHECKING:
+    from handrail.steps import StepResult
+    from handrail.wrapper import Raised
+
+
+class Recorder:
+    """Rollback data that one attempt of a step has recorded so far.
+
+    Bound to its attempt: once the attempt has ended it refuses, so a thread that outlives its step
+    cannot write into the next one.
+    """
+
+    __slots__ = ("_lock", "closed", "notes", "step")
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.notes: dict[str, list[Any]] = {}
+        self.closed = False
+        self._lock = threading.Lock()
+
+    def record_many(self, key: str, values: Iterable[Any]) -> None:
+        """Append `values`, in one write, to the list under `key`."""
+        batch = list(values)
+        with self._lock:
+            if self.closed:
+                raise RecordError(
+                    f"rollback data '{key}' was recorded after step '{self.step}' had ended",
+                    ways_out=("record from inside the step, before each effect",),
+                )
+            self.notes.setdefault(key, []).extend(batch)
+
+    def record(self, key: str, value: Any) -> None:
+        """Append `value` to the list under `key`."""
+        self.record_many(key, (value,))
+
+    async def arecord(self, key: str, value: Any) -> None:
+        """Append `value` to the list under `key`, from a coroutine."""
+        self.record_many(key, (value,))
+
+    def close(self) -> dict[str, list[Any]]:
+        """Take no more, and return what was recorded; harmless to call again."""
+        with self._lock:
+            self.closed = True
+            return self.notes
+
+
+class RunLink(Protocol):
+    """What a context knows of the run that it takes part in."""
+
+    results: Mapping[str, StepResult]
+    outcome: str | None
+    failure: BaseException | None
+
+    @property
+    def run_id(self) -> str:
+        """Identifies the run."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Identifies the running step in this run."""
+        ...
+
+    def recorder(self) -> Recorder:
+        """Return the recorder of the running attempt."""
+        ...
+
+    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+        """End the running attempt; return its result with what was recorded."""
+        ...
+
+    def leave_behind(self, attempt: StepResult) -> None:
+        """Keep an attempt that could not be undone."""
+
+    def progressed(self, current: float, total: float, category: str | None) -> None:
+        """Take a position within the running step."""
+
+    def measured(self, value: Mapping[str, Any], category: str) -> None:
+        """Take measured values."""
+
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
+        """Take an event."""
+
+    def seal(self, reason: str) -> None:
+        """Note that the run cannot be rolled back any more."""
+
+
+LINK = "_handrail_run"
+RECORDER = "_handrail_recorder"
+
+
+def run_of(context: object) -> RunLink | None:
+    """Return the run that `context` takes part in, if any."""
+    link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
+    return link
+
+
+def notes_without_run(context: object) -> dict[str, list[Any]]:
+    """Take what a step has recorded that was called by hand, outside a run."""
+    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(RECORDER, None)
+    return {} if recorder is None else recorder.close()

@@ -1,0 +1,263 @@
+"""The house rules of docs/explanation: who may import whom, checked over the syntax tree.
+
+Imports inside functions count like any other. Imports for the type checker alone (`if
+TYPE_CHECKING:`) cost nothing at run time and may form circles, so only the rule about the command
+line holds for them: nothing below it may know it, not even by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "core/src/handrail"
+PLUGINS = ROOT / "plugins"
+
+# Each part may import from its own floor and from those below it.
+FLOORS = (
+    ("names", "origin", "errors", "events", "steps", "wrapper", "runtime", "recording", "context"),
+    ("entry", "registry"),
+    ("hookspecs", "plan"),
+    ("engine",),
+    ("settings",),
+    ("journal", "packs"),
+    ("orchestrator",),
+    ("params", "planning", "actions", "workflow"),
+    ("recovery",),
+    ("scaffold", "testing"),
+    ("cli", "__main__"),
+)
+FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+STRANGERS = (("journal", "packs"), ("packs", "journal"))
+# Two doors lead upwards, both with importlib, and only when somebody walks through: a program of one
+# workflow is a command line of its own; and a wrapper whose `execute` is called by hand needs a driver.
+DOORS = {("workflow.py", "handrail.cli"), ("wrapper.py", "handrail.orchestrator")}
+
+THIRD_PARTY = {
+    "asyncio": ("orchestrator/",),
+    "click": ("cli/",),
+    "importlib_metadata": ("packs/",),
+    "pluggy": ("hookspecs.py", "packs/"),
+    "pydantic": ("actions.py", "cli/options.py", "packs/", "params.py", "settings/", "workflow.py"),
+    # For type checkers only, see below.
+    "typing_extensions": (),
+}
+PURE = ("names", *FLOORS[0], *FLOORS[1], "plan", "engine")
+NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
+
+BAD_NAMES = ("utils.py", "helpers.py", "common.py", "base.py")
+MOST_LINES = 320
+# Every error is on one page, because people look it up there.
+LONGER = {"errors.py": 400}
+
+
+class Import(NamedTuple):
+    """One import: where it is, what it names, and whether only type checkers see it."""
+
+    file: str
+    line: int
+    module: str
+    for_checkers: bool
+
+
+def imports_of(path: Path, root: Path) -> Iterator[Import]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    checked = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno} imports relatively"
+            module = str(node.module)
+            # `from handrail import events` names a module, too.
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant):
+                names = [str(first.value)]
+        for name in names:
+            file = path.relative_to(root).as_posix()
+            yield Import(file, getattr(node, "lineno", 0), name, id(node) in checked)
+
+
+def part_of(file: str) -> str:
+    return file.partition("/")[0].removesuffix(".py")
+
+
+def core_imports() -> list[Import]:
+    return [each for path in sorted(CORE.rglob("*.py")) for each in imports_of(path, CORE)]
+
+
+def says(each: Import) -> str:
+    return f"{each.file}:{each.line} imports {each.module}"
+
+
+def test_every_part_of_the_core_has_a_floor() -> None:
+    """A new module says where it stands before it is imported from anywhere."""
+    parts = {part_of(path.relative_to(CORE).as_posix()) for path in CORE.rglob("*.py")}
+    assert sorted(parts - set(FLOOR) - {"__init__"}) == [], "add it to FLOORS"
+
+
+def test_imports_of_the_core_point_one_way() -> None:
+    """No module imports from a floor above its own, and strangers do not know each other."""
+    wrong: list[str] = []
+    for each in core_imports():
+        owner = part_of(each.file)
+        if not each.module.startswith("handrail.") or owner == "__init__":
+            continue
+        target = each.module.split(".")[1]
+        if target not in FLOOR or (each.file, each.module) in DOORS:
+            continue
+        upwards = FLOOR[target] > FLOOR[owner]
+        excused = each.for_checkers and target != "cli"
+        if (owner, target) in STRANGERS or (upwards and not excused):
+            wrong.append(says(each))
+    assert wrong == []
+
+
+def test_third_party_packages_stay_where_they_belong() -> None:
+    """pluggy, click, pydantic, importlib-metadata and asyncio are imported in their places only."""
+    wrong: list[str] = []
+    for each in core_imports():
+        top = each.module.split(".")[0]
+        known = top in sys.stdlib_module_names and top not in THIRD_PARTY
+        if known or top in ("handrail", "__future__"):
+            continue
+        if each.for_checkers:
+            continue
+        if not each.file.startswith(THIRD_PARTY.get(top, ())):
+            wrong.append(says(each))
+    assert wrong == []
+
+
+def test_the_pure_parts_have_no_clock_and_no_logger() -> None:
+    """`plan`, `engine` and what is below them neither look at a clock nor log."""
+    wrong = [
+        says(each)
+        for each in core_imports()
+        if part_of(each.file) in PURE and each.module.split(".")[0] in NO_CLOCK
+    ]
+    assert wrong == []
+
+
+def pack_roots() -> list[Path]:
+    return sorted(path for path in PLUGINS.glob("*/src/*") if path.is_dir())
+
+
+def test_the_core_names_no_pack() -> None:
+    """No import, and no name of an installed pack, points from the core to a pack."""
+    packs = {path.name for path in pack_roots()}
+    spelled = packs | {name.replace("_", "-") for name in packs}
+    wrong = [
+        f"{path.relative_to(ROOT)} names {name}"
+        for path in sorted(CORE.rglob("*.py"))
+        for name in sorted(spelled)
+        if name in path.read_text(encoding="utf-8")
+    ]
+    assert wrong == []
+
+
+PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
+
+
+def public_names() -> set[str]:
+    tree = ast.parse((CORE / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return {f"handrail.{name}" for name in ast.literal_eval(node.value)}
+    raise AssertionError("no __all__")
+
+
+@pytest.mark.parametrize("root", pack_roots(), ids=lambda path: str(path.name))
+def test_packs_use_public_names_only(root: Path) -> None:
+    """A pack imports what is in `handrail.__all__`, and the public modules; no other pack."""
+    public = public_names()
+    others = {path.name for path in pack_roots()} - {root.name}
+    wrong: list[str] = []
+    for path in sorted(root.rglob("*.py")):
+        for each in imports_of(path, root):
+            top, _, rest = each.module.partition(".")
+            inside = each.module not in public and not each.module.startswith(PUBLIC)
+            if top == "handrail" and rest and inside:
+                wrong.append(says(each))
+            # Synapse is there to export again what others have.
+            foreign = top in others and root.name != "handrail_synapse"
+            if foreign and not rest.startswith("context"):
+                wrong.append(says(each))
+    assert wrong == []
+
+
+def test_no_file_is_named_after_nothing() -> None:
+    """A file says what is in it: no utils.py, helpers.py, common.py, base.py."""
+    sources = [*CORE.rglob("*.py"), *PLUGINS.glob("*/src/**/*.py")]
+    assert [str(path.relative_to(ROOT)) for path in sources if path.name in BAD_NAMES] == []
+
+
+def test_files_of_the_core_stay_small() -> None:
+    """A file that has outgrown a few screens is divided."""
+    long = {
+        path.relative_to(CORE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in CORE.rglob("*.py")
+    }
+    too_long = {file: n for file, n in long.items() if n > LONGER.get(file, MOST_LINES)}
+    assert too_long == {}, "divide them"
+
+
+def test_every_package_is_typed() -> None:
+    """Every package ships `py.typed`, so that its annotations count for its users."""
+    packages = [CORE, *pack_roots()]
+    missing = [path.name for path in packages if not (path / "py.typed").is_file()]
+    assert missing == []
+
+
+def test_importing_handrail_is_free() -> None:
+    """`import handrail` loads none of the heavy modules, in a process of its own."""
+    heavy = (
+        "asyncio",
+        "click",
+        "dataclasses",
+        "importlib_metadata",
+        "pluggy",
+        "pydantic",
+        "typing",
+    )
+    code = f"import handrail, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(CORE.parent)!r}); {code}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["Orchestrator", "BaseStep", "StepRegistry"])
+def test_a_blocking_workflow_needs_no_heavy_module(name: str) -> None:
+    """What a blocking run needs imports neither asyncio, nor pydantic, nor click, nor pluggy."""
+    heavy = ("asyncio", "click", "pluggy", "pydantic")
+    loaded = f"[each for each in {heavy!r} if each in sys.modules]"
+    code = f"from handrail import {name}; import sys; print({loaded})"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.strip() == "[]"

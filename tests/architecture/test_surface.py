@@ -1,0 +1,66 @@
+"""The public surface, compared with surface.txt next to this file.
+
+To change it on purpose: `python tests/architecture/test_surface.py` writes the file anew.
+"""
+
+from __future__ import annotations
+
+import ast
+from difflib import unified_diff
+from pathlib import Path
+
+import pytest
+
+import handrail
+
+HERE = Path(__file__).parent
+FILE = HERE / "surface.txt"
+
+
+def surface() -> list[str]:
+    lines: list[str] = []
+    for name in handrail.__all__:
+        value = getattr(handrail, name)
+        lines.append(name)
+        if not isinstance(value, type):
+            continue
+        own = {
+            attribute
+            for part in value.__mro__
+            if part.__module__.startswith("handrail")
+            for attribute in (*vars(part), *vars(part).get("__annotations__", {}))
+            if not attribute.startswith("_")
+        }
+        lines += [f"    {attribute}" for attribute in sorted(own)]
+    return lines
+
+
+def test_all_is_a_sorted_literal() -> None:
+    """`handrail.__all__` can be read without importing, and is in order."""
+    source = Path(str(handrail.__file__)).read_text(encoding="utf-8")
+    found = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert found == [sorted(handrail.__all__)]
+
+
+def test_every_public_name_can_be_imported() -> None:
+    """Each name of `__all__` is there, and an unknown one is an AttributeError that names it."""
+    assert all(getattr(handrail, name) is not None for name in handrail.__all__)
+    assert set(handrail.__all__) <= set(dir(handrail))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        getattr(handrail, "no_such_name")  # noqa: B009 - as code would
+
+
+def test_the_public_surface_is_what_is_written_down() -> None:
+    """No public name or attribute comes, goes or changes its name unnoticed."""
+    known = FILE.read_text(encoding="utf-8").splitlines()
+    changed = list(unified_diff(known, surface(), "surface.txt", "handrail", lineterm="", n=1))
+    hint = "if that is meant: python tests/architecture/test_surface.py"
+    assert not changed, "\n".join(["the public surface changed;", hint, *changed])
+
+
+if __name__ == "__main__":
+    FILE.write_text("\n".join(surface()) + "\n", encoding="utf-8")

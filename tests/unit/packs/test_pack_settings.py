@@ -1,0 +1,85 @@
+"""A pack's own settings: its table in the project file, checked by its model."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from handrail.errors import SettingsError
+from handrail.hookspecs import PackInfo, hookimpl
+from handrail.packs.loader import load_inline
+
+MODEL = """
+    from pydantic import BaseModel
+    from handrail import PackInfo, hookimpl
+
+    class Scan(BaseModel):
+        level: int = 1
+        hosts: list[str] = []
+
+    @hookimpl
+    def pack_info():
+        return PackInfo(settings=Scan)
+
+    @hookimpl
+    def setup_steps(action, registry, settings):
+        return settings
+"""
+
+
+@pytest.mark.parametrize("name", ["acme-scan", "Acme_Scan", "acme_scan"])
+def test_pack_settings_are_validated(garden, packs, name):
+    """A pack with a model gets an instance of it, from its table under any of its names."""
+    garden.plant_hooks(source=MODEL)
+    (pack,) = packs(f'[packs.{name}]\nlevel = 3\nhosts = ["a"]').contributors()
+    assert (pack.settings.level, pack.settings.hosts) == (3, ["a"])
+    assert pack.call("setup_steps", action=1, registry=2) is pack.settings
+    (pack,) = packs("").contributors()
+    assert pack.settings.level == 1
+
+
+def test_pack_settings_without_model(garden, packs):
+    """A pack without a model gets the plain table."""
+    garden.plant_hooks()
+    (pack,) = packs("[packs.acme-scan]\nany = [1]").contributors()
+    assert pack.settings == {"any": [1]}
+
+
+def test_wrong_pack_settings_name_their_lines(garden, packs):
+    """Each setting that does not fit the model, or is unknown, is told with file and line."""
+    garden.plant_hooks(source=MODEL)
+    toml = '[packs.acme-scan]\nlevel = "high"\nhosts = ["a",\n  3]\nlevle = 2\n'
+    with pytest.raises(SettingsError) as error:
+        packs(toml).contributors()
+    messages = [problem.message for problem in error.value.problems]
+    assert len(messages) == 3
+    assert messages[0] == "handrail.toml:5: [packs.acme-scan] there is no setting levle"
+    assert error.value.problems[0].ways_out == ("did you mean level?",)
+    assert messages[1].startswith("handrail.toml:2: [packs.acme-scan] level: ")
+    assert messages[2].startswith("handrail.toml:4: [packs.acme-scan] hosts.1: ")
+
+
+def test_missing_pack_settings_say_where(garden, packs):
+    """A setting that the model needs and the project lacks is told with the file."""
+    garden.plant_hooks(source=MODEL.replace("level: int = 1", "level: int"))
+    with pytest.raises(SettingsError) as error:
+        packs("").contributors()
+    message = error.value.problems[0].message
+    assert message == "handrail.toml: [packs.acme-scan] level: Field required"
+
+
+def test_given_settings():
+    """A pack that is given can be given settings, checked by its model."""
+
+    class Model(BaseModel):
+        level: int = 1
+
+    class Configured:
+        @hookimpl
+        def pack_info(self):
+            return PackInfo(settings=Model)
+
+    assert load_inline(Configured(), settings={"level": 2}).settings.level == 2
+    with pytest.raises(SettingsError) as error:
+        load_inline(Configured(), settings={"level": "x"})
+    assert error.value.problems[0].message.startswith("settings of configured: [packs.configured]")

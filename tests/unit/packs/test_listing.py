@@ -62,7 +62,8 @@ def test_hostile_packs_are_listed(hostile):
     start = time.monotonic()
     found = listing(hostile)
     assert time.monotonic() - start < 20
-    assert found["packs"] == {
+    planted = {name: told for name, told in found["packs"].items() if name.startswith("acme-")}
+    assert planted == {
         "acme-killer": ["1.4.0", "on", "installed", ["acme_killer_step"]],
         "acme-scan": ["1.4.0", "on", "installed", ["scan_files"]],
         "acme-sleeper": ["1.4.0", "on", "installed", ["acme_sleeper_step"]],

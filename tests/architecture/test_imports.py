@@ -36,8 +36,8 @@ FLOORS = (
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 STRANGERS = (("journal", "packs"), ("packs", "journal"))
-# Two doors lead upwards, both with importlib, and only when somebody walks through: a program of one
-# workflow is a command line of its own; and a wrapper whose `execute` is called by hand needs a driver.
+# Two doors lead upwards, both with importlib, and only when somebody walks through: a program of
+# one workflow is a command line, and a wrapper whose `execute` is called by hand needs a driver.
 DOORS = {("workflow.py", "handrail.cli"), ("wrapper.py", "handrail.orchestrator")}
 
 THIRD_PARTY = {

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from handrail.actions import ActionContext as ActionContext
     from handrail.actions import BaseAction as BaseAction
     from handrail.context import BaseStepContext as BaseStepContext
-    from handrail.context import RuntimeContext as RuntimeContext
     from handrail.errors import ExitCode as ExitCode
     from handrail.errors import HandrailError as HandrailError
     from handrail.errors import PlanError as PlanError
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
     from handrail.registry import StepRegistry as StepRegistry
+    from handrail.runtime import RuntimeContext as RuntimeContext
+    from handrail.runtime import RuntimeLogger as RuntimeLogger
     from handrail.steps import BaseStep as BaseStep
     from handrail.steps import StepResult as StepResult
     from handrail.steps import step as step
@@ -64,6 +65,7 @@ __all__ = [
     "Problem",
     "Run",
     "RuntimeContext",
+    "RuntimeLogger",
     "Sleep",
     "StepFailedError",
     "StepRegistry",
@@ -79,7 +81,7 @@ __all__ = [
 
 _HOMES = {
     "actions": ("ActionContext", "BaseAction"),
-    "context": ("BaseStepContext", "RuntimeContext"),
+    "context": ("BaseStepContext",),
     "errors": ("ExitCode", "HandrailError", "PlanError", "Problem", "StepFailedError"),
     "hookspecs": ("ActionInfo", "PackInfo", "hookimpl"),
     "orchestrator": ("Orchestrator",),
@@ -87,6 +89,7 @@ _HOMES = {
     "params": ("Argument", "FromEnv", "Option"),
     "plan.plan": ("Plan", "PlannedStep"),
     "registry": ("StepRegistry",),
+    "runtime": ("RuntimeContext", "RuntimeLogger"),
     "steps": ("BaseStep", "StepResult", "step"),
     "workflow": ("Workflow", "action"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),

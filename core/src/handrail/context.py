@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ContextError, RecordError
 from handrail.recording import LINK, RECORDER, Recorder, RunLink
-from handrail.runtime import RuntimeContext
+from handrail.runtime import RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
 
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RuntimeContext", "link_run"]
+__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
 

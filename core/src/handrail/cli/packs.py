@@ -67,7 +67,8 @@ def packs(ctx: click.Context, as_json: bool) -> None:
     warn(session)
     if not records:
         session.console.print("no packs are installed")
-        session.console.print(f"searched {where()}; install one:  pip install handrail-utils")
+        session.console.print(f"searched {where()}")
+        session.console.print("packs are called handrail-...; install one with pip")
         return
     rows = [
         (

@@ -55,7 +55,8 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
     warn(session)
     if not offered:
         session.console.print("no installed pack offers steps")
-        session.console.print(f"searched {where()}; install one:  pip install handrail-utils")
+        session.console.print(f"searched {where()}")
+        session.console.print("packs are called handrail-...; install one with pip")
         return
     rows = [
         (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from math import lcm
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Plan
@@ -61,3 +62,14 @@ class Weights:
             end = min(stop, max(first + 1, bisect_left(self.done, goal)))
             yield first, end, min(99, self.done[end] * 100 // self.total)
             first = end
+
+
+_known: WeakKeyDictionary[Plan, Weights] = WeakKeyDictionary()
+
+
+def weights_of(plan: Plan) -> Weights:
+    """Return the weights of `plan`, worked out once for all its runs."""
+    weights = _known.get(plan)
+    if weights is None:
+        weights = _known[plan] = Weights(plan)
+    return weights

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from handrail.engine.progress import Weights
+from handrail.engine.progress import Weights, weights_of
 from handrail.engine.rollback import ended
 from handrail.errors import RecordError, RollbackError
 from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
@@ -134,7 +134,7 @@ class RunState:
     def weights(self) -> Weights:
         """The plan's weights, worked out when something reports progress."""
         if self._weights is None:
-            self._weights = Weights(self.plan)
+            self._weights = weights_of(self.plan)
         return self._weights
 
     @property

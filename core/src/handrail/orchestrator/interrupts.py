@@ -28,7 +28,7 @@ class Interrupts:
     Args:
         engine: Names of the modules whose frames must not be interrupted.
         calls_user_code: Functions of those modules from which user code is called.
-        on_signal: Told of each signal: its name, and whether an undo is going on.
+        on_signal: Told of each signal: its name, and whether it only warns, as an undo goes on.
 
     Attributes:
         pending: An interrupt that waits for the next boundary.
@@ -109,8 +109,9 @@ class Interrupts:
         if now - self._last < ONE_SIGNAL:
             return
         self._last = now
-        self._on_signal(signal.Signals(signum).name, self.undoing)
-        if self.undoing and not self._warned:
+        warns = self.undoing and not self._warned
+        self._on_signal(signal.Signals(signum).name, warns)
+        if warns:
             self._warned = True
             self.late = KeyboardInterrupt()
             return

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
-
-from handrail.names import did_you_mean
 
 ROOT = "synapse_sdk"
 
@@ -85,6 +84,7 @@ def resolve(module: str, name: str) -> object:
 def missing(module: str, name: str) -> str:
     """Say that `module` has no `name`, and what it has instead."""
     known = public_names(module)
-    hint = did_you_mean(name, known)
+    near = get_close_matches(name, known)
+    hint = f"did you mean {' or '.join(near)}?" if near else ""
     offer = f"handrail-synapse offers {', '.join(known)}"
     return "; ".join(part for part in (f"{module} has no {name!r}", hint, offer) if part)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import handrail
 
 if TYPE_CHECKING:
-    from handrail.context import RuntimeLogger
+    from handrail import RuntimeLogger
 
 
 class PluginEnvironment(Mapping[str, Any]):

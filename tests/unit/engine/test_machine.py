@@ -1,0 +1,228 @@
+"""The engine, played with canned answers: no driver, no clock, no user code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handrail import (
+    BaseStep,
+    BaseStepContext,
+    PlannedStep,
+    Run,
+    RuntimeContext,
+    Sleep,
+    StepRegistry,
+    StepResult,
+    StepWrapper,
+)
+from handrail.context import link_run
+from handrail.engine.commands import CHECK, UNDO_BEGINS, UNDO_ENDS, NotRun, Report
+from handrail.engine.machine import play
+from handrail.engine.state import RunState
+from handrail.errors import StepFailedError
+from handrail.plan.plan import plan_of_registry
+from handrail.wrapper import Attempt, Call, Raised
+
+
+class Step(BaseStep):
+    progress_weight = 0.1
+
+    def __init__(self, name: str, **more: Any) -> None:
+        self.name = name
+        for key, value in more.items():
+            setattr(self, key, value)
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        raise AssertionError("the engine calls no user code")
+
+    def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        raise AssertionError("the engine calls no user code")
+
+
+class Asked(Step):
+    def can_skip(self, context: BaseStepContext) -> bool:
+        raise AssertionError("the engine calls no user code")
+
+
+class Layer(StepWrapper):
+    def around(self, context: BaseStepContext) -> Any:
+        yield Sleep(1)
+        return (yield Run())
+
+
+class Game:
+    """One run, with the clock of a test."""
+
+    def __init__(self, *steps: BaseStep, percents: list[int] | None = None) -> None:
+        registry = StepRegistry()
+        for step in steps:
+            registry.register(step)
+        plan = plan_of_registry(registry)
+        context = BaseStepContext(RuntimeContext())
+        self.run = RunState(
+            plan,
+            context,
+            new_id=lambda: "id",
+            clock=lambda: 0.0,
+            on_progress=None if percents is None else percents.append,
+        )
+        link_run(context, self.run)
+        self.machine = play(self.run)
+
+    def send(self, answer: Any = None) -> Any:
+        """Answer, and name what comes next."""
+        try:
+            command = self.machine.send(answer)
+        except StopIteration:
+            return "over"
+        return command.name if isinstance(command, PlannedStep) else command
+
+
+GOOD = StepResult()
+BAD = StepResult(success=False, error="bad")
+
+
+def test_a_success_asks_for_each_step_and_a_check() -> None:
+    """The command for a plain step is the planned step itself, the same object every time."""
+    game = Game(Step("a"), Step("b"))
+    first = game.machine.send(None)
+    assert first is game.run.plan.steps[0]
+    assert game.send(GOOD) == "b"
+    assert game.send(GOOD) is CHECK
+    assert game.send(None) == "over"
+    assert game.run.outcome == "completed"
+    assert game.run.failure is None
+
+
+def test_a_failure_asks_for_the_undo_of_the_failing_step_first() -> None:
+    """With the result of each step at hand, between the two marks."""
+    game = Game(Step("a"), Step("b"))
+    assert game.send() == "a"
+    assert game.send(GOOD) == "b"
+    assert game.send(BAD) is UNDO_BEGINS
+    assert game.send() == "b"
+    assert game.run.undo_result is BAD
+    assert game.send() == "a"
+    assert game.run.undo_result is GOOD
+    assert game.send() is UNDO_ENDS
+    assert game.send() == "over"
+    assert isinstance(game.run.failure, StepFailedError)
+
+
+def test_an_interrupt_before_a_step_leaves_that_step_alone() -> None:
+    """`NotRun` undoes what was executed, and the interrupt is what ends the run."""
+    interrupt = KeyboardInterrupt()
+    game = Game(Step("a"), Step("b"))
+    game.send()
+    game.send(GOOD)
+    assert game.send(NotRun(interrupt)) is UNDO_BEGINS
+    assert game.send() == "a"
+    assert game.send() is UNDO_ENDS
+    game.send()
+    assert game.run.failure is interrupt
+    assert len(game.run.context.step_results) == 1
+
+
+def test_an_interrupt_at_the_check_undoes_everything() -> None:
+    """A run is not over before the last boundary."""
+    game = Game(Step("a"))
+    game.send()
+    assert game.send(GOOD) is CHECK
+    assert game.send(Raised(KeyboardInterrupt())) is UNDO_BEGINS
+    assert game.send() == "a"
+
+
+def test_an_interrupt_during_the_undo_stops_it() -> None:
+    """The step that was being undone and those before it are named as left."""
+    stop = KeyboardInterrupt()
+    game = Game(Step("a"), Step("b"))
+    game.send()
+    game.send(GOOD)
+    game.send(BAD)
+    assert game.send() == "b"
+    assert game.send(Raised(stop)) is UNDO_ENDS
+    assert game.send() == "over"
+    assert (game.run.outcome, game.run.failure) == ("interrupted", stop)
+    assert stop.__notes__ == ["the undo was stopped; not undone: b, a"]
+
+
+def test_a_step_that_asks_is_asked_first() -> None:
+    """True skips it, False executes it, an error fails the run before it started."""
+    game = Game(Asked("a"), Asked("b"), Asked("c"))
+    command = game.send()
+    assert isinstance(command, Call)
+    assert isinstance(game.send(True), Call)
+    assert game.run.finished[0].skipped
+    assert isinstance(game.send(False), Attempt)
+    assert isinstance(game.send(GOOD), Call)
+    assert game.send(Raised(ValueError("x"))) is UNDO_BEGINS
+    assert game.send() == "b"
+    assert game.send() is UNDO_ENDS
+
+
+def test_layers_are_driven_by_commands() -> None:
+    """`around` is moved by calls that the driver makes; sleeps and attempts are commands."""
+    game = Game(Layer(Step("a")))
+    around = game.send()
+    assert isinstance(around, Call)
+    assert around.inline
+    generator = around.function(*around.args)
+    move = game.send(generator)
+    sleep = game.send(move.function(*move.args))
+    assert sleep == Sleep(1)
+    move = game.send(None)
+    attempt = game.send(move.function(*move.args))
+    assert isinstance(attempt, Attempt)
+    move = game.send(GOOD)
+    assert game.send(move.function(*move.args)) is CHECK
+    assert game.run.finished == [GOOD]
+
+
+def test_reports_come_only_when_the_percentage_grows() -> None:
+    """A thousand steps make a hundred reports, the last of them 100."""
+    percents: list[int] = []
+    game = Game(*(Step(f"s{number}") for number in range(1000)), percents=percents)
+    command = game.send()
+    while command != "over":
+        if isinstance(command, Report):
+            game.run.reached(command.percent)
+            command = game.send(None)
+        else:
+            command = game.send(GOOD)
+    assert percents == list(range(1, 101))
+
+
+def test_an_error_in_a_report_fails_the_step_before_it() -> None:
+    """That step was executed, so it is undone first."""
+    game = Game(Step("a"), Step("b"), percents=[])
+    game.send()
+    assert game.send(GOOD) == Report(50)
+    assert game.send(Raised(ValueError("callback"))) is UNDO_BEGINS
+    assert game.send() == "a"
+    game.send()
+    game.send()
+    assert str(game.run.failure) == "Step 'a' failed: callback"
+
+
+def test_commands_of_plain_steps_are_built_once_per_plan() -> None:
+    """Two runs of one plan are sent the very same objects."""
+    game = Game(*(Step(f"s{number}") for number in range(50)))
+    again = play(RunState(game.run.plan, game.run.context, new_id=lambda: "id", clock=lambda: 0.0))
+    first, second = game.machine.send(None), again.send(None)
+    for _ in range(49):
+        assert first is second
+        first, second = game.machine.send(GOOD), again.send(GOOD)
+
+
+@pytest.mark.parametrize("outcome", [GOOD, BAD, Raised(ValueError("x"))])
+def test_always_run_steps_end_every_run(outcome: Any) -> None:
+    """After the check of a success, after the undo of a failure."""
+    game = Game(Step("close", always_run=True), Step("a"))
+    assert game.send() == "a"
+    command = game.send(outcome)
+    while not isinstance(command, Attempt):
+        command = game.send(None)
+    assert command.step.name == "close"
+    assert game.send(GOOD) == "over"

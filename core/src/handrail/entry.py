@@ -66,6 +66,15 @@ def chain(step: BaseStep[Any]) -> Iterator[BaseStep[Any]]:
         yield step
 
 
+def rewire(layer: StepWrapper[Any], known: BaseStep[Any], inner: BaseStep[Any]) -> None:
+    """Put `inner` inside `layer`, which may be several wrappers in one, where `known` was."""
+    parts = {id(part) for part in chain(known)}
+    bottom = layer
+    while isinstance(bottom.wrapped, StepWrapper) and id(bottom.wrapped) not in parts:
+        bottom = bottom.wrapped
+    bottom.wrapped = inner
+
+
 def entry_for(step: BaseStep[Any]) -> Entry:
     """Read and check what a plan needs to know of `step`.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from handrail.entry import Entry, chain, entry_for, innermost, owner_of
+from handrail.entry import Entry, chain, entry_for, innermost, owner_of, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper
@@ -127,7 +127,7 @@ class StepRegistry(Generic[C]):
         self._anchors.update(dict.fromkeys(new.names, new))
         new.layers = old.layers
         if new.layers:
-            new.layers[0].wrapped = new.step
+            rewire(new.layers[0], old.step, new.step)
         self._link(new, after=old)
         self._unlink(old)
 
@@ -153,7 +153,7 @@ class StepRegistry(Generic[C]):
             )
         if any(layer is known for known in chain(inner)):
             raise InvalidStepError(f"{layer!r} is already around step '{name}'")
-        layer.wrapped = inner
+        rewire(layer, inner, inner)
         entry.layers.append(layer)
         self._edits += 1
 

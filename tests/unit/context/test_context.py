@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -231,6 +232,7 @@ def test_ids_tell_runs_and_steps_apart() -> None:
         seen.append((context.run_id, context.idempotency_key))
 
     run(a, b)
+    time.sleep(0.002)  # Ids are ordered by the millisecond.
     run(a)
     (first, key), (same, other), (second, _) = seen
     assert first == same != second

@@ -196,7 +196,7 @@ def test_repeated_cancellation_does_not_stop_the_undo(kind: type[Blocks]) -> Non
         close = Blocks("close", always_run=True)
         task = asyncio.create_task(make(kind("a", 0.02), kind("b", 0.02), close).execute_async())
         await until("b")
-        while "undo a" not in log:  # noqa: ASYNC110 - it cancels again and again
+        while "undo a" not in log:
             task.cancel()
             await asyncio.sleep(0.003)
         with pytest.raises(asyncio.CancelledError):

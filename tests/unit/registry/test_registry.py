@@ -135,11 +135,22 @@ def test_wrap_keeps_the_name() -> None:
     """A layer neither renames the step in the plan nor takes its anchor."""
     steps = registry("a")
     steps.wrap("a", Logged)
-    steps.wrap("a", lambda inner: Logged(StepWrapper(inner)))
+    steps.wrap("a", Logged)
     assert order(steps) == ["a"]
     assert steps.get_steps()[0].name == "logged_logged_a"
     steps.insert_after("a", Step("b"))
     assert order(steps) == ["a", "b"]
+
+
+def test_several_wrappers_may_be_put_around_a_step_at_once() -> None:
+    """None of them gets lost, neither then nor when the step is replaced."""
+    steps = registry("a")
+    a = steps.get_steps()[0]
+    steps.wrap("a", lambda inner: Logged(Logged(inner)))
+    steps.wrap("a", Quiet(Logged(a)))
+    assert steps.get_steps()[0].name == "logged_logged_logged_a"
+    steps.replace("a", Step("b"))
+    assert steps.get_steps()[0].name == "logged_logged_logged_b"
 
 
 def test_a_wrapper_that_makes_no_sense_is_refused() -> None:

@@ -29,7 +29,8 @@ FLOORS = (
     ("settings",),
     ("journal", "packs"),
     ("orchestrator",),
-    ("params", "planning", "actions", "workflow"),
+    ("params", "fields", "validation", "partial", "planning"),
+    ("action_context", "actions", "workflow"),
     ("recovery",),
     ("scaffold", "testing"),
     ("cli", "__main__"),
@@ -45,7 +46,7 @@ THIRD_PARTY = {
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
     "pluggy": ("hookspecs.py", "packs/"),
-    "pydantic": ("actions.py", "cli/options.py", "packs/", "params.py", "settings/", "workflow.py"),
+    "pydantic": ("packs/", "partial.py", "settings/", "validation.py"),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

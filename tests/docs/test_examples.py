@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -36,8 +38,9 @@ def files(store: Path) -> list[str]:
 @pytest.fixture
 def collect(shell_session: Session, tmp_path: Path) -> Callable[..., str]:
     def run(source: str, *more: str) -> str:
-        words = f"$ handrail run {FIRST}/flows.py:collect {FIRST / source} --store store"
-        return shell_session(f"{' '.join([words, *more])}\n$ echo exit $?\n", tmp_path)
+        words = ["handrail", "run", f"{FIRST}/flows.py:collect", str(FIRST / source)]
+        line = shlex.join([*words, "--store", "store", *more])
+        return shell_session(f"$ {line}\n$ echo exit $?\n", tmp_path)
 
     return run
 
@@ -76,7 +79,7 @@ def test_a_malformed_file_stops_it_before_anything_is_touched(
     shutil.copytree(FIRST / "readings", tmp_path / "readings")
     (tmp_path / "readings" / "attic.csv").write_text("sensor,time,celsius\nattic,noon,warm\n")
     output = shell_session(
-        f"$ handrail run {FIRST}/flows.py:collect readings --store store\n", tmp_path
+        f"$ handrail run '{FIRST}/flows.py:collect' readings --store store\n", tmp_path
     )
     assert "attic.csv, line 2" in output
     assert not (tmp_path / "store").exists()
@@ -99,8 +102,13 @@ def test_it_is_a_program_of_its_own(tmp_path: Path) -> None:
 def test_the_tests_of_the_sample_pack_pass(tmp_path: Path) -> None:
     pack = EXAMPLES / "acme-greet"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    options = ["-o", f"pythonpath={pack / 'src'}", "-c", "/dev/null", f"--rootdir={pack}"]
+    options = ["-c", "/dev/null", f"--rootdir={pack}"]
     done = subprocess.run(
-        [*command, *options], cwd=pack, capture_output=True, text=True, check=False
+        [*command, *options],
+        cwd=pack,
+        env={**os.environ, "PYTHONPATH": str(pack / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import traceback
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
-from handrail import BaseAction, Option
-from handrail.errors import ParamsError, ParamsNeededError
-from handrail.params import params_argument, partial, validated
+from handrail import BaseAction, FromEnv, Option, action
+from handrail.errors import ActionError, ParamsError, ParamsNeededError
+from handrail.params import params_argument
+from handrail.partial import partial
+from handrail.validation import validated
 
 
 class Target(BaseModel):
@@ -37,11 +50,16 @@ class Between(BaseAction[P], Generic[P, Q]):
     """A generic base between an action and BaseAction."""
 
 
+class Swapped(BaseAction[P], Generic[Q, P]):
+    """A generic base whose first parameter is not the params."""
+
+
 @pytest.mark.parametrize(
     ("bases", "expected"),
     [
         ((BaseAction[UploadParams],), UploadParams),
         ((Between[UploadParams, int],), UploadParams),
+        ((Swapped[Target, UploadParams],), UploadParams),
         ((BaseAction,), None),
         ((BaseAction[dict],), None),
     ],
@@ -67,8 +85,12 @@ def test_a_subclass_inherits_or_overrides_the_model():
     class Own(Base):
         params_model = Target
 
+    class BelowOwn(Own):
+        pass
+
     assert Same.params_model is UploadParams
     assert Own.params_model is Target
+    assert BelowOwn.params_model is Target
 
 
 def test_a_model_or_a_mapping_will_do():
@@ -165,3 +187,192 @@ def test_a_secret_is_never_shown():
     assert "token" in shown
     assert "inner.key" in shown
     assert "hunter" not in shown
+
+
+@dataclasses.dataclass
+class NoModel:
+    """A dataclass, which cannot be validated like a model."""
+
+    a: int = 1
+
+
+def test_params_that_are_no_model_are_refused_when_the_action_is_made():
+    """A dataclass as params, however it is given, is an error that says what to derive from."""
+    with pytest.raises(ActionError, match="NoModel, which is no pydantic model"):
+
+        class Wrong(BaseAction[NoModel]):
+            pass
+
+    with pytest.raises(ActionError, match="NoModel, which is no pydantic model"):
+        action("named", [], params=NoModel)
+
+
+def test_a_model_named_by_a_text_is_found_or_told():
+    """BaseAction["Name"] finds a model of the module, and says what to do when there is none."""
+
+    class Found(BaseAction["UploadParams"]):
+        pass
+
+    assert Found.params_model is UploadParams
+    with pytest.raises(ActionError, match="'Missing', which is not defined yet"):
+
+        class Lost(BaseAction["Missing"]):
+            pass
+
+
+class Aliased(BaseModel):
+    """Fields that are called otherwise when they are given."""
+
+    kind: str = Field("raw", alias="type")
+    size: int = Field(1, validation_alias=AliasChoices("size_kb", "kb"))
+    deep: int = Field(1, validation_alias=AliasPath("outer", "inner"))
+
+
+def test_a_name_that_pydantic_would_ignore_is_told():
+    """A field that goes by an alias only is not taken by its name, which would lose the value."""
+    with pytest.raises(ParamsError) as error:
+        validated(Aliased, {"kind": "x", "kb": 2}, "upload")
+    assert error.value.fields == (("kind", "unknown param; this one is called type"),)
+    made = validated(Aliased, {"type": "x", "kb": 2, "outer": {"inner": 3}}, "upload")
+    assert (made.kind, made.size, made.deep) == ("x", 2, 3)
+
+
+def test_unknown_params_are_found_in_nested_models():
+    """A misspelt name inside a nested model is told with its path; pydantic would ignore it."""
+    with pytest.raises(ParamsError) as error:
+        validated(UploadParams, {"source": "a", "target": {"bucket": "b", "prats": 2}}, "upload")
+    assert error.value.fields == (("target.prats", "unknown param; did you mean parts?"),)
+
+
+def test_what_a_validator_raises_is_told_without_pydantics_prefix():
+    """A ValueError reads as its author wrote it; another exception is named, not a traceback."""
+
+    class Picky(BaseModel):
+        a: int = 1
+
+        @model_validator(mode="after")
+        def check(self):
+            if self.a == 1:
+                raise ValueError("a must not be 1")
+            raise RuntimeError("no table\nsecond line")
+
+    with pytest.raises(ParamsError) as error:
+        validated(Picky, {}, "picky")
+    assert error.value.fields == (("", "a must not be 1"),)
+    for check in (validated, partial):
+        with pytest.raises(ParamsError) as error:
+            check(Picky, {"a": 2}, "picky")
+        assert error.value.fields == (("", "Picky raised RuntimeError: no table"),)
+
+
+def test_a_model_that_contains_itself_is_fine():
+    """Secrets and unknown names of a recursive model are looked for once."""
+    made = validated(Tree, {"child": {"key": "x"}}, "tree")
+    assert made.child.key.get_secret_value() == "x"
+    with pytest.raises(ParamsError, match=r"child\.kye: unknown param"):
+        validated(Tree, {"child": {"kye": "x"}}, "tree")
+
+
+class Tree(BaseModel):
+    """A model that contains itself."""
+
+    key: SecretStr = SecretStr("")
+    child: Tree | None = None
+
+
+def test_a_long_value_is_shortened():
+    """A megabyte that is of the wrong type is not repeated in the message."""
+    with pytest.raises(ParamsError) as error:
+        validated(UploadParams, {"source": ["x" * 1_000_000]}, "upload")
+    assert len(str(error.value)) < 300
+
+
+class Inside(BaseModel):
+    """A nested model with a secret."""
+
+    token: SecretStr
+
+    @field_validator("token")
+    @classmethod
+    def check(cls, token):
+        int(token.get_secret_value())
+        return token
+
+
+class Guarded(BaseModel):
+    """Secrets in every place that they can be in."""
+
+    inside: Inside | None = None
+    many: list[SecretStr] = []
+    by_name: dict[str, SecretStr] = {}
+    models: list[Inside] = []
+    either: Inside | int | None = None
+    marked: Annotated[str, FromEnv("ACME")] = ""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"inside": {"token": "hunter2"}},
+        {"inside": ["hunter2"]},
+        {"inside": "hunter2"},
+        {"many": [["hunter2"]]},
+        {"many": "hunter2"},
+        {"by_name": {"a": ["hunter2"]}},
+        {"models": [{"token": "hunter2"}]},
+        {"models": [["hunter2"]]},
+        {"either": {"token": "hunter2"}},
+        {"marked": ["hunter2"]},
+    ],
+)
+@pytest.mark.parametrize("check", [validated, partial])
+def test_no_secret_is_shown_wherever_it_is(given, check):
+    """Nested secrets, and what stands in their place, appear neither in errors nor tracebacks."""
+    with pytest.raises(ParamsError) as error:
+        check(Guarded, given, "guarded")
+    assert "hunter" not in "".join(traceback.format_exception(error.value))
+
+
+class Wanted(BaseModel):
+    """Params of which a plan may need some."""
+
+    count: int
+    other: str
+    day: datetime.date | None = None
+    target: Target
+    lazy: list[int] = Field(default_factory=lambda: [1 // 0])
+
+    @property
+    def double(self):
+        return self.count * 2
+
+    def plus(self, more):
+        return self.count + more
+
+
+def test_known_params_read_as_the_model_would_hold_them():
+    """With others missing, given text becomes the type of its field, in nested models too."""
+    given = {"count": "3", "day": "2024-05-06", "target": {"parts": "7"}}
+    params = partial(Wanted, given, "want")
+    assert (params.count, params.day) == (3, datetime.date(2024, 5, 6))
+    assert params.target.parts == 7
+    assert (params.double, params.plus(1)) == (6, 4)
+    with pytest.raises(ParamsNeededError, match=r"needs the param 'target\.bucket'"):
+        _ = params.target.bucket
+    with pytest.raises(ParamsNeededError, match="needs the param 'other'"):
+        params.model_dump()
+    with pytest.raises(ZeroDivisionError):
+        _ = params.lazy
+
+
+def test_a_wrong_value_is_refused_also_where_the_model_cannot_be_asked():
+    """A given value is checked by its type even when a default of the model raises."""
+    with pytest.raises(ParamsError) as error:
+        partial(Wanted, {"count": "x"}, "want")
+    assert [path for path, _ in error.value.fields] == ["count"]
+
+
+def test_an_action_without_a_model_wants_a_mapping():
+    """Without a model, params that are no mapping are refused in one line."""
+    with pytest.raises(ParamsError, match="expected a mapping, not int"):
+        BaseAction(3, packs=())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
+from handrail.action_context import checked_context, context_of
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.errors import ActionError, HandrailError, describe
+from handrail.errors import ActionError, ActionResultError
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import (
     Observer,
@@ -20,10 +21,12 @@ from handrail.orchestrator import (
     RunResult,
     run_awaitable,
 )
-from handrail.params import params_argument, partial, validated
+from handrail.params import check_model, params_argument
+from handrail.partial import partial
 from handrail.plan.plan import Plan
-from handrail.planning import PackProvider, Packs, line_of, plan_action, with_file
+from handrail.planning import PackProvider, Packs, naming, plan_action, provider_of, with_file
 from handrail.registry import StepRegistry
+from handrail.validation import as_dict, validated
 
 if TYPE_CHECKING:
     from typing import Self
@@ -63,6 +66,7 @@ class BaseAction(Generic[P]):
 
     Raises:
         ParamsError: The params are not valid.
+        ActionError: A class is made whose name or params model is none.
     """
 
     action_name: ClassVar[str] = ""
@@ -75,7 +79,10 @@ class BaseAction(Generic[P]):
             model = params_argument(cls, BaseAction)
             if model is not None:
                 cls.params_model = model
-        if "action_name" not in cls.__dict__:
+        check_model(cls.params_model, cls.__qualname__)
+        if not isinstance(cast("object", cls.action_name), str):
+            raise ActionError(f"the action_name of {cls.__qualname__} is {cls.action_name!r}")
+        if not cls.__dict__.get("action_name"):
             stem = re.sub("Action$", "", cls.__name__) or cls.__name__
             cls.action_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 
@@ -87,8 +94,8 @@ class BaseAction(Generic[P]):
         packs: Packs = None,
     ) -> None:
         model = type(self).params_model
-        known = dict(cast("Mapping[str, Any]", params or {})) if model is None else None
-        made = known if model is None else validated(model, params, type(self).action_name)
+        name = type(self).action_name
+        made = as_dict(params, name) if model is None else validated(model, params, name)
         self.params: P = cast("P", made)
         self.ctx: RuntimeContext = RuntimeContext() if ctx is None else ctx
         self._packs = packs
@@ -122,23 +129,15 @@ class BaseAction(Generic[P]):
         such a field (as a plain dict, where it is declared as one), and with every param for
         which it has a field of the same name.
         """
-        cls = type(self).context_class or ActionContext
-        values = self._param_values()
-        given: dict[str, Any] = {}
-        for each in fields(cls):
-            if each.name == "params":
-                plain = str(each.type).startswith(("dict", "Dict", "<class 'dict'>"))
-                given["params"] = values if plain else self.params
-            elif each.init and each.name in values and each.name != "runtime_ctx":
-                given[each.name] = values[each.name]
-        return cls(runtime_ctx=self.ctx, **given)
+        cls, name = type(self).context_class or ActionContext, type(self).action_name
+        return context_of(cls, name, self.ctx, self.params, self._param_values())
 
     def execute(self) -> Any:
         """Run the steps. An action without steps overrides this: its simple mode."""
         return self._run_steps()
 
     def result(self, context: Any) -> Mapping[str, Any]:
-        """Return what `run` adds to the orchestrator's result."""
+        """Return what `run` adds to the orchestrator's result; its own entries stay as they are."""
         return {}
 
     # What callers use
@@ -162,6 +161,7 @@ class BaseAction(Generic[P]):
             PlanError: The plan has problems; nothing was run.
             PackError: A pack that is switched on is broken; nothing was run.
             ActionError: There is nothing to run, or `setup_steps` raised.
+            ActionResultError: All steps are done, and `result` raised or returned no mapping.
         """
         registry = self._registry()
         if not registry and self.is_simple:
@@ -242,26 +242,32 @@ class BaseAction(Generic[P]):
     # How it is done
 
     def _run_steps(self) -> Any:
-        registry = self._registry()
-        return self.run_plan(self._plan(registry))
+        return self.run_plan(self._plan(self._registry()))
 
     def _param_values(self) -> dict[str, Any]:
         params: Any = self.params
-        if type(self).params_model is None:
-            return dict(params)
         model = type(self).params_model
-        assert model is not None
+        if model is None:
+            return dict(params)
         return {name: getattr(params, name) for name in model.model_fields}
 
     def _registry(self) -> StepRegistry[Any]:
         registry: StepRegistry[Any] = StepRegistry()
-        with self._named("setup_steps"):
-            self.setup_steps(registry)
-        if not registry and not self.is_simple:
+        with self._naming("setup_steps"):
+            answer: object = cast("Any", self.setup_steps)(registry)
+        name = self.action_name
+        if isawaitable(answer):
+            getattr(answer, "close", lambda: None)()
             raise ActionError(
-                f"{self.info.name} has nothing to run: setup_steps of {type(self).__qualname__} "
-                "registered no steps",
-                ways_out=("register steps there, or override execute()",),
+                f"setup_steps of {name} is async; it only registers steps, which may be async",
+                ways_out=("write it without async: def setup_steps(self, registry)",),
+            )
+        if not registry and not self.is_simple:
+            returned = f", but returned {type(answer).__name__}" if answer is not None else ""
+            raise ActionError(
+                f"{name} has nothing to run: setup_steps of {type(self).__qualname__} "
+                f"registered no steps{returned}",
+                ways_out=("call registry.register(step) there, or override execute()",),
             )
         return registry
 
@@ -273,8 +279,8 @@ class BaseAction(Generic[P]):
         journal: None,
         on_failure: OnFailure,
     ) -> Orchestrator[Any]:
-        with self._named("create_context"):
-            context = self.create_context()
+        with self._naming("create_context"):
+            context = checked_context(self.create_context(), self.action_name)
         return Orchestrator(
             plan,
             context,
@@ -285,34 +291,26 @@ class BaseAction(Generic[P]):
         )
 
     def _with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
-        with self._named("result", " after all steps were done"):
-            return {**counts, **self.result(context)}
+        with self._naming("result", " after all steps were done", ActionResultError):
+            more = cast("object", self.result(context))
+        if not isinstance(more, Mapping):
+            raise ActionResultError(
+                f"all steps are done, but result of {self.action_name} returned "
+                f"{type(more).__name__}; it has to return a mapping"
+            )
+        return {**counts, **cast("Mapping[str, Any]", more), **counts}
 
-    @contextmanager
-    def _named(self, method: str, when: str = "") -> Generator[None, None, None]:
-        """Turn what a method of the subclass raises into an error that names both and the line."""
-        try:
-            yield
-        except HandrailError:
-            raise
-        except Exception as error:
-            raise ActionError(
-                f"{method} of {type(self).action_name} raised{when} "
-                f"{type(error).__name__}: {describe(error)}",
-                origin=line_of(error, type(self).__module__),
-            ) from error
+    def _naming(
+        self, method: str, when: str = "", kind: type[ActionError] = ActionError
+    ) -> AbstractContextManager[None]:
+        return naming(method, self.action_name, type(self).__module__, when, kind)
 
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
         return plan_action(self.info, registry, self._provider())
 
     def _provider(self) -> PackProvider:
-        if self._packs is None or isinstance(self._packs, Sequence):
-            # Reading what is installed is for those who plan, not for `import handrail`.
-            from handrail.packs import installed  # noqa: PLC0415
-
-            given = self._packs
-            self._packs = installed.installed() if given is None else installed.given(given)
-        return self._packs
+        self._packs = found = provider_of(self._packs)
+        return found
 
 
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}

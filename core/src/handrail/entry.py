@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, cast
 
 from handrail.errors import InvalidStepError
-from handrail.steps import BaseStep
+from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import StepWrapper
 
 
@@ -45,9 +45,11 @@ class Entry:
 
 
 def owner_of(step: BaseStep[Any]) -> str:
-    """Return the class of `step` and the module it is from, for messages."""
+    """Return the class or function of `step` and the module it is from, for messages."""
     cls = type(step)
     module = getattr(step, "__module__", cls.__module__)
+    if isinstance(step, FunctionStep):
+        return f"function {getattr(step.function, '__qualname__', step.function)} of {module}"
     return f"{cls.__qualname__} of {module}"
 
 

@@ -270,10 +270,25 @@ class ParamsError(HandrailError, ValueError):
 
 
 class ParamsNeededError(HandrailError):
-    """Planning read a param that was not given."""
+    """Planning read a param that was not given.
+
+    Attributes:
+        action: Name of the action.
+        path: The way to the param through nested models.
+    """
 
     code = "params-needed"
     exit_code = ExitCode.USAGE
+
+    def __init__(
+        self, action: str, path: Sequence[str], *, ways_out: Iterable[str] | None = None
+    ) -> None:
+        name = ".".join(path)
+        option = "--" + "-".join(path).replace("_", "-")
+        ways = (f"give it: {option} ...", f"or: -p {name}=...") if ways_out is None else ways_out
+        super().__init__(f"planning {action} needs the param '{name}'", ways_out=ways)
+        self.action = action
+        self.path = tuple(path)
 
 
 class ActionError(HandrailError, RuntimeError):
@@ -281,6 +296,13 @@ class ActionError(HandrailError, RuntimeError):
 
     code = "bad-action"
     exit_code = ExitCode.PLAN
+
+
+class ActionResultError(ActionError):
+    """The steps are done, but what `result` makes of them is not usable; nothing was undone."""
+
+    code = "action-result"
+    exit_code = ExitCode.KEPT
 
 
 class NotFoundError(HandrailError, LookupError):
@@ -357,4 +379,6 @@ class SettingsError(HandrailError):
 
 def describe(error: BaseException) -> str:
     """Return what `error` says, or the name of its type when it says nothing."""
+    if isinstance(error, SystemExit):
+        return f"sys.exit({error.code!r})"
     return str(error) or type(error).__name__

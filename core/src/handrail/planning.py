@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from handrail.errors import PlanError, Problem
+from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
 from handrail.plan.collect import collect
@@ -44,6 +45,36 @@ class PackProvider(Protocol):
 Packs = PackProvider | Sequence[object] | None
 
 
+def provider_of(packs: Packs) -> PackProvider:
+    """Return the provider that `packs` is or stands for.
+
+    Raises:
+        PackError: It is none, and holds something that has no hooks.
+    """
+    given = cast("object", packs)
+    if hasattr(given, "contributors"):
+        return cast("PackProvider", given)
+    # Reading what is installed is for those who plan, not for `import handrail`.
+    from handrail.packs import installed  # noqa: PLC0415
+
+    if given is None:
+        return installed.installed()
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise PackError(
+            f"packs takes a sequence of hook modules, not {given!r}",
+            ways_out=("packs=(my_hooks,) for some, packs=() for none",),
+        )
+    listed = list(cast("Sequence[object]", given))
+    provider = installed.given(listed)
+    for each, pack in zip(listed, provider.contributors(), strict=True):
+        if not pack.hooks and not pack.implements("pack_info"):
+            raise PackError(
+                f"{getattr(each, '__name__', repr(each))} in packs has no hooks",
+                ways_out=("give the module with the functions that are marked with @hookimpl",),
+            )
+    return provider
+
+
 def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackProvider) -> Plan:
     """Return the plan of the action `info`, whose own steps are in `registry`.
 
@@ -70,10 +101,25 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
     found: list[Problem] = []
     for pack in packs:
         if pack.implements("check_plan"):
-            found += pack.call("check_plan", action=info, plan=plan) or ()
+            found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
     if found:
         raise PlanError(info.name, found)
     return plan
+
+
+def _problems(pack: Contributor, answer: object) -> list[Problem]:
+    """Return what `check_plan` returned, as a list."""
+    if answer is None or isinstance(answer, Problem):
+        return [answer] if answer else []
+    found = list(cast("Iterable[object]", answer)) if isinstance(answer, Iterable) else [answer]
+    wrong = [each for each in found if not isinstance(each, Problem)]
+    if wrong or isinstance(answer, str):
+        raise PackError(
+            f"check_plan of {pack.origin} returned {answer!r}; it may return Problems or None",
+            origin=pack.origin,
+            ways_out=(f"leave the pack out:  --no-pack {pack.id}",),
+        )
+    return cast("list[Problem]", found)
 
 
 def with_file(origin: Origin) -> Origin:
@@ -82,6 +128,22 @@ def with_file(origin: Origin) -> Origin:
     if origin.pack is not None or not isinstance(file, str):
         return origin
     return replace(origin, file=_short(file))
+
+
+@contextmanager
+def naming(
+    method: str, action: str, module: str, when: str = "", kind: type[ActionError] = ActionError
+) -> Generator[None, None, None]:
+    """Turn what a method of an action raises into an error that names both and the line."""
+    try:
+        yield
+    except HandrailError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise kind(
+            f"{method} of {action} raised{when} {type(error).__name__}: {describe(error)}",
+            origin=line_of(error, module),
+        ) from error
 
 
 def line_of(error: BaseException, module: str) -> Origin | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import BaseAction
+from handrail.errors import ActionError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -87,7 +88,17 @@ def action(
         steps: The steps in order.
         params: The pydantic model of its params.
         context: The class of its context; fields named like params are filled from them.
+
+    Raises:
+        ActionError: The name is not usable, the steps are none, or `params` is no model.
     """
+    given = cast("object", name)
+    if not isinstance(given, str) or not given.strip() or not given.isprintable():
+        raise ActionError(f"an action needs a name that can be read, not {given!r}")
+    if not isinstance(cast("object", steps), Iterable):
+        raise ActionError(
+            f"the steps of {name} are {steps!r}", ways_out=(f"action({name!r}, [step, ...])",)
+        )
     listed = list(steps)
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module
 

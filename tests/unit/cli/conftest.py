@@ -88,6 +88,18 @@ def fall(context, result):
 
 stuck = action("stuck", [bad_undo, check], params=Params, context=Context)
 
+@step
+def slow_undo(context):
+    pass
+
+@slow_undo.rollback
+def undo_slowly(context, result):
+    print("undoing", flush=True)
+    time.sleep(1.5)
+    Path("undone.txt").write_text("x")
+
+undoing = action("undoing", [slow_undo, check], params=Params, context=Context)
+
 if __name__ == "__main__":
     nightly.main()
 '''

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -169,11 +170,14 @@ def test_a_module_can_be_named_too(handrail):
         ("flows.py:nightli", 2, "did you mean nightly?"),
         ("flows.py:copy", 2, "is a step; run takes an action"),
         ("flows.py:Params", 2, "is no action but"),
-        ("flows.py", 2, "4 actions; name one"),
+        ("flows.py", 2, "5 actions; name one"),
         ("broken.py:x", 2, "broken.py:2): ModuleNotFoundError"),
         ("syntax.py:x", 2, "syntax.py:1): SyntaxError"),
         ("no.module:x", 2, "there is no module no"),
         ("uplaod", 2, "pip install handrail-uplaod"),
+        ("flows", 2, "handrail run flows.py:NAME"),
+        ("handrail:BaseAction", 2, "is no action but"),
+        ("", 2, "name an action"),
     ],
 )
 def test_a_name_that_leads_nowhere_says_why(handrail, folder, name, code, message):
@@ -200,26 +204,49 @@ def test_plan_shows_every_step_and_who_put_it_there(handrail):
     assert len(document["fingerprint"]) == 16
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_undoes_the_run_and_ends_with_130(folder, environment, number):
-    """Ctrl-C, SIGTERM and SIGHUP stop the step, undo what was done, and end with 130."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "handrail", "run", "flows.py:waiting"],
+def started(folder, environment, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "handrail", "run", *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "waiting"
-    assert (folder / "made.txt").exists()
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_undoes_the_run_and_ends_with_130(folder, environment, number):
+    """Ctrl-C, SIGTERM and SIGHUP stop the step, undo what was done, and end with 130."""
+    with started(folder, environment, "flows.py:waiting") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "waiting"
+        assert (folder / "made.txt").exists()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
     assert process.returncode == 130, errors
     assert not (folder / "made.txt").exists()
-    assert "waiting was interrupted, rolled back" in errors
+    assert "waiting was interrupted, and rolled back" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_in_an_undo_the_first_signal_warns_and_the_next_stops(folder, environment, presses):
+    """One Ctrl-C lets the undo finish; another one stops it and says what was left behind."""
+    with started(folder, environment, "flows.py:undoing", "in", "--fail") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "undoing"
+        for press in range(presses):
+            if press:
+                time.sleep(0.6)  # Within half a second two signals are one.
+            process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "Ctrl-C again stops it" in errors
+    assert "undoing failed at check" in errors
+    assert (folder / "undone.txt").exists() == (presses == 1)
+    assert ("not undone: slow_undo" in errors) == (presses == 2)
 
 
 def test_a_reader_that_leaves_is_no_error(folder, environment):

@@ -454,6 +454,19 @@ def test_progress_within_a_step_counts_its_share() -> None:
     assert calls == [10, 80, 100]
 
 
+@both
+def test_a_step_that_reports_its_end_and_fails_is_not_at_100(how: str) -> None:
+    """100 means that the run has succeeded, whatever its last step says."""
+    calls: list[int] = []
+
+    def act(context: BaseStepContext) -> StepResult:
+        context.set_progress(2, 2)
+        return StepResult(success=False)
+
+    fail(make(Step("a"), Step("b", act), callback=lambda now, total: calls.append(now)), how)
+    assert calls == [50, 99]
+
+
 def test_progress_from_threads_only_grows() -> None:
     """Steps may report from threads of their own."""
     calls: list[int] = []

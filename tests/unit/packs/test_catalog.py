@@ -138,7 +138,7 @@ def test_load(garden, monkeypatch):
 FAILURES = {
     "raises": ("1 / 0", "ZeroDivisionError: division by zero", ZeroDivisionError),
     "misses a module": ("import acme_nothing", "No module named 'acme_nothing'", ImportError),
-    "leaves": ("raise SystemExit(3)", "SystemExit: 3", SystemExit),
+    "leaves": ("raise SystemExit(3)", "SystemExit: sys.exit(3)", SystemExit),
     "is no Python": ("def", "SyntaxError", SyntaxError),
     "lacks the name": ("", "has no attribute 'ScanFiles'", AttributeError),
 }

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult, StepWrapper
+from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult, StepWrapper, step
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 
 
@@ -339,3 +339,16 @@ def test_a_registry_is_a_list_with_names(  # noqa: C901 - the model in one piece
         assert len(steps) == len(model)
         for number in range(13):
             assert (f"s{number}" in steps) == (find(f"s{number}") is not None)
+
+
+def test_an_error_names_the_function_of_a_step() -> None:
+    """A step made by @step is told by its function, not by the class behind it."""
+
+    @step
+    def find(context: BaseStepContext) -> None:
+        """Do nothing."""
+
+    registry = StepRegistry()
+    registry.register(find)
+    with pytest.raises(DuplicateStepError, match=r"function .*find of "):
+        registry.register(find)

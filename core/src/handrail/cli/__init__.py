@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
-    from handrail.cli.app import run_command_line  # noqa: PLC0415 - importing this costs nothing
-
+    try:
+        from handrail.cli.app import run_command_line  # noqa: PLC0415 - importing this costs nothing
+    except KeyboardInterrupt:
+        return 130  # Nothing has been looked at yet, so there is nothing to tell.
     return run_command_line(arguments)
 
 

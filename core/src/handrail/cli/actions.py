@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.output import plural, table
+from handrail.cli.plain import plural, table
 from handrail.cli.session import session_of, warn
 
 if TYPE_CHECKING:
     from handrail.cli.local import Target
     from handrail.cli.session import Session
 
-CommandFor = Callable[["Session", "Target"], click.Command]
+CommandFor = Callable[["Target"], click.Command]
 
 
 class ActionGroup(click.Group):
@@ -50,7 +50,7 @@ class ActionGroup(click.Group):
         from handrail.cli.local import find_target  # noqa: PLC0415 - loads what a run needs
 
         session = session_of(ctx)
-        return self._command_for(session, find_target(session, cmd_name))
+        return self._command_for(find_target(session, cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,6 +77,14 @@ class ActionGroup(click.Group):
         if not rest and not ctx.resilient_parsing:
             raise click.UsageError("name an action; `handrail actions` lists the installed ones")
         return super().parse_args(ctx, [*rest[:1], *early, *rest[1:]] if rest else early)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options that every action has, then the actions."""
+        records = [option.get_help_record(ctx) for option in self._leaf_options()]
+        rows = [record for record in records if record is not None]
+        with formatter.section("Options, beside those of the action"):
+            formatter.write_dl([*rows, ("-h, --help", "Show this message and exit.")])
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the installed actions with the pack that each is from."""
@@ -110,7 +118,8 @@ def _rows(session: Session) -> list[Sequence[str]]:
 def actions(ctx: click.Context, as_json: bool) -> None:
     """List the actions that can be run.
 
-    Reads what is installed, and imports none of it.
+    Reads what is installed, and imports none of it. Actions of your own, in a file or a module, are
+    not listed: run them by name, `handrail run flows.py:nightly`.
     """
     session = session_of(ctx)
     warn(session)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
-from handrail.cli.report import report
+from handrail.cli.report import json_error, report
 from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.names import did_you_mean
@@ -74,7 +74,11 @@ class Root(click.Group):
             formatter.write_dl(list(GLOBAL_OPTIONS))
 
     def _pack_commands(self, ctx: click.Context) -> dict[str, str]:
-        records = session_of(ctx).packs.records
+        session = session_of(ctx)
+        try:
+            records = session.packs.records
+        except HandrailError:
+            return {}  # The help is there also where the packs cannot be looked at.
         return {
             entry_point.name: str(record.origin)
             for record in records
@@ -130,6 +134,12 @@ def root(ctx: click.Context) -> None:
     handrail run flows.py:nightly     run an action of your own
     handrail plan ACTION              see what it would do, and who put each step there
     handrail packs                    see what is installed, and why it is on or off
+
+    Results go to standard output, progress and errors to standard error.
+
+    \b
+    Exit codes: 0 done, 1 failed and undone, 2 usage or params, 3 plan invalid, 4 pack broken,
+    5 undo incomplete, 6 failed and kept, 130 interrupted
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -150,30 +160,49 @@ def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
 
 
 def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
-    session = Session()
+    session = Session(json="--json" in arguments)
+    console = session.console
     try:
         session, rest = take_globals(arguments)
-        answer = command.main(rest, prog_name=program, standalone_mode=False, obj=session)
-        sys.stdout.flush()
+        session.console = console
+        session.events = session.events or command is not root
+        code = _run(session, command, rest, program)
+    except click.ClickException as error:
+        code = _usage(session, error)
+    except KeyboardInterrupt:
+        code = _interrupted(session)
+    console.flush()
+    if console.lost is not None:
+        console.note(f"error: standard output could not be written: {console.lost}")
+        code = code or ExitCode.FAILED
+    return code
+
+
+def _run(session: Session, command: click.Command, words: list[str], program: str) -> int:
+    try:
+        answer = command.main(words, prog_name=program, standalone_mode=False, obj=session)
         return answer if isinstance(answer, int) else ExitCode.DONE
     except click.ClickException as error:
         return _usage(session, error)
     except (click.Abort, KeyboardInterrupt):
-        session.console.note("interrupted")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader has left, as `| head` does; say nothing, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
+        return _interrupted(session)
     except Exception as error:  # noqa: BLE001 - the last place where an error can be shown well
         return report(session, error)
 
 
+def _interrupted(session: Session) -> int:
+    if session.json:
+        document = {"code": "interrupted", "message": "interrupted", "exit_code": 130}
+        json_error(session, {**document, "origin": None, "ways_out": []})
+    else:
+        session.console.note("interrupted")
+    return ExitCode.INTERRUPTED
+
+
 def _usage(session: Session, error: click.ClickException) -> int:
     if session.json:
-        session.console.json_line(
-            {"error": {"code": "usage", "message": error.format_message(), "exit_code": 2}}
-        )
+        document = {"code": "usage", "message": error.format_message(), "exit_code": 2}
+        json_error(session, {**document, "origin": None, "ways_out": []})
         return ExitCode.USAGE
     context = getattr(error, "ctx", None)
     if context is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from handrail.cli.output import table, to_json
+from handrail.cli.plain import table, to_json
 from handrail.cli.report import problem_lines
 from handrail.cli.session import session_of
 from handrail.errors import ExitCode
@@ -14,7 +14,11 @@ from handrail.errors import ExitCode
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
 def config(ctx: click.Context, as_json: bool) -> int:
-    """Show every setting and where it came from: a flag, a variable, a file and line, a default."""
+    """Show every setting and where it came from: a flag, a variable, a file and line, a default.
+
+    A flag goes before a variable, that before the project's handrail.toml or [tool.handrail] in its
+    pyproject.toml, and that before the default. Ends with 2 where a setting cannot be used.
+    """
     session = session_of(ctx)
     found = session.packs
     problems = found.settings_problems

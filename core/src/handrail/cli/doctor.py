@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import handrail
-from handrail.cli.output import plural
+from handrail.cli.plain import plural
 from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
 from handrail.errors import ExitCode, Problem
@@ -25,6 +25,7 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
     """Check this installation and this project, and say what to do.
 
     Every pack that is on is loaded, one by one, so this finds what `handrail packs` cannot see.
+    Ends with 0 when all is well, 2 when a setting cannot be used, 4 when a pack cannot.
     """
     session = session_of(ctx)
     found = session.packs

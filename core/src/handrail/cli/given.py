@@ -12,8 +12,10 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
-from handrail.cli.options import ParamOptions, PathOf
-from handrail.errors import ParamsError
+from handrail.cli.kinds import from_json, from_text
+from handrail.cli.options import ParamOptions
+from handrail.errors import ParamsError, ParamsNeededError
+from handrail.fields import PathOf, touches
 
 
 def params_from(
@@ -27,30 +29,46 @@ def params_from(
     """Return the params that were given: options, over `-p`, over the params file, over secrets.
 
     Raises:
-        click.UsageError: A `-p` or the file cannot be read.
+        click.UsageError: A `-p` or the file cannot be read, or `-p` is given a secret.
     """
     params: dict[str, Any] = {}
     _put_secrets(params, context, options, os.environ if environ is None else environ)
     if file is not None:
         _merge(params, _read_file(file))
     for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"-p takes key=value, not '{pair}'")
-        path = tuple(name.strip().split("."))
-        if any(secret.path == path for secret in options.secrets):
-            raise click.UsageError(
-                f"'{name}' is a secret and is read from a variable, never from the command line"
-            )
-        _put(params, path, _parsed(text))
+        path, text = _split(pair)
+        if touches(path, options.hidden):
+            raise click.UsageError(_refused(path, options))
+        _put(params, path, from_json(options.kinds.get(path), _parsed(text), text))
     for identifier, path in options.paths.items():
         if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
             continue
-        value: Any = context.params[identifier]
+        value: object = context.params[identifier]
         if value == ():
             continue  # click 8.1 takes an argument that stands for nothing as given.
-        _put(params, path, [*value] if type(value) is tuple else value)
+        kind = options.kinds[path]
+        if isinstance(value, tuple):
+            words = cast("tuple[str, ...]", value)
+            _put(params, path, [from_text(kind, word) for word in words])
+        else:
+            _put(params, path, from_text(kind, value) if isinstance(value, str) else value)
     return params
+
+
+def _split(pair: str) -> tuple[PathOf, str]:
+    name, equals, text = pair.partition("=")
+    path = tuple(part.strip() for part in name.split("."))
+    if not equals or not all(path):
+        raise click.UsageError(f"-p takes key=value, not '{pair}'")
+    return path, text
+
+
+def _refused(path: PathOf, options: ParamOptions) -> str:
+    name = ".".join(path)
+    inside = next((each.path for each in options.secrets if len(each.path) > len(path)), None)
+    if inside is not None and inside[: len(path)] == path:
+        return f"'{name}' has a secret, {'.'.join(inside)}; set what else it has one by one"
+    return f"'{name}' is a secret and is read from a variable, never from the command line"
 
 
 def _put_secrets(
@@ -62,7 +80,8 @@ def _put_secrets(
     for secret in options.secrets:
         variable = context.params.get(secret.option) or secret.variable
         if variable in environ:
-            _put(params, secret.path, environ[variable])
+            text = environ[variable]
+            _put(params, secret.path, _parsed(text) if secret.as_json else text)
         elif context.params.get(secret.option):
             raise click.UsageError(f"the variable {variable} is not set")
 
@@ -88,7 +107,7 @@ def _merge(params: dict[str, Any], more: Mapping[str, Any]) -> None:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -99,6 +118,8 @@ def _read_file(name: str) -> dict[str, Any]:
         read = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise click.UsageError(f"--params {name}: {error.strerror or error}") from error
+    except RecursionError:
+        raise click.UsageError(f"--params {name} is nested too deeply") from None
     except (ValueError, UnicodeDecodeError) as error:
         kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
         raise click.UsageError(f"--params {name} is not valid {kind}: {error}") from error
@@ -112,6 +133,10 @@ def labelled(error: ParamsError, options: ParamOptions) -> ParamsError:
     named: list[tuple[str, str]] = []
     for path, text in error.fields:
         parts = tuple(path.split("."))
+        inside = [each for each in options.needed if each[: len(parts)] == parts]
+        if text == "is required" and inside:
+            named += [(options.labels[each], text) for each in inside]
+            continue
         known = next(
             (parts[:end] for end in range(len(parts), 0, -1) if parts[:end] in options.labels), None
         )
@@ -121,3 +146,12 @@ def labelled(error: ParamsError, options: ParamOptions) -> ParamsError:
     better = ParamsError(error.action, named, ways_out=error.ways_out)
     better.__cause__ = error.__cause__
     return better
+
+
+def labelled_need(error: ParamsNeededError, options: ParamOptions) -> ParamsNeededError:
+    """Return `error` with the way out that a person can type."""
+    label = options.labels.get(error.path)
+    if label is None:
+        return error
+    given = f"{label}=..." if label.startswith("-p ") else f"{label} ..."
+    return ParamsNeededError(error.action, error.path, ways_out=(f"give it: {given}",))

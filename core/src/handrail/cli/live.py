@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handrail import events
-from handrail.cli.output import WIDTH, Console, plural, seconds
+from handrail.cli.output import Console, visible
+from handrail.cli.plain import WIDTH, columns, cut, plural, seconds
 from handrail.events import Event
 
+_WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
 _REFRESH = 0.1  # Seconds between two drawings of the moving line.
 
 
@@ -71,13 +73,12 @@ class LineView:
     def close(self) -> None:
         """Wipe the moving line."""
         if self._dirty:
-            self._console.err.write("\r\x1b[2K")
-            self._console.err.flush()
+            self._console.draw("\r\x1b[2K")
             self._dirty = False
 
     def _run_started(self, event: events.RunStarted) -> None:
         self._steps = len(event.steps)
-        self._width = max([12, *(len(name) for name in event.steps)])
+        self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
         self._started = time.monotonic()
         self._console.note(self._head)
 
@@ -98,7 +99,8 @@ class LineView:
                 self._line(f"     {line}")
 
     def _step_failed(self, event: events.StepFailed) -> None:
-        self._end("✗", event.step, seconds(event.took), event.error, "red")
+        told = "interrupted" if event.error == "KeyboardInterrupt" else one_line(event.error)
+        self._end("✗", event.step, seconds(event.took), told, "red")
 
     def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._step = True, None
@@ -107,7 +109,9 @@ class LineView:
         self._end("↶", event.step, seconds(event.took), "undone", "yellow")
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
-        self._end("✗", event.step, seconds(event.took), f"undo failed: {event.error}", "red")
+        self._end(
+            "✗", event.step, seconds(event.took), f"undo failed: {one_line(event.error)}", "red"
+        )
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
         self._within = (event.current, event.total)
@@ -140,13 +144,15 @@ class LineView:
         self._ended += not self._undoing
         self._step, self._within = None, None
         mark = self._console.style(mark, style, err=True)
-        line = f" {mark} {step:<{self._width}} {took:>7}  {text}"
+        line = f" {mark} {self._name(step)} {took:>7}  {text}"
         self._line(line.rstrip())
+
+    def _name(self, step: str) -> str:
+        return step + " " * (self._width - columns(step))
 
     def _line(self, text: str) -> None:
         self.close()
         self._console.note(text)
-        self._console.err.flush()
 
     def _draw(self) -> None:
         now = time.monotonic()
@@ -155,10 +161,9 @@ class LineView:
         self._drawn = now
         size = min(WIDTH, shutil.get_terminal_size().columns)
         took = seconds(now - self._began)
-        line = f" ▸ {self._step:<{self._width}} {took:>7}  {self._bar(now)}"
+        line = f" ▸ {self._name(self._step)} {took:>7}  {self._bar(now)}"
         overall = f"  ·  {self._percent} %  {self._ended} of {self._steps}  Ctrl-C undoes"
-        self._console.err.write("\r\x1b[2K" + (line + overall)[: size - 1])
-        self._console.err.flush()
+        self._console.draw("\r\x1b[2K" + cut(visible(line + overall), size - 1))
         self._dirty = True
 
     def _bar(self, now: float) -> str:
@@ -178,9 +183,9 @@ def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
     """Return the plain values of `data` as `key=value`, or its `summary`."""
     summary = data.get("summary")
     if isinstance(summary, str):
-        return summary
+        return one_line(summary, limit=200)
     plain = [
-        f"{key}={_short(value)}"
+        f"{one_line(str(key))}={_short(value)}"
         for key, value in data.items()
         if isinstance(value, str | int | float | bool)
     ]
@@ -190,5 +195,10 @@ def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
 
 
 def _short(value: object) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return one_line(f"{value:g}" if isinstance(value, float) else str(value), limit=40)
+
+
+def one_line(text: str, *, limit: int = 500) -> str:
+    """Return `text` on one line, shortened where it is long."""
+    flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

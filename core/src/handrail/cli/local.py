@@ -47,13 +47,13 @@ def find_target(session: Session, name: str) -> Target:
     """
     head, _, attribute = name.rpartition(":")
     if head and _looks_like_file(head):
-        return _from_module(name, _import_file(head), attribute, head)
+        return _from_module(name, _import_file(head, session.folder), attribute, head)
     if _looks_like_file(name):
-        return _from_module(name, _import_file(name), "", name)
+        return _from_module(name, _import_file(name, session.folder), "", name)
     if head and session.packs.catalog.has_pack(head):
         return _installed(session, name)
     if head:
-        return _from_module(name, _import_module(head), attribute, head)
+        return _from_module(name, _import_module(head, session.folder), attribute, head)
     return _installed(session, name)
 
 
@@ -62,7 +62,15 @@ def _looks_like_file(name: str) -> bool:
 
 
 def _installed(session: Session, name: str) -> Target:
-    record, entry_point = session.packs.catalog.find("actions", name)
+    if not name.strip(":"):
+        raise NotFoundError("name an action", ways_out=("handrail actions lists the installed",))
+    try:
+        record, entry_point = session.packs.catalog.find("actions", name)
+    except NotFoundError as error:
+        if Path(f"{name}.py").is_file():
+            ways_out = (f"or the file?  handrail run {name}.py:NAME", *error.ways_out)
+            raise NotFoundError(error.message, ways_out=ways_out) from None
+        raise
     found = session.packs.catalog.load("actions", name)
     action_class = as_action(found)
     if action_class is None:
@@ -100,7 +108,7 @@ def _renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[
     return type(action_class.__name__, (action_class,), members)
 
 
-def _import_file(name: str) -> ModuleType:
+def _import_file(name: str, folder: Path) -> ModuleType:
     path = Path(name)
     if path.is_dir():
         raise LocalCodeError(
@@ -109,17 +117,17 @@ def _import_file(name: str) -> ModuleType:
         )
     if not path.exists():
         raise NotFoundError(
-            f"there is no file {name} (looked in {Path.cwd()})",
+            f"there is no file {name} (looked in {folder})",
             ways_out=(_near_files(path),),
         )
-    module_name = path.stem
+    module_name = _module_name(path)
     spec = importlib.util.spec_from_file_location(module_name, path.resolve())
     if spec is None or spec.loader is None:
         raise LocalCodeError(f"{name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.insert(0, beside)
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
@@ -131,16 +139,24 @@ def _import_file(name: str) -> ModuleType:
     return module
 
 
+def _module_name(path: Path) -> str:
+    """Return the name of the file, or another one where that is taken, as that of json.py is."""
+    name = path.stem.encode("utf-8", "replace").decode()
+    known = sys.modules.get(name)
+    same = known is not None and getattr(known, "__file__", None) == str(path.resolve())
+    taken = known is not None or name in sys.stdlib_module_names
+    return f"local_{name}" if taken and not same else name
+
+
 def _near_files(path: Path) -> str:
     folder = path.parent
     names = [each.name for each in folder.glob("*.py")] if folder.is_dir() else []
     return did_you_mean(path.name, names)
 
 
-def _import_module(name: str) -> ModuleType:
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+def _import_module(name: str, folder: Path) -> ModuleType:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     try:
         return importlib.import_module(name)
     except KeyboardInterrupt:
@@ -151,9 +167,9 @@ def _import_module(name: str) -> ModuleType:
                 f"there is no module {name}, nor a pack of that name",
                 ways_out=(
                     f"for a file: handrail run {name.replace('.', '/')}.py:NAME",
-                    f"searched: {Path.cwd()} and the packages of {sys.prefix}",
+                    f"searched: {folder} and the packages of {sys.prefix}",
                 ),
-            ) from error
+            ) from None
         raise _not_imported(name, None, error) from error
     except BaseException as error:
         raise _not_imported(name, None, error) from error
@@ -196,7 +212,8 @@ def _from_module(name: str, module: ModuleType, attribute: str, shown: str) -> T
 
 def _actions_of(module: ModuleType) -> Mapping[str, type[BaseAction[Any]]]:
     """Return the actions that a module defines, by their names in it."""
-    found = {name: as_action(value) for name, value in vars(module).items()}
+    # A copy: looking at a value may import what fills the module further.
+    found = {name: as_action(value) for name, value in dict(vars(module)).items()}
     return {
         name: action_class
         for name, action_class in found.items()

@@ -1,34 +1,39 @@
-"""Options and arguments from a pydantic params model, and the params from what was typed."""
+"""Options and arguments from a pydantic params model."""
 
 from __future__ import annotations
 
-import enum
-import types
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
 import click
 
+from handrail.cli.kinds import click_type, default_text, has_option, is_union, items_of, metavar_of
+from handrail.errors import ActionError
+from handrail.fields import PathOf, bare, fields_of, is_secret, model_in, paths_of, secrets_of
 from handrail.params import Argument, FromEnv, Option
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-PathOf = tuple[str, ...]
-
-_METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A secret param: read from a variable, never from the command line."""
+    """A secret param: read from a variable, never from the command line.
+
+    Attributes:
+        path: The way to it.
+        variable: The variable, unless another one is named.
+        option: Identifier of the option that names another one.
+        as_json: Whether the variable holds JSON: a list of secrets, for example.
+    """
 
     path: PathOf
     variable: str
     option: str
+    as_json: bool
 
 
 @dataclass(slots=True)
@@ -38,31 +43,42 @@ class ParamOptions:
     Attributes:
         parameters: Arguments and options, in the order of the fields.
         paths: The field behind each parameter, as the way to it through nested models.
+        kinds: The type of each field, or of one of its items.
         labels: What a person calls each field: its option, or its argument.
         secrets: Fields that come from a variable.
+        needed: Fields that have to be given, wherever the model around them is.
+        hidden: Where secrets are.
         arguments: `(name, help)` of each argument, for which click has no place.
+        others: The same of each field that only `-p` and `--params` reach.
     """
 
     parameters: list[click.Parameter] = field(default_factory=list[click.Parameter])
     paths: dict[str, PathOf] = field(default_factory=dict[str, PathOf])
+    kinds: dict[PathOf, Any] = field(default_factory=dict[PathOf, Any])
     labels: dict[PathOf, str] = field(default_factory=dict[PathOf, str])
     secrets: list[Secret] = field(default_factory=list[Secret])
+    needed: list[PathOf] = field(default_factory=list[PathOf])
+    hidden: frozenset[PathOf] = frozenset()
     arguments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    others: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
 
 class ActionCommand(click.Command):
-    """A command whose help tells about its arguments too."""
+    """A command whose help tells about its arguments too, and about what has no option."""
 
-    def __init__(self, *args: Any, arguments: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, options: ParamOptions, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._arguments = list(arguments)
+        self._options = options
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the arguments, then the options."""
-        if self._arguments:
+        """Write the arguments, then the options, then the rest."""
+        if self._options.arguments:
             with formatter.section("Arguments"):
-                formatter.write_dl(self._arguments)
+                formatter.write_dl(self._options.arguments)
         super().format_options(ctx, formatter)
+        if self._options.others:
+            with formatter.section("Params without an option, for -p and --params"):
+                formatter.write_dl(self._options.others)
 
 
 def options_of(
@@ -74,101 +90,155 @@ def options_of(
         model: The params model, or None for an action without one.
         action: Name of the action, for the variables of secrets.
         taken: Option names that belong to the command; a field of such a name has only `-p`.
+
+    Raises:
+        ActionError: Two arguments take any number of values.
     """
-    made = ParamOptions()
-    if model is not None:
-        _add_model(made, model, action, (), set(taken))
-    return made
+    if model is None:
+        return ParamOptions()
+    made = _Maker(action, set(taken))
+    made.options.hidden = secrets_of(model)
+    made.add_model(model)
+    return made.options
 
 
-def _add_model(
-    made: ParamOptions, model: type[BaseModel], action: str, prefix: PathOf, taken: set[str]
-) -> None:
-    for name, info in model.model_fields.items():
-        path = (*prefix, info.alias or name)
-        kind = _without_none(info.annotation)
-        option = "--" + "-".join((*prefix, name)).replace("_", "-").lower()
-        made.labels[path] = f"-p {'.'.join(path)}"
-        if _is_secret(kind):
-            _add_secret(made, info, action, path, option)
-        elif _is_model(kind):
-            _add_model(made, cast("type[BaseModel]", kind), action, path, taken)
-        elif _has_option(kind) and (option not in taken or _marker(info, Argument)):
-            _add_parameter(made, info, kind, path, option, taken)
+@dataclass(slots=True)
+class _Maker:
+    action: str
+    taken: set[str]
+    options: ParamOptions = field(default_factory=ParamOptions)
+    greedy: str = ""
 
+    def add_model(
+        self,
+        model: type[BaseModel],
+        prefix: PathOf = (),
+        within: tuple[type, ...] = (),
+        needed_for: str = "",
+    ) -> None:
+        fields = fields_of(model)
+        # An option that a field gives its name to comes before the --no- of another field.
+        wanted = {_option(prefix, name) for name in fields}
+        for name, info in fields.items():
+            path = (*prefix, *paths_of(model, name)[0])
+            option = _option(prefix, name)
+            inner = model_in(info.annotation)
+            kind = bare(info.annotation)
+            self.options.labels[path] = f"-p {'.'.join(path)}"
+            self.options.kinds[path] = items_of(kind)[1]
+            text = _help(info, needed_for)
+            if info.is_required() and inner is None:
+                self.options.needed.append(path)
+            if is_secret(info):
+                self._add_secret(info, path, option, text)
+            elif inner is not None and inner is not model and inner not in within:
+                optional = "" if info.is_required() else ".".join(path)
+                self.add_model(inner, path, (*within, model), needed_for or optional)
+            elif _marker(info, Argument) is not None and has_option(kind):
+                self._add_argument(info, kind, path, text)
+            elif has_option(kind):
+                self._add_option(info, kind, path, option, text, wanted)
+            else:
+                self.options.others.append((".".join(path), text))
 
-def _add_parameter(
-    made: ParamOptions, info: FieldInfo, kind: Any, path: PathOf, option: str, taken: set[str]
-) -> None:
-    identifier = "__".join(("param", *path)).lower()
-    several, item = _items(kind)
-    made.paths[identifier] = path
-    if _marker(info, Argument) is not None:
+    def _identifier(self, path: PathOf) -> str:
+        identifier = f"param_{len(self.options.parameters)}"
+        self.options.paths[identifier] = path
+        return identifier
+
+    def _add_argument(self, info: FieldInfo, kind: Any, path: PathOf, text: str) -> None:
+        several, item = items_of(kind)
         metavar = path[-1].upper()
-        made.labels[path] = metavar
-        made.arguments.append((metavar, _help(info)))
-        made.parameters.append(
+        if several and self.greedy:
+            raise ActionError(
+                f"{self.action} has two arguments that take any number of values: "
+                f"{self.greedy} and {metavar}",
+                ways_out=("take Argument() off one of them; it becomes an option then",),
+            )
+        self.greedy = metavar if several else self.greedy
+        self.options.labels[path] = metavar
+        self.options.arguments.append((metavar, text))
+        shown = f"{metavar}..." if several else metavar
+        self.options.parameters.append(
             click.Argument(
-                [identifier],
+                [self._identifier(path)],
                 required=False,
                 nargs=-1 if several else 1,
-                metavar=f"[{metavar}]{'...' if several else ''}"
-                if not info.is_required()
-                else f"{metavar}{'...' if several else ''}",
-                type=_click_type(item),
+                metavar=shown if info.is_required() else f"[{metavar}]{shown[len(metavar) :]}",
+                type=click_type(item),
             )
         )
-        return
-    named = _marker(info, Option)
-    names = list(named.names) if named is not None else [option]
-    taken.update(names)
-    made.labels[path] = max(names, key=len)
-    if item is bool and not several:
+
+    def _add_option(
+        self, info: FieldInfo, kind: Any, path: PathOf, option: str, text: str, wanted: set[str]
+    ) -> None:
+        several, item = items_of(kind)
+        named = _marker(info, Option)
+        names = [name for name in (named.names if named else (option,)) if name not in self.taken]
+        if not names:
+            self.options.others.append((".".join(path), text))
+            return
         longest = max(names, key=len)
-        off = "--no-" + longest.removeprefix("--")
-        names = [f"{name}/{off}" if name == longest else name for name in names]
-    made.parameters.append(
-        click.Option(
-            [identifier, *names],
-            help=_help(info),
-            multiple=several,
-            default=None,
-            type=None if item is bool else _click_type(item),
-            metavar=None if item is bool else _metavar(item),
+        is_flag = item is bool and not several
+        self.options.labels[path] = longest
+        self.taken.update(names)
+        declared = list(names)
+        if is_flag:
+            off = _negation(longest)
+            if off not in self.taken and off not in wanted:
+                self.taken.add(off)
+                declared = [f"{name}/{off}" if name == longest else name for name in names]
+        self.options.parameters.append(
+            click.Option(
+                [self._identifier(path), *declared],
+                help=text,
+                multiple=several,
+                default=None,
+                is_flag=True if is_flag else None,
+                type=None if is_flag else click_type(item),
+                metavar=None if is_flag else metavar_of(item),
+            )
         )
-    )
 
-
-def _add_secret(
-    made: ParamOptions, info: FieldInfo, action: str, path: PathOf, option: str
-) -> None:
-    marker = _marker(info, FromEnv)
-    variable = "_".join(("HANDRAIL", action, *path)).upper().replace("-", "_").replace(".", "_")
-    if marker is not None:
-        variable = marker.variable
-    identifier = "__".join(("secret", *path)).lower()
-    made.labels[path] = f"the variable {variable}"
-    made.secrets.append(Secret(path=path, variable=variable, option=identifier))
-    made.parameters.append(
-        click.Option(
-            [identifier, f"{option}-env"],
-            metavar="VARIABLE",
-            help=f"{_help(info)}  The secret is read from this variable, by default {variable}.",
+    def _add_secret(self, info: FieldInfo, path: PathOf, option: str, text: str) -> None:
+        marker = _marker(info, FromEnv)
+        words = "_".join(("HANDRAIL", self.action, *path)).upper()
+        variable = re.sub("[^A-Z0-9]+", "_", words) if marker is None else marker.variable
+        identifier = f"secret_{len(self.options.parameters)}"
+        kind = bare(info.annotation)
+        as_json = not is_union(kind) and (get_origin(kind) is not None or kind in (dict, list))
+        self.options.labels[path] = f"the variable {variable}"
+        self.options.secrets.append(
+            Secret(path=path, variable=variable, option=identifier, as_json=as_json)
         )
-    )
+        name = f"{option}-env"
+        if name not in self.taken:
+            self.taken.add(name)
+            how = ", as JSON" if as_json else ""
+            read = f"The secret is read from this variable{how}, by default {variable}."
+            self.options.parameters.append(
+                click.Option([identifier, name], metavar="VARIABLE", help=f"{text}  {read}".strip())
+            )
 
 
-def _help(info: FieldInfo) -> str:
+def _option(prefix: PathOf, name: str) -> str:
+    return "--" + "-".join((*prefix, name)).replace("_", "-").lower()
+
+
+def _negation(option: str) -> str:
+    if option.startswith("--no-"):
+        return f"--{option.removeprefix('--no-')}"
+    return f"--no-{option.lstrip('-')}"
+
+
+def _help(info: FieldInfo, needed_for: str) -> str:
     text = (info.description or "").strip()
     if info.is_required():
-        return f"{text}  [required]".strip()
-    default = info.get_default(call_default_factory=False)
-    if default is None or default == [] or info.default_factory is not None or default == "":
+        return f"{text}  [required{f' for {needed_for}' if needed_for else ''}]".strip()
+    if info.default_factory is not None or is_secret(info):
         return text
-    shown = default.value if isinstance(default, enum.Enum) else default
-    if "secret" in type(default).__name__.lower():
-        return text
-    return f"{text}  [default: {shown}]".strip()
+    shown = default_text(info.get_default(call_default_factory=False))
+    return f"{text}  [default: {shown}]".strip() if shown else text
 
 
 def _marker(info: FieldInfo, kind: type[Any]) -> Any:
@@ -178,61 +248,3 @@ def _marker(info: FieldInfo, kind: type[Any]) -> Any:
         if entry is kind:
             return kind()
     return None
-
-
-def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, types.UnionType):
-        rest = [each for each in get_args(annotation) if each is not type(None)]
-        return rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007 - made at run time
-    return annotation
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and hasattr(kind, "model_fields")
-
-
-def _is_secret(kind: Any) -> bool:
-    return isinstance(kind, type) and hasattr(kind, "get_secret_value")
-
-
-def _items(kind: Any) -> tuple[bool, Any]:
-    """Return whether `kind` holds several items, and the type of one."""
-    origin = get_origin(kind)
-    if origin in (list, set, frozenset, Sequence, Collection, Iterable):
-        return True, _without_none((get_args(kind) or (str,))[0])
-    if origin is tuple and get_args(kind)[1:] == (Ellipsis,):
-        return True, _without_none(get_args(kind)[0])
-    if kind in (list, set, frozenset):
-        return True, str
-    return False, kind
-
-
-def _has_option(kind: Any) -> bool:
-    """Whether text on the command line can stand for a value; `-p` takes JSON for the rest."""
-    several, item = _items(kind)
-    if get_origin(item) in (Union, types.UnionType):
-        return all(_has_option(each) and not _items(each)[0] for each in get_args(item))
-    if get_origin(item) is Literal:
-        return True
-    if get_origin(item) is not None or _is_model(item) or item is dict or item is Any:
-        return False
-    return isinstance(item, type) and not (several and _is_secret(item))
-
-
-def _click_type(kind: Any) -> Any:
-    # Values stay text: pydantic reads them, so that all mistakes are reported together.
-    if get_origin(kind) is Literal:
-        return click.Choice([str(each) for each in get_args(kind)])
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return click.Choice([str(each.value) for each in kind])
-    if isinstance(kind, type) and issubclass(kind, PurePath):
-        return click.Path()
-    return click.STRING
-
-
-def _metavar(kind: Any) -> str | None:
-    if get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, enum.Enum)):
-        return None
-    if isinstance(kind, type):
-        return _METAVARS.get(kind, kind.__name__.upper())
-    return "VALUE"

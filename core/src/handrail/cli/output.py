@@ -1,17 +1,22 @@
-"""Tables and colour for people, JSON for programs."""
+"""What is written to the terminal: lines and colour for people, JSON for programs."""
 
 from __future__ import annotations
 
-import json
+import errno
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TextIO
 
+from handrail.cli.plain import to_json
+
 SCHEMA = 1
-WIDTH = 100
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_MARKS = str.maketrans(dict(zip("✓✗↶○▸└·…█░", "+x<o>`-~#.", strict=True)))
+# What moves the cursor or rings the bell, also when a file name or an error brings it; colour may.
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 def colour_wanted(stream: TextIO) -> bool:
@@ -20,16 +25,29 @@ def colour_wanted(stream: TextIO) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
+    return moves(stream)
+
+
+def moves(stream: TextIO) -> bool:
+    """Return whether the stream is a terminal on which the cursor can be moved."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class Console:
-    """Results go to standard output, everything about how they come to be to standard error."""
+    """Results go to standard output, everything about how they come to be to standard error.
+
+    Attributes:
+        lost: Why standard output cannot be written any more; None while it can, or when its
+            reader has left, as `| head` does.
+    """
 
     def __init__(self) -> None:
-        self.out: TextIO = sys.stdout
-        self.err: TextIO = sys.stderr
+        # A stream that was closed before the program began is None.
+        self.out = sys.stdout = _opened(sys.stdout)
+        self.err = sys.stderr = _opened(sys.stderr)
+        self.lost: str | None = None
         self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
+        self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
 
     def style(self, text: str, *styles: str, err: bool = False) -> str:
         """Return `text` in the given styles, where the stream shows them."""
@@ -39,17 +57,36 @@ class Console:
         return f"\x1b[{codes}m{text}\x1b[0m"
 
     def print(self, text: str = "") -> None:
-        """Write a line of the result; once the reader has left, as `| head` does, write nothing."""
+        """Write a line of the result; once standard output is gone, write nothing."""
         try:
-            _write(self.out, text + "\n")
+            self._write(self.out, (visible(text) if self.out.isatty() else text) + "\n")
             self.out.flush()
-        except BrokenPipeError:
-            # Nothing may be left to be written at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.lost = error.strerror or str(error)
+            drop(self.out)
 
     def note(self, text: str = "") -> None:
         """Write a line about progress, or an error."""
-        _write(self.err, text + "\n")
+        self.draw(visible(text) + "\n")
+
+    def draw(self, text: str) -> None:
+        """Write to standard error as it is; a run goes on when nobody can read it."""
+        try:
+            self._write(self.err, text)
+            self.err.flush()
+        except OSError:
+            drop(self.err)
+
+    def flush(self) -> None:
+        """Write out what steps have printed, so that nothing is left to fail at exit."""
+        for stream in (self.out, self.err):
+            try:
+                stream.flush()
+            except OSError as error:
+                if stream is self.out and error.errno != errno.EPIPE:
+                    self.lost = error.strerror or str(error)
+                drop(stream)
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
@@ -59,66 +96,41 @@ class Console:
         """Write one JSON object on one line, with its schema."""
         self.print(to_json({"schema": SCHEMA, **document}))
 
+    def _write(self, stream: TextIO, text: str) -> None:
+        if not self._marks[id(stream)]:
+            text = text.translate(_MARKS)
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
-def _write(stream: TextIO, text: str) -> None:
+
+def visible(text: str) -> str:
+    """Return `text` with its control characters, but for line ends and colour, spelled out."""
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def drop(stream: TextIO) -> None:
+    """Let what is still written to `stream` go nowhere, at exit too."""
     try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "replace").decode(encoding))
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return  # It stands for no file, as in a test.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
-def to_json(document: Any, *, indent: int | None = None) -> str:
-    """Return `document` as JSON; what JSON does not know becomes text."""
-    return json.dumps(document, ensure_ascii=True, default=_plain, indent=indent)
+def _opened(stream: TextIO | None) -> TextIO:
+    if stream is not None and not stream.closed:
+        return stream
+    return open(os.devnull, "w", encoding="utf-8")
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json") if callable(dump) else str(value)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WIDTH) -> list[str]:
-    """Return lines with the columns lined up; the widest texts give way in long lines."""
-    cells = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    spare = limit - sum(widths) - 2 * (len(head) - 1)
-    while spare < 0:
-        widest = max(range(len(head) - 1), key=lambda column: widths[column], default=0)
-        if widths[widest] <= 12:
-            break
-        widths[widest] -= 1
-        spare += 1
-    return [
-        "  ".join(
-            _fit(text, width) if column < len(head) - 1 else text
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
-
-
-def _fit(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return `1 step` or `3 steps`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def seconds(took: float) -> str:
-    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`."""
-    if took < 10:
-        return f"{took:.1f}s"
-    minutes, rest = divmod(round(took), 60)
-    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
-
-
-def percent(share: float) -> str:
-    """Return a share of 1 as whole percent: `26 %`."""
-    return f"{round(share * 100)} %"
+def _takes_marks(stream: TextIO) -> bool:
+    try:
+        "✓·█".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.output import plural, table
+from handrail.cli.plain import plural, table
 from handrail.cli.session import session_of, warn
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ def packs(ctx: click.Context, as_json: bool) -> None:
     """List the installed packs, and why each is on or off.
 
     Reads what is installed, and imports none of it, so it works with broken packs too.
-    """
+
+    \b
+    on            used, unless a flag, a variable or the project says otherwise
+    off           WHY has the flag, the variable or the line that says so
+    broken        cannot be read or imported; `handrail doctor` has the reason
+    incompatible  made for another version of handrail
+    """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     records = session.packs.records
     if as_json:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.actions import ActionGroup
-from handrail.cli.given import labelled, params_from
+from handrail.cli.given import labelled, labelled_need, params_from
 from handrail.cli.options import ActionCommand, options_of
-from handrail.cli.output import percent, plural, table
-from handrail.cli.session import warn
-from handrail.errors import ExitCode, ParamsError
+from handrail.cli.plain import percent, plural, table
+from handrail.cli.session import OWN_OPTIONS, session_of, warn
+from handrail.errors import ExitCode, ParamsError, ParamsNeededError
 
 if TYPE_CHECKING:
     from handrail.cli.local import Target
@@ -30,22 +30,24 @@ def plan_options() -> list[click.Parameter]:
     ]
 
 
-def command_for(session: Session, target: Target) -> click.Command:
+def command_for(target: Target) -> click.Command:
     """Return the command that plans `target`."""
     shared = plan_options()
-    taken = {name for parameter in shared for name in parameter.opts} | {"--help", "-h"}
+    taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)
 
     def callback(**values: Any) -> int:
         context = click.get_current_context()
+        session = session_of(context)
         warn(session)
         params = params_from(context, options, file=values["params"], pairs=values["pairs"])
         try:
-            action = action_class.partial(params, packs=session.packs)
+            plan = action_class.partial(params, packs=session.packs).plan()
         except ParamsError as error:
             raise labelled(error, options) from error.__cause__
-        plan = action.plan()
+        except ParamsNeededError as error:
+            raise labelled_need(error, options) from None
         if values["as_json"]:
             session.console.json(plan.to_dict())
         elif plan.steps:
@@ -57,10 +59,11 @@ def command_for(session: Session, target: Target) -> click.Command:
 
     return ActionCommand(
         target.name,
-        arguments=options.arguments,
+        options=options,
         params=[*options.parameters, *shared],
         callback=callback,
-        help=f"Show the plan of {target.name}. Params may be left out.",
+        help=f"Show what a run of {target.name} would do, and who put each step there.\n\n"
+        "Params may be left out as long as no step depends on them.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -74,8 +77,14 @@ def command_for(session: Session, target: Target) -> click.Command:
 def plan() -> None:
     """Show what a run would do, and who put each step there.
 
-    Nothing is run, and no target is touched. ACTION is named as for `handrail run`.
-    """
+    Nothing is run, and no target is touched. ACTION is named as for `handrail run`. The table has
+    the share of the progress of each step, whether it can be undone, which pack it is from, and why
+    it stands where it stands; layers around a step are on a line of their own.
+
+    \b
+    handrail plan flows.py:nightly               with the packs that are on
+    handrail plan flows.py:nightly --no-pack X   what one of them changes
+    """  # noqa: D301 - the escape tells click to keep the lines
 
 
 def plan_lines(session: Session, plan: Plan) -> list[str]:

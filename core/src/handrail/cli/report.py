@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from handrail.errors import (
@@ -26,16 +27,18 @@ def report(session: Session, error: BaseException) -> ExitCode:
     if session.debug:
         session.console.note("".join(traceback.format_exception(error)).rstrip())
     if session.json:
-        document = (
+        document: dict[str, object] = (
             error.to_dict()
             if isinstance(error, HandrailError)
             else {
                 "code": "unexpected",
                 "message": f"{type(error).__name__}: {describe(error)}",
                 "exit_code": int(code),
+                "origin": None,
+                "ways_out": [],
             }
         )
-        session.console.json_line({"error": document})
+        json_error(session, document)
         return code
     if isinstance(error, HandrailError):
         for line in lines_of(session, error):
@@ -44,6 +47,12 @@ def report(session: Session, error: BaseException) -> ExitCode:
         session.console.note(_headline(session, f"{type(error).__name__}: {describe(error)}"))
         session.console.note("  this is not one of Handrail's own errors; --debug shows where")
     return code
+
+
+def json_error(session: Session, document: Mapping[str, object]) -> None:
+    """Write an error as JSON: as the last event of a run, or as the one object of a command."""
+    kind = {"event": "Error"} if session.events else {}
+    session.console.json_line({**kind, "error": document})
 
 
 def lines_of(session: Session, error: HandrailError) -> list[str]:

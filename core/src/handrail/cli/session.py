@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.cli.output import Console
+from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
     import click
@@ -21,6 +22,9 @@ GLOBAL_OPTIONS = (
     ("--debug", "Show the traceback of an error."),
 )
 
+OWN_OPTIONS = frozenset({"--no-pack", "--only-packs", "--debug", "--help", "-h"})
+"""Options that no param can have, because they mean something anywhere on the command line."""
+
 
 @dataclass(kw_only=True)
 class Session:
@@ -31,6 +35,7 @@ class Session:
         only_packs: The only packs that are on, or None for no such limit.
         debug: Whether errors show their traceback.
         json: Whether the caller wants JSON.
+        events: Whether that JSON is one event per line, as `run` writes it.
         console: Where output goes.
     """
 
@@ -38,6 +43,7 @@ class Session:
     only_packs: tuple[str, ...] | None = None
     debug: bool = False
     json: bool = False
+    events: bool = False
     console: Console = field(default_factory=Console)
 
     @cached_property
@@ -48,7 +54,20 @@ class Session:
         """
         from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
 
-        return installed(start=Path.cwd(), no_packs=self.no_packs, only_packs=self.only_packs)
+        return installed(start=self.folder, no_packs=self.no_packs, only_packs=self.only_packs)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The working folder.
+
+        Raises:
+            NotFoundError: It has been deleted.
+        """
+        try:
+            return Path.cwd()
+        except FileNotFoundError:
+            ways_out = ("cd to a folder that exists",)
+            raise NotFoundError("the working folder is gone", ways_out=ways_out) from None
 
 
 def warn(session: Session) -> None:
@@ -84,10 +103,10 @@ def take_globals(arguments: Sequence[str]) -> tuple[Session, list[str]]:
             if not equals:
                 value = next(words, "--")
                 if value.startswith("--"):
-                    import click  # noqa: PLC0415 - only for the error
-
-                    raise click.UsageError(f"{name} needs the name of a pack")
+                    raise _usage(f"{name} needs the name of a pack")
             names = tuple(part.strip() for part in value.split(",") if part.strip())
+            if not names and name == "--no-pack":
+                raise _usage(f"{name} needs the name of a pack")
             if name == "--no-pack":
                 session.no_packs += names
             else:
@@ -97,4 +116,12 @@ def take_globals(arguments: Sequence[str]) -> tuple[Session, list[str]]:
         else:
             session.json = session.json or word == "--json"
             rest.append(word)
+    first = next((word for word in rest if not word.startswith("-")), "")
+    session.events = first == "run"
     return session, rest
+
+
+def _usage(message: str) -> Exception:
+    import click  # noqa: PLC0415 - only for the error
+
+    return click.UsageError(message)

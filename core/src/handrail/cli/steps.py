@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.output import plural, table
 from handrail.cli.packs import where
+from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
 from handrail.packs.docs import describe_target
 
@@ -36,7 +36,8 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -> None:
     """List the steps that packs offer; with NAME show one of them.
 
-    Reads what is installed, and imports none of it.
+    Reads what is installed, and imports none of it. A step of several packs is named with its pack,
+    `acme-scan:scan_files`.
     """
     session = session_of(ctx)
     if name is not None:

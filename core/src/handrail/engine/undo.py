@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS
@@ -13,6 +13,7 @@ from handrail.events import StepUndone, UndoFailed, UndoStarted
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
+    from handrail.steps import StepResult
 
 
 def undo(
@@ -70,7 +71,10 @@ def _undo_step(
     """Undo one step; return the interrupt that stopped it, if one did."""
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
-    for result in (run.finished[position], *reversed(run.leftovers.get(position, ()))):
+    results: Iterable[StepResult] = (run.finished[position],)
+    if position in run.leftovers:
+        results = (run.finished[position], *reversed(run.leftovers[position]))
+    for result in results:
         run.undo_result = result
         answer = yield planned
         if answer is not None:

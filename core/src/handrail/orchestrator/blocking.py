@@ -143,8 +143,11 @@ class Blocking:
                     command = send(Raised(_taken(interrupts)))
                 else:
                     context.current_step = command.name
-                    answer = self._call(command.step.rollback, (context, run.undo_result))
-                    command = send(answer if isinstance(answer, Raised) else None)
+                    answer = guarded(command.step.rollback, context, run.undo_result)
+                    if answer is not None:
+                        answer = self._wait(answer) if inspect.isawaitable(answer) else answer
+                        answer = answer if isinstance(answer, Raised) else None
+                    command = send(answer)
         finally:
             interrupts.undoing = before
 

@@ -9,7 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from handrail.errors import DuplicateStepError, HandrailError, InvalidStepError, Problem
+from handrail.errors import (
+    DuplicateStepError,
+    HandrailError,
+    InvalidStepError,
+    PackError,
+    Problem,
+    describe,
+)
 from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.registry import Entry, IfMissing, StepRegistry, Wrapper, entry_for, innermost
 from handrail.steps import BaseStep
@@ -150,7 +157,9 @@ def _ask_setup(
     recorder = EditRecorder(base, pack.origin)
     if pack.implements("setup_steps"):
         try:
-            pack.call("setup_steps", action=action, registry=recorder)
+            answer: object = pack.call("setup_steps", action=action, registry=recorder)
+            if answer is not None and any(isinstance(each, BaseStep) for each in _several(answer)):
+                problems.append(_unregistered(pack))
         except HandrailError as error:
             if not isinstance(error.__cause__, InvalidStepError):
                 raise
@@ -175,10 +184,17 @@ def _ask_insertions(
             continue
         origin = _origin_of(pack, hook)
         try:
-            entries = tuple(entry_for(step) for step in _as_steps(answer))
+            entries = tuple(entry_for(cast("Any", step)) for step in _several(answer))
         except InvalidStepError as error:
             problems.append(_invalid(error, origin))
             continue
+        except Exception as error:
+            raise PackError(
+                f"what {hook} of {pack.origin} returned raised {type(error).__name__}: "
+                f"{describe(error)}",
+                origin=origin,
+                ways_out=(f"leave the pack out:  --no-pack {pack.id}",),
+            ) from error
         if entries:
             yield Insertion(
                 entries=entries,
@@ -211,9 +227,21 @@ def _ask_layer(
     own.wrappings.append(Wrapping(name=entry.name, layer=layer, origin=origin, around=step))
 
 
-def _as_steps(answer: Any) -> Iterable[BaseStep[Any]]:
-    several = isinstance(answer, Iterable) and not isinstance(answer, str | bytes)
-    return cast("Iterable[BaseStep[Any]]", answer if several else (answer,))
+def _several(answer: object) -> Iterable[object]:
+    if isinstance(answer, Iterable) and not isinstance(answer, str | bytes | BaseStep):
+        return cast("Iterable[object]", answer)
+    return (answer,)
+
+
+def _unregistered(pack: Contributor) -> Problem:
+    origin = _origin_of(pack, "setup_steps")
+    return Problem(
+        code="invalid-answer",
+        message=f"setup_steps of {pack.origin} returned steps, which nobody would run",
+        origins=(origin,),
+        details=(origin.place,) if origin.place else (),
+        ways_out=("register each of them:  registry.register(step)",),
+    )
 
 
 def _origin_of(pack: Contributor, hook: str) -> Origin:

@@ -239,7 +239,7 @@ def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
         layers=layers,
         origin=draft.origin,
         reason=draft.reason,
-        always_run=bool(step.always_run),
+        always_run=draft.always_run,
         effects=bool(step.effects),
         plain=not is_layer(step) and not overrides(step, "can_skip"),
         skippable=overrides(step, "can_skip"),

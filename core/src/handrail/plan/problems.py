@@ -79,7 +79,9 @@ def twice(edit: Replacement, earlier: Replacement, name: str) -> Problem:
     packs = sorted({edit.origin.pack or "", earlier.origin.pack or ""} - {""})
     return Problem(
         code="replaced-twice",
-        message=f"{earlier.origin} and {edit.origin} both replace {name}",
+        message=f"{earlier.origin} replaces {name} twice"
+        if earlier.origin.pack == edit.origin.pack
+        else f"{earlier.origin} and {edit.origin} both replace {name}",
         origins=(earlier.origin, edit.origin),
         details=tuple(each.place for each in (earlier.origin, edit.origin) if each.place),
         ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
@@ -110,12 +112,24 @@ def no_layer(edit: Wrapping, layer: object) -> Problem:
     )
 
 
+def same_layer(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
+    """One wrapper was given twice for a step."""
+    return Problem(
+        code="layer-twice",
+        message=f"{edit.origin} puts the same {type(layer).__name__} around {edit.name} twice",
+        origins=(edit.origin,),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=("make a new wrapper for each layer",),
+    )
+
+
 def other_step(edit: Wrapping, layer: StepWrapper[Any]) -> Problem:
-    """A hook wrapped another step than the one it was asked about."""
+    """A wrapper is around another step than the one it is for."""
     return Problem(
         code="foreign-layer",
-        message=f"{edit.origin} answered for {edit.name} with a {type(layer).__name__} around "
-        "another step",
+        message=f"{edit.origin} wraps {edit.name} with a {type(layer).__name__} "
+        "around another step",
         origins=(edit.origin,),
-        ways_out=("return a wrapper made around the step that the hook was asked about",),
+        details=(edit.origin.place,) if edit.origin.place else (),
+        ways_out=("make the wrapper around that step, or give its class instead",),
     )

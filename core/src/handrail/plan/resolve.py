@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from handrail.entry import Entry, chain, innermost, rewire
 from handrail.errors import PlanError, Problem
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
 from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
-from handrail.plan.tree import Block, Node, place
-from handrail.registry import Entry, innermost
+from handrail.plan.tree import Block, Node, drop_skipped, place
 from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
-    from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
+    from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
 
 Grants = Mapping[str, frozenset[str]]
 
@@ -61,6 +61,7 @@ class _Resolution:
     anchors: dict[str, Node] = field(default_factory=dict[str, Node])
     replaced: dict[int, Replacement] = field(default_factory=dict[int, "Replacement"])
     removed: dict[int, Removal] = field(default_factory=dict[int, "Removal"])
+    skipped: set[tuple[str | None, str]] = field(default_factory=set[tuple[str | None, str]])
 
     def run(self) -> list[Draft]:
         # An ordinary step that hangs on a closing one goes right before all of them.
@@ -69,9 +70,7 @@ class _Resolution:
         closing = [Node(draft) for draft in self.base if draft.always_run]
         for node in roots + closing:
             self._claim(node, node.draft.entry)
-        blocks = [
-            self._block(insertion) for edit_set in self.edits for insertion in edit_set.insertions
-        ]
+        blocks = [self._block(insertion) for insertion in self._present()]
         for edit_set in self.edits:
             for replacement in edit_set.replacements:
                 self._name_replacement(replacement)
@@ -94,7 +93,23 @@ class _Resolution:
         kept = [node.draft for node in ordered if id(node) not in self.removed]
         return _closed(kept)
 
-    def _block(self, insertion: Any) -> Block:
+    def _present(self) -> list[Insertion]:
+        """Return the insertions but for those that allow a missing anchor, and miss it."""
+        listed = [insertion for edit_set in self.edits for insertion in edit_set.insertions]
+        renamed = {
+            name
+            for edit_set in self.edits
+            for replacement in edit_set.replacements
+            for name in replacement.entry.names
+        }
+        present, left_out = drop_skipped(listed, {*self.anchors, *renamed})
+        for insertion in left_out:
+            self.skipped.update(
+                (insertion.origin.pack, name) for entry in insertion.entries for name in entry.names
+            )
+        return present
+
+    def _block(self, insertion: Insertion) -> Block:
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
         nodes = [
             Node(Draft(entry=entry, origin=insertion.origin, reason=where), insertion)
@@ -144,7 +159,7 @@ class _Resolution:
         new = edit.entry
         new.layers = old.entry.layers
         if new.layers:
-            new.layers[0].wrapped = new.step
+            rewire(new.layers[0], old.entry.step, new.step)
         new.names = tuple(dict.fromkeys((*new.names, *old.entry.names)))
         node.draft = Draft(
             entry=new,
@@ -161,17 +176,23 @@ class _Resolution:
         if draft.entry.step.final:
             self.problems.append(problems.final(edit, draft, "wrap"))
             return
-        replaced = id(node) in self.replaced and edit.around is not None
-        if replaced and edit.around is not innermost(draft.entry.step):
+        step = innermost(draft.entry.step)
+        around = edit.around
+        if around is None and is_wrapper(edit.layer):
+            around = innermost(edit.layer)
+        if id(node) in self.replaced and around not in (None, step):
             return  # A layer around a step that is not in the plan any more.
         inner = draft.entry.outermost
         layer = self._made(edit, inner)
         if layer is None:
             return
-        if edit.around is not None and innermost(layer) is not edit.around:
+        if innermost(layer) is not (step if edit.around is None else edit.around):
             self.problems.append(problems.other_step(edit, layer))
             return
-        layer.wrapped = inner
+        if any(layer is each for each in chain(inner)):
+            self.problems.append(problems.same_layer(edit, layer))
+            return
+        rewire(layer, inner, inner)
         draft.entry.layers.append(layer)
         draft.layers.insert(0, Layer(name=layer_name(layer), origin=edit.origin, wrapper=layer))
 
@@ -201,7 +222,8 @@ class _Resolution:
 
     def _target(self, name: str, edit: Any, verb: str) -> Node | None:
         node = self.anchors.get(name)
-        if node is None:
+        # What a pack wants of a step of its own that was left out is left out with it.
+        if node is None and (edit.origin.pack, name) not in self.skipped:
             self.problems.append(problems.unknown_step(edit, verb, name, self.anchors))
         return node
 

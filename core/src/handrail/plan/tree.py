@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,12 @@ def place(
     """Hang every block on its anchor and return the nodes in their final order.
 
     On one side of one anchor the later block sits closer. Blocks for the end are appended in their
-    order. A block whose anchor is missing is a problem, or is left out where it says `skip`; so is
-    a block that hangs, in the end, on itself.
+    order. A block whose anchor is missing is a problem; so is one that hangs, in the end, on
+    itself.
     """
     problems: list[Problem] = []
-    present = _drop_skipped(blocks, anchors)
     roots: list[Node] = list(base)
-    for block in present:
+    for block in blocks:
         insertion = block.insertion
         if insertion.anchor is None:
             roots += block.nodes
@@ -62,30 +62,39 @@ def place(
     placed = set(map(id, ordered))
     lost = [
         block
-        for block in present
+        for block in blocks
         if block.insertion.anchor in anchors and id(block.nodes[0]) not in placed
     ]
     problems += _cycles(lost, anchors)
     return ordered, problems
 
 
-def _drop_skipped(blocks: Sequence[Block], anchors: dict[str, Node]) -> list[Block]:
-    """Leave out blocks that allow a missing anchor, and forget the names that they brought."""
-    present = list(blocks)
+def drop_skipped(
+    insertions: Sequence[Insertion], names: Collection[str]
+) -> tuple[list[Insertion], list[Insertion]]:
+    """Divide insertions into those that are there, and those that allow a missing anchor.
+
+    An anchor may come from another insertion, so what hangs on one that is left out may be left
+    out too. `names` are those that are there in any case.
+    """
+    present = list(insertions)
+    left_out: list[Insertion] = []
+    offered = Counter(names)
+    for insertion in present:
+        offered.update(name for entry in insertion.entries for name in entry.names)
     while True:
-        kept: list[Block] = []
-        for block in present:
-            insertion = block.insertion
-            if insertion.if_missing == "skip" and insertion.anchor not in anchors:
-                for node in block.nodes:
-                    for name in node.draft.entry.names:
-                        if anchors.get(name) is node:
-                            del anchors[name]
-            else:
-                kept.append(block)
-        if len(kept) == len(present):
-            return present
-        present = kept
+        missing = [
+            insertion
+            for insertion in present
+            if insertion.if_missing == "skip" and not offered[insertion.anchor or ""]
+        ]
+        if not missing:
+            return present, left_out
+        left_out += missing
+        for insertion in missing:
+            offered.subtract(name for entry in insertion.entries for name in entry.names)
+        gone = set(map(id, missing))
+        present = [insertion for insertion in present if id(insertion) not in gone]
 
 
 def _flatten(roots: Iterable[Node]) -> list[Node]:
@@ -118,7 +127,7 @@ def _missing_anchor(block: Block, anchors: dict[str, Node]) -> Problem:
         message=f"{insertion.origin} inserts {names} {insertion.side} '{insertion.anchor}', "
         "which no step answers to",
         origins=(insertion.origin,),
-        details=(f"{here}{hint}".strip(),) if here or hint else (),
+        details=tuple(filter(None, (f"{here}{hint}".strip().rstrip(":"),))),
         ways_out=(
             "say if_missing='skip' where the step may be absent",
             *((f"leave it out:  --no-pack {owner}",) if owner else ()),

@@ -1,0 +1,132 @@
+"""Values as plain text: tables, durations, and JSON that is always valid."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+WIDTH = 100
+_DEEPEST = 50  # Levels of a document that are written out.
+
+
+def to_json(document: Any, *, indent: int | None = None) -> str:
+    """Return `document` as valid JSON; what JSON does not know becomes text."""
+    try:
+        return json.dumps(document, default=_known, indent=indent, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_cleaned(document, ()), indent=indent, allow_nan=False)
+
+
+def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
+    """Return `value`, which is inside those `around` it, with nothing that JSON cannot say."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if id(value) in around or len(around) == _DEEPEST:
+        return "..."
+    within = (*around, id(value))
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {_key(key): _cleaned(each, within) for key, each in items}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned(each, within) for each in cast("list[object]", value)]
+    return _cleaned(_known(value), within)
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) else _text(key)
+
+
+def _known(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if isinstance(value, set | frozenset | tuple):
+        return list(cast("set[object]", value))
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        try:
+            return dump(mode="json")
+        except Exception:  # noqa: BLE001 - the model of somebody else
+            return _text(value)
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the value of somebody else
+        return f"<{type(value).__name__}>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WIDTH) -> list[str]:
+    """Return lines with the columns lined up; the widest texts give way in long lines."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(columns(row[column]) for row in cells) for column in range(len(head))]
+    spare = limit - sum(widths) - 2 * (len(head) - 1)
+    while spare < 0:
+        widest = max(range(len(head) - 1), key=lambda column: widths[column], default=0)
+        if widths[widest] <= 12:
+            break
+        widths[widest] -= 1
+        spare += 1
+    return [
+        "  ".join(
+            fit(text, width) if column < len(head) - 1 else text
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(letter) for letter in text)
+
+
+def _columns_of(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def cut(text: str, width: int) -> str:
+    """Return as much of `text` as fits into `width` columns."""
+    if columns(text) <= width:
+        return text
+    left = width
+    for place, letter in enumerate(text):
+        left -= _columns_of(letter)
+        if left < 0:
+            return text[:place]
+    return text
+
+
+def fit(text: str, width: int) -> str:
+    """Return `text` in exactly `width` columns, shortened where it is longer."""
+    if columns(text) > width:
+        text = cut(text, width - 1) + "…"
+    return text + " " * (width - columns(text))
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 step` or `3 steps`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def seconds(took: float) -> str:
+    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`."""
+    if took < 10:
+        return f"{took:.1f}s"
+    minutes, rest = divmod(round(took), 60)
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as whole percent: `26 %`."""
+    return f"{round(share * 100)} %"

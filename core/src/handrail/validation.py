@@ -1,0 +1,97 @@
+"""Validation of params, with one readable line for each thing that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.errors import ParamsError, describe
+from handrail.fields import masked, secrets_of, touches, unknown_fields
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+_LONGEST = 80  # Characters of a value that are shown.
+
+
+def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
+    """Return `params`, a model or a mapping, as an instance of `model`.
+
+    Raises:
+        ParamsError: Something is missing, unknown or of the wrong type; it lists every field.
+    """
+    from pydantic import BaseModel, ValidationError  # noqa: PLC0415 - only where a model is used
+
+    if isinstance(params, model):
+        return params
+    if params is None:
+        params = {}
+    if isinstance(params, BaseModel) or not isinstance(params, Mapping):
+        raise ParamsError(
+            action,
+            [("", f"expected {model.__name__} or a mapping, not {type(params).__name__}")],
+        )
+    values = dict(cast("Mapping[str, Any]", params))
+    unknown = unknown_fields(model, values)
+    try:
+        made = model.model_validate(values)
+    except ValidationError as error:
+        # Its text holds the values that were given.
+        shown = None if secrets_of(model) else error
+        raise ParamsError(action, [*unknown, *readable(error, model)]) from shown
+    except Exception as error:  # noqa: BLE001 - validators and defaults of the model
+        cause = None if secrets_of(model) else error
+        raise ParamsError(action, [*unknown, raised(error, model, values)]) from cause
+    if unknown:
+        raise ParamsError(action, unknown)
+    return made
+
+
+def as_dict(params: object, action: str) -> dict[str, Any]:
+    """Return the params of an action that has no model.
+
+    Raises:
+        ParamsError: They are no mapping.
+    """
+    if params is None or isinstance(params, Mapping):
+        return dict(cast("Mapping[str, Any]", params or {}))
+    raise ParamsError(action, [("", f"expected a mapping, not {type(params).__name__}")])
+
+
+def readable(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Return one `(field path, message)` for each thing that `error` complains about.
+
+    Values are shown, but for secrets and what has secrets in it.
+    """
+    secrets = secrets_of(model)
+    lines: list[tuple[str, str]] = []
+    for each in error.errors(include_url=False, include_context=False):
+        path = ".".join(str(part) for part in each["loc"])
+        if each["type"] == "missing":
+            lines.append((path, "is required"))
+            continue
+        if each["type"] == "extra_forbidden":
+            lines.append((path, "unknown param"))
+            continue
+        place = tuple(part for part in each["loc"] if isinstance(part, str))
+        given = cast("object", each.get("input"))
+        text = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        if place and touches(place, secrets):
+            below = frozenset(path[len(place) :] for path in secrets if path[: len(place)] == place)
+            lines.append((path, masked(text, given, below or frozenset({()}))))
+        else:
+            lines.append((path, f"{masked(text, given, secrets)}{_given(given)}"))
+    return lines
+
+
+def raised(error: Exception, model: type[BaseModel], values: object) -> tuple[str, str]:
+    """Return the line for a validator, or a default, that raised something of its own."""
+    text = masked(describe(error), values, secrets_of(model)).partition("\n")[0]
+    return "", f"{model.__name__} raised {type(error).__name__}: {text}"
+
+
+def _given(value: object) -> str:
+    if value is None or isinstance(value, Mapping):
+        return ""
+    text = repr(value)
+    return f" (given: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}…'})"

@@ -1,0 +1,100 @@
+"""What is written is valid JSON, fits its columns and moves no cursor."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from pydantic import BaseModel
+
+from handrail.cli.live import brief, one_line
+from handrail.cli.output import Console, visible
+from handrail.cli.plain import columns, cut, fit, table, to_json
+
+
+class Wrong(BaseModel):
+    """A model that cannot be written as JSON."""
+
+    value: object = object()
+
+
+class Unreadable:
+    """An object that raises when it is turned into text."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def circle():
+    made: dict[str, object] = {}
+    made["again"] = made["more"] = made
+    return made
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (float("nan"), "nan"),
+        ([float("inf")], ["inf"]),
+        ({(1, 2): 3}, {"(1, 2)": 3}),
+        ({1: {2}}, {"1": [2]}),
+        (circle(), {"again": "...", "more": "..."}),
+        (Unreadable(), "<Unreadable>"),
+        ("\udcff", "\udcff"),
+        (b"\xff", "b'\\xff'"),
+    ],
+)
+def test_whatever_a_step_returns_becomes_valid_json(value, expected):
+    """NaN, keys that are no text, circles and unreadable objects do not break a line of events."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    text = to_json({"value": value})
+    assert json.loads(text, parse_constant=refuse)["value"] == expected
+
+
+def test_a_model_that_cannot_be_dumped_becomes_text():
+    """A pydantic model with a field that has no JSON form is shown as text."""
+    assert "value=" in json.loads(to_json({"x": Wrong()}))["x"]
+
+
+def test_deep_nesting_ends():
+    """A document deeper than anybody reads is cut off, not a RecursionError."""
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert "..." in to_json({"x": deep})
+
+
+def test_wide_letters_take_two_columns():
+    """Tables line up, and the moving line fits, with letters that are two columns wide."""
+    assert columns("日本") == 4
+    assert columns("e\u0301") == 1
+    assert cut("日本語", 5) == "日本"
+    assert columns(fit("日本語", 5)) == 5
+    first, second = table(("A", "B"), [("日本", "x")])
+    assert columns(first.rpartition("B")[0]) == columns(second.rpartition("x")[0])
+
+
+def test_control_characters_are_spelled_out():
+    """An escape sequence in a file name or an error neither moves the cursor nor sets a title."""
+    assert visible("a\x1b[2Jb\x1b]0;t\x07\r") == "a\\x1b[2Jb\\x1b]0;t\\x07\\r"
+    assert visible("\x1b[31mred\x1b[0m\n\tx") == "\x1b[31mred\x1b[0m\n\tx"
+
+
+def test_what_a_step_says_takes_one_line():
+    """A summary with line ends, or of five thousand letters, stays one line of the view."""
+    assert brief({"summary": "one\ntwo"}) == "one two"
+    assert len(brief({"summary": "x" * 5000})) == 200
+    assert brief({"k\n": "a\r\nb"}) == "k=a b"
+    assert one_line("a" * 10, limit=5) == "aaaa…"
+
+
+def test_marks_have_a_form_in_ascii(monkeypatch):
+    """Where the encoding has no marks, done and failed still look different."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stderr", stream)
+    Console().note("✓ ✗ ü")
+    assert stream.buffer.getvalue() == b"+ x \\xfc\n"

@@ -177,7 +177,7 @@ def teardown(namespace: dict[str, Any]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[parse, SkipParser()],
-    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    patterns=["README.md", "core/README.md", "plugins/*/README.md", "docs/*.md", "docs/**/*.md"],
     setup=setup,
     teardown=teardown,
 ).pytest()

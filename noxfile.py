@@ -219,12 +219,44 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ["-n", "2"]), *tests)
 
 
+def needed(package: Path) -> list[Path]:
+    """Return `package` and those of ours that it depends on, what is needed first."""
+    names = {project(each)["project"]["name"]: each for each in PACKAGES}
+    found: list[Path] = []
+    for requirement in map(Requirement, project(package)["project"]["dependencies"]):
+        if requirement.name in names:
+            found += [each for each in needed(names[requirement.name]) if each not in found]
+    return [*found, package]
+
+
+# What is tested on its own: the packages that it needs, and where its tests are.
+PARTS: dict[str, tuple[list[Path], list[str]]] = {
+    "core": ([Path("core")], ["tests/unit", "tests/architecture"]),
+    **{each.name: (needed(each), [f"{each}/tests"]) for each in PLUGINS},
+    "together": (
+        PACKAGES,
+        [
+            *("tests/seed", "tests/ecosystem", "tests/docs", "README.md", "docs"),
+            *(f"{package}/README.md" for package in PACKAGES),
+        ],
+    ),
+}
+
+
 @nox.session
-@with_pythons(PYTHONS)
-def tests(session: nox.Session) -> None:
-    """Test core, each pack, what crosses them, and the examples in the documentation."""
-    install(session, *PACKAGES)
-    session.run("pytest", *(session.posargs or ["-n", "2"]))
+@nox.parametrize(
+    "python,part",
+    [
+        nox.param(path, part, id=f"{version}, {part}")
+        for version, path in PYTHONS.items()
+        for part in PARTS
+    ],
+)
+def tests(session: nox.Session, part: str) -> None:
+    """Test each package with only what it needs, then what crosses them, and the documentation."""
+    packages, paths = PARTS[part]
+    install(session, *packages)
+    session.run("pytest", *(session.posargs or ["-n", "2"]), *paths)
 
 
 @nox.session

@@ -31,7 +31,7 @@ def party(environment) -> Iterator[str]:
 
 def test_it_is_listed(environment) -> None:
     listed = json.loads(environment.handrail("packs", "--json").stdout)["packs"]
-    greet = next(pack for pack in listed if pack["name"] == "acme-greet")
+    greet = next(pack for pack in listed if pack["id"] == "acme-greet")
     assert greet["version"] == "0.1.0"
     assert greet["status"] == "on"
     assert greet["actions"] == ["greet"]
@@ -44,6 +44,9 @@ def test_it_is_listed(environment) -> None:
 def test_its_action_and_steps_are_listed_with_what_they_do(environment) -> None:
     actions = environment.handrail("actions").stdout
     assert re.search(r"(?m)^greet +acme-greet +0\.1\.0 +Greet somebody by name +on$", actions)
+    (greet,) = json.loads(environment.handrail("actions", "--json").stdout)["actions"]
+    assert (greet["id"], greet["name"], greet["status"]) == ("acme-greet:greet", "greet", "on")
+    assert greet["does"] == "Greet somebody by name"
     steps = environment.handrail("steps").stdout
     assert re.search(r"(?m)^write_greeting +acme-greet +0\.1\.0 +Write the greeting", steps)
 

@@ -125,8 +125,10 @@ def actions(ctx: click.Context, as_json: bool) -> None:
     warn(session)
     rows = _rows(session)
     if as_json:
-        keys = ("name", "pack", "version", "does", "status")
-        listed = [dict(zip(keys, row, strict=True)) for row in rows]
+        from handrail.cli.packs import offer_to_dict  # noqa: PLC0415 - reads source files
+
+        offers = session.packs.catalog.offers("actions")
+        listed = [offer_to_dict(record, entry) for record, entry in offers]
         session.console.json({"actions": listed})
         return
     if not rows:

@@ -10,6 +10,7 @@ import click
 
 from handrail.cli.plain import plural, table
 from handrail.cli.session import session_of, warn
+from handrail.packs.docs import describe_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ def names(entries: Sequence[EntryPoint]) -> str:
 def to_dict(record: PackRecord) -> dict[str, object]:
     """Return the JSON form of a pack in a listing."""
     return {
+        "id": record.id,
         "name": record.id,
         "version": record.version,
         "summary": record.summary,
@@ -48,6 +50,20 @@ def to_dict(record: PackRecord) -> dict[str, object]:
         "hooks": [each.value for each in record.hooks],
         "location": record.location,
         "problems": [problem.to_dict() for problem in record.problems],
+    }
+
+
+def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
+    """Return the JSON form of an action or a step in a listing."""
+    return {
+        "id": f"{record.id}:{entry.name}",
+        "name": entry.name,
+        "pack": record.id,
+        "version": record.version,
+        "does": describe_target(entry.value),
+        "target": entry.value,
+        "status": record.status,
+        "why": record.why,
     }
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.packs import where
+from handrail.cli.packs import offer_to_dict, where
 from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
 from handrail.packs.docs import describe_target
 
 if TYPE_CHECKING:
-    from handrail.packs.record import EntryPoint, PackRecord
+    from handrail.packs.record import PackRecord
 
 
 def _status(record: PackRecord) -> str:
@@ -50,7 +50,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
         if show_all or as_json or record.status != "off"
     ]
     if as_json:
-        listed = [_to_dict(record, entry) for record, entry in shown]
+        listed = [offer_to_dict(record, entry) for record, entry in shown]
         session.console.json({"steps": listed})
         return
     warn(session)
@@ -80,7 +80,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
 def _show(session: Session, name: str, *, as_json: bool) -> None:
     record, entry = session.packs.catalog.find("steps", name)
     if as_json:
-        session.console.json(_to_dict(record, entry))
+        session.console.json(offer_to_dict(record, entry))
         return
     console = session.console
     console.print(console.style(entry.name, "bold"))
@@ -89,15 +89,3 @@ def _show(session: Session, name: str, *, as_json: bool) -> None:
     console.print(f"  status   {_status(record)}")
     console.print(f"  is       {entry.value}")
     console.print(f"  in full  {record.id}:{entry.name}")
-
-
-def _to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
-    return {
-        "name": entry.name,
-        "pack": record.id,
-        "version": record.version,
-        "does": describe_target(entry.value),
-        "target": entry.value,
-        "status": record.status,
-        "why": record.why,
-    }

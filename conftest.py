@@ -13,6 +13,7 @@ import contextlib
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -28,6 +29,18 @@ from sybil.parsers.markdown import SkipParser
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 ROOT = Path(__file__).parent
+
+# What is ignored here is ignored by every process that is started from here, and a job in the
+# background, or under nohup, begins like that. The tests of signals need the defaults.
+for number, default in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        with contextlib.suppress(ValueError):  # Not the main thread.
+            signal.signal(number, default)
+
 INFO = re.compile(r"(?P<language>\w+)(?P<options>[^\n]*)\n")
 MARK = "--handrail-docs--"
 NO_PACKS = 'title="With no packs"'  # Help lists what is installed, which differs.

@@ -204,7 +204,7 @@ def test_plan_shows_every_step_and_who_put_it_there(handrail):
     assert len(document["fingerprint"]) == 16
 
 
-def started(folder, environment, *arguments):
+def started(folder, environment, *arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "handrail", "run", *arguments],
         cwd=folder,
@@ -212,7 +212,27 @@ def started(folder, environment, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **options,
     )
+
+
+def ignore_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def test_a_job_in_the_background_ignores_ctrl_c_but_not_sigterm(folder, environment):
+    """Where SIGINT is ignored it stays so, and SIGTERM still undoes the run and ends with 130."""
+    with started(folder, environment, "flows.py:waiting", preexec_fn=ignore_interrupts) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "waiting"
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.6)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert not (folder / "made.txt").exists()
+    assert "waiting was interrupted, and rolled back" in errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -56,14 +56,19 @@ class Interrupts:
         self._installed = False
         self._retry: _Later | None = None
         self._again = False
+        self._signum = signal.SIGINT
 
     def enter(self, run: object) -> None:
         """Begin to handle signals for `run`, if that can be done here."""
         self._runs.append(run)
-        default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if len(self._runs) == 1 and default and _in_main_thread():
+        current = signal.getsignal(signal.SIGINT)
+        # Where SIGINT is ignored, as in a job in the background, others may still be handed over.
+        ours = current in (signal.default_int_handler, signal.SIG_IGN)
+        if len(self._runs) == 1 and ours and _in_main_thread():
             self._installed = True
-            signal.signal(signal.SIGINT, self.handle)
+            _active.append(self)
+            if current is signal.default_int_handler:
+                signal.signal(signal.SIGINT, self.handle)
 
     def leave(self, run: object) -> None:
         """End that, once no run is left; harmless to call again."""
@@ -72,6 +77,8 @@ class Interrupts:
         if self._runs or not _in_main_thread():
             return
         self._installed = False  # From here on signals only wait.
+        if self in _active:
+            _active.remove(self)
         retry, self._retry = self._retry, None
         if retry is not None:
             # It must not interrupt whoever comes after the run.
@@ -109,8 +116,9 @@ class Interrupts:
         if now - self._last < ONE_SIGNAL:
             return
         self._last = now
+        self._signum = signal.Signals(signum)
         warns = self.undoing and not self._warned
-        self._on_signal(signal.Signals(signum).name, warns)
+        self._on_signal(self._signum.name, warns)
         if warns:
             self._warned = True
             self.late = KeyboardInterrupt()
@@ -135,7 +143,7 @@ class Interrupts:
     def _try_again(self) -> None:
         if self.pending is not None and self._installed:
             self._again = True
-            _thread.interrupt_main()
+            _thread.interrupt_main(self._signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
         top = frame
@@ -173,10 +181,28 @@ class _Later:
         self._over.acquire()
 
 
+_active: list[Interrupts] = []
+
+
 def active_interrupts() -> Interrupts | None:
-    """Return what handles SIGINT for a run that this one is nested in."""
-    holder = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
-    return holder if isinstance(holder, Interrupts) and _in_main_thread() else None
+    """Return what handles signals for the run that is going on in the main thread, if one is."""
+    if not _active or not _in_main_thread():
+        return None
+    current = signal.getsignal(signal.SIGINT)
+    # A step may have put a handler of its own there.
+    return _active[-1] if current in (_active[-1].handle, signal.SIG_IGN) else None
+
+
+def interrupt_run(signum: int, frame: FrameType | None) -> None:
+    """Be a signal handler that does to the run that is going on what Ctrl-C does.
+
+    Raises:
+        KeyboardInterrupt: At once where no run goes on.
+    """
+    interrupts = active_interrupts()
+    if interrupts is None:
+        raise KeyboardInterrupt
+    interrupts.handle(signum, frame)
 
 
 def warn_on_stderr(name: str, undoing: bool) -> None:

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from handrail.actions import ActionContext as ActionContext
     from handrail.actions import BaseAction as BaseAction
     from handrail.context import BaseStepContext as BaseStepContext
+    from handrail.errors import DuplicateStepError as DuplicateStepError
     from handrail.errors import ExitCode as ExitCode
     from handrail.errors import HandrailError as HandrailError
+    from handrail.errors import InvalidStepError as InvalidStepError
+    from handrail.errors import PackError as PackError
+    from handrail.errors import ParamsError as ParamsError
     from handrail.errors import PlanError as PlanError
     from handrail.errors import Problem as Problem
     from handrail.errors import StepFailedError as StepFailedError
+    from handrail.errors import StepNotFoundError as StepNotFoundError
     from handrail.hookspecs import ActionInfo as ActionInfo
     from handrail.hookspecs import PackInfo as PackInfo
     from handrail.hookspecs import hookimpl as hookimpl
@@ -52,13 +57,17 @@ __all__ = [
     "BaseAction",
     "BaseStep",
     "BaseStepContext",
+    "DuplicateStepError",
     "ExitCode",
     "FromEnv",
     "HandrailError",
+    "InvalidStepError",
     "Option",
     "Orchestrator",
     "Origin",
+    "PackError",
     "PackInfo",
+    "ParamsError",
     "Plan",
     "PlanError",
     "PlannedStep",
@@ -68,6 +77,7 @@ __all__ = [
     "RuntimeLogger",
     "Sleep",
     "StepFailedError",
+    "StepNotFoundError",
     "StepRegistry",
     "StepResult",
     "StepWrapper",
@@ -82,7 +92,18 @@ __all__ = [
 _HOMES = {
     "actions": ("ActionContext", "BaseAction"),
     "context": ("BaseStepContext",),
-    "errors": ("ExitCode", "HandrailError", "PlanError", "Problem", "StepFailedError"),
+    "errors": (
+        "DuplicateStepError",
+        "ExitCode",
+        "HandrailError",
+        "InvalidStepError",
+        "PackError",
+        "ParamsError",
+        "PlanError",
+        "Problem",
+        "StepFailedError",
+        "StepNotFoundError",
+    ),
     "hookspecs": ("ActionInfo", "PackInfo", "hookimpl"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),

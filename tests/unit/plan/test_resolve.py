@@ -405,3 +405,25 @@ def test_a_wrapper_that_only_forwards_does_not_make_a_step_undoable(named, plan)
 
     made = plan([LoggingStep(named("find")), LoggingStep(Undoable("send"))], [])
     assert [planned.undoable for planned in made.steps] == [False, True]
+
+
+def test_packs_that_answer_each_other_without_end_are_stopped(named, pack, plan):
+    """Many packs that answer for every step are a problem that names them, not a full memory."""
+
+    def answering(owner):
+        count = iter(range(10**9))
+        return lambda step: named(f"{owner}_{next(count)}")
+
+    packs = [pack(f"acme-{each}", insert_before=answering(each)) for each in "abcdefghij"]
+    with pytest.raises(PlanError) as error:
+        plan(base(named), packs)
+    (problem,) = error.value.problems
+    assert problem.code == "too-many-answers"
+    assert "--no-pack acme-" in problem.ways_out[1]
+
+
+def test_a_long_plan_is_not_taken_for_one_without_end(named, pack, plan):
+    """The limit is on answers to answers: an action may have 30 000 steps of its own."""
+    steps = [named(f"s{number}") for number in range(30_000)]
+    one = pack("acme-a", insert_after=lambda step: named("x") if step.name == "s29999" else None)
+    assert len(plan(steps, [one]).steps) == 30_001

@@ -18,6 +18,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
+from handrail.plan.problems import too_many_answers
 from handrail.registry import Entry, IfMissing, StepRegistry, Wrapper, entry_for, innermost
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from handrail.hookspecs import ActionInfo
     from handrail.origin import Origin
     from handrail.plan.order import Contributor
+
+
+MOST_ANSWERS = 20_000  # Answers to answers of other packs, before the plan is refused.
 
 
 class EditRecorder(StepRegistry[Any]):
@@ -138,8 +142,14 @@ def collect(
         for insertion in own.insertions:
             waiting.extend((entry, causes) for entry in insertion.entries)
         waiting.extend((replacement.entry, causes) for replacement in own.replacements)
+    asked = 0
     while waiting:
         entry, causes = waiting.popleft()
+        asked += len(causes) > 1
+        if asked > MOST_ANSWERS:
+            # Packs that answer for each step of each other end, but only after every order of them.
+            problems.append(too_many_answers(action.name, edits))
+            break
         for pack, own in zip(packs, edits, strict=True):
             if pack.id in causes:
                 continue

@@ -8,12 +8,28 @@ from handrail.errors import Problem
 from handrail.names import near
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from handrail.origin import Origin
-    from handrail.plan.edits import Removal, Replacement, Wrapping
+    from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
     from handrail.plan.plan import Draft
     from handrail.wrapper import StepWrapper
+
+
+def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
+    """Packs answer for each other's steps without an end in sight."""
+    answering = sorted(edits, key=lambda each: len(each.insertions), reverse=True)
+    told = [f"{each.owner} ({len(each.insertions)})" for each in answering if each.insertions][:5]
+    return Problem(
+        code="too-many-answers",
+        message=f"packs insert steps for each other's steps in {action}; the most by "
+        f"{', '.join(told)}",
+        origins=tuple(each.insertions[0].origin for each in answering if each.insertions)[:5],
+        ways_out=(
+            "a hook should answer for the steps that it means, by name, not for every step",
+            *(f"leave one out:  --no-pack {each.owner}" for each in answering[:2]),
+        ),
+    )
 
 
 def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Problem:

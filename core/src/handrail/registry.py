@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from handrail.entry import Entry, chain, entry_for, innermost, owner_of, rewire
+from handrail.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper
@@ -21,8 +21,6 @@ else:
     from typing import TypeVar
 
     C = TypeVar("C", bound="BaseStepContext")
-
-__all__ = ["Entry", "IfMissing", "StepRegistry", "Wrapper", "entry_for", "innermost", "owner_of"]
 
 Wrapper = StepWrapper[Any] | Callable[[BaseStep[Any]], StepWrapper[Any]]
 IfMissing = Literal["error", "skip"]

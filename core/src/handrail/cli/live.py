@@ -40,7 +40,6 @@ class LineView:
         self._percent = 0
         self._step: str | None = None
         self._began = 0.0
-        self._started = time.monotonic()
         self._within: tuple[float, float] | None = None
         self._drawn = 0.0
         self._dirty = False
@@ -79,7 +78,6 @@ class LineView:
     def _run_started(self, event: events.RunStarted) -> None:
         self._steps = len(event.steps)
         self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
-        self._started = time.monotonic()
         self._console.note(self._head)
 
     def _step_started(self, event: events.StepStarted) -> None:

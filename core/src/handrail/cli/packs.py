@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.cli.plain import plural, table
-from handrail.cli.session import session_of, warn
+from handrail.cli.session import Session, session_of, warn
 from handrail.packs.docs import describe_target
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ def packs(ctx: click.Context, as_json: bool) -> None:
         return
     warn(session)
     if not records:
-        session.console.print("no packs are installed")
-        session.console.print(f"searched {where()}")
-        session.console.print("packs are called handrail-...; install one with pip")
+        show_none(session, "no packs are installed")
         return
     rows = [
         (
@@ -116,6 +114,13 @@ def packs(ctx: click.Context, as_json: bool) -> None:
     session.console.print(f"{plural(len(records), 'pack')}, none imported · {where()}")
     if any(record.status in ("broken", "incompatible") for record in records):
         session.console.print("what is wrong, and what to do:  handrail doctor")
+
+
+def show_none(session: Session, what: str) -> None:
+    """Say that there is nothing to list, where it was looked for, and how to get some."""
+    session.console.print(what)
+    session.console.print(f"searched {where()}")
+    session.console.print("packs are called handrail-...; install one with pip")
 
 
 def where() -> str:

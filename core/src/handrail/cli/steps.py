@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.packs import offer_to_dict, where
+from handrail.cli.packs import offer_to_dict, show_none, where
 from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
 from handrail.packs.docs import describe_target
@@ -55,9 +55,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
         return
     warn(session)
     if not offered:
-        session.console.print("no installed pack offers steps")
-        session.console.print(f"searched {where()}")
-        session.console.print("packs are called handrail-...; install one with pip")
+        show_none(session, "no installed pack offers steps")
         return
     rows = [
         (

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from handrail.entry import Entry, entry_for, innermost
 from handrail.errors import (
     DuplicateStepError,
     HandrailError,
@@ -19,7 +20,7 @@ from handrail.errors import (
 )
 from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.plan.problems import too_many_answers
-from handrail.registry import Entry, IfMissing, StepRegistry, Wrapper, entry_for, innermost
+from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
 

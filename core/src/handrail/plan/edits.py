@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from handrail.entry import Entry
     from handrail.origin import Origin
-    from handrail.registry import Entry, IfMissing, Wrapper
+    from handrail.registry import IfMissing, Wrapper
 
 Side = Literal["before", "after", "end"]
 

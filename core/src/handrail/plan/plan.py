@@ -10,8 +10,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from handrail.entry import Entry, innermost
 from handrail.origin import UNKNOWN, Origin
-from handrail.registry import Entry, StepRegistry, innermost
+from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, is_async, overrides
 from handrail.wrapper import StepWrapper, is_layer
 

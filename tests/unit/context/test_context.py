@@ -326,6 +326,28 @@ def test_values_that_cannot_be_compared_are_kept() -> None:
     assert [id(value) for value in joined] == [id(one), id(two)]
 
 
+def test_many_recorded_values_are_not_compared_with_each_other() -> None:
+    """Joining a thousand recorded lists and dicts compares none with all the others."""
+    compared = 0
+
+    class Pair(list[Any]):
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return list.__eq__(self, other)
+
+    values = [Pair([number, {"key": Pair([number])}, (1, [2])]) for number in range(1000)]
+
+    def work(context: BaseStepContext) -> StepResult:
+        context.record_rollback_many("made", values)
+        return StepResult(rollback_data={"made": [values[7], list(values[8])]})
+
+    assert undone_with(work)["made"] == values
+    assert compared <= 1000 + len(values)
+
+
 def test_the_result_of_a_step_is_never_changed() -> None:
     """Recorded data is joined into a copy, so a step may return the same result every time."""
     own = StepResult(rollback_data={"made": [2]})

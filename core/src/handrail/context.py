@@ -141,14 +141,21 @@ class BaseStepContext:
         link.seal(reason)
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Log an event with its data through the runtime context."""
+        """Log an event with its data through the runtime context.
+
+        `log("undone", {"summary": "12 objects deleted"})` in a rollback is what the command line
+        shows on the line of that step.
+        """
         self.runtime_ctx.log(event, data, file)
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.logged(event, data, file)
 
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Report a position within the current step; `category` defaults to the step's name."""
+        """Report a position within the current step; `category` defaults to the step's name.
+
+        What is reported as `bytes` is shown as sizes, with its rate.
+        """
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)
         link: RunLink | None = self.__dict__.get(LINK)

@@ -121,6 +121,7 @@ def test_the_shell_completes_commands_and_options(handrail, words, expected):
     """Completion knows commands, and the options of an action that was named."""
     done = handrail(
         _HANDRAIL_COMPLETE="bash_complete",
+        HANDRAIL_ONLY_PACKS="",
         COMP_WORDS=words,
         COMP_CWORD=str(len(words.split(" ")) - 1),
     )

@@ -10,7 +10,7 @@ import click
 
 from handrail.cli.ending import Outcome, show_exit, show_failure, show_interrupt, show_simple
 from handrail.cli.live import JsonView, LineView, brief
-from handrail.cli.output import moves
+from handrail.cli.output import Console, moves
 from handrail.cli.plain import plural, seconds
 from handrail.cli.signals import like_interrupts
 from handrail.errors import ActionError, ExitCode, HandrailError, StepFailedError
@@ -114,13 +114,21 @@ def run_plan(
         would = plural(len(plan.steps), "step")
         console.print(f"{plan.action} would run {would}; nothing was done")
     else:
-        extra = {key: value for key, value in result.items() if key not in _COUNTS}
+        extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
         if extra:
             console.print(brief(extra, limit=8))
         done, total = result["steps_executed"], result["steps_total"]
         executed = f"{done} of {plural(total, 'step')} executed"
         console.print(f"{plan.action} completed in {took} · {executed}")
+        _show_next(console, result.get("next"))
     return ExitCode.DONE
+
+
+def _show_next(console: Console, commands: object) -> None:
+    """Show the commands that an action proposes, each under what it is good for."""
+    if isinstance(commands, Mapping):
+        for purpose, command in cast("Mapping[object, object]", commands).items():
+            console.print(f"  {purpose!s:7} {command}")
 
 
 def _close(view: Any) -> None:

@@ -13,7 +13,7 @@ import click
 from handrail.fields import bare
 from handrail.params import is_model
 
-_METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+_METAVARS: dict[type, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 _LONGEST = 60  # Characters of a default that are shown.
 
 
@@ -99,7 +99,8 @@ def metavar_of(kind: Any) -> str | None:
     if choices_of(kind):
         return None
     if isinstance(kind, type):
-        return _METAVARS.get(kind, kind.__name__.upper())
+        is_size = hasattr(kind, "human_readable")  # pydantic's ByteSize
+        return "SIZE" if is_size else _METAVARS.get(kind, kind.__name__.upper())
     return "VALUE"
 
 
@@ -108,5 +109,6 @@ def default_text(default: Any) -> str:
     if default is None or default == "" or default in ([], {}, (), set()):
         return ""
     value: Any = default.value if isinstance(default, enum.Enum) else default
-    text = str(value)
+    written = getattr(value, "human_readable", None)  # Of pydantic's ByteSize.
+    text = str(value if written is None else written())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -9,7 +9,16 @@ from typing import Any
 
 from handrail import events
 from handrail.cli.output import Console, visible
-from handrail.cli.plain import WIDTH, columns, cut, plural, seconds
+from handrail.cli.plain import (
+    WIDTH,
+    columns,
+    cut,
+    one_line,
+    plural,
+    rate,
+    seconds,
+    share_of,
+)
 from handrail.events import Event
 
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
@@ -40,7 +49,8 @@ class LineView:
         self._percent = 0
         self._step: str | None = None
         self._began = 0.0
-        self._within: tuple[float, float] | None = None
+        self._within: dict[str | None, tuple[float, float]] = {}
+        self._undone = ""
         self._drawn = 0.0
         self._dirty = False
         self._undoing = False
@@ -81,7 +91,7 @@ class LineView:
         self._console.note(self._head)
 
     def _step_started(self, event: events.StepStarted) -> None:
-        self._step, self._began, self._within = event.step, time.monotonic(), None
+        self._step, self._began, self._within = event.step, time.monotonic(), {}
 
     def _step_skipped(self, event: events.StepSkipped) -> None:
         self._end("-", event.step, "", "skipped", "dim")
@@ -104,20 +114,25 @@ class LineView:
         self._undoing, self._step = True, None
 
     def _step_undone(self, event: events.StepUndone) -> None:
-        self._end("↶", event.step, seconds(event.took), "undone", "yellow")
+        self._end("↶", event.step, seconds(event.took), self._undone or "undone", "yellow")
+        self._undone = ""
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
+        self._undone = ""
         self._end(
             "✗", event.step, seconds(event.took), f"undo failed: {one_line(event.error)}", "red"
         )
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
-        self._within = (event.current, event.total)
+        self._within[event.category] = (event.current, event.total)
 
     def _progress_changed(self, event: events.ProgressChanged) -> None:
         self._percent = event.percent
 
     def _message_logged(self, event: events.MessageLogged) -> None:
+        if self._undoing and event.name == "undone":
+            self._undone = brief(event.data, limit=6)  # It belongs on the line of the step.
+            return
         about = f" ({event.file})" if event.file else ""
         self._line(f"   · {event.name}{about} {brief(event.data, limit=6)}".rstrip())
 
@@ -140,7 +155,7 @@ class LineView:
 
     def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
         self._ended += not self._undoing
-        self._step, self._within = None, None
+        self._step, self._within = None, {}
         mark = self._console.style(mark, style, err=True)
         line = f" {mark} {self._name(step)} {took:>7}  {text}"
         self._line(line.rstrip())
@@ -159,22 +174,35 @@ class LineView:
         self._drawn = now
         size = min(WIDTH, shutil.get_terminal_size().columns)
         took = seconds(now - self._began)
-        line = f" ▸ {self._name(self._step)} {took:>7}  {self._bar(now)}"
-        overall = f"  ·  {self._percent} %  {self._ended} of {self._steps}  Ctrl-C undoes"
-        self._console.draw("\r\x1b[2K" + cut(visible(line + overall), size - 1))
+        line = visible(f" ▸ {self._name(self._step)} {took:>7}")
+        overall = [f"·  {self._percent} %  {self._ended} of {self._steps}", "Ctrl-C undoes"]
+        for part in [*self._bar(now), *overall]:  # Half a figure would be a wrong one.
+            longer = f"{line}  {visible(part)}"
+            if columns(longer) > size - 1:
+                break
+            line = longer
+        self._console.draw("\r\x1b[2K" + cut(line, size - 1))
         self._dirty = True
 
-    def _bar(self, now: float) -> str:
-        if self._within is None:
-            return ""
-        current, total = self._within
+    def _bar(self, now: float) -> list[str]:
+        """Return how far the step is, in parts; what matters most comes first."""
+        if not self._within:
+            return []
+        # What is measured in bytes tells best how far it is; the rest stands beside it.
+        leading = "bytes" if "bytes" in self._within else next(reversed(self._within))
+        current, total = self._within[leading]
         share = current / total
         filled = int(share * 16)
         took = now - self._began
         left = took / share - took if share > 0 else 0.0
-        eta = f"  ETA {seconds(left)}" if share > 0 and took > 1 else ""
         bar = "█" * filled + "░" * (16 - filled)
-        return f"{bar} {int(share * 100):3d} %  {current:g}/{total:g}{eta}"
+        parts = [f"{bar} {int(share * 100):3d} %", share_of(current, total, leading)]
+        if share > 0 and took > 1:
+            parts.append(f"ETA {seconds(left)}")
+            if leading == "bytes":
+                parts.append(rate(current, took))
+        others = [unit for unit in self._within if unit != leading]
+        return [*parts, *(share_of(*self._within[unit], unit) for unit in others)]
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
@@ -194,9 +222,3 @@ def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:
 
 def _short(value: object) -> str:
     return one_line(f"{value:g}" if isinstance(value, float) else str(value), limit=40)
-
-
-def one_line(text: str, *, limit: int = 500) -> str:
-    """Return `text` on one line, shortened where it is long."""
-    flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -130,3 +130,30 @@ def seconds(took: float) -> str:
 def percent(share: float) -> str:
     """Return a share of 1 as whole percent: `26 %`."""
     return f"{round(share * 100)} %"
+
+
+def one_line(text: str, *, limit: int = 500) -> str:
+    """Return `text` on one line, shortened where it is long."""
+    flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def size(count: float) -> str:
+    """Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def rate(count: float, took: float) -> str:
+    """Return bytes in a number of seconds as people write it: `58 MB/s`."""
+    return f"{size(count / took)}/s"
+
+
+def share_of(current: float, total: float, unit: str | None) -> str:
+    """Return how far something is: `256/418`, and for bytes `1.41 GB/2.31 GB`."""
+    if unit == "bytes":
+        return f"{size(current)}/{size(total)}"
+    return f"{current:g}/{total:g}" if total < 1e6 else f"{current:,.0f}/{total:,.0f}"

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from handrail.cli.plain import one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -60,9 +61,11 @@ def lines_of(session: Session, error: HandrailError) -> list[str]:
     lines = [_headline(session, error.message)]
     cause = error.__cause__
     # Params errors say everything themselves; pydantic's text would repeat it, values included.
-    told = isinstance(error, ParamsError) or cause is None or describe(cause) in error.message
+    told = isinstance(error, ParamsError) or cause is None or _is_told(cause, error.message)
     if cause is not None and not told:
-        lines.append(f"  cause   {type(cause).__name__}: {describe(cause)}")
+        # Some libraries put a dump of their state behind what they say; --debug shows it.
+        said = describe(cause).partition("\n\n")[0]
+        lines.append(f"  cause   {type(cause).__name__}: {one_line(said, limit=300)}")
     if error.origin is not None and error.origin.place:
         owner = f" ({error.origin})" if error.origin.pack else ""
         lines.append(f"  at      {error.origin.place}{owner}")
@@ -74,6 +77,15 @@ def lines_of(session: Session, error: HandrailError) -> list[str]:
             lines += problem_lines(session, problem, number)
     lines += [f"  {way}" for way in error.ways_out]
     return list(dict.fromkeys(lines))
+
+
+def _is_told(cause: BaseException, message: str) -> bool:
+    """Whether the message has the words of its cause already, however they are spaced."""
+    words = [describe(cause)]
+    if isinstance(cause, OSError) and cause.strerror:
+        words.append(cause.strerror)
+    spaced = " ".join(message.split())
+    return any(" ".join(each.split()) in spaced for each in words)
 
 
 def problem_lines(session: Session, problem: Problem, number: int | None = None) -> list[str]:

@@ -1,0 +1,143 @@
+"""What stands below a run: the commands that it proposes, and the causes of what went wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+MORE = """
+from typing import Annotated
+from pydantic import BaseModel, ByteSize, Field
+from handrail import Argument, BaseAction, action, step
+from handrail.errors import HandrailError
+
+@step
+def work(context):
+    pass
+
+class Proposing(BaseAction):
+    def setup_steps(self, registry):
+        registry.register(work)
+    def result(self, context):
+        return {"summary": "done", "next": {"check": "check it", "take back": "undo it"}}
+
+class Odd(Proposing):
+    def result(self, context):
+        return {"next": ["no", "mapping"]}
+
+class Silent(Proposing):
+    def result(self, context):
+        return {"next": {}}
+
+@step
+def undoable(context):
+    pass
+
+@undoable.rollback
+def undo(context, result):
+    context.log("undone", {"summary": "3 things taken back"})
+
+@step
+def fail(context):
+    try:
+        raise OSError("the server said no\\n\\nDebug source:\\n  Client { secret: 1 }\\n" * 50)
+    except OSError as error:
+        raise HandrailError("it went wrong", ways_out=["try later"]) from error
+
+@step
+def fail_in_lines(context):
+    try:
+        raise OSError("first line\\n  second line\\n\\nthe rest " + "x" * 1000)
+    except OSError as error:
+        raise HandrailError("it went wrong") from error
+
+failing = action("failing", [undoable, fail])
+lines = action("lines", [undoable, fail_in_lines])
+
+class Sizes(BaseModel):
+    part: ByteSize = Field(ByteSize(8 << 20), description="Size of a part")
+    most: ByteSize | None = None
+    times: int = 2
+
+sized = action("sized", [work], params=Sizes)
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def more(folder: Path) -> None:
+    (folder / "more.py").write_text(MORE)
+
+
+def test_what_to_do_next(handrail: Run) -> None:
+    """The commands that a result proposes come last, each under what it is for."""
+    done = handrail("run", "more.py:Proposing")
+    assert done.stdout.splitlines()[0] == "done"
+    assert done.stdout.splitlines()[2:] == ["  check   check it", "  take back undo it"]
+    quiet = handrail("run", "more.py:Proposing", "-q")
+    assert quiet.stdout.splitlines()[2:] == done.stdout.splitlines()[2:]
+
+
+def test_next_as_json(handrail: Run) -> None:
+    """In JSON they are part of the result."""
+    done = handrail("run", "more.py:Proposing", "--json")
+    result = json.loads(done.stdout.splitlines()[-1])["result"]
+    assert result["next"] == {"check": "check it", "take back": "undo it"}
+
+
+@pytest.mark.parametrize("name", ["Odd", "Silent"])
+def test_nothing_to_do_next(handrail: Run, name: str) -> None:
+    """A `next` of another form, or an empty one, shows nothing and harms nothing."""
+    done = handrail("run", f"more.py:{name}")
+    assert done.returncode == 0
+    [line] = done.stdout.splitlines()
+    assert "completed in" in line
+
+
+def test_not_after_a_dry_run(handrail: Run) -> None:
+    """After a dry run there is nothing to check."""
+    done = handrail("run", "more.py:Proposing", "--dry-run")
+    assert "check it" not in done.stdout
+
+
+def test_an_undo_says_what_it_did(handrail: Run) -> None:
+    """The line of an undone step has what its rollback logged as `undone`."""
+    done = handrail("run", "more.py:failing")
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if "↶" in line]
+    assert line.startswith(" ↶ undoable")
+    assert line.endswith("  3 things taken back")
+    assert "· undone" not in done.stderr
+
+
+def test_a_cause_is_one_line(handrail: Run) -> None:
+    """Of a cause that dumps its state, what it says is shown; --debug shows the rest."""
+    done = handrail("run", "more.py:failing")
+    lines = done.stderr.splitlines()
+    told = lines[next(n for n, line in enumerate(lines) if line.startswith("error:")) :]
+    assert told == [
+        "error: failing failed at fail, rolled back",
+        "  cause   it went wrong",
+        "    cause   OSError: the server said no",
+        "    try later",
+    ]
+    assert "Debug source" in handrail("run", "more.py:failing", "--debug").stderr
+
+
+def test_a_cause_of_many_lines_is_one(handrail: Run) -> None:
+    """Lines are joined, and what stands behind a blank line is left out."""
+    done = handrail("run", "more.py:lines")
+    assert "    cause   OSError: first line second line\n" in done.stderr
+    assert "the rest" not in done.stderr
+
+
+def test_sizes_in_the_help(handrail: Run) -> None:
+    """A size in bytes is a SIZE, and its default has a unit."""
+    shown = " ".join(handrail("run", "more.py:sized", "--help", COLUMNS="100").stdout.split())
+    assert "--part SIZE Size of a part [default: 8.0MiB]" in shown
+    assert "--times INTEGER" in shown

@@ -51,6 +51,17 @@ def test_its_action_and_steps_are_listed_with_what_they_do(environment) -> None:
     assert re.search(r"(?m)^write_greeting +acme-greet +0\.1\.0 +Write the greeting", steps)
 
 
+def test_help_offers_its_action_only_while_it_is_on(environment) -> None:
+    for command in ("run", "plan"):
+        assert "greet  from acme-greet 0.1.0" in environment.handrail(command, "--help").stdout
+        off = environment.handrail(command, "--help", "--no-pack", "acme-greet").stdout
+        assert "acme-greet 0.1.0" not in off
+        assert "name one of your own" in off
+    off = environment.handrail("actions", "--no-pack", "acme-greet").stdout
+    assert re.search(r"(?m)^greet .* off --no-pack", off)
+    assert "run one" not in off
+
+
 def test_its_action_is_planned_and_run(environment) -> None:
     plan = json.loads(environment.handrail("plan", "greet", "--json").stdout)
     assert [step["name"] for step in plan["steps"]] == ["compose_greeting", "write_greeting"]

@@ -87,16 +87,16 @@ class ActionGroup(click.Group):
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the installed actions with the pack that each is from."""
-        rows = _rows(session_of(ctx))
+        """Write the installed actions that are on, with the pack that each is from."""
+        rows = _rows(session_of(ctx), used=True)
         with formatter.section("Actions"):
             if rows:
                 formatter.write_dl([(row[0], f"from {row[1]} {row[2]}") for row in rows])
             else:
-                formatter.write_text("none installed; name one of your own, flows.py:NAME")
+                formatter.write_text("none; name one of your own, flows.py:NAME")
 
 
-def _rows(session: Session) -> list[Sequence[str]]:
+def _rows(session: Session, *, used: bool = False) -> list[Sequence[str]]:
     from handrail.packs.docs import describe_target  # noqa: PLC0415 - reads source files
 
     return [
@@ -108,6 +108,7 @@ def _rows(session: Session) -> list[Sequence[str]]:
             record.status if record.status == "on" else f"{record.status} {record.why}",
         )
         for record in session.packs.records
+        if record.is_used or not used
         for entry_point in record.actions
     ]
 
@@ -137,4 +138,6 @@ def actions(ctx: click.Context, as_json: bool) -> None:
         return
     for line in table(("ACTION", "PACK", "VERSION", "DOES", "STATUS"), rows):
         session.console.print(line)
-    session.console.print(f"{plural(len(rows), 'action')} · run one:  handrail run {rows[0][0]}")
+    used = _rows(session, used=True)
+    hint = f" · run one:  handrail run {used[0][0]}" if used else ""
+    session.console.print(f"{plural(len(rows), 'action')}{hint}")

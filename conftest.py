@@ -30,6 +30,10 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 ROOT = Path(__file__).parent
 
+# Servers that any test may ask for; they start when one does.
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+pytest_plugins = ["servers.fixtures"]
+
 # What is ignored here is ignored by every process that is started from here, and a job in the
 # background, or under nohup, begins like that. The tests of signals need the defaults.
 for number, default in (
@@ -47,6 +51,7 @@ NO_PACKS = 'title="With no packs"'  # Help lists what is installed, which differ
 
 # What differs from run to run, and from machine to machine.
 VARIABLE = (
+    (re.compile(r"\d[\d.]* [kMG]?B/s"), "RATE"),
     (re.compile(r"\d+\.\d+s\b"), "0.0s"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"plan [0-9a-f]{8}\b"), "plan ID"),
@@ -60,7 +65,7 @@ rewrites: dict[str, list[Rewrite]] = {}
 
 def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables: str) -> str:
     """Run the `$ ` lines of a shell session in `folder`; return the session with its output."""
-    commands = re.findall(r"^\$ (.*(?:\\\n.*)*)", source, re.MULTILINE)
+    commands = re.findall(r"^\$ ((?:.*\\\n)*.*)", source, re.MULTILINE)
     script = "".join(f"{command}\ncode=$?; echo '{MARK}'; (exit $code)\n" for command in commands)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HANDRAIL_", "FORCE_COLOR"))}
     environment = {

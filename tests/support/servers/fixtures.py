@@ -1,0 +1,91 @@
+"""The fixtures: servers that are shared by the tests of one process, and servers of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from servers.azurite import AzureServer, running_azurite
+from servers.disk import mount_disk
+from servers.moto import running_moto
+from servers.postgres import PostgresServer, running_postgres
+from servers.process import let_go
+from servers.radosgw import running_radosgw
+from servers.s3 import OwnS3Server, S3Server
+
+
+def shared(own: OwnS3Server) -> S3Server:
+    """Return the server without the means to disturb it."""
+    return S3Server(
+        endpoint=own.endpoint,
+        access_key=own.access_key,
+        secret_key=own.secret_key,
+        region=own.region,
+    )
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """An S3 server in memory. It accepts every secret and honours create-only puts."""
+    with running_moto() as server:
+        yield shared(server)
+
+
+@pytest.fixture(scope="session")
+def radosgw() -> Iterator[S3Server]:
+    """An S3 server that checks signatures, and overwrites in spite of a create-only put."""
+    with running_radosgw() as server:
+        yield shared(server)
+
+
+@pytest.fixture
+def own_moto() -> Iterator[OwnS3Server]:
+    """A moto of this test's own; when killed, it forgets everything."""
+    with running_moto() as server:
+        yield server
+
+
+@pytest.fixture
+def own_radosgw() -> Iterator[OwnS3Server]:
+    """A radosgw of this test's own; what it has acknowledged outlives its death."""
+    with running_radosgw() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[AzureServer]:
+    """Azure's blob storage, emulated; skips where Azurite is not installed, in CI too."""
+    with running_azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; most tests want `postgres_url`."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The URL of an empty database for this test alone."""
+    return postgres.database()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A function that mounts an empty disk of so many MiB and returns its folder."""
+    mounted: list[Popen[bytes]] = []
+
+    def mount(mebibytes: int) -> Path:
+        folder = tmp_path / f"small-disk-{len(mounted)}"
+        folder.mkdir()
+        mounted.append(mount_disk(folder, mebibytes))
+        return folder
+
+    yield mount
+    for each in mounted:
+        let_go(each)

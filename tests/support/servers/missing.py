@@ -1,0 +1,28 @@
+"""What becomes of a test whose server is not installed."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import NoReturn
+
+import pytest
+
+
+def missing(server: str, package: str) -> NoReturn:
+    """Skip the test; in CI, where all servers are meant to be there, fail it.
+
+    Args:
+        server: What the test needs.
+        package: What provides it, with the place to get it from.
+    """
+    reason = f"{server} is not installed; it comes with {package}"
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def need_module(name: str, package: str) -> None:
+    """Skip or fail the test if the module cannot be imported."""
+    if find_spec(name) is None:
+        missing(f"the module {name}", f"the PyPI package {package}")

@@ -1,0 +1,219 @@
+"""A server as a process of its own: on a free port, with a folder and a log, gone for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+START_SECONDS = 60.0
+STOP_SECONDS = 1.0
+
+# Waits for the end of the test process, whatever ends it, and clears away what that left.
+CARETAKER = """
+trap '' HUP INT TERM
+read _
+if pid=$(cat "$1/pid" 2>/dev/null); then
+    kill -s "$2" -- "-$pid" && sleep 1
+    kill -s KILL -- "-$pid"
+fi
+rm -rf -- "$1"
+"""
+
+
+class StartError(AssertionError):
+    """A server did not start; the message has the end of its log."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on.
+
+    It lies below those that the system gives to outgoing connections: a server that is killed and
+    started again must find its port free, and a client must not connect to itself meanwhile.
+    """
+    numbers = random.SystemRandom()  # no seed: processes side by side must not draw the same
+    while True:
+        port = numbers.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def answers_http(port: int) -> bool:
+    """Whether an HTTP server answers at the port, with any status."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def after_the_end(script: str, *words: object) -> subprocess.Popen[bytes]:
+    """Start a shell script that reads a line, and so goes on when this process has ended."""
+    return subprocess.Popen(
+        ["sh", "-c", script, "sh", *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def let_go(script: subprocess.Popen[bytes]) -> None:
+    """Let that script go on now, and wait for its end."""
+    assert script.stdin is not None
+    script.stdin.close()
+    script.wait(timeout=60)
+
+
+class ServerProcess:
+    """A server that runs beside the tests.
+
+    The process has a session of its own, so that Ctrl-C reaches only the tests, which then stop it.
+    At the end of the `with` block, or of the tests, it is stopped and its folder removed.
+
+    Args:
+        name: What it is called in messages and in the name of its folder.
+        is_ready: Whether the server answers at this port.
+        user: The system user that it runs as; needs root.
+        stop_signal: Asks it to stop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        is_ready: Callable[[int], bool] = answers_http,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"handrail-{name}-"))
+        self.command: Sequence[object] = ()
+        self.environment: Mapping[str, str] = os.environ
+        self._is_ready = is_ready
+        self._stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user = user
+        if user:
+            shutil.chown(self.folder, user, user)
+        self._caretaker = after_the_end(CARETAKER, self.folder, stop_signal.name[3:])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+        let_go(self._caretaker)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process.pid
+
+    def log(self) -> str:
+        """Return what the server and its tools have written so far."""
+        path = self.folder / "log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def run(self, *command: object, says: str | None = None) -> None:
+        """Run a tool of the server to its end, as the same user and with the same log.
+
+        Args:
+            command: The program and its words.
+            says: What it logs once its work is done; if it then does not end, it is ended.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        with self._popen(command) as tool:
+            while True:
+                try:
+                    done = tool.wait(timeout=STOP_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    late = time.monotonic() > deadline
+                    if late or (says is not None and says in self.log()):
+                        tool.kill()
+                    if late:
+                        raise self._failure(f"{command[0]} did not end") from None
+        if done != 0 and (says is None or says not in self.log()):
+            raise self._failure(f"{command[0]} ended with {done}")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            StartError: It ended, or did not answer in time.
+        """
+        assert self._process is None, f"{self.name} runs already"
+        self._process = self._popen(self.command)
+        (self.folder / "pid").write_text(str(self.pid))
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready(self.port):
+            if (code := self._process.poll()) is not None:
+                raise self._failure(f"it ended with {code}")
+            if time.monotonic() > deadline:
+                raise self._failure(f"it does not answer after {START_SECONDS:.0f} s")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End the server at once, with no chance to tidy up."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._gone()
+
+    def pause(self) -> None:
+        """Freeze the server: connections stay open, and nobody answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Ask the server to end, and insist on it after a second; fine if it does not run."""
+        if self._process is None:
+            return
+        self._process.send_signal(self._stop_signal)
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._gone()
+
+    def _gone(self) -> None:
+        assert self._process is not None
+        self._process.wait(timeout=STOP_SECONDS * 30)
+        self._process = None
+        (self.folder / "pid").unlink(missing_ok=True)
+
+    def _popen(self, command: Sequence[object]) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [str(word) for word in command],
+                cwd=self.folder,
+                env={**self.environment, "HOME": str(self.folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+            )
+
+    def _failure(self, what: str) -> StartError:
+        end = "\n".join(self.log().splitlines()[-40:])
+        return StartError(f"{self.name} did not start: {what}\n\n{end or '(its log is empty)'}")

@@ -15,17 +15,20 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 # What the demo runs, in an environment with core and the packs named here.
-DEMO_PACKS = ("utils",)
+DEMO_PACKS = ("upload",)
 DEMO = (
-    "handrail",
-    "run",
-    "examples/first_workflow/flows.py:collect",
-    "examples/first_workflow/readings",
+    *("handrail", "run", "upload", "examples/sample_collection/files", "build/store"),
+    *("--spec", "examples/sample_collection/collection.toml"),
+    *("--metadata", "examples/sample_collection/metadata.csv"),
+    *("--catalogue", "build/shapes.db"),
 )
 
 # The lowest bounds have wheels up to this Python; a newer one needs newer dependencies.
 LOWEST_NEWEST_PYTHON = "3.13"
-LOWEST_PACKS = ("utils",)
+LOWEST_PACKS = ("upload", "utils")
+
+# What the tests of these need besides: clients of the servers that they start.
+WITH_SERVERS = ("upload", "together")
 
 ROOT = Path(__file__).parent
 WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -117,6 +120,7 @@ def choose_pythons() -> dict[str, str]:
 
 
 PYTHONS = choose_pythons()
+OLDEST = next(iter(PYTHONS.values()))
 
 
 def with_pythons(versions: Iterable[str]) -> Callable[[Any], Any]:
@@ -190,7 +194,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the packages and `tests/typing` with mypy and pyright, both strict."""
-    install(session, *PACKAGES, groups=("test", "typing"))
+    install(session, *PACKAGES, groups=("test", "servers", "typing"))
     session.run("mypy", *session.posargs)
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
@@ -214,9 +218,10 @@ def lowest(session: nox.Session) -> None:
         wheels = [str(wheel) for wheel in sorted(Path(folder).glob("*.whl"))]
         # Outside the workspace, or its sources would stand in for the wheels.
         with session.chdir(folder):
-            session.install(*wheels, *pins, *group("test"))
+            session.install(*wheels, *pins, *group("test"), *group("servers"))
     tests = existing("core/tests", "tests/unit", *(package / "tests" for package in packages[1:]))
-    session.run("pytest", *(session.posargs or ["-n", "2"]), *tests)
+    # What takes long is not about versions of dependencies.
+    session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
 
 
 def needed(package: Path) -> list[Path]:
@@ -255,13 +260,15 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 def tests(session: nox.Session, part: str) -> None:
     """Test each package with only what it needs, then what crosses them, and the documentation."""
     packages, paths = PARTS[part]
-    install(session, *packages)
-    session.run("pytest", *(session.posargs or ["-n", "2"]), *paths)
+    install(session, *packages, groups=("test", "servers") if part in WITH_SERVERS else ("test",))
+    # What takes minutes with real servers is run with one Python: it is not about the language.
+    spared = ["-m", "not slow"] if part == "upload" and session.python != OLDEST else []
+    session.run("pytest", *(session.posargs or ["-n", "2", *spared]), *paths)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the first workflow of the tutorial for real."""
+    """Upload the sample collection for real, into build/store."""
     session.install("-e", "core", *(p for n in DEMO_PACKS for p in ("-e", f"plugins/{n}")))
     session.run(*DEMO, *session.posargs)
 

@@ -1,0 +1,98 @@
+"""handrail-upload: a folder goes to object storage and into a catalogue, with a way back.
+
+Every public name is imported from here on first use; the heavy libraries behind them only when a
+run needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail_upload.action import BaseUploadAction as BaseUploadAction
+    from handrail_upload.action import DefaultUploadAction as DefaultUploadAction
+    from handrail_upload.context import UploadContext as UploadContext
+    from handrail_upload.discovery import Discovery as Discovery
+    from handrail_upload.discovery import FolderDiscovery as FolderDiscovery
+    from handrail_upload.manifest import Manifest as Manifest
+    from handrail_upload.manifest import SourceFile as SourceFile
+    from handrail_upload.metadata import Metadata as Metadata
+    from handrail_upload.metadata import SheetMetadata as SheetMetadata
+    from handrail_upload.params import UploadParams as UploadParams
+    from handrail_upload.specification import Specification as Specification
+    from handrail_upload.steps import AnalyzeCollectionStep as AnalyzeCollectionStep
+    from handrail_upload.steps import CleanupStep as CleanupStep
+    from handrail_upload.steps import GenerateDataUnitsStep as GenerateDataUnitsStep
+    from handrail_upload.steps import InitializeStep as InitializeStep
+    from handrail_upload.steps import OrganizeFilesStep as OrganizeFilesStep
+    from handrail_upload.steps import ProcessMetadataStep as ProcessMetadataStep
+    from handrail_upload.steps import UploadFilesStep as UploadFilesStep
+    from handrail_upload.steps import ValidateFilesStep as ValidateFilesStep
+    from handrail_upload.transfer import DirectUploader as DirectUploader
+    from handrail_upload.transfer import Uploader as Uploader
+    from handrail_upload.validation import FileValidation as FileValidation
+    from handrail_upload.validation import Validation as Validation
+
+__all__ = [
+    "AnalyzeCollectionStep",
+    "BaseUploadAction",
+    "CleanupStep",
+    "DefaultUploadAction",
+    "DirectUploader",
+    "Discovery",
+    "FileValidation",
+    "FolderDiscovery",
+    "GenerateDataUnitsStep",
+    "InitializeStep",
+    "Manifest",
+    "Metadata",
+    "OrganizeFilesStep",
+    "ProcessMetadataStep",
+    "SheetMetadata",
+    "SourceFile",
+    "Specification",
+    "UploadContext",
+    "UploadFilesStep",
+    "UploadParams",
+    "Uploader",
+    "ValidateFilesStep",
+    "Validation",
+]
+
+_HOMES = {
+    "action": ("BaseUploadAction", "DefaultUploadAction"),
+    "context": ("UploadContext",),
+    "discovery": ("Discovery", "FolderDiscovery"),
+    "manifest": ("Manifest", "SourceFile"),
+    "metadata": ("Metadata", "SheetMetadata"),
+    "params": ("UploadParams",),
+    "specification": ("Specification",),
+    "steps": (
+        "AnalyzeCollectionStep",
+        "CleanupStep",
+        "GenerateDataUnitsStep",
+        "InitializeStep",
+        "OrganizeFilesStep",
+        "ProcessMetadataStep",
+        "UploadFilesStep",
+        "ValidateFilesStep",
+    ),
+    "transfer": ("DirectUploader", "Uploader"),
+    "validation": ("FileValidation", "Validation"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,99 @@
+"""The upload action, and the base for uploads of your own."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail_upload.context import UploadContext
+from handrail_upload.names import count_text, size_text
+from handrail_upload.params import UploadParams
+from handrail_upload.steps import (
+    AnalyzeCollectionStep,
+    CleanupStep,
+    GenerateDataUnitsStep,
+    InitializeStep,
+    OrganizeFilesStep,
+    ProcessMetadataStep,
+    UploadFilesStep,
+    ValidateFilesStep,
+)
+from handrail_upload.steps.upload_files import outcome_text
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    P = TypeVar("P", default=Any)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
+
+
+class BaseUploadAction(BaseAction[P]):
+    """An upload with any params and the steps that `setup_steps` registers.
+
+    The result counts `uploaded_files` and `data_units`.
+    """
+
+    action_name = "upload"
+    context_class: ClassVar[type[BaseStepContext] | None] = UploadContext
+
+    def result(self, context: Any) -> Mapping[str, Any]:
+        found = {name: getattr(context, name, None) for name in ("uploaded_files", "data_units")}
+        return {name: len(value) for name, value in found.items() if value is not None}
+
+
+class DefaultUploadAction(BaseUploadAction[UploadParams]):
+    """Upload a folder to object storage and register it; what fails is taken back.
+
+    Run again, it sends only what is new. Nothing at the target is ever deleted because it is
+    missing in the source.
+    """
+
+    action_name = "upload"
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        registry.register(InitializeStep())
+        registry.register(ProcessMetadataStep())
+        registry.register(AnalyzeCollectionStep())
+        registry.register(OrganizeFilesStep())
+        registry.register(ValidateFilesStep())
+        registry.register(UploadFilesStep())
+        registry.register(GenerateDataUnitsStep())
+        registry.register(CleanupStep())
+
+    def result(self, context: UploadContext) -> Mapping[str, Any]:
+        sent, units = (_data(context, name) for name in ("upload_files", "generate_data_units"))
+        size, seconds = sent.get("bytes", 0), sent.get("seconds", 0.0)
+        rate = f" in {seconds:.1f}s ({size_text(size / seconds)}/s)" if size and seconds else ""
+        where = ""
+        if "units" in units:  # Not in a dry run, nor where the step was left out.
+            where = f" · {count_text(units['units'], 'unit')} in {units['catalogue']}"
+        check = {"check": f"handrail upload verify {context.run}{_folder_option(context)}"}
+        counts = {each: sent.get(each, 0) for each in ("new", "replaced", "unchanged", "skipped")}
+        return {
+            "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "
+            f"{size_text(size)}{rate}{where}",
+            "uploaded_files": counts["new"] + counts["replaced"],
+            "unchanged_files": counts["unchanged"],
+            "skipped_files": counts["skipped"],
+            "bytes": size,
+            "seconds": seconds,
+            "data_units": units.get("added", 0),
+            "run": context.run,
+            **({"next": check} if context.manifest_path and units else {}),
+        }
+
+
+def _folder_option(context: UploadContext) -> str:
+    folder = context.options.folder
+    default = UploadParams.model_fields["folder"].default
+    return "" if folder == default else f" --state-folder {shlex.quote(str(folder))}"
+
+
+def _data(context: UploadContext, step: str) -> dict[str, Any]:
+    result = context.results.get(step)
+    return {} if result is None else result.data

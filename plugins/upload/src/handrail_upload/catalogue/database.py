@@ -1,0 +1,178 @@
+"""What the catalogue asks of a database, and how both kinds of database answer."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol
+
+from handrail_upload.errors import CatalogueError
+
+Row = tuple[Any, ...]
+Values = Mapping[str, object]
+
+
+class NotACatalogueError(CatalogueError):
+    """What is there is something else, and was not made by us."""
+
+
+class TablesGoneError(CatalogueError):
+    """The tables were there, and are not any more; an upload drops them only while they are empty.
+
+    Args:
+        shown: The database, for people.
+        said: What it answered.
+    """
+
+    def __init__(self, shown: str, said: str) -> None:
+        super().__init__(
+            f"the tables of the catalogue {shown} are gone: {said}",
+            ways_out=("run it again: the run that had made them may have been undone meanwhile",),
+        )
+
+
+class Cursor(Protocol):
+    """What a statement has left behind."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it has changed."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that it asked for."""
+        ...
+
+
+class Database(ABC):
+    """One connection to one database, made when it is first needed.
+
+    Statements have their values by name, as in `name = :name`. Whatever goes wrong is raised as a
+    CatalogueError that names the database.
+
+    Attributes:
+        shown: The database, for people; without secrets.
+        timeout: Seconds to wait for somebody else who holds it.
+    """
+
+    types: ClassVar[Mapping[str, str]]
+    for_update: ClassVar[str]
+
+    def __init__(self, shown: str, timeout: float) -> None:
+        self.shown = shown
+        self.timeout = timeout
+        self._connection: Any = None
+        self._process = 0
+
+    def rows(self, statement: str, **values: object) -> list[Row]:
+        """Return all the rows that `statement` asks for."""
+        with self._told():
+            rows: list[Row] = self._execute(self._connected(), statement, values).fetchall()
+            return rows
+
+    def change(self, statement: str, **values: object) -> int:
+        """Execute `statement`; return how many rows it has changed."""
+        with self._told():
+            return self._execute(self._connected(), statement, values).rowcount
+
+    def change_many(self, statement: str, rows: Iterable[Values]) -> None:
+        """Execute `statement` once for each of `rows`."""
+        with self._told():
+            self._execute_many(self._connected(), statement, rows)
+
+    @contextmanager
+    def transaction(self, *, alone: bool = False) -> Generator[None, None, None]:
+        """Everything within it happens, or nothing.
+
+        Args:
+            alone: Whether others cannot even read meanwhile, where the whole database is locked.
+        """
+        try:
+            with self._told():
+                self._begin(self._connected(), alone=alone)
+            yield
+            with self._told():
+                self._execute(self._connection, "COMMIT", {})
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; harmless when there is none."""
+        connection, self._connection = self._connection, None
+        # A child that was forked must leave alone what is its parent's.
+        if connection is not None and self._process == os.getpid():
+            connection.close()
+
+    def now(self) -> object:
+        """Return the time as a value for the database."""
+        return self.moment(datetime.now(UTC))
+
+    @abstractmethod
+    def moment(self, when: datetime) -> object:
+        """Return `when` as a value for the database."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Return whether there is a database at all.
+
+        Raises:
+            NotACatalogueError: There is something else, or there cannot be one.
+        """
+
+    @abstractmethod
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the names of the columns of `table`; none when there is no such table."""
+
+    @abstractmethod
+    def lock_making(self) -> None:
+        """Within a transaction, let nobody else make or drop tables of ours."""
+
+    @abstractmethod
+    def lock_tables(self, tables: Sequence[str]) -> None:
+        """Within a transaction, let nobody else read or write `tables`."""
+
+    @abstractmethod
+    def drop(self, tables: Sequence[str]) -> bool:
+        """Within a transaction, drop `tables`, and return True.
+
+        False, and nothing happens, if something that is not ours was built upon them.
+        """
+
+    @abstractmethod
+    def take_statistics(self, tables: Sequence[str]) -> None:
+        """Let the database see how much is in `tables` now, as far as it plans by that."""
+
+    @abstractmethod
+    def _connect(self) -> Any: ...
+
+    @abstractmethod
+    def _begin(self, connection: Any, *, alone: bool) -> None: ...
+
+    @abstractmethod
+    def _execute(self, connection: Any, statement: str, values: Values) -> Cursor: ...
+
+    @abstractmethod
+    def _execute_many(self, connection: Any, statement: str, rows: Iterable[Values]) -> None: ...
+
+    @abstractmethod
+    def _told(self) -> AbstractContextManager[None]:
+        """Return what turns errors of the driver into errors for people."""
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection, self._process = self._connect(), os.getpid()
+        elif self._process != os.getpid():
+            raise CatalogueError(
+                f"{self.shown} was opened by process {self._process}, "
+                f"and cannot be used by its child {os.getpid()}",
+                ways_out=("open the catalogue again in the child",),
+            )
+        return self._connection
+
+    @abstractmethod
+    def _roll_back(self) -> None:
+        """End the transaction that failed, if there is one; never raise."""

@@ -1,0 +1,191 @@
+"""A catalogue in a PostgreSQL database."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import lru_cache
+from math import ceil
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from handrail_upload.catalogue.address import PostgresAddress
+from handrail_upload.catalogue.database import Cursor, Database, Row, TablesGoneError, Values
+from handrail_upload.errors import CatalogueError
+
+if TYPE_CHECKING:
+    import psycopg
+
+_MAKING = 0x68616E647261696C  # "handrail": the advisory lock of whoever makes the tables.
+_VALUE = re.compile(r":(\w+)")
+# A server that is gone is noticed after a minute, also where a firewall only swallows packets.
+_KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+class PostgresDatabase(Database):
+    """A PostgreSQL database; the tables are in the first schema of its `search_path`.
+
+    Transactions are READ COMMITTED: a statement after a lock sees what the one who had it before
+    has committed. Settings are made for each transaction, so that PgBouncer may be in between.
+    """
+
+    types: ClassVar[Mapping[str, str]] = {
+        "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "integer": "bigint",
+        # The collations of a system change with it, and then its indexes are wrong.
+        "text": 'text COLLATE "C"',
+        "moment": "timestamptz",
+        "clustered": "",
+    }
+    for_update = "FOR UPDATE"
+
+    def __init__(self, address: PostgresAddress, timeout: float) -> None:
+        super().__init__(address.shown, timeout)
+        self._url = address.url
+
+    def rows(self, statement: str, **values: object) -> list[Row]:
+        with self._told():
+            idle = self._connected().info.transaction_status == _driver().pq.TransactionStatus.IDLE
+        if not idle:
+            return super().rows(statement, **values)
+        with self.transaction():  # Its settings are for readers, too.
+            return super().rows(statement, **values)
+
+    def moment(self, when: datetime) -> object:
+        return when
+
+    def exists(self) -> bool:
+        with self._told():
+            self._connected()
+        return True
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        found = self.rows(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:table)"
+            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            table=table,
+        )
+        return tuple(name for (name,) in found)
+
+    def lock_making(self) -> None:
+        self.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_MAKING)
+
+    def lock_tables(self, tables: Sequence[str]) -> None:
+        self.change(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+
+    def drop(self, tables: Sequence[str]) -> bool:
+        connection, errors = self._connected(), _driver().errors
+        with self._told():
+            connection.execute("SAVEPOINT before_drop")
+            try:
+                self._execute(connection, f"DROP TABLE {', '.join(tables)}", {})
+            except errors.DependentObjectsStillExist:
+                connection.execute("ROLLBACK TO SAVEPOINT before_drop")
+                return False
+        return True
+
+    def take_statistics(self, tables: Sequence[str]) -> None:
+        # Where the tables are another user's, the server only warns.
+        self.change(f"ANALYZE (SKIP_LOCKED) {', '.join(tables)}")
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        driver = _driver()
+        given = driver.conninfo.conninfo_to_dict(self._url)
+        defaults = {
+            "application_name": "handrail-upload",
+            "connect_timeout": max(2, ceil(self.timeout)),  # libpq takes 1 as 2.
+            **_KEEP_ALIVE,
+        }
+        left = {name: value for name, value in defaults.items() if name not in given}
+        connection: psycopg.Connection[Any] = driver.connect(self._url, autocommit=True, **left)
+        return connection
+
+    def _begin(self, connection: Any, *, alone: bool) -> None:
+        connection.execute(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;"
+            f"SET LOCAL lock_timeout = {ceil(self.timeout * 1000)};"
+            # Staging is mostly empty when the server looks, and then it plans to read all of it.
+            "SET LOCAL enable_seqscan = off;"
+            "SET LOCAL jit = off"
+        )
+
+    def _execute(
+        self, connection: psycopg.Connection[Any], statement: str, values: Values
+    ) -> Cursor:
+        # Not prepared: its plan would stay as it was when the tables were empty.
+        return connection.execute(_translated(statement), values, prepare=False)
+
+    def _execute_many(
+        self, connection: psycopg.Connection[Any], statement: str, rows: Iterable[Values]
+    ) -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany(_translated(statement), rows)
+
+    def _roll_back(self) -> None:
+        connection: psycopg.Connection[Any] | None = self._connection
+        if connection is None or self._process != os.getpid():
+            return
+        with suppress(_driver().Error):
+            if not connection.closed:
+                connection.execute("ROLLBACK")
+        if connection.closed:
+            self.close()  # The next one who needs it connects again.
+
+    @contextmanager
+    def _told(self) -> Generator[None, None, None]:
+        psycopg = _driver()
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._error(error) from error
+        except UnicodeEncodeError as error:
+            raise CatalogueError(f"{self.shown} takes no text that is not Unicode") from error
+
+    def _error(self, error: psycopg.Error) -> CatalogueError:
+        diagnosis = error.diag
+        words = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
+        said = "; ".join(word for word in words if word) or str(error)
+        state = error.sqlstate or ""
+        if state == "55P03":
+            return CatalogueError(
+                f"{self.shown} is locked: another run or program holds it; "
+                f"waited for {self.timeout:g} s ({said})",
+                ways_out=("wait for the other one to finish; then run it again",),
+            )
+        if state == "42P01":
+            return TablesGoneError(self.shown, said)
+        way_out = _WAYS_OUT.get(state, _WAYS_OUT.get(state[:2], ""))
+        return CatalogueError(f"{self.shown}: {' '.join(said.split())}", ways_out=(way_out,))
+
+
+_WAYS_OUT = {
+    "": "is the server running, and reachable from here? psql with the same URL tells",
+    "08": "the connection was lost; what was not committed is undone; run it again",
+    "57P01": "the server was stopped; what was not committed is undone; run it again",
+    "28": "check the user and its password: PGPASSWORD, or ~/.pgpass",
+    "3D000": "make the database first: createdb, or name another one in the URL",
+    "42501": "ask who administers the database for the right, or use another schema: "
+    "?options=-csearch_path%3DNAME",
+    "53": "the server is out of space or connections; nothing was lost",
+    "57014": "statement_timeout of the server is too short for this; set it higher for this user",
+    "25006": "this server only reads; name the one that writes",
+}
+
+
+@lru_cache(maxsize=256)
+def _translated(statement: str) -> Any:
+    # Any, since psycopg wants to be sure that a statement is a literal; ours come from constants.
+    return _VALUE.sub(r"%(\1)s", statement)
+
+
+def _driver() -> Any:
+    try:
+        import psycopg  # noqa: PLC0415 - heavy, and only there with the extra
+    except ImportError as error:
+        raise CatalogueError(
+            "a catalogue in PostgreSQL needs psycopg, which is not installed",
+            ways_out=("pip install 'handrail-upload[postgres]'",),
+        ) from error
+    return psycopg

@@ -1,0 +1,117 @@
+"""Makes what a catalogue needs before its first run, and takes it away again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from handrail_upload.catalogue.address import SqliteAddress
+from handrail_upload.catalogue.database import Database, NotACatalogueError
+from handrail_upload.catalogue.schema import MARKER, TABLES, VERSION
+from handrail_upload.catalogue.sqlite import SqliteDatabase
+from handrail_upload.catalogue.tables import are_unused, make_tables, version_of
+from handrail_upload.errors import CatalogueError
+
+FILE = "file"
+TABLES_MADE = "tables"
+MIGRATION = "migration"
+
+_BESIDE = ("-journal", "-wal", "-shm")  # What SQLite adds to the name of a file.
+
+
+def missing(database: Database) -> list[str]:
+    """Return what `prepare` would make: `file`, `tables`, `migration`; nothing is touched."""
+    if not database.exists():
+        return [FILE, TABLES_MADE]
+    version = version_of(database)
+    if version == 0:
+        return [TABLES_MADE]
+    return [] if version == VERSION else [MIGRATION]
+
+
+def prepare(database: Database, run: str) -> None:
+    """Make what is missing, marked as made by `run`."""
+    if isinstance(database, SqliteDatabase) and not database.exists():
+        _make_file(database, run)
+    if missing(database):
+        make_tables(database, run)
+
+
+def withdraw(database: Database, run: str, made: Collection[str]) -> None:
+    """Remove what `prepare` has made for `run`, unless it is of use to somebody.
+
+    Args:
+        database: Where.
+        run: The run.
+        made: What `missing` had told before: with `file`, the file itself may go.
+    """
+    if isinstance(database, SqliteDatabase):
+        _remove_draft(database, run)
+    with suppress(NotACatalogueError):  # Not made by us, so not ours to remove.
+        if TABLES_MADE in made and database.exists() and version_of(database):
+            if isinstance(database, SqliteDatabase) and FILE in made and not database.has_others():
+                _remove_file(database, run)
+            else:
+                _remove_tables(database, run)
+
+
+def _remove_tables(database: Database, run: str) -> None:
+    with database.transaction(alone=True):
+        database.lock_making()
+        if version_of(database) and are_unused(database, run):
+            database.drop((*TABLES, MARKER))
+
+
+def _make_file(database: SqliteDatabase, run: str) -> None:
+    """Make the file whole, under another name, and give it its own one in one go.
+
+    So a file of that name is never ours by mistake: with our mark in it, we have made it.
+    """
+    draft = _draft(database, run)
+    _remove_draft(database, run)
+    address = SqliteAddress(path=draft, shown=database.shown)
+    making = SqliteDatabase(address, database.timeout, create=True)
+    try:
+        make_tables(making, run)
+        making.close()
+        with suppress(FileExistsError):  # Somebody else was faster.
+            os.link(draft, database.path)
+            _sync_folder(database.path.parent)
+    except OSError as error:
+        raise CatalogueError(f"{database.shown} cannot be made: {error.strerror}") from error
+    finally:
+        making.close()
+        _remove_draft(database, run)
+
+
+def _draft(database: SqliteDatabase, run: str) -> Path:
+    return database.path.with_name(f"{database.path.name}.tmp-{run}")
+
+
+def _remove_draft(database: SqliteDatabase, run: str) -> None:
+    draft = _draft(database, run)
+    for path in (draft, *(Path(f"{draft}{end}") for end in _BESIDE)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+
+def _remove_file(database: SqliteDatabase, run: str) -> None:
+    if database.rows("PRAGMA journal_mode") == [("wal",)]:
+        # Somebody has set it since. What they see must not depend on a file beside this one.
+        database.rows("PRAGMA journal_mode = DELETE")
+    with database.transaction(alone=True):
+        if are_unused(database, run) and not database.has_others():
+            # With the lock: who waits for it finds out that the file is gone.
+            database.path.unlink()
+            _sync_folder(database.path.parent)
+    database.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,130 @@
+"""Takes back what a run has brought, and leaves what is others'.
+
+A row and the values of it that were replaced are like a stack: each run that changed the row has
+its layer there. Undo takes out the layer of its run, wherever it is: under others', it is as if it
+had never been; on top, the next one becomes visible; and with the last one the row goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handrail_upload.catalogue.database import Database
+from handrail_upload.catalogue.rows import Removed
+
+# Small enough for the journal of a disk that is full: often the reason why a run is undone.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layers:
+    """A table, the table of its replaced values, their column with its id, and the values."""
+
+    table: str
+    replaced: str
+    link: str
+    values: tuple[str, ...]
+
+
+_UNITS = _Layers(
+    table="handrail_data_unit",
+    replaced="handrail_replaced_unit",
+    link="unit",
+    values=("metadata", "published", "run"),
+)
+_FILES = _Layers(
+    table="handrail_data_file",
+    replaced="handrail_replaced_file",
+    link="file",
+    values=("name", "location", "key", "size", "sha256", "etag", "published", "run"),
+)
+
+_COLLECTIONS = """
+    SELECT id FROM handrail_collection
+    WHERE run = :run
+    OR id IN (SELECT collection FROM handrail_data_unit WHERE run = :run)
+    OR id IN (
+        SELECT u.collection FROM handrail_replaced_unit r JOIN handrail_data_unit u ON u.id = r.unit
+        WHERE r.run = :run
+    )
+    ORDER BY id
+"""
+
+
+def remove(database: Database, run: str) -> Removed:
+    """Take back all that `run` has staged and published."""
+    staged = _unstage(database, run)
+    with database.transaction():
+        # In the order of ids, so that two of us do not wait for each other; see publish.
+        database.rows(f"{_COLLECTIONS} {database.for_update}", run=run)
+        files_restored = _take_layer(database, _FILES, run)
+        files_removed = database.change("DELETE FROM handrail_data_file WHERE run = :run", run=run)
+        units_restored = _take_layer(database, _UNITS, run)
+        units_removed = _remove_empty(
+            database, run, table="handrail_data_unit", child="handrail_data_file", link="unit"
+        )
+        _remove_empty(
+            database,
+            run,
+            table="handrail_collection",
+            child="handrail_data_unit",
+            link="collection",
+        )
+    return Removed(
+        units_staged=staged,
+        units_removed=units_removed,
+        units_restored=units_restored,
+        files_removed=files_removed,
+        files_restored=files_restored,
+    )
+
+
+def _unstage(database: Database, run: str) -> int:
+    find = f"SELECT id FROM handrail_staged_unit WHERE run = :run LIMIT {BATCH}"
+    count = 0
+    while True:
+        with database.transaction():
+            found = [{"id": number} for (number,) in database.rows(find, run=run)]
+            database.change_many("DELETE FROM handrail_staged_file WHERE unit = :id", found)
+            database.change_many("DELETE FROM handrail_staged_unit WHERE id = :id", found)
+        if not found:
+            return count
+        count += len(found)
+
+
+def _take_layer(database: Database, layers: _Layers, run: str) -> int:
+    """Take the layer of `run` out of each row; return on how many it was the visible one."""
+    table, replaced, link = layers.table, layers.replaced, layers.link
+    # Nothing is added to a run to keep it from being looked up by it: see publishing.
+    above = (
+        f"FROM {replaced} mine WHERE mine.{link} = {replaced}.{link}"
+        f" AND mine.run || '' = :run AND mine.id > {replaced}.id"
+    )
+    database.change(
+        f"UPDATE {replaced}"
+        f" SET replaced_by = (SELECT mine.replaced_by {above} ORDER BY mine.id LIMIT 1)"
+        f" WHERE replaced_by = :run AND EXISTS (SELECT 1 {above})",
+        run=run,
+    )
+    database.change(f"DELETE FROM {replaced} WHERE run = :run", run=run)
+    # What this run has still replaced now is what it covered while it was on top.
+    values = ", ".join(f"{name} = r.{name}" for name in layers.values)
+    restored = database.change(
+        f"UPDATE {table} SET {values} FROM {replaced} r"
+        f" WHERE r.replaced_by = :run AND r.{link} = {table}.id AND {table}.run || '' = :run",
+        run=run,
+    )
+    database.change(f"DELETE FROM {replaced} WHERE replaced_by = :run", run=run)
+    return restored
+
+
+def _remove_empty(database: Database, run: str, *, table: str, child: str, link: str) -> int:
+    """Delete the rows of `run` that have no children; others become those of a child's run."""
+    children = f"FROM {child} WHERE {child}.{link} = {table}.id"
+    removed = database.change(
+        f"DELETE FROM {table} WHERE run = :run AND NOT EXISTS (SELECT 1 {children})", run=run
+    )
+    database.change(
+        f"UPDATE {table} SET run = (SELECT min({child}.run) {children}) WHERE run = :run", run=run
+    )
+    return removed

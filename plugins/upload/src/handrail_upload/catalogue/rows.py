@@ -1,0 +1,72 @@
+"""What the catalogue tells: rows, and how many of them a run has added, changed or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handrail_upload.units import DataFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueUnit:
+    """A data unit that is published.
+
+    Attributes:
+        collection: Name of its collection.
+        name: Its name, unique in the collection.
+        metadata: Values of JSON types, by name.
+        run: Id of the run that made or last changed it.
+    """
+
+    collection: str
+    name: str
+    metadata: Mapping[str, Any]
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueFile:
+    """A data file that is published.
+
+    Attributes:
+        collection: Name of the collection of its unit.
+        unit: Name of its unit.
+        file: What is known about it.
+        run: Id of the run that made or last changed it.
+    """
+
+    collection: str
+    unit: str
+    file: DataFile
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """How many data units and files a run has added or changed, or has found as they should be.
+
+    A unit is changed when its metadata is, or when a file of it is added or changed.
+    """
+
+    units_added: int = 0
+    units_changed: int = 0
+    units_unchanged: int = 0
+    files_added: int = 0
+    files_changed: int = 0
+    files_unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """How many data units and files of a run are gone, or are again as they were before it.
+
+    `units_staged` are those that were not published yet.
+    """
+
+    units_staged: int = 0
+    units_removed: int = 0
+    units_restored: int = 0
+    files_removed: int = 0
+    files_restored: int = 0

@@ -1,0 +1,148 @@
+"""The tables of a catalogue. Other tools read them, so what is said here is a promise.
+
+Three tables are for everybody; together they are what has been uploaded:
+
+- `handrail_collection`: `id`; `name`, unique; `created`, when it was made; `run`.
+- `handrail_data_unit`: `id`; `collection`, the id of its collection; `name`, unique within it;
+  `metadata`, a JSON object with its keys in order; `published`, when these values became visible;
+  `run`.
+- `handrail_data_file`: `id`; `unit`, the id of its data unit; `role`, unique within it; `name`,
+  the path below the source folder; `location`, the URL or absolute path of the stored file; `key`,
+  its key below the target; `size` in bytes; `sha256` in hexadecimal digits, or empty where only
+  sizes were compared; `etag` as the store reported it, or NULL; `published`; `run`.
+
+`run` is the id of the run that the values of a row come from: the one that made the row, or the
+last one that changed it. A data unit counts as changed when its metadata or one of its files has.
+Times are UTC: `2026-11-25T03:30:00.000Z` in SQLite, `timestamptz` in PostgreSQL. Text sorts by
+code point in both. An id is never used again.
+
+The other tables are for undo, and may change in any version: `handrail_staged_unit` and
+`handrail_staged_file` have what runs are about to publish; `handrail_replaced_unit` and
+`handrail_replaced_file` have the values that a row had before another run, `replaced_by`, changed
+it, the newest last; `handrail_catalogue` has one row: the version of all this, and the run that
+made the tables.
+"""
+
+from __future__ import annotations
+
+VERSION = 1
+
+MARKER = "handrail_catalogue"
+MARKER_COLUMNS = ("version", "created", "run")
+
+TABLES = (
+    "handrail_data_file",
+    "handrail_data_unit",
+    "handrail_collection",
+    "handrail_staged_file",
+    "handrail_staged_unit",
+    "handrail_replaced_file",
+    "handrail_replaced_unit",
+)
+"""What rows are in, children before their parents."""
+
+# Undo has no foreign keys into the tables for everybody: it must not stand in the way of somebody
+# who deletes there.
+_FIRST = (
+    """
+    CREATE TABLE handrail_catalogue (
+        version {integer} NOT NULL,
+        created {moment} NOT NULL,
+        run {text} NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE handrail_collection (
+        id {id},
+        name {text} NOT NULL UNIQUE,
+        created {moment} NOT NULL,
+        run {text} NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE handrail_data_unit (
+        id {id},
+        collection {integer} NOT NULL REFERENCES handrail_collection (id),
+        name {text} NOT NULL,
+        metadata {text} NOT NULL,
+        published {moment} NOT NULL,
+        run {text} NOT NULL,
+        UNIQUE (collection, name)
+    )
+    """,
+    "CREATE INDEX handrail_data_unit_of_run ON handrail_data_unit (run, id)",
+    """
+    CREATE TABLE handrail_data_file (
+        id {id},
+        unit {integer} NOT NULL REFERENCES handrail_data_unit (id),
+        role {text} NOT NULL,
+        name {text} NOT NULL,
+        location {text} NOT NULL,
+        key {text} NOT NULL,
+        size {integer} NOT NULL,
+        sha256 {text} NOT NULL,
+        etag {text},
+        published {moment} NOT NULL,
+        run {text} NOT NULL,
+        UNIQUE (unit, role)
+    )
+    """,
+    "CREATE INDEX handrail_data_file_of_run ON handrail_data_file (run, id)",
+    """
+    CREATE TABLE handrail_staged_unit (
+        id {id},
+        run {text} NOT NULL,
+        collection {text} NOT NULL,
+        name {text} NOT NULL,
+        metadata {text} NOT NULL,
+        UNIQUE (run, collection, name)
+    )
+    """,
+    """
+    CREATE TABLE handrail_staged_file (
+        unit {integer} NOT NULL,
+        role {text} NOT NULL,
+        name {text} NOT NULL,
+        location {text} NOT NULL,
+        key {text} NOT NULL,
+        size {integer} NOT NULL,
+        sha256 {text} NOT NULL,
+        etag {text},
+        PRIMARY KEY (unit, role)
+    ){clustered}
+    """,
+    """
+    CREATE TABLE handrail_replaced_unit (
+        id {id},
+        unit {integer} NOT NULL,
+        metadata {text} NOT NULL,
+        published {moment} NOT NULL,
+        run {text} NOT NULL,
+        replaced_by {text} NOT NULL
+    )
+    """,
+    "CREATE INDEX handrail_replaced_unit_of ON handrail_replaced_unit (unit)",
+    "CREATE INDEX handrail_replaced_unit_of_run ON handrail_replaced_unit (run)",
+    "CREATE INDEX handrail_replaced_unit_by ON handrail_replaced_unit (replaced_by)",
+    """
+    CREATE TABLE handrail_replaced_file (
+        id {id},
+        file {integer} NOT NULL,
+        name {text} NOT NULL,
+        location {text} NOT NULL,
+        key {text} NOT NULL,
+        size {integer} NOT NULL,
+        sha256 {text} NOT NULL,
+        etag {text},
+        published {moment} NOT NULL,
+        run {text} NOT NULL,
+        replaced_by {text} NOT NULL
+    )
+    """,
+    "CREATE INDEX handrail_replaced_file_of ON handrail_replaced_file (file)",
+    "CREATE INDEX handrail_replaced_file_of_run ON handrail_replaced_file (run)",
+    "CREATE INDEX handrail_replaced_file_by ON handrail_replaced_file (replaced_by)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+"""Statements that lead from version 0, nothing, to 1, from 1 to 2, and so on; they only add."""

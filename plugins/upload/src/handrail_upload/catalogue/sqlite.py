@@ -1,0 +1,205 @@
+"""A catalogue in an SQLite file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+from handrail_upload.catalogue.address import SqliteAddress
+from handrail_upload.catalogue.database import (
+    Cursor,
+    Database,
+    NotACatalogueError,
+    TablesGoneError,
+    Values,
+)
+from handrail_upload.catalogue.schema import MARKER, TABLES
+from handrail_upload.errors import CatalogueError
+
+_OURS = ", ".join(f"'{name}'" for name in (MARKER, *TABLES))
+_OTHERS = (
+    "SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    f" AND NOT (type IN ('table', 'index') AND tbl_name IN ({_OURS}))"
+)
+_OLDEST = (3, 33, 0)  # UPDATE ... FROM
+
+
+class SqliteDatabase(Database):
+    """An SQLite file, with the journal that it has.
+
+    A new file keeps SQLite's rollback journal: unlike with WAL, nothing stays beside the file, and
+    it may be copied, or put on a share. EXTRA makes that journal's end durable too: with FULL, a
+    power cut could take a transaction back that was already reported.
+    """
+
+    types: ClassVar[Mapping[str, str]] = {
+        "id": "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "integer": "INTEGER",
+        "text": "TEXT",
+        "moment": "TEXT",
+        "clustered": " WITHOUT ROWID",
+    }
+    for_update = ""
+
+    def __init__(self, address: SqliteAddress, timeout: float, *, create: bool = False) -> None:
+        super().__init__(address.shown, timeout)
+        self.path = address.path
+        self._mode = "rwc" if create else "rw"
+        self._file: tuple[int, int] | None = None
+
+    def moment(self, when: datetime) -> object:
+        return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def exists(self) -> bool:
+        path, shown = self.path, self.shown
+        try:
+            if path.is_file():
+                return True
+            if path.is_dir():
+                inside = f"name a file in it, such as {shown.rstrip('/')}/uploads.db"
+                raise NotACatalogueError(f"{shown} is a folder", ways_out=(inside,))
+            if path.exists():
+                raise NotACatalogueError(f"{shown} is not a file")
+            if not path.parent.is_dir():
+                message = f"the folder of {shown} does not exist"
+                raise NotACatalogueError(message, ways_out=(f"mkdir -p {path.parent}",))
+        except OSError as error:
+            raise CatalogueError(f"{shown} cannot be opened: {error.strerror}") from error
+        return False
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        found = self.rows("SELECT name FROM pragma_table_info(:table) ORDER BY cid", table=table)
+        return tuple(name for (name,) in found)
+
+    def lock_making(self) -> None:
+        """Do nothing: whoever writes has the whole file."""
+
+    def lock_tables(self, tables: Sequence[str]) -> None:
+        """Do nothing, as above."""
+
+    def drop(self, tables: Sequence[str]) -> bool:
+        if self.rows(f"{_OTHERS} AND sql LIKE '%handrail!_%' ESCAPE '!'"):
+            return False
+        for table in tables:
+            self.change(f"DROP TABLE {table}")
+        return True
+
+    def take_statistics(self, tables: Sequence[str]) -> None:
+        """Do nothing: SQLite goes by the indexes there are."""
+
+    def has_others(self) -> bool:
+        """Return whether the file has anything that is not ours."""
+        return bool(self.rows(_OTHERS))
+
+    def _connect(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise CatalogueError(
+                f"this Python has SQLite {sqlite3.sqlite_version}; a catalogue needs 3.33 or later"
+            )
+        if self._mode == "rw" and not self.exists():
+            raise CatalogueError(f"{self.shown} does not exist")
+        connection = sqlite3.connect(
+            f"file:{quote(os.fsencode(self.path))}?mode={self._mode}",
+            uri=True,
+            timeout=self.timeout,
+            isolation_level=None,
+            check_same_thread=False,  # A rollback may come from another thread.
+        )
+        try:
+            self._file = _identity(self.path)
+            connection.execute("PRAGMA synchronous = EXTRA")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -16384")  # KiB
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _begin(self, connection: sqlite3.Connection, *, alone: bool) -> None:
+        connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
+        # Nobody deletes it without the lock that we have now; before, somebody might have. What
+        # is written to a deleted file is lost without an error.
+        if _identity(self.path) != self._file:
+            connection.execute("ROLLBACK")
+            self.close()
+            raise CatalogueError(
+                f"{self.shown} was deleted or replaced while it was in use",
+                ways_out=("run it again",),
+            )
+
+    def _execute(self, connection: sqlite3.Connection, statement: str, values: Values) -> Cursor:
+        return connection.execute(statement, values)
+
+    def _execute_many(
+        self, connection: sqlite3.Connection, statement: str, rows: Iterable[Values]
+    ) -> None:
+        connection.executemany(statement, rows)
+
+    def _roll_back(self) -> None:
+        connection: sqlite3.Connection | None = self._connection
+        if connection is not None and self._process == os.getpid() and connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        except UnicodeEncodeError as error:
+            raise CatalogueError(f"{self.shown} takes no text that is not Unicode") from error
+
+    def _error(self, error: sqlite3.Error) -> CatalogueError:
+        # The low byte is the kind; the rest says where in SQLite it happened.
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            return CatalogueError(
+                f"{self.shown} is locked: another program holds it; waited for {self.timeout:g} s",
+                ways_out=("close the program that has it open, or wait for it; then run it again",),
+            )
+        if str(error).startswith("no such table: handrail_"):
+            return TablesGoneError(self.shown, str(error))
+        message, *ways_out = _MESSAGES.get(kind, ("{shown}: {error}",))
+        shown = {"shown": self.shown, "folder": self.path.parent, "error": error}
+        raised = NotACatalogueError if kind == sqlite3.SQLITE_NOTADB else CatalogueError
+        return raised(message.format(**shown), ways_out=[way.format(**shown) for way in ways_out])
+
+
+_MESSAGES: dict[int, tuple[str, ...]] = {
+    sqlite3.SQLITE_NOTADB: (
+        "{shown} is not an SQLite database",
+        "name another file; nothing in this one was touched",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "{shown} is damaged: {error}",
+        "sqlite3 {shown} .recover shows what can still be read",
+    ),
+    sqlite3.SQLITE_FULL: (
+        "there is no space left for {shown}",
+        "make space on the disk of {folder}; nothing was lost",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "{shown} cannot be written: {error}",
+        "its folder must be writable too, for SQLite's journal: ls -ld {folder} {shown}",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "{shown} cannot be opened: {error}",
+        "the file and its folder must be writable: ls -ld {folder} {shown}",
+    ),
+    sqlite3.SQLITE_IOERR: ("{shown} cannot be read or written: {error}",),
+}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,92 @@
+"""The tables of a catalogue in a database: which there are, and whose."""
+
+from __future__ import annotations
+
+from handrail_upload.catalogue.database import Database, NotACatalogueError, TablesGoneError
+from handrail_upload.catalogue.schema import MARKER, MARKER_COLUMNS, MIGRATIONS, TABLES, VERSION
+from handrail_upload.errors import CatalogueError
+
+
+def version_of(database: Database) -> int:
+    """Return the version of the tables in `database`; 0 for none.
+
+    Raises:
+        NotACatalogueError: They are somebody else's.
+        CatalogueError: Some are missing, or they are newer than what we know.
+    """
+    try:
+        return _version(database)
+    except TablesGoneError:
+        return _version(database)  # Somebody dropped them after they were seen, all at once.
+
+
+def _version(database: Database) -> int:
+    there, marker = _found(database)
+    if len(there) not in (0, len(TABLES)) or bool(marker) != bool(there):
+        # Others make and drop them all at once; they may have done so between two looks.
+        there, marker = _found(database)
+    if not marker and not there:
+        return 0
+    if not there or marker != MARKER_COLUMNS:
+        raise _somebody_elses(database, there[0] if there else MARKER)
+    missing = [table for table in TABLES if table not in there]
+    found = database.rows(f"SELECT version FROM {MARKER}")
+    if missing or len(found) != 1:
+        raise CatalogueError(
+            f"the catalogue {database.shown} is damaged: "
+            + (f"{missing[0]} is missing" if missing else f"{MARKER} has {len(found)} rows"),
+            ways_out=("restore it from a backup, or name another database",),
+        )
+    version = int(found[0][0])
+    if version > VERSION:
+        raise CatalogueError(
+            f"the catalogue {database.shown} has version {version}; "
+            f"this handrail-upload knows versions up to {VERSION}",
+            ways_out=("pip install --upgrade handrail-upload",),
+        )
+    return version
+
+
+def _found(database: Database) -> tuple[list[str], tuple[str, ...]]:
+    there = [table for table in TABLES if database.columns(table)]
+    return there, database.columns(MARKER)
+
+
+def make_tables(database: Database, run: str) -> None:
+    """Make the tables, or bring them up to date, in one transaction."""
+    with database.transaction():
+        database.lock_making()
+        version = version_of(database)  # Now that nobody else can make them.
+        for migration in MIGRATIONS[version:]:
+            for statement in migration:
+                database.change(statement.format(**database.types))
+        if version == 0:
+            database.change(
+                f"INSERT INTO {MARKER} (version, created, run) VALUES (:version, :now, :run)",
+                version=VERSION,
+                now=database.now(),
+                run=run,
+            )
+        elif version < VERSION:
+            database.change(f"UPDATE {MARKER} SET version = :version", version=VERSION)
+
+
+def are_unused(database: Database, run: str) -> bool:
+    """Return whether `run` has made the tables, and nothing is in them.
+
+    They are locked, so that it remains so until the end of the transaction.
+    """
+    database.lock_tables((MARKER, *TABLES))
+    return database.rows(f"SELECT run FROM {MARKER}") == [(run,)] and not any(
+        database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES
+    )
+
+
+def _somebody_elses(database: Database, table: str) -> NotACatalogueError:
+    return NotACatalogueError(
+        f"{database.shown} has a table {table} that is not of a catalogue of handrail-upload",
+        ways_out=(
+            "name another database; nothing in this one was touched",
+            "in PostgreSQL, another schema will do: ?options=-csearch_path%3DNAME",
+        ),
+    )

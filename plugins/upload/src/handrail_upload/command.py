@@ -1,0 +1,128 @@
+"""The command `handrail upload`: what became of uploads."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handrail_upload.catalogue import open_catalogue
+from handrail_upload.errors import UploadError
+from handrail_upload.manifest import SENT, STORED, Manifest
+from handrail_upload.names import count_text, size_text
+from handrail_upload.storage import open_storage
+from handrail_upload.verification import Verification, find_manifest, manifests_in
+
+_SHOWN = 50  # Differences that are shown one by one.
+
+folder_option = click.option(
+    "--state-folder",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(".handrail/uploads"),
+    show_default=True,
+    help="Where the lists of files of the runs are kept.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def upload() -> None:
+    """Look at finished uploads.
+
+    \b
+    handrail run upload SOURCE TARGET    upload a folder
+    handrail upload verify               compare the latest upload with its target
+    """  # noqa: D301 - the escape tells click to keep the lines
+
+
+@upload.command("list")
+@folder_option
+@json_option
+def list_uploads(folder: Path, as_json: bool) -> None:
+    """List the uploads whose lists of files are here, the latest last."""
+    uploads: list[dict[str, Any]] = []
+    for path in manifests_in(folder):
+        try:
+            uploads.append(_described(path))
+        except UploadError as error:  # The others are to be seen all the same.
+            click.echo(f"warning: {error.message}", err=True)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "uploads": uploads}))
+        return
+    for each in uploads:
+        ended = (each["finished"] or "not finished")[:16].replace("T", " ")
+        files = count_text(each["files"], "file")
+        click.echo(f"{each['run']}  {ended:16}  {files:>12}  {size_text(each['bytes']):>7}")
+        click.echo(f"  {each['target'] or 'ended before it had a target'}")
+    click.echo(f"{count_text(len(uploads), 'upload')} in {folder}")
+
+
+@upload.command()
+@click.argument("run", required=False)
+@click.option("--checksum", is_flag=True, help="Read every object, and compare its content.")
+@folder_option
+@json_option
+def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
+    """Compare target, manifest and catalogue of an upload.
+
+    RUN identifies the upload, or as much of its id as tells it from the others; the latest one
+    unless given. Exit code 1 when something is missing or different.
+    """
+    path = find_manifest(folder, run)
+    with closing(Manifest(path, make=False)) as manifest:
+        about = manifest.description()
+        if "target" not in about or "catalogue" not in about:
+            raise UploadError(f"the upload {path.stem} ended before it had a target")
+        with open_catalogue(about["catalogue"]) as catalogue:
+            checked = Verification(
+                manifest=manifest,
+                storage=open_storage(about["target"]),
+                catalogue=catalogue,
+                checksum=checksum,
+            )
+            differences = [each.to_dict() for each in checked.differences()]
+    if as_json:
+        document = {
+            "schema": 1,
+            "run": path.stem,
+            "target": about["target"],
+            "catalogue": about["catalogue"],
+            "files": checked.files,
+            "bytes": checked.size,
+            "differences": differences,
+        }
+        click.echo(json.dumps(document))
+        return 1 if differences else 0
+    unfinished = "" if about.get("finished") else " · not finished"
+    click.echo(f"upload     {path.stem}{unfinished}")
+    click.echo(f"target     {about['target']}")
+    click.echo(f"catalogue  {about['catalogue']}")
+    for each in differences[:_SHOWN]:
+        click.echo(f"  {each['where']:9}  {each['key']}  {each['what']}")
+    if len(differences) > _SHOWN:
+        click.echo(f"  ... and {len(differences) - _SHOWN:,} more")
+    files = f"{count_text(checked.files, 'file')}, {size_text(checked.size)}"
+    how = "content read" if checksum else "sizes and ETags compared"
+    told = count_text(len(differences), "difference") if differences else "all as it was uploaded"
+    click.echo(f"{files} · {how} · {told}")
+    return 1 if differences else 0
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with closing(Manifest(path, make=False)) as manifest:
+        about = manifest.description()
+        files, size = manifest.totals(*STORED)
+        return {
+            "run": path.stem,
+            "started": about.get("started"),
+            "finished": about.get("finished"),
+            "target": about.get("target"),
+            "collection": about.get("collection"),
+            "files": files,
+            "sent": manifest.count(SENT),
+            "bytes": size,
+        }

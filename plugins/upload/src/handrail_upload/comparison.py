@@ -1,0 +1,125 @@
+"""Compares the files of a manifest with what is stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeVar
+
+from handrail_upload.manifest import (
+    FOUND,
+    NEW,
+    REPLACE,
+    SKIPPED,
+    UNCHANGED,
+    Manifest,
+    SourceFile,
+)
+from handrail_upload.params import Compare, IfExists
+from handrail_upload.progress import Progress
+from handrail_upload.storage import Listed, Sending, Storage, Stored
+
+_PAGE = 1000  # Files that are looked up at a time.
+_READERS = 4  # Files whose content is compared at a time.
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A file that cannot be stored, because something else is.
+
+    Attributes:
+        file: The file.
+        why: What is in its way.
+    """
+
+    file: SourceFile
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Says of each file whether it is new, replaces something, is unchanged, or is skipped.
+
+    Attributes:
+        storage: Where the files go.
+        if_exists: What to do where something is stored.
+        compare: How to tell that it is equal.
+        sending: The pace of reading, and being told to stop.
+        progress: Told of files that need not be sent.
+    """
+
+    storage: Storage
+    if_exists: IfExists
+    compare: Compare
+    sending: Sending
+    progress: Progress
+
+    def run(self, manifest: Manifest) -> Iterator[Conflict]:
+        """Judge all files that were found, and keep that in the manifest; yield conflicts.
+
+        Raises:
+            StorageError: The storage failed or refused.
+            SourceError: A file has changed, or cannot be read.
+        """
+        for files in pages(manifest.files(FOUND), _PAGE):
+            there = self.storage.look_up([each.key for each in files])
+            kept: list[SourceFile] = []
+            for judged in self._each(files, there):
+                if isinstance(judged, Conflict):
+                    yield judged
+                    continue
+                kept.append(judged)
+                if judged.state in (UNCHANGED, SKIPPED):
+                    self.progress.end(judged)
+            manifest.update(kept)
+
+    def _each(
+        self, files: list[SourceFile], there: dict[str, Listed]
+    ) -> Iterator[SourceFile | Conflict]:
+        if not there:
+            yield from (replace(each, state=NEW) for each in files)
+            return
+        with ThreadPoolExecutor(_READERS) as pool:
+            try:
+                yield from pool.map(self.judge, files, [there.get(each.key) for each in files])
+            except BaseException:
+                self.sending.stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def judge(self, file: SourceFile, there: Listed | None) -> SourceFile | Conflict:
+        """Return the file in its new state, or what is wrong about it."""
+        if there is None:
+            return replace(file, state=NEW)
+        if there.size < 0:
+            return Conflict(file=file, why="what is there is no file")
+        if self.if_exists == "skip":
+            return replace(file, state=SKIPPED)
+        if self.if_exists == "error":
+            return Conflict(file=file, why="something is stored there")
+        same, sha256 = self._same(file, there)
+        if same:
+            return replace(file, state=UNCHANGED, sha256=sha256, etag=there.etag)
+        if self.if_exists == "overwrite":
+            return replace(file, state=REPLACE)
+        return Conflict(file=file, why="something else is stored there")
+
+    def _same(self, file: SourceFile, there: Listed) -> tuple[bool, str | None]:
+        if there.size != file.size:
+            return False, None
+        if self.compare == "size":
+            return True, there.sha256 if isinstance(there, Stored) else None
+        digest = self.storage.digest_for(file.size, self.sending.part_size)
+        self.sending.reading(file, digest, counted=False).through(self.sending.stop)
+        return self.storage.equals(there, digest, file), digest.sha256
+
+
+def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of up to `size` of the items."""
+    remaining = iter(items)
+    while page := list(islice(remaining, size)):
+        yield page

@@ -1,0 +1,300 @@
+"""UploadContext: what the steps of an upload share, and what packs may use of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from pydantic import ValidationError
+
+from handrail import BaseStepContext
+from handrail_upload.errors import UploadError
+from handrail_upload.manifest import Manifest
+from handrail_upload.names import readable
+from handrail_upload.params import UploadParams
+from handrail_upload.specification import Specification, read_specification
+from handrail_upload.storage import Capabilities, Storage, open_storage
+
+if TYPE_CHECKING:
+    from handrail_upload.catalogue import Catalogue
+    from handrail_upload.transfer import Transfer
+
+_TRANSIENT = {"transient": True}
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Opened:
+    """What belongs to this process alone.
+
+    Attributes:
+        options: The params, as the default steps read them.
+        run: Stands for the run where there is none, as in a test of one step.
+        catalogue: The catalogue, once it has been used.
+        transfer: The transfer that is under way.
+        scratch: Removes the manifest of a dry run; at the latest when the context is gone.
+    """
+
+    options: UploadParams | None = None
+    run: str = ""
+    catalogue: Catalogue | None = None
+    transfer: Transfer | None = None
+    scratch: Callable[[], object] | None = None
+
+
+@dataclass
+class UploadContext(BaseStepContext):
+    """State of an upload.
+
+    What is not transient holds values of JSON types. The target, the manifest and the catalogue
+    are opened when they are first used.
+
+    Attributes:
+        params: The params of the action, as a plain dict.
+        collection: Name of the collection in the catalogue.
+        data_collection: The specification of the collection, as a dict; None without one.
+        manifest_path: The file that lists what is uploaded; empty until `initialize`.
+        capabilities: What a probe has shown of the target; empty until `initialize`.
+        storage: The target, once it is open; transient.
+        manifest: The list of files, once it is open; transient.
+        organized_files: One dict for each file that was found; read from the manifest.
+        uploaded_files: One dict for each file that this run has stored; read from the manifest.
+        data_units: One dict for each data unit that is stored; read from the manifest.
+        project: For workflows of your own.
+        metadata: For workflows of your own.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    collection: str = ""
+    data_collection: Any = None
+    manifest_path: str = ""
+    capabilities: dict[str, bool] = field(default_factory=dict[str, bool])
+    project: Any = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    storage: Storage | None = field(default=None, metadata=_TRANSIENT)
+    manifest: Manifest | None = field(default=None, metadata=_TRANSIENT)
+    organized_files: Sequence[dict[str, Any]] = field(
+        default_factory=list[dict[str, Any]], metadata=_TRANSIENT
+    )
+    uploaded_files: Sequence[dict[str, Any]] = field(
+        default_factory=list[dict[str, Any]], metadata=_TRANSIENT
+    )
+    data_units: Sequence[dict[str, Any]] = field(
+        default_factory=list[dict[str, Any]], metadata=_TRANSIENT
+    )
+    opened: Opened = field(
+        default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
+    )
+
+    @property
+    def client(self) -> Any:
+        """The client of the runtime context.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        client = getattr(self.runtime_ctx, "client", None)
+        if client is None:
+            raise RuntimeError(
+                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
+            )
+        return client
+
+    @property
+    def options(self) -> UploadParams:
+        """The params that the default steps read, whatever model the action has.
+
+        Raises:
+            UploadError: The params of the action lack what these steps need.
+        """
+        if self.opened.options is None:
+            known = {k: v for k, v in self.params.items() if k in UploadParams.model_fields}
+            try:
+                self.opened.options = UploadParams.model_validate(known)
+            except ValidationError as error:
+                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+                raise UploadError(
+                    "the steps of an upload cannot work with the params of this action: "
+                    f"{'; '.join(told)}",
+                    ways_out=("derive the params from handrail_upload.UploadParams",),
+                ) from error
+        return self.opened.options
+
+    @property
+    def run(self) -> str:
+        """Identifies the run, in marks and names."""
+        if self.run_id is not None:
+            return self.run_id
+        self.opened.run = self.opened.run or str(uuid.uuid4())
+        return self.opened.run
+
+    @property
+    def mark(self) -> str:
+        """What the objects of the running step are marked with: `<run>/<step>`."""
+        return f"{self.run}/{self.current_step or 'upload_files'}"
+
+    @property
+    def specification(self) -> Specification | None:
+        """The specification of the collection, or None without one."""
+        if self.data_collection is None:
+            return None
+        return Specification.from_dict(self.data_collection)
+
+    def use_storage(self) -> Storage:
+        """Return the target, opened.
+
+        Raises:
+            StorageError: It makes no sense.
+        """
+        if self.storage is None:
+            self.storage = open_storage(self.options.target, retries=self.options.retries)
+            if self.capabilities:
+                self.storage.capabilities = Capabilities(**self.capabilities)
+        return self.storage
+
+    def use_manifest(self) -> Manifest:
+        """Return the manifest, opened; one that vanishes with this process before `initialize`.
+
+        Raises:
+            UploadError: The file cannot be used.
+        """
+        if self.manifest is None:
+            if self.manifest_path:
+                self.manifest = Manifest(Path(self.manifest_path))
+            else:
+                folder = tempfile.mkdtemp(prefix="handrail-upload-")
+                self.manifest = manifest = Manifest(Path(folder, "manifest.db"))
+                self.opened.scratch = weakref.finalize(self.opened, _throw_away, manifest, folder)
+        return self.manifest
+
+    def use_catalogue(self) -> Catalogue:
+        """Return the catalogue, opened.
+
+        Raises:
+            CatalogueError: It cannot be opened.
+        """
+        # It may load a database driver, which a step without a catalogue does not need.
+        from handrail_upload.catalogue import open_catalogue  # noqa: PLC0415
+
+        if self.opened.catalogue is None:
+            self.opened.catalogue = open_catalogue(self.catalogue_address)
+        return self.opened.catalogue
+
+    @property
+    def catalogue_url(self) -> str:
+        """The catalogue that was asked for, or `<collection>.db`."""
+        # Without `initialize` the name is that of the param, which may be None.
+        name = self.collection or collection_of(self.options)
+        return self.options.catalogue or f"{name.replace('/', '_')}.db"
+
+    @property
+    def catalogue_address(self) -> str:
+        """The catalogue, as it is opened from any working folder."""
+        url = self.catalogue_url
+        return url if "://" in url else os.path.abspath(os.path.expanduser(url))
+
+    def close(self) -> None:
+        """Close what is open; harmless to call again."""
+        if self.opened.catalogue is not None:
+            self.opened.catalogue.close()
+        if self.manifest is not None:
+            self.manifest.close()
+        if self.opened.scratch is not None:
+            self.opened.scratch()
+        self.opened.catalogue = self.manifest = self.opened.scratch = self.storage = None
+
+
+def _told(param: str, what: str) -> str:
+    said = what.removeprefix("Value error, ")
+    return f"{param}: {said}" if param else said
+
+
+def _throw_away(manifest: Manifest, folder: str) -> None:
+    manifest.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def collection_of(options: UploadParams) -> str:
+    """Return the name of the collection: as given, of the specification, or of the folder."""
+    named = options.collection
+    if named is None and options.specification is not None:
+        named = read_specification(options.specification).name
+    return readable(named or options.collection_name or "upload")
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """Rows of a manifest as dicts; they are read when asked for, and none is kept.
+
+    They can be read after the upload as well. Once it has been undone there are none.
+
+    Args:
+        manifest: The manifest.
+        count: Counts the rows.
+        rows: Yields them.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        count: Callable[[Manifest], int],
+        rows: Callable[[Manifest], Iterator[dict[str, Any]]],
+    ) -> None:
+        self._manifest = manifest
+        self._count = count
+        self._rows = rows
+
+    def __len__(self) -> int:
+        with self._opened() as manifest:
+            return 0 if manifest is None else self._count(manifest)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with self._opened() as manifest:
+            if manifest is not None:
+                yield from self._rows(manifest)
+
+    @contextmanager
+    def _opened(self) -> Generator[Manifest | None, None, None]:
+        if not self._manifest.closed:
+            yield self._manifest
+        elif not self._manifest.path.is_file():
+            yield None
+        else:
+            with closing(Manifest(self._manifest.path, make=False)) as again:
+                yield again
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return list(self)[place]
+
+
+def files_in(manifest: Manifest, *states: str) -> Rows:
+    """Return the files of `manifest` in these states, or all."""
+    return Rows(
+        manifest,
+        lambda opened: opened.count(*states),
+        lambda opened: (each.to_dict() for each in opened.files(*states)),
+    )
+
+
+def units_in(manifest: Manifest, location: str, *states: str) -> Rows:
+    """Return the data units of `manifest` with files in these states."""
+
+    def rows(opened: Manifest) -> Iterator[dict[str, Any]]:
+        for unit in opened.units(location, *states):
+            files = [{"role": each.role, "location": each.location} for each in unit.files]
+            yield {"name": unit.name, "metadata": dict(unit.metadata), "files": files}
+
+    return Rows(manifest, lambda opened: opened.count_units(*states), rows)

@@ -1,0 +1,93 @@
+"""Checksums of content that is read once: SHA-256, and the ETag that S3 makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+BLOCK = 1 << 20  # Bytes that are read at a time.
+
+Block = bytes | bytearray | memoryview
+
+
+class _Hash(Protocol):
+    """What hashlib gives, whose type has no public name."""
+
+    def update(self, block: Block, /) -> None: ...
+    def digest(self) -> bytes: ...
+    def hexdigest(self) -> str: ...
+
+
+class Digest:
+    """SHA-256 of what it is fed, and the ETag of S3 for it.
+
+    For an object that is put at once the ETag is the MD5 of its content; for one in parts it is
+    the MD5 of the MD5s of the parts, a dash and their number. AWS documents only the former, and
+    neither holds for keys of KMS, so a storage is probed before an ETag is believed.
+
+    Args:
+        part_size: Bytes of each part, or None for an object that is put at once.
+        etag: False leaves the ETag out, which is the slower half.
+    """
+
+    def __init__(self, part_size: int | None = None, *, etag: bool = True) -> None:
+        self.size = 0
+        self._sha256 = hashlib.sha256()
+        self._etag = etag
+        self._part_size = part_size
+        self._md5 = _md5()
+        self._parts: list[bytes] = []
+        self._in_part = 0
+
+    def update(self, block: Block) -> None:
+        """Take the next bytes of the content."""
+        self._sha256.update(block)
+        self.size += len(block)
+        if not self._etag:
+            return
+        if self._part_size is None:
+            self._md5.update(block)
+            return
+        view = memoryview(block)
+        while view:
+            if self._in_part == self._part_size:
+                self._end_part()
+            taken = view[: self._part_size - self._in_part]
+            self._md5.update(taken)
+            self._in_part += len(taken)
+            view = view[len(taken) :]
+
+    def _end_part(self) -> None:
+        self._parts.append(self._md5.digest())
+        self._md5, self._in_part = _md5(), 0
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 so far, in hexadecimal digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def etag(self) -> str | None:
+        """The ETag so far, without quotes; None where it was left out."""
+        if not self._etag:
+            return None
+        if self._part_size is None:
+            return self._md5.hexdigest()
+        parts = [*self._parts, self._md5.digest()]
+        return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _md5(content: bytes = b"") -> _Hash:
+    # It is no protection here but what S3 uses; systems in FIPS mode want that said.
+    return hashlib.md5(content, usedforsecurity=False)

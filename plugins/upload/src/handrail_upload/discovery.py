@@ -1,0 +1,254 @@
+"""Finds the files of a source, and tells what it leaves alone and why."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import pathspec
+
+from handrail_upload.errors import SourceError
+from handrail_upload.names import readable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is looked for, and where.
+
+    Attributes:
+        sources: The folders: one for each role, or a single one under the role "".
+        include: Only files that match one of these .gitignore patterns; all when empty.
+        exclude: No files that match these.
+        names: Only these paths below the source; None for all.
+        hidden: Whether names that begin with a dot count.
+        avoid: Real paths of files and folders that are no part of the source.
+    """
+
+    sources: Mapping[str, Path]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
+    hidden: bool = False
+    avoid: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file.
+
+    Attributes:
+        path: Where it lies.
+        name: Path below its source, with `/`, as readable text.
+        source: The role that its source is for, or "".
+        size: Bytes.
+        mtime: When its content last changed, in nanoseconds since the epoch.
+    """
+
+    path: str
+    name: str
+    source: str
+    size: int
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftAlone:
+    """What is not uploaded, although it is there.
+
+    Attributes:
+        kind: `hidden`, `link`, `special`, or `unreadable`, which is a problem.
+        name: Path below its source.
+        why: What is about it.
+    """
+
+    kind: str
+    name: str
+    why: str
+
+
+class Discovery(Protocol):
+    """The strategy of `organize_files`: how the files of a source are found."""
+
+    def find(self, search: Search) -> Iterator[Found | LeftAlone]:
+        """Yield the files, in a stable order, and what is left alone.
+
+        Raises:
+            SourceError: A source cannot be read at all.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderDiscovery:
+    """Walks folders. Links are followed only to files inside the sources, never to folders."""
+
+    def find(self, search: Search) -> Iterator[Found | LeftAlone]:
+        """Yield the files, folder by folder, by name."""
+        walk = _Walk(search)
+        for role, source in search.sources.items():
+            # The real path, so that what is to be avoided is known whatever way leads there.
+            folder = os.path.realpath(source)
+            if search.names is None:
+                yield from walk.folder(role, folder, "")
+                continue
+            names = dict.fromkeys(os.path.normpath(name) for name in search.names)
+            for name in names:
+                yield from walk.listed(role, folder, name)
+
+
+@dataclass(slots=True)
+class _Walk:
+    search: Search
+    include: pathspec.GitIgnoreSpec | None = field(init=False)
+    exclude: pathspec.GitIgnoreSpec | None = field(init=False)
+    roots: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.include = _patterns(self.search.include)
+        self.exclude = _patterns(self.search.exclude)
+        self.roots = tuple(os.path.realpath(each) for each in self.search.sources.values())
+
+    def folder(self, role: str, path: str, below: str) -> Iterator[Found | LeftAlone]:
+        """Walk one folder, and those in it, without recursion: folders may be deeply nested."""
+        waiting = [(path, below)]
+        while waiting:
+            path, below = waiting.pop()
+            try:
+                with os.scandir(path) as found:
+                    entries = sorted(found, key=lambda entry: entry.name)
+            except OSError as error:
+                if not below:
+                    raise _no_source(path, error) from error
+                yield LeftAlone(kind="unreadable", name=below, why=error.strerror or str(error))
+                continue
+            folders: list[tuple[str, str]] = []
+            for entry in entries:
+                name = f"{below}{readable(entry.name)}"
+                if entry.is_dir(follow_symlinks=False):
+                    told = self._leave_folder(entry.path, name, entry.name)
+                    if told is None:
+                        folders.append((entry.path, f"{name}/"))
+                    elif told:
+                        yield told[0]
+                elif self._wanted(name, entry.name, entry.path):
+                    yield self._file(role, entry.path, name, entry.is_symlink())
+                elif entry.name.startswith(".") and not self.search.hidden:
+                    yield LeftAlone(kind="hidden", name=name, why="its name begins with a dot")
+            waiting.extend(reversed(folders))
+
+    def listed(self, role: str, folder: str, name: str) -> Iterator[Found | LeftAlone]:
+        """Look for one file by the normal path that a list gives; what it is not is a problem."""
+        path, told = os.path.join(folder, name), readable(name)
+        if os.path.isabs(name) or name.partition("/")[0] == "..":
+            raise SourceError(
+                f"{told} is in the list of files, and lies outside of {folder}",
+                ways_out=("list paths below the source only",),
+            )
+        places = (name, *_folders_above(name))
+        avoided = any(self._avoided(os.path.join(folder, each)) for each in places)
+        if avoided or not self._matches(told):
+            return
+        found: Found | LeftAlone
+        if not os.path.lexists(path):
+            found = LeftAlone(kind="unreadable", name=told, why="it is listed, and is not there")
+        elif os.path.isdir(path):
+            found = LeftAlone(kind="unreadable", name=told, why="it is listed, and is a folder")
+        else:
+            found = self._file(role, path, told, os.path.realpath(path) != path)
+        yield replace(found, kind="unreadable") if isinstance(found, LeftAlone) else found
+
+    def _leave_folder(self, path: str, name: str, bare: str) -> list[LeftAlone] | None:
+        """Return None for a folder to walk, else what there is to say about leaving it."""
+        if bare.startswith(".") and not self.search.hidden:
+            why = "its name begins with a dot"
+            return [LeftAlone(kind="hidden", name=f"{name}/", why=why)]
+        if self.exclude is not None and self.exclude.match_file(f"{name}/"):
+            return []
+        return [] if self._avoided(path) else None
+
+    def _wanted(self, name: str, bare: str, path: str) -> bool:
+        if bare.startswith(".") and not self.search.hidden:
+            return False
+        return self._matches(name) and not self._avoided(path)
+
+    def _avoided(self, path: str) -> bool:
+        return path in self.search.avoid
+
+    def _matches(self, name: str) -> bool:
+        if self.exclude is not None and self.exclude.match_file(name):
+            return False
+        return self.include is None or self.include.match_file(name)
+
+    def _file(self, role: str, path: str, name: str, is_link: bool) -> Found | LeftAlone:
+        if is_link:
+            real = os.path.realpath(path)
+            if not os.path.exists(real):
+                return LeftAlone(kind="link", name=name, why="it leads nowhere")
+            if not any(real.startswith(f"{root.rstrip('/')}/") for root in self.roots):
+                return LeftAlone(kind="link", name=name, why="it leads out of the source")
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            return LeftAlone(kind="unreadable", name=name, why=error.strerror or str(error))
+        if stat.S_ISDIR(found.st_mode):
+            return LeftAlone(kind="link", name=name, why="links to folders are not followed")
+        if not stat.S_ISREG(found.st_mode):
+            return LeftAlone(kind="special", name=name, why="it is no regular file")
+        if not os.access(path, os.R_OK):
+            return LeftAlone(kind="unreadable", name=name, why="no permission to read it")
+        return Found(path=path, name=name, source=role, size=found.st_size, mtime=found.st_mtime_ns)
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Return the paths in a list of files: one a line, or separated by NUL where there is one.
+
+    Args:
+        path: The list; `-` is standard input.
+
+    Raises:
+        SourceError: The list cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"the list of files {path} cannot be read: {error.strerror}") from error
+    content = content.removeprefix(BOM_UTF8)
+    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return tuple(dict.fromkeys(os.fsdecode(part) for part in parts if part.strip()))
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    while name := os.path.dirname(name):
+        yield name
+
+
+def _patterns(lines: Iterable[str]) -> pathspec.GitIgnoreSpec | None:
+    given = tuple(lines)
+    if not given:
+        return None
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(given)
+    except ValueError as error:
+        raise SourceError(
+            f"a pattern is wrong: {error}",
+            ways_out=("patterns are those of .gitignore files, such as *.jpg or raw/**",),
+        ) from error
+
+
+def _no_source(path: str, error: OSError) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceError(
+            f"there is no folder {readable(path)}", ways_out=("check the path of the source",)
+        )
+    if isinstance(error, NotADirectoryError):
+        return SourceError(
+            f"{readable(path)} is no folder",
+            ways_out=("give the folder, and choose files with --include or --files-from",),
+        )
+    return SourceError(f"{readable(path)} cannot be read: {error.strerror}")

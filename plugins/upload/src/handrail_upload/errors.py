@@ -1,0 +1,93 @@
+"""What can go wrong in an upload; each error has one message, and the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from handrail.errors import HandrailError
+
+
+class UploadError(HandrailError, RuntimeError):
+    """Base of the errors of this pack."""
+
+    code = "upload"
+
+
+class MetadataError(UploadError, ValueError):
+    """A metadata file cannot be read, is too large, or makes no sense."""
+
+    code = "upload-metadata"
+
+
+class SpecificationError(UploadError, ValueError):
+    """The specification of a collection cannot be read or makes no sense."""
+
+    code = "upload-specification"
+
+
+class SourceError(UploadError, ValueError):
+    """The source cannot be read, or has nothing to upload."""
+
+    code = "upload-source"
+
+
+class InvalidFilesError(UploadError, ValueError):
+    """Files are not what the specification or the limits ask for.
+
+    Attributes:
+        problems: One sentence for each file, up to a hundred.
+    """
+
+    code = "upload-invalid-files"
+
+    def __init__(
+        self, message: str, *, problems: Iterable[str] = (), ways_out: Iterable[str] = ()
+    ) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.problems = tuple(problems)
+
+
+class StorageError(UploadError):
+    """The target refused or failed; the message has the key and the server's words.
+
+    Attributes:
+        passing: Whether it may work a moment later.
+        attempts: How often it was tried; 0 where that is not known.
+    """
+
+    code = "upload-storage"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        passing: bool = False,
+        attempts: int = 0,
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.passing = passing
+        self.attempts = attempts
+
+    def after(self, attempts: int) -> StorageError:
+        """Return the error with the number of attempts that were made, from 1."""
+        times = "once" if attempts == 1 else f"{attempts} times"
+        tried = f"tried {times}" if self.passing else "not retried"
+        return StorageError(
+            f"{self.message}, {tried}",
+            passing=self.passing,
+            attempts=attempts,
+            ways_out=self.ways_out,
+        )
+
+
+class ConflictError(UploadError):
+    """Something else is already stored under keys that this run wants to write."""
+
+    code = "upload-conflict"
+
+
+class CatalogueError(UploadError):
+    """The catalogue cannot be opened, read or written."""
+
+    code = "upload-catalogue"

@@ -1,0 +1,38 @@
+"""The manifest: the side file that lists what an upload found and what became of it.
+
+One SQLite file for each run, so that a million files cost no memory. While a run goes on it is the
+working list; afterwards `handrail upload verify` compares it with the target and the catalogue.
+"""
+
+from __future__ import annotations
+
+from handrail_upload.manifest.manifest import Manifest
+from handrail_upload.manifest.side_file import PAGE, VERSION
+from handrail_upload.manifest.source_file import (
+    FOUND,
+    INVALID,
+    NEW,
+    REPLACE,
+    SENT,
+    SETTLED,
+    SKIPPED,
+    STORED,
+    UNCHANGED,
+    SourceFile,
+)
+
+__all__ = [
+    "FOUND",
+    "INVALID",
+    "NEW",
+    "PAGE",
+    "REPLACE",
+    "SENT",
+    "SETTLED",
+    "SKIPPED",
+    "STORED",
+    "UNCHANGED",
+    "VERSION",
+    "Manifest",
+    "SourceFile",
+]

@@ -1,0 +1,97 @@
+"""What a manifest keeps beside its files: the metadata, and what was left alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from handrail_upload.manifest.side_file import SideFile
+from handrail_upload.manifest.source_file import INVALID
+
+
+class Notes(SideFile):
+    """Rows of the metadata file by name, and what was seen and left alone."""
+
+    def add_metadata(self, rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> str | None:
+        """Add `(name, line, values)`, in one transaction; return a name that was there before."""
+        with self._transaction():
+            for name, line, values in rows:
+                done = self._db.execute(
+                    "INSERT OR IGNORE INTO sheet VALUES (?, ?, ?)",
+                    (name, line, json.dumps(values, allow_nan=False)),
+                )
+                if not done.rowcount:
+                    return name
+        return None
+
+    def clear_metadata(self) -> None:
+        """Forget all metadata."""
+        self._db.execute("DELETE FROM sheet")
+
+    def metadata_line(self, name: str) -> int | None:
+        """Return the line on which the metadata file tells about `name`."""
+        row = self._db.execute("SELECT line FROM sheet WHERE name = ?", (name,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def metadata_of(self, name: str) -> dict[str, Any]:
+        """Return the metadata of a file, by its path below the source or by its bare name."""
+        for each in dict.fromkeys((name, name.rpartition("/")[2])):
+            row = self._db.execute("SELECT data FROM sheet WHERE name = ?", (each,)).fetchone()
+            if row is not None:
+                values: dict[str, Any] = json.loads(row[0])
+                return values
+        return {}
+
+    def unmatched_metadata(self, limit: int) -> tuple[int, list[tuple[str, int]], int]:
+        """Return what of the metadata belongs to no file, and how many files have none.
+
+        Returns:
+            How many rows, `(name, line)` of the first `limit` of them, and how many files.
+        """
+        self._db.create_function("bare", 1, _bare, deterministic=True)
+        orphans = (
+            " FROM sheet WHERE name NOT IN (SELECT name FROM file)"
+            " AND name NOT IN (SELECT bare(name) FROM file)"
+        )
+        rows = self._db.execute(f"SELECT count(*){orphans}").fetchone()[0]
+        first = self._db.execute(f"SELECT name, line{orphans} ORDER BY line LIMIT ?", (limit,))
+        without = self._db.execute(
+            "SELECT count(*) FROM file WHERE name NOT IN (SELECT name FROM sheet)"
+            " AND bare(name) NOT IN (SELECT name FROM sheet)"
+        ).fetchone()[0]
+        return int(rows), [tuple(row) for row in first], int(without)
+
+    # What was seen and left alone
+
+    def note(self, kind: str, name: str, why: str) -> None:
+        """Keep that something was left alone: `hidden`, `symlink`, `unreadable`, ..."""
+        self._db.execute("INSERT INTO oddity VALUES (?, ?, ?)", (kind, name, why))
+
+    def oddities(self, limit: int = -1) -> list[tuple[str, str, str]]:
+        """Return `(kind, name, why)` of what was left alone, at most `limit`."""
+        rows = self._db.execute("SELECT kind, name, why FROM oddity LIMIT ?", (limit,))
+        return [tuple(row) for row in rows]
+
+    def problems(self, *kinds: str) -> Iterator[tuple[str, str]]:
+        """Yield `(name, why)` of what is not valid, and of what was left alone, by name.
+
+        Args:
+            kinds: Of what was left alone, only these.
+        """
+        # No pages: nothing is changed meanwhile.
+        yield from self._db.execute(
+            "SELECT name, coalesce(problem, 'it is not valid') FROM file WHERE state = ? UNION ALL"
+            f" SELECT name, why FROM oddity WHERE kind IN ({', '.join('?' * len(kinds))})"
+            " ORDER BY name",
+            (INVALID, *kinds),
+        )
+
+    def oddity_counts(self) -> dict[str, int]:
+        """Return how many were left alone, by kind."""
+        rows = self._db.execute("SELECT kind, count(*) FROM oddity GROUP BY kind ORDER BY kind")
+        return {kind: int(count) for kind, count in rows}
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("/")[2]

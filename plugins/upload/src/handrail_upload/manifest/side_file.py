@@ -1,0 +1,173 @@
+"""The SQLite file behind a manifest: opened carefully, and with errors that name it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from handrail_upload.errors import UploadError
+
+VERSION = 1
+PAGE = 1000  # Rows read at a time.
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS file (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    unit TEXT NOT NULL,
+    role TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'found',
+    problem TEXT,
+    sha256 TEXT,
+    etag TEXT,
+    UNIQUE (unit, role)
+) STRICT;
+CREATE TABLE IF NOT EXISTS sheet (
+    name TEXT PRIMARY KEY, line INTEGER NOT NULL, data TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS oddity (
+    kind TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL
+) STRICT;
+"""
+
+
+class SideFile:
+    """An SQLite file, with what is known about an upload as a whole.
+
+    Used by one thread at a time.
+
+    Args:
+        path: The file.
+        make: Whether it is made, with the folders above it, when it is not there.
+
+    Attributes:
+        closed: Whether it is closed.
+
+    Raises:
+        UploadError: The file cannot be opened or made, is none of ours, or was made by a newer
+            version.
+    """
+
+    def __init__(self, path: Path, *, make: bool = True) -> None:
+        self.path = path
+        self.closed = True
+        if not make and not path.is_file():
+            raise UploadError(f"there is no list of files {path}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, factory=_Connection
+            )
+            self._db.path = path
+            self.closed = False
+            self._open(make)
+        except (OSError, sqlite3.Error, UploadError) as error:
+            if not self.closed:
+                self.close()
+            if isinstance(error, UploadError):
+                raise
+            raise _unusable(path, error) from error
+
+    def _open(self, make: bool) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise UploadError(
+                f"{self.path} was made by a newer version of handrail-upload",
+                ways_out=("pip install --upgrade handrail-upload",),
+            )
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")}
+        if "about" not in tables and (tables or not make):
+            raise UploadError(f"{self.path} is no list of files of an upload")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if version < VERSION:
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def close(self) -> None:
+        """Close the file; harmless to call again."""
+        self._db.close()
+        self.closed = True
+
+    def remove(self) -> None:
+        """Close the file and delete it; harmless when it is gone."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    def describe(self, **values: Any) -> None:
+        """Keep values of JSON types under their names; None takes one away."""
+        with self._transaction():
+            for name, value in values.items():
+                if value is None:
+                    self._db.execute("DELETE FROM about WHERE name = ?", (name,))
+                else:
+                    text = json.dumps(value)
+                    self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, text))
+
+    def description(self) -> dict[str, Any]:
+        """Return what `describe` has kept."""
+        rows = self._db.execute("SELECT name, value FROM about")
+        return {name: json.loads(value) for name, value in rows}
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose errors name the file."""
+
+    path: Path
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute a statement."""
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Execute a statement for each of the parameters."""
+        try:
+            return super().executemany(sql, parameters)
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> UploadError:
+    return UploadError(
+        f"the list of files {path} cannot be used: {error}",
+        ways_out=("use another folder for it: --state-folder FOLDER",),
+    )
+
+
+class _Transaction:
+    """A transaction that joins the one that is open, if any."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._inner = False
+
+    def __enter__(self) -> None:
+        self._inner = self._db.in_transaction
+        if not self._inner:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if self._inner:
+            return
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            # It may be over already: some errors, such as of a full disk, end it by themselves.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")

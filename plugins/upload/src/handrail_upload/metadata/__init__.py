@@ -1,0 +1,8 @@
+"""Reads sheets that say something about each file: CSV, TSV, JSONL, Parquet and XLSX."""
+
+from __future__ import annotations
+
+from handrail_upload.metadata.reader import SheetMetadata
+from handrail_upload.metadata.rows import JSONValue, Metadata, Row
+
+__all__ = ["JSONValue", "Metadata", "Row", "SheetMetadata"]

@@ -1,0 +1,191 @@
+"""SheetMetadata: reads a sheet, whatever its format, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
+
+from handrail_upload.metadata import delimited, jsonl, parquet, table, xlsx
+from handrail_upload.metadata.check import check_file
+from handrail_upload.metadata.rows import JSONValue, Row
+from handrail_upload.metadata.sheet import Limits, Sheet
+from handrail_upload.metadata.values import UnfitValueError, json_value, length, text
+from handrail_upload.spelling import did_you_mean
+
+KEYS = ("file", "filename", "file_name", "path", "name")
+
+_Record = dict[str, object]
+_Read = Callable[[Sheet, BinaryIO], Iterator[tuple[int, _Record]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Format:
+    read: _Read
+    counts: Literal["line", "row"]
+    delimiter: str = ","
+    keeps_null: bool = False
+
+
+def _as_table(cells: Callable[[Sheet, BinaryIO], table.Rows]) -> _Read:
+    return lambda sheet, file: table.records(sheet, cells(sheet, file))
+
+
+_CSV = _as_table(delimited.cells)
+_FORMATS = {
+    ".csv": _Format(read=_CSV, counts="line"),
+    ".tsv": _Format(read=_CSV, counts="line", delimiter="\t"),
+    ".jsonl": _Format(read=jsonl.records, counts="line", keeps_null=True),
+    ".ndjson": _Format(read=jsonl.records, counts="line", keeps_null=True),
+    ".parquet": _Format(read=_as_table(parquet.cells), counts="row"),
+    ".xlsx": _Format(read=_as_table(xlsx.cells), counts="row"),
+}
+_NONE = _Format(read=_CSV, counts="row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetMetadata:
+    """Reads CSV, TSV, JSONL, Parquet and XLSX by extension, without holding a file in memory.
+
+    Values have JSON types. What a table says nothing about is left out: empty cells of CSV and
+    XLSX, null and NaN in Parquet. A null in JSONL stays None, because somebody wrote it. CSV has
+    text only, so `007` stays `007`. Dates and times are ISO 8601 text, decimals are text with all
+    their digits, formulas the text that is in the cell, such as `=A1+B1`; nothing is evaluated.
+
+    Attributes:
+        key: Column with the names of the files. None takes the first of `file`, `filename`,
+            `file_name`, `path` and `name` that is there, in any case, else the first column.
+        delimiter: Character between the columns; None for a comma in .csv and a tab in .tsv.
+        max_bytes: Size of the file, and of what Parquet and XLSX have in it once unpacked.
+        max_rows: Rows, without the header.
+        max_columns: Columns.
+        max_row_length: Characters in one row. For CSV, more than 131,072 raises
+            `csv.field_size_limit`, which holds for the whole process.
+    """
+
+    key: str | None = None
+    delimiter: str | None = None
+    max_bytes: int = 256 * 1024 * 1024
+    max_rows: int = 5_000_000
+    max_columns: int = 1_000
+    max_row_length: int = 131_072
+
+    def rows(self, path: Path) -> Iterator[Row]:
+        """Return the rows of the sheet at `path`, in its order, one at a time.
+
+        One name may come twice: finding that out would take all of them in memory.
+
+        Raises:
+            MetadataError: The file cannot be read, is too large, or makes no sense. What concerns
+                the file as a whole is raised at once, the rest when its row is asked for.
+        """
+        known = _FORMATS.get(path.suffix.lower(), _NONE)
+        sheet = Sheet(
+            path=path,
+            counts=known.counts,
+            delimiter=self.delimiter or known.delimiter,
+            keeps_null=known.keeps_null,
+            limits=Limits(
+                max_bytes=self.max_bytes,
+                max_rows=self.max_rows,
+                max_columns=self.max_columns,
+                max_row_length=self.max_row_length,
+            ),
+        )
+        check_file(sheet, _FORMATS)
+        return self._rows(sheet, known.read)
+
+    def _rows(self, sheet: Sheet, read: _Read) -> Iterator[Row]:
+        key: str | None = None
+        try:
+            with sheet.path.open("rb") as file:
+                for count, (line, record) in enumerate(read(sheet, file), 1):
+                    if count > self.max_rows:
+                        raise sheet.exceeds("max_rows", "has one row too many", line=line)
+                    if key is None:
+                        key = self._key(sheet, record)
+                    yield _row(sheet, key, record, line)
+        except OSError as error:
+            raise sheet.error(f"cannot be read: {error.strerror or error}") from error
+
+    def _key(self, sheet: Sheet, record: _Record) -> str:
+        columns = list(record)
+        if self.key is not None:
+            if self.key in record:
+                return self.key
+            raise sheet.error(
+                f"there is no column {self.key!r}, which is to have the names of the files",
+                did_you_mean(self.key, columns) or f"columns: {_listed(columns)}",
+            )
+        by_folded = {column.casefold(): column for column in reversed(columns)}
+        for candidate in KEYS:
+            if candidate in by_folded:
+                return by_folded[candidate]
+        if not columns:
+            raise sheet.error("begins with an object that has no values")
+        _check_header(sheet, columns[0], record[columns[0]])
+        return columns[0]
+
+
+def _check_header(sheet: Sheet, column: str, first: object) -> None:
+    """Refuse a table without a header, whose first file would be lost without a word."""
+    extension = PurePosixPath(column).suffix
+    if extension and isinstance(first, str) and PurePosixPath(first).suffix == extension:
+        raise sheet.error(
+            f"the header is missing: {column!r} looks like a file, not like the name of a column",
+            "write the names of the columns first, such as file,label",
+            f"or, if that is its name: SheetMetadata(key={column!r})",
+        )
+
+
+def _row(sheet: Sheet, key: str, record: _Record, line: int) -> Row:
+    if len(record) > sheet.limits.max_columns:
+        raise sheet.exceeds("max_columns", f"has {len(record):,} values", line=line)
+    name = _name(sheet, key, record.get(key), line)
+    values: dict[str, JSONValue] = {}
+    for column, cell in record.items():
+        if column == key:
+            continue
+        try:
+            value = json_value(cell)
+            if value is not None or sheet.keeps_null:
+                values[text(column)] = value
+        except UnfitValueError as error:
+            raise sheet.error(error.message, error.way_out, line=line, column=column) from error
+    if sum(map(length, values.values())) > sheet.limits.max_row_length:
+        found = f"has more than {sheet.limits.max_row_length:,} characters in one row"
+        raise sheet.exceeds("max_row_length", found, line=line)
+    return Row(name=name, values=values, line=line)
+
+
+def _name(sheet: Sheet, key: str, value: object, line: int) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # Spreadsheets make numbers of names such as 17.
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise sheet.error(
+            "no file is named here", "name it, or remove the row", line=line, column=key
+        )
+    if not isinstance(value, str):
+        raise sheet.error(
+            f"is no name of a file: {repr(value)[:40]}",
+            "if another column has the names, say which: SheetMetadata(key=...)",
+            line=line,
+            column=key,
+        )
+    if sheet.path.suffix.lower() == ".xlsx" and value.startswith("="):
+        raise sheet.error(
+            f"is a formula, {value[:40]!r}, and formulas are not evaluated",
+            "copy the column and paste it as values",
+            line=line,
+            column=key,
+        )
+    try:
+        return text(value)
+    except UnfitValueError as error:
+        raise sheet.error(error.message, error.way_out, line=line, column=key) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

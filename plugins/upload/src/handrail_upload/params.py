@@ -1,0 +1,184 @@
+"""UploadParams: what `handrail run upload` takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+
+from handrail import Argument, Option
+from handrail_upload.catalogue.address import parse
+from handrail_upload.errors import CatalogueError, StorageError
+from handrail_upload.storage import parse_target
+
+IfExists = Literal["same", "skip", "overwrite", "error"]
+Compare = Literal["checksum", "size"]
+OnInvalid = Literal["fail", "skip"]
+
+MIB = 1 << 20
+
+
+class UploadParams(BaseModel):
+    """Upload a folder to object storage and register it; what fails is taken back.
+
+    Nothing at the target is ever deleted because it is missing in the source.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    source: Annotated[Path | None, Argument()] = Field(
+        default=None,
+        description="Folder with the files; with -p sources.ROLE=FOLDER, one for each role",
+    )
+    target: Annotated[str, Argument()] = Field(
+        description="Where they go: a local folder, s3://bucket/path, gs://bucket/path, "
+        "az://container/path or memory://",
+    )
+    sources: dict[str, Path] = Field(
+        default_factory=dict[str, Path], description="A folder for each role, instead of SOURCE"
+    )
+    collection: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Name of the collection in the catalogue; that of the specification or the "
+        "source folder unless given",
+    )
+    catalogue: str | None = Field(
+        default=None,
+        description="SQLite file, or postgresql:// URL, in which the files are registered; "
+        "COLLECTION.db unless given",
+    )
+    metadata_file: Annotated[Path | None, Option("--metadata")] = Field(
+        default=None,
+        description="CSV, JSONL, Parquet or XLSX file that tells about each file by name",
+    )
+    metadata_key: str | None = Field(
+        default=None, description="Column of the metadata file that has the file names"
+    )
+    specification: Annotated[Path | None, Option("--spec")] = Field(
+        default=None,
+        description="TOML or JSON file: the roles of files, which are required, their limits",
+    )
+    include: list[str] = Field(
+        default_factory=list[str],
+        description="Only files that match this .gitignore pattern; repeatable",
+    )
+    exclude: list[str] = Field(
+        default_factory=list[str],
+        description="No files that match this .gitignore pattern; repeatable",
+    )
+    files_from: Path | None = Field(
+        default=None,
+        description="Only the files listed here, one path a line (or separated by NUL); - for "
+        "standard input",
+    )
+    hidden: bool = Field(default=False, description="Also take files whose name begins with a dot")
+    limit: int | None = Field(
+        default=None, ge=1, description="Take only the first N data units, by name of their files"
+    )
+    on_invalid: OnInvalid = Field(
+        default="fail",
+        description="What to do about files that are not valid: stop, or leave them out",
+    )
+    allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
+    if_exists: IfExists = Field(
+        default="same",
+        description="What to do where an object exists: accept an equal one, accept any, replace "
+        "a different one, or stop",
+    )
+    compare: Compare = Field(default="checksum", description="How to tell that an object is equal")
+    concurrency: int = Field(
+        default=8, ge=1, le=256, description="How many files are sent at a time"
+    )
+    part_size: ByteSize = Field(
+        default=ByteSize(8 * MIB),
+        description="Files above this size are sent in parts of it; 5MiB to 5GiB",
+    )
+    part_concurrency: int = Field(
+        default=4, ge=1, le=64, description="How many parts of one file are sent at a time"
+    )
+    bandwidth: ByteSize | None = Field(
+        default=None, ge=1, description="Bytes a second to send at most, such as 10MB"
+    )
+    retries: int = Field(
+        default=8,
+        ge=0,
+        le=100,
+        description="How often to try again when the storage fails for a moment",
+    )
+    folder: Annotated[Path, Option("--state-folder")] = Field(
+        default=Path(".handrail/uploads"),
+        description="Where the lists of files of the runs are kept",
+    )
+
+    @field_validator("part_size")
+    @classmethod
+    def _possible_parts(cls, size: ByteSize) -> ByteSize:
+        if not 5 * MIB <= size <= 5 * 1024 * MIB:
+            raise ValueError("a part has 5MiB to 5GiB, such as 16MiB")
+        return size
+
+    @field_validator("catalogue")
+    @classmethod
+    def _known_catalogue(cls, catalogue: str | None) -> str | None:
+        if catalogue is not None:
+            try:
+                parse(catalogue)
+            except CatalogueError as error:
+                raise ValueError("; ".join((error.message, *error.ways_out))) from error
+        return catalogue
+
+    @field_validator("target")
+    @classmethod
+    def _known_target(cls, target: str) -> str:
+        if not target.strip():
+            raise ValueError("give a target: a folder or a URL such as s3://bucket/path")
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target)
+        if scheme and scheme[1].lower() not in SCHEMES:
+            raise ValueError(
+                f"no storage is known as {scheme[1]}://; there are a local folder, s3://, gs://, "
+                "az:// and memory://"
+            )
+        try:
+            parse_target(target)
+        except StorageError as error:
+            raise ValueError("; ".join((error.message, *error.ways_out))) from error
+        return target
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_alone(cls, values: Any) -> Any:
+        """With a source for each role, what stands first on the command line is the target."""
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(cast("Mapping[str, Any]", values))
+        if given.get("sources") and not given.get("target"):
+            given["target"] = str(given.pop("source", "") or "")
+        # Not in the validator of the target: what is wrong with a field is told with its value.
+        if re.match(r"[^/]+://[^/]*:.*@", str(given.get("target", ""))):
+            raise ValueError("there is a secret in the target, which is shown and recorded")
+        return given
+
+    @model_validator(mode="after")
+    def _sources(self) -> UploadParams:
+        if self.source is None and not self.sources:
+            raise ValueError("give SOURCE, the folder to upload, or -p sources.ROLE=FOLDER")
+        if self.source is not None and self.sources:
+            raise ValueError("give either SOURCE or sources, not both")
+        if self.sources and self.specification is None:
+            raise ValueError("sources go by role, so they need a specification: --spec FILE")
+        return self
+
+    @property
+    def collection_name(self) -> str | None:
+        """What was given, or the name of the source folder."""
+        if self.collection is not None or self.source is None:
+            return self.collection
+        return self.source.resolve().name or None
+
+
+SCHEMES = ("file", "s3", "gs", "az", "memory")

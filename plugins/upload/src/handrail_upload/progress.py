@@ -1,0 +1,76 @@
+"""How far a transfer is: in bytes and in files, told now and then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from handrail_upload.manifest import SourceFile
+
+_PAUSE = 0.1  # Seconds between two reports.
+
+Report = Callable[[float, float, str], None]
+
+
+class Progress:
+    """Counts bytes and files, from any thread.
+
+    Args:
+        files: How many files there are.
+        size: Their bytes.
+        report: Told `(current, total, category)`, of `bytes` and of `files`; what it is told never
+            goes back.
+        done: How many of the files there is nothing left to do about, and their bytes.
+    """
+
+    def __init__(
+        self, files: int, size: int, report: Report, *, done: tuple[int, int] = (0, 0)
+    ) -> None:
+        self._of_files, self._of_bytes = files, size
+        self._files, self._bytes = done
+        self._report = report
+        self._lock = threading.Lock()
+        self._reporting = threading.Lock()
+        self._shown = (0, 0)
+        self._told = 0.0
+
+    def add(self, count: int) -> None:
+        """Count bytes that were read to be sent; take them back with a minus."""
+        with self._lock:
+            self._bytes += count
+        self.tell()
+
+    def end(self, file: SourceFile, *, counted: bool = False) -> None:
+        """Count a file, and its bytes unless they were `counted` as they were read."""
+        with self._lock:
+            self._files += 1
+            self._bytes += 0 if counted else file.size
+        self.tell()
+
+    def finish(self) -> None:
+        """Report that all is done."""
+        with self._lock:
+            self._files, self._bytes = self._of_files, self._of_bytes
+        with self._reporting:
+            self._tell()
+
+    def tell(self) -> None:
+        """Report, unless that was done a moment ago."""
+        if time.monotonic() - self._told < _PAUSE or not self._reporting.acquire(blocking=False):
+            return
+        try:
+            self._tell()
+        finally:
+            self._reporting.release()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        with self._lock:
+            files, size = min(self._files, self._of_files), min(self._bytes, self._of_bytes)
+        # What was sent in vain is taken back, and a bar that goes back helps nobody.
+        self._shown = files, size = max(files, self._shown[0]), max(size, self._shown[1])
+        if self._of_files:
+            self._report(files, self._of_files, "files")
+        if self._of_bytes:
+            self._report(size, self._of_bytes, "bytes")

@@ -1,0 +1,15 @@
+"""What somebody may have meant by a name that leads nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean a or b?` for up to three known names near `name`, else nothing."""
+    # difflib is only worth its import once something has already gone wrong.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
+    matches = get_close_matches(name.lower().replace("-", "_"), folded, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(folded[each] for each in matches)}?" if matches else ""

@@ -1,0 +1,53 @@
+"""cleanup: throw away what was kept aside, and close what is open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from handrail import BaseStep, StepResult
+from handrail_upload.comparison import pages
+from handrail_upload.context import UploadContext
+from handrail_upload.names import count_text
+from handrail_upload.steps.initialize import remove_manifest
+
+_PAGE = 500
+
+
+class CleanupStep(BaseStep[UploadContext]):
+    """After a success, discard the objects that were replaced; always close what is open.
+
+    What cannot be remade is discarded only after the run was sealed, so a run that has replaced
+    something cannot be rolled back later. Where an undo has failed, everything stays.
+    """
+
+    name = "cleanup"
+    progress_weight = 0.05
+    always_run = True
+
+    def execute(self, context: UploadContext) -> StepResult:
+        discarded, path = 0, context.manifest_path
+        try:
+            if context.outcome == "completed":
+                discarded = self._discard(context)
+                finished = datetime.now(UTC).isoformat(timespec="seconds")
+                context.use_manifest().describe(finished=finished, discarded=discarded)
+        finally:
+            context.close()
+        if context.outcome == "rolled_back" and path:
+            remove_manifest(path)
+        summary = f"{count_text(discarded, 'replaced object')} discarded" if discarded else "closed"
+        return StepResult(data={"summary": summary, "discarded": discarded})
+
+    def _discard(self, context: UploadContext) -> int:
+        result = context.results.get("upload_files")
+        asides: list[Any] = [] if result is None else result.rollback_data.get("asides", [])
+        if not asides:
+            return 0
+        context.seal("the objects that it replaced are discarded")
+        for names in pages([each["name"] for each in asides], _PAGE):
+            context.use_storage().discard(names)
+        return len(asides)
+
+    def preview(self, context: UploadContext) -> str:
+        return "discard what was replaced, and close what is open"

@@ -1,0 +1,152 @@
+"""initialize: open the target and the catalogue, and prove that both can be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from handrail import BaseStep, StepResult
+from handrail_upload.catalogue import open_catalogue
+from handrail_upload.context import UploadContext, collection_of
+from handrail_upload.errors import SourceError, StorageError
+from handrail_upload.params import UploadParams
+from handrail_upload.storage import Storage, open_storage, parse_target
+
+
+class InitializeStep(BaseStep[UploadContext]):
+    """Open the target, prove it is writable, open the catalogue."""
+
+    name = "initialize"
+    progress_weight = 0.05
+
+    def execute(self, context: UploadContext) -> StepResult:
+        options = context.options
+        check_sources(options)
+        context.collection = collection_of(options)
+        self._open_manifest(context)
+        capabilities = self._prove_target(context)
+        self._prepare_catalogue(context)
+        context.use_manifest().describe(
+            run=context.run,
+            sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
+            target=context.use_storage().address,
+            collection=context.collection,
+            catalogue=context.catalogue_address,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        honoured = "honoured" if capabilities["create_only"] else "not honoured: looked at instead"
+        summary = f"{context.use_storage().url} is writable, create-only {honoured}"
+        return StepResult(data={"summary": summary, **capabilities})
+
+    def _open_manifest(self, context: UploadContext) -> None:
+        folder = context.options.folder.absolute()
+        for path in reversed([folder, *folder.parents]):
+            if not path.exists():
+                context.record_rollback("folders", str(path))
+                path.mkdir(exist_ok=True)
+        path = folder / f"{context.run}.db"
+        context.record_rollback("manifest", str(path))
+        context.close()
+        context.manifest_path = str(path)
+
+    def _prove_target(self, context: UploadContext) -> dict[str, bool]:
+        storage, mark = context.use_storage(), context.mark
+        storage.reach()
+        context.record_rollback("target", storage.address)
+        context.record_rollback("mark", mark)
+        storage.prepare(lambda name: context.record_rollback("made", name))
+        probe = f".handrail-probe-{context.run}"
+        context.record_rollback("probe", probe)
+        try:
+            context.capabilities = storage.probe(probe, mark).to_dict()
+        except StorageError as error:
+            if not error.passing:
+                # Mostly nothing was made, and asking whether it was would be refused as well.
+                context.record_rollback("refused", probe)
+            raise
+        context.record_rollback("cleared", probe)  # So the undo need not ask.
+        return context.capabilities
+
+    def _prepare_catalogue(self, context: UploadContext) -> None:
+        catalogue = context.use_catalogue()
+        missing = catalogue.missing()
+        if missing:
+            made = {"url": context.catalogue_address, "made": missing, "run": context.run}
+            context.record_rollback("catalogue", made)
+        catalogue.prepare(context.run)
+
+    def rollback(self, context: UploadContext, result: StepResult) -> None:
+        data = result.rollback_data
+        try:
+            for made in data.get("catalogue", []):
+                with open_catalogue(made["url"]) as catalogue:
+                    catalogue.withdraw(made["run"], made["made"])
+        finally:
+            self._leave_target(data, context.options.retries)
+        context.close()
+        for path in data.get("manifest", []):
+            remove_manifest(path)
+        for folder in reversed(data.get("folders", [])):
+            with suppress(OSError):
+                os.rmdir(folder)
+
+    def _leave_target(self, data: dict[str, Any], retries: int) -> None:
+        refused, cleared = data.get("refused", []), data.get("cleared", [])
+        for target, mark in zip(data.get("target", []), data.get("mark", []), strict=False):
+            storage = open_storage(target, retries=retries)
+            for probe in data.get("probe", []):
+                if probe in cleared or (probe in refused and not _is_there(storage, probe, mark)):
+                    continue
+                storage.clear_probe(probe, mark)
+            storage.withdraw(data.get("made", []))
+
+    def preview(self, context: UploadContext) -> Iterator[str]:
+        check_sources(context.options)
+        context.collection = collection_of(context.options)
+        yield f"open the target {context.use_storage().url}, and write and delete a probe there"
+        yield f"open the catalogue {context.catalogue_url}"
+
+
+def _is_there(storage: Storage, probe: str, mark: str) -> bool:
+    try:
+        return storage.owner(probe, mark, None) != "absent"
+    except StorageError as error:
+        if error.passing:
+            raise
+        return False
+
+
+def sources_of(options: UploadParams) -> dict[str, Path]:
+    """Return the source folders by role; a single one under ""."""
+    return dict(options.sources) if options.source is None else {"": options.source}
+
+
+def check_sources(options: UploadParams) -> None:
+    """Check that the sources are folders, apart from the target.
+
+    Raises:
+        SourceError: They are not.
+    """
+    target = parse_target(options.target)
+    for folder in sources_of(options).values():
+        if not folder.is_dir():
+            what = "is no folder" if folder.exists() else "is not there"
+            raise SourceError(
+                f"the source {folder} {what}", ways_out=("give the folder with the files",)
+            )
+        source = os.path.realpath(folder)
+        if target.scheme == "file" and os.path.realpath(target.path) == source:
+            raise SourceError(
+                f"source and target are the same folder: {folder}",
+                ways_out=("give another target",),
+            )
+
+
+def remove_manifest(path: str) -> None:
+    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

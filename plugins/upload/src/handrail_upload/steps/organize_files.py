@@ -1,0 +1,148 @@
+"""organize_files: find the files, and group them into data units."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from handrail import BaseStep, StepResult
+from handrail_upload.catalogue.address import SqliteAddress, parse
+from handrail_upload.comparison import pages
+from handrail_upload.context import UploadContext, files_in
+from handrail_upload.discovery import (
+    Discovery,
+    FolderDiscovery,
+    Found,
+    LeftAlone,
+    Search,
+    read_names,
+)
+from handrail_upload.manifest import Manifest, SourceFile
+from handrail_upload.names import count_text, readable
+from handrail_upload.specification import Specification
+from handrail_upload.steps.initialize import sources_of
+from handrail_upload.storage import parse_target
+
+_PAGE = 1000  # Files that are added at a time.
+_SHOWN = 20  # Rows without a file that are told one by one.
+_WORDS = {"hidden": "hidden file", "link": "link", "special": "special file"}
+
+
+class OrganizeFilesStep(BaseStep[UploadContext]):
+    """Find the files, and group those with the same stem.
+
+    Args:
+        discovery: How the files are found; by walking the source unless given.
+    """
+
+    name = "organize_files"
+    progress_weight = 0.15
+    effects = False
+
+    def __init__(self, discovery: Discovery | None = None) -> None:
+        self.discovery = discovery
+
+    def execute(self, context: UploadContext) -> StepResult:
+        manifest = context.use_manifest()
+        manifest.clear()
+        discovery = self.discovery or FolderDiscovery()
+        found = _placed(discovery.find(search_of(context)), context.specification, manifest)
+        if context.options.limit is not None:
+            found = _of_first_units(found, context.options.limit)
+        for files in pages(found, _PAGE):
+            for file, other in manifest.add(files):
+                manifest.note("clash", file.name, f"{other} has its place in unit {file.unit}")
+        context.organized_files = files_in(manifest)
+        options = context.options
+        chosen = bool(options.include or options.exclude or options.files_from)
+        result = _told(manifest, chosen=chosen)
+        if options.metadata_file is not None:
+            result.data.update(_tell_unmatched(context, manifest))
+        return result
+
+
+def search_of(context: UploadContext) -> Search:
+    """Return what is looked for: the sources, without what this upload itself writes or reads."""
+    options = context.options
+    target, catalogue = parse_target(options.target), parse(context.catalogue_address)
+    database = str(catalogue.path) if isinstance(catalogue, SqliteAddress) else None
+    apart = [
+        options.metadata_file,
+        options.specification,
+        options.files_from,
+        options.folder,
+        target.path if target.scheme == "file" else None,
+        *(database and f"{database}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
+    ]
+    return Search(
+        sources=sources_of(options),
+        include=tuple(options.include),
+        exclude=tuple(options.exclude),
+        names=None if options.files_from is None else read_names(options.files_from),
+        hidden=options.hidden,
+        avoid=frozenset(os.path.realpath(each) for each in apart if each is not None),
+    )
+
+
+def _placed(
+    found: Iterator[Found | LeftAlone], specification: Specification | None, manifest: Manifest
+) -> Iterator[SourceFile]:
+    """Yield the files with their roles and units; note what is left alone."""
+    for each in found:
+        if isinstance(each, LeftAlone):
+            manifest.note(each.kind, each.name, each.why)
+            continue
+        name = f"{each.source}/{each.name}" if each.source else each.name
+        role, unit = "file", name
+        if specification is not None:
+            place = (
+                specification.place_in(each.source, each.name)
+                if each.source
+                else specification.place(each.name)
+            )
+            if place is None:
+                manifest.note("unplaced", name, "it fits no role of the specification")
+                continue
+            role, unit = place.role, place.unit
+        yield SourceFile(
+            path=each.path,
+            name=name,
+            key=readable(name),
+            unit=unit,
+            role=role,
+            size=each.size,
+            mtime=each.mtime,
+        )
+
+
+def _of_first_units(found: Iterator[SourceFile], limit: int) -> Iterator[SourceFile]:
+    """Yield the files of the first units; the files of one unit may lie far from each other."""
+    units: set[str] = set()
+    for file in found:
+        if file.unit in units or len(units) < limit:
+            units.add(file.unit)
+            yield file
+
+
+def _told(manifest: Manifest, *, chosen: bool) -> StepResult:
+    files, size = manifest.totals()
+    units = manifest.count_units()
+    counts = manifest.oddity_counts()
+    left = [count_text(counts[kind], _WORDS[kind]) for kind in _WORDS if kind in counts]
+    ignored = f", {', '.join(left)} ignored" if left else ""
+    if not files:
+        ignored += ": nothing fits what was asked for" if chosen else ": the source has none"
+    summary = f"{count_text(files, 'file')} in {count_text(units, 'unit')}{ignored}"
+    return StepResult(
+        data={"summary": summary, "files": files, "bytes": size, "units": units, "left": counts}
+    )
+
+
+def _tell_unmatched(context: UploadContext, manifest: Manifest) -> dict[str, int]:
+    """Tell which rows of the metadata belong to no file: a name may be misspelt."""
+    rows, first, files = manifest.unmatched_metadata(_SHOWN)
+    for name, line in first:
+        context.log("metadata_without_file", {"summary": f"line {line} of the metadata"}, name)
+    if rows > len(first):
+        context.log("metadata_without_file", {"summary": f"and {rows - len(first):,} more"})
+    return {"metadata_without_file": rows, "files_without_metadata": files}

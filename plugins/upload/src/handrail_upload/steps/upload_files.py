@@ -1,0 +1,131 @@
+"""upload_files: send the files, verify them, know how to undo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from handrail import BaseStep, StepResult
+from handrail_upload.context import UploadContext, files_in
+from handrail_upload.errors import ConflictError
+from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED, Manifest
+from handrail_upload.names import count_text, size_text
+from handrail_upload.transfer import Transfer, Uploader
+from handrail_upload.undo import TransferUndo
+
+_SHOWN = 20  # Conflicts that are told one by one.
+_LISTED = 1000  # Files of each kind that a dry run lists.
+_WOULD_BE = (("new", NEW), ("replace", REPLACE), ("unchanged", UNCHANGED), ("skipped", SKIPPED))
+
+
+class UploadFilesStep(BaseStep[UploadContext]):
+    """Send the files that are new, and check each against what the storage reports.
+
+    Args:
+        upload: How one file is stored; as it is unless given.
+    """
+
+    name = "upload_files"
+    progress_weight = 0.30
+
+    def __init__(self, upload: Uploader | None = None) -> None:
+        self.upload = upload
+
+    def execute(self, context: UploadContext) -> StepResult:
+        began = time.monotonic()
+        manifest, transfer = context.use_manifest(), self._transfer(context)
+        context.record_rollback("target", transfer.storage.address)
+        context.record_rollback("mark", context.mark)
+        _refuse_conflicts(context, transfer)
+        replacing, (_, size) = manifest.count(REPLACE), manifest.totals(NEW, REPLACE)
+        transfer.send()
+        context.uploaded_files = files_in(manifest, SENT)
+        return _told(manifest, replacing, size, time.monotonic() - began)
+
+    def _transfer(self, context: UploadContext) -> Transfer:
+        context.opened.transfer = transfer = Transfer(
+            context.use_storage(),
+            context.use_manifest(),
+            context.options,
+            mark=context.mark,
+            record_many=context.record_rollback_many,
+            report=context.set_progress,
+            uploader=self.upload,
+        )
+        return transfer
+
+    def rollback(self, context: UploadContext, result: StepResult) -> None:
+        # A second interrupt may have cut the waiting for the workers short.
+        if context.opened.transfer is not None:
+            context.opened.transfer.stop()
+        undone = TransferUndo.of(result.rollback_data).run(retries=context.options.retries)
+        # Another attempt, as of RetryStep, has to begin anew: what was sent is no longer there.
+        context.storage = None
+        if context.manifest is not None:
+            context.manifest.reopen_files()
+        context.log("undone", {"summary": undone.summary()})
+
+    def preview(self, context: UploadContext) -> Iterator[str]:
+        manifest = context.use_manifest()
+        transfer = Transfer(
+            context.use_storage(),
+            manifest,
+            context.options,
+            mark=context.mark,
+            uploader=self.upload,
+        )
+        conflicts = list(transfer.compare())
+        for word, state in _WOULD_BE:
+            for number, file in enumerate(manifest.files(state)):
+                if number == _LISTED:
+                    yield f"... and {manifest.count(state) - _LISTED:,} more that are {word}"
+                    break
+                yield f"{word:9}  {file.key}  {size_text(file.size)}"
+        for conflict in conflicts[:_LISTED]:
+            yield f"{'conflict':9}  {conflict.file.key}  {conflict.why}"
+        count, size = manifest.totals(NEW, REPLACE)
+        invalid = manifest.count(INVALID) if context.options.on_invalid == "fail" else 0
+        if invalid:
+            yield f"{count_text(invalid, 'invalid file')}: nothing would be sent"
+        elif conflicts:
+            yield f"{count_text(len(conflicts), 'conflict')}: nothing would be sent"
+        else:
+            yield f"{count_text(count, 'file')} to send, {size_text(size)}"
+
+
+def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
+    count = 0
+    first = ""
+    for conflict in transfer.compare():
+        count += 1
+        first = first or f"{conflict.file.key}: {conflict.why}"
+        if count <= _SHOWN:
+            context.log("conflict", {"summary": conflict.why}, conflict.file.key)
+    if count:
+        more = f", and {count - 1:,} more" if count > 1 else ""
+        files = count_text(count, "file")
+        raise ConflictError(
+            f"{files} cannot be stored at {transfer.storage.url}: {first}{more}",
+            ways_out=(
+                "keep what is there: --if-exists skip",
+                "replace it: --if-exists overwrite",
+            ),
+        )
+
+
+def _told(manifest: Manifest, replaced: int, size: int, took: float) -> StepResult:
+    sent, unchanged, skipped = (manifest.count(each) for each in (SENT, UNCHANGED, SKIPPED))
+    counts = {
+        "new": sent - replaced,
+        "replaced": replaced,
+        "unchanged": unchanged,
+        "skipped": skipped,
+    }
+    rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
+    summary = f"{outcome_text(counts)} · {size_text(size)}{rate}"
+    return StepResult(data={"summary": summary, **counts, "bytes": size, "seconds": round(took, 3)})
+
+
+def outcome_text(counts: Mapping[str, int]) -> str:
+    """Return `406 new, 12 unchanged`; what is 0 is left out, but for what is new."""
+    return ", ".join(f"{n:,} {word}" for word, n in counts.items() if n or word == "new")

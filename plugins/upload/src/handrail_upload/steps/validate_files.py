@@ -1,0 +1,82 @@
+"""validate_files: stop, or leave files out, before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from handrail import BaseStep, StepResult
+from handrail_upload.comparison import pages
+from handrail_upload.context import UploadContext
+from handrail_upload.errors import InvalidFilesError
+from handrail_upload.manifest import FOUND, INVALID, Manifest, SourceFile
+from handrail_upload.names import count_text
+from handrail_upload.validation import FileValidation, Validation
+
+_PAGE = 1000  # Files that are looked at at a time.
+_SHOWN = 100  # Problems that are told one by one; the manifest has them all.
+
+# What was left alone, although it may have been meant to be uploaded.
+_PROBLEMS = ("unreadable", "clash", "unplaced")
+
+
+class ValidateFilesStep(BaseStep[UploadContext]):
+    """Check each file, and that no unit lacks a file that is required.
+
+    Args:
+        validation: What is wrong with a file; size, extension and limits unless given.
+    """
+
+    name = "validate_files"
+    progress_weight = 0.10
+    effects = False
+
+    def __init__(self, validation: Validation | None = None) -> None:
+        self.validation = validation
+
+    def execute(self, context: UploadContext) -> StepResult:
+        manifest = context.use_manifest()
+        self._look(context, manifest)
+        problems = 0
+        first: list[str] = []
+        for name, why in manifest.problems(*_PROBLEMS):
+            problems += 1
+            if problems <= _SHOWN:
+                first.append(f"{name}: {why}")
+                context.log("invalid_file", {"summary": why}, name)
+        stop = problems > 0 and context.options.on_invalid == "fail"
+        if problems > _SHOWN:
+            # The undo, or the end of a dry run, takes the manifest away.
+            where = f"; {manifest.path} has them all" if context.manifest_path and not stop else ""
+            context.log("invalid_file", {"summary": f"and {problems - _SHOWN:,} more{where}"})
+        if stop:
+            raise InvalidFilesError(
+                f"{count_text(problems, 'file')} cannot be uploaded: {first[0]}"
+                + (f", and {problems - 1:,} more" if problems > 1 else ""),
+                problems=first,
+                ways_out=("repair or exclude them, or leave them out: --on-invalid skip",),
+            )
+        valid = manifest.count(FOUND)
+        left = f", {problems:,} left out" if problems else ""
+        summary = f"{count_text(valid, 'file')} valid{left}"
+        return StepResult(data={"summary": summary, "valid": valid, "problems": first})
+
+    def _look(self, context: UploadContext, manifest: Manifest) -> None:
+        validation = self.validation or FileValidation(allow_empty=context.options.allow_empty)
+        specification = context.specification
+        for files in pages(manifest.files(FOUND), _PAGE):
+            invalid: list[SourceFile] = []
+            for file in files:
+                found = list(validation.problems(file, specification))
+                if found:
+                    why = "; ".join(each.removeprefix(f"{file.name} ") for each in found)
+                    invalid.append(replace(file, state=INVALID, problem=why))
+            manifest.update(invalid)
+        if specification is None:
+            return
+        for unit, missing in manifest.incomplete_units(specification.required):
+            why = f"unit {unit} has no {' and no '.join(missing)}"
+            manifest.update(
+                replace(file, state=INVALID, problem=why)
+                for file in manifest.files_of(unit)
+                if file.state == FOUND
+            )

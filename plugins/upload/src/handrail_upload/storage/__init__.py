@@ -1,0 +1,48 @@
+"""Where files go: a local folder, S3, Google Cloud Storage, Azure, or memory."""
+
+from __future__ import annotations
+
+from handrail_upload.storage.local import LocalStorage
+from handrail_upload.storage.storage import (
+    Capabilities,
+    Listed,
+    Owner,
+    Sending,
+    Storage,
+    Stored,
+    TakenError,
+)
+from handrail_upload.storage.target import Target, parse_target
+
+__all__ = [
+    "Capabilities",
+    "Listed",
+    "LocalStorage",
+    "Owner",
+    "Sending",
+    "Storage",
+    "Stored",
+    "TakenError",
+    "Target",
+    "open_storage",
+    "parse_target",
+]
+
+
+def open_storage(target: str, *, retries: int = 8) -> Storage:
+    """Open a target; nothing is written or asked for yet.
+
+    Args:
+        target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
+        retries: How often to try again when the storage fails for a moment.
+
+    Raises:
+        StorageError: The target or the credentials for it make no sense.
+    """
+    parsed = parse_target(target)
+    if parsed.scheme == "file":
+        return LocalStorage(parsed)
+    # It loads a compiled client, which a local target does not need.
+    from handrail_upload.storage.objects import ObjectStorage  # noqa: PLC0415
+
+    return ObjectStorage(parsed, retries=retries)

@@ -1,0 +1,186 @@
+"""Files under their temporary, their final and their second names."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import threading
+from contextlib import suppress
+
+from handrail_upload.digests import BLOCK
+from handrail_upload.pace import StoppedError
+from handrail_upload.reading import Reading
+from handrail_upload.storage.disk import copy_range
+from handrail_upload.storage.storage import Sending, TakenError
+
+_WHOLE = BLOCK  # Up to this size a file is read at once; the kernel copies larger ones.
+_LONGEST = 255  # Bytes of a file name, on all usual file systems.
+_STEP = 8 * BLOCK  # Bytes that the kernel copies between two looks at whether to stop.
+
+# What a file system without hard links says.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+
+
+def identity(found: os.stat_result) -> tuple[int, ...]:
+    """Return what tells a file from another one that takes its name, or is written into it."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def beside(path: str, suffix: str) -> str:
+    """Return `path` with a suffix; a name that becomes too long is told by its digest."""
+    folder, name = os.path.split(path)
+    if len(os.fsencode(name)) + len(suffix) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return os.path.join(folder, f"{name}{suffix}")
+
+
+def create(temporary: str) -> int:
+    """Make a file for the time being, in its folder, and return its descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(temporary, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+    except FileExistsError:
+        # Left by an attempt of this run before this one. It may be linked to what was made then,
+        # so it must not be written to.
+        os.unlink(temporary)
+    return os.open(temporary, flags, 0o666)
+
+
+def write(fd: int, reading: Reading, sending: Sending) -> None:
+    """Write what `reading` reads.
+
+    Raises:
+        OSError: It cannot be written.
+        SourceError: It is not as it was found.
+        StoppedError: The transfer was told to stop.
+    """
+    if reading.file.size <= _WHOLE:
+        _write_all(fd, reading.whole())
+    elif sending.pace.limited:
+        for part in reading.parts(_WHOLE, lambda: None):
+            _write_all(fd, part)
+    else:
+        _let_the_kernel_copy(fd, reading, sending)
+
+
+def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:
+    """Copy inside the kernel while a thread hashes; a change between the two is noticed."""
+    failed: list[BaseException] = []
+    over = threading.Event()
+
+    def read() -> None:
+        try:
+            reading.through(over)
+        except BaseException as error:  # noqa: BLE001 - raised below, where it belongs
+            failed.append(error)
+
+    hashing = threading.Thread(target=read, name="handrail-hash", daemon=True)
+    hashing.start()
+    try:
+        with reading.opened() as source:
+            while not failed and copy_range(source, fd, _STEP):
+                if sending.stop.is_set():
+                    raise StoppedError
+            os.fsync(fd)  # Writing it out takes about as long as the rest of the hashing.
+        hashing.join()
+    finally:
+        over.set()
+        hashing.join()
+    if failed:
+        raise failed[0]
+
+
+def give_name(temporary: str, path: str) -> None:
+    """Give a file its own name too.
+
+    Raises:
+        TakenError: Something is there.
+        OSError: It cannot be done.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise TakenError from None
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _claim(path)
+        os.replace(temporary, path)
+
+
+def _claim(path: str) -> None:
+    """Take a name where there are no links: this fails too where something is there."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except FileExistsError:
+        raise TakenError from None
+
+
+def take_place(temporary: str, path: str, expected: tuple[int, ...] | None) -> None:
+    """Give a file the name of another one, at once.
+
+    Args:
+        temporary: The file.
+        path: The name.
+        expected: The identity of that other one; None for any.
+
+    Raises:
+        TakenError: Something else is there meanwhile.
+        OSError: It cannot be done.
+    """
+    second = beside(path, f".new-{temporary.rpartition('.tmp-')[2]}")
+    with suppress(FileNotFoundError):
+        os.unlink(second)  # Left by an attempt of this run before this one.
+    try:
+        os.link(temporary, second)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        second = temporary
+    if expected is not None and _identity_at(path) != tuple(expected):
+        raise TakenError  # What is left beside it goes with the undo.
+    os.replace(second, path)
+
+
+def _identity_at(path: str) -> tuple[int, ...] | None:
+    with suppress(FileNotFoundError):
+        return identity(os.stat(path))
+    return None
+
+
+def keep_copy(path: str, other: str) -> None:
+    """Give a file a second name; where there are no links, make a copy.
+
+    Raises:
+        OSError: It cannot be done.
+    """
+    try:
+        os.link(path, other)
+    except FileExistsError:
+        pass  # By an attempt before this one, which had not yet replaced the file.
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if not os.path.lexists(other):
+            _copy(path, other)
+
+
+def _copy(path: str, other: str) -> None:
+    """Copy a file with its times; the name is there once the whole content is."""
+    half = beside(path, f".half-{other.rpartition('.aside-')[2]}")
+    with open(path, "rb") as source, open(half, "wb") as out:
+        while copy_range(source.fileno(), out.fileno(), _STEP):
+            pass
+        os.fsync(out.fileno())
+    shutil.copystat(path, half)
+    os.replace(half, other)
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]

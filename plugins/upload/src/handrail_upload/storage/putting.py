@@ -1,0 +1,159 @@
+"""Puts one file into an object storage: a small one at once, a large one in parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from handrail_upload.digests import BLOCK, Digest
+from handrail_upload.errors import StorageError
+from handrail_upload.manifest import SourceFile
+from handrail_upload.pace import StoppedError
+from handrail_upload.storage.faults import storage_error
+from handrail_upload.storage.requests import (
+    MARK,
+    PART_SIZE,
+    SHA256,
+    Requests,
+    bare,
+)
+from handrail_upload.storage.storage import (
+    Capabilities,
+    Listed,
+    Sending,
+    Stored,
+    TakenError,
+)
+
+_MOST_PARTS = 10_000  # Of one object, by S3.
+
+
+def part_size_for(size: int, wanted: int) -> int | None:
+    """Return the bytes of each part of a file of `size` bytes; None when it is put at once."""
+    if size <= wanted:
+        return None
+    smallest = -(-size // _MOST_PARTS)
+    return max(wanted, -(-smallest // BLOCK) * BLOCK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """One file on its way.
+
+    Attributes:
+        requests: Where it goes.
+        capabilities: What is known of the storage.
+        file: The file.
+        sending: How it is sent.
+        replacing: What is there now and may be replaced; None when nothing may.
+    """
+
+    requests: Requests
+    capabilities: Capabilities
+    file: SourceFile
+    sending: Sending
+    replacing: Listed | None
+
+    def run(self) -> Stored:
+        """Put the file, and check it; see `Storage.put` for what it raises."""
+        part_size = part_size_for(self.file.size, self.sending.part_size)
+        if part_size is None:
+            with self.sending.budget.of(self.file.size):
+                return self._whole()
+        with self.sending.budget.of(part_size * (self.sending.part_concurrency + 2)):
+            return self._in_parts(part_size)
+
+    def _whole(self) -> Stored:
+        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
+
+        key, mark = self.file.key, self.sending.mark
+        reading = self.sending.reading(self.file, Digest())
+        content = reading.whole()
+        digest = reading.digest
+        attributes = self.requests.attributes_of(key, {MARK: mark, SHA256: digest.sha256})
+        mode = self._mode()
+        attempts = 0
+
+        def send() -> str | None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                return self.requests.put(key, content, attributes, mode)
+            except (AlreadyExistsError, PreconditionError) as error:
+                refused = storage_error(error, key, self.requests.url)
+                if refused.passing:
+                    raise refused  # noqa: B904 - it says all that `error` does
+                # An attempt before this one may have arrived, without its answer.
+                found = self.requests.ask(key) if attempts > 1 else None
+                if found is None or (found.mark, found.sha256) != (mark, digest.sha256):
+                    raise TakenError from None
+                return found.etag
+
+        etag = self.requests.again(key, send, stop=self.sending.stop)
+        return self._checked(digest, etag, None)
+
+    def _mode(self) -> Any:
+        """Return what makes the storage refuse to replace anything else."""
+        if self.capabilities.create_only:
+            if self.replacing is None:
+                return "create"
+            if self.replacing.etag is not None:
+                return {"e_tag": f'"{self.replacing.etag}"'}
+        self._must_be_free()
+        return "overwrite"
+
+    def _in_parts(self, part_size: int) -> Stored:
+        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+
+        self._must_be_free()
+        reading = self.sending.reading(self.file, Digest(part_size))
+        marks = {MARK: self.sending.mark, PART_SIZE: str(part_size)}
+
+        def before_last() -> None:
+            # No server refuses to complete parts over what is there, so look at the last moment;
+            # what may come after it is a matter of milliseconds.
+            self._must_be_free()
+            if self.sending.stop.is_set():
+                raise StoppedError
+
+        with self.requests.told(self.file.key):
+            answer = obstore.put(
+                self.requests.patient,
+                self.requests.prefix + self.file.key,
+                reading.parts(part_size, before_last),
+                attributes=self.requests.attributes_of(self.file.key, marks),
+                use_multipart=True,
+                chunk_size=part_size,
+                max_concurrency=self.sending.part_concurrency,
+            )
+        return self._checked(reading.digest, bare(answer["e_tag"]), part_size)
+
+    def _must_be_free(self) -> None:
+        """Check that nothing is there but what may be replaced."""
+        key = self.file.key
+        there = self.requests.again(key, lambda: self.requests.ask(key))
+        expected = None if self.replacing is None else self.replacing.etag
+        if there is not None and (self.replacing is None or there.etag != expected):
+            raise TakenError
+
+    def _checked(self, digest: Digest, etag: str | None, part_size: int | None) -> Stored:
+        """Compare what the storage reports with what was read."""
+        key, requests = self.file.key, self.requests
+        if self.capabilities.etag_is_md5:
+            arrived = etag == digest.etag
+        else:
+            found = requests.again(key, lambda: requests.ask(key))
+            arrived = found is not None and found.size == digest.size
+        if not arrived:
+            raise StorageError(
+                f"{key}: what arrived at {requests.url} is not what was sent",
+                ways_out=("look for trouble between here and there, and upload it again",),
+            )
+        return Stored(
+            key=key,
+            size=digest.size,
+            etag=etag,
+            mark=self.sending.mark,
+            sha256=digest.sha256,
+            part_size=part_size,
+        )

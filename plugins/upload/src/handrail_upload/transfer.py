@@ -1,0 +1,230 @@
+"""Sends the files of a manifest, and records before each effect what undo needs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from handrail_upload.comparison import Comparison, Conflict, pages
+from handrail_upload.errors import ConflictError
+from handrail_upload.manifest import FOUND, NEW, REPLACE, SENT, SETTLED, Manifest, SourceFile
+from handrail_upload.pace import Budget, Pace
+from handrail_upload.params import UploadParams
+from handrail_upload.progress import Progress, Report
+from handrail_upload.storage import Listed, Sending, Storage, Stored, TakenError
+
+_MEMORY = 64 << 20  # Bytes of content that all workers together may hold.
+_SOON = 1.0  # Seconds after which what was made is recorded, however little it is.
+
+RecordMany = Callable[[str, Iterable[Any]], None]
+
+
+class Uploader(Protocol):
+    """The strategy of `upload_files`: how one file is stored."""
+
+    def send(
+        self, storage: Storage, file: SourceFile, sending: Sending, replacing: Listed | None
+    ) -> Stored:
+        """Store a file under its key, with the mark of the run; see `Storage.put`."""
+        ...
+
+
+class DirectUploader:
+    """Stores each file as it is."""
+
+    def send(
+        self, storage: Storage, file: SourceFile, sending: Sending, replacing: Listed | None
+    ) -> Stored:
+        """Store a file under its key."""
+        return storage.put(file, sending, replacing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    file: SourceFile
+    identity: tuple[int, ...] | None = None
+
+
+class Transfer:
+    """One transfer of the files of a manifest to a storage.
+
+    Args:
+        storage: Where they go.
+        manifest: What there is to send.
+        options: How.
+        mark: What the objects are marked with: `<run>/<step>`.
+        record_many: Takes what undo needs, before each effect; see `context.record_rollback_many`.
+        report: Told `(current, total, category)`, of `bytes` and of `files`.
+        uploader: How one file is stored.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        manifest: Manifest,
+        options: UploadParams,
+        *,
+        mark: str,
+        record_many: RecordMany = lambda key, values: None,
+        report: Report = lambda current, total, category: None,
+        uploader: Uploader | None = None,
+    ) -> None:
+        self.storage = storage
+        self.manifest = manifest
+        self._record_many = record_many
+        self._uploader: Uploader = DirectUploader() if uploader is None else uploader
+        self._workers = options.concurrency
+        self._pool: ThreadPoolExecutor | None = None
+        self._replacing: dict[str, Stored | None] = {}
+        files, size = manifest.totals(FOUND, NEW, REPLACE, *SETTLED)
+        self._progress = Progress(files, size, report, done=manifest.totals(*SETTLED))
+        stop = threading.Event()
+        self._sending = Sending(
+            mark=mark,
+            part_size=options.part_size,
+            part_concurrency=options.part_concurrency,
+            stop=stop,
+            pace=Pace(options.bandwidth, stop),
+            budget=Budget(_MEMORY, stop),
+            on_bytes=self._progress.add,
+        )
+        self._comparison = Comparison(
+            storage=storage,
+            if_exists=options.if_exists,
+            compare=options.compare,
+            sending=self._sending,
+            progress=self._progress,
+        )
+
+    def compare(self) -> Iterator[Conflict]:
+        """Say of each file what is to be done about it; see `Comparison.run`."""
+        return self._comparison.run(self.manifest)
+
+    def stop(self) -> None:
+        """Make the workers stop, and wait until the last one has; harmless to call again."""
+        self._sending.stop.set()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def send(self) -> None:
+        """Send what is new or replaces something. No worker is left when this returns or raises.
+
+        Raises:
+            ConflictError: Something else was stored meanwhile.
+            StorageError: The storage failed or refused.
+            SourceError: A file has changed, or cannot be read.
+        """
+        if self.storage.threads:
+            self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-upload")
+        under_way: set[Future[_Sent]] = set()
+        made = _Made(self.storage, self.manifest, self._record_many, self._sending.run)
+        try:
+            for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
+                self._record(files)
+                for file in files:
+                    if self._pool is None:
+                        made.add(self._send_one(file))
+                        continue
+                    under_way.add(self._pool.submit(self._send_one, file))
+                    if len(under_way) >= 2 * self._workers:
+                        under_way = self._collect(under_way, made)
+            while under_way:
+                under_way = self._collect(under_way, made)
+            made.settle()
+        finally:
+            self.stop()
+        self._progress.finish()
+
+    def _record(self, files: list[SourceFile]) -> None:
+        """Record what is about to be made, and set aside what is about to be replaced."""
+        storage, run = self.storage, self._sending.run
+        folders = storage.missing_folders(each.key for each in files)
+        if folders:
+            self._record_many("folders", folders)
+        # First look, then keep: whatever comes between the two is refused by the put.
+        there = {each.key: storage.stat(each.key) for each in files if each.state == REPLACE}
+        self._replacing.update(there)
+        # What is gone by now is not replaced; its undo is that of what is new.
+        asides = {key: storage.aside_name(key, run) for key, old in there.items() if old}
+        if asides:
+            pairs = [{"key": key, "name": name} for key, name in asides.items()]
+            self._record_many("asides", pairs)
+        self._record_many("keys", [each.key for each in files])
+        for key, name in asides.items():
+            # After an attempt before this one, what is there may be ours already.
+            if storage.owner(key, self._sending.mark, None) == "foreign":
+                storage.set_aside(key, name)
+
+    def _send_one(self, file: SourceFile) -> _Sent:
+        replacing = self._replacing.pop(file.key, None)
+        try:
+            stored = self._uploader.send(self.storage, file, self._sending, replacing)
+        except TakenError:
+            return self._taken(file)
+        self._progress.end(file, counted=True)
+        # Of what is stored: a strategy may have compressed the content, for example.
+        size, sha256, etag = stored.size, stored.sha256, stored.etag
+        sent = replace(file, state=SENT, size=size, sha256=sha256, etag=etag)
+        return _Sent(file=sent, identity=stored.identity)
+
+    def _taken(self, file: SourceFile) -> _Sent:
+        """Decide about a file whose key was taken after it had been looked at."""
+        there = self.storage.stat(file.key)
+        judged = self._comparison.judge(file, there)
+        if isinstance(judged, SourceFile) and judged.state not in (NEW, REPLACE):
+            self._progress.end(file, counted=True)
+            return _Sent(file=judged)
+        raise ConflictError(
+            f"{file.key}: somebody else wrote there during the upload (at {self.storage.url})",
+            ways_out=("upload it again once nobody else writes there",),
+        )
+
+    def _collect(self, under_way: set[Future[_Sent]], made: _Made) -> set[Future[_Sent]]:
+        done, rest = wait(under_way, timeout=_SOON, return_when=FIRST_COMPLETED)
+        failed: BaseException | None = None
+        for future in done:
+            error = future.exception()
+            if error is None:
+                made.add(future.result())
+            else:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return rest
+
+
+class _Made:
+    """Collects what was made; now and then makes it lasting and records it, in that order."""
+
+    def __init__(
+        self, storage: Storage, manifest: Manifest, record_many: RecordMany, run: str
+    ) -> None:
+        self._storage = storage
+        self._manifest = manifest
+        self._record_many = record_many
+        self._run = run
+        self._sent: list[_Sent] = []
+        self._since = time.monotonic()
+
+    def add(self, sent: _Sent) -> None:
+        """Take one file."""
+        self._sent.append(sent)
+        if len(self._sent) >= self._storage.batch or time.monotonic() - self._since > _SOON:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make what was taken lasting, record it, and drop what was only needed until then."""
+        sent, self._sent = self._sent, []
+        if not sent:
+            return
+        self._storage.flush()
+        known = [[each.file.key, *each.identity] for each in sent if each.identity is not None]
+        if known:
+            self._record_many("made", known)
+        self._manifest.update(each.file for each in sent)
+        self._storage.settle([each.file.key for each in sent], self._run)
+        self._since = time.monotonic()

@@ -1,0 +1,46 @@
+"""What an upload is made of: data files, and the data units that they are grouped into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """One stored file of a data unit.
+
+    Attributes:
+        role: What the file is within its unit, such as `image_1`; `file` without a specification.
+        name: Path of the source file below the source folder, with `/`; undecodable bytes as %XX.
+        location: Where it is stored: the URL of the target or the absolute path of the folder, a
+            slash, and `key`.
+        key: Key below the target.
+        size: Bytes.
+        sha256: SHA-256 of the content, in hexadecimal digits; empty where only sizes were compared.
+        etag: What the store reported, or None.
+    """
+
+    role: str
+    name: str
+    location: str
+    key: str
+    size: int
+    sha256: str
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataUnit:
+    """Files that belong together, and what is known about them.
+
+    Attributes:
+        name: Identifies the unit within its collection: the stem that its files share.
+        files: At least one file; one of each role.
+        metadata: Values of JSON types, by name.
+    """
+
+    name: str
+    files: tuple[DataFile, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -1,0 +1,147 @@
+"""Compares what an upload has left: the target, the manifest and the catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from handrail_upload.catalogue import Catalogue
+from handrail_upload.comparison import pages
+from handrail_upload.errors import UploadError
+from handrail_upload.manifest import STORED, Manifest, SourceFile
+from handrail_upload.storage import Listed, Storage
+
+_PAGE = 500  # Files that are compared at a time.
+_READERS = 8  # Objects whose content is read at a time.
+_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that is not as the manifest has it.
+
+    Attributes:
+        key: Key of the file below the target.
+        where: `target` or `catalogue`.
+        what: What is different there.
+    """
+
+    key: str
+    where: str
+    what: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form, with the same keys as the attributes."""
+        return {"key": self.key, "where": self.where, "what": self.what}
+
+
+@dataclass(slots=True, kw_only=True)
+class Verification:
+    """A comparison of all files of one upload.
+
+    Attributes:
+        manifest: What the upload has stored.
+        storage: The target.
+        catalogue: The catalogue.
+        checksum: Whether the content of every object is read.
+        files: How many files were compared so far.
+        size: Their bytes.
+    """
+
+    manifest: Manifest
+    storage: Storage
+    catalogue: Catalogue
+    checksum: bool = False
+    files: int = field(default=0, init=False)
+    size: int = field(default=0, init=False)
+
+    def differences(self) -> Iterator[Difference]:
+        """Compare, and yield what is different.
+
+        Raises:
+            StorageError: The target failed or refused.
+            CatalogueError: The catalogue cannot be read.
+        """
+        with ThreadPoolExecutor(_READERS) as pool:
+            for files in pages(self.manifest.files(*STORED), _PAGE):
+                there = self.storage.look_up([each.key for each in files])
+                found = (there.get(each.key) for each in files)
+                for told in pool.map(self._at_target, files, found):
+                    yield from told
+                self.files += len(files)
+                self.size += sum(each.size for each in files)
+        yield from self._in_catalogue()
+
+    def _at_target(self, file: SourceFile, found: Listed | None) -> list[Difference]:
+        if found is None:
+            return [Difference(key=file.key, where="target", what="it is missing")]
+        if found.size != file.size:
+            what = f"it has {found.size:,} bytes, not {file.size:,}"
+            return [Difference(key=file.key, where="target", what=what)]
+        if self.checksum and file.sha256:
+            if self.storage.content_sha256(file.key) != file.sha256:
+                return [Difference(key=file.key, where="target", what="its content is different")]
+        elif file.etag is not None and found.etag is not None and found.etag != file.etag:
+            return [Difference(key=file.key, where="target", what="it was written anew since")]
+        return []
+
+    def _in_catalogue(self) -> Iterator[Difference]:
+        """Go through both lists side by side, which are in the same order."""
+        collection = self.manifest.description().get("collection", "")
+        rows = self.catalogue.find_files(collection)
+        row = next(rows, None)
+        for unit in self.manifest.units(self.storage.address):
+            for file in unit.files:
+                place = (unit.name, file.role)
+                while row is not None and (row.unit, row.file.role) < place:
+                    row = next(rows, None)
+                if row is None or (row.unit, row.file.role) != place:
+                    what = "it is not registered"
+                elif row.file.key != file.key or row.file.size != file.size:
+                    what = "another file is registered for its unit and role"
+                elif row.file.sha256 and file.sha256 and row.file.sha256 != file.sha256:
+                    what = "another content is registered"
+                else:
+                    continue
+                yield Difference(key=file.key, where="catalogue", what=what)
+
+
+def manifests_in(folder: Path) -> list[Path]:
+    """Return the manifests in a folder, that of the latest run last."""
+    # Runs are UUIDs that begin with the time, so their order is that of the runs.
+    return sorted(path for path in folder.glob("*.db") if _RUN.fullmatch(path.stem))
+
+
+def find_manifest(folder: Path, run: str | None) -> Path:
+    """Return the manifest of a run.
+
+    Args:
+        folder: Where the manifests are kept.
+        run: Identifies the run, or as much of it as tells it from the others; the latest if None.
+
+    Raises:
+        UploadError: There is none, or several fit.
+    """
+    paths = manifests_in(folder)
+    if not paths:
+        raise UploadError(
+            f"there is no upload in {folder}",
+            ways_out=("give the folder where they are kept: --state-folder FOLDER",),
+        )
+    if run is None:
+        return paths[-1]
+    fitting = [path for path in paths if path.stem == run] or [
+        path for path in paths if path.stem.startswith(run) or path.stem.endswith(run)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise UploadError(
+            f"there is no upload {run} in {folder}",
+            ways_out=("handrail upload list shows those that there are",),
+        )
+    names = ", ".join(path.stem for path in fitting[:5])
+    raise UploadError(f"several uploads fit {run}: {names}", ways_out=("give more of it",))

@@ -1,0 +1,205 @@
+"""Who makes a catalogue, and who may take it away again."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from handrail_upload.catalogue import Removed, open_catalogue, preparation, removal, tables
+from handrail_upload.errors import CatalogueError
+
+
+def test_looking_makes_nothing(url, tools):
+    """`missing` says what `prepare` would make, and touches nothing."""
+    with open_catalogue(url) as catalogue:
+        expected = ["tables"] if url.startswith("postgresql:") else ["file", "tables"]
+        assert catalogue.missing() == expected
+        assert catalogue.missing() == expected
+        assert catalogue.remove("one") == Removed()
+        assert not catalogue.published("one")
+        with pytest.raises(CatalogueError, match="is not there yet"):
+            catalogue.stage("one", "photos", [tools.unit("a")])
+    assert url.startswith("postgresql:") or not Path(url).exists()
+
+
+def test_only_the_run_that_made_it_takes_it_away(catalogue, tools):
+    """And nobody as long as something is in it."""
+    made = ["file", "tables"]
+    catalogue.withdraw("second", made)
+    assert catalogue.missing() == []
+    catalogue.withdraw("first", [])
+    assert catalogue.missing() == []
+    catalogue.stage("second", "photos", [tools.unit("a")])
+    catalogue.withdraw("first", made)
+    assert catalogue.missing() == []
+    catalogue.remove("second")
+    for _ in range(2):
+        catalogue.withdraw("first", made)
+        assert "tables" in catalogue.missing()
+
+
+def test_tables_of_others_stay(url, tools):
+    """In a database with tables of others, ours come and go."""
+    with tools.connected(url) as others:
+        others.execute("CREATE TABLE others (name text)")
+    with open_catalogue(url, timeout=1) as catalogue:
+        made = catalogue.missing()
+        assert made == ["tables"]
+        catalogue.prepare("first")
+        catalogue.withdraw("first", made)
+        assert catalogue.missing() == ["tables"]
+    with tools.connected(url) as others:
+        assert others.execute("SELECT count(*) FROM others").fetchone() == (0,)
+
+
+def test_view_of_others_keeps_the_tables(catalogue, url, tools):
+    """What somebody has built upon ours is not broken by an undo."""
+    with tools.connected(url) as others:
+        others.execute("CREATE VIEW theirs AS SELECT name FROM handrail_data_unit")
+    catalogue.withdraw("first", ["tables"])
+    assert catalogue.missing() == []
+    with tools.connected(url) as others:
+        assert others.execute("SELECT * FROM theirs").fetchall() == []
+
+
+def test_many_make_it_at_once(url, tools):
+    """Each finds it made, and one of them has made it."""
+    start = threading.Barrier(6)
+    failed = []
+
+    def prepare(name):
+        with open_catalogue(url) as catalogue:
+            start.wait()
+            try:
+                catalogue.prepare(name)
+                catalogue.stage(name, "photos", [tools.unit(name)])
+                catalogue.publish(name, "photos")
+            except Exception as error:  # noqa: BLE001 - it is shown by the test
+                failed.append(error)
+
+    threads = [threading.Thread(target=prepare, args=(f"run-{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with open_catalogue(url) as catalogue:
+        assert len(list(catalogue.find_units("photos"))) == 6
+
+
+@pytest.mark.parametrize("moment", ["while the version is read", "before rows are removed"])
+def test_taken_away_by_another_run_in_the_middle(url, monkeypatch, moment, tools):
+    """A run that is undone meanwhile takes the empty tables: then nothing is to be undone."""
+    with tools.connected(url) as others:
+        others.execute("CREATE TABLE others (name text)")
+    with open_catalogue(url) as first, open_catalogue(url) as second:
+        first.prepare("first")
+        second.prepare("second")
+        taken = []
+
+        def take():
+            if not taken:
+                taken.append("tables")
+                first.withdraw("first", ["tables"])
+
+        if moment == "while the version is read":
+            found = tables._found
+
+            def look(database):
+                there = found(database)
+                if database is second._database:
+                    take()
+                return there
+
+            monkeypatch.setattr(tables, "_found", look)
+        else:
+            remove = removal.remove
+            monkeypatch.setattr(removal, "remove", lambda *given: (take(), remove(*given))[1])
+        assert second.remove("second") == Removed()
+        second.withdraw("second", ["tables"])
+        assert taken
+        assert second.missing() == ["tables"]
+
+
+def test_staging_into_tables_that_are_gone_says_why(url, tools):
+    """The way out is to run it again, which makes them."""
+    with tools.connected(url) as others:
+        others.execute("CREATE TABLE others (name text)")
+    with open_catalogue(url) as first, open_catalogue(url) as second:
+        first.prepare("first")
+        assert list(second.find_units("photos")) == []
+        first.withdraw("first", ["tables"])
+        with pytest.raises(CatalogueError, match="are gone") as caught:
+            second.stage("second", "photos", [tools.unit("a")])
+        assert "run it again" in caught.value.ways_out[0]
+        second.prepare("second")
+        assert second.stage("second", "photos", [tools.unit("a")]) == 1
+
+
+def test_newer_version_is_refused_and_kept(catalogue, url, tools):
+    """With the way to be up to date; no run takes such tables away."""
+    with tools.connected(url) as others:
+        others.execute("UPDATE handrail_catalogue SET version = 99")
+    for use in (
+        catalogue.missing,
+        lambda: catalogue.prepare("second"),
+        lambda: catalogue.withdraw("first", ["tables", "file"]),
+    ):
+        with pytest.raises(CatalogueError, match="has version 99") as caught:
+            use()
+        assert caught.value.ways_out == ("pip install --upgrade handrail-upload",)
+
+
+def test_missing_table_is_damage(catalogue, url, tools):
+    """It is named, and nothing is made anew over the rest."""
+    with tools.connected(url) as others:
+        others.execute("DROP TABLE handrail_staged_file")
+    with pytest.raises(CatalogueError, match="handrail_staged_file is missing"):
+        catalogue.prepare("second")
+    with pytest.raises(CatalogueError, match="handrail_staged_file is missing"):
+        catalogue.remove("first") if catalogue._checked else catalogue.missing()
+
+
+def test_earlier_version_is_brought_up_to_date(catalogue, url, monkeypatch, tools):
+    """By the migrations that lead from its version to ours, with what is in it kept."""
+    catalogue.stage("one", "photos", [tools.unit("a")])
+    catalogue.publish("one", "photos")
+    migrations = (
+        ("a table that is there",),
+        ("ALTER TABLE handrail_collection ADD COLUMN note text",),
+    )
+    monkeypatch.setattr("handrail_upload.catalogue.tables.MIGRATIONS", migrations)
+    for module in ("tables", "preparation"):
+        monkeypatch.setattr(f"handrail_upload.catalogue.{module}.VERSION", 2)
+    with open_catalogue(url) as later:
+        assert later.missing() == ["migration"]
+        with pytest.raises(CatalogueError, match="of an earlier version"):
+            later.stage("two", "photos", [tools.unit("b")])
+        later.prepare("two")
+        assert later.missing() == []
+        assert [each.name for each in later.find_units("photos")] == ["a"]
+        later.withdraw("two", ["migration"])
+        assert later.missing() == []
+    with tools.connected(url) as others:
+        assert others.execute("SELECT version FROM handrail_catalogue").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)
+def test_draft_of_a_killed_run_is_found_by_its_undo(url, monkeypatch):
+    """A file is made under another name; a run that dies before it has its own leaves only that."""
+
+    def die(*paths):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(preparation.os, "link", die)
+    monkeypatch.setattr(preparation, "_remove_draft", lambda database, run: None)
+    with open_catalogue(url) as catalogue, pytest.raises(KeyboardInterrupt):
+        catalogue.prepare("first")
+    monkeypatch.undo()
+    folder = Path(url).parent
+    assert [path.name for path in folder.iterdir()] == [f"{Path(url).name}.tmp-first"]
+    with open_catalogue(url) as catalogue:
+        catalogue.withdraw("first", ["file", "tables"])
+    assert list(folder.iterdir()) == []

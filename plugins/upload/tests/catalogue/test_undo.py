@@ -1,0 +1,142 @@
+"""Whatever runs publish and take back, in any order: each takes back its own, and only that."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import run_state_machine_as_test as run
+
+from handrail_upload.catalogue import Removed, open_catalogue
+
+RUNS = st.sampled_from(["one", "two", "three"])
+NAMES = st.sampled_from(["a", "b"])
+ROLES = st.sampled_from(["image", "mask"])
+VALUES = st.sampled_from(["1", "2"])
+UNITS = st.dictionaries(
+    NAMES, st.tuples(VALUES, st.dictionaries(ROLES, VALUES, min_size=1)), min_size=1
+)
+
+
+class Stack:
+    """The values that runs gave to one row, the newest last."""
+
+    def __init__(self):
+        self.layers = []
+
+    @property
+    def visible(self):
+        return self.layers[-1] if self.layers else None
+
+    def give(self, run, value):
+        if self.layers and self.layers[-1][0] == run:
+            self.layers.pop()
+        self.layers.append((run, value))
+
+    def take(self, run):
+        self.layers = [layer for layer in self.layers if layer[0] != run]
+
+
+def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
+    """Return the state machine over catalogues at new places."""
+
+    class Runs(RuleBasedStateMachine):
+        @initialize()
+        def make(self):
+            self.catalogue = open_catalogue(new_url(), timeout=1)
+            self.catalogue.prepare("first")
+            self.units, self.files, self.staged = {}, {}, {}
+
+        def teardown(self):
+            if hasattr(self, "catalogue"):
+                self.catalogue.close()
+
+        @rule(run=RUNS, units=UNITS)
+        def stage(self, run, units):
+            self.catalogue.stage(
+                run,
+                "photos",
+                [
+                    tools.unit(
+                        name, *(tools.file(role, value) for role, value in files.items()), note=note
+                    )
+                    for name, (note, files) in units.items()
+                ],
+            )
+            self.staged.setdefault(run, {}).update(units)
+
+        @rule(run=RUNS)
+        def publish(self, run):
+            self.catalogue.publish(run, "photos")
+            for name, (note, files) in self.staged.pop(run, {}).items():
+                mine = self.units.setdefault(name, Stack())
+                stacks = {role: self.files.setdefault((name, role), Stack()) for role in files}
+                changed = [
+                    role
+                    for role, value in files.items()
+                    if (stacks[role].visible or ("", None))[1] != value
+                ]
+                if changed or (mine.visible or ("", None))[1] != note:
+                    mine.give(run, note)
+                for role in changed:
+                    stacks[role].give(run, files[role])
+
+        @rule(run=RUNS, times=st.integers(1, 2))
+        def remove(self, run, times):
+            for number in range(times):
+                removed = self.catalogue.remove(run)
+                assert number == 0 or removed == Removed()
+            self.staged.pop(run, None)
+            for stack in (*self.units.values(), *self.files.values()):
+                stack.take(run)
+
+        @invariant()
+        def shows_the_newest_layers(self):
+            if not hasattr(self, "catalogue"):
+                return
+            units = {name: stack.visible for name, stack in self.units.items() if stack.visible}
+            files = {key: stack.visible for key, stack in self.files.items() if stack.visible}
+            assert {
+                each.name: (each.run, each.metadata["note"])
+                for each in self.catalogue.find_units("photos")
+            } == units
+            assert {
+                (each.unit, each.file.role): (each.run, each.file.sha256)
+                for each in self.catalogue.find_files("photos")
+            } == files
+
+        @invariant()
+        def knows_who_published(self):
+            for name in ("one", "two", "three") if hasattr(self, "catalogue") else ():
+                assert self.catalogue.published(name) == any(
+                    layer[0] == name for stack in self.units.values() for layer in stack.layers
+                )
+
+    return Runs
+
+
+def test_each_run_takes_back_its_own(new_url, tools, request):
+    """Rows are stacks of layers: a run takes out its layer, wherever it is, once or twice."""
+    examples = 60 if "sqlite" in request.node.name else 20
+    run(
+        machine(new_url, tools),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_nothing_is_left_when_all_are_undone(catalogue, order, tools):
+    """Not even the collection; then the tables go with the run that made them."""
+    for name, note in (("one", "1"), ("two", "2")):
+        catalogue.stage(name, "photos", [tools.unit("a", tools.file(content=note), note=note)])
+        catalogue.publish(name, "photos")
+    for name in order:
+        catalogue.remove(name)
+    catalogue.withdraw("first", ["tables", "file"])
+    assert "tables" in catalogue.missing()

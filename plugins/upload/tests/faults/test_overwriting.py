@@ -1,0 +1,207 @@
+"""Replacing objects of others: the old ones are kept aside until nothing can fail any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from handrail_upload.errors import StorageError
+from handrail_upload.steps import UploadFilesStep
+from handrail_upload.storage import LocalStorage
+from handrail_upload.storage.objects import ObjectStorage
+
+AFTER = ["upload_files", "generate_data_units"]
+SIZES = {"small": 40, "large": 6 << 20}
+
+
+@pytest.fixture
+def old(scene):
+    """A scene in which three of five files are there already, with another content."""
+    scene.fill({f"sub/{number}.txt": 40 for number in range(5)})
+    for number in range(3):
+        scene.place.put(f"sub/{number}.txt", b"old %d" % number)
+    return scene
+
+
+def overwritten(scene):
+    return all(
+        scene.place.content(f"sub/{number}.txt")
+        == (scene.source / f"sub/{number}.txt").read_bytes()
+        for number in range(5)
+    )
+
+
+def test_success(old):
+    """What was there is replaced; nothing that was kept aside is left, and the run is sealed."""
+    count = len(old.place.objects())
+    done = old.upload(if_exists="overwrite")
+    assert done.code == 0, done.message
+    assert overwritten(old)
+    assert len(old.place.objects()) == count + 2
+    assert done.context.results["upload_files"].data["replaced"] == 3
+    assert done.context.step_results[-1].data["discarded"] == 3
+
+
+@pytest.mark.parametrize("step", AFTER)
+def test_failure_later(old, tools, step):
+    """The old ones are back, with all that was known about them."""
+    before = old.world()
+    seen = []
+    edit = tools.failing_after(step, lambda: seen.append(overwritten(old)))
+    done = old.upload(edit, if_exists="overwrite")
+    assert seen == [True]
+    assert done.code == 1, done.error.rollback_errors
+    assert old.world() == before
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_failure_within(old, tools, at):
+    """Also when the transfer itself stops at any of the files."""
+    before = old.world()
+
+    def fail(_key, number):
+        if number == at:
+            raise RuntimeError("somebody else's strategy failed")
+
+    for hook in ("before", "after"):
+        done = old.upload(tools.storing(**{hook: fail}), if_exists="overwrite", concurrency=1)
+        assert done.code == 1, done.error.rollback_errors
+        assert old.world() == before
+
+
+def test_large_old_objects(scene, tools):
+    """An old object that was stored in parts comes back as it was."""
+    scene.fill({"large.bin": 11 << 20})
+    assert scene.upload(part_size=5 << 20).code == 0
+    scene.write("large.bin", b"new")
+    before = scene.world()
+    edit = tools.failing_after("upload_files")
+    assert scene.upload(edit, if_exists="overwrite").code == 1
+    assert scene.world() == before
+
+
+def test_foreign_overwrite_before_the_undo(old, tools):
+    """Who has replaced ours meanwhile keeps theirs; the other old ones are back."""
+    expected = {**old.place.objects()}
+
+    def replace():
+        old.place.put("sub/1.txt", b"somebody else's")
+
+    done = old.upload(tools.failing_after("generate_data_units", replace), if_exists="overwrite")
+    assert done.code == 1
+    assert old.place.content("sub/1.txt") == b"somebody else's"
+    found = old.place.objects()
+    key = next(key for key in expected if key.endswith("sub/1.txt"))
+    assert {**found, key: None} == {**expected, key: None}
+
+
+@pytest.mark.parametrize("scene", ["local-sqlite", "moto-postgres"], indirect=True)
+def test_foreign_overwrite_before_the_put(old, tools):
+    """What was written after we had looked is not replaced, where the storage can tell."""
+
+    def replace(key, _number):
+        if key == "sub/1.txt":
+            old.place.put(key, b"somebody else's")
+
+    expected = old.place.objects()
+    done = old.upload(tools.storing(before=replace), if_exists="overwrite")
+    assert done.code == 1
+    assert done.message.startswith("sub/1.txt: somebody else wrote there during the upload")
+    assert old.place.content("sub/1.txt") == b"somebody else's"
+    key = next(key for key in expected if key.endswith("sub/1.txt"))
+    assert {**old.place.objects(), key: None} == {**expected, key: None}
+
+
+def test_deleted_by_somebody_before_the_put(old, tools, monkeypatch):
+    """What is gone when it is to be kept aside is stored anew; the undo takes it away."""
+    real = UploadFilesStep.execute
+
+    def execute(step, context):
+        storage = context.use_storage()
+        look_up = storage.look_up
+
+        def then_delete(keys):
+            found = look_up(keys)
+            old.place.remove("sub/1.txt")
+            return found
+
+        monkeypatch.setattr(storage, "look_up", then_delete)
+        return real(step, context)
+
+    monkeypatch.setattr(UploadFilesStep, "execute", execute)
+    expected = old.place.objects()
+    key = next(key for key in expected if key.endswith("sub/1.txt"))
+    del expected[key]
+    done = old.upload(tools.failing_after("upload_files"), if_exists="overwrite")
+    assert done.code == 1, (done.message, done.error.rollback_errors)
+    assert old.place.objects() == expected
+
+
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+def test_failing_undo_keeps_what_was_kept_aside(old, tools, monkeypatch):
+    """Where one cannot be put back, nothing is discarded, and another undo finishes it."""
+    before = old.world()
+    put_back = LocalStorage.put_back
+
+    def refuse(storage, key, name):
+        if key == "sub/1.txt":
+            raise StorageError(f"{key}: Input/output error")
+        return put_back(storage, key, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "put_back", refuse)
+        done = old.upload(tools.failing_after("upload_files"), if_exists="overwrite")
+    assert done.code == 5
+    (problem,) = done.error.rollback_errors
+    assert "sub/1.txt: Input/output error" in problem.message
+    asides = [key for key in old.place.objects() if ".aside-" in key]
+    assert len(asides) == 1
+    old.rollback(UploadFilesStep(), done.recorded("upload_files"))
+    assert old.world()["target"] == before["target"]
+
+
+@pytest.mark.parametrize("scene", ["radosgw-sqlite"], indirect=True)
+def test_refused_undo_keeps_what_was_kept_aside(old, tools):
+    """The same where the server refuses to store the old one again."""
+    before = old.world()
+    edit = tools.failing_after("upload_files", lambda: old.place.refuse("sub/1.txt"))
+    done = old.upload(edit, if_exists="overwrite")
+    assert done.code == 5
+    (problem,) = done.error.rollback_errors
+    assert "sub/1.txt" in problem.message
+    assert "AccessDenied" in problem.message
+    assert [key for key in old.place.objects() if "/aside/" in key]
+    old.place.allow_all()
+    old.rollback(UploadFilesStep(), done.recorded("upload_files"))
+    assert old.world()["target"] == before["target"]
+
+
+def test_aside_that_was_deleted_is_told(old, tools):
+    """If somebody deletes what was kept aside, the undo says that it is incomplete."""
+
+    def delete():
+        for key in old.place.objects():
+            if (key.endswith("sub/1.txt") and "aside" in key) or "1.txt.aside" in key:
+                old.place.remove(key.removeprefix("data/"))
+
+    done = old.upload(tools.failing_after("upload_files", delete), if_exists="overwrite")
+    assert done.code == 5
+    (problem,) = done.error.rollback_errors
+    assert "sub/1.txt" in problem.message
+    assert old.place.content("sub/0.txt") == b"old 0"
+    assert old.place.content("sub/2.txt") == b"old 2"
+
+
+def test_cleanup_that_fails_after_success(old, tools, monkeypatch):
+    """When what was kept aside cannot be discarded, the run is completed, with exit code 5."""
+
+    def refuse(storage, names):
+        raise StorageError(f"deleting {names[0]}: AccessDenied")
+
+    with monkeypatch.context() as patch:
+        for kind in (LocalStorage, ObjectStorage):
+            patch.setattr(kind, "discard", refuse)
+        done = old.upload(if_exists="overwrite")
+    assert done.code == 5
+    assert done.outcome == "completed"
+    assert overwritten(old)
+    assert len(old.catalogue.rows()["handrail_data_file"]) == 5

@@ -1,0 +1,239 @@
+"""The file of a specification: its grammar, its mistakes, its JSON form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail_upload.errors import SpecificationError
+from handrail_upload.specification import FileRole, Specification, read_specification
+
+Read = Callable[..., Specification]
+Refused = Callable[..., str]
+
+WHOLE = """
+name = "photos"
+[files.image_1]
+required = false
+extensions = [".JPG", "png", ".tar.gz"]
+max_size = "20 MB"
+min_size = 10
+folder = "images"
+suffix = "_left"
+[files.mask-1]
+"""
+
+
+def test_every_key(specification: Read) -> None:
+    """Each key is read, and each has a default."""
+    found = specification(WHOLE)
+    image = FileRole(
+        name="image_1",
+        required=False,
+        extensions=frozenset({".jpg", ".png", ".tar.gz"}),
+        min_size=10,
+        max_size=20_000_000,
+        folder="images",
+        suffix="_left",
+    )
+    mask = FileRole(
+        name="mask-1",
+        required=True,
+        extensions=frozenset(),
+        min_size=None,
+        max_size=None,
+        folder=None,
+        suffix="",
+    )
+    assert found == Specification(name="photos", roles=(image, mask))
+    assert found.required == ("mask-1",)
+
+
+def test_json(specification: Read) -> None:
+    """A JSON file says the same with the same keys, also with a byte order mark."""
+    table = {
+        "name": "photos",
+        "files": {
+            "image_1": {
+                "required": False,
+                "extensions": [".JPG", "png", ".tar.gz"],
+                "max_size": "20 MB",
+                "min_size": 10,
+                "folder": "images",
+                "suffix": "_left",
+            },
+            "mask-1": {},
+        },
+    }
+    text = json.dumps(table)
+    assert specification("\ufeff" + text, "collection.JSON") == specification(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("12", 12),
+        ('"12 B"', 12),
+        ('"1 KB"', 1000),
+        ('"1 KiB"', 1024),
+        ('"1.5 MB"', 1_500_000),
+        ('"0.1GB"', 100_000_000),
+        ('" 2 gib "', 2 * 1024**3),
+        ('"1 TB"', 10**12),
+        ('"1 MiB"', 1024**2),
+    ],
+)
+def test_sizes(specification: Read, text: str, size: int) -> None:
+    """Sizes are bytes, or text with a unit in any case."""
+    assert specification(f"[files.a]\nmax_size = {text}").roles[0].max_size == size
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("max_size = true", "files.a.max_size is true, which is no size"),
+        ("max_size = 1.5", "files.a.max_size is a number, which is no size"),
+        ("max_size = -1", "files.a.max_size is -1, which is no size"),
+        ("max_size = 2030-01-01", "files.a.max_size is a date, which is no size"),
+        ('max_size = "20"', "files.a.max_size is '20', which is no size"),
+        ('max_size = "20 XB"', "units: B, KB, MB, GB, TB, KiB, MiB, GiB, TiB"),
+        ('max_size = "9999999999 TB"', "which is no size"),
+        ("min_size = []", "files.a.min_size is a list, which is no size"),
+        ("min_size = 2\nmax_size = 1", "files.a.min_size is more than max_size"),
+        ('required = "yes"', "files.a.required is text; it has to be true or false"),
+        ("required = 1", "files.a.required is a number; it has to be true or false"),
+        ('extensions = ".jpg"', "files.a.extensions is text; it has to be a list of extensions"),
+        ("extensions = []", "files.a.extensions is empty; it has to be a list"),
+        ('extensions = ["*.jpg"]', "files.a.extensions has '*.jpg', which is no extension"),
+        ('extensions = ["a/b"]', "files.a.extensions has 'a/b', which is no extension"),
+        ('extensions = ["."]', "files.a.extensions has '.', which is no extension"),
+        ('extensions = [""]', "files.a.extensions has '', which is no extension"),
+        ("extensions = [1]", "files.a.extensions has a number, which is no extension"),
+        ('folder = "a/b"', "files.a.folder is 'a/b'; it has to be one folder"),
+        ('folder = ".."', "files.a.folder is '..'; it has to be one folder"),
+        ('folder = ""', "files.a.folder is ''; it has to be one folder"),
+        ("folder = 1", "files.a.folder is a number; it has to be one folder"),
+        ('suffix = "a/b"', "files.a.suffix is 'a/b'; it has to be the end of a stem"),
+        ("suffix = 1", "files.a.suffix is a number; it has to be the end of a stem"),
+        ("requird = true", "there is no key files.a.requird\ndid you mean required?"),
+        ("zzz = true", "there is no key files.a.zzz\nknown here: required, extensions"),
+        ("[files.b]\nfolder = 'a'", "files.a and files.b share the folder 'a'"),
+        ("[files.'b c']", "'b c' is no name of a role"),
+        ("[files.'-b']", "'-b' is no name of a role"),
+        ("[files.'bä']", "'bä' is no name of a role"),
+        ("[files]\nb = 1", "files.b is a number; it has to be a table"),
+        ("[other]", "there is no key other"),
+    ],
+)
+def test_mistakes(refused: Refused, lines: str, message: str) -> None:
+    """Each mistake is refused with the file and the key."""
+    found = refused(f"[files.a]\n{lines}")
+    assert found.startswith("collection.toml: ")
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there are no roles\ndescribe one: [files.image]"),
+        ("[file.a]", "there is no key file\ndid you mean files?"),
+        ("files = 1", "files is a number; it has to be a table"),
+        ("[[files]]", "files is a list; it has to be a table"),
+        ("name = 1\n[files.a]", "name is a number; it has to be text"),
+        ("name = ' '\n[files.a]", "name is empty; it has to be text"),
+    ],
+)
+def test_mistakes_at_the_top(refused: Refused, text: str, message: str) -> None:
+    """What is wrong with the whole is refused as well."""
+    assert message in refused(text)
+
+
+def test_all_mistakes_at_once(refused: Refused) -> None:
+    """Several mistakes are one error, with a line for each."""
+    found = refused("nam = 1\n[files.a]\nrequird = 1\nmax_size = 'x'").splitlines()
+    assert found[0] == "collection.toml has 3 problems"
+    assert found[1] == "there is no key nam; did you mean name?"
+    assert found[2] == "there is no key files.a.requird; did you mean required?"
+    assert found[3].startswith("files.a.max_size is 'x', which is no size; write bytes")
+
+
+def test_roles_in_one_folder(specification: Read) -> None:
+    """Roles may share a folder when suffix or extensions tell their files apart."""
+    for line in ('suffix = "_b"', 'extensions = [".b"]'):
+        assert specification(f"[files.a]\n[files.b]\nfolder = 'a'\n{line}").roles
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "[files.a]\n[files.a]", "a.toml:2: this is not TOML: Cannot declare"),
+        ("a.toml", "\n[files.a\nb = 1", "a.toml:2: this is not TOML: "),
+        ("a.toml", '[files.a]\n\nname = "', "a.toml:3: this is not TOML: Unterminated string"),
+        ("a.toml", "a = " + "[" * 5000, "a.toml"),
+        ("a.json", '{"files": {\n"a": {},}}', "a.json:2: this is not JSON: "),
+        ("a.json", '{"files": {"a": {}, "a": {}}}', "a.json: a is there twice in one object"),
+        ("a.json", "[]", "a.json: has to be an object"),
+        ("a.json", "[" * 60_000 + "]" * 60_000, "a.json"),
+        ("a.json", '{"name": ' + "1" * 5000 + "}", "a.json: "),
+        ("a.json", '{"files": {"a": {"folder": null}}}', "files.a.folder is null"),
+        ("a.yaml", "files:", "a.yaml: a specification is .toml or .json, not .yaml"),
+        ("a", "", "a: a specification is .toml or .json"),
+        ("a.toml", "#" * 1_048_577, "a.toml: has more than 1 MiB"),
+    ],
+)
+def test_no_specification(refused: Refused, name: str, text: str, message: str) -> None:
+    """A file of another format, or with a mistake in its syntax, is refused with the line."""
+    assert refused(text, name).startswith(message) or message in refused(text, name)
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    """A missing file, a folder, and bytes that are not UTF-8 are refused by name."""
+    with pytest.raises(SpecificationError, match=r"a\.toml: there is no such file"):
+        read_specification(tmp_path / "a.toml")
+    (tmp_path / "b.toml").mkdir()
+    with pytest.raises(SpecificationError, match=r"b\.toml: cannot be read: Is a directory"):
+        read_specification(tmp_path / "b.toml")
+    (tmp_path / "c.toml").write_bytes(b"[files.a]\n# \xe9")
+    with pytest.raises(SpecificationError, match=r"c\.toml:2: is not UTF-8"):
+        read_specification(tmp_path / "c.toml")
+
+
+def test_from_dict_refuses() -> None:
+    """A table that comes from elsewhere is held to the same rules."""
+    with pytest.raises(SpecificationError, match="the specification: there are no roles"):
+        Specification.from_dict({})
+    with pytest.raises(SpecificationError, match=r"field x: files is a number"):
+        Specification.from_dict({"files": 1}, source="field x")
+
+
+LETTERS = st.characters(categories=["L", "N"])
+ROLES = st.builds(
+    FileRole,
+    name=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,6}", fullmatch=True),
+    required=st.booleans(),
+    extensions=st.frozensets(
+        st.text(LETTERS, min_size=1, max_size=4).map(lambda text: f".{text.lower()}"), max_size=3
+    ),
+    min_size=st.none() | st.integers(0, 5),
+    max_size=st.none() | st.integers(5, 2**63 - 1),
+    folder=st.none(),
+    suffix=st.text(LETTERS, max_size=5),
+)
+
+
+@given(
+    name=st.none() | st.text(min_size=1).filter(str.strip),
+    roles=st.lists(ROLES, min_size=1, max_size=4, unique_by=lambda role: role.name),
+)
+def test_round_trip(name: str | None, roles: list[FileRole]) -> None:
+    """What to_dict gives is JSON, and from_dict makes the same of it."""
+    found = Specification(name=name, roles=tuple(roles))
+    table = found.to_dict()
+    assert Specification.from_dict(json.loads(json.dumps(table))) == found
+    assert Specification.from_dict(table).to_dict() == table

@@ -1,0 +1,294 @@
+"""The folder itself: what is in the way, what is full, what is not ours to write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from handrail_upload.errors import StorageError
+from handrail_upload.storage import LocalStorage, TakenError, parse_target
+
+MIB = 1 << 20
+RUN = "0198-run"
+MARK = f"{RUN}/upload_files"
+
+
+# What is in the way
+
+
+def test_folder_in_the_way_is_told_and_kept(storage, root, names, source, sending):
+    """A folder where the file should be is no file, and not replaced."""
+    (root / "a").mkdir()
+    assert storage.stat("a").size == -1
+    assert storage.look_up(["a"])["a"].size == -1
+    with pytest.raises(TakenError):
+        storage.put(source("a", b"1"), sending())
+    storage.sweep(["a"], RUN)
+    assert names() == ["a/"]
+
+
+def test_file_in_the_way_is_told_and_kept(storage, root, names, source, sending):
+    """A file where a folder should be is kept."""
+    (root / "a").write_bytes(b"theirs")
+    assert storage.stat("a/b") is None
+    with pytest.raises(TakenError):
+        storage.put(source("a/b", b"1"), sending())
+    storage.sweep(["a/b"], RUN)
+    storage.delete(["a/b"])
+    assert names() == ["a"]
+
+
+def test_link_that_leads_nowhere_is_told_and_kept(storage, root, tmp_path, source, sending):
+    """It is in the way, and nothing is written to where it leads."""
+    (root / "a").symlink_to(tmp_path / "nowhere")
+    assert storage.stat("a").size == -1
+    with pytest.raises(TakenError):
+        storage.put(source("a", b"1"), sending())
+    assert os.readlink(root / "a") == str(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_link_counts_as_what_it_leads_to(storage, root, tmp_path, source, sending):
+    """A link to a file is compared as that file, and kept."""
+    (tmp_path / "real").write_bytes(b"theirs")
+    (root / "a").symlink_to(tmp_path / "real")
+    assert storage.stat("a").size == 6
+    with pytest.raises(TakenError):
+        storage.put(source("a", b"1"), sending())
+    assert (tmp_path / "real").read_bytes() == b"theirs"
+
+
+def test_circle_of_links_is_an_error(storage, root):
+    """What cannot be looked at is not taken for missing."""
+    (root / "a").symlink_to("a")
+    with pytest.raises(StorageError, match="a: Too many levels of symbolic links"):
+        storage.stat("a")
+
+
+@pytest.mark.parametrize("key", ["../a", "d/../../a", ".."])
+def test_nothing_is_written_outside(storage, root, tmp_path, source, sending, key):
+    """A key that leads out of the target is refused."""
+    with pytest.raises(StorageError, match="target"):
+        storage.put(source(key, b"1"), sending())
+    assert not (tmp_path / "a").exists()
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [233, 240, 255])
+def test_long_names_have_room(storage, names, source, sending, length):
+    """Names up to the longest can be put, replaced and set aside, and do not meet each other."""
+    keys = ["d/" + "k" * (length - 1) + letter for letter in "ab"]
+    for key in keys:
+        storage.put(source(key, key.encode()), sending())
+    assert len(names()) == 5
+    for key in keys:
+        assert storage.owner(key, MARK, None) == "ours"
+    storage.settle(keys, RUN)
+    assert names() == ["d/", *keys]
+
+    for key in keys:
+        storage.set_aside(key, storage.aside_name(key, RUN))
+        storage.put(source(key, b"new"), sending(), storage.stat(key))
+    storage.sweep(keys, RUN)
+    for key in keys:
+        assert storage.put_back(key, storage.aside_name(key, RUN))
+        assert storage.content_sha256(key)
+    assert names() == ["d/", *keys]
+
+
+def test_name_that_is_too_long_is_an_error(storage, source, sending):
+    """The system's own words are told."""
+    with pytest.raises(StorageError, match="File name too long"):
+        storage.put(source("k" * 256, b"1"), sending())
+
+
+def test_files_are_made_as_others_are(storage, root, source, sending):
+    """Their permissions are what the user's mask leaves, not those of the source."""
+    before = os.umask(0o027)
+    try:
+        storage.put(source("a", b"1"), sending())
+    finally:
+        os.umask(before)
+    assert (root / "a").stat().st_mode & 0o777 == 0o640
+
+
+# Folders that are made
+
+
+def test_each_folder_is_told_before_it_is_made(tmp_path):
+    """The record comes first, the outer folder before the inner one."""
+    storage = LocalStorage(parse_target(str(tmp_path / "x" / "y")))
+    told = []
+
+    def record(name: str) -> None:
+        assert not os.path.lexists(name)
+        told.append(name)
+
+    storage.prepare(record)
+    assert told == [str(tmp_path / "x"), str(tmp_path / "x" / "y")]
+    storage.prepare(record)
+    assert len(told) == 2
+    storage.withdraw(told)
+    assert not (tmp_path / "x").exists()
+    storage.withdraw(told)
+
+
+def test_missing_folders_are_told_once(storage, root):
+    """Those that a put has to make, the outer ones first, and none that are there."""
+    (root / "a").mkdir()
+    found = storage.missing_folders(["a/b/c/1", "a/b/2", "3", "a/4", "d/5"])
+    assert found == [str(root / "a/b"), str(root / "a/b/c"), str(root / "d")]
+    assert storage.missing_folders(["a/b/c/6", "d/7"]) == []
+
+
+def test_folders_in_use_are_not_withdrawn(storage, root, names, source, sending):
+    """What was made goes, except where somebody has put something since."""
+    folders = storage.missing_folders(["a/b/1", "c/2"])
+    for key in "a/b/1", "c/2":
+        storage.put(source(key, b"1"), sending())
+    storage.settle(["a/b/1", "c/2"], RUN)
+    (root / "a/theirs").write_bytes(b"1")
+    storage.delete(["a/b/1", "c/2"])
+    storage.withdraw(folders)
+    assert names() == ["a/", "a/theirs"]
+
+
+@pytest.mark.parametrize("target", ["file", "file/below", "nowhere"])
+def test_target_that_is_no_folder_is_refused(tmp_path, target):
+    """A file, something below a file, and a link that leads nowhere are no targets."""
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "nowhere").symlink_to("nothing")
+    storage = LocalStorage(parse_target(str(tmp_path / target)))
+    with pytest.raises(StorageError, match=r"folder|directory"):
+        storage.prepare(lambda name: None)
+
+
+def test_probe_that_died_is_cleared(storage, root, names):
+    """Both names of the small file go."""
+    (root / ".probe").write_text(MARK)
+    os.link(root / ".probe", root / ".probe.link")
+    storage.clear_probe(".probe", MARK)
+    assert names() == []
+
+
+# Disks that are full, or not to be written
+
+
+@pytest.mark.parametrize("size", [MIB - 1, 3 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("rate", [None, 1 << 40], ids=["copied", "read"])
+def test_full_disk_is_told_and_cleared(
+    small_disk, open_folder, source, sending, content_of, size, rate
+):
+    """It is one line with a way out; what is left is swept away, and then there is room again."""
+    folder = small_disk(1)
+    storage = open_folder(folder)
+    (folder / "theirs").write_bytes(bytes(MIB // 2))
+    with pytest.raises(StorageError) as caught:
+        storage.put(source("d/a", content_of(size)), sending(rate=rate))
+    assert caught.value.message == f"d/a: No space left on device (at {folder})"
+    assert caught.value.ways_out == ("free some space, or give another target",)
+    assert {path.name for path in folder.rglob("*")} <= {"theirs", "d", f"a.tmp-{RUN}"}
+    storage.sweep(["d/a"], RUN)
+    assert [path.name for path in folder.rglob("*")].count("a") == 0
+    storage.put(source("d/b", content_of(MIB // 4)), sending())
+
+
+def test_read_only_disk_is_told(small_disk, open_folder, source, sending):
+    """Preparing, probing and putting fail alike, with a way out."""
+    folder = small_disk(1)
+    storage = open_folder(folder)
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    below = LocalStorage(parse_target(f"{folder}/below"))
+    for call in (
+        lambda: below.prepare(lambda name: None),
+        lambda: storage.probe(".probe", MARK),
+        lambda: storage.put(source("a", b"1"), sending()),
+    ):
+        with pytest.raises(StorageError, match="Read-only file system") as caught:
+            call()
+        assert caught.value.ways_out == ("give another target",)
+
+
+@pytest.fixture
+def not_root():
+    """Be a user who owns nothing, for as long as the test lasts."""
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+        yield
+        os.seteuid(0)
+    else:
+        yield
+
+
+def test_folder_of_somebody_else_is_told(storage, root, source, sending, request):
+    """What may not be written is told with a way out."""
+    file = source("a", b"1")
+    root.chmod(0o555)
+    request.getfixturevalue("not_root")
+    for call in (
+        lambda: storage.probe(".probe", MARK),
+        lambda: storage.put(file, sending()),
+    ):
+        with pytest.raises(StorageError, match="Permission denied") as caught:
+            call()
+        assert "give the folder to the user who uploads" in caught.value.ways_out[0]
+
+
+# What lasts
+
+
+@pytest.fixture
+def flushed(monkeypatch):
+    """The folders whose file systems were flushed."""
+
+    class Flush:
+        works = True
+        folders: list[str] = []  # noqa: RUF012 - there is one of it
+
+        def __call__(self, folder: str) -> None:
+            self.folders.append(folder)
+
+    flush = Flush()
+    monkeypatch.setattr("handrail_upload.storage.local.flush_file_system", flush)
+    return flush
+
+
+def test_one_flush_is_enough_for_many_files(storage, flushed, source, sending):
+    """Each file system is flushed once, and only if something was put since."""
+    for key in "a", "b/c", "b/d":
+        storage.put(source(key, b"1"), sending())
+    storage.flush()
+    assert len(flushed.folders) == 1
+    storage.flush()
+    assert len(flushed.folders) == 1
+
+
+def test_each_file_system_is_flushed(storage, root, small_disk, flushed, source, sending):
+    """A disk that is mounted below the target is not forgotten."""
+    (root / "disk").symlink_to(small_disk(1))
+    for key in "a", "disk/b", "disk/c":
+        storage.put(source(key, b"1"), sending())
+    storage.flush()
+    assert [os.path.relpath(each, root) for each in flushed.folders] == [".", "disk"]
+
+
+def test_without_that_call_each_file_is_flushed(
+    storage, flushed, monkeypatch, source, sending, content_of
+):
+    """Where the system cannot flush a file system, the file itself is flushed before its name."""
+    flushed.works = False
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    storage.put(source("a", b"1"), sending())
+    assert [os.path.basename(each) for each in synced] == [f"a.tmp-{RUN}"]
+
+
+def test_flush_that_fails_is_an_error(storage, root, source, sending):
+    """What cannot be made to last is not told to be there."""
+    storage.put(source("d/a", b"1"), sending())
+    storage.delete(["d/a", f"d/a.tmp-{RUN}"])
+    (root / "d").rmdir()
+    with pytest.raises(StorageError, match="No such file"):
+        storage.flush()

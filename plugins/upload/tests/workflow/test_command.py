@@ -1,0 +1,281 @@
+"""`handrail upload list` and `handrail upload verify`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail_upload import Manifest
+from handrail_upload.errors import CatalogueError, UploadError
+from handrail_upload.manifest import VERSION
+
+STATE = Path(".handrail/uploads")
+
+
+def test_list(
+    write: Callable[..., Path],
+    here: Path,
+    upload: Callable[..., Any],
+    run: Callable[..., Any],
+    uploaded: str,
+) -> None:
+    """The uploads are listed, the latest last, each with when, how much and where to."""
+    write({"d": "d"})
+    second = upload(target="out2")["run"]
+    code, out, err = run("list")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in lines[0:4:2]] == [uploaded, second]
+    assert [line.split()[3:] for line in lines[0:4:2]] == [
+        ["3", "files", "2", "kB"],
+        ["4", "files", "2", "kB"],
+    ]
+    assert lines[1:4:2] == [f"  {here}/out", f"  {here}/out2"]
+    assert lines[4:] == ["2 uploads in .handrail/uploads"]
+    assert max(len(line) for line in lines[0:4:2]) <= 100
+
+
+def test_list_as_json(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """With --json the list is one document."""
+    code, out, _ = run("list", "--json")
+    document = json.loads(out)
+    [each] = document["uploads"]
+    times = (each.pop("started"), each.pop("finished"))
+    assert (code, document["schema"]) == (0, 1)
+    assert all(time.endswith("+00:00") for time in times)
+    assert each == {
+        "run": uploaded,
+        "target": f"{here}/out",
+        "collection": "src",
+        "files": 3,
+        "sent": 3,
+        "bytes": 2004,
+    }
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_list_of_none(run: Callable[..., Any], here: Path, made: bool) -> None:
+    """Where there are none, the list is empty, and nothing is made."""
+    if made:
+        (here / STATE).mkdir(parents=True)
+    assert run("list") == (0, "0 uploads in .handrail/uploads\n", "")
+    assert json.loads(run("list", "--json")[1]) == {"schema": 1, "uploads": []}
+    assert (here / ".handrail").exists() == made
+
+
+def test_list_with_others(
+    run: Callable[..., Any], here: Path, uploaded: str, damage: Callable[[Path], None]
+) -> None:
+    """Files that are damaged, newer, or none of ours are told, and the others are listed."""
+    state = here / STATE
+    names = [f"{n}0000000-0000-7000-8000-000000000000" for n in range(1, 5)]
+    (state / f"{names[0]}.db").write_bytes(b"damaged")
+    (state / f"{names[1]}.db").write_bytes((state / f"{uploaded}.db").read_bytes())
+    damage(state / f"{names[1]}.db")
+    Manifest(state / f"{names[2]}.db").close()
+    with closing(sqlite3.connect(state / f"{names[2]}.db")) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with closing(sqlite3.connect(state / f"{names[3]}.db")) as db:
+        db.execute("CREATE TABLE mine (x)")
+    (state / "photos.db").write_bytes(b"somebody's")
+    code, out, err = run("list")
+    assert code == 0
+    assert out.splitlines()[0].startswith(uploaded)
+    assert out.splitlines()[-1] == "1 upload in .handrail/uploads"
+    told = err.splitlines()
+    assert [name for name in names if f"{STATE}/{name}.db" in err] == names
+    assert all(line.startswith("warning: ") for line in told)
+    for words in ("is not a database", "malformed", "newer version", "is no list of files"):
+        assert sum(words in line for line in told) == 1
+
+
+def test_nothing_is_written_to_databases_of_others(
+    run: Callable[..., Any], world: Callable[[], Any], uploaded: str
+) -> None:
+    """Listing and verifying in a folder of other databases leaves those as they are."""
+    before = world()
+    run("list", "--state-folder", ".")
+    with pytest.raises(UploadError, match="there is no upload in"):
+        run("verify", "--state-folder", ".")
+    assert world() == before
+
+
+def test_verify(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """The latest upload is compared with its target and the catalogue."""
+    for option, how in (((), "sizes and ETags compared"), (("--checksum",), "content read")):
+        code, out, err = run("verify", *option)
+        assert (code, err) == (0, "")
+        assert out.splitlines() == [
+            f"upload     {uploaded}",
+            f"target     {here}/out",
+            f"catalogue  {here}/src.db",
+            f"3 files, 2 kB · {how} · all as it was uploaded",
+        ]
+
+
+def test_verify_as_json(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """With --json the comparison is one document."""
+    (here / "out" / "b").unlink()
+    code, out, _ = run("verify", "--json")
+    assert code == 1
+    assert json.loads(out) == {
+        "schema": 1,
+        "run": uploaded,
+        "target": f"{here}/out",
+        "catalogue": f"{here}/src.db",
+        "files": 3,
+        "bytes": 2004,
+        "differences": [{"key": "b", "where": "target", "what": "it is missing"}],
+    }
+
+
+def test_differences_at_the_target(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """What is missing or has another size is told; a changed byte when the content is read."""
+    (here / "out" / "a").write_text("bbb")
+    (here / "out" / "b").write_text("longer")
+    (here / "out" / "sub" / "c").unlink()
+    code, out, _ = run("verify")
+    assert code == 1
+    found = [
+        "  target     b  it has 6 bytes, not 1",
+        "  target     sub/c  it is missing",
+    ]
+    assert out.splitlines()[3:-1] == found
+    assert out.splitlines()[-1].endswith("· 2 differences")
+    code, out, _ = run("verify", "--checksum")
+    assert code == 1
+    assert out.splitlines()[3:-1] == ["  target     a  its content is different", *found]
+
+
+def test_differences_in_the_catalogue(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """What is not registered, or registered otherwise, is told."""
+    with closing(sqlite3.connect(here / "src.db")) as db:
+        db.execute("DELETE FROM handrail_data_file WHERE key = 'a'")
+        db.execute("UPDATE handrail_data_file SET size = 7 WHERE key = 'b'")
+        db.execute("UPDATE handrail_data_file SET sha256 = 'x' WHERE key = 'sub/c'")
+        db.commit()
+    code, out, _ = run("verify")
+    assert code == 1
+    assert out.splitlines()[3:-1] == [
+        "  catalogue  a  it is not registered",
+        "  catalogue  b  another file is registered for its unit and role",
+        "  catalogue  sub/c  another content is registered",
+    ]
+
+
+def test_many_differences(
+    write: Callable[..., Path], here: Path, upload: Callable[..., Any], run: Callable[..., Any]
+) -> None:
+    """Fifty differences are shown, and how many more there are; JSON has all."""
+    write({f"{n:03}": "x" for n in range(60)})
+    upload()
+    for path in (here / "out").iterdir():
+        path.unlink()
+    lines = run("verify")[1].splitlines()
+    assert len(lines) == 3 + 50 + 2
+    assert lines[-2] == "  ... and 10 more"
+    assert lines[-1].endswith("60 differences")
+    assert len(json.loads(run("verify", "--json")[1])["differences"]) == 60
+
+
+def test_which_upload(upload: Callable[..., Any], run: Callable[..., Any], uploaded: str) -> None:
+    """An upload is named by its id, or by a beginning or an end that only it has."""
+    second = upload()["run"]
+    for told, found in (
+        (uploaded, uploaded),
+        (uploaded[-6:], uploaded),
+        (second[-6:], second),
+        (second, second),
+    ):
+        assert run("verify", told)[1].splitlines()[0] == f"upload     {found}"
+    assert run("verify")[1].splitlines()[0] == f"upload     {second}"
+    with pytest.raises(UploadError, match="several uploads fit 0: ") as caught:
+        run("verify", "0")
+    assert caught.value.ways_out == ("give more of it",)
+    assert all(each in caught.value.message for each in (uploaded, second))
+    with pytest.raises(UploadError, match="there is no upload xyz in ") as caught:
+        run("verify", "xyz")
+    assert caught.value.ways_out == ("handrail upload list shows those that there are",)
+
+
+def test_verify_without_any(run: Callable[..., Any], here: Path) -> None:
+    """Where there is no upload, the error says how to name another folder."""
+    with pytest.raises(UploadError, match="there is no upload in nowhere") as caught:
+        run("verify", "--state-folder", "nowhere")
+    assert caught.value.ways_out == ("give the folder where they are kept: --state-folder FOLDER",)
+    assert list(here.iterdir()) == []
+
+
+def test_without_the_catalogue(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """A catalogue that is gone is an error that names it, and it is not made anew."""
+    (here / "src.db").unlink()
+    with pytest.raises(CatalogueError, match="is not there"):
+        run("verify")
+    assert not (here / "src.db").exists()
+
+
+def test_a_run_that_has_not_finished(run: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """An upload that never ended is listed and verified as that."""
+    path = here / STATE / f"{uploaded}.db"
+    with closing(Manifest(path)) as manifest:
+        manifest.describe(finished=None)
+    assert "  not finished  " in run("list")[1]
+    assert json.loads(run("list", "--json")[1])["uploads"][0]["finished"] is None
+    assert run("verify")[1].splitlines()[0] == f"upload     {uploaded} · not finished"
+    with closing(Manifest(path)) as manifest:
+        manifest.describe(target=None)
+    assert run("list")[1].splitlines()[1] == "  ended before it had a target"
+    with pytest.raises(UploadError, match=f"the upload {uploaded} ended before it had a target"):
+        run("verify")
+
+
+def test_a_damaged_list(
+    run: Callable[..., Any], uploaded: str, here: Path, damage: Callable[[Path], None]
+) -> None:
+    """A list of files that is damaged is told as that."""
+    path = here / STATE / f"{uploaded}.db"
+    damage(path)
+    with pytest.raises(UploadError, match=f"{uploaded}.db cannot be used: "):
+        run("verify")
+
+
+def test_the_real_command(handrail: Callable[..., Any], uploaded: str, here: Path) -> None:
+    """From a terminal it exits with 0, 1 for differences, and tells errors in one line."""
+    done = handrail("upload", "verify", uploaded[-4:])
+    assert (done.returncode, done.stderr) == (0, "")
+    (here / "out" / "a").unlink()
+    assert handrail("upload", "verify").returncode == 1
+    done = handrail("upload", "verify", "xyz")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: there is no upload xyz in .handrail/uploads",
+        "  handrail upload list shows those that there are",
+    ]
+    done = handrail("upload")
+    assert "handrail run upload SOURCE TARGET    upload a folder\n" in done.stdout + done.stderr
+    for arguments in (["--help"], ["list", "--help"], ["verify", "--help"]):
+        shown = handrail("upload", *arguments).stdout
+        assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_names_that_are_no_text(
+    write: Callable[..., Path], upload: Callable[..., Any], handrail: Callable[..., Any], here: Path
+) -> None:
+    """Names that could move the cursor, or are no UTF-8, are told as %XX."""
+    write("x")
+    for name in (b"caf\xe9", b"\x1b[31m"):
+        with open(b"src/" + name, "wb") as file:
+            file.write(b"x")
+    upload()
+    for path in (here / "out").iterdir():
+        path.unlink()
+    done = handrail("upload", "verify")
+    assert "  target     %1B[31m  it is missing" in done.stdout
+    assert "  target     caf%E9  it is missing" in done.stdout
+    assert "\x1b" not in done.stdout

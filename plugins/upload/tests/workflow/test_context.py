@@ -1,0 +1,103 @@
+"""UploadContext: what it holds, opens and closes."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail import BaseStepContext, RuntimeContext
+from handrail_upload import OrganizeFilesStep, UploadContext
+
+
+def test_a_client(context: UploadContext, seen: Any) -> None:
+    """The client is that of the runtime context; without one the error says where to give it."""
+    client = object()
+    made = UploadContext(runtime_ctx=RuntimeContext(logger=seen, client=client))
+    assert made.client is client
+    with pytest.raises(RuntimeError, match="give one to the RuntimeContext of the action"):
+        _ = context.client
+
+
+def test_what_a_context_holds_is_json(
+    write: Callable[..., Path], make: Callable[..., Any], here: Path
+) -> None:
+    """Fields of a context that are not transient hold values of JSON types."""
+    write("a")
+    made = make()
+    kept: list[UploadContext] = []
+    made.result = lambda context: kept.append(context) or {}
+    made.run()
+    [context] = kept
+    own = {each.name for each in fields(UploadContext)} - {
+        each.name for each in fields(BaseStepContext)
+    }
+    for each in fields(context):
+        if each.name in own - {"params"} and not each.metadata.get("transient"):
+            json.dumps(getattr(context, each.name))
+    assert len(context.uploaded_files) == 1
+    assert list(context.uploaded_files) == context.uploaded_files[:]
+    json.dumps(list(context.uploaded_files))
+    json.dumps(list(context.data_units))
+
+
+def test_by_itself(context: UploadContext, here: Path) -> None:
+    """Outside a run there is a stand-in for the run, and a manifest that vanishes when closed."""
+    assert context.run == context.run
+    assert context.mark == f"{context.run}/upload_files"
+    manifest = context.use_manifest()
+    assert manifest is context.use_manifest()
+    assert manifest.path.is_file()
+    assert here not in manifest.path.parents
+    context.close()
+    assert not manifest.path.parent.exists()
+    context.close()
+    assert list(here.iterdir()) == []
+
+
+def test_forgotten(seen: Any) -> None:
+    """A manifest of a context that nobody closed goes with the context."""
+    made = UploadContext(runtime_ctx=RuntimeContext(logger=seen))
+    folder = made.use_manifest().path.parent
+    assert folder.is_dir()
+    del made
+    gc.collect()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("params", "shown", "address"),
+    [
+        ({}, "src.db", "{here}/src.db"),
+        ({"collection": "a/b"}, "a_b.db", "{here}/a_b.db"),
+        ({"catalogue": "x/c.db"}, "x/c.db", "{here}/x/c.db"),
+        ({"catalogue": "~/c.db"}, "~/c.db", "{home}/c.db"),
+        ({"catalogue": "postgresql://h/d"}, "postgresql://h/d", "postgresql://h/d"),
+    ],
+)
+def test_catalogue(here: Path, seen: Any, params: dict[str, Any], shown: str, address: str) -> None:
+    """The catalogue is what was given, or is called like the collection, also before any step."""
+    values = {"source": "src", "target": "out", **params}
+    made = UploadContext(runtime_ctx=RuntimeContext(logger=seen), params=values)
+    assert made.catalogue_url == shown
+    assert made.catalogue_address == address.format(here=here, home=Path.home())
+
+
+def test_rows_are_read_again(
+    write: Callable[..., Path], context: UploadContext, here: Path
+) -> None:
+    """Rows have a length, can be gone through twice, and sliced; they show what is there now."""
+    write("a b c")
+    OrganizeFilesStep().execute(context)
+    rows = context.organized_files
+    assert len(rows) == 3
+    assert [each["name"] for each in rows] == [each["name"] for each in rows] == ["a", "b", "c"]
+    assert rows[-1]["name"] == "c"
+    assert [each["name"] for each in rows[1:]] == ["b", "c"]
+    context.use_manifest().clear()
+    assert (len(rows), list(rows)) == (0, [])

@@ -12,6 +12,7 @@ from pydantic import (
     AliasChoices,
     AliasPath,
     BaseModel,
+    ByteSize,
     ConfigDict,
     Field,
     SecretStr,
@@ -235,6 +236,34 @@ def test_a_name_that_pydantic_would_ignore_is_told():
     assert error.value.fields == (("kind", "unknown param; this one is called type"),)
     made = validated(Aliased, {"type": "x", "kb": 2, "outer": {"inner": 3}}, "upload")
     assert (made.kind, made.size, made.deep) == ("x", 2, 3)
+
+
+class Strict(BaseModel, extra="forbid"):
+    """Says itself that it takes nothing else."""
+
+    parts: int = 1
+    rate: ByteSize | None = None
+    inner: Strict | None = None
+
+
+def test_a_model_that_forbids_others_says_what_was_meant():
+    """A misspelt name is told with near ones, also where pydantic refuses it, at any depth."""
+    with pytest.raises(ParamsError) as error:
+        validated(Strict, {"partz": 2, "inner": {"inner": {"reat": 1}}, "other": 3}, "upload")
+    assert error.value.fields == (
+        ("inner.inner.reat", "unknown param; did you mean rate?"),
+        ("partz", "unknown param; did you mean parts?"),
+        ("other", "unknown param"),
+    )
+
+
+@pytest.mark.parametrize("given", ["abc", "3 foos"])
+def test_a_size_that_is_none_says_what_one_looks_like(given):
+    """Not how it would have been parsed."""
+    with pytest.raises(ParamsError) as error:
+        validated(Strict, {"rate": given}, "upload")
+    told = f"is not a size, such as 500kB or 20MiB (given: {given!r})"
+    assert error.value.fields == (("rate", told),)
 
 
 def test_unknown_params_are_found_in_nested_models():

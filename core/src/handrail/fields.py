@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
 
 from handrail.names import did_you_mean
@@ -156,6 +156,18 @@ def unknown_fields(
         elif model.model_config.get("extra") is None:
             found.append((f"{prefix}{key}", _unknown(model, str(key), known)))
     return found
+
+
+def unknown_message(model: type[BaseModel], path: Sequence[int | str]) -> str:
+    """Return what to say of a value at `path` that `model`, or one in it, forbids."""
+    inner: type[BaseModel] | None = model
+    for part in path[:-1]:
+        field = None if inner is None else fields_of(inner).get(str(part))
+        inner = None if field is None else model_in(field.annotation)
+    if inner is None:
+        return "unknown param"
+    known = {each[0]: name for name in fields_of(inner) for each in reversed(paths_of(inner, name))}
+    return _unknown(inner, str(path[-1]), known)
 
 
 def _unknown(model: type[BaseModel], key: str, known: Mapping[str, str]) -> str:

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ParamsError, describe
-from handrail.fields import masked, secrets_of, touches, unknown_fields
+from handrail.fields import masked, secrets_of, touches, unknown_fields, unknown_message
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 _LONGEST = 80  # Characters of a value that are shown.
+# What pydantic says of these tells how it works, not what to write.
+_CLEARER = {
+    "byte_size": "is not a size, such as 500kB or 20MiB",
+    "byte_size_unit": "is not a size, such as 500kB or 20MiB",
+}
 
 
 def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
@@ -71,11 +76,12 @@ def readable(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, 
             lines.append((path, "is required"))
             continue
         if each["type"] == "extra_forbidden":
-            lines.append((path, "unknown param"))
+            lines.append((path, unknown_message(model, each["loc"])))
             continue
         place = tuple(part for part in each["loc"] if isinstance(part, str))
         given = cast("object", each.get("input"))
-        text = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        text = _CLEARER.get(each["type"]) or each["msg"]
+        text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ")
         if place and touches(place, secrets):
             below = frozenset(path[len(place) :] for path in secrets if path[: len(place)] == place)
             lines.append((path, masked(text, given, below or frozenset({()}))))

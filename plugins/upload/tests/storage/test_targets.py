@@ -76,6 +76,9 @@ def test_folder_is_made_absolute(tmp_path, monkeypatch, home, written, path, sho
         ("s3://b/x/./y", "'.' and '..' have no meaning in an object storage"),
         ("ftp://h/x", "no storage is known as ftp://"),
         ("s3a://b/x", "no storage is known as s3a://"),
+        ("s3:/b/p", "s3:/b/p is no URL, since it has no two slashes\n  write s3://b/p"),
+        ("GS:b", "write GS://b\n  a folder of that name is ./GS:b"),
+        ("file:/srv", "write file:///srv"),
         ("", "the target is empty"),
         ("file://", "the target is empty"),
     ],
@@ -84,7 +87,7 @@ def test_what_makes_no_sense_is_refused(written, told):
     """The message says what is wrong with it."""
     with pytest.raises(StorageError) as caught:
         parse_target(written)
-    assert told in caught.value.message
+    assert told in "\n  ".join((caught.value.message, *caught.value.ways_out))
 
 
 def test_missing_bucket_is_told_with_a_way_out():

@@ -134,7 +134,7 @@ def test_defaults() -> None:
         ({"retries": "often"}, "retries: "),
         ({"part_size": "1MB"}, "part_size: a part has 5MiB to 5GiB, such as 16MiB"),
         ({"part_size": "6GiB"}, "part_size: a part has 5MiB to 5GiB, such as 16MiB"),
-        ({"bandwidth": "fast"}, "bandwidth: could not parse value and unit"),
+        ({"bandwidth": "fast"}, "bandwidth: is not a size, such as 500kB or 20MiB"),
         ({"bandwidth": 0}, "bandwidth: "),
         ({"if_exists": "maybe"}, "if_exists: Input should be 'same', 'skip', 'overwrite' or"),
         ({"compare": "mtime"}, "compare: Input should be 'checksum' or 'size'"),

@@ -37,6 +37,14 @@ def parse_target(target: str) -> Target:
     """
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target)
     if found is None:
+        slashes = re.match(r"(?i)(s3|gs|az|memory|file):/?(?!/)", target)
+        if slashes is not None:
+            root = "/" if slashes[1].lower() == "file" else ""
+            url = f"{slashes[1]}://{root}{target[slashes.end() :]}"
+            raise StorageError(
+                f"{target} is no URL, since it has no two slashes",
+                ways_out=(f"write {url}", f"a folder of that name is ./{target}"),
+            )
         return _folder(os.path.expanduser(target), target)
     scheme, rest = found[1].lower(), target[found.end() :]
     if scheme == "file":

@@ -43,6 +43,7 @@ def play(run: RunState, *, undo: bool = True) -> Machine:
             run_id=run.run_id,
             fingerprint=run.plan.fingerprint,
             steps=tuple(planned.name for planned in run.plan.steps),
+            locked=run.plan.locked,
         )
     failure = yield from _forward(run)
     if failure is None:

@@ -39,10 +39,12 @@ def _lines(session: Session, plan: Plan, found: Explanation) -> list[str]:
     console = session.console
     gone = found.gone
     if found.place:
-        where = f"step {found.place} of {len(plan.steps)}"
+        where = f"step {found.place} of {len(plan.steps)} of {plan.action}"
     else:
-        where = "not in the plan" if gone is None else f"not in the plan: {gone.told}"
-    head = f"{found.step} · {where} of {plan.action} · plan {plan.fingerprint[:8]}"
+        by = f" by {gone.origin}" if gone and gone.kind == "removed" else ""
+        why = f": {gone.told}{by}" if gone else ""
+        where = f"not in the plan of {plan.action}{why}"
+    head = f"{found.step} · {where} · plan {plan.fingerprint[:8]}"
     rows: list[tuple[str, ...]] = []
     previous = ""
     for link in found.links:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from handrail.cli.packs import show_none, where
 from handrail.cli.plain import one_line, plural, table
 from handrail.cli.session import Session, warn
-from handrail.errors import PackError, SettingsError
+from handrail.errors import PackError, SettingsError, describe
 from handrail.packs.loader import load
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def _rows(shown: _Shown) -> list[tuple[str, ...]]:
             for number, hook in enumerate(shown.hooks)
         ]
     if shown.error is not None:
-        why = f"broken: {one_line(_reason(shown.error), limit=200)}"
+        cause = shown.error.__cause__
+        why = f"broken: {one_line(describe(cause) if cause else _reason(shown.error), limit=60)}"
     elif not record.is_used:
         why = f"{record.status}, not loaded: {record.why}"
     else:

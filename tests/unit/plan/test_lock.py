@@ -103,7 +103,7 @@ def test_the_fewest_moves_that_explain_an_order_are_told(order):
 def test_a_step_that_is_put_to_the_front_is_one_move():
     """Not a move of all the others."""
     (change,) = changes(action("a", "b", "c"), action("c", "a", "b"))
-    assert str(change) == "c moved: it was after b, and is first"
+    assert str(change) == "c was after b, and is first"
 
 
 def test_steps_that_come_and_go_are_told_with_their_pack_and_place():

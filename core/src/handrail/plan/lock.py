@@ -193,7 +193,7 @@ def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
             yield Change(kind="step-added", what=name, told=told)
             continue
         if name in moved:
-            told = f"moved: it was {before[name]}, and is {after[name]}"
+            told = f"was {before[name]}, and is {after[name]}"
             yield Change(kind="step-moved", what=name, told=told)
         if was[name].pack != step.pack:
             told = f"is from {step.pack or 'own code'}, and was from {was[name].pack or 'own code'}"

@@ -9,12 +9,11 @@ import sys
 
 import pytest
 
-from handrail import BaseAction, Origin
-from handrail.cli.local import Target
-from handrail.cli.locking import LastPlan, held
+from handrail.cli.last_plan import LastPlan
 from handrail.cli.session import Session
 from handrail.errors import LockError
 from handrail.events import RunStarted
+from handrail.locking import Locked, held
 from handrail.plan.plan import Plan
 
 FLOWS = """
@@ -327,27 +326,23 @@ def test_what_was_remembered_never_fails_a_run(yard):
     assert done.returncode == 0, done.stderr
 
 
-class ShipAction(BaseAction):
-    """An action of these tests."""
-
-
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "")
-    target = Target(name="ship.py:ship", action_class=ShipAction, origin=Origin(module="ship"))
-    return Session(), target, Plan(action="ship", steps=())
+    return Session(), Locked(name="ship.py:ship", pack=None), Plan(action="ship", steps=())
 
 
 def test_whoever_forces_a_lock_is_named(tmp_path, monkeypatch):
     """Neither a missing lock nor --no-lock gets past it."""
-    session, target, plan = here(tmp_path, monkeypatch)
+    session, action, plan = here(tmp_path, monkeypatch)
+    packs = session.packs
     with pytest.raises(
         LockError, match=r"acme-policy 3.1.0 wants every run locked, and there is no"
     ):
-        held(session, target, plan, forced_by="acme-policy 3.1.0")
+        held(packs, action, plan, forced_by="acme-policy 3.1.0")
     with pytest.raises(LockError, match=r"--no-lock is not allowed: acme-policy"):
-        held(session, target, plan, no_lock=True, forced_by="acme-policy 3.1.0")
-    assert held(session, target, plan).locked is None
+        held(packs, action, plan, no_lock=True, forced_by="acme-policy 3.1.0")
+    assert held(packs, action, plan).locked is None
 
 
 def test_a_last_plan_is_written_when_the_run_starts(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ def test_explain_shows_the_chain_with_file_and_line(yard):
         ["STEP", "WHAT", "WAS", "DONE", "BY", "WHERE"],
         ["audit", "inserted", "after", "scan", "acme-audit", "2.0.1", "acme_audit/__init__.py:10"],
         ["scan", "inserted", "before", "send", "acme-scan", "1.4.0", "acme_scan/__init__.py:9"],
-        ["send", "base", "acme-ship", "0.3.0", "acme_ship"],
+        ["send", "base", "acme-ship", "0.3.0", "acme_ship/__init__.py:7"],
     ]
 
 

@@ -10,14 +10,7 @@ import click
 
 from handrail.cli.given import labelled, labelled_need, put_pairs
 from handrail.cli.local import Target, find_target, looks_like_file
-from handrail.cli.locking import (
-    find,
-    locked_name,
-    not_locked,
-    outline_of,
-    project_folder,
-    unpinned_note,
-)
+from handrail.cli.locked_name import locked
 from handrail.cli.options import options_of
 from handrail.cli.plain import plural
 from handrail.cli.report import problem_lines
@@ -30,6 +23,7 @@ from handrail.errors import (
     ParamsNeededError,
     Problem,
 )
+from handrail.locking import Locked, find, not_locked, outline_of
 from handrail.plan.lock import LockedAction, changes, drift
 from handrail.settings.lockfile import LOCK_FILE, read_lock, write_lock
 
@@ -84,7 +78,7 @@ def lock(
     warn(session)
     if pairs and (len(names) != 1 or check):
         raise click.UsageError("-p belongs to one ACTION that is locked; name just that")
-    folder = project_folder(session)
+    folder = session.packs.settings.project.folder
     known = read_lock(folder)
     if check:
         if known is None:
@@ -120,8 +114,8 @@ def _write(
         )
     replaced = {(each.name, each.pack) for each in (*made, *gone)}
     kept = [each for each in known if (each.name, each.pack) not in replaced]
-    write_lock(project_folder(session), [*kept, *made])
-    told = [(each, find(known, each.name, each.pack)) for each in made]
+    write_lock(session.packs.settings.project.folder, [*kept, *made])
+    told = [(each, find(known, Locked(name=each.name, pack=each.pack))) for each in made]
     if as_json:
         session.console.json(
             {
@@ -145,30 +139,30 @@ def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wa
     """Yield the installed actions, and what the lock has beside them."""
     offers = [offer for offer in session.packs.catalog.offers("actions") if offer[0].is_used]
     for record, entry in offers:
-        locked = find(known, entry.name, record.id)
-        params = locked.params if locked is not None else ()
+        was = find(known, Locked(name=entry.name, pack=record.id))
+        params = was.params if was is not None else ()
         yield _Wanted(name=f"{record.id}:{entry.name}", params=params)
     offered = {(entry.name, record.id) for record, entry in offers}
-    for locked in known:
-        if (locked.name, locked.pack) not in offered:
-            yield _known(session, locked)
+    for was in known:
+        if (was.name, was.pack) not in offered:
+            yield _known(session, was)
 
 
-def _known(session: Session, locked: LockedAction) -> _Wanted:
+def _known(session: Session, was: LockedAction) -> _Wanted:
     """Return an action of the lock, by the name that leads to it from the working folder."""
-    name = f"{locked.pack}:{locked.name}" if locked.pack is not None else locked.name
-    head, _, attribute = locked.name.rpartition(":")
-    if locked.pack is None and looks_like_file(head):
-        file = project_folder(session) / head
+    name = f"{was.pack}:{was.name}" if was.pack is not None else was.name
+    head, _, attribute = was.name.rpartition(":")
+    if was.pack is None and looks_like_file(head):
+        file = session.packs.settings.project.folder / head
         near = file.relative_to(session.folder) if file.is_relative_to(session.folder) else file
         name = f"{near}:{attribute}"
-    return _Wanted(name=name, params=locked.params, locked=locked)
+    return _Wanted(name=name, params=was.params, locked=was)
 
 
 def _outline(session: Session, wanted: _Wanted) -> LockedAction:
     target = find_target(session, wanted.name)
     plan = _plan(session, target, wanted.params)
-    return outline_of(session, target, plan, params=wanted.params)
+    return outline_of(session.packs, locked(session, target), plan, params=wanted.params)
 
 
 def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
@@ -182,7 +176,7 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
         raise labelled(error, options) from error.__cause__
     except ParamsNeededError as error:
         need = labelled_need(error, options)
-        name = locked_name(session, target)
+        name = locked(session, target).shown
         way = f"lock it with one:  handrail lock {name} -p {'.'.join(error.path)}=..."
         raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
 
@@ -196,12 +190,12 @@ def _check(
             now, was = _now_and_locked(session, known, name)
             found.append((now.name, (not_locked(now.name),) if was is None else drift(was, now)))
     else:
-        for locked in known:
+        for each in known:
             try:
-                problems = drift(locked, _outline(session, _known(session, locked)))
+                problems = drift(each, _outline(session, _known(session, each)))
             except NotFoundError as error:
-                problems = (_gone(locked, error),)
-            found.append((locked.name, problems))
+                problems = (_gone(each, error),)
+            found.append((each.name, problems))
     drifted = any(problems for _, problems in found)
     if as_json:
         session.console.json(
@@ -223,17 +217,19 @@ def _now_and_locked(
     session: Session, known: Sequence[LockedAction], name: str
 ) -> tuple[LockedAction, LockedAction | None]:
     target = find_target(session, name)
-    was = find(known, locked_name(session, target), target.origin.pack)
+    action = locked(session, target)
+    was = find(known, action)
     params = was.params if was is not None else ()
-    return outline_of(session, target, _plan(session, target, params), params=params), was
+    plan = _plan(session, target, params)
+    return outline_of(session.packs, action, plan, params=params), was
 
 
-def _gone(locked: LockedAction, error: NotFoundError) -> Problem:
+def _gone(was: LockedAction, error: NotFoundError) -> Problem:
     return Problem(
         code="action-gone",
         message=error.message,
         ways_out=(
-            *((f"pip install {locked.pack}",) if locked.pack else ()),
+            *((f"pip install {was.pack}",) if was.pack else ()),
             "or lock what there is:  handrail lock",
         ),
     )
@@ -274,9 +270,9 @@ def _action_lines(now: LockedAction, was: LockedAction | None) -> Iterator[str]:
     yield f"locked {now.name} · {counts} · {news}"
     for change in found:
         yield f"  {change.mark} {change}"
-    note = unpinned_note(now)
-    if note:
-        yield f"  {note}"
+    loose = [f"{pack} ({pack.record})" for pack in now.packs if not pack.is_pinned]
+    if loose:
+        yield f"  only the version is locked of {', '.join(loose)}"
 
 
 def _to_dict(now: LockedAction, was: LockedAction | None) -> dict[str, object]:

@@ -10,12 +10,13 @@ from handrail.cli.actions import ActionGroup
 from handrail.cli.comparison import show_without
 from handrail.cli.explanation import show_explanation
 from handrail.cli.given import labelled, labelled_need, params_from
-from handrail.cli.locking import Comparison, compare
+from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, options_of
 from handrail.cli.plain import WIDTH, columns, percent, plural, table
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.cli.trace import show_trace
 from handrail.errors import ExitCode, ParamsError, ParamsNeededError
+from handrail.locking import Comparison, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +120,7 @@ def _show(
     plan = make(session.packs)
     if values["explain"]:
         return show_explanation(session, plan, values["explain"], as_json=as_json)
-    comparison = compare(session, target, plan)
+    comparison = compare(session.packs, locked(session, target), plan)
     if as_json:
         lock = {"matches": not comparison.problems} if comparison.exists else None
         session.console.json({**plan.to_dict(), "lock": lock})

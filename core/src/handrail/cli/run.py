@@ -12,12 +12,14 @@ import click
 from handrail.cli.actions import ActionGroup
 from handrail.cli.execution import made_action, run_plan, run_simple
 from handrail.cli.given import labelled, params_from
+from handrail.cli.last_plan import LastPlan
 from handrail.cli.local import Target
-from handrail.cli.locking import LastPlan, held, tell_changes
+from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.context import RuntimeContext
 from handrail.errors import ParamsError, StepNotFoundError
+from handrail.locking import held
 from handrail.origin import Origin
 from handrail.plan.selection import select
 
@@ -134,7 +136,8 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         action = made_action(target.action_class, params, runtime, session.packs)
     except ParamsError as error:
         raise labelled(error, options) from error.__cause__
-    whole = held(session, target, action.plan(), no_lock=values["no_lock"])
+    named = locked(session, target)
+    whole = held(session.packs, named, action.plan(), no_lock=values["no_lock"])
     if not whole.steps and action.is_simple:
         return run_simple(session, action, values)
     try:
@@ -143,7 +146,7 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         raise click.UsageError(error.message) from error
     if values["dry_run"]:
         return run_plan(session, action, plan, values)
-    last = LastPlan(session, target, whole)
+    last = LastPlan(session, named, whole)
     if not whole.locked and not values["quiet"]:
-        tell_changes(session, last)
+        last.tell()
     return run_plan(session, action, plan, values, observers=(last,))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
 
+from handrail.entry import innermost
 from handrail.errors import StepNotFoundError
 from handrail.plan.tree import drop_skipped
+from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.plan.edits import History, Insertion, Removal, Replacement
-    from handrail.plan.plan import Plan, PlannedStep
+    from handrail.plan.plan import Draft, Plan, PlannedStep
 
 Kind = Literal["base", "added", "inserted", "skipped", "replaced", "wrapped", "moved", "removed"]
 
@@ -160,7 +163,7 @@ def _things(history: History) -> dict[str, _Thing]:
     grants = dict(history.grants)
     things: dict[str, _Thing] = {}
     for draft in history.base:
-        thing = _Thing(draft.entry.name, draft.origin, grants)
+        thing = _Thing(draft.entry.name, _defined(draft), grants)
         things.update(dict.fromkeys(draft.entry.names, thing))
     inserted = [insertion for edits in history.edits for insertion in edits.insertions]
     replacements = [each for edits in history.edits for each in edits.replacements]
@@ -175,6 +178,21 @@ def _things(history: History) -> dict[str, _Thing]:
                 things.setdefault(name, thing)
     _change(things, replacements, [each for edits in history.edits for each in edits.removals])
     return things
+
+
+def _defined(draft: Draft) -> Origin:
+    """Return the origin of a step of the action, with the line where its work is defined."""
+    step = innermost(draft.entry.step)
+    work = step.function if isinstance(step, FunctionStep) else type(step).execute
+    code = getattr(unwrap(work), "__code__", None)
+    if draft.origin.line or code is None:
+        return draft.origin
+    path = str(code.co_filename).replace("\\", "/")
+    module = str(getattr(work, "__module__", ""))
+    file = path.rpartition("/")[2]
+    if draft.origin.pack is not None and module:
+        file = module.replace(".", "/") + ("/__init__.py" if file == "__init__.py" else ".py")
+    return replace(draft.origin, module=module, file=file, line=code.co_firstlineno)
 
 
 def _change(

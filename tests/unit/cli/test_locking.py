@@ -247,6 +247,24 @@ def test_check_tells_about_an_action_that_is_gone(flows):
     assert flows("lock", "--check").returncode == 0
 
 
+def test_check_goes_on_where_a_plan_has_problems(flows):
+    """They are listed with the drift of the other actions."""
+    flows("lock", "flows.py:every_night", "ship")
+    (flows.project / "flows.py").write_text(FLOWS.replace("[find, push]", "[push, find]"))
+    done = flows("lock", "--check", "--no-pack", "acme-scan")
+    assert done.returncode == 3
+    assert "unknown anchor" in done.stdout
+    assert "push was after find, and is first" in done.stdout
+
+
+def test_a_lock_lies_in_the_project(flows):
+    """Wherever it is written from; what is printed leads to it."""
+    (flows.project / "inner").mkdir()
+    done = flows("lock", "ship", folder=flows.project / "inner")
+    assert "wrote ../handrail.lock · 1 action" in done.stdout
+    assert "ship" in lock_of(flows)
+
+
 def test_check_without_a_lock_ends_with_2(yard):
     """With the command that writes one."""
     done = yard("lock", "--check")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from handrail.errors import (
     NotFoundError,
     ParamsError,
     ParamsNeededError,
+    PlanError,
     Problem,
 )
 from handrail.locking import Locked, find, not_locked, outline_of
@@ -131,7 +133,8 @@ def _write(
     for each in gone:
         session.console.print(f"dropped {each.name}: it is not there any more")
     count = plural(len(kept) + len(made), "action")
-    session.console.print(f"wrote {LOCK_FILE} · {count} · from now on they run only like this")
+    file = os.path.relpath(session.packs.settings.project.folder / LOCK_FILE, session.folder)
+    session.console.print(f"wrote {file} · {count} · from now on they run only like this")
     return ExitCode.DONE
 
 
@@ -184,18 +187,9 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
 def _check(
     session: Session, known: Sequence[LockedAction], names: Sequence[str], *, as_json: bool
 ) -> int:
-    found: list[_Checked] = []
-    if names:
-        for name in names:
-            now, was = _now_and_locked(session, known, name)
-            found.append((now.name, (not_locked(now.name),) if was is None else drift(was, now)))
-    else:
-        for each in known:
-            try:
-                problems = drift(each, _outline(session, _known(session, each)))
-            except NotFoundError as error:
-                problems = (_gone(each, error),)
-            found.append((each.name, problems))
+    found = [_checked_name(session, known, name) for name in names]
+    if not names:
+        found = [_checked(session, each) for each in known]
     drifted = any(problems for _, problems in found)
     if as_json:
         session.console.json(
@@ -213,15 +207,22 @@ def _check(
     return ExitCode.PLAN if drifted else ExitCode.DONE
 
 
-def _now_and_locked(
-    session: Session, known: Sequence[LockedAction], name: str
-) -> tuple[LockedAction, LockedAction | None]:
-    target = find_target(session, name)
-    action = locked(session, target)
+def _checked_name(session: Session, known: Sequence[LockedAction], name: str) -> _Checked:
+    action = locked(session, find_target(session, name))
     was = find(known, action)
-    params = was.params if was is not None else ()
-    plan = _plan(session, target, params)
-    return outline_of(session.packs, action, plan, params=params), was
+    if was is None:
+        return action.name, (not_locked(action.name),)
+    return _checked(session, was)
+
+
+def _checked(session: Session, was: LockedAction) -> _Checked:
+    """Return an action of the lock, and every way in which it differs or cannot be planned."""
+    try:
+        return was.name, drift(was, _outline(session, _known(session, was)))
+    except NotFoundError as error:
+        return was.name, (_gone(was, error),)
+    except PlanError as error:
+        return was.name, error.problems
 
 
 def _gone(was: LockedAction, error: NotFoundError) -> Problem:

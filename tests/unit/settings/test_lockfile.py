@@ -6,7 +6,7 @@ import os
 import stat
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handrail.errors import LockError
@@ -47,6 +47,7 @@ UPLOAD = LockedAction(
 
 
 @given(locked=several)
+@example(locked=[LockedAction(name='a\x7f\x00"\\\n\u2028é')])
 def test_what_is_written_is_what_is_read(locked):
     """Any names, quotes and control characters too; sorted by name."""
     read = parse_lock(lock_text(locked).encode())

@@ -229,12 +229,12 @@ def _moved(old: list[str], new: list[str]) -> Iterator[str]:
         tails[length : length + 1] = [position[name]]
         lengths.append(length)
     wanted = len(tails) - 1
-    limit = len(old)
     stayed: set[str] = set()
     for name, length in zip(reversed(common), reversed(lengths), strict=True):
-        if length == wanted and position[name] < limit:
+        # The last one of a length always comes before the next longer one that was chosen.
+        if length == wanted:
             stayed.add(name)
-            wanted, limit = wanted - 1, position[name]
+            wanted -= 1
     yield from (name for name in common if name not in stayed)
 
 

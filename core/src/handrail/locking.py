@@ -57,6 +57,15 @@ class Comparison:
             return f"not in {LOCK_FILE}"
         return f"{'differs from' if self.problems else 'matches'} {LOCK_FILE}"
 
+    def to_dict(self) -> dict[str, object] | None:
+        """Return the JSON form: `matches` and `problems`; None where there is no lock."""
+        if not self.exists:
+            return None
+        return {
+            "matches": not self.problems,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
 
 def outline_of(
     packs: InstalledPacks,

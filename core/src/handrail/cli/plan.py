@@ -122,8 +122,7 @@ def _show(
         return show_explanation(session, plan, values["explain"], as_json=as_json)
     comparison = compare(session.packs, locked(session, target), plan)
     if as_json:
-        lock = {"matches": not comparison.problems} if comparison.exists else None
-        session.console.json({**plan.to_dict(), "lock": lock})
+        session.console.json({**plan.to_dict(), "lock": comparison.to_dict()})
     elif plan.steps:
         for line in plan_lines(session, plan, target.name, comparison):
             session.console.print(line)

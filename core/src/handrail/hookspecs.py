@@ -62,7 +62,8 @@ class PackInfo:
         before: Packs whose edits come after this one's, where both are installed.
         requires: Packs that have to be installed and on.
         hook_api: The level of the hooks that the pack was written for.
-        settings: Model of the pack's own settings, `[packs.<name>]` in the project file.
+        settings: Model of the pack's own settings: from `[packs.<name>]` in the project file, from
+            variables such as `HANDRAIL_ACME_SCAN_ENGINE`, and from `-p acme-scan.engine=...`.
     """
 
     after: Sequence[str] = ()

@@ -123,26 +123,23 @@ class EditRecorder(StepRegistry[Any]):
 
 
 def collect(
-    action: ActionInfo, base: StepRegistry[Any], packs: Sequence[Contributor]
+    action: ActionInfo,
+    base: StepRegistry[Any],
+    packs: Sequence[Contributor],
+    project: EditSet | None = None,
 ) -> tuple[list[EditSet], list[Problem]]:
     """Ask every pack, in order, for its edits of `action`, until no new step comes up.
 
     A pack is not asked about a step that it inserted or led to, so this always ends. Returns one
-    set of edits for each pack, in the same order, and the steps that were not usable as problems.
+    set of edits for each pack, in the same order, then that of the project, whose steps the packs
+    are asked about too; and the steps that were not usable as problems.
 
     Raises:
         HandrailError: A hook raised; the error names its pack.
     """
     problems: list[Problem] = []
     edits = [_ask_setup(action, pack, base, problems) for pack in packs]
-    waiting: deque[tuple[Entry, frozenset[str]]] = deque(
-        (entry, frozenset[str]()) for entry in base.entries()
-    )
-    for pack, own in zip(packs, edits, strict=True):
-        causes = frozenset({pack.id})
-        for insertion in own.insertions:
-            waiting.extend((entry, causes) for entry in insertion.entries)
-        waiting.extend((replacement.entry, causes) for replacement in own.replacements)
+    waiting = _first_steps(base, packs, edits, project)
     asked = 0
     while waiting:
         entry, causes = waiting.popleft()
@@ -159,7 +156,29 @@ def collect(
                 waiting.extend((each, insertion.causes) for each in insertion.entries)
             if pack.implements("wrap_step"):
                 _ask_layer(action, pack, entry, own, problems)
-    return edits, problems
+    return [*edits, *([project] if project is not None else ())], problems
+
+
+def _first_steps(
+    base: StepRegistry[Any],
+    packs: Sequence[Contributor],
+    edits: Sequence[EditSet],
+    project: EditSet | None,
+) -> deque[tuple[Entry, frozenset[str]]]:
+    """Return the steps to ask about that no answer brought, and the packs that led to each."""
+    waiting: deque[tuple[Entry, frozenset[str]]] = deque(
+        (entry, frozenset[str]()) for entry in base.entries()
+    )
+    for pack, own in zip(packs, edits, strict=True):
+        causes = frozenset({pack.id})
+        for insertion in own.insertions:
+            waiting.extend((entry, causes) for entry in insertion.entries)
+        waiting.extend((replacement.entry, causes) for replacement in own.replacements)
+    if project is not None:
+        nobody = frozenset[str]()
+        for insertion in project.insertions:
+            waiting.extend((entry, nobody) for entry in insertion.entries)
+    return waiting
 
 
 def _ask_setup(

@@ -27,6 +27,7 @@ class Insertion:
         origin: Who put it there.
         if_missing: What to do when nothing answers to `anchor`.
         causes: The packs that led to it, its own included; those are not asked about its steps.
+        source: Where the steps are from, when that is not who put them there.
     """
 
     entries: tuple[Entry, ...]
@@ -35,6 +36,7 @@ class Insertion:
     origin: Origin
     if_missing: IfMissing = "error"
     causes: frozenset[str] = frozenset()
+    source: Origin | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -53,12 +55,14 @@ class Wrapping:
     Attributes:
         layer: The wrapper, or what makes it from the step.
         around: The step that the layer was made around, where a hook made it.
+        source: Where the layer is from, when that is not who put it there.
     """
 
     name: str
     layer: Wrapper
     origin: Origin
     around: object = None
+    source: Origin | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -12,11 +12,13 @@ from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
 from handrail.plan.edits import History
 from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
+from handrail.plan.required import demanded_by
 from handrail.plan.tree import Block, Node, drop_skipped, place
 from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
+    from handrail.settings.requirements import RequiredStep
 
 Grants = Mapping[str, frozenset[str]]
 
@@ -27,6 +29,7 @@ def resolve(
     edits: Sequence[EditSet],
     *,
     grants: Grants | None = None,
+    required: Sequence[RequiredStep] = (),
     origin: Origin = UNKNOWN,
     known: Sequence[Problem] = (),
 ) -> Plan:
@@ -40,16 +43,19 @@ def resolve(
         base: The steps of the action itself, in order.
         edits: One set for each pack in pack order, the project's last.
         grants: What each pack may do to steps of others, such as `replace acme-scan:scan_files`.
+        required: Steps that nobody may remove, replace or wrap, because this action needs them.
         origin: Where the action came from.
         known: Problems that were found before; they are reported together with the rest.
 
     Raises:
         PlanError: There are problems; it lists all of them.
     """
-    work = _Resolution(base, edits, grants or {}, list(known))
+    work = _Resolution(base, edits, grants or {}, list(known), required)
     drafts = work.run()
     if work.problems:
         raise PlanError(action, work.problems)
+    for draft in drafts:
+        draft.required = demanded_by(draft, required)
     history = History(base=tuple(base), edits=tuple(edits), grants=work.grants)
     return replace(freeze(action, drafts, origin), history=history)
 
@@ -60,6 +66,7 @@ class _Resolution:
     edits: Sequence[EditSet]
     grants: Grants
     problems: list[Problem]
+    required: Sequence[RequiredStep] = ()
     anchors: dict[str, Node] = field(default_factory=dict[str, Node])
     replaced: dict[int, Replacement] = field(default_factory=dict[int, "Replacement"])
     removed: dict[int, Removal] = field(default_factory=dict[int, "Removal"])
@@ -113,8 +120,11 @@ class _Resolution:
 
     def _block(self, insertion: Insertion) -> Block:
         where = "at the end" if insertion.anchor is None else f"{insertion.side} {insertion.anchor}"
+        source = insertion.source or insertion.origin
+        if insertion.source is not None:
+            where += f", {insertion.origin.place}"
         nodes = [
-            Node(Draft(entry=entry, origin=insertion.origin, reason=where), insertion)
+            Node(Draft(entry=entry, origin=source, reason=where), insertion)
             for entry in insertion.entries
         ]
         for node in nodes:
@@ -175,8 +185,7 @@ class _Resolution:
         if node is None:
             return
         draft = node.draft
-        if draft.entry.step.final:
-            self.problems.append(problems.final(edit, draft, "wrap"))
+        if self._is_final(draft, edit, "wrap"):
             return
         step = innermost(draft.entry.step)
         around = edit.around
@@ -196,7 +205,13 @@ class _Resolution:
             return
         rewire(layer, inner, inner)
         draft.entry.layers.append(layer)
-        draft.layers.insert(0, Layer(name=layer_name(layer), origin=edit.origin, wrapper=layer))
+        made = Layer(
+            name=layer_name(layer),
+            origin=edit.source or edit.origin,
+            wrapper=layer,
+            reason=edit.origin.place if edit.source is not None else "",
+        )
+        draft.layers.insert(0, made)
 
     def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
         made: object = edit.layer
@@ -232,8 +247,7 @@ class _Resolution:
     def _allowed(self, node: Node, edit: Any, verb: str) -> bool:
         """Whether `edit` may remove or replace a step that may be somebody else's."""
         draft = node.draft
-        if draft.entry.step.final:
-            self.problems.append(problems.final(edit, draft, verb))
+        if self._is_final(draft, edit, verb):
             return False
         owner, target = edit.origin.pack, draft.origin.pack
         if owner is None or owner == target:
@@ -244,6 +258,14 @@ class _Resolution:
         self.problems.append(problems.needs_grant(edit, verb, draft, grant))
         return False
 
+    def _is_final(self, draft: Draft, edit: Any, verb: str) -> bool:
+        """Whether nobody may change a step; the edit that wants to is a problem then."""
+        required = demanded_by(draft, self.required)
+        if required or draft.entry.step.final:
+            self.problems.append(problems.final(edit, draft, verb, required))
+            return True
+        return False
+
 
 def _closed(drafts: list[Draft]) -> list[Draft]:
     """Move `always_run` steps to the end, and say so where that changes who stands next to whom."""
@@ -251,7 +273,7 @@ def _closed(drafts: list[Draft]) -> list[Draft]:
     closing = [draft for draft in drafts if draft.always_run]
     names = {name for draft in closing for name in draft.entry.names}
     for draft in ordinary:
-        side, _, anchor = draft.reason.partition(" ")
+        side, _, anchor = draft.reason.partition(",")[0].partition(" ")
         if side in ("before", "after") and anchor in names:
             draft.reason += ", moved before the steps that always run"
     return ordinary + closing

@@ -122,6 +122,7 @@ def _missing_anchor(block: Block, anchors: dict[str, Node]) -> Problem:
     here = f"{insertion.origin.place}: " if insertion.origin.place else ""
     hint = f"did you mean {' or '.join(matches)}? " if matches else ""
     owner = insertion.origin.pack
+    skip = "if_missing='skip'" if owner else 'if_missing = "skip"'
     return Problem(
         code="unknown-anchor",
         message=f"{insertion.origin} inserts {names} {insertion.side} '{insertion.anchor}', "
@@ -129,7 +130,7 @@ def _missing_anchor(block: Block, anchors: dict[str, Node]) -> Problem:
         origins=(insertion.origin,),
         details=tuple(filter(None, (f"{here}{hint}".strip().rstrip(":"),))),
         ways_out=(
-            "say if_missing='skip' where the step may be absent",
+            f"say {skip} where the step may be absent",
             *((f"leave it out:  --no-pack {owner}",) if owner else ()),
         ),
     )

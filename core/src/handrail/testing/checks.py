@@ -79,7 +79,7 @@ CHECKS = (
     ),
     Check(
         name="imports",
-        promise="importing it loads only what it requires, and its hooks no more than their budget",
+        promise="it imports what it requires, and its hooks stay in their budget",
         examine=import_budget,
     ),
     Check(name="effects", promise="importing it has no side effects", examine=import_effects),

@@ -44,47 +44,38 @@ class PackContract:
 
     def test_everything_it_offers_can_be_imported_and_used(self) -> None:
         """Entry points lead somewhere, and hooks have the right names and arguments."""
-        __tracebackhide__ = True
         self._demand("loads")
 
     def test_pyproject_and_installed_metadata_agree(self) -> None:
         """What is installed was built from the pyproject.toml beside the tests."""
-        __tracebackhide__ = True
         self._demand("metadata")
 
     def test_importing_it_stays_in_its_budget(self) -> None:
         """Hooks import nothing heavy, and nothing imports what the pack does not require."""
-        __tracebackhide__ = True
         self._demand("imports")
 
     def test_importing_it_has_no_side_effects(self) -> None:
         """Importing writes no files, opens no connections, starts nothing and prints nothing."""
-        __tracebackhide__ = True
         self._demand("effects")
 
     def test_its_names_are_stable_and_unique(self) -> None:
         """Steps and actions are called what their entry points say, every time."""
-        __tracebackhide__ = True
         self._demand("names")
 
     def test_its_weights_are_in_range(self) -> None:
         """Each step has a weight from 0.0 to 1.0."""
-        __tracebackhide__ = True
         self._demand("weights")
 
     def test_its_rollback_data_survives_json(self) -> None:
         """What steps record can be read by the process that undoes them; with `world` it does."""
-        __tracebackhide__ = True
         self._demand("rollback")
 
     def test_its_plan_does_not_depend_on_load_order(self) -> None:
         """Its hooks give the same plan each time, whoever is loaded before and after it."""
-        __tracebackhide__ = True
         self._demand("plan")
 
     def test_can_skip_has_no_effect(self) -> None:
         """The skip checks of its steps only look."""
-        __tracebackhide__ = True
         self._demand("skip")
 
     def _demand(self, name: str) -> None:

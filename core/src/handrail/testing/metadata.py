@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from handrail.errors import Problem
 from handrail.origin import Origin
@@ -111,3 +114,15 @@ def _line_of(text: str, key: str) -> int:
         if line.startswith((key, f"[{wanted}")):
             return number
     return 1
+
+
+def editable_source(distribution: str) -> Path | None:
+    """Return the pyproject.toml of a distribution that is installed in editable form, if it is."""
+    try:
+        text = metadata.distribution(distribution).read_text("direct_url.json")
+        origin: Mapping[str, Any] = json.loads(text or "{}")
+        folder = Path(unquote(urlsplit(str(origin["url"])).path))
+        found = project_of(folder, distribution)
+    except (metadata.PackageNotFoundError, ValueError, KeyError, OSError):
+        return None
+    return found[0] if found is not None and "dir_info" in origin else None

@@ -79,7 +79,7 @@ def _has_steps(subject: Subject) -> None:
     if not subject.record.steps:
         raise UncheckedError("it offers no steps")
     if not subject.made:
-        raise UncheckedError(f"{', '.join(subject.unmade)} cannot be made without arguments")
+        raise UncheckedError("its steps need arguments; a PackContract can give them")
 
 
 def _of_action(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:

@@ -30,10 +30,10 @@ def rollback_data(subject: Subject) -> Iterator[Problem]:
     if not subject.record.steps:
         raise UncheckedError("it offers no steps")
     if subject.context is None:
-        raise UncheckedError("it runs the steps, so it needs the context of a PackContract")
+        raise UncheckedError("running its steps takes a PackContract with a context")
     steps = {name: step for name, step in subject.made.items() if name not in subject.untried}
     if not steps:
-        raise UncheckedError(f"{', '.join(subject.unmade) or 'every step'} is left out")
+        raise UncheckedError("none of its steps is tried")
     for name, step in steps.items():
         if subject.world is not None and not step.always_run:
             yield from _undone(subject, name, step)
@@ -123,7 +123,7 @@ def skip_effects(subject: Subject) -> Iterator[Problem]:
             ways_out=("can_skip only looks, and says True or False; do the work in execute",),
         )
     if len(unasked) == len(steps):
-        raise UncheckedError(f"{', '.join(unasked)} needs a context of its own: use a PackContract")
+        raise UncheckedError(f"{unasked[0]} needs a context of its own, as a PackContract gives it")
 
 
 def _skip_fault(step: BaseStep[Any], context: BaseStepContext) -> str | None:

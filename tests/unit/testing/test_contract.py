@@ -68,10 +68,12 @@ def packs():
 def verdict(packs: FakePacks):
     """Return what comes of one check of acme-scan, with its parts as they are or replaced."""
 
-    def check(name: str, *, steps: str = STEPS, hooks: str | None = HOOKS, more=None, **given):
+    def check(
+        name: str, *, steps: str = STEPS, hooks: str | None = HOOKS, more=None, made=None, **given
+    ):
         points = {"scan_files": "acme_scan.steps:ScanFiles", **(more or {})}
         packs.add("acme-scan", hooks=hooks, steps=points, modules={"acme_scan/steps.py": steps})
-        subject = Subject(record=record_of("acme-scan"), **given)
+        subject = Subject(record=record_of("acme-scan"), steps=made or {}, **given)
         return examine(subject, next(each for each in CHECKS if each.name == name))
 
     return check
@@ -217,6 +219,18 @@ def test_two_steps_of_one_name_are_told(verdict) -> None:
     steps = STEPS + '\n    class Other(ScanFiles):\n        aliases = ("again",)\n'
     found = told(verdict("names", steps=steps, more={"again": "acme_scan.steps:Other"}))
     assert "step name 'scan_files' of Other of acme_scan.steps is taken" in found
+
+
+def test_a_wrapper_goes_by_the_name_of_what_it_is_around(verdict) -> None:
+    steps = STEPS + "\n    from handrail import StepWrapper\n    class Log(StepWrapper): ...\n"
+
+    def wrapped():
+        from acme_scan.steps import Log, ScanFiles
+
+        return Log(ScanFiles())
+
+    more = {"log": "acme_scan.steps:Log"}
+    assert verdict("names", steps=steps, more=more, made={"log": wrapped}).status == "passed"
 
 
 def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> None:

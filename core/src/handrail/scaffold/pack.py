@@ -24,8 +24,10 @@ PREFIX = "handrail-"
 _DISTRIBUTION = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 # Names that the templates import beside the class of the step.
-_TAKEN = ("ActionInfo", "Any", "BaseStep", "BaseStepContext", "PackContract", "Path")
-_TAKEN += ("RuntimeContext", "StepRegistry", "StepResult")
+_TAKEN = (
+    *("ActionInfo", "Any", "BaseStep", "BaseStepContext", "PackContract", "Path"),
+    *("RuntimeContext", "StepRegistry", "StepResult"),
+)
 
 # Name of the file -> name of its template.
 FILES: Mapping[str, str] = {

@@ -15,6 +15,7 @@ from handrail.steps import BaseStep, overrides
 from handrail.testing.subject import Subject, UncheckedError, takes_nothing
 from handrail.testing.undo import is_step
 from handrail.workflow import Workflow
+from handrail.wrapper import is_wrapper
 
 
 def names(subject: Subject) -> Iterator[Problem]:
@@ -29,7 +30,8 @@ def names(subject: Subject) -> Iterator[Problem]:
         if not _is_command(subject.target(entry)):
             yield _wrong_target(subject, entry, "a click command")
     registry: StepRegistry[Any] = StepRegistry()
-    for step in subject.made.values():
+    # A wrapper goes by the name of what it is put around.
+    for step in (each for each in subject.made.values() if not is_wrapper(each)):
         try:
             registry.register(step)
         except DuplicateStepError as error:
@@ -124,7 +126,7 @@ def _of_step(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
             details=place_of(first),
             ways_out=("a name is for anchors and journals: make it a constant",),
         )
-    elif entry.name not in called and not _takes_name(target):
+    elif entry.name not in called and not _takes_name(target) and not is_wrapper(first):
         yield Problem(
             code="step-name",
             message=f"the entry point {entry.name} leads to a step called '{called[0]}'",

@@ -29,7 +29,7 @@ else:
 
 _TIMES = ("", "once", "twice")
 _TWICE = "an undo that was cut short is begun again: bear that nothing is left to do"
-_LONGEST = 70  # Characters of a recorded value that are shown.
+_LONGEST = 48  # Characters of a recorded value that are shown.
 
 
 class NotUndoneError(AssertionError):
@@ -120,7 +120,8 @@ class _Moment:
 def _moments(seen: Sequence[tuple[str, Any]]) -> Iterator[_Moment]:
     for number, (key, value) in enumerate(seen, 1):
         shown = repr(value)
-        shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+        # The end of a path says more than its beginning.
+        shown = shown if len(shown) <= _LONGEST else f"…{shown[1 - _LONGEST :]}"
         text = f"record {number} of {len(seen)} ({key!r}: {shown})"
         for before in (True, False):
             when = "before" if before else "right after"

@@ -49,6 +49,14 @@ def import_budget(subject: Subject) -> Iterator[Problem]:
 def import_effects(subject: Subject) -> Iterator[Problem]:
     """Importing the pack opens, starts, prints and changes nothing."""
     pack = subject.origin
+    for each in subject.importing.failures:
+        # Here, among other modules, it can be; so it needs one of those without importing it.
+        yield Problem(
+            code="import-failed",
+            message=f"{each['module']} of {pack} cannot be imported by itself: {each['error']}",
+            origins=(pack,),
+            ways_out=("let it import what it needs, and leave sys.path and sys.modules alone",),
+        )
     told: set[str] = set()
     for each in subject.importing.effects:
         if each["what"] in told:

@@ -38,15 +38,18 @@ EFFECTS = {
     "socket.getaddrinfo": "asks for the address of a host",
     "socket.gethostbyname": "asks for the address of a host",
     "socket.sendto": "sends to another host",
+    "sqlite3.connect": "opens a database",
     "subprocess.Popen": "starts a program",
 }
 
 
 def effect_of(event: str, arguments: tuple[Any, ...]) -> str | None:
     """Return what an audit event does to the world, in a few words, or None."""
+    if arguments and "__pycache__" in str(arguments[0]):
+        return None  # What Python itself keeps of an import.
     if event == "open":
         path, mode, flags = arguments
-        if isinstance(path, int) or path == os.devnull or "__pycache__" in str(path):
+        if isinstance(path, int) or path == os.devnull:
             return None
         writes = any(letter in "wax+" for letter in mode or "") or bool((flags or 0) & WRITES)
         return f"opens {os.fsdecode(path)} for writing" if writes else None

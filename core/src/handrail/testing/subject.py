@@ -198,11 +198,13 @@ class Importing:
     Attributes:
         imports: Third-party modules that its own modules import: `module`, `place`, `door`.
         effects: What it did to the world: `what`, `place`, `door`.
+        failures: Modules that could not be imported there: `module`, `error`.
         printed: What it wrote to the terminal.
     """
 
     imports: Sequence[Mapping[str, str]]
     effects: Sequence[Mapping[str, str]]
+    failures: Sequence[Mapping[str, str]]
     printed: str
 
 
@@ -224,14 +226,14 @@ def import_apart(packages: Sequence[str], doors: Mapping[str, Sequence[str]]) ->
             errors="replace",
             check=False,
         )
-        told: dict[str, Any] = {"imports": [], "effects": []}
+        told: dict[str, Any] = {"imports": [], "effects": [], "failures": []}
         if answer.exists():
             told = json.loads(answer.read_text(encoding="utf-8"))
         else:
             ended = {"what": "ends the process that imports it", "place": "", "door": ""}
             told["effects"].append(ended)
     printed = (done.stdout + done.stderr).strip()
-    return Importing(imports=told["imports"], effects=told["effects"], printed=printed)
+    return Importing(**told, printed=printed)
 
 
 def record_of(distribution: str) -> PackRecord:

@@ -131,6 +131,12 @@ def test_other_checks_wait_until_it_loads(verdict) -> None:
     assert verdict("names", hooks="import acme_nothing").why == "it does not load"
 
 
+def test_a_pack_that_is_switched_off_is_checked_all_the_same(packs, monkeypatch) -> None:
+    packs.add("acme-old", hooks="", requires=("handrail>=99",))
+    monkeypatch.setenv("HANDRAIL_NO_PACKS", "acme-old")
+    assert "wants handrail>=99" in told(examine(Subject(record=record_of("acme-old")), CHECKS[0]))
+
+
 def test_a_misspelt_hook_is_told(verdict) -> None:
     hooks = "from handrail import hookimpl\n@hookimpl\ndef insert_befor(action, step): ...\n"
     assert "did you mean insert_before" in told(verdict("loads", hooks=hooks))

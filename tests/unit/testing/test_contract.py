@@ -230,10 +230,21 @@ def test_a_step_that_is_named_by_its_user_may_be_called_otherwise(verdict) -> No
     assert verdict("names", steps=steps).status == "passed"
 
 
+def test_a_misspelt_group_of_entry_points_is_told(packs: FakePacks) -> None:
+    fake = packs.add("acme-typo", modules={"acme_typo/steps.py": STEPS})
+    file = fake.info / "entry_points.txt"
+    file.write_text("[handrail.step]\nscan_files = acme_typo.steps:ScanFiles\n")
+    check = next(each for each in CHECKS if each.name == "names")
+    found = told(examine(Subject(record=record_of("acme-typo")), check))
+    assert "entry points in handrail.step, which nobody reads" in found
+    assert "did you mean handrail.steps" in found
+
+
 def test_two_steps_of_one_name_are_told(verdict) -> None:
     steps = STEPS + '\n    class Other(ScanFiles):\n        aliases = ("again",)\n'
     found = told(verdict("names", steps=steps, more={"again": "acme_scan.steps:Other"}))
     assert "step name 'scan_files' of Other of acme_scan.steps is taken" in found
+    assert "at acme_scan/steps.py:" in found
 
 
 def test_a_wrapper_goes_by_the_name_of_what_it_is_around(verdict) -> None:
@@ -285,6 +296,7 @@ def test_rollback_data_that_is_no_json_is_told(verdict) -> None:
     steps = STEPS.replace('("made", "report")', '("made", {1, 2})')
     found = told(verdict("rollback", steps=steps, context=make_context))
     assert "does not survive JSON" in found
+    assert "at acme_scan/steps.py:" in found
 
 
 def test_rollback_data_that_json_changes_is_told(verdict) -> None:
@@ -302,6 +314,7 @@ def test_a_step_that_fails_is_told_and_can_be_left_out(packs: FakePacks, verdict
     found = told(verdict("rollback", steps=steps, context=make_context))
     assert "has no attribute 'client'" in found
     assert "untried = ('scan_files',)" in found
+    assert "at acme_scan/steps.py:" in found
     packs.remove("acme-scan")
     left_out = verdict("rollback", steps=steps, context=make_context, untried=("scan_files",))
     assert left_out.status == "unchecked"

@@ -91,6 +91,7 @@ class PackContract:
 
     @classmethod
     def _subject(cls) -> Subject:
+        __tracebackhide__ = True
         known: Subject | None = cls.__dict__.get("_known_subject")
         if known is not None:
             return known

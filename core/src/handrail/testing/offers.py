@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 from handrail.actions import BaseAction
 from handrail.entry import entry_for
 from handrail.errors import DuplicateStepError, InvalidStepError, Problem
-from handrail.packs.record import EntryPoint
+from handrail.names import did_you_mean
+from handrail.packs.record import GROUPS, PREFIX, EntryPoint
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, overrides
 from handrail.testing.subject import Subject, UncheckedError, takes_nothing
@@ -20,7 +22,11 @@ from handrail.wrapper import is_wrapper
 
 def names(subject: Subject) -> Iterator[Problem]:
     """What it offers is what it says, under the name that it says, and under no other's."""
+    misspelt = list(_misspelt(subject))
+    yield from misspelt
     if not subject.record.entry_points:
+        if misspelt:
+            return
         raise UncheckedError("it offers nothing by name")
     for entry in subject.record.actions:
         yield from _of_action(subject, entry)
@@ -39,6 +45,7 @@ def names(subject: Subject) -> Iterator[Problem]:
                 code="step-name",
                 message=error.message,
                 origins=(subject.origin,),
+                details=place_of(step),
                 ways_out=error.ways_out,
             )
         except InvalidStepError:
@@ -74,6 +81,23 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
                     "record with context.record_rollback before each effect, and write a rollback",
                     "or say that it only reads:  effects = False",
                 ),
+            )
+
+
+def _misspelt(subject: Subject) -> Iterator[Problem]:
+    """Find groups of entry points that look like ours, and that nobody reads."""
+    try:
+        points = metadata.distribution(subject.record.name).entry_points
+    except metadata.PackageNotFoundError:
+        return
+    for group in sorted({point.group for point in points} - set(GROUPS)):
+        hint = did_you_mean(group, GROUPS)
+        if group.startswith(PREFIX) or (hint and "handrail" in group):
+            yield Problem(
+                code="bad-entry-point",
+                message=f"{subject.origin} has entry points in {group}, which nobody reads",
+                origins=(subject.origin,),
+                ways_out=(hint or f"the groups are: {', '.join(GROUPS)}",),
             )
 
 
@@ -176,7 +200,7 @@ def _wrong_weight(subject: Subject, step: BaseStep[Any], message: str) -> Proble
 
 
 def place_of(step: BaseStep[Any]) -> tuple[str, ...]:
-    """Return the line of the class or the function of a step."""
+    """Return the line of the class or the function of a step, as details of a problem."""
     made_from: Any = getattr(step, "function", None) or type(step)
     try:
         line = inspect.getsourcelines(made_from)[1]

@@ -45,7 +45,7 @@ def _survives(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Prob
     assert subject.context is not None
     outcome = run_step(step, subject.context())
     if outcome.error is not None:
-        yield _failing(subject, name, describe(outcome.error))
+        yield _failing(subject, name, step, describe(outcome.error))
         return
     assert outcome.context is not None
     data = outcome.context.step_results[-1].rollback_data
@@ -59,6 +59,7 @@ def _survives(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Prob
             code="rollback-not-json",
             message=f"the rollback data of step '{name}' does not survive JSON: {said}",
             origins=(subject.origin,),
+            details=place_of(step),
             ways_out=("record strings, numbers, lists and dicts: str(path), not path",),
         )
 
@@ -83,17 +84,18 @@ def _undone(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Proble
             code="not-undone",
             message=first,
             origins=(subject.origin,),
-            details=tuple(line.strip() for line in rest),
+            details=(*place_of(step), *(line.strip() for line in rest)),
         )
     except ValueError as error:
-        yield _failing(subject, name, describe(error))
+        yield _failing(subject, name, step, describe(error))
 
 
-def _failing(subject: Subject, name: str, said: str) -> Problem:
+def _failing(subject: Subject, name: str, step: BaseStep[Any], said: str) -> Problem:
     return Problem(
         code="step-untried",
         message=f"step '{name}' could not be tried: {said}",
         origins=(subject.origin,),
+        details=place_of(step),
         ways_out=(
             "give the contract a context in which it succeeds",
             f"or leave it out:  untried = ({name!r},)",

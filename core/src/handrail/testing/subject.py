@@ -242,6 +242,7 @@ def record_of(distribution: str) -> PackRecord:
     Raises:
         NotFoundError: There is none of that name.
     """
+    __tracebackhide__ = True
     wanted = normalised(distribution)
     records = read_index(cache=None)
     for record in records:

@@ -12,6 +12,7 @@ from handrail.errors import ActionError, HandrailError, PackError, PlanError, Pr
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
 from handrail.plan.collect import collect
+from handrail.plan.fit import unfit
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, base_drafts
 from handrail.plan.resolve import resolve
@@ -96,7 +97,7 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
         edits,
         grants=provider.grants,
         origin=info.origin,
-        known=[*problems, *unusable],
+        known=[*problems, *unusable, *unfit(info, edits)],
     )
     found: list[Problem] = []
     for pack in packs:

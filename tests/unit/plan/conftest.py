@@ -13,6 +13,7 @@ from handrail.context import BaseStepContext
 from handrail.errors import PackError
 from handrail.hookspecs import ActionInfo
 from handrail.plan.collect import collect
+from handrail.plan.fit import unfit
 from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan, base_drafts
 from handrail.plan.resolve import resolve
@@ -74,7 +75,7 @@ def make_plan(
         base_drafts(registry, Origin(pack="host", version="2.0")),
         edits,
         grants=grants,
-        known=[*problems, *unusable],
+        known=[*problems, *unusable, *unfit(info, edits)],
     )
 
 

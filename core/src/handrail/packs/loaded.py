@@ -13,7 +13,8 @@ from handrail.packs.hooks import Hook, specs
 from handrail.packs.record import ways_out
 
 if TYPE_CHECKING:
-    from handrail.hookspecs import PackInfo
+    from handrail.hookspecs import ActionInfo, PackInfo
+    from handrail.steps import BaseStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +72,24 @@ class LoadedPack:
             return function(**arguments)
         except (Exception, SystemExit) as error:
             raise hook_error(self.origin, self.hooks[hook], error) from error
+
+    def about_steps(self, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
+        """Return `call` for one hook as a function of action and step, for a loop over all steps.
+
+        Raises:
+            KeyError: The pack has no such hook.
+        """
+        function, left_out = self._calls[hook]
+        if left_out:
+            return lambda action, step: self.call(hook, action=action, step=step)
+
+        def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
+            try:
+                return function(action=action, step=step)
+            except (Exception, SystemExit) as error:
+                raise hook_error(self.origin, self.hooks[hook], error) from error
+
+        return ask
 
 
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:

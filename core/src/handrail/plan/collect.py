@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from handrail.entry import Entry, entry_for, innermost
 from handrail.errors import HandrailError, InvalidStepError, PackError, Problem, describe
 from handrail.plan.edits import EditSet, Insertion, Wrapping
+from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
 from handrail.plan.recorder import EditRecorder
 from handrail.registry import StepRegistry
@@ -69,6 +70,8 @@ class _Inquiry:
         inserting, wrapping = self._askers()
         self._drain(waiting, inserting, wrapping)
         for entry, causes in standing_in:
+            if self.answers > MOST_ANSWERS:
+                return
             # Under the name of the step that it replaces it is the same one to those who insert.
             answering = () if entry.name in self.asked else inserting
             self._drain(deque([(entry, causes)]), answering, wrapping)
@@ -78,12 +81,14 @@ class _Inquiry:
         wrapping: list[_Asker] = []
         for pack, own in zip(self.packs, self.edits, strict=True):
             inserting += [
-                (pack.id, pack.call, hook, side, pack, own)
+                (pack.id, _way_to_ask(pack, hook), hook, side, pack, own)
                 for hook, side in _SIDES
                 if pack.implements(hook)
             ]
             if pack.implements("wrap_step"):
-                wrapping.append((pack.id, pack.call, "wrap_step", "before", pack, own))
+                wrapping.append(
+                    (pack.id, _way_to_ask(pack, "wrap_step"), "wrap_step", "before", pack, own)
+                )
         return inserting, wrapping
 
     def _drain(
@@ -103,18 +108,18 @@ class _Inquiry:
                 return
             self.asked.add(entry.name)
             step = innermost(entry.step)
-            for owner, call, hook, side, pack, own in inserting:
+            for owner, ask, hook, side, pack, own in inserting:
                 if owner in causes:
                     continue
-                answer = call(hook, action=action, step=step)
+                answer = ask(action, step)
                 if answer is not None:
                     insertion = self._insertion(pack, hook, side, entry, causes, answer)
                     if insertion is not None:
                         own.insertions.append(insertion)
                         waiting.extend((each, insertion.causes) for each in insertion.entries)
-            for owner, call, hook, _, pack, own in wrapping:
+            for owner, ask, _, _, pack, own in wrapping:
                 if owner not in causes:
-                    layer = call(hook, action=action, step=step)
+                    layer = ask(action, step)
                     if layer is not None:
                         self._layer(pack, entry, step, layer, own)
 
@@ -127,7 +132,7 @@ class _Inquiry:
         causes: Causes,
         answer: object,
     ) -> Insertion | None:
-        origin = _origin_of(pack, hook)
+        origin = said_by(pack, hook)
         try:
             entries = tuple(entry_for(cast("Any", step)) for step in _several(answer))
         except InvalidStepError as error:
@@ -153,7 +158,7 @@ class _Inquiry:
     def _layer(
         self, pack: Contributor, entry: Entry, step: BaseStep[Any], layer: Any, own: EditSet
     ) -> None:
-        origin = _origin_of(pack, "wrap_step")
+        origin = said_by(pack, "wrap_step")
         if is_wrapper(layer):
             own.wrappings.append(Wrapping(name=entry.name, layer=layer, origin=origin, around=step))
             return
@@ -171,6 +176,14 @@ class _Inquiry:
 
 _SIDES: tuple[tuple[str, Side], ...] = (("insert_before", "before"), ("insert_after", "after"))
 _Asker = tuple[str, Callable[..., Any], str, Side, "Contributor", EditSet]
+
+
+def _way_to_ask(pack: Contributor, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
+    # The quick way, where there is one: this is what planning spends its time on.
+    quick = getattr(pack, "about_steps", None)
+    if quick is not None:
+        return cast("Callable[[ActionInfo, BaseStep[Any]], Any]", quick(hook))
+    return lambda action, step: pack.call(hook, action=action, step=step)
 
 
 def _ask_setup(
@@ -197,7 +210,7 @@ def _several(answer: object) -> Iterable[object]:
 
 
 def _unregistered(pack: Contributor) -> Problem:
-    origin = _origin_of(pack, "setup_steps")
+    origin = said_by(pack, "setup_steps")
     return Problem(
         code="invalid-answer",
         message=f"setup_steps of {pack.origin} returned steps, which nobody would run",
@@ -205,11 +218,6 @@ def _unregistered(pack: Contributor) -> Problem:
         details=(origin.place,) if origin.place else (),
         ways_out=("register each of them:  registry.register(step)",),
     )
-
-
-def _origin_of(pack: Contributor, hook: str) -> Origin:
-    locate = getattr(pack, "locate", None)
-    return pack.origin if locate is None else locate(hook)
 
 
 def _invalid(error: InvalidStepError, origin: Origin) -> Problem:

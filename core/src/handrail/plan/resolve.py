@@ -17,6 +17,7 @@ from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
     from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
+    from handrail.steps import BaseStep
 
 Grants = Mapping[str, frozenset[str]]
 
@@ -62,7 +63,9 @@ class _Resolution:
     problems: list[Problem]
     anchors: dict[str, Node] = field(default_factory=dict[str, Node])
     replaced: dict[int, Replacement] = field(default_factory=dict[int, "Replacement"])
+    former: dict[int, BaseStep[Any]] = field(default_factory=dict[int, "BaseStep[Any]"])
     removed: dict[int, Removal] = field(default_factory=dict[int, "Removal"])
+    wrapped: set[tuple[str | None, int]] = field(default_factory=set[tuple[str | None, int]])
     skipped: set[tuple[str | None, str]] = field(default_factory=set[tuple[str | None, str]])
 
     def run(self) -> list[Draft]:
@@ -86,9 +89,10 @@ class _Resolution:
         for edit_set in self.edits:
             for replacement in edit_set.replacements:
                 self._replace(replacement)
-        for edit_set in self.edits:
-            for wrapping in edit_set.wrappings:
-                self._wrap(wrapping)
+        wrappings = [each for edit_set in self.edits for each in edit_set.wrappings]
+        self.wrapped = {(each.origin.pack, id(each.around)) for each in wrappings}
+        for wrapping in wrappings:
+            self._wrap(wrapping)
         for edit_set in self.edits:
             for removal in edit_set.removals:
                 self._remove(removal)
@@ -98,13 +102,8 @@ class _Resolution:
     def _present(self) -> list[Insertion]:
         """Return the insertions but for those that allow a missing anchor, and miss it."""
         listed = [insertion for edit_set in self.edits for insertion in edit_set.insertions]
-        renamed = {
-            name
-            for edit_set in self.edits
-            for replacement in edit_set.replacements
-            for name in replacement.entry.names
-        }
-        present, left_out = drop_skipped(listed, {*self.anchors, *renamed})
+        replacements = [each for edit_set in self.edits for each in edit_set.replacements]
+        present, left_out = drop_skipped(listed, replacements, self.anchors)
         for insertion in left_out:
             self.skipped.update(
                 (insertion.origin.pack, name) for entry in insertion.entries for name in entry.names
@@ -122,11 +121,11 @@ class _Resolution:
         return Block(insertion, nodes)
 
     def _claim(self, node: Node, entry: Entry) -> None:
-        for name in entry.names:
-            holder = self.anchors.setdefault(name, node)
-            if holder is not node:
-                self._duplicate(name, node.draft.origin, holder)
-                return
+        # What is free is claimed all the same, so that nothing that hangs on it is blamed too.
+        holders = {name: self.anchors.setdefault(name, node) for name in entry.names}
+        taken = next((name for name in entry.names if holders[name] is not node), None)
+        if taken is not None:
+            self._duplicate(taken, node.draft.origin, holders[taken])
 
     def _duplicate(self, name: str, origin: Origin, holder: Node) -> None:
         removed = any(
@@ -159,6 +158,7 @@ class _Resolution:
         self.replaced[id(node)] = edit
         old = node.draft
         new = edit.entry
+        self.former[id(node)] = old.entry.step
         new.layers = old.entry.layers
         if new.layers:
             rewire(new.layers[0], old.entry.step, new.step)
@@ -179,22 +179,23 @@ class _Resolution:
             self.problems.append(problems.final(edit, draft, "wrap"))
             return
         step = innermost(draft.entry.step)
-        around = edit.around
-        if around is None and is_wrapper(edit.layer):
-            around = innermost(edit.layer)
-        if id(node) in self.replaced and around not in (None, step):
-            return  # A layer around a step that is not in the plan any more.
+        former = self.former.get(id(node))
         inner = draft.entry.outermost
         layer = self._made(edit, inner)
         if layer is None:
             return
-        if innermost(layer) is not (step if edit.around is None else edit.around):
+        around = innermost(layer)
+        # A layer around a step that was replaced is kept: it goes around the one in its place.
+        outlived = former is not None and around is innermost(former)
+        if around is not (edit.around or step) and not (outlived and edit.around is None):
             self.problems.append(problems.other_step(edit, layer))
             return
         if any(layer is each for each in chain(inner)):
             self.problems.append(problems.same_layer(edit, layer))
             return
-        rewire(layer, inner, inner)
+        if outlived and (edit.origin.pack, id(step)) in self.wrapped:
+            return  # Its pack has said what it wants around the new step.
+        rewire(layer, former if former is not None and outlived else inner, inner)
         draft.entry.layers.append(layer)
         draft.layers.insert(0, Layer(name=layer_name(layer), origin=edit.origin, wrapper=layer))
 

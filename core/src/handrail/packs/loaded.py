@@ -80,12 +80,13 @@ class LoadedPack:
             KeyError: The pack has no such hook.
         """
         function, left_out = self._calls[hook]
-        if left_out:
+        if "step" in left_out:
             return lambda action, step: self.call(hook, action=action, step=step)
+        plain = not left_out
 
         def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
             try:
-                return function(action=action, step=step)
+                return function(action=action, step=step) if plain else function(step=step)
             except (Exception, SystemExit) as error:
                 raise hook_error(self.origin, self.hooks[hook], error) from error
 

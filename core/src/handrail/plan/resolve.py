@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -76,9 +77,7 @@ class _Resolution:
         for node in roots + closing:
             self._claim(node, node.draft.entry)
         blocks = [self._block(insertion) for insertion in self._present()]
-        for edit_set in self.edits:
-            for replacement in edit_set.replacements:
-                self._name_replacement(replacement)
+        self._name_replacements()
         ends = [block for block in blocks if block.insertion.anchor is None]
         hanging = [block for block in blocks if block.insertion.anchor is not None]
         appended = [node for block in ends for node in block.nodes]
@@ -135,8 +134,21 @@ class _Resolution:
         )
         self.problems.append(problems.duplicate(name, origin, holder.draft, removed=removed))
 
+    def _name_replacements(self) -> None:
+        """Make the names of all replacements known before anything is placed."""
+        waiting = deque(each for edit_set in self.edits for each in edit_set.replacements)
+        passed = 0
+        while waiting:
+            replacement = waiting.popleft()
+            # One may replace what another one brings, whichever pack comes first.
+            if replacement.name in self.anchors or passed > len(waiting):
+                self._name_replacement(replacement)
+                passed = 0
+            else:
+                waiting.append(replacement)
+                passed += 1
+
     def _name_replacement(self, replacement: Replacement) -> None:
-        """Make the names of a replacement known before anything is placed."""
         target = self.anchors.get(replacement.name)
         for name in replacement.entry.names:
             holder = self.anchors.get(name)

@@ -34,6 +34,8 @@ class Handler(socketserver.StreamRequestHandler):
             content += self.rfile.read(size)
             if len(content) > LIMIT:
                 self.wfile.write(b"INSTREAM size limit exceeded. ERROR\0")
+                while self.rfile.read(1 << 16):
+                    pass  # What is left unread would take the answer with it.
                 return
         found = b"Eicar-Test-Signature FOUND" if eicar() in content else b"OK"
         self.wfile.write(b"stream: " + found + b"\0")
@@ -75,7 +77,10 @@ def clamd() -> Iterator[str]:
         address = f"{folder}/clamd.ctl"
         with Path(folder, "log").open("w+") as log:
             process = subprocess.Popen(
-                [program, f"--config-file={config}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [program, f"--config-file={config}"],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
             try:
                 for _ in range(600):

@@ -80,11 +80,9 @@ class _Inquiry:
         inserting: list[_Asker] = []
         wrapping: list[_Asker] = []
         for pack, own in zip(self.packs, self.edits, strict=True):
-            inserting += [
-                (pack.id, _way_to_ask(pack, hook), hook, side, pack, own)
-                for hook, side in _SIDES
-                if pack.implements(hook)
-            ]
+            for hook, side in _SIDES:
+                if pack.implements(hook):
+                    inserting.append((pack.id, _way_to_ask(pack, hook), hook, side, pack, own))
             if pack.implements("wrap_step"):
                 wrapping.append(
                     (pack.id, _way_to_ask(pack, "wrap_step"), "wrap_step", "before", pack, own)
@@ -204,9 +202,8 @@ def _ask_setup(
 
 
 def _several(answer: object) -> Iterable[object]:
-    if isinstance(answer, BaseStep | str | bytes) or not isinstance(answer, Iterable):
-        return (answer,)
-    return cast("Iterable[object]", answer)
+    single = isinstance(answer, BaseStep | str | bytes) or not isinstance(answer, Iterable)
+    return (answer,) if single else cast("Iterable[object]", answer)
 
 
 def _unregistered(pack: Contributor) -> Problem:

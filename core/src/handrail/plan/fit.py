@@ -70,7 +70,7 @@ def _argument(cls: type) -> object:
     """Return what stands for the context in the bases of `cls`: a class, a TypeVar, or None."""
     for base in cls.__dict__.get("__orig_bases__", cls.__bases__):
         origin: Any = get_origin(base) or base
-        if not isinstance(origin, type) or not issubclass(origin, BaseStep):
+        if not _is_step_class(origin):
             continue
         given = get_args(base)
         inherited = next(iter(getattr(BaseStep, "__parameters__", ())), None)
@@ -81,6 +81,10 @@ def _argument(cls: type) -> object:
         parameters: tuple[object, ...] = getattr(origin, "__parameters__", ())
         return given[parameters.index(inherited)] if given and inherited in parameters else None
     return None
+
+
+def _is_step_class(given: Any) -> bool:
+    return isinstance(given, type) and issubclass(given, BaseStep)
 
 
 def _problem(

@@ -12,4 +12,6 @@ class AuditSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: Path = Field(Path("audit.jsonl"), description="The file that records are appended to")
+    file: Path = Field(
+        default=Path("audit.jsonl"), description="The file that records are appended to"
+    )

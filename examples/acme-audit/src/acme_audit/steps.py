@@ -58,9 +58,11 @@ class AuditScan(_AuditStep):
         result = context.results.get("scan_files")
         if result is None:
             return {"verdict": "not scanned"}
-        data = {key: result.data[key] for key in ("scanner", "scanned") if key in result.data}
-        verdict = "passed" if result.success else "refused"
-        return {"verdict": verdict, **data, **({"error": result.error} if result.error else {})}
+        entry: dict[str, Any] = {"verdict": "passed" if result.success else "refused"}
+        for key in ("scanner", "scanned"):
+            if key in result.data:
+                entry[key] = result.data[key]
+        return entry | ({"error": result.error} if result.error else {})
 
 
 class AuditClose(_AuditStep):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from acme_scan.scanner import ScanError
 
@@ -44,10 +45,14 @@ class Clamd:
         Raises:
             ScanError: The file cannot be read, or clamd could not scan it.
         """
-        with self._connected() as connection:
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise ScanError(f"{path} cannot be read: {error.strerror}") from error
+        with file, self._connected() as connection:
             cut_off: OSError | None = None
             try:
-                self._send(connection, path)
+                _send(connection, file)
             except ConnectionError as error:
                 cut_off = error  # It hangs up on what is too large, and its answer tells.
             answer = _answer(connection)
@@ -55,19 +60,8 @@ class Clamd:
             raise ScanError(f"clamd at {self._address} hung up: {cut_off}") from cut_off
         return _finding(path, answer)
 
-    def _send(self, connection: socket.socket, path: Path) -> None:
-        connection.sendall(b"zINSTREAM\0")
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise ScanError(f"{path} cannot be read: {error.strerror}") from error
-        with file:
-            while chunk := file.read(CHUNK):
-                connection.sendall(struct.pack(">I", len(chunk)) + chunk)
-        connection.sendall(struct.pack(">I", 0))
-
     @contextmanager
-    def _connected(self) -> Iterator[socket.socket]:
+    def _connected(self) -> Generator[socket.socket, None, None]:
         try:
             connection = self._connect()
         except (OSError, ValueError) as error:
@@ -96,6 +90,13 @@ class Clamd:
             connection.close()
             raise
         return connection
+
+
+def _send(connection: socket.socket, file: BinaryIO) -> None:
+    connection.sendall(b"zINSTREAM\0")
+    while chunk := file.read(CHUNK):
+        connection.sendall(struct.pack(">I", len(chunk)) + chunk)
+    connection.sendall(struct.pack(">I", 0))
 
 
 def _answer(connection: socket.socket) -> str:

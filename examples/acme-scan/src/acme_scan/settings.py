@@ -13,13 +13,14 @@ class ScanSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scanner: Literal["auto", "clamd", "builtin"] = Field(
-        "auto", description="clamd, the built-in signatures, or clamd where there is one"
+        default="auto", description="clamd, the built-in signatures, or clamd where there is one"
     )
     socket: str | None = Field(
-        None, description="The socket of clamd: a path or host:port; the usual path unless given"
+        default=None,
+        description="The socket of clamd: a path or host:port; the usual path unless given",
     )
     on_found: Literal["fail", "skip"] = Field(
-        "fail", description="Fail, or leave out the data units with an infected file"
+        default="fail", description="Fail, or leave out the data units with an infected file"
     )
-    max_size: int = Field(2**30, gt=0, description="Larger files are refused; bytes")
-    timeout: float = Field(60.0, gt=0, description="How long to wait for clamd; seconds")
+    max_size: int = Field(default=2**30, gt=0, description="Larger files are refused; bytes")
+    timeout: float = Field(default=60.0, gt=0, description="How long to wait for clamd; seconds")

@@ -202,8 +202,9 @@ def _ask_setup(
 
 
 def _several(answer: object) -> Iterable[object]:
-    single = isinstance(answer, BaseStep | str | bytes) or not isinstance(answer, Iterable)
-    return (answer,) if single else cast("Iterable[object]", answer)
+    if isinstance(answer, BaseStep | str | bytes):
+        return (cast("object", answer),)
+    return cast("Iterable[object]", answer) if isinstance(answer, Iterable) else (answer,)
 
 
 def _unregistered(pack: Contributor) -> Problem:

@@ -128,6 +128,29 @@ def test_a_hook_call_costs_a_few_function_calls(named, counted) -> None:
     assert spent < 4 * counted.asked + 100 * 1000
 
 
+def test_what_stands_in_for_a_pack_hears_of_every_call(named, counted) -> None:
+    """The quick way past `call` is for packs themselves, not for what wraps one to listen."""
+
+    class Listening:
+        def __init__(self, pack: Any) -> None:
+            self.pack, self.heard = pack, 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.pack, name)
+
+        def call(self, hook: str, **arguments: Any) -> Any:
+            self.heard += 1
+            return self.pack.call(hook, **arguments)
+
+    (pack,) = provider_of([counted(named, 0, 1)]).contributors()
+    listening = Listening(pack)
+    packs = SimpleNamespace(
+        contributors=lambda: [listening], grants={}, origin_of=lambda module: INFO.origin
+    )
+    plan_action(INFO, base_of(named, 3), packs)
+    assert listening.heard == counted.asked == 3
+
+
 @pytest.mark.parametrize("kind", [Chained, Registering])
 @pytest.mark.parametrize("if_missing", ["skip", "error"])
 def test_edits_grow_no_faster_than_n_log_n(named, kind, if_missing, monkeypatch) -> None:

@@ -177,10 +177,11 @@ _Asker = tuple[str, Callable[..., Any], str, Side, "Contributor", EditSet]
 
 
 def _way_to_ask(pack: Contributor, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
-    # The quick way, where there is one: this is what planning spends its time on.
-    quick = getattr(pack, "about_steps", None)
+    # The quick way, where there is one: this is what planning spends its time on. What stands in
+    # for a pack, and passes on whatever it does not have itself, is called like any other.
+    quick = getattr(type(pack), "about_steps", None)
     if quick is not None:
-        return cast("Callable[[ActionInfo, BaseStep[Any]], Any]", quick(hook))
+        return cast("Callable[[ActionInfo, BaseStep[Any]], Any]", quick(pack, hook))
     return lambda action, step: pack.call(hook, action=action, step=step)
 
 

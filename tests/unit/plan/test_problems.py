@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from handrail import (
     BaseStep,
     BaseStepContext,
+    Origin,
     PackInfo,
     PlanError,
     StepResult,
@@ -20,8 +20,8 @@ from handrail import (
     hookimpl,
     step,
 )
-
-LINE = re.compile(r"\w+\.py:\d+")
+from handrail.entry import entry_for
+from handrail.plan.edits import PROJECT, EditSet, Insertion
 
 
 def problems(plan: Any, base: list[Any], packs: list[Any], grants: Any = None) -> list[Any]:
@@ -168,6 +168,33 @@ def test_each_cycle_of_packs_is_a_problem_of_its_own(named: Any, pack: Any, plan
     assert [problem.code for problem in found] == ["pack-cycle", "pack-cycle"]
     assert found[0].message.endswith("acme-a 1.0 after acme-b 1.0 after acme-a 1.0")
     assert found[1].message.endswith("acme-c 1.0 after acme-d 1.0 after acme-c 1.0")
+
+
+def test_the_project_can_place_a_misplaced_step_itself(named: Any, pack: Any, plan: Any) -> None:
+    """The line that the problem tells to add is the way out: the step is there, once."""
+    packs = [pack("acme-a", **editing(lambda r: r.insert_before("sned", named("x"))))]
+    base = [named("find"), named("send")]
+    (problem,) = problems(plan, base, packs)
+    line = 'place it yourself  [actions.upload]  insert = [{ step = "acme-a:x", before = "send" }]'
+    assert problem.ways_out[0] == line
+    own = EditSet(owner=PROJECT)
+    origin = Origin(file="handrail.toml", line=2)
+    own.insertions.append(
+        Insertion(entries=(entry_for(named("x")),), anchor="send", side="before", origin=origin)
+    )
+    made = plan(base, packs, None, own)
+    assert [planned.name for planned in made] == ["find", "x", "send"]
+
+
+def test_packs_are_asked_about_the_steps_of_the_project(named: Any, pack: Any, plan: Any) -> None:
+    """What the project puts into a plan is wrapped and followed like any other step."""
+    own = EditSet(owner=PROJECT)
+    own.insertions.append(
+        Insertion(entries=(entry_for(named("x")),), anchor="find", side="after", origin=Origin())
+    )
+    hook = pack("acme-a", insert_after=lambda step: named("y") if step.name == "x" else None)
+    made = plan([named("find")], [hook], None, own)
+    assert [planned.name for planned in made] == ["find", "x", "y"]
 
 
 @dataclass(kw_only=True)

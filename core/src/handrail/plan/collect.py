@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from handrail.entry import Entry, entry_for, innermost
 from handrail.errors import HandrailError, InvalidStepError, PackError, Problem, describe
-from handrail.plan.edits import EditSet, Insertion, Wrapping
+from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
 from handrail.plan.recorder import EditRecorder
@@ -30,12 +31,16 @@ Causes = frozenset[str]
 
 
 def collect(
-    action: ActionInfo, base: StepRegistry[Any], packs: Sequence[Contributor]
+    action: ActionInfo,
+    base: StepRegistry[Any],
+    packs: Sequence[Contributor],
+    project: EditSet | None = None,
 ) -> tuple[list[EditSet], list[Problem]]:
     """Ask every pack, in order, for its edits of `action`, until no new step comes up.
 
     A pack is not asked about a step that it inserted or led to, so this always ends. Returns one
-    set of edits for each pack, in the same order, and the steps that were not usable as problems.
+    set of edits for each pack, in the same order, then that of the project, whose steps the packs
+    are asked about too; and the steps that were not usable as problems.
 
     Raises:
         HandrailError: A hook raised; the error names its pack.
@@ -43,8 +48,9 @@ def collect(
     problems: list[Problem] = []
     edits = [_ask_setup(action, pack, base, problems) for pack in packs]
     inquiry = _Inquiry(action, packs, edits, problems)
-    inquiry.ask(base.entries())
-    return edits, problems
+    brought = [] if project is None else [each.entries for each in project.insertions]
+    inquiry.ask(chain(base.entries(), *brought))
+    return [*edits, *([project] if project is not None else ())], problems
 
 
 @dataclass(slots=True)
@@ -58,9 +64,9 @@ class _Inquiry:
     asked: set[str] = field(default_factory=set[str])
     answers: int = 0
 
-    def ask(self, base: Iterable[Entry]) -> None:
+    def ask(self, first: Iterable[Entry]) -> None:
         nobody: Causes = frozenset()
-        waiting = deque((entry, nobody) for entry in base)
+        waiting = deque((entry, nobody) for entry in first)
         standing_in: list[tuple[Entry, Causes]] = []
         for pack, own in zip(self.packs, self.edits, strict=True):
             causes = frozenset({pack.id})
@@ -189,7 +195,7 @@ def _ask_setup(
     action: ActionInfo, pack: Contributor, base: StepRegistry[Any], problems: list[Problem]
 ) -> EditSet:
     if not pack.implements("setup_steps"):
-        return EditSet(owner=pack.origin.pack or "project")
+        return EditSet(owner=pack.origin.pack or PROJECT)
     recorder = EditRecorder(base, pack.origin)
     try:
         answer: object = pack.call("setup_steps", action=action, registry=recorder)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Side = Literal["before", "after", "end"]
 
+PROJECT = "project"  # The owner of the edits that no pack makes.
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Insertion:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from handrail.plan.tree import Block
 
 
-def missing_anchor(block: Block, hanging: Sequence[Block], anchors: Iterable[str]) -> Problem:
+def missing_anchor(
+    block: Block, hanging: Sequence[Block], anchors: Iterable[str], action: str
+) -> Problem:
     """Nothing answers to the anchor of `block`; `hanging` are the blocks that hang on its steps."""
     insertion = block.insertion
     matches = near(insertion.anchor or "", anchors)
@@ -30,10 +32,21 @@ def missing_anchor(block: Block, hanging: Sequence[Block], anchors: Iterable[str
             *map(_hangs, hanging),
         ),
         ways_out=(
+            *_own_place(block, matches, action),
             "say if_missing='skip' where the step may be absent",
             *((f"leave it out:  --no-pack {owner}",) if owner else ()),
         ),
     )
+
+
+def _own_place(block: Block, matches: Sequence[str], action: str) -> tuple[str, ...]:
+    """Return the line of the settings that puts a step where it was meant to stand."""
+    insertion = block.insertion
+    if not (insertion.origin.pack and matches and len(block.nodes) == 1):
+        return ()
+    step = f"{insertion.origin.pack}:{block.nodes[0].draft.entry.name}"
+    placed = f'{{ step = "{step}", {insertion.side} = "{matches[0]}" }}'
+    return (f"place it yourself  [actions.{action}]  insert = [{placed}]",)
 
 
 def anchor_cycle(loop: Sequence[Block], hanging: Sequence[Block]) -> Problem:

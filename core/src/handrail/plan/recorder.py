@@ -10,7 +10,7 @@ from typing import Any, Literal
 from handrail.entry import entry_for
 from handrail.errors import DuplicateStepError
 from handrail.origin import Origin
-from handrail.plan.edits import EditSet, Insertion, Removal, Replacement, Wrapping
+from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 
@@ -26,7 +26,7 @@ class EditRecorder(StepRegistry[Any]):
         for step in base.get_steps():
             super().register(step)
         self._origin = origin
-        self.edits = EditSet(owner=origin.pack or "project")
+        self.edits = EditSet(owner=origin.pack or PROJECT)
 
     def register(self, step: BaseStep[Any]) -> None:
         """Append `step`."""

@@ -11,7 +11,7 @@ from handrail.entry import Entry, chain, innermost, rewire
 from handrail.errors import PlanError, Problem
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
-from handrail.plan.edits import History
+from handrail.plan.edits import PROJECT, History
 from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
 from handrail.plan.tree import Block, Node, drop_skipped, place
 from handrail.wrapper import StepWrapper, is_wrapper
@@ -48,7 +48,7 @@ def resolve(
     Raises:
         PlanError: There are problems; it lists all of them.
     """
-    work = _Resolution(base, edits, grants or {}, list(known))
+    work = _Resolution(action, base, edits, grants or {}, list(known))
     drafts = work.run()
     if work.problems:
         raise PlanError(action, work.problems)
@@ -58,6 +58,7 @@ def resolve(
 
 @dataclass(slots=True)
 class _Resolution:
+    action: str
     base: Sequence[Draft]
     edits: Sequence[EditSet]
     grants: Grants
@@ -83,7 +84,7 @@ class _Resolution:
         appended = [node for block in ends for node in block.nodes]
         roots += [node for node in appended if not node.draft.always_run]
         closing += [node for node in appended if node.draft.always_run]
-        ordered, misplaced = place(roots + closing, hanging, self.anchors)
+        ordered, misplaced = place(roots + closing, hanging, self.anchors, self.action)
         self.problems += misplaced
         for edit_set in self.edits:
             for replacement in edit_set.replacements:
@@ -99,10 +100,26 @@ class _Resolution:
         return _closed(kept)
 
     def _present(self) -> list[Insertion]:
-        """Return the insertions but for those that allow a missing anchor, and miss it."""
+        """Return the insertions but for those that may do without an anchor, and miss it.
+
+        Those may that say so, and those whose steps the project puts somewhere itself.
+        """
         listed = [insertion for edit_set in self.edits for insertion in edit_set.insertions]
         replacements = [each for edit_set in self.edits for each in edit_set.replacements]
-        present, left_out = drop_skipped(listed, replacements, self.anchors)
+        placed = {
+            entry.name
+            for edit_set in self.edits
+            if edit_set.owner == PROJECT
+            for insertion in edit_set.insertions
+            for entry in insertion.entries
+        }
+        optional = [
+            each
+            for each in listed
+            if each.if_missing == "skip"
+            or (each.origin.pack and placed.issuperset(entry.name for entry in each.entries))
+        ]
+        present, left_out = drop_skipped(listed, optional, replacements, self.anchors)
         for insertion in left_out:
             self.skipped.update(
                 (insertion.origin.pack, name) for entry in insertion.entries for name in entry.names

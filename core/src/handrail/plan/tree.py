@@ -37,7 +37,8 @@ class Block:
 def place(
     base: Sequence[Node],
     blocks: Sequence[Block],
-    anchors: dict[str, Node],
+    anchors: Mapping[str, Node],
+    action: str,
 ) -> tuple[list[Node], list[Problem]]:
     """Hang every block on its anchor and return the nodes in their final order.
 
@@ -56,15 +57,16 @@ def place(
     ordered = _flatten(roots)
     placed = set(map(id, ordered))
     lost = [block for block in blocks if id(block.nodes[0]) not in placed]
-    return ordered, _problems(lost, anchors) if lost else []
+    return ordered, _problems(lost, anchors, action) if lost else []
 
 
 def drop_skipped(
     insertions: Sequence[Insertion],
+    optional: Sequence[Insertion],
     replacements: Sequence[Replacement],
     names: Collection[str],
 ) -> tuple[list[Insertion], list[Insertion]]:
-    """Divide insertions into those that are there, and those that allow a missing anchor.
+    """Divide insertions into those that are there, and those of `optional` that miss their anchor.
 
     An anchor may come from another insertion or from what replaces its step, so what hangs on one
     that is left out may be left out too. `names` are those that are there in any case.
@@ -73,7 +75,8 @@ def drop_skipped(
     needing: dict[str, list[Insertion | Replacement]] = defaultdict(list)
     for insertion in insertions:
         offered.update(_offered_by(insertion))
-        if insertion.anchor is not None and insertion.if_missing == "skip":
+    for insertion in optional:
+        if insertion.anchor is not None:
             needing[insertion.anchor].append(insertion)
     for replacement in replacements:
         offered.update(_offered_by(replacement))
@@ -115,7 +118,7 @@ def _flatten(roots: Iterable[Node]) -> list[Node]:
     return ordered
 
 
-def _problems(lost: Sequence[Block], anchors: Mapping[str, Node]) -> list[Problem]:
+def _problems(lost: Sequence[Block], anchors: Mapping[str, Node], action: str) -> list[Problem]:
     """Return one problem for each missing anchor and each cycle, with all that hangs on it."""
     causes = _causes(lost, anchors)
     found: dict[int, tuple[list[Block], list[Block]]] = {}
@@ -125,7 +128,7 @@ def _problems(lost: Sequence[Block], anchors: Mapping[str, Node]) -> list[Proble
         if block not in cause:
             hanging.append(block)
     return [
-        missing_anchor(cause[0], hanging, anchors)
+        missing_anchor(cause[0], hanging, anchors, action)
         if cause[0].insertion.anchor not in anchors
         else anchor_cycle(cause, hanging)
         for cause, hanging in found.values()

@@ -106,8 +106,8 @@ def insert_before(
     """Return a step, or several in order, to be put right before `step`; None for nothing.
 
     Called for every step, whoever brought it, replaced and removed ones too, but not for those that
-    this pack inserted or led to; once for a step and what replaces it under the same name. `step` is
-    the innermost one, so `step.name` is what its author called it.
+    this pack inserted or led to; once for a step and what replaces it under the same name. `step`
+    is the innermost one, so `step.name` is what its author called it.
 
         @hookimpl
         def insert_before(action, step):

@@ -340,9 +340,9 @@ def left_out_of(told: Told) -> set[str]:
         for _, step, _, _ in told.inserted:
             if step.name not in left_out:
                 there |= answers_to(step)
-        for _, target, step in told.replaced:
-            if target in there:
-                there |= answers_to(step)
+        for _ in told.replaced:  # One may replace what another one brings.
+            for _, target, step in told.replaced:
+                there |= answers_to(step) if target in there else set()
         more = {
             step.name
             for _, step, anchor, firmly in told.inserted
@@ -356,21 +356,19 @@ def left_out_of(told: Told) -> set[str]:
 def misplaced(told: Told) -> set[str]:
     """Return the steps that hang on nothing in the end; a plan with one is refused."""
     left_out = left_out_of(told)
-    placed = set(BASE)
-    waiting = [each for each in told.inserted if each[1].name not in left_out]
+    waiting = [each[1:3] for each in told.inserted if each[1].name not in left_out]
+    hanging = [*waiting, *((step, target) for _, target, step in told.replaced)]
+    placed: set[str] = set(BASE)
     while True:
-        placed |= {
+        more = {
             name
-            for _, target, step in told.replaced
-            if target in placed
+            for step, anchor in hanging
+            if anchor is None or anchor in placed
             for name in answers_to(step)
         }
-        ready = [each for each in waiting if each[2] is None or each[2] in placed]
-        if not ready:
-            return {step.name for _, step, _, _ in waiting} - placed
-        for each in ready:
-            placed |= answers_to(each[1])
-        waiting = [each for each in waiting if each not in ready]
+        if more <= placed:
+            return {step.name for step, _ in waiting} - placed
+        placed |= more
 
 
 @ROUNDS

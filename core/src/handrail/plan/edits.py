@@ -97,9 +97,11 @@ class History:
     Attributes:
         base: The steps of the action itself, in order.
         edits: The sets of edits, in the order in which they were applied.
+        left_out: Those of their insertions that may do without an anchor, and missed it.
         grants: What each pack was allowed to do to the steps of others.
     """
 
     base: tuple[Draft, ...]
     edits: tuple[EditSet, ...]
+    left_out: tuple[Insertion, ...]
     grants: Mapping[str, frozenset[str]]

@@ -52,7 +52,12 @@ def resolve(
     drafts = work.run()
     if work.problems:
         raise PlanError(action, work.problems)
-    history = History(base=tuple(base), edits=tuple(edits), grants=work.grants)
+    history = History(
+        base=tuple(base),
+        edits=tuple(edits),
+        left_out=tuple(work.left_out),
+        grants=work.grants,
+    )
     return replace(freeze(action, drafts, origin), history=history)
 
 
@@ -69,6 +74,7 @@ class _Resolution:
     removed: dict[int, Removal] = field(default_factory=dict[int, "Removal"])
     wrapped: set[tuple[str | None, int]] = field(default_factory=set[tuple[str | None, int]])
     skipped: set[tuple[str | None, str]] = field(default_factory=set[tuple[str | None, str]])
+    left_out: list[Insertion] = field(default_factory=list["Insertion"])
 
     def run(self) -> list[Draft]:
         # An ordinary step that hangs on a closing one goes right before all of them.
@@ -119,8 +125,8 @@ class _Resolution:
             if each.if_missing == "skip"
             or (each.origin.pack and placed.issuperset(entry.name for entry in each.entries))
         ]
-        present, left_out = drop_skipped(listed, optional, replacements, self.anchors)
-        for insertion in left_out:
+        present, self.left_out = drop_skipped(listed, optional, replacements, self.anchors)
+        for insertion in self.left_out:
             self.skipped.update(
                 (insertion.origin.pack, name) for entry in insertion.entries for name in entry.names
             )

@@ -12,6 +12,7 @@ from handrail.errors import ActionError, HandrailError, PackError, PlanError, Pr
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
 from handrail.plan.collect import collect
+from handrail.plan.fit import unfit
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, base_drafts
 from handrail.plan.problems import no_steps
@@ -117,7 +118,7 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
         grants=provider.grants,
         required=required,
         origin=info.origin,
-        known=[*problems, *mistakes, *unusable],
+        known=[*problems, *mistakes, *unusable, *unfit(info, edits)],
     )
     base = {name for entry in registry.entries() for name in entry.names}
     found = _missing(plan, required, provider, base)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Side = Literal["before", "after", "end"]
 
+PROJECT = "project"  # The owner of the edits that no pack makes.
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Insertion:
@@ -99,9 +101,11 @@ class History:
     Attributes:
         base: The steps of the action itself, in order.
         edits: The sets of edits, in the order in which they were applied.
+        left_out: Those of their insertions that may do without an anchor, and missed it.
         grants: What each pack was allowed to do to the steps of others.
     """
 
     base: tuple[Draft, ...]
     edits: tuple[EditSet, ...]
+    left_out: tuple[Insertion, ...]
     grants: Mapping[str, frozenset[str]]

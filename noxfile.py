@@ -44,7 +44,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 # Cheap ones first, and pytest's closing lines last.
-nox.options.sessions = ["lint", "docs", "typing", "core_alone", "lowest", "tests"]
+nox.options.sessions = ["lint", "docs", "typing", "lowest", "tests"]
 
 
 def project(package: Path) -> dict[str, Any]:
@@ -201,14 +201,6 @@ def typing(session: nox.Session) -> None:
 
 
 @nox.session
-def core_alone(session: nox.Session) -> None:
-    """Test core where no pack is installed."""
-    install(session, Path("core"))
-    paths = existing("core/tests", "tests/unit", "tests/architecture")
-    session.run("pytest", *(session.posargs or ["-n", "2"]), *paths)
-
-
-@nox.session
 @with_pythons(ends(PYTHONS, LOWEST_NEWEST_PYTHON))
 def lowest(session: nox.Session) -> None:
     """Test built wheels with the lowest dependencies they allow."""
@@ -220,8 +212,9 @@ def lowest(session: nox.Session) -> None:
         # Outside the workspace, or its sources would stand in for the wheels.
         with session.chdir(folder):
             session.install(*wheels, *pins, *group("test"), *group("servers"))
-    tests = existing("core/tests", "tests/unit", *(package / "tests" for package in packages[1:]))
-    # What takes long is not about versions of dependencies.
+    # What takes long is not about versions of dependencies, and core's are the same on each Python.
+    core = ["tests/unit"] if session.python == OLDEST else []
+    tests = [*core, *(f"{package}/tests" for package in packages[1:])]
     session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
 
 
@@ -262,8 +255,8 @@ def tests(session: nox.Session, part: str) -> None:
     """Test each package with only what it needs, then what crosses them, and the documentation."""
     packages, paths = PARTS[part]
     install(session, *packages, groups=("test", *MORE_GROUPS.get(part, ())))
-    # What takes minutes with real servers is run with one Python: it is not about the language.
-    spared = ["-m", "not slow"] if part == "upload" and session.python != OLDEST else []
+    # What takes long is run with one Python: it is not about the language.
+    spared = [] if session.python == OLDEST else ["-m", "not slow"]
     session.run("pytest", *(session.posargs or ["-n", "2", *spared]), *paths)
 
 

@@ -223,11 +223,16 @@ class Postgres:
 
 
 def entries(folder: Path) -> dict[str, Any]:
-    """Return all files and folders below a folder, with what tells whether they were touched."""
+    """Return all files and folders below a folder, with what tells whether they were touched.
+
+    What Handrail itself writes down of runs is left out; the lists of uploads are ours.
+    """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
         about = path.lstat()
         name = os.fsdecode(os.fsencode(path.relative_to(folder)))
+        if name.startswith(".handrail") and not name.startswith(".handrail/uploads/"):
+            continue
         if stat.S_ISDIR(about.st_mode):
             found[name] = "folder"
         elif stat.S_ISLNK(about.st_mode):

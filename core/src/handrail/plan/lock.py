@@ -172,6 +172,12 @@ def drift(locked: LockedAction, now: LockedAction) -> tuple[Problem, ...]:
     )
 
 
+def is_part(part: LockedAction, whole: LockedAction) -> bool:
+    """Return whether every step of `part` is in `whole`, in the same order and as it is there."""
+    rest = iter(whole.steps)
+    return all(step in rest for step in part.steps)
+
+
 def _owned(name: str, pack: str | None) -> str:
     return name if pack is None else f"{pack}:{name}"
 

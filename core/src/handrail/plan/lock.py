@@ -50,7 +50,7 @@ class LockedPack:
         return self.record.startswith("sha256:")
 
     def __str__(self) -> str:
-        return f"{self.id} {self.version}".rstrip()
+        return f"{self.id} {self.version}" if self.version else self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

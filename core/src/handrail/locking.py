@@ -88,7 +88,12 @@ def compare(packs: InstalledPacks, action: Locked, plan: Plan) -> Comparison:
     Raises:
         LockError: The lock cannot be read.
     """
-    locked = read_lock(packs.settings.project.folder)
+    return _comparison(read_lock(packs.settings.project.folder), packs, action, plan)
+
+
+def _comparison(
+    locked: Sequence[LockedAction] | None, packs: InstalledPacks, action: Locked, plan: Plan
+) -> Comparison:
     if locked is None:
         return Comparison(exists=False)
     found = find(locked, action)
@@ -163,10 +168,10 @@ def held_in_program(
     if not names:
         return replace(plan, locked=False)
     action = next((each for each in names if find(locked or (), each)), names[0])
-    comparison = compare(packs, action, plan)
+    comparison = _comparison(locked, packs, action, plan)
     if comparison.problems:
         entire = whole()
-        _held_to(compare(packs, action, entire), action, entire, forced_by)
+        _held_to(_comparison(locked, packs, action, entire), action, entire, forced_by)
         if is_part(outline(plan, name=action.name), outline(entire, name=action.name)):
             return replace(plan, locked=True)
     return _held_to(comparison, action, plan, forced_by)

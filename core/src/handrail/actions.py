@@ -23,9 +23,9 @@ from handrail.orchestrator import (
 from handrail.params import check_model, params_argument
 from handrail.partial import partial
 from handrail.plan.plan import Plan
-from handrail.planning import check_part, naming, plan_action, provider_of, with_file
+from handrail.planning import check_part, held_to_lock, naming, plan_action, provider_of, with_file
 from handrail.registry import StepRegistry
-from handrail.validation import as_dict, validated
+from handrail.validation import as_dict, validated, values_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -124,7 +124,8 @@ class BaseAction(Generic[P]):
         which it has a field of the same name.
         """
         cls, name = type(self).context_class or ActionContext, type(self).action_name
-        return context_of(cls, name, self.ctx, self.params, self._param_values())
+        values = values_of(self.params, type(self).params_model)
+        return context_of(cls, name, self.ctx, self.params, values)
 
     def execute(self) -> Any:
         """Run the steps. An action without steps overrides this: its simple mode."""
@@ -157,6 +158,7 @@ class BaseAction(Generic[P]):
         Raises:
             StepFailedError: A step failed, and what was done has been undone.
             PlanError: The plan has problems; nothing was run.
+            PlanDriftedError: It is not what the project's lock holds; nothing was run.
             PackError: A pack that is switched on is broken; nothing was run.
             ActionError: There is nothing to run, or `setup_steps` raised.
             ActionResultError: All steps are done, and `result` raised or returned no mapping.
@@ -239,13 +241,6 @@ class BaseAction(Generic[P]):
 
     # How it is done
 
-    def _param_values(self) -> dict[str, Any]:
-        params: Any = self.params
-        model = type(self).params_model
-        if model is None:
-            return dict(params)
-        return {name: getattr(params, name) for name in model.model_fields}
-
     def _registry(self) -> StepRegistry[Any]:
         registry: StepRegistry[Any] = StepRegistry()
         with self._naming("setup_steps"):
@@ -267,10 +262,10 @@ class BaseAction(Generic[P]):
         return registry
 
     def _is_in_one_piece(self, registry: StepRegistry[Any]) -> bool:
-        """Return whether there are no steps to run; what is required is checked all the same."""
+        """Return whether there are no steps; the lock and what is required count all the same."""
         if registry or not self.is_simple:
             return False
-        self._plan(registry)
+        self._held(self._plan(registry))
         return True
 
     def _orchestrator(
@@ -281,6 +276,7 @@ class BaseAction(Generic[P]):
         journal: None,
         on_failure: OnFailure,
     ) -> Orchestrator[Any]:
+        plan = self._held(plan)
         with self._naming("create_context"):
             context = checked_context(self.create_context(), self.action_name)
         check_part(plan, self.info, self._provider())
@@ -310,6 +306,9 @@ class BaseAction(Generic[P]):
 
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
         return plan_action(self.info, registry, self._provider())
+
+    def _held(self, plan: Plan) -> Plan:
+        return held_to_lock(plan, type(self), self._provider(), self.plan)
 
     def _provider(self) -> PackProvider:
         self._packs = found = provider_of(self._packs)

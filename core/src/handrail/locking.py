@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LockError, PlanDriftedError, Problem
+from handrail.lock_names import Locked, names_of
 from handrail.packs.digest import record_digest
-from handrail.plan.lock import LockedAction, drift, outline
+from handrail.plan.lock import LockedAction, drift, is_part, outline
 from handrail.settings.lockfile import LOCK_FILE, read_lock
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
     from handrail.plan.plan import Plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
-    """An action under the name that a lock has for it.
-
-    Attributes:
-        name: Such as `upload`; for one in a file the way to it from the project's folder.
-        pack: The pack that brings it; None for the project's own code.
-        called: What a person calls it, where that is something else.
-    """
-
-    name: str
-    pack: str | None
-    called: str = ""
-
-    @property
-    def shown(self) -> str:
-        """What a person calls it."""
-        return self.called or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +88,12 @@ def compare(packs: InstalledPacks, action: Locked, plan: Plan) -> Comparison:
     Raises:
         LockError: The lock cannot be read.
     """
-    locked = read_lock(packs.settings.project.folder)
+    return _comparison(read_lock(packs.settings.project.folder), packs, action, plan)
+
+
+def _comparison(
+    locked: Sequence[LockedAction] | None, packs: InstalledPacks, action: Locked, plan: Plan
+) -> Comparison:
     if locked is None:
         return Comparison(exists=False)
     found = find(locked, action)
@@ -145,7 +131,59 @@ def held(
     if no_lock:
         exists = (packs.settings.project.folder / LOCK_FILE).exists()
         return replace(plan, locked=False if exists else None)
-    comparison = compare(packs, action, plan)
+    anyway = () if forced_by else ("for this run only:  --no-lock",)
+    return _held_to(compare(packs, action, plan), action, plan, forced_by, anyway)
+
+
+def held_in_program(
+    packs: InstalledPacks, action_class: type, plan: Plan, whole: Callable[[], Plan]
+) -> Plan:
+    """Return `plan`, which a program is about to run, with whether it is locked, or refuse it.
+
+    An action that nobody can name, such as one that is made inside a function, cannot be in a
+    lock. It runs, and its run says that it is not locked.
+
+    Args:
+        packs: The packs that it was made with.
+        action_class: The class of the action.
+        plan: Its plan, or a part of it; one that was held before is left as it is.
+        whole: Makes the whole plan.
+
+    Raises:
+        PlanDriftedError: The plan is not what the lock holds, nor a part of it.
+        LockError: The lock cannot be read, or there has to be one.
+    """
+    forced_by = packs.settings.locked_by
+    if plan.locked or (plan.locked is False and not forced_by):
+        return plan
+    locked = read_lock(packs.settings.project.folder)
+    if locked is None and not forced_by:
+        return plan
+    names = names_of(packs, action_class)
+    if not names and forced_by:
+        raise LockError(
+            f"{forced_by} wants every run locked, and {plan.action} has no name to lock it by",
+            ways_out=("give it one: assign it to a name in a module, outside of functions",),
+        )
+    if not names:
+        return replace(plan, locked=False)
+    action = next((each for each in names if find(locked or (), each)), names[0])
+    comparison = _comparison(locked, packs, action, plan)
+    if comparison.problems:
+        entire = whole()
+        _held_to(_comparison(locked, packs, action, entire), action, entire, forced_by)
+        if is_part(outline(plan, name=action.name), outline(entire, name=action.name)):
+            return replace(plan, locked=True)
+    return _held_to(comparison, action, plan, forced_by)
+
+
+def _held_to(
+    comparison: Comparison,
+    action: Locked,
+    plan: Plan,
+    forced_by: str,
+    anyway: tuple[str, ...] = (),
+) -> Plan:
     again = f"handrail lock {action.shown}"
     if not comparison.exists and forced_by:
         raise LockError(
@@ -153,7 +191,6 @@ def held(
             ways_out=(f"lock the plan as it is:  {again}",),
         )
     if comparison.problems:
-        anyway = () if forced_by else ("for this run only:  --no-lock",)
         raise PlanDriftedError(
             plan.action,
             comparison.problems,

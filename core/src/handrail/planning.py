@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -141,6 +141,31 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
     found = _missing(plan, required, provider, None)
     if found:
         raise PlanError(info.name, found)
+
+
+def held_to_lock(
+    plan: Plan, action_class: type, provider: PackProvider, whole: Callable[[], Plan]
+) -> Plan:
+    """Return `plan` held against the project's lock, where it is made with the installed packs.
+
+    Args:
+        plan: The plan, or a part of it.
+        action_class: The class of the action.
+        provider: The packs that it was made with; given ones know no project.
+        whole: Makes the whole plan.
+
+    Raises:
+        PlanDriftedError: It is not what the lock holds.
+        LockError: The lock cannot be read, or there has to be one.
+    """
+    # Both are in use already where an installed pack counts.
+    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415
+
+    if not isinstance(provider, InstalledPacks):
+        return plan
+    from handrail.locking import held_in_program  # noqa: PLC0415
+
+    return held_in_program(provider, action_class, plan, whole)
 
 
 def _missing(

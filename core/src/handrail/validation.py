@@ -101,3 +101,10 @@ def _given(value: object) -> str:
         return ""
     text = repr(value)
     return f" (given: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}…'})"
+
+
+def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
+    """Return each param by its name; without a model the params are a mapping."""
+    if model is None:
+        return dict(params)
+    return {name: getattr(params, name) for name in model.model_fields}

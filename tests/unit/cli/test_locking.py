@@ -13,7 +13,8 @@ from handrail.cli.last_plan import LastPlan
 from handrail.cli.session import Session
 from handrail.errors import LockError
 from handrail.events import RunStarted
-from handrail.locking import Locked, held
+from handrail.lock_names import Locked
+from handrail.locking import held
 from handrail.plan.plan import Plan
 
 FLOWS = """

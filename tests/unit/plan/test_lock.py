@@ -17,6 +17,7 @@ from handrail.plan.lock import (
     LockedStep,
     changes,
     drift,
+    is_part,
     outline,
 )
 
@@ -83,6 +84,20 @@ def test_every_change_of_a_pack_is_drift(locked, data):
     others = (*locked.packs[:place], *changed, *locked.packs[place + 1 :])
     (problem,) = drift(locked, replace(locked, packs=others))
     assert pack.id in problem.message
+
+
+@given(whole=actions, data=st.data())
+def test_a_part_has_steps_of_the_whole_in_their_order(whole, data):
+    """Any of them may be left out; one that was changed, moved or comes twice is not of it."""
+    kept = [step for step in whole.steps if data.draw(st.booleans())]
+    assert is_part(replace(whole, steps=tuple(kept)), whole)
+    for step in kept:
+        changed = replace(step, layers=(*step.layers, "another"))
+        others = tuple(changed if each is step else each for each in kept)
+        assert not is_part(replace(whole, steps=others), whole)
+        assert not is_part(replace(whole, steps=(*kept, step)), whole)
+    if len(kept) > 1:
+        assert not is_part(replace(whole, steps=tuple(kept[::-1])), whole)
 
 
 @given(order=st.permutations(list("abcdefg")))

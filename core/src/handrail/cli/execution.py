@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -14,6 +15,7 @@ from handrail.cli.output import Console, moves
 from handrail.cli.plain import plural, seconds
 from handrail.cli.signals import like_interrupts
 from handrail.errors import ActionError, ExitCode, HandrailError, StepFailedError
+from handrail.orchestrator import run_awaitable
 from handrail.plan.preview import preview_plan
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, A
         return ExitCode.DONE
     try:
         with like_interrupts():
-            answer: Any = action.run()
+            answer = _executed(action)
     except HandrailError:
         raise
     except SystemExit as error:
@@ -78,6 +80,12 @@ def run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, A
     elif answer is not None:
         console.print(str(answer))
     return ExitCode.DONE
+
+
+def _executed(action: BaseAction[Any]) -> Any:
+    """Return what the action returns; not by `run`, which would hold it against the lock again."""
+    answer: Any = action.execute()
+    return run_awaitable(answer) if isawaitable(answer) else answer
 
 
 def run_plan(

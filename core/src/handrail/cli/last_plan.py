@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
-from handrail.locking import Locked, outline_of
+from handrail.lock_names import Locked
+from handrail.locking import outline_of
 from handrail.plan.lock import Change, changes
 from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
 from handrail.settings.lockfile import lock_text, parse_lock

@@ -25,7 +25,8 @@ from handrail.errors import (
     PlanError,
     Problem,
 )
-from handrail.locking import Locked, find, not_locked, outline_of
+from handrail.lock_names import Locked
+from handrail.locking import find, not_locked, outline_of
 from handrail.plan.lock import LockedAction, changes, drift
 from handrail.settings.lockfile import LOCK_FILE, read_lock, write_lock
 
@@ -142,10 +143,10 @@ def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wa
     """Yield the installed actions, and what the lock has beside them."""
     offers = [offer for offer in session.packs.catalog.offers("actions") if offer[0].is_used]
     for record, entry in offers:
-        was = find(known, Locked(name=entry.name, pack=record.id))
+        was = find(known, Locked(name=entry.name, pack=record.origin.pack))
         params = was.params if was is not None else ()
         yield _Wanted(name=f"{record.id}:{entry.name}", params=params)
-    offered = {(entry.name, record.id) for record, entry in offers}
+    offered = {(entry.name, record.origin.pack) for record, entry in offers}
     for was in known:
         if (was.name, was.pack) not in offered:
             yield _known(session, was)

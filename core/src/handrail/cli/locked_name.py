@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail.cli.local import as_action, looks_like_file
-from handrail.locking import Locked
+from handrail.cli.local import looks_like_file
+from handrail.lock_names import Locked, attribute_of, way_to
+from handrail.packs.local import LOCAL
 
 if TYPE_CHECKING:
     from handrail.cli.local import Target
@@ -32,22 +30,9 @@ def locked(session: Session, target: Target) -> Locked:
     elif not file and is_program:
         file, attribute = target.origin.file, ""
     if not file:
-        return Locked(name=target.name, pack=None)
-    way = _from(session.packs.settings.project.folder, file)
-    name = f"{way}:{attribute or _attribute_of(target)}"
+        named = head == LOCAL and session.packs.catalog.has_pack(LOCAL)
+        return Locked(name=attribute if named else target.name, pack=None)
+    way = way_to(file, session.packs.settings.project.folder)
+    attribute = attribute or attribute_of(target.action_class) or target.action_class.action_name
+    name = f"{way}:{attribute}"
     return Locked(name=name, pack=None, called="" if is_program else target.name)
-
-
-def _from(folder: Path, file: str) -> str:
-    try:
-        return Path(os.path.relpath(os.path.abspath(file), folder)).as_posix()
-    except ValueError:  # Another drive.
-        return Path(file).name
-
-
-def _attribute_of(target: Target) -> str:
-    module = sys.modules.get(target.action_class.__module__)
-    for name, value in dict(vars(module) if module else {}).items():
-        if as_action(value) is target.action_class:
-            return name
-    return target.action_class.action_name

@@ -50,7 +50,7 @@ class LockedPack:
         return self.record.startswith("sha256:")
 
     def __str__(self) -> str:
-        return f"{self.id} {self.version}".rstrip()
+        return f"{self.id} {self.version}" if self.version else self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +170,12 @@ def drift(locked: LockedAction, now: LockedAction) -> tuple[Problem, ...]:
         for change in changes(locked, now)
         if change.kind != "pack-added"
     )
+
+
+def is_part(part: LockedAction, whole: LockedAction) -> bool:
+    """Return whether every step of `part` is in `whole`, in the same order and as it is there."""
+    rest = iter(whole.steps)
+    return all(step in rest for step in part.steps)
 
 
 def _owned(name: str, pack: str | None) -> str:

@@ -1,0 +1,113 @@
+"""What a lock calls an action: installed ones by their pack, own ones by the way to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import getattr_static
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handrail.packs.local import base_of, file_of
+
+if TYPE_CHECKING:
+    from handrail.packs.installed import InstalledPacks
+    from handrail.packs.record import EntryPoint, PackRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """An action under the name that a lock has for it.
+
+    Attributes:
+        name: Such as `upload`; for one in a file the way to it from the project's folder.
+        pack: The pack that brings it; None for the project's own code.
+        called: What a person calls it, where that is something else.
+    """
+
+    name: str
+    pack: str | None
+    called: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What a person calls it."""
+        return self.called or self.name
+
+
+def names_of(packs: InstalledPacks, action_class: type[Any]) -> list[Locked]:
+    """Return every name that the command line has for an action, those of offers first.
+
+    An installed action has the name that its pack offers it by, one of the project's own files
+    the name in `[local.actions]`, the way to the file, and the module. One that no module has a
+    name for, such as one that is made inside a function, has none.
+    """
+    offers = packs.catalog.offers("actions")
+    found = [_offered(*each) for each in offers if _leads_to(*each, packs, action_class)]
+    return [*found, *_own_names(packs, action_class)]
+
+
+def way_to(file: str, folder: Path) -> str:
+    """Return the way to a file from the project's folder, with slashes."""
+    try:
+        return Path(os.path.relpath(os.path.abspath(file), folder)).as_posix()
+    except ValueError:  # Another drive.
+        return Path(file).name
+
+
+def attribute_of(action_class: type[Any]) -> str | None:
+    """Return what the module of an action calls it, or None."""
+    module = sys.modules.get(action_class.__module__)
+    for name, value in dict(vars(module) if module else {}).items():
+        # What `action(...)` made stands for its class. Nothing of the module's own runs here.
+        if value is action_class or getattr_static(value, "action_class", None) is action_class:
+            return name
+    return None
+
+
+def _offered(record: PackRecord, entry: EntryPoint) -> Locked:
+    pack = record.origin.pack
+    return Locked(name=entry.name, pack=pack, called=f"{pack}:{entry.name}" if pack else "")
+
+
+def _leads_to(
+    record: PackRecord, entry: EntryPoint, packs: InstalledPacks, action_class: type[Any]
+) -> bool:
+    """Return whether an offer leads to the action, without importing what it names."""
+    if base_of(record, entry):
+        return False  # A workflow of the project is another action than the one it extends.
+    file = file_of(record, entry)
+    if file is not None:
+        known = _file_of(action_class)
+        same = known is not None and Path(known).resolve() == file.resolve()
+        return same and entry.attribute == attribute_of(action_class)
+    value: object = sys.modules.get(entry.module)
+    for name in entry.attribute.split("."):
+        value = getattr_static(value, name, None)
+    if value is action_class or getattr_static(value, "action_class", None) is action_class:
+        return True
+    owner = packs.origin_of(action_class.__module__).pack
+    return owner == record.id and entry.name == action_class.action_name
+
+
+def _own_names(packs: InstalledPacks, action_class: type[Any]) -> Iterator[Locked]:
+    """Yield the names that are ways to it: in a file of the project, and in a module."""
+    attribute = attribute_of(action_class)
+    if attribute is None:
+        return
+    module, file = action_class.__module__, _file_of(action_class)
+    folder = packs.settings.project.folder.resolve()
+    if file is not None and packs.origin_of(module).pack is None:
+        path = Path(file).resolve()
+        if path.is_relative_to(folder) or module == "__main__":
+            called = f"{way_to(str(path), Path.cwd())}:{attribute}"
+            yield Locked(name=f"{way_to(str(path), folder)}:{attribute}", pack=None, called=called)
+    if module != "__main__":
+        yield Locked(name=f"{module}:{attribute}", pack=None)
+
+
+def _file_of(action_class: type[Any]) -> str | None:
+    file = getattr(sys.modules.get(action_class.__module__), "__file__", None)
+    return file if isinstance(file, str) else None

@@ -209,13 +209,23 @@ def test_repeated_cancellation_does_not_stop_the_undo(kind: type[Blocks]) -> Non
 def test_a_timeout_undoes() -> None:
     """Under `asyncio.timeout` the run is undone and the timeout is a TimeoutError as ever."""
 
+    async def run_out(second: str, *steps: BaseStep) -> None:
+        """Run the steps under a timeout that is over once the second one has begun."""
+
+        async def expire(limit: asyncio.Timeout) -> None:
+            await until(second)
+            limit.reschedule(asyncio.get_running_loop().time())
+
+        async with asyncio.timeout(None) as limit:
+            waiting = asyncio.create_task(expire(limit))
+            await make(*steps).execute_async()
+        await waiting
+
     async def main() -> None:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.02):
-                await make(Awaits("a"), Awaits("b", 10)).execute_async()
+            await run_out("b", Awaits("a"), Awaits("b", 10))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.02):
-                await make(Blocks("c"), Blocks("d", 0.05)).execute_async()
+            await run_out("d", Blocks("c"), Blocks("d", 0.05))
 
     asyncio.run(main())
     assert [entry for entry in log if entry.startswith("undo")] == [
@@ -230,7 +240,7 @@ def test_a_task_group_undoes() -> None:
     """When a sibling fails, the run is undone before the group ends."""
 
     async def sibling() -> None:
-        await asyncio.sleep(0.02)
+        await until("b")
         raise ValueError("sibling")
 
     async def both() -> None:

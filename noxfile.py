@@ -147,10 +147,6 @@ def install(session: nox.Session, *packages: Path, groups: tuple[str, ...] = ("t
     session.install(*editable, *(line for name in groups for line in group(name)))
 
 
-def existing(*paths: str | Path) -> list[str]:
-    return [str(path) for path in paths if (ROOT / path).exists()]
-
-
 def lowest_pins(session: nox.Session, packages: list[Path]) -> list[str]:
     """Return `name==lower bound` for all that the packages need from elsewhere."""
     ours = set(WORKSPACE["tool"]["uv"]["sources"])
@@ -242,6 +238,10 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 }
 
 
+# What is long, and holds for every Python if it does for the oldest and the newest one.
+AT_THE_ENDS = ("postgres", "upload", "together")
+
+
 @nox.session
 @nox.parametrize(
     "python,part",
@@ -249,6 +249,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
         nox.param(path, part, id=f"{version}, {part}")
         for version, path in PYTHONS.items()
         for part in PARTS
+        if version in ends(PYTHONS, [*PYTHONS][-1]) or part not in AT_THE_ENDS
     ],
 )
 def tests(session: nox.Session, part: str) -> None:

@@ -359,6 +359,27 @@ class PackError(HandrailError):
         }
 
 
+class JournalError(HandrailError, RuntimeError):
+    """The journal of a run cannot be read or written."""
+
+    code = "journal"
+    exit_code = ExitCode.ROLLBACK
+
+
+class RunHeldError(HandrailError, RuntimeError):
+    """A run belongs to another process, which lives or may live."""
+
+    code = "run-held"
+    exit_code = ExitCode.PLAN
+
+
+class LeaseLostError(JournalError):
+    """A run was taken over by another process; this one must not touch anything any more."""
+
+    code = "lease-lost"
+    exit_code = ExitCode.PLAN
+
+
 class SettingsError(HandrailError):
     """A project file or a variable holds something that is not a setting.
 

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from handrail.context import link_run
-from handrail.engine.machine import executed_steps, play
+from handrail.engine.closing import executed_steps
+from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError, describe
 from handrail.events import Event

@@ -16,7 +16,7 @@ from handrail.journal.sqlite.database import Database
 from handrail.journal.sqlite.reading import unknown_run
 
 # Somebody who only looks has the lock of a dead owner for a moment, and so has a rival.
-_PAUSES = (0.01, 0.03, 0.1)
+_PAUSES = (0.01, 0.03)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,11 @@ class SqliteJournal:
                 name = None if lock is None else lock.name
                 owner = this_process(lock=name, lease=self._lease).to_json()
                 connection.execute(statements.NAME_OWNER, (owner, number))
-                write_rows(connection, rows_of(number, (changes,)))
+                rows = rows_of(number, (changes,))
+                if rows.changes_run:
+                    change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
+                    connection.execute(statements.CHANGE, (*change, number, 1))
+                write_rows(connection, rows)
         except BaseException:
             if lock is not None:
                 lock.close()

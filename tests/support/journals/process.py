@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -14,11 +16,18 @@ HERE = Path(__file__).parents[1]
 
 
 class Process:
-    """A process that opens the journal at `place` and does what `ask` asks."""
+    """A process that opens the journal at `place` and does what `ask` asks.
 
-    def __init__(self, place: str, *, lease: float = 20.0) -> None:
+    Args:
+        place: Path or URL.
+        lease: Length of its leases, in seconds.
+        locks: Whether its file system has locks.
+    """
+
+    def __init__(self, place: str, *, lease: float = 20.0, locks: bool = True) -> None:
+        words = [place, str(lease), "locks" if locks else "no-locks"]
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "journals.process", place, str(lease)],
+            [sys.executable, "-W", "ignore", "-m", "journals.process", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -103,6 +112,17 @@ class Servant:
         self.run.write([NoteChange(step="scan", n=1, seq=seq, key="made", values="[1]")])
         return "written"
 
+    def note_but_never_commit(self) -> str:
+        """Write a note, and wait for the end just before its commit."""
+        from handrail.journal.sqlite.database import Database
+
+        def wait(_database: object) -> None:
+            print(json.dumps("written"), flush=True)
+            signal.pause()
+
+        Database._check_place = wait  # type: ignore[method-assign]
+        return self.note(1)
+
     def release(self) -> str:
         self.run.release()
         return "released"
@@ -137,7 +157,14 @@ def answer_of(function: Any, *words: object) -> object:
         return type(error).__name__
 
 
+def without_locks(*_arguments: object) -> None:
+    """Do as flock does on a file system that has none."""
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
 if __name__ == "__main__":
+    if sys.argv[3] == "no-locks":
+        fcntl.flock = without_locks  # type: ignore[assignment]
     servant = Servant(sys.argv[1], float(sys.argv[2]))
     for line in sys.stdin:
         name, *arguments = json.loads(line)

@@ -34,6 +34,7 @@ class Database:
 
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
         self.path = path
+        self._name = str(path)
         self._process = os.getpid()
         self._turn = threading.RLock()
         if sqlite3.sqlite_version_info < _NEEDED:
@@ -48,7 +49,7 @@ class Database:
             )
             try:
                 self._prepare(synchronous)
-                self._file = _identity(path)
+                self._file = _identity(self._name)
             except BaseException:
                 self._connection.close()
                 raise
@@ -109,7 +110,7 @@ class Database:
 
     def _check_place(self) -> None:
         # SQLite would go on writing to a file that has no name any more.
-        if _identity(self.path) != self._file:
+        if _identity(self._name) != self._file:
             raise JournalError(
                 f"the journal {self.path} was removed or replaced while it was in use",
                 ways_out=("put it back, or begin a new one",),
@@ -144,7 +145,7 @@ class Database:
         migrate(self._connection, shown, MIGRATIONS)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except FileNotFoundError:

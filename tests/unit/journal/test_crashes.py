@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journals.places import SHORT_LEASE, new_run, open_place, until
@@ -12,6 +13,7 @@ from journals.process import Process, without_locks
 
 from handrail.errors import JournalError, RunHeldError
 from handrail.journal import Journal, NoteChange
+from handrail.journal.owner import Owner, this_process
 
 
 @pytest.fixture
@@ -77,6 +79,30 @@ def test_without_locks_a_process_of_another_container_has_its_lease(
         owner.go_on()
         assert owner.ask("note", 1) == "LeaseLostError"
         journal.close()
+
+
+def test_without_locks_one_of_two_rivals_gets_a_run(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looked first and wrote last finds another fence."""
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    slow, quick = open_place(place, 20.0), open_place(place, 20.0)
+    number = slow.open_run(new_run()).number
+    slow.close()
+    slow = open_place(place, 20.0)
+
+    def after_the_rival(**words: Any) -> Owner:
+        monkeypatch.undo()
+        monkeypatch.setattr(fcntl, "flock", without_locks)
+        quick.claim(number)
+        return this_process(**words)
+
+    monkeypatch.setattr("handrail.journal.sqlite.claims.this_process", after_the_rival)
+    with pytest.raises(RunHeldError):
+        slow.claim(number)
+    assert slow.read(number).row.fence == 2
+    slow.close()
+    quick.close()
 
 
 def test_without_locks_a_run_that_is_given_up_can_be_claimed(

@@ -86,7 +86,7 @@ class PostgresOwnedRun:
     def _commit(self, batches: list[Sequence[Change]]) -> None:
         rows = rows_of(self.number, batches)
         try:
-            with self._session.transaction() as connection:
+            with self._session.batch() as connection:
                 change_run(connection, rows, self.number, self._claimed.fence, self._lease)
                 write_rows(connection, rows)
         except JournalError as error:
@@ -102,7 +102,7 @@ class PostgresOwnedRun:
             with self._session.using() as connection:
                 if not self._open:
                     return False
-                return connection.execute(statements.RENEW, values).rowcount == 1
+                return connection.execute(statements.RENEW, values).fetchone() is not None
         except JournalError:
             return not self._session.lost  # The next write tells.
 
@@ -127,10 +127,10 @@ def change_run(
     """
     if rows.changes_run:
         new = (rows.direction, rows.sealed, rows.outcome, rows.outcome, lease)
-        held = connection.execute(statements.CHANGE, (*new, number, fence)).rowcount
+        held = connection.execute(statements.CHANGE, (*new, number, fence)).fetchone()
     else:
-        held = connection.execute(statements.RENEW, (lease, number, fence)).rowcount
-    if held != 1:
+        held = connection.execute(statements.RENEW, (lease, number, fence)).fetchone()
+    if held is None:
         found: Any = connection.execute(statements.STATE, (number,)).fetchone()
         raise lost_error(number, fence, found)
 

@@ -112,6 +112,16 @@ class Session:
         with self.using() as connection, connection.transaction():
             yield connection
 
+    @contextmanager
+    def batch(self) -> Generator[psycopg.Connection[Any], None, None]:
+        """Write within the block like `transaction`, and wait for the server only for answers.
+
+        Raises:
+            JournalError: See `transaction`.
+        """
+        with self.using() as connection, connection.pipeline(), connection.transaction():
+            yield connection
+
     def close(self) -> None:
         """Close it; harmless twice. A forked child leaves it to its parent."""
         if os.getpid() == self._process:

@@ -50,12 +50,14 @@ STATE: LiteralString = "SELECT fence, outcome, owner FROM handrail_run WHERE id 
 RENEW: LiteralString = f"""
     UPDATE handrail_run SET lease_until = {_LEASE}
     WHERE id = %s AND fence = %s AND outcome IS NULL
+    RETURNING fence
 """
 CHANGE: LiteralString = f"""
     UPDATE handrail_run
     SET direction = coalesce(%s, direction), sealed = coalesce(%s, sealed), outcome = %s::text,
         closed = CASE WHEN %s::text IS NOT NULL THEN {_NOW} END, lease_until = {_LEASE}
     WHERE id = %s AND fence = %s AND outcome IS NULL
+    RETURNING fence
 """
 RELEASE: LiteralString = "UPDATE handrail_run SET lease_until = NULL WHERE id = %s AND fence = %s"
 

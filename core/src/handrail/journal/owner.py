@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -98,7 +97,11 @@ def this_process(*, lock: str | None, lease: float) -> Owner:
 
 
 def _host() -> str:
-    return socket.gethostname()
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform  # noqa: PLC0415 - slow, and only where there is no other way
+
+    return platform.node()
 
 
 def _user() -> str:

@@ -25,10 +25,10 @@ DEMO = (
 
 # The lowest bounds have wheels up to this Python; a newer one needs newer dependencies.
 LOWEST_NEWEST_PYTHON = "3.13"
-LOWEST_PACKS = ("upload", "utils")
+LOWEST_PACKS = ("postgres", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start.
-WITH_SERVERS = ("upload", "together")
+WITH_SERVERS = ("postgres", "upload", "together")
 
 ROOT = Path(__file__).parent
 WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")

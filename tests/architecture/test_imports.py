@@ -172,7 +172,7 @@ def test_the_core_names_no_pack() -> None:
     assert wrong == []
 
 
-PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
+PUBLIC = ("handrail.errors", "handrail.events", "handrail.journal", "handrail.testing")
 
 
 def public_names() -> set[str]:

@@ -366,6 +366,13 @@ class JournalError(HandrailError, RuntimeError):
     exit_code = ExitCode.ROLLBACK
 
 
+class JournalUrlError(JournalError, ValueError):
+    """What was given as the place of a journal cannot be one."""
+
+    code = "journal-url"
+    exit_code = ExitCode.USAGE
+
+
 class RunHeldError(HandrailError, RuntimeError):
     """A run belongs to another process, which lives or may live."""
 

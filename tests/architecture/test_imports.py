@@ -29,7 +29,7 @@ FLOORS = (
     ("settings",),
     ("journal", "packs"),
     ("orchestrator",),
-    ("params", "fields", "validation", "partial", "planning"),
+    ("params", "fields", "validation", "partial", "planning", "locking"),
     ("action_context", "actions", "workflow"),
     ("recovery",),
     ("scaffold", "testing"),
@@ -56,7 +56,7 @@ NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
 BAD_NAMES = ("utils.py", "helpers.py", "common.py", "base.py")
 MOST_LINES = 320
 # Every error is on one page, because people look it up there.
-LONGER = {"errors.py": 450}
+LONGER = {"errors.py": 560}
 
 
 class Import(NamedTuple):

@@ -12,7 +12,8 @@ import pytest
 
 from handrail import ExitCode
 
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-pack.md"
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+GUIDE = HOW_TO / "write-a-pack.md"
 BLOCK = re.compile(
     r'^```(?:console|python) title="(?P<title>[^"]+)"\n(?P<source>.*?)^```$',
     re.MULTILINE | re.DOTALL,
@@ -147,13 +148,16 @@ def test_it_is_gone_once_it_is_uninstalled(environment, party: str) -> None:
     assert "acme-greet" in environment.handrail("packs").stdout
 
 
+@pytest.mark.parametrize("name", [GUIDE.name, "why-a-step-is-there.md"])
 def test_the_guide_shows_what_there_is(
+    name: str,
     environment,
     tmp_path: Path,
     shell_session: Callable[..., str],
     same_output: Callable[[str, str], bool],
 ) -> None:
-    text = GUIDE.read_text(encoding="utf-8")
+    guide = HOW_TO / name
+    text = guide.read_text(encoding="utf-8")
     differences: list[str] = []
     removed = False
     try:
@@ -174,6 +178,6 @@ def test_the_guide_shows_what_there_is(
         if removed:
             environment.install("acme-greet")
     if differences and os.environ.get("HANDRAIL_DOCS") == "write":
-        GUIDE.write_text(text, encoding="utf-8")
+        guide.write_text(text, encoding="utf-8")
         return
     assert not differences, "the output is now:\n\n" + "\n\n".join(differences)

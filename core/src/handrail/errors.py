@@ -137,9 +137,13 @@ class PlanError(HandrailError):
     code = "invalid-plan"
     exit_code = ExitCode.PLAN
 
-    def __init__(self, action: str, problems: Sequence[Problem]) -> None:
+    _told: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
+
+    def __init__(
+        self, action: str, problems: Sequence[Problem], *, ways_out: Iterable[str] = ()
+    ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"the plan of {action} has {count}; nothing was run")
+        super().__init__(self._told.format(action=action, count=count), ways_out=ways_out)
         self.action = action
         self.problems = tuple(problems)
         for number, problem in enumerate(self.problems, 1):
@@ -154,6 +158,20 @@ class PlanError(HandrailError):
             "action": self.action,
             "problems": [problem.to_dict() for problem in self.problems],
         }
+
+
+class PlanDriftedError(PlanError):
+    """A plan that is not what the project's lock holds. Nothing was run."""
+
+    code = "plan-drifted"
+    _told = "the plan of {action} is not the one in handrail.lock; nothing was run"
+
+
+class LockError(HandrailError):
+    """The project's lock cannot be read or written, or there is none."""
+
+    code = "bad-lock"
+    exit_code = ExitCode.USAGE
 
 
 class RollbackError(HandrailError):

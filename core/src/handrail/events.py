@@ -30,12 +30,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run is about to start its first step."""
+    """A run is about to start its first step.
+
+    `locked` tells whether its plan is what the project's lock holds; it is false where the lock
+    was left aside with `--no-lock`, and None where there is no lock.
+    """
 
     action: str
     run_id: str
     fingerprint: str
     steps: tuple[str, ...]
+    locked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -114,7 +114,10 @@ def _default(info: FieldInfo, known: dict[str, Any]) -> Any:
     if getattr(info, "default_factory_takes_validated_data", False):
         data = {name: value for name, value in known.items() if not name.startswith("_")}
         return info.get_default(call_default_factory=True, validated_data=data)
-    return info.get_default(call_default_factory=True)
+    if info.default_factory is not None:
+        # Not get_default, which in some versions of pydantic wants validated data for any factory.
+        return cast("Callable[[], Any]", info.default_factory)()
+    return info.get_default()
 
 
 def _is_own(model: type[BaseModel], name: str) -> bool:

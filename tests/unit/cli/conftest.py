@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from garden import Garden, Plant
 
 FLOWS = '''
 import os, time
@@ -141,3 +142,107 @@ def handrail(
         )
 
     return run
+
+
+SHIP = """
+from handrail import action, step
+
+@step
+def initialize(context): ...
+
+@step
+def send(context): ...
+
+@step
+def cleanup(context): ...
+cleanup.always_run = True
+
+ship = action("ship", [initialize, send, cleanup])
+"""
+
+SCAN = """
+from handrail import StepWrapper, hookimpl, step
+
+@step(effects=False)
+def scan(context): ...
+
+class TimingStep(StepWrapper): ...
+
+@hookimpl
+def insert_before(action, step):
+    if step.name == "send":
+        return scan
+
+@hookimpl
+def wrap_step(action, step):
+    if step.name == "send":
+        return TimingStep(step)
+
+@hookimpl
+def check_plan(action, plan): ...
+"""
+
+AUDIT = """
+from handrail import hookimpl, step
+
+@step
+def audit(context): ...
+
+@hookimpl
+def setup_steps(action, registry):
+    if action.name == "ship":
+        registry.insert_after("scan", audit)
+"""
+
+
+class Yard:
+    """An environment with packs that edit an action, and a project in it.
+
+    Attributes:
+        garden: Where the packs are planted.
+        project: The folder of the project.
+        scan: The pack that scans.
+    """
+
+    SCAN = SCAN
+
+    def __init__(self, garden: Garden, environment: dict[str, str]) -> None:
+        self.garden = garden
+        self.project = garden.project
+        self._environment = environment
+        self.scan: Plant | None = None
+
+    def plant(self, name: str, version: str, source: str, **points: dict[str, str]) -> Plant:
+        """Install a pack with one module; `points` are its entry points by group."""
+        package = name.replace("-", "_")
+        made = self.garden.plant(
+            name, version, points=points, modules={f"{package}/__init__.py": source}
+        )
+        rows = made.record.read_text().replace(",,", f",sha256={version},1")
+        made.record.write_text(rows)
+        return made
+
+    def __call__(
+        self, *arguments: str, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `handrail` in the project."""
+        return subprocess.run(
+            [sys.executable, "-m", "handrail", *arguments],
+            cwd=folder or self.project,
+            env={**self._environment, "PYTHONPATH": str(self.garden.site), "HANDRAIL_CACHE": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def yard(tmp_path: Path, environment: dict[str, str]) -> Yard:
+    """Return an environment with an action, a pack that scans and one that hangs on that."""
+    made = Yard(Garden(tmp_path), environment)
+    made.plant("acme-ship", "0.3.0", SHIP, actions={"ship": "acme_ship:ship"})
+    points = {"packs": {"scan": "acme_scan"}, "steps": {"scan": "acme_scan:scan"}}
+    made.scan = made.plant("acme-scan", "1.4.0", SCAN, **points)
+    made.plant("acme-audit", "2.0.1", AUDIT, packs={"audit": "acme_audit"})
+    return made

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "actions": ("actions:actions", "List the actions that can be run."),
     "config": ("config:config", "Show every setting and where it came from."),
     "doctor": ("doctor:doctor", "Check this installation and this project."),
+    "lock": ("lock:lock", "Lock plans, so that actions run only as they are now."),
     "packs": ("packs:packs", "List the installed packs, and why each is on or off."),
     "plan": ("plan:plan", "Show what a run would do, and who put each step there."),
     "run": ("run:run", "Run an action."),

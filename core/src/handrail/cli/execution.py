@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.session import Session
     from handrail.context import RuntimeContext
+    from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.planning import PackProvider
 
@@ -80,14 +81,20 @@ def run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, A
 
 
 def run_plan(
-    session: Session, action: BaseAction[Any], plan: Plan, values: Mapping[str, Any]
+    session: Session,
+    action: BaseAction[Any],
+    plan: Plan,
+    values: Mapping[str, Any],
+    observers: Sequence[Observer] = (),
 ) -> int:
-    """Run the steps of an action, and return the exit code."""
+    """Run the steps of an action, told to `observers` too, and return the exit code."""
     console = session.console
     as_json, quiet, dry = values["as_json"], values["quiet"], values["dry_run"]
     moving = moves(console.err) and not as_json
     mode = " · dry run, nothing is changed" if dry else ""
-    head = f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}{mode}"
+    lock = {True: " (locked)", False: " · not locked (--no-lock)", None: ""}[plan.locked]
+    steps = plural(len(plan.steps), "step")
+    head = f"{plan.action} · {steps} · plan {plan.fingerprint[:8]}{lock}{mode}"
     view: Any = JsonView(console) if as_json else LineView(console, head, moving=moving)
     outcome = Outcome()
     if dry:
@@ -95,8 +102,8 @@ def run_plan(
     began = time.monotonic()
     try:
         with like_interrupts():
-            observers = (outcome,) if quiet and not as_json else (outcome, view)
-            result = action.run_plan(plan, observers=observers)
+            views = (outcome,) if quiet and not as_json else (outcome, view)
+            result = action.run_plan(plan, observers=(*observers, *views))
     except StepFailedError as error:
         _close(view)
         return show_failure(session, plan, error, as_json=as_json)

@@ -35,11 +35,7 @@ def params_from(
     _put_secrets(params, context, options, os.environ if environ is None else environ)
     if file is not None:
         _merge(params, _read_file(file))
-    for pair in pairs:
-        path, text = _split(pair)
-        if touches(path, options.hidden):
-            raise click.UsageError(_refused(path, options))
-        _put(params, path, from_json(options.kinds.get(path), _parsed(text), text))
+    put_pairs(params, options, pairs)
     for identifier, path in options.paths.items():
         if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
             continue
@@ -53,6 +49,19 @@ def params_from(
         else:
             _put(params, path, from_text(kind, value) if isinstance(value, str) else value)
     return params
+
+
+def put_pairs(params: dict[str, Any], options: ParamOptions, pairs: Sequence[str]) -> None:
+    """Put what was given as `-p key=value` into `params`.
+
+    Raises:
+        click.UsageError: One cannot be read, or is a secret.
+    """
+    for pair in pairs:
+        path, text = _split(pair)
+        if touches(path, options.hidden):
+            raise click.UsageError(_refused(path, options))
+        _put(params, path, from_json(options.kinds.get(path), _parsed(text), text))
 
 
 def _split(pair: str) -> tuple[PathOf, str]:

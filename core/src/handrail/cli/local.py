@@ -46,9 +46,9 @@ def find_target(session: Session, name: str) -> Target:
         PackError: The pack that has it is broken.
     """
     head, _, attribute = name.rpartition(":")
-    if head and _looks_like_file(head):
+    if head and looks_like_file(head):
         return _from_module(name, _import_file(head, session.folder), attribute, head)
-    if _looks_like_file(name):
+    if looks_like_file(name):
         return _from_module(name, _import_file(name, session.folder), "", name)
     if head and session.packs.catalog.has_pack(head):
         return _installed(session, name)
@@ -57,7 +57,8 @@ def find_target(session: Session, name: str) -> Target:
     return _installed(session, name)
 
 
-def _looks_like_file(name: str) -> bool:
+def looks_like_file(name: str) -> bool:
+    """Whether an action that is named so lies in a file rather than in a module."""
     return name.endswith(".py") or os.sep in name or name in (".", "..") or "/" in name
 
 

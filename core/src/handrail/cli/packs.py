@@ -68,12 +68,14 @@ def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
 
 
 @click.command()
+@click.option("--hooks", is_flag=True, help="Load the packs that are on, and list their hooks.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
-def packs(ctx: click.Context, as_json: bool) -> None:
+def packs(ctx: click.Context, hooks: bool, as_json: bool) -> None:
     """List the installed packs, and why each is on or off.
 
-    Reads what is installed, and imports none of it, so it works with broken packs too.
+    Reads what is installed, and imports none of it, so it works with broken packs too. With --hooks
+    it imports those that are on, one by one, and shows which hooks each has, with file and line.
 
     \b
     on            used, unless a flag, a variable or the project says otherwise
@@ -83,6 +85,11 @@ def packs(ctx: click.Context, as_json: bool) -> None:
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     records = session.packs.records
+    if hooks:
+        from handrail.cli.hooks import show_hooks  # noqa: PLC0415 - it loads packs
+
+        show_hooks(session, as_json=as_json)
+        return
     if as_json:
         session.console.json({"packs": [to_dict(record) for record in records]})
         return

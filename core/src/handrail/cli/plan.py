@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.actions import ActionGroup
+from handrail.cli.comparison import show_without
+from handrail.cli.explanation import show_explanation
 from handrail.cli.given import labelled, labelled_need, params_from
+from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, options_of
-from handrail.cli.plain import percent, plural, table
+from handrail.cli.plain import WIDTH, columns, percent, plural, table
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
+from handrail.cli.trace import show_trace
 from handrail.errors import ExitCode, ParamsError, ParamsNeededError
+from handrail.locking import Comparison, compare
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan, PlannedStep
+    from handrail.planning import PackProvider
 
 
 def plan_options() -> list[click.Parameter]:
@@ -25,6 +33,18 @@ def plan_options() -> list[click.Parameter]:
         click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
         click.Option(
             ["-p", "pairs"], multiple=True, metavar="KEY=VALUE", help="Set one param. Repeatable."
+        ),
+        click.Option(
+            ["--explain"], metavar="STEP", help="Show the chain of edits that put STEP there."
+        ),
+        click.Option(
+            ["--trace"], is_flag=True, help="Show what each pack was asked, and answered."
+        ),
+        click.Option(
+            ["--without"],
+            multiple=True,
+            metavar="PACK",
+            help="Show what would change without PACK. Repeatable.",
         ),
         click.Option(["--json", "as_json"], is_flag=True, help="Write JSON."),
     ]
@@ -42,20 +62,16 @@ def command_for(target: Target) -> click.Command:
         session = session_of(context)
         warn(session)
         params = params_from(context, options, file=values["params"], pairs=values["pairs"])
-        try:
-            plan = action_class.partial(params, packs=session.packs).plan()
-        except ParamsError as error:
-            raise labelled(error, options) from error.__cause__
-        except ParamsNeededError as error:
-            raise labelled_need(error, options) from None
-        if values["as_json"]:
-            session.console.json(plan.to_dict())
-        elif plan.steps:
-            for line in plan_lines(session, plan):
-                session.console.print(line)
-        else:
-            session.console.print(f"{plan.action} has no steps; it runs in one piece")
-        return ExitCode.DONE
+
+        def make(packs: PackProvider) -> Plan:
+            try:
+                return action_class.partial(params, packs=packs).plan()
+            except ParamsError as error:
+                raise labelled(error, options) from error.__cause__
+            except ParamsNeededError as error:
+                raise labelled_need(error, options) from None
+
+        return _show(session, target, make, values)
 
     return ActionCommand(
         target.name,
@@ -83,14 +99,48 @@ def plan() -> None:
 
     \b
     handrail plan flows.py:nightly               with the packs that are on
-    handrail plan flows.py:nightly --no-pack X   what one of them changes
+    handrail plan flows.py:nightly --without X   what one of them changes
+    handrail plan flows.py:nightly --explain S   who put the step S where it is
+    handrail plan flows.py:nightly --trace       what each pack was asked, and what it answered
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
-def plan_lines(session: Session, plan: Plan) -> list[str]:
-    """Return the plan as a table with a head and a foot."""
+def _show(
+    session: Session, target: Target, make: Callable[[PackProvider], Plan], values: dict[str, Any]
+) -> int:
+    """Show what was asked for, and return the exit code."""
+    as_json: bool = values["as_json"]
+    chosen = [name for name in ("explain", "trace", "without") if values[name]]
+    if len(chosen) > 1:
+        raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} are two questions; ask one")
+    if values["trace"]:
+        return show_trace(session, target.name, make, as_json=as_json)
+    if values["without"]:
+        return show_without(session, target, make, values["without"], as_json=as_json)
+    plan = make(session.packs)
+    if values["explain"]:
+        return show_explanation(session, plan, values["explain"], as_json=as_json)
+    comparison = compare(session.packs, locked(session, target), plan)
+    if as_json:
+        session.console.json({**plan.to_dict(), "lock": comparison.to_dict()})
+    elif plan.steps:
+        for line in plan_lines(session, plan, target.name, comparison):
+            session.console.print(line)
+    else:
+        session.console.print(f"{plan.action} has no steps; it runs in one piece")
+    return ExitCode.DONE
+
+
+def plan_lines(session: Session, plan: Plan, name: str, comparison: Comparison) -> list[str]:
+    """Return the plan of what a person called `name` as a table with a head and a foot."""
     console = session.console
-    head = f"{plan.action} · {plural(len(plan.steps), 'step')} · plan {plan.fingerprint[:8]}"
+    facts = [
+        plan.action,
+        plural(len(plan.steps), "step"),
+        f"plan {plan.fingerprint[:8]}",
+        *([comparison.told] if comparison.exists else []),
+    ]
+    head = " · ".join(facts)
     rows: list[tuple[str, ...]] = []
     for number, planned in enumerate(plan.steps, 1):
         rows.append(
@@ -114,7 +164,20 @@ def plan_lines(session: Session, plan: Plan) -> list[str]:
     records = session.packs.records
     off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     foot = [f"Off: {', '.join(off)}"] if off else []
-    return [console.style(head, "bold"), *lines, *foot]
+    if comparison.problems:
+        foot.append(f"What differs: handrail lock --check {name}")
+    brought = [each for each in plan.steps if each.reason != "base"]
+    if brought:
+        placed = (each for each in brought if each.reason.startswith(("before ", "after ")))
+        inserted = next(placed, brought[0])
+        foot.append(f"Why a step is here: handrail plan {name} --explain {inserted.name}")
+    return [console.style(head, "bold"), *lines, *_joined(foot)]
+
+
+def _joined(parts: list[str]) -> list[str]:
+    """Return the parts on one line, where they fit."""
+    line = ".   ".join(parts)
+    return parts if columns(line) > WIDTH else [line] if line else []
 
 
 def _remarks(planned: PlannedStep) -> str:

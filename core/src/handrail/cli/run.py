@@ -12,16 +12,18 @@ import click
 from handrail.cli.actions import ActionGroup
 from handrail.cli.execution import made_action, run_plan, run_simple
 from handrail.cli.given import labelled, params_from
+from handrail.cli.last_plan import LastPlan
 from handrail.cli.local import Target
+from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.context import RuntimeContext
 from handrail.errors import ParamsError, StepNotFoundError
+from handrail.locking import held
 from handrail.origin import Origin
 from handrail.plan.selection import select
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
     from handrail.workflow import Workflow
 
 
@@ -61,6 +63,9 @@ def run_options() -> list[click.Parameter]:
             ["--skip"], multiple=True, metavar="STEP", help="Leave this step out. Repeatable."
         ),
         click.Option(
+            ["--no-lock"], is_flag=True, help="Run it also where it is not what the lock holds."
+        ),
+        click.Option(
             ["--json", "as_json"], is_flag=True, help="Write one event per line to standard output."
         ),
         click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
@@ -75,7 +80,7 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
     options = options_of(action_class.params_model, action_class.action_name, taken)
 
     def callback(**_values: Any) -> int:
-        return _run(click.get_current_context(), action_class, options)
+        return _run(click.get_current_context(), target, options)
 
     # A workflow has no docstring of its own; the one of its params tells what they are for.
     documented = (action_class, action_class.params_model)
@@ -122,20 +127,26 @@ def run() -> None:
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
-def _run(context: click.Context, action_class: type[BaseAction[Any]], options: ParamOptions) -> int:
+def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     session, values = session_of(context), context.params
     warn(session)
     params = params_from(context, options, file=values["params"], pairs=values["pairs"])
     runtime = RuntimeContext(logger=_Silent())
     try:
-        action = made_action(action_class, params, runtime, session.packs)
+        action = made_action(target.action_class, params, runtime, session.packs)
     except ParamsError as error:
         raise labelled(error, options) from error.__cause__
-    plan = action.plan()
-    if not plan.steps and action.is_simple:
+    named = locked(session, target)
+    whole = held(session.packs, named, action.plan(), no_lock=values["no_lock"])
+    if not whole.steps and action.is_simple:
         return run_simple(session, action, values)
     try:
-        plan = select(plan, only=values["only"], start=values["start"], skip=values["skip"])
+        plan = select(whole, only=values["only"], start=values["start"], skip=values["skip"])
     except StepNotFoundError as error:
         raise click.UsageError(error.message) from error
-    return run_plan(session, action, plan, values)
+    if values["dry_run"]:
+        return run_plan(session, action, plan, values)
+    last = LastPlan(session, named, whole)
+    if not whole.locked and not values["quiet"]:
+        last.tell()
+    return run_plan(session, action, plan, values, observers=(last,))

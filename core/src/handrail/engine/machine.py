@@ -35,6 +35,7 @@ def play(run: RunState) -> Machine:
             run_id=run.run_id,
             fingerprint=run.plan.fingerprint,
             steps=tuple(planned.name for planned in run.plan.steps),
+            locked=run.plan.locked,
         )
     failure = yield from (_forward if run.log is None else forward_durably)(run)
     if failure is None:

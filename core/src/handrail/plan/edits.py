@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from handrail.entry import Entry
     from handrail.origin import Origin
+    from handrail.plan.plan import Draft
     from handrail.registry import IfMissing, Wrapper
 
 Side = Literal["before", "after", "end"]
@@ -83,3 +86,18 @@ class EditSet:
         return (
             len(self.insertions) + len(self.replacements) + len(self.wrappings) + len(self.removals)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class History:
+    """What a plan was made from.
+
+    Attributes:
+        base: The steps of the action itself, in order.
+        edits: The sets of edits, in the order in which they were applied.
+        grants: What each pack was allowed to do to the steps of others.
+    """
+
+    base: tuple[Draft, ...]
+    edits: tuple[EditSet, ...]
+    grants: Mapping[str, frozenset[str]]

@@ -19,6 +19,8 @@ from handrail.wrapper import StepWrapper, is_layer
 if TYPE_CHECKING:
     from numbers import Real
 
+    from handrail.plan.edits import History
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
@@ -111,11 +113,16 @@ class Plan:
         action: Name of the action.
         steps: The steps; those with `always_run` come last.
         origin: Where the action came from.
+        history: What it was made from, for `handrail.plan.explain`; None for a plain registry.
+        locked: Whether it was found to be what the project's lock holds; False where the lock was
+            left aside on purpose, None where there is none.
     """
 
     action: str
     steps: tuple[PlannedStep, ...]
     origin: Origin = UNKNOWN
+    history: History | None = field(default=None, repr=False)
+    locked: bool | None = None
 
     @cached_property
     def fingerprint(self) -> str:

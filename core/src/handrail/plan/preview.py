@@ -34,7 +34,7 @@ def preview_plan(plan: Plan) -> Plan:
             steps.append(planned)
             continue
         steps.append(replace(planned, step=stand_in, plain=False, skippable=True, reverts=False))
-    return Plan(action=plan.action, origin=plan.origin, steps=tuple(steps))
+    return replace(plan, steps=tuple(steps))
 
 
 class _StandIn(BaseStep[Any]):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.entry import Entry, chain, innermost, rewire
 from handrail.errors import PlanError, Problem
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
+from handrail.plan.edits import History
 from handrail.plan.plan import Draft, Layer, Plan, freeze, layer_name
 from handrail.plan.tree import Block, Node, drop_skipped, place
 from handrail.wrapper import StepWrapper, is_wrapper
@@ -49,7 +50,8 @@ def resolve(
     drafts = work.run()
     if work.problems:
         raise PlanError(action, work.problems)
-    return freeze(action, drafts, origin)
+    history = History(base=tuple(base), edits=tuple(edits), grants=work.grants)
+    return replace(freeze(action, drafts, origin), history=history)
 
 
 @dataclass(slots=True)

@@ -40,9 +40,8 @@ def select(
 def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
     """Return a plan of the same action with `steps`, whose shares add up to 1 again."""
     total = sum(planned.weight for planned in steps)
-    return Plan(
-        action=plan.action,
-        origin=plan.origin,
+    return replace(
+        plan,
         steps=tuple(
             replace(
                 planned,

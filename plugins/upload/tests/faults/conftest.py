@@ -34,6 +34,13 @@ MIB = 1 << 20
 Edit = Callable[[Any], None]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all of them: together they take minutes, and none is about a version of anything."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("slow")
+
+
 def wait_until(true: Callable[[], Any], what: str = "it") -> None:
     """Wait until `true()` is, for a minute."""
     deadline = time.monotonic() + 60

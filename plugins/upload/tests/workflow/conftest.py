@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import sqlite3
 import subprocess
@@ -224,7 +225,9 @@ def run() -> Callable[..., tuple[int, str, str]]:
     """Return a function that runs the command: exit code, output, and what went to stderr."""
 
     def _run(*arguments: str) -> tuple[int, str, str]:
-        runner = CliRunner()
+        # From click 8.2 on the two are always kept apart.
+        mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
+        runner = CliRunner(mix_stderr=False) if mixes else CliRunner()
         done = runner.invoke(command, list(arguments), standalone_mode=False)
         if isinstance(done.exception, (UploadError, click.ClickException)):
             raise done.exception

@@ -1,0 +1,228 @@
+"""Why a step is where it is: the chain of edits that put it there, back to the action's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from inspect import unwrap
+from typing import TYPE_CHECKING, Literal
+
+from handrail.entry import innermost
+from handrail.errors import StepNotFoundError
+from handrail.plan.tree import drop_skipped
+from handrail.steps import FunctionStep
+
+if TYPE_CHECKING:
+    from handrail.origin import Origin
+    from handrail.plan.edits import History, Insertion, Removal, Replacement
+    from handrail.plan.plan import Draft, Plan, PlannedStep
+
+Kind = Literal["base", "added", "inserted", "skipped", "replaced", "wrapped", "moved", "removed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One edit in the chain that leads to a step.
+
+    Attributes:
+        kind: What was done. A chain ends with `base`, a step of the action itself, with `added`,
+            one that a pack put at the end, or with `skipped`, where its anchor is missing.
+        step: The step that it was done to.
+        told: The same in a few words, such as `inserted before upload_files`.
+        origin: Who did it, and where.
+        grant: The grant that allowed it, as it stands in the settings; empty where none is needed.
+    """
+
+    kind: Kind
+    step: str
+    told: str
+    origin: Origin
+    grant: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the same keys as the attributes."""
+        return {
+            "kind": self.kind,
+            "step": self.step,
+            "told": self.told,
+            "origin": self.origin.to_dict(),
+            "grant": self.grant or None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a step is where it is, or why it is not there.
+
+    Attributes:
+        step: Its name in the plan; its own name where it is not in the plan.
+        place: Its position, counted from 1; 0 where it is not in the plan.
+        links: What was done to it, then to the step that it hangs on, and so on.
+    """
+
+    step: str
+    place: int
+    links: tuple[Link, ...]
+
+    @property
+    def gone(self) -> Link | None:
+        """The removal, or the missing anchor, that keeps the step out of the plan."""
+        if self.place:
+            return None
+        own = [link for link in self.links if link.step == self.step]
+        return next((link for link in own if link.kind in ("removed", "skipped")), None)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form: `step`, `place` and `links`."""
+        return {
+            "step": self.step,
+            "place": self.place or None,
+            "links": [link.to_dict() for link in self.links],
+        }
+
+
+def explain(plan: Plan, name: str) -> Explanation:
+    """Return why the step that answers to `name` is where it is, or is not in the plan.
+
+    Raises:
+        StepNotFoundError: No step of the plan answers to it, and nobody removed one that did.
+    """
+    history = plan.history
+    things = {} if history is None else _things(history)
+    thing = things.get(name)
+    if thing is None:
+        raise StepNotFoundError.among(name, things)
+    place = plan.positions.get(name, -1) + 1
+    planned = plan.steps[place - 1] if place else None
+    links = [*thing.placed(), *_layers(planned), *_closing(planned), *thing.taken_out()]
+    seen = {id(thing)}
+    while thing.anchor in things and id(things[thing.anchor]) not in seen:
+        thing = things[thing.anchor]
+        seen.add(id(thing))
+        links += [*thing.placed(), *thing.taken_out()]
+    return Explanation(
+        step=links[0].step if planned is None else planned.name, place=place, links=tuple(links)
+    )
+
+
+@dataclass(slots=True, eq=False)
+class _Thing:
+    """A step that somebody brought, and what was done to it."""
+
+    name: str
+    origin: Origin
+    grants: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    insertion: Insertion | None = None
+    skipped: bool = False
+    replacement: Replacement | None = None
+    removal: Removal | None = None
+
+    @property
+    def anchor(self) -> str:
+        return "" if self.insertion is None or self.skipped else self.insertion.anchor or ""
+
+    def placed(self) -> Iterator[Link]:
+        """Yield how it came to be there, the replacement after what it replaces."""
+        made = self.insertion
+        if made is None:
+            yield Link(kind="base", step=self.name, told="base", origin=self.origin)
+        elif self.skipped:
+            told = f"left out: {made.anchor}, which it would be {made.side}, is not there"
+            yield Link(kind="skipped", step=self.name, told=told, origin=made.origin)
+        elif made.anchor is None:
+            yield Link(kind="added", step=self.name, told="put at the end", origin=made.origin)
+        else:
+            told = f"inserted {made.side} {made.anchor}"
+            yield Link(kind="inserted", step=self.name, told=told, origin=made.origin)
+        if self.replacement is not None:
+            yield Link(
+                kind="replaced",
+                step=self.name,
+                told=f"replaced by {self.replacement.entry.name}",
+                origin=self.replacement.origin,
+                grant=self._grant("replace", self.replacement.origin),
+            )
+
+    def taken_out(self) -> Iterator[Link]:
+        if self.removal is not None:
+            yield Link(
+                kind="removed",
+                step=self.name,
+                told="removed",
+                origin=self.removal.origin,
+                grant=self._grant("remove", self.removal.origin),
+            )
+
+    def _grant(self, verb: str, by: Origin) -> str:
+        grant = f"{verb} {self.origin.pack or 'local'}:{self.name}"
+        return grant if by.pack and grant in self.grants.get(by.pack, frozenset()) else ""
+
+
+def _things(history: History) -> dict[str, _Thing]:
+    """Return every step that anybody brought, by each name that it answers to."""
+    grants = dict(history.grants)
+    things: dict[str, _Thing] = {}
+    for draft in history.base:
+        thing = _Thing(draft.entry.name, _defined(draft), grants)
+        things.update(dict.fromkeys(draft.entry.names, thing))
+    inserted = [insertion for edits in history.edits for insertion in edits.insertions]
+    replacements = [each for edits in history.edits for each in edits.replacements]
+    renamed = {name for each in replacements for name in each.entry.names}
+    present, left_out = drop_skipped(inserted, {*things, *renamed})
+    # Those that are left out give way where a name is taken.
+    placed = [(insertion, False) for insertion in present] + [(each, True) for each in left_out]
+    for insertion, skipped in placed:
+        for entry in insertion.entries:
+            thing = _Thing(entry.name, insertion.origin, grants, insertion, skipped)
+            for name in entry.names:
+                things.setdefault(name, thing)
+    _change(things, replacements, [each for edits in history.edits for each in edits.removals])
+    return things
+
+
+def _defined(draft: Draft) -> Origin:
+    """Return the origin of a step of the action, with the line where its work is defined."""
+    step = innermost(draft.entry.step)
+    work = step.function if isinstance(step, FunctionStep) else type(step).execute
+    code = getattr(unwrap(work), "__code__", None)
+    if draft.origin.line or code is None:
+        return draft.origin
+    path = str(code.co_filename).replace("\\", "/")
+    module = str(getattr(work, "__module__", ""))
+    file = path.rpartition("/")[2]
+    if draft.origin.pack is not None and module:
+        file = module.replace(".", "/") + ("/__init__.py" if file == "__init__.py" else ".py")
+    return replace(draft.origin, module=module, file=file, line=code.co_firstlineno)
+
+
+def _change(
+    things: dict[str, _Thing], replacements: list[Replacement], removals: list[Removal]
+) -> None:
+    for replacement in replacements:
+        target = things.get(replacement.name)
+        if target is not None:
+            target.replacement = replacement
+            for name in replacement.entry.names:
+                things.setdefault(name, target)
+    for removal in removals:
+        if removal.name in things:
+            things[removal.name].removal = removal
+
+
+def _layers(planned: PlannedStep | None) -> Iterator[Link]:
+    if planned is not None:
+        for layer in reversed(planned.layers):
+            told = f"wrapped by {layer.name}"
+            yield Link(kind="wrapped", step=planned.name, told=told, origin=layer.origin)
+
+
+def _closing(planned: PlannedStep | None) -> Iterator[Link]:
+    if planned is None:
+        return
+    told = ""
+    if planned.always_run:
+        told = "closes the plan, as it always runs"
+    elif planned.reason.endswith("always run"):
+        told = "moved before the steps that always run"
+    if told:
+        yield Link(kind="moved", step=planned.name, told=told, origin=planned.origin)

@@ -1,0 +1,61 @@
+"""Writes files so that a reader finds the old contents or the new ones, and nothing between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+OWN_FOLDER = ".handrail"
+
+
+def replace_file(file: Path, contents: bytes, *, mode: int | None = None) -> None:
+    """Put `contents` into `file`, all of it or nothing.
+
+    Args:
+        file: Where to; its folder is there.
+        contents: What to write.
+        mode: Permissions; those of the file that is replaced, or of a new file, when None.
+
+    Raises:
+        OSError: It cannot be written; the file is as it was.
+    """
+    number, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(number, "wb") as stream:
+            stream.write(contents)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(draft, _mode_of(file) if mode is None else mode)
+        os.replace(draft, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def own_folder(project: Path) -> Path:
+    """Return the folder that keeps what belongs to this copy of a project, made where it is not.
+
+    Only its owner can look into it, and version control leaves it alone.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder = project / OWN_FOLDER
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+    ignored = folder / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text("# Made by handrail.\n*\n", encoding="utf-8")
+    return folder
+
+
+def _mode_of(file: Path) -> int:
+    try:
+        return file.stat().st_mode & 0o777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -1,0 +1,182 @@
+"""A lock never differs from itself, and every change of what it holds is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail import Origin, StepWrapper
+from handrail.plan.lock import (
+    Kind,
+    LockedAction,
+    LockedPack,
+    LockedStep,
+    changes,
+    drift,
+    outline,
+)
+
+ERRORS = Path(__file__).parents[3] / "docs" / "reference" / "errors.md"
+
+words = st.text('abcxyz_-.é"\\\n', min_size=1, max_size=6)
+packs = st.builds(
+    LockedPack,
+    id=words,
+    version=words,
+    record=st.sampled_from(["editable", "sha256:1", "sha256:2"]),
+)
+steps = st.builds(
+    LockedStep,
+    name=words,
+    pack=st.none() | words,
+    layers=st.lists(words, max_size=3).map(tuple),
+)
+actions = st.builds(
+    LockedAction,
+    name=words,
+    pack=st.none() | words,
+    params=st.lists(words, max_size=2).map(tuple),
+    packs=st.lists(packs, max_size=5, unique_by=lambda each: each.id).map(tuple),
+    steps=st.lists(steps, max_size=8, unique_by=lambda each: each.name).map(tuple),
+)
+
+
+class TimingStep(StepWrapper):
+    """A layer."""
+
+
+def action(*names, **more):
+    return LockedAction(name="upload", steps=tuple(LockedStep(name=each) for each in names), **more)
+
+
+def kinds(old, new):
+    return [(change.kind, change.what) for change in changes(old, new)]
+
+
+@given(locked=actions)
+def test_a_lock_never_differs_from_itself(locked):
+    """Whatever is in it."""
+    assert changes(locked, locked) == []
+
+
+@given(old=actions, new=actions)
+def test_every_difference_is_found(old, new):
+    """There are changes exactly where steps or packs are not the same."""
+    same = old.steps == new.steps and set(old.packs) == set(new.packs)
+    assert (changes(old, new) == []) == same
+
+
+@given(locked=actions.filter(lambda each: each.packs), data=st.data())
+def test_every_change_of_a_pack_is_drift(locked, data):
+    """Another version or digest, or a pack that is gone."""
+    place = data.draw(st.integers(0, len(locked.packs) - 1))
+    pack = locked.packs[place]
+    changed = data.draw(
+        st.sampled_from(
+            [(), (replace(pack, version="other"),), (replace(pack, record="sha256:x"),)]
+        )
+    )
+    others = (*locked.packs[:place], *changed, *locked.packs[place + 1 :])
+    (problem,) = drift(locked, replace(locked, packs=others))
+    assert pack.id in problem.message
+
+
+@given(order=st.permutations(list("abcdefg")))
+def test_the_fewest_moves_that_explain_an_order_are_told(order):
+    """The steps that did not move are the longest run that kept its order."""
+    old, new = list("abcdefg"), list(order)
+    moved = [what for kind, what in kinds(action(*old), action(*new)) if kind == "step-moved"]
+    stayed = [name for name in new if name not in moved]
+    assert stayed == sorted(stayed)
+    best = [1] * len(new)
+    for here in range(len(new)):
+        for before in range(here):
+            if new[before] < new[here]:
+                best[here] = max(best[here], best[before] + 1)
+    assert len(stayed) == max(best)
+
+
+def test_a_step_that_is_put_to_the_front_is_one_move():
+    """Not a move of all the others."""
+    (change,) = changes(action("a", "b", "c"), action("c", "a", "b"))
+    assert str(change) == "c was after b, and is first"
+
+
+def test_steps_that_come_and_go_are_told_with_their_pack_and_place():
+    """Version included."""
+    old = replace(action("find", "send"), packs=(LockedPack(id="acme-a", version="1.0"),))
+    new = replace(
+        old,
+        packs=(*old.packs, LockedPack(id="acme-scan", version="1.4.0")),
+        steps=(LockedStep(name="find"), LockedStep(name="scan", pack="acme-scan")),
+    )
+    assert [f"{each.mark} {each}" for each in changes(old, new)] == [
+        "- send (own code) is gone",
+        "+ scan (acme-scan 1.4.0) is new, after find",
+        "+ acme-scan 1.4.0 is new",
+    ]
+
+
+def test_a_new_pack_that_changes_nothing_is_no_drift():
+    """It is worth a line after a run, and no reason to refuse one."""
+    old = action("send")
+    assert drift(old, replace(old, packs=(LockedPack(id="acme-a", version="1"),))) == ()
+
+
+def test_layers_and_owners_are_compared():
+    """By their packs too."""
+    old = action("send")
+    wrapped = replace(old, steps=(LockedStep(name="send", layers=("acme-a:timing",)),))
+    assert str(*changes(old, wrapped)) == "send has the layers acme-a:timing(·), and had ·"
+    taken = replace(old, steps=(LockedStep(name="send", pack="acme-a"),))
+    assert str(*changes(old, taken)) == "send is from acme-a, and was from own code"
+
+
+def test_files_that_changed_under_one_version_are_told_apart():
+    """Another digest, and another way of installing."""
+
+    def told(was, now):
+        old, new = (
+            replace(action(), packs=(LockedPack(id="acme-a", version="1", record=each),))
+            for each in (was, now)
+        )
+        return str(*changes(old, new))
+
+    assert "its RECORD differs" in told("sha256:1", "sha256:2")
+    assert (
+        told("sha256:1", "editable")
+        == "acme-a 1 is an editable install, and was an installed wheel"
+    )
+
+
+def test_an_outline_has_all_who_have_a_say(named, pack, plan):
+    """Owners of steps and layers, and packs that were asked and only check."""
+    scan = pack(
+        "acme-scan",
+        insert_before=lambda step: named("scan") if step.name == "send" else None,
+        wrap_step=lambda step: TimingStep(step),  # noqa: PLW0108 - hooks are called by name
+    )
+    made = plan([named("send")], [scan])
+    veto = Origin(pack="acme-veto", version="3.0")
+    found = outline(
+        made, name="upload", pack="host", asked=[veto], record_of=lambda each: f"of {each}"
+    )
+    assert [(each.id, each.version, each.record) for each in found.packs] == [
+        ("acme-scan", "1.0", "of acme-scan"),
+        ("acme-veto", "3.0", "of acme-veto"),
+        ("host", "2.0", "of host"),
+    ]
+    assert found.steps == (
+        LockedStep(name="scan", pack="acme-scan"),
+        LockedStep(name="send", pack="host", layers=("acme-scan:timing",)),
+    )
+
+
+def test_every_kind_of_change_is_documented():
+    """They are codes of problems."""
+    text = ERRORS.read_text(encoding="utf-8")
+    assert [kind for kind in get_args(Kind) if f"| `{kind}` |" not in text] == ["pack-added"]

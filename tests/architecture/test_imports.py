@@ -29,7 +29,7 @@ FLOORS = (
     ("settings",),
     ("journal", "packs"),
     ("orchestrator",),
-    ("params", "fields", "validation", "partial", "planning", "locking"),
+    ("params", "fields", "validation", "partial", "planning", "stored_params", "locking"),
     ("action_context", "actions", "workflow"),
     ("recovery",),
     ("scaffold", "testing"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 from handrail.action_context import checked_context, context_of
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.errors import ActionError, ActionResultError
+from handrail.fields import PathOf, masked, secrets_of
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import (
     Observer,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
     from typing_extensions import TypeVar
+
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator.durable import RunAbout
 
     P = TypeVar("P", default=Any)
 else:
@@ -151,7 +155,7 @@ class BaseAction(Generic[P]):
         *,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Plan and run the action.
@@ -184,7 +188,7 @@ class BaseAction(Generic[P]):
         *,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Plan and run the action inside a running event loop; see `run`."""
@@ -192,10 +196,14 @@ class BaseAction(Generic[P]):
         if not registry and self.is_simple:
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        orchestrator = self._orchestrator(
-            self._plan(registry), progress_callback, observers, journal, on_failure
+        orchestrator = self.orchestrator(
+            self._plan(registry),
+            progress_callback=progress_callback,
+            observers=observers,
+            journal=journal,
+            on_failure=on_failure,
         )
-        return self._with_result(await orchestrator.execute_async(), orchestrator.context)
+        return self.with_result(await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
         """Return the plan: the action's own steps plus the edits of every enabled pack.
@@ -215,12 +223,18 @@ class BaseAction(Generic[P]):
         *,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Run a plan of this action that was made before, or a part of it; see `run`."""
-        orchestrator = self._orchestrator(plan, progress_callback, observers, journal, on_failure)
-        return self._with_result(orchestrator.execute(), orchestrator.context)
+        orchestrator = self.orchestrator(
+            plan,
+            progress_callback=progress_callback,
+            observers=observers,
+            journal=journal,
+            on_failure=on_failure,
+        )
+        return self.with_result(orchestrator.execute(), orchestrator.context)
 
     @property
     def is_simple(self) -> bool:
@@ -275,14 +289,32 @@ class BaseAction(Generic[P]):
             )
         return registry
 
-    def _orchestrator(
+    def orchestrator(
         self,
         plan: Plan,
-        progress_callback: ProgressCallback | None,
-        observers: Iterable[Observer],
-        journal: None,
-        on_failure: OnFailure,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+        journal: Journal | None = None,
+        on_failure: OnFailure = "undo",
+        recorded_as: str | None = None,
+        packs: str = "{}",
     ) -> Orchestrator[Any]:
+        """Return what runs a plan of this action, with a context of its own.
+
+        Args:
+            plan: The plan, or a part of it.
+            progress_callback: See `Orchestrator`.
+            observers: See `Orchestrator`; the observers of packs come after them.
+            journal: See `Orchestrator`.
+            on_failure: See `Orchestrator`.
+            recorded_as: How a journal finds the action again; its name unless given.
+            packs: Which packs were chosen, as JSON, for a journal.
+
+        Raises:
+            ContextError: `create_context` returned something else than a context.
+            ActionError: The params cannot be stored in a journal.
+        """
         with self._naming("create_context"):
             context = checked_context(self.create_context(), self.action_name)
         return Orchestrator(
@@ -292,9 +324,36 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
             observers=(*observers, *self._provider().observers()),
+            about=None if journal is None else self._about(recorded_as, packs),
         )
 
-    def _with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
+    def _about(self, recorded_as: str | None, packs: str) -> RunAbout:
+        # Both are for durable runs only.
+        from handrail.orchestrator.durable import RunAbout  # noqa: PLC0415
+        from handrail.stored_params import params_text  # noqa: PLC0415
+
+        model, name = type(self).params_model, self.action_name
+        text = params_text(model, self.params, name)
+        secrets = frozenset[PathOf]() if model is None else secrets_of(model)
+        values = self._param_values()
+
+        def mask(told: str) -> str:
+            return masked(told, values, secrets)
+
+        return RunAbout(
+            action=recorded_as or name,
+            params=text,
+            packs=packs,
+            mask=mask,
+            secrets=frozenset(path[0] for path in secrets),
+        )
+
+    def with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
+        """Return the result of a run with what `result(context)` adds.
+
+        Raises:
+            ActionResultError: `result` raised, or returned no mapping.
+        """
         with self._naming("result", " after all steps were done", ActionResultError):
             more = cast("object", self.result(context))
         if not isinstance(more, Mapping):

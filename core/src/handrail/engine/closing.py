@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, told
 from handrail.engine.commands import COMMIT, Report
-from handrail.engine.durable import begin
+from handrail.engine.durable import begin, unwritten
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.errors import describe
 from handrail.events import RunFinished
@@ -15,6 +15,7 @@ from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
+    from handrail.plan.plan import PlannedStep
 
 
 def end(run: RunState) -> Generator[Any, Any, None]:
@@ -26,7 +27,7 @@ def end(run: RunState) -> Generator[Any, Any, None]:
         run.log.closed(run.outcome)
         committed = yield COMMIT
         if isinstance(committed, Raised):
-            _unwritten(run, committed)
+            _unwritten(run, unwritten(run.plan.steps[-1], committed, -1))
     if run.listener:
         yield RunFinished(
             action=run.plan.action,
@@ -54,37 +55,48 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
     for position in range(run.ordinary + len(run.closed), last + 1):
         planned = run.plan.steps[position]
         run.current = position
-        # One that was interrupted is run again, and not asked again.
-        interrupted, run.doubt = run.doubt is not None, None
-        if run.log is not None:
-            begin(run, position)
-            committed = yield COMMIT
-            if isinstance(committed, Raised):
-                return _unwritten(run, committed)
-            run.begun = None
-        answer = yield from perform(run, planned, position, asks=not interrupted)
-        failure = settle_closing(run, position, answer)
-        if run.log is not None:
-            failure = _note(run, position, failure)
-            committed = yield COMMIT
-            if isinstance(committed, Raised):
-                return _unwritten(run, committed)
+        if run.log is None:
+            answer = yield from perform(run, planned, position)
+            failure = settle_closing(run, position, answer)
+        else:
+            failure = yield from _perform_durably(run, planned, position)
+            if failure is not None and failure.unwritten:
+                return _unwritten(run, failure)
         if run.listener:
             yield told(run, planned, position, failure)
         if failure is None and run.failure is None and run.reporting:
             percent = 100 if position == last else run.weights.after(position)
             answer = (yield Report(percent)) if percent > run.percent else None
             failure = None if answer is None else after(run.plan.steps, position, answer)
-        if failure is None:
-            continue
-        if run.failure is None:
-            run.failure = final_error(run, failure, "completed")
-        elif failure.passes_through:
-            run.failure = failure.error
-        else:
-            run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
+        if failure is not None:
+            _keep(run, planned, failure)
     run.current = None
     return True
+
+
+def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
+    if run.failure is None:
+        run.failure = final_error(run, failure, "completed")
+    elif failure.passes_through:
+        run.failure = failure.error
+    else:
+        run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
+
+
+def _perform_durably(
+    run: RunState, planned: PlannedStep, position: int
+) -> Generator[Any, Any, Failure | None]:
+    # One that was interrupted is run again, and not asked again.
+    interrupted, run.doubt = run.doubt is not None, None
+    begin(run, position)
+    committed = yield COMMIT
+    if isinstance(committed, Raised):
+        return unwritten(planned, committed, -1)
+    run.begun = None
+    answer = yield from perform(run, planned, position, asks=not interrupted)
+    failure = _note(run, position, settle_closing(run, position, answer))
+    committed = yield COMMIT
+    return unwritten(planned, committed, -1) if isinstance(committed, Raised) else failure
 
 
 def _note(run: RunState, position: int, failure: Failure | None) -> Failure | None:
@@ -103,10 +115,11 @@ def _note(run: RunState, position: int, failure: Failure | None) -> Failure | No
     return failure
 
 
-def _unwritten(run: RunState, committed: Raised) -> bool:
+def _unwritten(run: RunState, failure: Failure) -> bool:
     """Keep why the log failed; the run stays open, and `resume` closes it."""
+    assert failure.error is not None
     run.current = None
     if run.failure is not None:
-        committed.error.__cause__ = run.failure
-    run.failure = committed.error
+        failure.error.__cause__ = run.failure
+    run.failure = failure.error
     return False

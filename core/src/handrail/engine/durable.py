@@ -76,7 +76,7 @@ def _play(run: RunState, planned: PlannedStep, position: int) -> Generator[Any, 
         begin(run, position)
         committed = yield COMMIT
         if isinstance(committed, Raised):
-            return _unwritten(planned, committed, -1)
+            return unwritten(planned, committed, -1)
     run.begun = None
     return (yield from execute(run, planned))
 
@@ -103,7 +103,7 @@ def _go_on(
             return Failure(planned=planned, text=text, error=answer.error, from_position=position)
     committed = yield from begin_again(run, position, None)
     if isinstance(committed, Raised):
-        return _unwritten(planned, committed, -1)
+        return unwritten(planned, committed, -1)
     return (yield from execute(run, planned))
 
 
@@ -136,10 +136,11 @@ def _commit(
         return None
     run.begun = None
     skipped = run.finished[position].skipped
-    return _unwritten(planned, committed, -1 if skipped else position)
+    return unwritten(planned, committed, -1 if skipped else position)
 
 
-def _unwritten(planned: PlannedStep, answer: Raised, from_position: int) -> Failure:
+def unwritten(planned: PlannedStep, answer: Raised, from_position: int) -> Failure:
+    """Return the failure of a log that cannot be written."""
     return Failure(
         planned=planned,
         text=describe(answer.error),

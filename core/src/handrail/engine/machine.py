@@ -30,19 +30,26 @@ def play(run: RunState) -> Machine:
     """
     if run.listener:
         run.opened = run.clock()
-        yield RunStarted(
-            action=run.plan.action,
-            run_id=run.run_id,
-            fingerprint=run.plan.fingerprint,
-            steps=tuple(planned.name for planned in run.plan.steps),
-            locked=run.plan.locked,
-        )
+        yield started(run)
     failure = yield from (_forward if run.log is None else forward_durably)(run)
     if failure is None:
         run.outcome = "completed"
     else:
         yield from go_back(run, failure)
     yield from end(run)
+
+
+def started(run: RunState) -> RunStarted:
+    """Return the event that tells that a run begins, or goes on."""
+    return RunStarted(
+        action=run.plan.action,
+        run_id=run.run_id,
+        fingerprint=run.plan.fingerprint,
+        steps=tuple(planned.name for planned in run.plan.steps),
+        locked=run.plan.locked,
+        number=run.number,
+        finished=len(run.finished),
+    )
 
 
 def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:

@@ -85,6 +85,7 @@ class RunState:
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
         log: Where a durable run is written.
+        number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         attempts: Number of the last attempt of each step that had one, in a durable run.
         begun: The position that is noted as started in the log, but was not executed yet.
@@ -125,6 +126,7 @@ class RunState:
         self.recording: Recorder | None = None
         self.leftovers: dict[int, list[tuple[int, StepResult]]] = {}
         self.log = log
+        self.number: int | None = None
         self.keeps = False
         self.attempts: dict[int, int] = {}
         self.begun: int | None = None

@@ -21,20 +21,25 @@ class ContextFields:
     """Encodes the fields that a context class declares, but for transient ones.
 
     A field is transient when it is declared with `field(metadata={"transient": True})`: it is not
-    stored, and `restore` of a step makes it anew.
+    stored, and `restore` of a step makes it anew. So is `params`, which is made anew from the
+    recorded params.
+
+    Args:
+        cls: The class of the context.
+        transient: Names of more fields that are made anew: those that hold secrets among params.
 
     Raises:
         ContextError: A field has a type that cannot be stored, or one that holds secrets.
     """
 
-    def __init__(self, cls: type[BaseStepContext]) -> None:
+    def __init__(self, cls: type[BaseStepContext], transient: frozenset[str] = frozenset()) -> None:
         self._cls = cls
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         self._transient: set[str] = set()
         declared = [each for each in fields(cls) if each.name not in _OURS]
         hints = _hints(cls) if declared else {}
         for each in declared:
-            if each.metadata.get("transient"):
+            if each.metadata.get("transient") or each.name == "params" or each.name in transient:
                 self._transient.add(each.name)
             else:
                 self._adapters[each.name] = _adapter(cls, each.name, hints.get(each.name, Any))

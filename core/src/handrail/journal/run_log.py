@@ -49,6 +49,8 @@ class JournaledLog:
         context: Its context.
         fields: How to store the fields of the context.
         stored: What is stored of them already.
+        boundary: The last boundary that was stored.
+        undoing: Whether the run undoes already.
         mask: Takes the known secrets out of a text for people.
     """
 
@@ -59,12 +61,17 @@ class JournaledLog:
         fields: ContextFields,
         *,
         stored: Mapping[str, str] | None = None,
+        boundary: int = 0,
+        undoing: bool = False,
         mask: Callable[[str], str] = str,
     ) -> None:
         self._steps = plan.steps
         self._context = context
         self._fields = fields
         self._stored = dict(stored or {})
+        # The boundaries of an undo come after all others: the latest one has the latest values.
+        self._boundary = max(boundary, len(plan.steps))
+        self._undoing = undoing
         self._mask = mask
         self._owned: OwnedRun | None = None
         self._noted: list[Change] = []
@@ -116,7 +123,7 @@ class JournaledLog:
         """Note that a step succeeded, with its result and what the context holds now."""
         planned = self._steps[position]
         try:
-            text = encode_result(result, planned.name)
+            text = self._mask(encode_result(result, planned.name))
             self.context_changed(position + 1)
         except HandrailError as error:
             return error
@@ -136,13 +143,14 @@ class JournaledLog:
                 step=planned.name,
                 n=attempt,
                 state="failed",
-                result=text,
+                result=self._mask(text),
                 error=self._mask(error),
             )
         )
 
     def turned_back(self) -> None:
         """Note that the run undoes from now on."""
+        self._undoing = True
         self._noted.append(RunChange(direction="undo"))
 
     def undone(self, position: int, attempt: int) -> None:
@@ -152,7 +160,9 @@ class JournaledLog:
         )
         # An undo goes on whatever it leaves in the context.
         with contextlib.suppress(HandrailError):
-            self.context_changed(position)
+            if self._undoing:
+                self._boundary += 1
+            self.context_changed(self._boundary if self._undoing else position)
 
     def undo_failed(self, position: int, attempt: int, error: str) -> None:
         """Note that an attempt could not be undone."""
@@ -182,7 +192,7 @@ class JournaledLog:
     ) -> list[Any]:
         """Write rollback data; threads that come meanwhile are written in one commit."""
         name = self._steps[position].name
-        text = encode(list(values), f"rollback data '{key}' of step '{name}'")
+        text = self._mask(encode(list(values), f"rollback data '{key}' of step '{name}'"))
         mine = _Waiting(NoteChange(step=name, n=attempt, seq=seq, key=key, values=text))
         with self._queueing:
             self._queue.append(mine)

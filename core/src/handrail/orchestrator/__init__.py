@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext
+    from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.orchestrator.durable import RunAbout
     from handrail.steps import StepResult
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
@@ -54,8 +56,14 @@ class Orchestrator(Generic[C]):
         context: What the steps share.
         progress_callback: Called as `callback(percent, 100)` whenever the percentage grows; 100
             comes only at the end of a success, and always then.
+        journal: Where the run is written, so that it can be finished or undone when this process
+            dies.
         on_failure: `undo`; `keep` leaves everything as it is and needs a journal.
         observers: Each is called with every event; one that raises is reported once and dropped.
+        about: What the journal has to know to find the action again; an action gives it.
+
+    Attributes:
+        run_number: The number of the last run in its journal.
 
     Raises:
         ValueError: `on_failure` is not one of the two, or `keep` is asked without a journal.
@@ -67,9 +75,10 @@ class Orchestrator(Generic[C]):
         context: C,
         progress_callback: ProgressCallback | None = None,
         *,
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
         observers: Iterable[Observer] = (),
+        about: RunAbout | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -78,6 +87,11 @@ class Orchestrator(Generic[C]):
         self.registry = registry
         self.context = context
         self.progress_callback = progress_callback
+        self.run_number: int | None = None
+        self._journal = journal
+        self._keeps = on_failure == "keep"
+        self._about = about
+        self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
         self._executed = False
 
@@ -96,11 +110,12 @@ class Orchestrator(Generic[C]):
                 f"{run.plan.action} has async steps, and an event loop already runs in this thread",
                 ways_out=("use `await orchestrator.execute_async()`",),
             )
+        self._open(run)
         driver = Blocking(run)
         try:
             driver.drive(play(run))
         finally:
-            self.context.current_step = None
+            self._over()
         return _ending(run, driver.interrupted)
 
     async def execute_async(self) -> RunResult:
@@ -116,11 +131,12 @@ class Orchestrator(Generic[C]):
         from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
 
         run = self._start()
+        self._open(run)
         driver = Asynchronous(run)
         try:
             await driver.drive(play(run))
         finally:
-            self.context.current_step = None
+            self._over()
         return _ending(run, driver.cancelled)
 
     def _start(self) -> RunState:
@@ -145,6 +161,24 @@ class Orchestrator(Generic[C]):
             context.errors.clear()
         self._executed = True
         return run
+
+    def _open(self, run: RunState) -> None:
+        """Open the run in the journal, if there is one."""
+        self.run_number = None
+        if self._journal is None:
+            return
+        from handrail.orchestrator.durable import RunAbout, open_run  # noqa: PLC0415 - for these
+
+        about = RunAbout(action=run.plan.action) if self._about is None else self._about
+        run.keeps = self._keeps
+        self._owned = open_run(run, self._journal, about)
+        self.run_number = run.number
+
+    def _over(self) -> None:
+        self.context.current_step = None
+        owned, self._owned = self._owned, None
+        if owned is not None:
+            owned.release()
 
 
 def run_awaitable(awaitable: Awaitable[Any]) -> Any:

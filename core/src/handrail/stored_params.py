@@ -1,0 +1,97 @@
+"""The params of an action as a journal stores them, and back: secrets by their variable only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.errors import ActionError, ParamsError, describe
+from handrail.fields import PathOf, fields_of, is_secret, model_in, paths_of
+from handrail.params import FromEnv
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def params_text(
+    model: type[BaseModel] | None,
+    params: Any,
+    action: str,
+    variables: Mapping[PathOf, str] | None = None,
+) -> str:
+    """Return params as JSON: `values`, and for each secret the variable that it is read from.
+
+    Args:
+        model: The params model, or None for an action without one.
+        params: An instance of it, or the mapping of an action without one.
+        action: Name of the action, for the variables of secrets.
+        variables: Other variables, by the path of the secret.
+
+    Raises:
+        ActionError: They have no JSON form.
+    """
+    given = variables or {}
+    secrets: dict[str, str] = {}
+    try:
+        if model is None:
+            values: dict[str, Any] = dict(params)
+        else:
+            values = {}
+            dumped = params.model_dump(mode="json")
+            for path, value, variable in _entries(model, dumped, action):
+                if variable is None:
+                    _put(values, path, value)
+                elif value is not None:
+                    secrets[".".join(path)] = given.get(path, variable)
+        return json.dumps({"values": values, "secrets": secrets}, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ActionError(
+            f"the params of {action} cannot be stored in a journal: {describe(error)}",
+            ways_out=("use types that have a JSON form, or run without a journal",),
+        ) from error
+
+
+def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the params that `params_text` made text of, with secrets from `environ`.
+
+    Raises:
+        ParamsError: The variable of a secret is not set.
+    """
+    stored = json.loads(text)
+    values: dict[str, Any] = stored["values"]
+    missing = [
+        (path, f"is a secret, which is never stored; set {variable} as when the run began")
+        for path, variable in stored["secrets"].items()
+        if variable not in environ
+    ]
+    if missing:
+        raise ParamsError(action, missing)
+    for path, variable in stored["secrets"].items():
+        _put(values, tuple(path.split(".")), environ[variable])
+    return values
+
+
+def _entries(
+    model: type[BaseModel], values: Mapping[str, Any], action: str, prefix: PathOf = ()
+) -> Iterator[tuple[PathOf, Any, str | None]]:
+    """Yield the path, the value and the variable of each field; no variable if it is no secret."""
+    for name, info in fields_of(model).items():
+        path = (*prefix, *paths_of(model, name)[0])
+        value = values.get(name)
+        inner = model_in(info.annotation)
+        if is_secret(info):
+            markers = (each for each in info.metadata if isinstance(each, FromEnv))
+            marker = next(markers, None)
+            default = "_".join(("HANDRAIL", action, *path)).upper().replace("-", "_")
+            yield path, value, default if marker is None else marker.variable
+        elif inner is not None and isinstance(value, Mapping):
+            yield from _entries(inner, cast("Mapping[str, Any]", value), action, path)
+        elif name in values:
+            yield path, value, None
+
+
+def _put(values: dict[str, Any], path: PathOf, value: Any) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = value

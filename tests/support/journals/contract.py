@@ -327,6 +327,27 @@ class OwnersContract:
         assert other.ask("claim", number) == "RunHeldError"
         mine.write([note(1)])
 
+    def test_a_run_can_be_taken_over_again_and_again(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owners = [process(SHORT_LEASE) for _ in range(3)]
+        number = owners[0].ask("open")
+        for before, after in itertools.pairwise(owners):
+            before.stop()
+            until(lambda: is_stale(journal, number))
+            assert after.ask("claim", number, True) == number
+        for each in owners[:2]:
+            each.kill()
+        holder = journal.holder(number)
+        assert holder is not None
+        assert f"pid {owners[2].pid}" in holder.described
+        with pytest.raises(RunHeldError):
+            journal.claim(number)
+        owners[2].kill()
+        until(lambda: journal.holder(number) is None)
+        assert journal.claim(number).number == number
+        assert journal.read(number).row.fence == 4
+
     def test_an_owner_that_only_waits_stays_alive(
         self, journal: Journal, process: Callable[..., Process]
     ) -> None:

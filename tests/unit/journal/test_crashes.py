@@ -35,6 +35,27 @@ def test_a_death_before_the_commit_leaves_nothing(place: str, journal: Journal) 
     assert len(journal.read(number).notes) == 1
 
 
+def test_a_write_that_a_signal_breaks_off_ends_all_writing(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows what it did, so nothing may follow; the file is as good as before."""
+
+    def interrupted(_database: object) -> None:
+        raise KeyboardInterrupt
+
+    change = NoteChange(step="scan", n=1, seq=1, key="made", values="[]")
+    owned = journal.open_run(new_run())
+    with monkeypatch.context() as signals:
+        signals.setattr("handrail.journal.sqlite.database.Database._check_place", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            owned.write([change])
+    with pytest.raises(JournalError, match="writing to run 1 was broken off"):
+        owned.write([change])
+    owned.release()
+    assert journal.read(1).notes == ()
+    journal.claim(1).write([change])
+
+
 def test_a_journal_that_was_removed_takes_nothing_more(place: str, journal: Journal) -> None:
     """A file without a name would take everything, and nobody would ever read it."""
     owned = journal.open_run(new_run())

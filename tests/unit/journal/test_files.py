@@ -17,6 +17,7 @@ from handrail.errors import JournalError, NotFoundError
 from handrail.journal import NoteChange, OwnedRun, RunChange
 from handrail.journal.sqlite import SqliteJournal
 from handrail.journal.sqlite.place import refuse_network
+from handrail.journal.sqlite.pruning import AT_ONCE
 
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
@@ -89,6 +90,16 @@ def test_the_lock_of_a_run_goes_with_the_run(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "owners").iterdir()] == ["1"]
     assert journal.prune(timedelta(days=-1)) == [1]
     assert list((tmp_path / "owners").iterdir()) == []
+    journal.close()
+
+
+def test_more_runs_than_files_may_be_open_are_pruned(tmp_path: Path) -> None:
+    """Some at a time, and none is left."""
+    journal = SqliteJournal(tmp_path / "runs.db", synchronous="normal")
+    for _ in range(AT_ONCE + 20):
+        journal.open_run(new_run(), [RunChange(outcome="completed")]).release()
+    assert len(journal.prune(timedelta(days=-1))) == AT_ONCE + 20
+    assert journal.runs() == []
     journal.close()
 
 

@@ -23,7 +23,7 @@ from handrail_postgres.schema import MIGRATIONS, migrate
 from handrail_postgres.session import Session, without_options
 
 if TYPE_CHECKING:
-    from handrail.journal import Change, Holder, NewRun
+    from handrail.journal import Change, Holder, Journal, NewRun
 
 
 class PostgresJournal:
@@ -185,7 +185,7 @@ class PostgresJournal:
         return None if row is None else (row[0], row[1], row[2])
 
 
-def open_journal(url: str) -> PostgresJournal:
+def open_journal(url: str) -> Journal:
     """Open the journal that `url` leads to; the entry point of this pack.
 
     Raises:

@@ -45,6 +45,7 @@ class PostgresOwnedRun:
         self._state = state
         self._process = os.getpid()
         self._open = True
+        self._closed = False
         self._writer = Writer(f"run {self.number}", self._commit)
         self._renewal = Renewal(lease, self._renew)
 
@@ -77,7 +78,7 @@ class PostgresOwnedRun:
         given_up = JournalError(f"run {self.number} was given up by this process")
         well = self._writer.end(given_up)
         with suppress(JournalError), self._session.using() as connection:
-            if well:
+            if well and not self._closed:
                 connection.execute(statements.RELEASE, (self.number, self._claimed.fence))
             # At once, while the end of a session takes the server a moment.
             connection.execute(statements.UNLOCK)
@@ -94,6 +95,7 @@ class PostgresOwnedRun:
                 raise self._lost(error) from error
             raise
         if rows.outcome is not None:
+            self._closed = True
             self._renewal.stop()
 
     def _renew(self) -> bool:

@@ -16,6 +16,8 @@ from psycopg import conninfo
 from handrail.errors import JournalError
 from handrail_postgres.failures import journal_error
 
+_OLDEST = 14  # pg_terminate_backend that waits
+
 # What the URL says wins over these.
 _DEFAULTS: dict[str, Any] = {
     "application_name": "handrail",
@@ -65,6 +67,7 @@ class Session:
             raise journal_error(error, self.shown) from error
         _open.add(self)
         try:
+            self._check_version()
             with self.using() as connection:
                 row = connection.execute(_SETTINGS).fetchone()
             encoding = row[-1] if row else ""
@@ -76,6 +79,14 @@ class Session:
         except BaseException:
             self.close()
             raise
+
+    def _check_version(self) -> None:
+        found = self._connection.info.server_version // 10_000
+        if found < _OLDEST:
+            raise JournalError(
+                f"the journal {self.shown} is on PostgreSQL {found}; it needs {_OLDEST} or newer",
+                ways_out=("name a newer server, or a file: --journal PATH",),
+            )
 
     @property
     def lost(self) -> bool:

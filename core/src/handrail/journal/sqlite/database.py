@@ -103,6 +103,7 @@ class Database:
                 ways_out=("open it again in this process",),
             )
         with self._turn:
+            _roll_back(self._connection)  # What a signal may have left open.
             try:
                 yield self._connection
             except sqlite3.Error as error:

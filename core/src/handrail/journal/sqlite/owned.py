@@ -38,6 +38,7 @@ class SqliteOwnedRun:
         self._lease = lease
         self._process = os.getpid()
         self._open = True
+        self._closed = False
         self._renew_at = clock() + lease / SHARE
         self._writer = Writer(f"run {self.number}", self._commit)
         self._renewal = Renewal(lease, self._renew)
@@ -68,8 +69,8 @@ class SqliteOwnedRun:
         self._open = False
         self._renewal.stop()
         given_up = JournalError(f"run {self.number} was given up by this process")
-        if self._writer.end(given_up):
-            # Whoever looks while the next one is claiming it sees no owner.
+        if self._writer.end(given_up) and not self._closed:
+            # Whoever looks while the next one is claiming it sees no owner. A closed run has none.
             with contextlib.suppress(JournalError), self._database.writing() as connection:
                 connection.execute(statements.RELEASE, (self.number, self._claimed.fence))
         if self._claimed.lock is not None:
@@ -81,6 +82,7 @@ class SqliteOwnedRun:
             self._check(connection, rows)
             write_rows(connection, rows)
         if rows.outcome is not None:
+            self._closed = True
             self._renewal.stop()
 
     def _check(self, connection: sqlite3.Connection, rows: Rows) -> None:

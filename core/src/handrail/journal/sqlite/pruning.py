@@ -11,28 +11,44 @@ from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.claims import holder_of
 from handrail.journal.sqlite.database import Database
 
+AT_ONCE = 100  # Each is an open file meanwhile.
+
 
 def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
     """Delete the runs that were closed before that moment and that nobody has."""
     moment = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
         found = [number for (number,) in connection.execute(statements.PRUNABLE, (moment,))]
-    return [number for number in found if _prune_one(database, locks, number, moment)]
+    deleted: list[int] = []
+    for first in range(0, len(found), AT_ONCE):
+        deleted += _prune_some(database, locks, found[first : first + AT_ONCE], moment)
+    return deleted
 
 
-def _prune_one(database: Database, locks: OwnerLocks, number: int, moment: str) -> bool:
+def _prune_some(
+    database: Database, locks: OwnerLocks, numbers: list[int], moment: str
+) -> list[int]:
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(NotFoundError):
-            if holder_of(database, locks, number) is not None:
-                return False
-        # One at a time, and only while it is locked: nobody can claim it meanwhile.
-        with contextlib.suppress(LocksUnsupportedError):
-            lock = locks.take(str(number))
-            if lock is None:
-                return False
-            held.callback(lock.close)
+        # Nobody can claim them meanwhile.
+        mine = [number for number in numbers if _take(database, locks, number, held)]
         with database.writing() as connection:
-            deleted = connection.execute(statements.PRUNE, (number, moment)).rowcount == 1
-        if deleted:
+            deleted = [
+                number
+                for number in mine
+                if connection.execute(statements.PRUNE, (number, moment)).rowcount == 1
+            ]
+        for number in deleted:
             locks.remove(number)
     return deleted
+
+
+def _take(database: Database, locks: OwnerLocks, number: int, held: contextlib.ExitStack) -> bool:
+    with contextlib.suppress(NotFoundError):
+        if holder_of(database, locks, number) is not None:
+            return False
+    with contextlib.suppress(LocksUnsupportedError):
+        lock = locks.take(str(number))
+        if lock is None:
+            return False
+        held.callback(lock.close)
+    return True

@@ -1,10 +1,10 @@
 """Runs the examples in README.md and docs/ as tests, and shares that with the other tests.
 
 A `python` block is executed; with a title, such as `title="flows.py"`, it is saved under that name
-too. A `text` block with the title `Output` is what the block before it prints. A `console` block is
-run by bash in the folder of those files; one with the title `With acme-greet` is run by
-tests/ecosystem, where that pack is installed. Where the output has changed for a good reason,
-`HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
+too, and so is a `toml` block with a title. A `text` block with the title `Output` is what the
+block before it prints. A `console` block is run by bash in the folder of those files; one with the
+title `With acme-greet` is run by tests/ecosystem, where that pack is installed. Where the output
+has changed for a good reason, `HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
 """
 
 from __future__ import annotations
@@ -141,6 +141,13 @@ def run_python(example: Example) -> None:
     example.namespace["_output"] = output.getvalue()
 
 
+def save(example: Example) -> None:
+    """Save a block under its title."""
+    title = re.search(r'title="([^"]+)"', example.region.lexemes["options"])
+    assert title is not None
+    (folder_of(example) / title[1]).write_text(str(example.parsed), encoding="utf-8")
+
+
 def check_output(example: Example) -> None:
     """Compare a block with what the one before it printed."""
     output = example.namespace["_output"]
@@ -166,6 +173,8 @@ def parse(document: Document) -> Iterator[Region]:
         evaluator: Callable[[Example], None] | None = None
         if language == "python" and not str(source).startswith("--8<--"):
             evaluator = run_python
+        elif language == "toml" and "title=" in options:
+            evaluator = save
         elif language == "text" and 'title="Output"' in options:
             evaluator = check_output
         elif language == "console" and ("title=" not in options or NO_PACKS in options):

@@ -27,8 +27,13 @@ DEMO = (
 LOWEST_NEWEST_PYTHON = "3.13"
 LOWEST_PACKS = ("postgres", "upload", "utils")
 
-# What the tests of these need besides: clients of the servers that they start.
-WITH_SERVERS = ("postgres", "upload", "together")
+# What the tests of these need besides: clients of the servers that they start, and the tools that
+# check what `handrail new` makes.
+MORE_GROUPS = {
+    "postgres": ("servers",),
+    "upload": ("servers",),
+    "together": ("servers", "typing", "lint"),
+}
 
 ROOT = Path(__file__).parent
 WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -260,7 +265,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 def tests(session: nox.Session, part: str) -> None:
     """Test each package with only what it needs, then what crosses them, and the documentation."""
     packages, paths = PARTS[part]
-    install(session, *packages, groups=("test", "servers") if part in WITH_SERVERS else ("test",))
+    install(session, *packages, groups=("test", *MORE_GROUPS.get(part, ())))
     # What takes minutes with real servers is run with one Python: it is not about the language.
     spared = ["-m", "not slow"] if part == "upload" and session.python != OLDEST else []
     session.run("pytest", *(session.posargs or ["-n", "2", *spared]), *paths)

@@ -99,16 +99,18 @@ def test_it_is_a_program_of_its_own(tmp_path: Path) -> None:
     assert events[-1]["event"] == "Result"
 
 
-def test_the_tests_of_the_sample_pack_pass(tmp_path: Path) -> None:
-    pack = EXAMPLES / "acme-greet"
+@pytest.mark.parametrize("pack", ["acme-audit", "acme-greet", "acme-policy", "acme-scan"])
+def test_the_tests_of_the_sample_packs_pass(pack: str, tmp_path: Path) -> None:
+    folder = EXAMPLES / pack
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
-    options = ["-c", "/dev/null", f"--rootdir={pack}"]
+    options = ["-c", "/dev/null", f"--rootdir={folder}"]
     done = subprocess.run(
         [*command, *options],
-        cwd=pack,
-        env={**os.environ, "PYTHONPATH": str(pack / "src")},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
         capture_output=True,
         text=True,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

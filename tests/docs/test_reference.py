@@ -14,6 +14,7 @@ import pytest
 
 from handrail import errors, events, hookspecs
 from handrail.cli.app import COMMANDS
+from handrail.settings.keys import KEYS, POLICY_KEYS
 from handrail.settings.load import VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,23 @@ def test_every_code_of_a_problem_is_listed() -> None:
 @pytest.mark.parametrize("code", list(errors.ExitCode), ids=lambda code: code.name)
 def test_every_exit_code_is_listed(code: errors.ExitCode) -> None:
     assert re.search(rf"^\| {int(code)} \|", page("cli.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_setting_is_listed(key: str) -> None:
+    """With its type; what reads the file takes no other key than these."""
+    assert f"| `{key}` | {type_of(key)} |" in page("settings.md")
+
+
+def type_of(key: str) -> str:
+    kind = KEYS[key]
+    return kind.replace('"error" or "skip"', '`"error"` or `"skip"`')
+
+
+@pytest.mark.parametrize("key", POLICY_KEYS)
+def test_every_setting_of_a_policy_is_listed(key: str) -> None:
+    part = page("settings.md").partition("## A policy")[2].partition("## Settings of packs")[0]
+    assert f"| `{key}` |" in part
 
 
 @pytest.mark.parametrize("variable", VARIABLES)

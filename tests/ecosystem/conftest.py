@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (ROOT / "core", ROOT / "plugins" / "utils", ROOT / "examples" / "acme-greet")
+PACKAGES = (
+    *(ROOT / "core", ROOT / "plugins" / "upload", ROOT / "plugins" / "utils"),
+    *sorted(ROOT.glob("examples/acme-*")),
+)
+OURS = ("handrail", "acme", "__editable__")
 
 
 def call(*command: object, **options: object) -> str:
@@ -83,6 +88,17 @@ class Environment:
         if offline.returncode != 0:
             call(*command)
 
+    def install_alone(self, package: str) -> None:
+        """Install one wheel and nothing that it needs."""
+        options = ("--no-deps", "--no-index", self.wheels[package])
+        tool = uv()
+        if tool is None:
+            call(self.scripts / "python", "-m", "pip", "install", "-q", *options)
+        else:
+            # Copies: tests break what is installed, and a link would break the cache of uv too.
+            options = (*options, "--link-mode", "copy")
+            call(tool, "pip", "install", "--python", self.scripts / "python", *options)
+
     def uninstall(self, package: str) -> None:
         tool = uv()
         if tool is None:
@@ -92,26 +108,65 @@ class Environment:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    base = tmp_path_factory.mktemp("eco system")  # with a space, as people have
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Build everything once; return the wheels by distribution."""
+    folder = tmp_path_factory.mktemp("dist")
     tool = uv()
     for package in PACKAGES:
         if tool is None:
-            call(sys.executable, "-m", "build", "--wheel", "--outdir", base / "dist", package)
+            call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, package)
         else:
-            call(tool, "build", "--wheel", "--out-dir", base / "dist", package, cwd=base)
-    wheels = {
-        wheel.name.partition("-")[0].replace("_", "-"): wheel
-        for wheel in (base / "dist").glob("*.whl")
-    }
+            call(tool, "build", "--wheel", "--out-dir", folder, package, cwd=folder)
+    return {wheel.name.partition("-")[0].replace("_", "-"): wheel for wheel in folder.glob("*.whl")}
+
+
+def make_venv(folder: Path) -> None:
+    tool = uv()
     if tool is None:
-        call(sys.executable, "-m", "venv", base / "venv")
+        call(sys.executable, "-m", "venv", folder)
     else:
-        call(tool, "venv", "--python", sys.executable, base / "venv")
+        call(tool, "venv", "--python", sys.executable, folder)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environment:
+    base = tmp_path_factory.mktemp("eco system")  # with a space, as people have
+    make_venv(base / "venv")
     (base / "work").mkdir()
     made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
     made.install("handrail", "handrail-utils", "acme-greet")
     return made
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that is installed here but our own packages, for many environments."""
+    folder = tmp_path_factory.mktemp("libraries")
+    for path in map(Path, {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}):
+        for each in path.iterdir():
+            if not each.name.startswith(OURS) and each.suffix != ".pth":
+                (folder / each.name).symlink_to(each)
+    return folder
+
+
+Fresh = Callable[..., Environment]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, wheels: dict[str, Path], libraries: Path) -> Fresh:
+    """Make a new environment with the packs named, installed one by one in that order."""
+
+    def make(*packages: str) -> Environment:
+        base = tmp_path / f"environment {len(list(tmp_path.iterdir()))}"
+        make_venv(base / "venv")
+        (base / "work").mkdir()
+        made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
+        (made.site / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
+        for package in ("handrail", *packages):
+            made.install_alone(package)
+        return made
+
+    return make
 
 
 Plant = Callable[..., None]

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail.actions import ActionContext as ActionContext
+    from handrail.action_context import ActionContext as ActionContext
     from handrail.actions import BaseAction as BaseAction
     from handrail.context import BaseStepContext as BaseStepContext
     from handrail.errors import DuplicateStepError as DuplicateStepError
@@ -90,7 +90,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "actions": ("ActionContext", "BaseAction"),
+    "action_context": ("ActionContext",),
+    "actions": ("BaseAction",),
     "context": ("BaseStepContext",),
     "errors": (
         "DuplicateStepError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
 
 _PLAIN = ("dict", "Dict", "typing.Dict", "Mapping", "collections.abc.Mapping", "<class 'dict'>")
+
+
+@dataclass(kw_only=True)
+class ActionContext(BaseStepContext):
+    """The context of an action that declares none: its params, and what every context has."""
+
+    params: Any = None
 
 
 def context_of(

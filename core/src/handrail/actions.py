@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.action_context import checked_context, context_of
+from handrail.action_context import ActionContext, checked_context, context_of
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.errors import ActionError, ActionResultError
 from handrail.fields import PathOf, masked, secrets_of
@@ -25,7 +24,7 @@ from handrail.orchestrator import (
 from handrail.params import check_model, params_argument
 from handrail.partial import partial
 from handrail.plan.plan import Plan
-from handrail.planning import PackProvider, Packs, naming, plan_action, provider_of, with_file
+from handrail.planning import check_part, naming, plan_action, provider_of, with_file
 from handrail.registry import StepRegistry
 from handrail.validation import as_dict, validated
 
@@ -37,19 +36,13 @@ if TYPE_CHECKING:
 
     from handrail.journal.protocol import Journal
     from handrail.orchestrator.durable import RunAbout
+    from handrail.planning import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
 else:
     from typing import TypeVar
 
     P = TypeVar("P")
-
-
-@dataclass(kw_only=True)
-class ActionContext(BaseStepContext):
-    """The context of an action that declares none: its params, and what every context has."""
-
-    params: Any = None
 
 
 class BaseAction(Generic[P]):
@@ -138,7 +131,7 @@ class BaseAction(Generic[P]):
 
     def execute(self) -> Any:
         """Run the steps. An action without steps overrides this: its simple mode."""
-        return self._run_steps()
+        return self.run_plan(self._plan(self._registry()))
 
     def result(self, context: Any) -> Mapping[str, Any]:
         """Return what `run` adds to the orchestrator's result; its own entries stay as they are.
@@ -172,7 +165,7 @@ class BaseAction(Generic[P]):
             ActionResultError: All steps are done, and `result` raised or returned no mapping.
         """
         registry = self._registry()
-        if not registry and self.is_simple:
+        if self._is_in_one_piece(registry):
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
         return self.run_plan(
@@ -193,7 +186,7 @@ class BaseAction(Generic[P]):
     ) -> Any:
         """Plan and run the action inside a running event loop; see `run`."""
         registry = self._registry()
-        if not registry and self.is_simple:
+        if self._is_in_one_piece(registry):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
         orchestrator = self.orchestrator(
@@ -259,9 +252,6 @@ class BaseAction(Generic[P]):
 
     # How it is done
 
-    def _run_steps(self) -> Any:
-        return self.run_plan(self._plan(self._registry()))
-
     def _param_values(self) -> dict[str, Any]:
         params: Any = self.params
         model = type(self).params_model
@@ -288,6 +278,13 @@ class BaseAction(Generic[P]):
                 ways_out=("call registry.register(step) there, or override execute()",),
             )
         return registry
+
+    def _is_in_one_piece(self, registry: StepRegistry[Any]) -> bool:
+        """Return whether there are no steps to run; what is required is checked all the same."""
+        if registry or not self.is_simple:
+            return False
+        self._plan(registry)
+        return True
 
     def orchestrator(
         self,
@@ -317,6 +314,7 @@ class BaseAction(Generic[P]):
         """
         with self._naming("create_context"):
             context = checked_context(self.create_context(), self.action_name)
+        check_part(plan, self.info, self._provider())
         return Orchestrator(
             plan,
             context,

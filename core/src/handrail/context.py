@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
+__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run", "record_through"]
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
@@ -195,6 +195,12 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
             "super().__init__(runtime_ctx)"
         )
     context.__dict__[LINK] = run
+
+
+def record_through(context: BaseStepContext, wrap: Callable[[Recorder], Recorder]) -> None:
+    """Let what the steps of `context` record pass through `wrap(recorder)`, as tests do."""
+    recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
+    vars(context)["_recorder"] = lambda: wrap(recorder_of(context))
 
 
 _checked: set[type] = set()

@@ -7,6 +7,7 @@ argument that you do not use. All of them, but `observe`, are called while a pla
 during a run. They are plain functions: no `async`, no generators, no defaults. A hook that raises
 stops the plan, with exit code 4 and the name of the pack; an observer is dropped instead.
 
+A hook may also take `settings`: what the project sets for the pack, as an instance of its model.
 Hooks never see params, so that a plan is the same for every run: put conditions into `can_skip`.
 """
 
@@ -62,7 +63,8 @@ class PackInfo:
         before: Packs whose edits come after this one's, where both are installed.
         requires: Packs that have to be installed and on.
         hook_api: The level of the hooks that the pack was written for.
-        settings: Model of the pack's own settings, `[packs.<name>]` in the project file.
+        settings: Model of the pack's own settings: from `[packs.<name>]` in the project file, from
+            variables such as `HANDRAIL_ACME_SCAN_ENGINE`, and from `-p acme-scan.engine=...`.
     """
 
     after: Sequence[str] = ()
@@ -104,8 +106,9 @@ def insert_before(
 ) -> BaseStep[Any] | Iterable[BaseStep[Any]] | None:
     """Return a step, or several in order, to be put right before `step`; None for nothing.
 
-    Called for every step of the plan, whoever brought it, but not for those that this pack itself
-    inserted or led to. `step` is the innermost one, so `step.name` is what its author called it.
+    Called for every step, whoever brought it, replaced and removed ones too, but not for those that
+    this pack inserted or led to; once for a step and what replaces it under the same name. `step`
+    is the innermost one, so `step.name` is what its author called it.
 
         @hookimpl
         def insert_before(action, step):

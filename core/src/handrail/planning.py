@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -12,13 +12,18 @@ from handrail.errors import ActionError, HandrailError, PackError, PlanError, Pr
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
 from handrail.plan.collect import collect
+from handrail.plan.fit import unfit
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan, base_drafts
+from handrail.plan.problems import no_steps
+from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
     from handrail.orchestrator import Observer
+    from handrail.plan.edits import EditSet
+    from handrail.settings.requirements import RequiredStep
 
 
 class PackProvider(Protocol):
@@ -35,6 +40,18 @@ class PackProvider(Protocol):
 
     def observers(self) -> Sequence[Observer]:
         """Return the packs' observers of runs."""
+        ...
+
+    def required(self) -> Sequence[RequiredStep]:
+        """Return the steps that no plan may do without; raise when a required pack is missing."""
+        ...
+
+    def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
+        """Return how to get a required step into a plan that lacks it."""
+        ...
+
+    def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
+        """Return what the project changes about an action, and what is wrong with that."""
         ...
 
     def origin_of(self, module: str) -> Origin:
@@ -84,8 +101,12 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
         PlanError: The plan has problems; it lists all of them.
         PackError: A pack that is switched on is broken, or one of its hooks raised.
     """
+    required = required_in(info.lineage, provider.required())
     packs, problems = pack_order(provider.contributors()) if registry else ([], [])
-    edits, unusable = collect(info, registry, packs)
+    project, mistakes = provider.project_edits(info.lineage)
+    if project.count and not registry:
+        raise PlanError(info.name, [*mistakes, no_steps(info.name, project)])
+    edits, unusable = collect(info, registry, packs, project)
     drafts = base_drafts(registry, info.origin)
     for draft in drafts:
         owner = provider.origin_of(getattr(draft.entry.step, "__module__", ""))
@@ -95,16 +116,43 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
         drafts,
         edits,
         grants=provider.grants,
+        required=required,
         origin=info.origin,
-        known=[*problems, *unusable],
+        known=[*problems, *mistakes, *unusable, *unfit(info, edits)],
     )
-    found: list[Problem] = []
+    base = {name for entry in registry.entries() for name in entry.names}
+    found = _missing(plan, required, provider, base)
     for pack in packs:
         if pack.implements("check_plan"):
             found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
     if found:
         raise PlanError(info.name, found)
     return plan
+
+
+def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
+    """Refuse a part of a plan, or one from elsewhere, that lacks a step which is required.
+
+    Raises:
+        PlanError: It does.
+        PackError: A pack that is required is not there.
+    """
+    required = required_in(info.lineage, provider.required())
+    found = _missing(plan, required, provider, None)
+    if found:
+        raise PlanError(info.name, found)
+
+
+def _missing(
+    plan: Plan,
+    required: Sequence[RequiredStep],
+    provider: PackProvider,
+    base: Collection[str] | None,
+) -> list[Problem]:
+    return [
+        problem if problem.details else replace(problem, ways_out=provider.ways_to(each))
+        for each, problem in missing(plan, required, base)
+    ]
 
 
 def _problems(pack: Contributor, answer: object) -> list[Problem]:

@@ -130,10 +130,12 @@ def handrail(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs `handrail` with arguments in the project folder."""
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, cwd: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "handrail", *arguments],
-            cwd=folder,
+            cwd=cwd or folder,
             env={**environment, **variables},
             capture_output=True,
             text=True,

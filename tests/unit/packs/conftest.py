@@ -51,12 +51,12 @@ def tick():
 
 @pytest.fixture
 def packs(garden, monkeypatch):
-    """A function that returns the planted packs under the project file and flags given."""
+    """A function that returns the planted packs under a project file, variables and flags."""
     monkeypatch.syspath_prepend(garden.site)
 
-    def found(toml="", **flags):
+    def found(toml="", variables=None, **flags):
         (garden.project / "handrail.toml").write_text(toml)
-        settings, problems = read_settings(garden.project, {}, Flags(**flags))
+        settings, problems = read_settings(garden.project, variables or {}, Flags(**flags))
         return InstalledPacks(settings, read_index(garden.path, cache=None), problems)
 
     return found

@@ -9,6 +9,7 @@ import pytest
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
 from handrail.packs.installed import installed
+from handrail.settings.rows import rows_of
 
 
 def test_contributors_are_loaded_once(garden, packs):
@@ -254,5 +255,5 @@ def test_installed_takes_what_it_is_given(tmp_path):
     """Folder, flags and variables can be given."""
     found = installed(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
     assert found.settings.project.folder == tmp_path
-    sources = [source for _, _, source in found.settings.rows()]
-    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS"]
+    sources = [source for _, _, source in rows_of(found.settings)]
+    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", "default"]

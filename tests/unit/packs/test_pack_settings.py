@@ -83,3 +83,100 @@ def test_given_settings():
     with pytest.raises(SettingsError) as error:
         load_inline(Configured(), settings={"level": "x"})
     assert error.value.problems[0].message.startswith("settings of configured: [packs.configured]")
+
+
+NESTED = """
+    from pathlib import Path
+    from pydantic import BaseModel
+    from handrail import PackInfo, hookimpl
+
+    class Limits(BaseModel):
+        size: int = 1
+
+    class Scan(BaseModel):
+        level: int = 1
+        name: str = ""
+        hosts: list[str] = []
+        deep: bool = False
+        limits: Limits = Limits()
+
+    @hookimpl
+    def pack_info():
+        return PackInfo(settings=Scan)
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("level", "3", 3),
+        ("name", "3", "3"),
+        ("name", "true", "true"),
+        ("hosts", '["a", "b"]', ["a", "b"]),
+        ("deep", "true", True),
+        ("limits.size", "4", 4),
+    ],
+)
+@pytest.mark.parametrize("way", ["flag", "variable"])
+def test_settings_from_flags_and_variables(garden, packs, key, text, value, way):
+    """Text is read as the model wants it, from `-p PACK.KEY=VALUE` and from a variable."""
+    garden.plant_hooks(source=NESTED)
+    variable = "HANDRAIL_ACME_SCAN_" + key.upper().replace(".", "_")
+    options = (
+        {"pack_values": (("acme-scan", key, text),)}
+        if way == "flag"
+        else {"variables": {variable: text}}
+    )
+    (pack,) = packs("", **options).contributors()
+    found = pack.settings
+    for name in key.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+def test_flag_over_variable_over_project(garden, packs):
+    """The strongest source of a setting wins, one by one."""
+    garden.plant_hooks(source=NESTED)
+    (pack,) = packs(
+        "[packs.acme-scan]\nlevel = 1\nname = 'project'\nlimits.size = 5\n",
+        variables={"HANDRAIL_ACME_SCAN_LEVEL": "2", "HANDRAIL_ACME_SCAN_NAME": "variable"},
+        pack_values=(("acme-scan", "level", "3"),),
+    ).contributors()
+    assert (pack.settings.level, pack.settings.name) == (3, "variable")
+    assert pack.settings.limits.size == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "source"),
+    [
+        ({"pack_values": (("acme-scan", "level", "high"),)}, "-p acme-scan.level"),
+        ({"variables": {"HANDRAIL_ACME_SCAN_LEVEL": "high"}}, "HANDRAIL_ACME_SCAN_LEVEL"),
+    ],
+)
+def test_wrong_text_names_its_source(garden, packs, options, source):
+    """A value that does not fit is told with the option or the variable that it is from."""
+    garden.plant_hooks(source=NESTED)
+    with pytest.raises(SettingsError) as error:
+        packs("", **options).contributors()
+    assert error.value.problems[0].message.startswith(f"{source}: [packs.acme-scan] level: ")
+
+
+def test_misspelt_variables_of_packs(garden, packs):
+    """A variable near to one of a pack's settings is told; another may be anybody's."""
+    garden.plant_hooks(source=NESTED)
+    variables = {"HANDRAIL_ACME_SCAN_LEVLE": "3", "HANDRAIL_ACME_SCAN_CREDENTIALS": "x"}
+    with pytest.raises(SettingsError) as error:
+        packs("", variables=variables).contributors()
+    (problem,) = error.value.problems
+    assert problem.message == "HANDRAIL_ACME_SCAN_LEVLE: there is no such variable"
+    assert problem.ways_out == ("did you mean HANDRAIL_ACME_SCAN_LEVEL?",)
+
+
+def test_an_unknown_flag_is_told(garden, packs):
+    """A setting on the command line that the model does not have is told with near names."""
+    garden.plant_hooks(source=NESTED)
+    with pytest.raises(SettingsError) as error:
+        packs("", pack_values=(("acme-scan", "levle", "3"),)).contributors()
+    (problem,) = error.value.problems
+    assert problem.message == "-p acme-scan.levle: [packs.acme-scan] there is no setting levle"
+    assert problem.ways_out == ("did you mean level?",)

@@ -13,6 +13,8 @@ from handrail.context import BaseStepContext
 from handrail.errors import PackError
 from handrail.hookspecs import ActionInfo
 from handrail.plan.collect import collect
+from handrail.plan.edits import EditSet
+from handrail.plan.fit import unfit
 from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan, base_drafts
 from handrail.plan.resolve import resolve
@@ -58,9 +60,12 @@ class FakePack:
 
 
 def make_plan(
-    base: list[BaseStep], packs: list[Any], grants: dict[str, frozenset[str]] | None = None
+    base: list[BaseStep],
+    packs: list[Any],
+    grants: dict[str, frozenset[str]] | None = None,
+    project: EditSet | None = None,
 ) -> Plan:
-    """Plan `base` with `packs`, as an action would."""
+    """Plan `base` with `packs`, and with what the project wants, as an action would."""
     registry: StepRegistry = StepRegistry()
     for step in base:
         registry.register(step)
@@ -68,13 +73,13 @@ def make_plan(
         name="upload", lineage=("upload",), context_type=BaseStepContext, origin=Origin(pack="host")
     )
     ordered, problems = pack_order(packs)
-    edits, unusable = collect(info, registry, ordered)
+    edits, unusable = collect(info, registry, ordered, project)
     return resolve(
         "upload",
         base_drafts(registry, Origin(pack="host", version="2.0")),
         edits,
         grants=grants,
-        known=[*problems, *unusable],
+        known=[*problems, *unusable, *unfit(info, edits)],
     )
 
 

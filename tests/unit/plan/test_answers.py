@@ -158,3 +158,64 @@ def test_one_pack_that_replaces_a_step_twice_is_named_once(named, pack, plan):
     with pytest.raises(PlanError) as error:
         plan(base(named), [pack("acme-a", setup_steps=hook)])
     assert error.value.problems[0].message == "acme-a 1.0 replaces y twice"
+
+
+@pytest.mark.parametrize("name", ["send", "turbo"])
+def test_a_pack_that_inserts_at_a_replaced_step_inserts_once(named, pack, plan, name):
+    """A replacement under the same name is the same step to packs that insert beside it."""
+    packs = [
+        pack("acme-r", setup_steps=lambda registry: registry.replace("send", named(name))),
+        pack("acme-s", insert_before=lambda step: named("scan") if step.name == "send" else None),
+    ]
+    made = plan(base(named), packs, {"acme-r": frozenset({"replace host:send"})})
+    assert names(made) == ["find", "scan", name]
+
+
+@pytest.mark.parametrize("asked", ["send", "turbo", None])
+def test_a_layer_outlives_the_step_that_it_was_made_around(named, pack, plan, asked):
+    """A pack that wraps a step wraps what replaces it, once, whichever of the two it answers to."""
+
+    def hook(step):
+        return StepWrapper(step) if asked in (None, step.name) else None
+
+    packs = [
+        pack("acme-r", setup_steps=lambda registry: registry.replace("send", named("turbo"))),
+        pack("acme-w", wrap_step=hook),
+    ]
+    made = plan([named("send")], packs, {"acme-r": frozenset({"replace host:send"})})
+    (planned,) = made.steps
+    assert [layer.origin.pack for layer in planned.layers] == ["acme-w"]
+    assert planned.step.wrapped.name == "turbo"
+
+
+def test_a_finished_wrapper_outlives_a_replaced_step_too(named, pack, plan):
+    """Also one that setup_steps made around a step, whose own wrappers go with that step."""
+
+    def hook(registry):
+        registry.wrap("send", StepWrapper(registry.get_steps()[0]))
+
+    packs = [
+        pack("acme-r", setup_steps=lambda registry: registry.replace("send", named("turbo"))),
+        pack("acme-w", setup_steps=hook),
+    ]
+    grants = {"acme-r": frozenset({"replace host:send"})}
+    (planned,) = plan([StepWrapper(named("send"))], packs, grants).steps
+    assert [layer.origin.pack for layer in planned.layers] == ["acme-w"]
+    assert planned.step.wrapped.name == "turbo"
+
+
+def test_what_may_do_without_the_replacement_of_a_left_out_step_is_left_out(named, pack, plan):
+    """A name that only a left-out step offers is a missing anchor, which may be skipped."""
+
+    def hook(registry):
+        registry.insert_after("absent", named("x"), if_missing="skip")
+        registry.replace("x", named("y"))
+
+    packs = [
+        pack("acme-a", setup_steps=hook),
+        pack(
+            "acme-b",
+            setup_steps=lambda registry: registry.insert_after("y", named("z"), if_missing="skip"),
+        ),
+    ]
+    assert names(plan(base(named), packs)) == ["find", "send"]

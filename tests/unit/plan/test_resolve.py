@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from handrail import PlanError, StepRegistry, StepWrapper, forwards
+from handrail import PlanError, StepWrapper, forwards
 
 
 def names(plan):
@@ -327,68 +325,6 @@ def test_packs_are_ordered_by_what_they_say_of_each_other(named, pack, plan):
     with pytest.raises(PlanError) as error:
         plan([named("x")], packs)
     assert sorted(codes(error)) == ["pack-cycle", "pack-required"]
-
-
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_any_order_of_packs_gives_the_same_plan(made_here, data):
-    """Load order changes neither the plan nor its fingerprint, for any set of inserting packs."""
-    named, fake_pack, make_plan = made_here
-    count = data.draw(st.integers(1, 5))
-    anchors = ["find", "send", *(f"s{number}" for number in range(count))]
-    edits = [
-        (data.draw(st.sampled_from(["before", "after"])), data.draw(st.sampled_from(anchors)))
-        for _ in range(count)
-    ]
-
-    def packs():
-        made = []
-        for number, (side, anchor) in enumerate(edits):
-
-            def hook(registry, number=number, side=side, anchor=anchor):
-                getattr(registry, f"insert_{side}")(anchor, named(f"s{number}"))
-
-            made.append(fake_pack(f"acme-{number}", setup_steps=hook))
-        return made
-
-    def outcome(order):
-        listed = packs()
-        try:
-            made = make_plan([named("find"), named("send")], [listed[place] for place in order])
-        except PlanError as error:
-            return sorted(problem.message for problem in error.problems)
-        return made.fingerprint, names(made)
-
-    orders = [list(range(count)), data.draw(st.permutations(range(count)))]
-    assert outcome(orders[0]) == outcome(orders[1])
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    edits=st.lists(
-        st.tuples(st.sampled_from(["before", "after"]), st.integers(0, 50)), min_size=1, max_size=12
-    )
-)
-def test_one_packs_inserts_equal_a_plain_registry(made_here, edits):
-    """For the inserts of a single pack the plan has the order that a plain registry has."""
-    named, fake_pack, make_plan = made_here
-    plain = StepRegistry()
-    for name in ("find", "send"):
-        plain.register(named(name))
-    known = ["find", "send"]
-    calls = []
-    for number, (side, place) in enumerate(edits):
-        anchor, name = known[place % len(known)], f"s{number}"
-        getattr(plain, f"insert_{side}")(anchor, named(name))
-        calls.append((side, anchor, name))
-        known.append(name)
-
-    def hook(registry):
-        for side, anchor, name in calls:
-            getattr(registry, f"insert_{side}")(anchor, named(name))
-
-    made = make_plan([named("find"), named("send")], [fake_pack("acme-a", setup_steps=hook)])
-    assert names(made) == [step.name for step in plain]
 
 
 def test_a_wrapper_that_only_forwards_does_not_make_a_step_undoable(named, plan):

@@ -7,6 +7,7 @@ import pytest
 from handrail.errors import ExitCode, SettingsError
 from handrail.settings.load import load_settings, read_settings
 from handrail.settings.project import find_project
+from handrail.settings.rows import rows_of
 from handrail.settings.values import Flags
 
 
@@ -91,7 +92,7 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
         no_packs=("d",),
     )
     assert problems == ()
-    assert settings.rows() == [
+    assert rows_of(settings) == [
         ("packs.disable", ["d"], "--no-pack"),
         ("packs.disable", ["a", "b"], "HANDRAIL_NO_PACKS"),
         ("packs.disable", ["acme-webp"], "handrail.toml:4"),
@@ -106,13 +107,18 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
             "replace handrail-upload:upload_files",
             "handrail.toml:15",
         ),
+        ("locked", False, "default"),
     ]
 
 
 def test_defaults(tmp_path):
     """Without any settings there are defaults, and they say so."""
     settings = load_settings(tmp_path, {})
-    assert settings.rows() == [("packs.disable", [], "default"), ("packs.only", None, "default")]
+    assert rows_of(settings) == [
+        ("packs.disable", [], "default"),
+        ("packs.only", None, "default"),
+        ("locked", False, "default"),
+    ]
 
 
 def test_pyproject(tmp_path):
@@ -120,7 +126,7 @@ def test_pyproject(tmp_path):
     toml = '[project]\nname = "x"\n\n[tool.handrail.packs]\ndisable = ["acme-webp"]\n'
     settings, problems = read(tmp_path, toml, "pyproject.toml")
     assert problems == ()
-    assert settings.rows()[0] == ("packs.disable", ["acme-webp"], "pyproject.toml:5")
+    assert rows_of(settings)[0] == ("packs.disable", ["acme-webp"], "pyproject.toml:5")
     assert messages(tmp_path, "[tool.handrail]\npakcs = 1\n", name="pyproject.toml") == [
         "pyproject.toml:2: there is no setting tool.handrail.pakcs"
     ]
@@ -164,7 +170,10 @@ acme-x = true
         ),
         ("handrail.toml:7: grants.acme-x is true; it has to be a list of strings", ()),
         ("handrail.toml:8: there is no section [pakcs]", ("did you mean packs?",)),
-        ("handrail.toml:9: there is no section [other]", ("known here: grants, packs",)),
+        (
+            "handrail.toml:9: there is no section [other]",
+            ("known here: actions, grants, local, locked, packs, required, workflows",),
+        ),
     ]
     with pytest.raises(SettingsError, match="9 settings cannot be used") as error:
         load_settings(tmp_path, {})

@@ -40,9 +40,8 @@ class ActionGroup(click.Group):
         """Return the names of the installed actions that are on."""
         return [
             entry_point.name
-            for record in session_of(ctx).packs.records
+            for record, entry_point in session_of(ctx).packs.catalog.offers("actions")
             if record.is_used
-            for entry_point in record.actions
         ]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -91,25 +90,24 @@ class ActionGroup(click.Group):
         rows = _rows(session_of(ctx), used=True)
         with formatter.section("Actions"):
             if rows:
-                formatter.write_dl([(row[0], f"from {row[1]} {row[2]}") for row in rows])
+                formatter.write_dl([(row[0], f"from {row[1]} {row[2]}".rstrip()) for row in rows])
             else:
                 formatter.write_text("none; name one of your own, flows.py:NAME")
 
 
 def _rows(session: Session, *, used: bool = False) -> list[Sequence[str]]:
-    from handrail.packs.docs import describe_target  # noqa: PLC0415 - reads source files
+    from handrail.packs.local import does  # noqa: PLC0415 - reads source files
 
     return [
         (
             entry_point.name,
             record.id,
             record.version,
-            describe_target(entry_point.value) or "-",
-            record.status if record.status == "on" else f"{record.status} {record.why}",
+            does(record, entry_point) or "-",
+            record.status if record.is_used else f"{record.status} {record.why}",
         )
-        for record in session.packs.records
+        for record, entry_point in session.packs.catalog.offers("actions")
         if record.is_used or not used
-        for entry_point in record.actions
     ]
 
 
@@ -119,8 +117,9 @@ def _rows(session: Session, *, used: bool = False) -> list[Sequence[str]]:
 def actions(ctx: click.Context, as_json: bool) -> None:
     """List the actions that can be run.
 
-    Reads what is installed, and imports none of it. Actions of your own, in a file or a module, are
-    not listed: run them by name, `handrail run flows.py:nightly`.
+    Reads what is installed and what the project's settings name, and imports none of it. Other
+    actions of your own, in a file or a module, are not listed: run them by name, `handrail run
+    flows.py:nightly`.
     """
     session = session_of(ctx)
     warn(session)

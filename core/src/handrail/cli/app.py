@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 # Name, module and function, and what it does: enough for `--help` to import nothing.
 COMMANDS: dict[str, tuple[str, str]] = {
     "actions": ("actions:actions", "List the actions that can be run."),
+    "check": ("check:check", "Check that a pack keeps what every pack promises."),
     "config": ("config:config", "Show every setting and where it came from."),
     "doctor": ("doctor:doctor", "Check this installation and this project."),
     "lock": ("lock:lock", "Lock plans, so that actions run only as they are now."),
+    "new": ("new:new", "Start a pack of your own."),
     "packs": ("packs:packs", "List the installed packs, and why each is on or off."),
     "plan": ("plan:plan", "Show what a run would do, and who put each step there."),
     "run": ("run:run", "Run an action."),

@@ -43,6 +43,7 @@ def show_without(
             start=session.folder,
             no_packs=(*session.no_packs, *ids),
             only_packs=session.only_packs,
+            pack_values=session.packs.settings.pack_values,
         )
         after, problems = _plan(make, others)
     if as_json:

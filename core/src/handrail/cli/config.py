@@ -8,6 +8,8 @@ from handrail.cli.plain import table, to_json
 from handrail.cli.report import problem_lines
 from handrail.cli.session import session_of
 from handrail.errors import ExitCode
+from handrail.settings.requirements import brief_source
+from handrail.settings.rows import rows_of
 
 
 @click.command()
@@ -16,13 +18,14 @@ from handrail.errors import ExitCode
 def config(ctx: click.Context, as_json: bool) -> int:
     """Show every setting and where it came from: a flag, a variable, a file and line, a default.
 
-    A flag goes before a variable, that before the project's handrail.toml or [tool.handrail] in its
-    pyproject.toml, and that before the default. Ends with 2 where a setting cannot be used.
+    A policy goes before a flag, that before a variable, that before the project's handrail.toml or
+    [tool.handrail] in its pyproject.toml, and that before the default. Ends with 2 where a setting
+    cannot be used, with 4 where something is required and not there.
     """
     session = session_of(ctx)
     found = session.packs
-    problems = found.settings_problems
-    rows = found.settings.rows()
+    problems = (*found.settings_problems, *found.unmet)
+    rows = rows_of(found.settings, (record.id for record in found.records))
     if as_json:
         session.console.json(
             {
@@ -35,13 +38,15 @@ def config(ctx: click.Context, as_json: bool) -> int:
         )
     else:
         session.console.print(f"project {found.settings.project.folder}")
-        shown = [(key, _text(value), source) for key, value, source in rows]
+        shown = [(key, _text(value), brief_source(source)) for key, value, source in rows]
         for line in table(("SETTING", "VALUE", "FROM"), shown):
             session.console.print(line)
         for number, problem in enumerate(problems, 1):
             for line in problem_lines(session, problem, number):
                 session.console.note(line)
-    return ExitCode.USAGE if problems else ExitCode.DONE
+    if found.settings_problems:
+        return ExitCode.USAGE
+    return ExitCode.PACK if found.unmet else ExitCode.DONE
 
 
 def _text(value: object) -> str:

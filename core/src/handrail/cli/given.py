@@ -24,14 +24,18 @@ def params_from(
     *,
     file: str | None = None,
     pairs: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the params that were given: options, over `-p`, over the params file, over secrets.
+
+    All of these go before `defaults`, those of the project.
 
     Raises:
         click.UsageError: A `-p` or the file cannot be read, or `-p` is given a secret.
     """
     params: dict[str, Any] = {}
+    _merge(params, defaults or {})
     _put_secrets(params, context, options, os.environ if environ is None else environ)
     if file is not None:
         _merge(params, _read_file(file))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
-import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from handrail.errors import LocalCodeError, NotFoundError, PackError, describe
+from handrail.errors import NotFoundError, PackError
 from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.packs.local import base_of, import_file, import_module
+from handrail.settings.load import settings_error
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -47,13 +45,13 @@ def find_target(session: Session, name: str) -> Target:
     """
     head, _, attribute = name.rpartition(":")
     if head and looks_like_file(head):
-        return _from_module(name, _import_file(head, session.folder), attribute, head)
+        return _from_module(name, import_file(head, session.folder), attribute, head)
     if looks_like_file(name):
-        return _from_module(name, _import_file(name, session.folder), "", name)
+        return _from_module(name, import_file(name, session.folder), "", name)
     if head and session.packs.catalog.has_pack(head):
         return _installed(session, name)
     if head:
-        return _from_module(name, _import_module(head, session.folder), attribute, head)
+        return _from_module(name, import_module(head, session.folder), attribute, head)
     return _installed(session, name)
 
 
@@ -68,12 +66,21 @@ def _installed(session: Session, name: str) -> Target:
     try:
         record, entry_point = session.packs.catalog.find("actions", name)
     except NotFoundError as error:
+        if session.packs.settings_problems:
+            raise settings_error(session.packs.settings_problems) from None  # It may be in there.
         if Path(f"{name}.py").is_file():
             ways_out = (f"or the file?  handrail run {name}.py:NAME", *error.ways_out)
             raise NotFoundError(error.message, ways_out=ways_out) from None
         raise
+    base = base_of(record, entry_point)
+    if base:
+        return _workflow(session, name, entry_point.name, base)
     found = session.packs.catalog.load("actions", name)
     action_class = as_action(found)
+    if action_class is None and record.is_local:
+        file = entry_point.module
+        message = f"{entry_point.value}, which [local.actions] names, is no action but {found!r}"
+        raise NotFoundError(message, ways_out=(_how_to_make_one(file, entry_point.attribute),))
     if action_class is None:
         raise PackError(
             f"the action {entry_point.name} of {record.origin} is {found!r}; "
@@ -84,6 +91,23 @@ def _installed(session: Session, name: str) -> Target:
     return Target(
         name=name, action_class=_renamed(action_class, entry_point.name), origin=record.origin
     )
+
+
+def _workflow(session: Session, name: str, own: str, base: str) -> Target:
+    """Return the action that a workflow of the project extends, under the name of the workflow."""
+    place = session.packs.settings.workflows[own].source_of("extends")
+    if session.packs.settings_problems:
+        raise settings_error(session.packs.settings_problems)  # It may be in a circle.
+    file, colon, attribute = base.rpartition(":")
+    if looks_like_file(file):
+        base = f"{session.packs.settings.project.folder / file}{colon}{attribute}"
+    try:
+        target = find_target(session, base)
+    except NotFoundError as error:
+        message = f"{place.place}: the workflow {own} extends {base}: {error.message}"
+        raise NotFoundError(message, origin=place, ways_out=error.ways_out) from None
+    made = _renamed(target.action_class, own)
+    return Target(name=name, action_class=made, origin=place)
 
 
 def as_action(found: object) -> type[BaseAction[Any]] | None:
@@ -107,89 +131,6 @@ def _renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[
         return action_class
     members = {"action_name": name, "__module__": action_class.__module__}
     return type(action_class.__name__, (action_class,), members)
-
-
-def _import_file(name: str, folder: Path) -> ModuleType:
-    path = Path(name)
-    if path.is_dir():
-        raise LocalCodeError(
-            f"{name} is a directory; run takes an action in a file",
-            ways_out=(f"for example: handrail run {path / 'flows.py'}:NAME",),
-        )
-    if not path.exists():
-        raise NotFoundError(
-            f"there is no file {name} (looked in {folder})",
-            ways_out=(_near_files(path),),
-        )
-    module_name = _module_name(path)
-    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise LocalCodeError(f"{name} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    beside = str(path.resolve().parent)
-    if beside not in sys.path:
-        sys.path.insert(0, beside)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        del sys.modules[module_name]
-        raise _not_imported(name, path.resolve(), error) from error
-    return module
-
-
-def _module_name(path: Path) -> str:
-    """Return the name of the file, or another one where that is taken, as that of json.py is."""
-    name = path.stem.encode("utf-8", "replace").decode()
-    known = sys.modules.get(name)
-    same = known is not None and getattr(known, "__file__", None) == str(path.resolve())
-    taken = known is not None or name in sys.stdlib_module_names
-    return f"local_{name}" if taken and not same else name
-
-
-def _near_files(path: Path) -> str:
-    folder = path.parent
-    names = [each.name for each in folder.glob("*.py")] if folder.is_dir() else []
-    return did_you_mean(path.name, names)
-
-
-def _import_module(name: str, folder: Path) -> ModuleType:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    try:
-        return importlib.import_module(name)
-    except KeyboardInterrupt:
-        raise
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise NotFoundError(
-                f"there is no module {name}, nor a pack of that name",
-                ways_out=(
-                    f"for a file: handrail run {name.replace('.', '/')}.py:NAME",
-                    f"searched: {folder} and the packages of {sys.prefix}",
-                ),
-            ) from None
-        raise _not_imported(name, None, error) from error
-    except BaseException as error:
-        raise _not_imported(name, None, error) from error
-
-
-def _not_imported(name: str, path: Path | None, error: BaseException) -> LocalCodeError:
-    place = ""
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{Path(error.filename).name}:{error.lineno}"
-    else:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if path is not None and frame.filename == str(path)]
-        frame = (own or frames)[-1:]
-        place = f"{Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""
-    where = f" ({place})" if place else ""
-    return LocalCodeError(
-        f"{name} could not be imported{where}: {type(error).__name__}: {describe(error)}",
-        ways_out=("--debug shows the traceback",),
-    )
 
 
 def _from_module(name: str, module: ModuleType, attribute: str, shown: str) -> Target:

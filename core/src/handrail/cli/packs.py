@@ -10,7 +10,7 @@ import click
 
 from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
-from handrail.packs.docs import describe_target
+from handrail.packs.local import does
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
         "name": entry.name,
         "pack": record.id,
         "version": record.version,
-        "does": describe_target(entry.value),
+        "does": does(record, entry),
         "target": entry.value,
         "status": record.status,
         "why": record.why,
@@ -79,6 +79,8 @@ def packs(ctx: click.Context, hooks: bool, as_json: bool) -> None:
 
     \b
     on            used, unless a flag, a variable or the project says otherwise
+    required      the project or a policy wants it; nothing can be run without it
+    policy        says what is required of every project, and stands above flags and settings
     off           WHY has the flag, the variable or the line that says so
     broken        cannot be read or imported; `handrail doctor` has the reason
     incompatible  made for another version of handrail

@@ -8,6 +8,7 @@ import click
 
 from handrail.cli.actions import ActionGroup
 from handrail.cli.comparison import show_without
+from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.explanation import show_explanation
 from handrail.cli.given import labelled, labelled_need, params_from
 from handrail.cli.locked_name import locked
@@ -32,7 +33,10 @@ def plan_options() -> list[click.Parameter]:
     return [
         click.Option(["--params"], metavar="FILE", help="Read params from a JSON or TOML file."),
         click.Option(
-            ["-p", "pairs"], multiple=True, metavar="KEY=VALUE", help="Set one param. Repeatable."
+            ["-p", "pairs"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set one param, or with PACK.KEY a setting of a pack. Repeatable.",
         ),
         click.Option(
             ["--explain"], metavar="STEP", help="Show the chain of edits that put STEP there."
@@ -60,8 +64,12 @@ def command_for(target: Target) -> click.Command:
     def callback(**values: Any) -> int:
         context = click.get_current_context()
         session = session_of(context)
-        warn(session)
-        params = params_from(context, options, file=values["params"], pairs=values["pairs"])
+        warn(session, goes_on=False)
+        pairs = take_pack_values(session, values["pairs"], options)
+        defaults = defaults_of(session, action_class, options)
+        params = params_from(
+            context, options, file=values["params"], pairs=pairs, defaults=defaults
+        )
 
         def make(packs: PackProvider) -> Plan:
             try:
@@ -139,10 +147,12 @@ def plan_lines(session: Session, plan: Plan, name: str, comparison: Comparison) 
         plural(len(plan.steps), "step"),
         f"plan {plan.fingerprint[:8]}",
         *([comparison.told] if comparison.exists else []),
+        *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
     ]
     head = " · ".join(facts)
     rows: list[tuple[str, ...]] = []
     for number, planned in enumerate(plan.steps, 1):
+        why, *more = planned.reason.split(", ")
         rows.append(
             (
                 f"{number:2d}",
@@ -150,15 +160,17 @@ def plan_lines(session: Session, plan: Plan, name: str, comparison: Comparison) 
                 f"{percent(planned.weight_share):>5}",
                 "yes" if planned.undoable else "-",
                 str(planned.origin),
-                planned.reason,
-                _remarks(planned),
+                why,
+                ", ".join([*more, *_remarks(planned)]),
             )
         )
         if planned.layers:
             stack = "(".join([layer.name for layer in planned.layers] + ["·"])
             owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
             order = "outermost first" if len(planned.layers) > 1 else "around it"
-            rows.append(("", f"└ {stack}{')' * len(planned.layers)}", "", "", owners, order, ""))
+            places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
+            said = (", ".join(places), order) if places else (order, "")
+            rows.append(("", f"└ {stack}{')' * len(planned.layers)}", "", "", owners, *said))
     lines = table((" #", "STEP", "SHARE", "UNDO", "FROM", "WHY HERE", ""), rows)
     lines[0] = console.style(lines[0], "dim")
     records = session.packs.records
@@ -180,12 +192,14 @@ def _joined(parts: list[str]) -> list[str]:
     return parts if columns(line) > WIDTH else [line] if line else []
 
 
-def _remarks(planned: PlannedStep) -> str:
+def _remarks(planned: PlannedStep) -> list[str]:
     remarks: list[str] = []
     if planned.always_run:
         remarks.append("always runs")
-    if planned.step.final:
+    if planned.required:
+        remarks.append("required")
+    if planned.required or planned.step.final:
         remarks.append("final")
-    if not planned.effects:
+    if not planned.effects and not planned.required:
         remarks.append("only reads")
-    return ", ".join(remarks)
+    return remarks

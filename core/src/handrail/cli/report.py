@@ -75,8 +75,9 @@ def lines_of(session: Session, error: HandrailError) -> list[str]:
     else:
         for number, problem in enumerate(problems, 1):
             lines += problem_lines(session, problem, number)
-    lines += [f"  {way}" for way in error.ways_out]
-    return list(dict.fromkeys(lines))
+    # Problems repeat each other's ways out: each of them has to be complete.
+    ways = dict.fromkeys(f"  {way}" for way in error.ways_out)
+    return [*lines, *(way for way in ways if way not in lines)]
 
 
 def _is_told(cause: BaseException, message: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.actions import ActionGroup
+from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple
 from handrail.cli.given import labelled, params_from
 from handrail.cli.last_plan import LastPlan
@@ -48,7 +49,8 @@ def run_options() -> list[click.Parameter]:
             ["-p", "pairs"],
             multiple=True,
             metavar="KEY=VALUE",
-            help="Set one param; the value is JSON or text, the key may be dotted. Repeatable.",
+            help="Set one param; the value is JSON or text, the key may be dotted. With PACK.KEY "
+            "set a setting of a pack. Repeatable.",
         ),
         click.Option(
             ["--dry-run"],
@@ -117,8 +119,9 @@ def command_for_workflow(workflow: Workflow) -> click.Command:
 def run() -> None:
     """Run an action.
 
-    ACTION is an installed one (`upload`, or `pack:upload` where two packs have it), one of your own
-    in a file (`flows.py:nightly`) or in a module (`company.flows:nightly`).
+    ACTION is an installed one (`upload`, or `pack:upload` where two packs have it), a workflow or
+    local action of the project's settings, or one of your own in a file (`flows.py:nightly`) or in
+    a module (`company.flows:nightly`).
 
     \b
     handrail run flows.py:nightly             run it; Ctrl-C stops and undoes
@@ -129,15 +132,23 @@ def run() -> None:
 
 def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     session, values = session_of(context), context.params
-    warn(session)
-    params = params_from(context, options, file=values["params"], pairs=values["pairs"])
+    warn(session, goes_on=False)
+    pairs = take_pack_values(session, values["pairs"], options)
+    defaults = defaults_of(session, target.action_class, options)
+    params = params_from(context, options, file=values["params"], pairs=pairs, defaults=defaults)
     runtime = RuntimeContext(logger=_Silent())
     try:
         action = made_action(target.action_class, params, runtime, session.packs)
     except ParamsError as error:
         raise labelled(error, options) from error.__cause__
     named = locked(session, target)
-    whole = held(session.packs, named, action.plan(), no_lock=values["no_lock"])
+    whole = held(
+        session.packs,
+        named,
+        action.plan(),
+        no_lock=values["no_lock"],
+        forced_by=session.packs.settings.locked_by,
+    )
     if not whole.steps and action.is_simple:
         return run_simple(session, action, values)
     try:

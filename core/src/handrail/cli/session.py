@@ -56,6 +56,17 @@ class Session:
 
         return installed(start=self.folder, no_packs=self.no_packs, only_packs=self.only_packs)
 
+    def set_pack_values(self, values: Sequence[tuple[str, str, str]]) -> None:
+        """Take settings of packs that the command line has, as pack, dotted key and text."""
+        from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
+
+        self.packs = installed(
+            start=self.folder,
+            no_packs=self.no_packs,
+            only_packs=self.only_packs,
+            pack_values=values,
+        )
+
     @cached_property
     def folder(self) -> Path:
         """The working folder.
@@ -70,11 +81,15 @@ class Session:
             raise NotFoundError("the working folder is gone", ways_out=ways_out) from None
 
 
-def warn(session: Session) -> None:
-    """Tell about settings that could not be used, or that name nothing, without stopping."""
+def warn(session: Session, *, goes_on: bool = True) -> None:
+    """Tell about settings that name nothing, without stopping.
+
+    A command that goes on where a plan would stop also tells what would stop one.
+    """
     found = session.packs
+    stopping = (*found.settings_problems, *found.unmet) if goes_on else ()
     label = session.console.style("warning:", "yellow", err=True)
-    for problem in (*found.settings_problems, *found.warnings):
+    for problem in (*stopping, *found.warnings):
         hint = f" ({problem.ways_out[0]})" if problem.ways_out else ""
         session.console.note(f"{label} {problem.message}{hint}")
 

@@ -9,7 +9,7 @@ import click
 from handrail.cli.packs import offer_to_dict, show_none, where
 from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
-from handrail.packs.docs import describe_target
+from handrail.packs.local import does
 
 if TYPE_CHECKING:
     from handrail.packs.record import PackRecord
@@ -43,7 +43,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
     if name is not None:
         _show(session, name, as_json=as_json)
         return
-    offered = [(record, entry) for record in session.packs.records for entry in record.steps]
+    offered = session.packs.catalog.offers("steps")
     shown = [
         (record, entry)
         for record, entry in offered
@@ -62,7 +62,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
             entry.name,
             record.id,
             record.version,
-            describe_target(entry.value) or "-",
+            does(record, entry) or "-",
             _status(record),
         )
         for record, entry in shown
@@ -71,7 +71,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
         session.console.print(line)
     count = f"{len(shown)} of {plural(len(offered), 'step')}"
     more = " (--all)" if len(shown) < len(offered) else ""
-    owners = len({record.id for record, _ in offered})
+    owners = len({record.id for record, _ in offered if not record.is_local})
     session.console.print(f"{count}{more} · {plural(owners, 'pack')}, none imported · {where()}")
 
 
@@ -82,8 +82,8 @@ def _show(session: Session, name: str, *, as_json: bool) -> None:
         return
     console = session.console
     console.print(console.style(entry.name, "bold"))
-    console.print(f"  {describe_target(entry.value) or 'no description'}")
-    console.print(f"  from     {record.origin}")
+    console.print(f"  {does(record, entry) or 'no description'}")
+    console.print(f"  from     {record.why if record.is_local else record.origin}")
     console.print(f"  status   {_status(record)}")
     console.print(f"  is       {entry.value}")
     console.print(f"  in full  {record.id}:{entry.name}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.names import near
+from handrail.packs.local import LOCAL, import_local
 from handrail.packs.policy import meant
 from handrail.packs.record import EntryPoint, Kind, PackRecord
 
@@ -79,11 +80,15 @@ class Catalog:
             NotFoundError: There is none.
             AmbiguousNameError: Several packs offer it.
             PackError: Its pack is broken, or it cannot be imported; `__cause__` tells why.
+            LocalCodeError: It is one of the project's own files, which cannot be imported.
         """
+        record, entry = self.find(kind, name)
+        if record.is_local:
+            return import_local(record, entry, record.origin)
         # The hook machinery is not needed to list names.
         from handrail.packs.loader import import_target  # noqa: PLC0415
 
-        return import_target(*self.find(kind, name))
+        return import_target(record, entry)
 
     def _unusable(self, kind: Kind, record: PackRecord, entry: EntryPoint) -> PackError:
         return PackError(
@@ -116,6 +121,9 @@ class Catalog:
     def _missing_in(self, kind: Kind, pack: str, name: str) -> NotFoundError:
         what = _SINGULAR[kind]
         record = self.pack(pack)
+        if record is None and pack == LOCAL:
+            ways_out = (f'name it in the project file:  [local.{kind}]  {name} = "FILE.py:{name}"',)
+            return NotFoundError(f"this project has no {what} '{name}'", ways_out=ways_out)
         if record is None:
             matches = near(pack, dict.fromkeys(each.id for each in self.records))
             hints = [f"did you mean {' or '.join(matches)}?"] if matches else []

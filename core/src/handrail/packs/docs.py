@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
+from pathlib import Path
 
 from handrail.packs.record import EntryPoint
 from handrail.packs.targets import locate
@@ -14,7 +15,7 @@ MAX_SIZE = 1_000_000
 Body = list[ast.stmt]
 
 
-def describe_target(value: str) -> str | None:
+def describe_target(value: str, file: Path | None = None) -> str | None:
     """Return the first line of the docstring of what an entry point leads to.
 
     Names that a module only imports from another are followed, up to `MAX_HOPS` times. None when
@@ -22,13 +23,24 @@ def describe_target(value: str) -> str | None:
 
     Args:
         value: The value of the entry point, as `module:object`.
+        file: The source file, where the value has that instead of a module.
     """
     entry_point = EntryPoint(group="", name="", value=value)
     try:
+        if file is not None:
+            return _in_file(str(file), entry_point.attribute)
         return _describe(entry_point.module, entry_point.attribute, MAX_HOPS)
     except RecursionError:
         # Deeply nested source can be valid and still too deep to walk.
         return None
+
+
+def _in_file(file: str, attribute: str) -> str | None:
+    source = _parse_file(file)
+    found = None if source is None else _definition(source[0].body, attribute)
+    if isinstance(found, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return _first_line(ast.get_docstring(found))
+    return None
 
 
 def _describe(module: str, attribute: str, hops: int) -> str | None:
@@ -119,7 +131,11 @@ def _variable(body: Body, statement: ast.stmt) -> str | None:
 def _parse(module: str) -> tuple[ast.Module, bool] | None:
     """Return the syntax tree of a module, and whether it is a package."""
     file = locate(module).file
-    if file is None or not file.endswith(".py"):
+    return None if file is None else _parse_file(file)
+
+
+def _parse_file(file: str) -> tuple[ast.Module, bool] | None:
+    if not file.endswith(".py"):
         return None
     try:
         with open(file, "rb") as stream:

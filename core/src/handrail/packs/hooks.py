@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
@@ -55,6 +56,7 @@ class Mistake:
     hook: Hook
 
 
+@cache
 def specs() -> dict[str, tuple[str, ...]]:
     """Return the hooks that exist, and the names of their arguments."""
     return {

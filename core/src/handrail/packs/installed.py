@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail
-from handrail.errors import PackError, Problem, SettingsError
+from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.origin import Origin
 from handrail.packs.catalog import Catalog
+from handrail.packs.failures import joined, problems_of, unusable_pack
+from handrail.packs.given import GivenPacks, observer
 from handrail.packs.index import read_index
-from handrail.packs.policy import CORE, decide
+from handrail.packs.local import local_record
+from handrail.packs.names import action_problems, anchor_warnings, workflow_problems
+from handrail.packs.policies import read_policies
+from handrail.packs.policy import decide
 from handrail.packs.record import PackRecord
 from handrail.settings.load import read_settings, settings_error
 from handrail.settings.names import normalised
 from handrail.settings.values import Flags, Settings
 
 if TYPE_CHECKING:
-    from handrail.events import Event
+    from handrail.packs.given import Observer
     from handrail.packs.loaded import LoadedPack
-
-Observer = Callable[["Event"], None]
+    from handrail.plan.edits import EditSet
+    from handrail.settings.requirements import RequiredStep
 
 
 class InstalledPacks:
@@ -37,6 +43,7 @@ class InstalledPacks:
         catalog: The names that they offer.
         settings_problems: What is wrong with the settings; planning stops at these.
         warnings: Names in the settings that no installed pack has; these stop nothing.
+        unmet: What is required, by the project or a policy, and not there; planning stops.
         problems: What is wrong with packs that are used all the same.
     """
 
@@ -46,12 +53,31 @@ class InstalledPacks:
         records: Iterable[PackRecord],
         settings_problems: Sequence[Problem] = (),
     ) -> None:
+        records = tuple(records)
+        policies, ungoverned = read_policies(records)
+        loosened: list[Problem] = []
+        if policies:
+            # Few environments have one.
+            from handrail.settings.policy import contradictions, governed  # noqa: PLC0415
+
+            settings, loosened = governed(settings, policies)
+            ungoverned += contradictions(policies)
         decision = decide(records, settings, handrail.__version__)
+        own = local_record(settings)
         self.settings = settings
         self.records = decision.records
-        self.catalog = Catalog(decision.records)
-        self.settings_problems = (*settings_problems, *decision.errors)
-        self.warnings = decision.warnings
+        self.catalog = Catalog((*decision.records, *((own,) if own else ())))
+        misspelt, strange = action_problems(settings, decision.records)
+        self.settings_problems = (
+            *settings_problems,
+            *decision.errors,
+            *loosened,
+            *workflow_problems(settings, decision.records),
+            *misspelt,
+        )
+        self.unmet = (*ungoverned, *decision.unmet)
+        unsure = anchor_warnings(settings, decision.records)
+        self.warnings = (*decision.warnings, *strange, *unsure)
         self.problems = tuple(
             problem for record in decision.records if record.is_used for problem in record.problems
         )
@@ -73,18 +99,71 @@ class InstalledPacks:
             PackError: Packs are broken or do not fit this core; it names all of them.
         """
         if self._contributors is None:
-            if self.settings_problems:
-                raise settings_error(self.settings_problems)
+            self.required()
             loaded, errors = self._load()
             unusable = [
-                PackError(f"{record.origin} {_is(record)}", problems=record.problems)
+                unusable_pack(record)
                 for record in self.records
                 if record.status in ("broken", "incompatible")
             ]
             if errors or unusable:
-                raise _joined([*unusable, *errors])
+                raise joined([*unusable, *errors])
             self._contributors = loaded
         return self._contributors
+
+    def required(self) -> tuple[RequiredStep, ...]:
+        """Return the steps that no plan may do without.
+
+        Raises:
+            SettingsError: The settings cannot be used.
+            PackError: A pack or a policy that is required is missing, off, broken, or of a
+                version that does not do; it names all of them.
+        """
+        if self.settings_problems:
+            raise settings_error(self.settings_problems)
+        if self.unmet:
+            raise PackError(
+                "what is required is not there; nothing was planned", problems=self.unmet
+            )
+        return self.settings.required.steps
+
+    def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
+        """Return how to get a required step into a plan that lacks it."""
+        record = next((each for each in self.records if each.id == step.pack), None)
+        if record is None:
+            wanted = [each.wanted for each in self.settings.required.packs if each.id == step.pack]
+            name = f"'{wanted[0]}'" if wanted else step.pack
+            return (f"{step.pack} is not installed in {sys.prefix}:  pip install {name}",)
+        if record.is_used:
+            return (f"{record.origin} is on, and does not put it there",)
+        return (f"{record.origin} is {record.status}: {record.why}",)
+
+    def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:
+        """Return what the project changes about an action, and what cannot be done of it.
+
+        Args:
+            lineage: The action's own name and those that it descends from, the nearest first.
+
+        Raises:
+            PackError: A step is from a pack that is broken.
+            LocalCodeError: A step is in a file of the project that cannot be imported.
+        """
+        # Planning is not needed to list packs.
+        from handrail.packs.project import edits_of  # noqa: PLC0415
+
+        named = [self.settings.actions, self.settings.workflows]
+        changes = [each[name] for name in reversed(lineage) for each in named if name in each]
+        return edits_of(changes, self.catalog)
+
+    def _project_problems(self) -> list[Problem]:
+        """Return what cannot be done of the project's changes, each action for itself."""
+        problems: list[Problem] = []
+        for name in (*self.settings.actions, *self.settings.workflows):
+            try:
+                problems += self.project_edits((name,))[1]
+            except (PackError, LocalCodeError) as error:
+                problems += problems_of(error)
+        return problems
 
     def check(self) -> tuple[Problem, ...]:
         """Load every pack that is used, one by one; return everything that is wrong with packs.
@@ -100,15 +179,17 @@ class InstalledPacks:
             if record.status != "off"
             for problem in record.problems
         ]
+        problems += self.unmet
+        problems += self._project_problems()
         for error in self._load()[1]:
-            problems += _problems_of(error)
+            problems += problems_of(error)
         for record in self.records:
             if record.is_used:
                 for entry in (*record.actions, *record.steps, *record.commands):
                     try:
                         import_target(record, entry)
                     except PackError as error:
-                        problems += _problems_of(error)
+                        problems += problems_of(error)
         return tuple(dict.fromkeys(problems))
 
     def observers(self) -> list[Observer]:
@@ -117,7 +198,7 @@ class InstalledPacks:
         Raises:
             PackError, SettingsError: As for `contributors`.
         """
-        return [_observer(pack) for pack in self.contributors() if pack.implements("observe")]
+        return [observer(pack) for pack in self.contributors() if pack.implements("observe")]
 
     def origin_of(self, module: str) -> Origin:
         """Return the installed pack that owns a dotted `module`, else just the module."""
@@ -161,38 +242,12 @@ class InstalledPacks:
         return tuple(loaded), errors
 
 
-class GivenPacks:
-    """Packs that were passed in, such as `packs=(my_hooks,)` in a test; nothing installed counts.
-
-    Attributes:
-        grants: What each pack may do to the steps of others.
-    """
-
-    def __init__(self, packs: Sequence[LoadedPack], grants: Mapping[str, frozenset[str]]) -> None:
-        self._packs = tuple(packs)
-        self.grants = grants
-
-    def contributors(self) -> tuple[LoadedPack, ...]:
-        """Return the packs."""
-        return self._packs
-
-    def observers(self) -> list[Observer]:
-        """Return one callable for each pack that observes runs."""
-        return [_observer(pack) for pack in self._packs if pack.implements("observe")]
-
-    def origin_of(self, module: str) -> Origin:
-        """Return the pack that `module` holds the hooks of, else just the module."""
-        for pack in self._packs:
-            if pack.origin.module and pack.origin.module == module:
-                return pack.origin
-        return Origin(module=module)
-
-
 def installed(
     *,
     start: Path | None = None,
     no_packs: Sequence[str] = (),
     only_packs: Sequence[str] | None = None,
+    pack_values: Sequence[tuple[str, str, str]] = (),
     environ: Mapping[str, str] | None = None,
 ) -> InstalledPacks:
     """Return the packs installed for this process, under the settings for work in `start`.
@@ -203,10 +258,13 @@ def installed(
         start: Folder whose project applies; the working folder by default.
         no_packs: Packs to leave out.
         only_packs: The only packs to use, or None for no such limit.
+        pack_values: Settings of packs, as pack, dotted key and text.
         environ: Variables; those of this process by default.
     """
     flags = Flags(
-        no_packs=tuple(no_packs), only_packs=None if only_packs is None else tuple(only_packs)
+        no_packs=tuple(no_packs),
+        only_packs=None if only_packs is None else tuple(only_packs),
+        pack_values=tuple(pack_values),
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or Path.cwd(), variables, flags)
@@ -231,44 +289,3 @@ def given(
     loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
     granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}
     return GivenPacks(loaded, granted)
-
-
-def _observer(pack: LoadedPack) -> Observer:
-    def observe(event: Event) -> None:
-        pack.call("observe", event=event)
-
-    observe.__qualname__ = f"observe of {pack.origin}"
-    return observe
-
-
-def _is(record: PackRecord) -> str:
-    if record.status == "incompatible":
-        return f"does not fit this {CORE}: {record.why}"
-    return f"is {record.status}: {record.why}"
-
-
-def _joined(errors: Sequence[PackError | SettingsError]) -> PackError | SettingsError:
-    """Return one error for all: that of a pack when there is one, else of the settings."""
-    problems = [problem for error in errors for problem in _problems_of(error)]
-    broken = [error for error in errors if isinstance(error, PackError)]
-    if not broken:
-        return settings_error(problems)
-    count = "1 pack" if len(broken) == 1 else f"{len(broken)} packs"
-    joined = PackError(f"{count} cannot be used; nothing was planned", problems=problems)
-    joined.__cause__ = next((error.__cause__ for error in broken if error.__cause__), None)
-    return joined
-
-
-def _problems_of(error: PackError | SettingsError) -> tuple[Problem, ...]:
-    if error.problems:
-        return error.problems
-    place = error.origin.place if error.origin else ""
-    return (
-        Problem(
-            code=error.code,
-            message=error.message,
-            origins=(error.origin,) if error.origin else (),
-            details=(place,) if place else (),
-            ways_out=error.ways_out,
-        ),
-    )

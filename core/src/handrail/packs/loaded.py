@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import PackError, describe
 from handrail.origin import Origin
-from handrail.packs.hooks import Hook
+from handrail.packs.hooks import Hook, specs
 from handrail.packs.record import ways_out
 
 if TYPE_CHECKING:
-    from handrail.hookspecs import PackInfo
+    from handrail.hookspecs import ActionInfo, PackInfo
+    from handrail.steps import BaseStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +34,20 @@ class LoadedPack:
     info: PackInfo
     hooks: Mapping[str, Hook]
     settings: Any
+    _calls: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = field(
+        default_factory=dict[str, tuple[Callable[..., Any], tuple[str, ...]]],
+        init=False,
+        repr=False,
+    )
+
+    def __post_init__(self) -> None:
+        # Hooks are asked about every step, so what each of them takes is worked out once.
+        for name, hook in self.hooks.items():
+            function: Callable[..., Any] = hook.function
+            if "settings" in hook.parameters:
+                function = partial(function, settings=self.settings)
+            left_out = set(specs()[name]) - {*hook.parameters, "settings"}
+            self._calls[name] = (function, tuple(left_out))
 
     def implements(self, hook: str) -> bool:
         """Whether the pack has a hook of that name."""
@@ -49,12 +65,32 @@ class LoadedPack:
             PackError: The hook raised; `__cause__` is what it raised, `origin` its source line.
             KeyError: The pack has no such hook.
         """
-        found = self.hooks[hook]
-        arguments["settings"] = self.settings
+        function, left_out = self._calls[hook]
+        for name in left_out:
+            arguments.pop(name, None)
         try:
-            return found.function(**{name: arguments[name] for name in found.parameters})
+            return function(**arguments)
         except (Exception, SystemExit) as error:
-            raise hook_error(self.origin, found, error) from error
+            raise hook_error(self.origin, self.hooks[hook], error) from error
+
+    def about_steps(self, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
+        """Return `call` for one hook as a function of action and step, for a loop over all steps.
+
+        Raises:
+            KeyError: The pack has no such hook.
+        """
+        function, left_out = self._calls[hook]
+        if "step" in left_out:
+            return lambda action, step: self.call(hook, action=action, step=step)
+        plain = not left_out
+
+        def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
+            try:
+                return function(action=action, step=step) if plain else function(step=step)
+            except (Exception, SystemExit) as error:
+                raise hook_error(self.origin, self.hooks[hook], error) from error
+
+        return ask
 
 
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:

@@ -20,7 +20,9 @@ from handrail.packs.loaded import LoadedPack, hook_error, ways_out_of
 from handrail.packs.manager import new_manager, register
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.tables import Table, validated
-from handrail.settings.names import normalised
+from handrail.settings.names import normalised, variable_prefix
+from handrail.settings.requirements import source_of
+from handrail.settings.values import Value
 
 if TYPE_CHECKING:
     from handrail.settings.values import Settings
@@ -87,16 +89,33 @@ def load_inline(
 
 
 def _table_of(record: PackRecord, settings: Settings) -> Table:
-    """Return the pack's table of the settings, under whichever of its names it is."""
-    for name in map(normalised, record.names):
-        if name in settings.packs:
-            return Table(
-                values=settings.packs[name],
-                source=partial(settings.source_of, name),
-            )
+    """Return what is set for a pack, under whichever of its names it is."""
+    names = tuple(map(normalised, record.names))
+    prefix = variable_prefix(record.id)
+    name = next((each for each in names if each in settings.packs), None)
     file = settings.project.file
     shown = file.name if file is not None else "handrail.toml"
-    return Table(values={}, source=lambda *_: shown)
+    return Table(
+        values={} if name is None else settings.packs[name],
+        source=(lambda *_: shown) if name is None else partial(settings.source_of, name),
+        prefix=prefix,
+        variables={
+            variable: text
+            for variable, text in settings.variables.items()
+            if variable.startswith(prefix)
+        },
+        flags={
+            tuple(key.split(".")): text
+            for pack, key, text in settings.pack_values
+            if normalised(pack) in names
+        },
+        fixed={
+            path[1:]: Value(value=value, source=source_of(origin))
+            for policy in settings.policies
+            for path, value, origin in policy.fixed()
+            if path[0] in names and path[1:]
+        },
+    )
 
 
 def _checked(

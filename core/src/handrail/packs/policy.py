@@ -9,6 +9,7 @@ from handrail.errors import Problem
 from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.record import PackRecord, Status
+from handrail.packs.required import marked, unmet
 from handrail.packs.requirements import Requirement
 from handrail.packs.versions import satisfies
 from handrail.settings.names import normalised
@@ -26,18 +27,21 @@ class Decision:
         records: All of them with their status, those that are used first, then by id.
         errors: Names to use only that no installed pack has: nothing can be run.
         warnings: Names elsewhere in the settings that no installed pack has.
+        unmet: What is required and not there: nothing can be run.
     """
 
     records: tuple[PackRecord, ...]
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    unmet: tuple[Problem, ...] = ()
 
 
 def decide(records: Iterable[PackRecord], settings: Settings, core_version: str) -> Decision:
     """Apply `settings` to `records`, then check what is left against the version of this core."""
     records = tuple(records)
     decided = [
-        _compatible(_chosen(record, settings.choices, records), core_version) for record in records
+        marked(_compatible(_chosen(record, settings.choices, records), core_version), settings)
+        for record in records
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
     errors = [
@@ -63,7 +67,12 @@ def decide(records: Iterable[PackRecord], settings: Settings, core_version: str)
         for name, grants in settings.grants.items()
         if grants and not meant(name, records)
     ]
-    return Decision(records=tuple(decided), errors=tuple(errors), warnings=tuple(warnings))
+    return Decision(
+        records=tuple(decided),
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        unmet=tuple(unmet(decided, settings)),
+    )
 
 
 def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:

@@ -56,6 +56,7 @@ class PackRecord:
         requires: Its requirements, as in the metadata.
         location: Folder or archive where it is installed.
         packages: Dotted names of the packages and modules that it owns.
+        is_local: Whether it stands for the project's own files.
         status: Whether it is used.
         why: The reason for the status, in a few words.
         problems: What is wrong with it.
@@ -69,13 +70,16 @@ class PackRecord:
     requires: tuple[str, ...] = ()
     location: str = ""
     packages: tuple[str, ...] = ()
+    is_local: bool = False
     status: Status = "on"
     why: str = "installed"
     problems: tuple[Problem, ...] = ()
 
     @property
     def origin(self) -> Origin:
-        """The pack and its version."""
+        """The pack and its version; of the project's own files just the folder."""
+        if self.is_local:
+            return Origin(file="this project")
         return Origin(pack=self.id, version=self.version)
 
     @property

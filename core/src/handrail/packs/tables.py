@@ -1,90 +1,188 @@
-"""The settings of one pack: its table in the project file, checked by the pack's own model."""
+"""The settings of one pack, joined from their sources and checked by the model of the pack."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
-from handrail.names import did_you_mean
+from handrail.names import did_you_mean, near
 from handrail.origin import Origin
+from handrail.packs.texts import interpreted, put, value_at, variables_of
+from handrail.settings.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+Path = tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The values that a project sets for a pack.
+    """The values that are set for a pack.
 
     Attributes:
-        values: By key, possibly nested.
-        source: Returns `file:line` of a value by the path to it.
+        values: Those of the project, by key, possibly nested.
+        source: Returns `file:line` of one of these by the path to it.
+        prefix: What the variables of the pack begin with.
+        variables: Those that do, and their texts.
+        flags: Texts from the command line, by path.
+        fixed: What a policy has set, by path.
     """
 
     values: Mapping[str, Any]
     source: Callable[..., str]
+    prefix: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    flags: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    fixed: Mapping[Path, Value[Any]] = field(default_factory=dict[Path, Any])
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
     """Return an instance of `model` from the values, or the plain values without a model.
 
     Raises:
-        SettingsError: A value does not fit, is missing or unknown; it has all the problems.
+        SettingsError: A value does not fit, is missing or unknown, or is not what a policy wants;
+            it has all the problems.
     """
+    joined = _Joined(table, model, pack)
+    problems = joined.problems
     if model is None:
-        return dict(table.values)
+        if problems:
+            raise _error(problems, pack)
+        return joined.values
     from pydantic import ValidationError  # noqa: PLC0415 - the pack has loaded it
 
-    problems = list(_unknown(table, model, pack))
+    problems += _unknown(joined.values, model, pack, joined.source)
     try:
-        settings = model.model_validate(dict(table.values))
+        settings = model.model_validate(joined.values)
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
             if each["type"] == "extra_forbidden":
                 continue
             key = ".".join(map(str, each["loc"]))
             message = f"{key}: {each['msg']}" if key else each["msg"]
-            problems.append(_problem(table, each["loc"], message, pack))
+            problems.append(_problem(joined.source, each["loc"], message, pack))
     else:
         if not problems:
             return settings
+    raise _error(problems, pack)
+
+
+def _error(problems: list[Problem], pack: Origin) -> SettingsError:
     count = "a setting that does" if len(problems) == 1 else f"{len(problems)} settings that do"
-    raise SettingsError(f"{pack} has {count} not fit", problems=problems)
+    return SettingsError(f"{pack} has {count} not fit", problems=problems)
 
 
-def _unknown(table: Table, model: type[BaseModel], pack: Origin) -> list[Problem]:
+class _Joined:
+    """All values of a pack, the stronger sources over the weaker.
+
+    Attributes:
+        values: What is set, possibly nested.
+        problems: What cannot be.
+    """
+
+    def __init__(self, table: Table, model: type[BaseModel] | None, pack: Origin) -> None:
+        self.values: dict[str, Any] = {key: _copied(each) for key, each in table.values.items()}
+        self.problems: list[Problem] = []
+        self._table = table
+        self._sources: dict[Path, str] = {}
+        if model is not None:
+            self._take_variables(model)
+        for path, text in table.flags.items():
+            put(self.values, path, interpreted(model, path, text))
+            self._sources[path] = f"-p {pack.pack}.{'.'.join(path)}"
+        for path, fixed in table.fixed.items():
+            self._fix(path, fixed, pack)
+
+    def source(self, *path: str | int) -> str:
+        """Return the variable, the option or the place in a file that a value is from."""
+        for end in range(len(path), 0, -1):
+            found = self._sources.get(tuple(map(str, path[:end])))
+            if found is not None:
+                return found
+        return self._table.source(*path)
+
+    def _take_variables(self, model: type[BaseModel]) -> None:
+        known = variables_of(model)
+        for variable, text in self._table.variables.items():
+            name = variable.removeprefix(self._table.prefix)
+            if name in known:
+                put(self.values, known[name], interpreted(model, known[name], text))
+                self._sources[known[name]] = variable
+            else:
+                self.problems += _misspelt(variable, name, known, self._table.prefix)
+
+    def _fix(self, path: Path, fixed: Value[Any], pack: Origin) -> None:
+        """Set what a policy wants; that something else sets it differently is a problem."""
+        own = value_at(self.values, path, fixed.value)
+        if own != fixed.value:
+            message = f"{'.'.join(path)} is {own!r}, and a policy sets it to {fixed.value!r}"
+            way = f"take it out; the policy is {fixed.source}"
+            self.problems.append(_problem(self.source, path, message, pack, way))
+        put(self.values, path, fixed.value)
+        self._sources[path] = fixed.source
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of nested tables, so that the values of other sources can be put in."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _misspelt(variable: str, name: str, known: Mapping[str, Path], prefix: str) -> list[Problem]:
+    """Return a problem for a variable that looks like a misspelt one; others may be anybody's."""
+    matches = near(name, known, limit=1)
+    return [
+        Problem(
+            code="unknown-variable",
+            message=f"{variable}: there is no such variable",
+            origins=(Origin(file=variable),),
+            ways_out=(f"did you mean {prefix}{match}?",),
+        )
+        for match in matches
+    ]
+
+
+def _unknown(
+    values: Mapping[str, Any], model: type[BaseModel], pack: Origin, source: Callable[..., str]
+) -> list[Problem]:
     """Return a problem for each key that the model does not have, which it may pass over."""
     if model.model_config.get("extra") == "allow":
         return []
     fields = model.model_fields
-    known = {*fields, *(field.alias for field in fields.values() if field.alias)}
-    if any(field.validation_alias not in (None, field.alias) for field in fields.values()):
+    known = {*fields, *(each.alias for each in fields.values() if each.alias)}
+    if any(each.validation_alias not in (None, each.alias) for each in fields.values()):
         # Such a field may be filled from several keys; the model has to judge.
         return []
     return [
         _problem(
-            table,
+            source,
             (key,),
             f"there is no setting {key}",
             pack,
             did_you_mean(key, sorted(known)) or f"it has: {', '.join(sorted(known))}",
         )
-        for key in table.values
+        for key in values
         if key not in known
     ]
 
 
 def _problem(
-    table: Table, path: tuple[str | int, ...], message: str, pack: Origin, *ways_out: str
+    source: Callable[..., str],
+    path: tuple[str | int, ...],
+    message: str,
+    pack: Origin,
+    *ways_out: str,
 ) -> Problem:
-    source = table.source(*path)
-    file, _, line = source.rpartition(":")
-    place = Origin(file=file, line=int(line)) if line.isdigit() else Origin(file=source)
+    found = source(*path)
+    file, _, line = found.rpartition(":")
+    place = Origin(file=file, line=int(line)) if line.isdigit() else Origin(file=found)
     return Problem(
         code="bad-setting",
-        message=f"{source}: [packs.{pack.pack}] {message}",
+        message=f"{found}: [packs.{pack.pack}] {message}",
         origins=(place, pack),
         ways_out=ways_out,
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Side = Literal["before", "after", "end"]
 
+PROJECT = "project"  # The owner of the edits that no pack makes.
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Insertion:
@@ -27,6 +29,7 @@ class Insertion:
         origin: Who put it there.
         if_missing: What to do when nothing answers to `anchor`.
         causes: The packs that led to it, its own included; those are not asked about its steps.
+        source: Where the steps are from, when that is not who put them there.
     """
 
     entries: tuple[Entry, ...]
@@ -35,6 +38,7 @@ class Insertion:
     origin: Origin
     if_missing: IfMissing = "error"
     causes: frozenset[str] = frozenset()
+    source: Origin | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -53,12 +57,14 @@ class Wrapping:
     Attributes:
         layer: The wrapper, or what makes it from the step.
         around: The step that the layer was made around, where a hook made it.
+        source: Where the layer is from, when that is not who put it there.
     """
 
     name: str
     layer: Wrapper
     origin: Origin
     around: object = None
+    source: Origin | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -95,9 +101,11 @@ class History:
     Attributes:
         base: The steps of the action itself, in order.
         edits: The sets of edits, in the order in which they were applied.
+        left_out: Those of their insertions that may do without an anchor, and missed it.
         grants: What each pack was allowed to do to the steps of others.
     """
 
     base: tuple[Draft, ...]
     edits: tuple[EditSet, ...]
+    left_out: tuple[Insertion, ...]
     grants: Mapping[str, frozenset[str]]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from handrail.entry import innermost
 from handrail.errors import StepNotFoundError
-from handrail.plan.tree import drop_skipped
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
@@ -167,11 +166,10 @@ def _things(history: History) -> dict[str, _Thing]:
         things.update(dict.fromkeys(draft.entry.names, thing))
     inserted = [insertion for edits in history.edits for insertion in edits.insertions]
     replacements = [each for edits in history.edits for each in edits.replacements]
-    renamed = {name for each in replacements for name in each.entry.names}
-    present, left_out = drop_skipped(inserted, {*things, *renamed})
+    left_out = set(map(id, history.left_out))
     # Those that are left out give way where a name is taken.
-    placed = [(insertion, False) for insertion in present] + [(each, True) for each in left_out]
-    for insertion, skipped in placed:
+    for insertion in sorted(inserted, key=lambda each: id(each) in left_out):
+        skipped = id(insertion) in left_out
         for entry in insertion.entries:
             thing = _Thing(entry.name, insertion.origin, grants, insertion, skipped)
             for name in entry.names:

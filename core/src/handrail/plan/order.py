@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from handrail.errors import Problem
 from handrail.names import near
@@ -47,8 +47,8 @@ P = TypeVar("P", bound=Contributor)
 def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
     """Sort packs so that each comes after those it wants before it, the smallest ready id first.
 
-    Returns the packs and the problems: a required pack that is missing, or a cycle, whose members
-    then come last in the order of their ids.
+    Returns the packs and the problems: required packs that are missing, and cycles, whose members
+    then come last in the order of their ids, with those that wait for them.
     """
     by_id = {pack.id: pack for pack in packs}
     waits_for: dict[str, set[str]] = {name: set() for name in by_id}
@@ -81,17 +81,19 @@ def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
     if len(ordered) < len(by_id):
         placed = {pack.id for pack in ordered}
         stuck = sorted(name for name in by_id if name not in placed)
-        problems.append(_cycle([by_id[name] for name in stuck], waits_for))
+        problems += [_cycle([by_id[name] for name in loop]) for loop in _loops(stuck, waits_for)]
         ordered += [by_id[name] for name in stuck]
     return ordered, problems
 
 
 def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
     matches = near(name, known)
+    origin = said_by(pack)
     return Problem(
         code="pack-required",
         message=f"{pack.origin} requires the pack {name}, which is not installed or not on",
-        origins=(pack.origin,),
+        origins=(origin,),
+        details=(origin.place,) if origin.place else (),
         ways_out=(
             *(f"did you mean {match}?" for match in matches[:1]),
             f"pip install {name}",
@@ -100,17 +102,35 @@ def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
     )
 
 
-def _cycle(stuck: list[Any], waits_for: dict[str, set[str]]) -> Problem:
-    # Walking from any stuck pack to one it waits for must come round.
-    path = [stuck[0].id]
-    following = min(waits_for[path[-1]])
-    while following not in path:
-        path.append(following)
-        following = min(waits_for[following])
-    loop = [*path[path.index(following) :], following]
+def said_by(pack: Contributor, hook: str = "pack_info") -> Origin:
+    """Return the source line of one of the hooks of `pack`, where that is known."""
+    locate = getattr(pack, "locate", None)
+    return pack.origin if locate is None else cast("Origin", locate(hook))
+
+
+def _loops(stuck: Sequence[str], waits_for: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return cycles among `stuck`, which all wait for each other, each once."""
+    loops: list[list[str]] = []
+    seen: set[str] = set()
+    for name in stuck:
+        path: dict[str, None] = {}
+        while name not in seen and name not in path:
+            path[name] = None
+            name = min(waits_for[name])
+        if name in path:
+            walked = list(path)
+            loops.append(walked[walked.index(name) :])
+        seen.update(path)
+    return loops
+
+
+def _cycle(loop: Sequence[Contributor]) -> Problem:
+    origins = tuple(map(said_by, loop))
+    told = " after ".join(str(pack.origin) for pack in (*loop, loop[0]))
     return Problem(
         code="pack-cycle",
-        message=f"packs want to come after each other: {' after '.join(loop)}",
-        origins=tuple(pack.origin for pack in stuck if pack.id in loop),
-        ways_out=tuple(f"leave one out:  --no-pack {name}" for name in sorted(set(loop))),
+        message=f"packs want to come after each other: {told}",
+        origins=origins,
+        details=tuple(origin.place for origin in origins if origin.place),
+        ways_out=tuple(f"leave one out:  --no-pack {name}" for name in sorted(x.id for x in loop)),
     )

@@ -30,15 +30,17 @@ class Layer:
         name: Short name of the wrapper, such as `timing`.
         origin: Where the wrapper came from.
         wrapper: The wrapper itself.
+        reason: The line of the settings that put it there, or an empty string.
     """
 
     name: str
     origin: Origin
     wrapper: StepWrapper[Any] = field(repr=False)
+    reason: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
-        return {"name": self.name, "origin": self.origin.to_dict()}
+        return {"name": self.name, "origin": self.origin.to_dict(), "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +56,7 @@ class PlannedStep:
         layers: The layers that were put around it, outermost first.
         origin: Where the step came from.
         reason: Why it stands where it stands.
+        required: Who requires it, as `handrail.toml:4`; an empty string where nobody does.
         always_run: Whether it closes the plan whatever happens.
         effects: Whether a dry run must not execute it.
         plain: Whether nothing but its `execute` has to be called to run it.
@@ -76,6 +79,7 @@ class PlannedStep:
     skippable: bool
     undoable: bool
     reverts: bool
+    required: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -85,6 +89,7 @@ class PlannedStep:
             "layers": [layer.to_dict() for layer in self.layers],
             "origin": self.origin.to_dict(),
             "reason": self.reason,
+            "required": self.required or None,
             "undo": self.undoable,
             "always_run": self.always_run,
             "effects": self.effects,
@@ -202,6 +207,7 @@ class Draft:
     origin: Origin
     reason: str
     layers: list[Layer] = field(default_factory=list[Layer])
+    required: str = ""
 
     @property
     def always_run(self) -> bool:
@@ -253,6 +259,7 @@ def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
         skippable=overrides(step, "can_skip"),
         undoable=overrides(step, "rollback"),
         reverts=overrides(step, "rollback") or _hears_of_undo(step),
+        required=draft.required,
     )
 
 

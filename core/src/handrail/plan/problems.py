@@ -32,6 +32,18 @@ def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
     )
 
 
+def no_steps(action: str, edits: EditSet) -> Problem:
+    """The project changes the steps of an action that has none."""
+    every = (edits.insertions, edits.wrappings, edits.removals)
+    origins = tuple(edit.origin for kind in every for edit in kind)
+    return Problem(
+        code="no-steps",
+        message=f"{origins[0].place}: {action} runs in one piece, so there are no steps to change",
+        origins=origins,
+        ways_out=("take that out",),
+    )
+
+
 def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Problem:
     """Two steps answer to one name; `removed` tells whether somebody removes the first."""
     packs = sorted({origin.pack or "", holder.origin.pack or ""} - {""})
@@ -77,16 +89,17 @@ def needs_grant(edit: Any, verb: str, draft: Draft, grant: str) -> Problem:
     )
 
 
-def final(edit: Any, draft: Draft, verb: str) -> Problem:
-    """Somebody wants to change a step that is final."""
+def final(edit: Any, draft: Draft, verb: str, required: str = "") -> Problem:
+    """Somebody wants to change a step that is final, or that `required` names as required."""
     owner = edit.origin.pack
+    why = f"required by {required}" if required else "final"
     return Problem(
         code="final-step",
         message=f"{edit.origin} wants to {verb} {draft.entry.name} of {draft.origin}, "
-        "which is final: nobody removes, replaces or wraps it",
+        f"which is {why}: nobody removes, replaces or wraps it",
         origins=(edit.origin, draft.origin),
         details=(edit.origin.place,) if edit.origin.place else (),
-        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else (),
+        ways_out=(f"leave it out:  --no-pack {owner}",) if owner else ("take that line out",),
     )
 
 

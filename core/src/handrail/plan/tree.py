@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handrail.errors import Problem
-from handrail.names import near
+from handrail.plan.edits import Replacement
+from handrail.plan.misplaced import anchor_cycle, missing_anchor
 
 if TYPE_CHECKING:
+    from handrail.errors import Problem
     from handrail.plan.edits import Insertion
     from handrail.plan.plan import Draft
 
@@ -36,7 +37,8 @@ class Block:
 def place(
     base: Sequence[Node],
     blocks: Sequence[Block],
-    anchors: dict[str, Node],
+    anchors: Mapping[str, Node],
+    action: str,
 ) -> tuple[list[Node], list[Problem]]:
     """Hang every block on its anchor and return the nodes in their final order.
 
@@ -44,57 +46,58 @@ def place(
     order. A block whose anchor is missing is a problem; so is one that hangs, in the end, on
     itself.
     """
-    problems: list[Problem] = []
     roots: list[Node] = list(base)
     for block in blocks:
         insertion = block.insertion
+        anchor = anchors.get(insertion.anchor or "")
         if insertion.anchor is None:
             roots += block.nodes
-            continue
-        anchor = anchors.get(insertion.anchor)
-        if anchor is None:
-            problems.append(_missing_anchor(block, anchors))
-        elif insertion.side == "before":
-            anchor.before.append(block.nodes)
-        else:
-            anchor.after.append(block.nodes)
+        elif anchor is not None:
+            (anchor.before if insertion.side == "before" else anchor.after).append(block.nodes)
     ordered = _flatten(roots)
     placed = set(map(id, ordered))
-    lost = [
-        block
-        for block in blocks
-        if block.insertion.anchor in anchors and id(block.nodes[0]) not in placed
-    ]
-    problems += _cycles(lost, anchors)
-    return ordered, problems
+    lost = [block for block in blocks if id(block.nodes[0]) not in placed]
+    return ordered, _problems(lost, anchors, action) if lost else []
 
 
 def drop_skipped(
-    insertions: Sequence[Insertion], names: Collection[str]
+    insertions: Sequence[Insertion],
+    optional: Sequence[Insertion],
+    replacements: Sequence[Replacement],
+    names: Collection[str],
 ) -> tuple[list[Insertion], list[Insertion]]:
-    """Divide insertions into those that are there, and those that allow a missing anchor.
+    """Divide insertions into those that are there, and those of `optional` that miss their anchor.
 
-    An anchor may come from another insertion, so what hangs on one that is left out may be left
-    out too. `names` are those that are there in any case.
+    An anchor may come from another insertion or from what replaces its step, so what hangs on one
+    that is left out may be left out too. `names` are those that are there in any case.
     """
-    present = list(insertions)
-    left_out: list[Insertion] = []
-    offered = Counter(names)
-    for insertion in present:
-        offered.update(name for entry in insertion.entries for name in entry.names)
-    while True:
-        missing = [
-            insertion
-            for insertion in present
-            if insertion.if_missing == "skip" and not offered[insertion.anchor or ""]
-        ]
-        if not missing:
-            return present, left_out
-        left_out += missing
-        for insertion in missing:
-            offered.subtract(name for entry in insertion.entries for name in entry.names)
-        gone = set(map(id, missing))
-        present = [insertion for insertion in present if id(insertion) not in gone]
+    offered = Counter(list(names))
+    needing: dict[str, list[Insertion | Replacement]] = defaultdict(list)
+    for insertion in insertions:
+        offered.update(_offered_by(insertion))
+    for insertion in optional:
+        if insertion.anchor is not None:
+            needing[insertion.anchor].append(insertion)
+    for replacement in replacements:
+        offered.update(_offered_by(replacement))
+        needing[replacement.name].append(replacement)
+    missing = [name for name in needing if not offered[name]]
+    gone: set[int] = set()
+    while missing:
+        for edit in needing.pop(missing.pop(), ()):
+            gone.add(id(edit))
+            for name in _offered_by(edit):
+                offered[name] -= 1
+                if not offered[name] and name in needing:
+                    missing.append(name)
+    present = [insertion for insertion in insertions if id(insertion) not in gone]
+    return present, [insertion for insertion in insertions if id(insertion) in gone]
+
+
+def _offered_by(edit: Insertion | Replacement) -> list[str]:
+    if isinstance(edit, Replacement):
+        return [name for name in edit.entry.names if name != edit.name]
+    return [name for entry in edit.entries for name in entry.names]
 
 
 def _flatten(roots: Iterable[Node]) -> list[Node]:
@@ -115,57 +118,40 @@ def _flatten(roots: Iterable[Node]) -> list[Node]:
     return ordered
 
 
-def _missing_anchor(block: Block, anchors: dict[str, Node]) -> Problem:
-    insertion = block.insertion
-    names = ", ".join(node.draft.entry.name for node in block.nodes)
-    matches = near(insertion.anchor or "", anchors)
-    here = f"{insertion.origin.place}: " if insertion.origin.place else ""
-    hint = f"did you mean {' or '.join(matches)}? " if matches else ""
-    owner = insertion.origin.pack
-    return Problem(
-        code="unknown-anchor",
-        message=f"{insertion.origin} inserts {names} {insertion.side} '{insertion.anchor}', "
-        "which no step answers to",
-        origins=(insertion.origin,),
-        details=tuple(filter(None, (f"{here}{hint}".strip().rstrip(":"),))),
-        ways_out=(
-            "say if_missing='skip' where the step may be absent",
-            *((f"leave it out:  --no-pack {owner}",) if owner else ()),
-        ),
-    )
-
-
-def _cycles(lost: list[Block], anchors: dict[str, Node]) -> list[Problem]:
-    problems: list[Problem] = []
-    reported: set[int] = set()
-    by_node = {id(node): block for block in lost for node in block.nodes}
+def _problems(lost: Sequence[Block], anchors: Mapping[str, Node], action: str) -> list[Problem]:
+    """Return one problem for each missing anchor and each cycle, with all that hangs on it."""
+    causes = _causes(lost, anchors)
+    found: dict[int, tuple[list[Block], list[Block]]] = {}
     for block in lost:
-        path: list[Block] = []
-        current: Block | None = block
-        while current is not None and current not in path and id(current) not in reported:
-            path.append(current)
+        cause = causes[id(block)]
+        _, hanging = found.setdefault(id(cause), (cause, []))
+        if block not in cause:
+            hanging.append(block)
+    return [
+        missing_anchor(cause[0], hanging, anchors, action)
+        if cause[0].insertion.anchor not in anchors
+        else anchor_cycle(cause, hanging)
+        for cause, hanging in found.values()
+    ]
+
+
+def _causes(lost: Sequence[Block], anchors: Mapping[str, Node]) -> dict[int, list[Block]]:
+    """Return why each block is lost: the one above it without an anchor, or the cycle above it."""
+    by_node = {id(node): block for block in lost for node in block.nodes}
+    causes: dict[int, list[Block]] = {}
+    for block in lost:
+        path: dict[int, Block] = {}
+        current = block
+        while id(current) not in causes:
             anchor = anchors.get(current.insertion.anchor or "")
-            current = None if anchor is None else by_node.get(id(anchor))
-        if current is None or id(current) in reported:
-            reported.update(map(id, path))
-            continue
-        loop = path[path.index(current) :]
-        reported.update(map(id, path))
-        problems.append(_anchor_cycle(loop))
-    return problems
-
-
-def _anchor_cycle(loop: list[Block]) -> Problem:
-    chain = "; ".join(
-        f"{block.nodes[0].draft.entry.name} {block.insertion.side} {block.insertion.anchor} "
-        f"({block.insertion.origin})"
-        for block in loop
-    )
-    packs = sorted({block.insertion.origin.pack or "" for block in loop} - {""})
-    return Problem(
-        code="anchor-cycle",
-        message=f"steps hang on each other and on nothing else: {chain}",
-        origins=tuple(block.insertion.origin for block in loop),
-        details=tuple(filter(None, (block.insertion.origin.place for block in loop))),
-        ways_out=tuple(f"leave one out:  --no-pack {pack}" for pack in packs),
-    )
+            if anchor is None:
+                causes[id(current)] = [current]
+            elif id(current) in path:
+                walked = list(path.values())
+                loop = walked[walked.index(current) :]
+                causes.update(dict.fromkeys(map(id, loop), loop))
+            else:
+                path[id(current)] = current
+                current = by_node[id(anchor)]
+        causes.update((each, causes[id(current)]) for each in path if each not in causes)
+    return causes

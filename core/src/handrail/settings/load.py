@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from handrail.errors import Problem, SettingsError
 from handrail.origin import Origin
-from handrail.settings.file import read_file
 from handrail.settings.project import Project, find_project
+from handrail.settings.requirements import RequiredPack, parse_pack
 from handrail.settings.values import Choice, Flags, Settings, Value
 
 NO_PACKS = "HANDRAIL_NO_PACKS"
 ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
-VARIABLES = (NO_PACKS, ONLY_PACKS, "HANDRAIL_CACHE")
+POLICY = "HANDRAIL_POLICY"
+VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, "HANDRAIL_CACHE")
 
 
 def load_settings(start: Path, environ: Mapping[str, str], flags: Flags | None = None) -> Settings:
@@ -47,7 +49,6 @@ def read_settings(
     except SettingsError as error:
         problems += error.problems
         project = Project(folder=start.absolute())
-    content = read_file(project)
     flags = flags or Flags()
     choices = (
         Choice(
@@ -62,16 +63,42 @@ def read_settings(
             if ONLY_PACKS not in environ
             else Value(value=_names(environ[ONLY_PACKS]), source=ONLY_PACKS),
         ),
-        Choice(disable=content.disable, only=content.only),
     )
     settings = Settings(
         project=project,
         choices=choices,
-        packs=content.packs,
-        lines=content.lines,
-        grants=content.grants,
+        pack_values=flags.pack_values,
+        variables={key: text for key, text in environ.items() if key.startswith("HANDRAIL_")},
+        wanted_policies=_policies(environ.get(POLICY, ""), problems),
     )
-    return settings, (*problems, *content.problems)
+    if project.file is not None:
+        # What reads the file is not needed where there is none.
+        from handrail.settings.file import with_file  # noqa: PLC0415
+
+        settings = with_file(settings, project.file, problems)
+    return settings, tuple(problems)
+
+
+def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
+    """Return what HANDRAIL_POLICY wants: names with ranges, commas or spaces between them."""
+    words = re.sub(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*", r"\1", text)
+    found: list[RequiredPack] = []
+    origin = Origin(file=f"{POLICY}={text}")
+    # A comma goes on with a range where an operator follows it, and else with another name.
+    for word in re.split(r",(?![=~!<>])|\s+", words):
+        made = parse_pack(word) if word else None
+        if made is not None:
+            found.append(RequiredPack(id=made[0], specifiers=made[1], origin=origin))
+        elif word:
+            problems.append(
+                Problem(
+                    code="bad-setting",
+                    message=f"{POLICY}: {word!r} is no policy with a range of versions",
+                    origins=(Origin(file=POLICY),),
+                    ways_out=(f'{POLICY}="acme-policy>=3"',),
+                )
+            )
+    return tuple(found)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -10,3 +10,8 @@ _SEPARATORS = re.compile(r"[-_.]+")
 def normalised(name: str) -> str:
     """Return `name` as an id of a pack: lower case, words joined by single hyphens (PEP 503)."""
     return _SEPARATORS.sub("-", name.strip()).lower()
+
+
+def variable_prefix(pack: str) -> str:
+    """Return what the variables begin with that hold settings of `pack`: `HANDRAIL_ACME_SCAN_`."""
+    return f"HANDRAIL_{normalised(pack).replace('-', '_').upper()}_"

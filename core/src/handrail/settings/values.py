@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handrail.settings.project import Project
+from handrail.settings.requirements import RequiredPack, Requirements
+
+if TYPE_CHECKING:
+    from handrail.settings.changes import Changes, LocalName
+    from handrail.settings.policy import Policy
 
 T = TypeVar("T")
-
-_SECRET = re.compile(r"password|passwd|secret|token|credential|api[-_]?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,9 @@ class Value(Generic[T]):
         return f"{self.source}  {self.key}" if self.key else self.source
 
 
+Grants = Mapping[str, tuple[Value[str], ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
     """What the command line says.
@@ -43,10 +48,12 @@ class Flags:
     Attributes:
         no_packs: Packs to leave out, from `--no-pack`.
         only_packs: The only packs to use, from `--only-packs`; None for no such limit.
+        pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
     """
 
     no_packs: tuple[str, ...] = ()
     only_packs: tuple[str, ...] | None = None
+    pack_values: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,10 @@ class Choice:
     only: Value[tuple[str, ...]] | None = None
 
 
+def _nothing() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting, with its source.
@@ -72,16 +83,37 @@ class Settings:
         packs: The settings of each pack, by the name in the file, normalised; the values may be
             nested mappings and lists of plain TOML values.
         lines: Line in the project file of each key of `packs`, by the path to it.
+        pack_values: Settings of packs on the command line: pack, dotted key and text.
+        variables: Variables that begin with HANDRAIL_, among them settings of packs.
         grants: What each pack may do to the steps of others, such as `remove acme-scan:scan`.
+        actions: What the project changes about actions, by their names.
+        workflows: The project's workflows, by their names.
+        local: Actions and steps in the project's own files.
+        required: What no plan may do without, that of policies first.
+        locked: Whether every run has to be locked.
+        policies: The policies that are installed.
+        wanted_policies: Those that HANDRAIL_POLICY wants to be installed.
     """
 
     project: Project
     choices: tuple[Choice, ...] = ()
-    packs: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
-    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=lambda: MappingProxyType({}))
-    grants: Mapping[str, tuple[Value[str], ...]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    packs: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=_nothing)
+    pack_values: tuple[tuple[str, str, str], ...] = ()
+    variables: Mapping[str, str] = field(default_factory=_nothing)
+    grants: Grants = field(default_factory=_nothing)
+    actions: Mapping[str, Changes] = field(default_factory=_nothing)
+    workflows: Mapping[str, Changes] = field(default_factory=_nothing)
+    local: tuple[LocalName, ...] = ()
+    required: Requirements = field(default_factory=Requirements)
+    locked: Value[bool] = field(default_factory=lambda: Value(value=False, source="default"))
+    policies: tuple[Policy, ...] = ()
+    wanted_policies: tuple[RequiredPack, ...] = ()
+
+    @property
+    def locked_by(self) -> str:
+        """Who wants every run locked, as `handrail.toml:4`; an empty string where nobody does."""
+        return self.locked.source if self.locked.value else ""
 
     def source_of(self, *path: str | int) -> str:
         """Return `file:line` of a pack's setting; of what holds it when it is not there."""
@@ -90,52 +122,3 @@ class Settings:
         if not path or self.project.file is None:
             return self.project.file.name if self.project.file is not None else "default"
         return f"{self.project.file.name}:{self.lines[path]}"
-
-    def rows(self) -> list[tuple[str, object, str]]:
-        """Return `(key, value, source)` for everything, the keys as in the project file.
-
-        Values of keys that look like secrets are left out.
-        """
-        rows = [*self._disabled(), *self._only()]
-        for pack, table in sorted(self.packs.items()):
-            rows += self._flat((pack,), table)
-        for pack, grants in sorted(self.grants.items()):
-            rows += [(f"grants.{pack}", grant.value, grant.source) for grant in grants]
-        return rows
-
-    def _disabled(self) -> Iterator[tuple[str, object, str]]:
-        by_source: dict[str, list[str]] = {}
-        for choice in self.choices:
-            for name in choice.disable:
-                by_source.setdefault(name.source, []).append(name.value)
-        for source, names in (by_source or {"default": []}).items():
-            yield "packs.disable", names, source
-
-    def _only(self) -> Iterator[tuple[str, object, str]]:
-        for choice in self.choices:
-            if choice.only is not None:
-                yield "packs.only", list(choice.only.value), choice.only.source
-                return
-        yield "packs.only", None, "default"
-
-    def _flat(
-        self, path: tuple[str, ...], table: Mapping[str, Any]
-    ) -> Iterator[tuple[str, object, str]]:
-        for key, value in table.items():
-            here = (*path, key)
-            if isinstance(value, dict) and value:
-                yield from self._flat(here, cast("dict[str, Any]", value))
-            else:
-                yield f"packs.{'.'.join(here)}", _shown(key, value), self.source_of(*here)
-
-
-def _shown(key: str, value: Any) -> Any:
-    """Return `value` without what looks like a secret."""
-    if _SECRET.search(key):
-        return "(hidden)"
-    if isinstance(value, list):
-        return [_shown("", item) for item in cast("Sequence[Any]", value)]
-    if isinstance(value, dict):
-        table = cast("Mapping[str, Any]", value)
-        return {name: _shown(name, item) for name, item in table.items()}
-    return value

@@ -1,0 +1,45 @@
+"""Errors of several packs as one, and one as its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handrail.errors import HandrailError, PackError, Problem, SettingsError
+from handrail.packs.policy import CORE
+from handrail.packs.record import PackRecord
+from handrail.settings.load import settings_error
+
+
+def unusable_pack(record: PackRecord) -> PackError:
+    """Return the error that a pack is broken, or does not fit this core."""
+    fits = record.status != "incompatible"
+    what = f"is {record.status}" if fits else f"does not fit this {CORE}"
+    return PackError(f"{record.origin} {what}: {record.why}", problems=record.problems)
+
+
+def joined(errors: Sequence[PackError | SettingsError]) -> PackError | SettingsError:
+    """Return one error for all: that of a pack when there is one, else of the settings."""
+    problems = [problem for error in errors for problem in problems_of(error)]
+    broken = [error for error in errors if isinstance(error, PackError)]
+    if not broken:
+        return settings_error(problems)
+    count = "1 pack" if len(broken) == 1 else f"{len(broken)} packs"
+    joined = PackError(f"{count} cannot be used; nothing was planned", problems=problems)
+    joined.__cause__ = next((error.__cause__ for error in broken if error.__cause__), None)
+    return joined
+
+
+def problems_of(error: HandrailError) -> tuple[Problem, ...]:
+    """Return the problems that an error stands for; itself as one where it has none."""
+    if isinstance(error, PackError | SettingsError) and error.problems:
+        return error.problems
+    place = error.origin.place if error.origin else ""
+    return (
+        Problem(
+            code=error.code,
+            message=error.message,
+            origins=(error.origin,) if error.origin else (),
+            details=(place,) if place else (),
+            ways_out=error.ways_out,
+        ),
+    )

@@ -1,0 +1,68 @@
+"""Packs that are passed in, such as `packs=(my_hooks,)` in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from handrail.origin import Origin
+
+if TYPE_CHECKING:
+    from handrail.errors import Problem
+    from handrail.events import Event
+    from handrail.packs.loaded import LoadedPack
+    from handrail.plan.edits import EditSet
+    from handrail.settings.requirements import RequiredStep
+
+Observer = Callable[["Event"], None]
+
+
+class GivenPacks:
+    """Packs that were passed in, such as `packs=(my_hooks,)` in a test; nothing installed counts.
+
+    Attributes:
+        grants: What each pack may do to the steps of others.
+    """
+
+    def __init__(self, packs: Sequence[LoadedPack], grants: Mapping[str, frozenset[str]]) -> None:
+        self._packs = tuple(packs)
+        self.grants = grants
+
+    def contributors(self) -> tuple[LoadedPack, ...]:
+        """Return the packs."""
+        return self._packs
+
+    def observers(self) -> list[Observer]:
+        """Return one callable for each pack that observes runs."""
+        return [observer(pack) for pack in self._packs if pack.implements("observe")]
+
+    def required(self) -> tuple[RequiredStep, ...]:
+        """Return nothing: what is installed, and what that requires, does not count here."""
+        return ()
+
+    def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
+
+    def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:
+        """Return no edits: no project counts here."""
+        from handrail.plan.edits import EditSet  # noqa: PLC0415 - not for listing
+
+        return EditSet(owner="project"), ()
+
+    def origin_of(self, module: str) -> Origin:
+        """Return the pack that `module` holds the hooks of, else just the module."""
+        for pack in self._packs:
+            if pack.origin.module and pack.origin.module == module:
+                return pack.origin
+        return Origin(module=module)
+
+
+def observer(pack: LoadedPack) -> Observer:
+    """Return what tells a pack of events, called after it."""
+
+    def observe(event: Event) -> None:
+        pack.call("observe", event=event)
+
+    observe.__qualname__ = f"observe of {pack.origin}"
+    return observe

@@ -1,0 +1,204 @@
+"""The project's own actions and steps, and its workflows, as if a pack called `local` had them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from itertools import chain, count
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import LocalCodeError, NotFoundError, describe
+from handrail.names import did_you_mean
+from handrail.origin import Origin
+from handrail.packs.record import PREFIX, EntryPoint, PackRecord
+
+if TYPE_CHECKING:
+    from handrail.settings.values import Settings
+
+LOCAL = "local"
+_EXTENDS = "extends "
+
+
+def local_record(settings: Settings) -> PackRecord | None:
+    """Return what the project offers by name, or None when that is nothing."""
+    points = [
+        EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
+        for each in settings.local
+    ]
+    points += [
+        EntryPoint(group=f"{PREFIX}actions", name=name, value=f"{_EXTENDS}{workflow.extends}")
+        for name, workflow in settings.workflows.items()
+        if workflow.extends
+    ]
+    if not points:
+        return None
+    file = settings.project.file
+    return PackRecord(
+        id=LOCAL,
+        name=LOCAL,
+        entry_points=tuple(points),
+        location=str(settings.project.folder),
+        is_local=True,
+        why=file.name if file is not None else "",
+    )
+
+
+def base_of(record: PackRecord, entry: EntryPoint) -> str:
+    """Return the action that a workflow extends; an empty string for anything else."""
+    if record.is_local and entry.value.startswith(_EXTENDS):
+        return entry.value.removeprefix(_EXTENDS)
+    return ""
+
+
+def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
+    """Return the project's own file that a local name leads to; None for a module."""
+    is_file = record.is_local and entry.module.endswith(".py")
+    return Path(record.location, entry.module) if is_file else None
+
+
+def does(record: PackRecord, entry: EntryPoint) -> str | None:
+    """Return what an action or a step does, in a line, without importing it; None if unknown."""
+    base = base_of(record, entry)
+    if base:
+        return f"{base}, changed by this project"
+    # Reads source as a syntax tree, which planning and running have no use for.
+    from handrail.packs.docs import describe_target  # noqa: PLC0415
+
+    return describe_target(entry.value, file_of(record, entry))
+
+
+def import_local(record: PackRecord, entry: EntryPoint, origin: Origin) -> Any:
+    """Import and return what a name of the project leads to.
+
+    Raises:
+        NotFoundError: There is no such file, module or name in it.
+        LocalCodeError: It could not be imported.
+    """
+    folder = Path(record.location)
+    file = file_of(record, entry)
+    module = (
+        import_module(entry.module, folder)
+        if file is None
+        else import_file(str(file), folder, shown=entry.module)
+    )
+    found: Any = module
+    for name in entry.attribute.split("."):
+        if not hasattr(found, name):
+            raise NotFoundError(
+                f"{entry.module} has no {name}, which {origin.place} names",
+                origin=origin,
+                ways_out=(did_you_mean(name, vars(module)),),
+            )
+        found = getattr(found, name)
+    return found
+
+
+def import_file(name: str, folder: Path, *, shown: str = "") -> ModuleType:
+    """Import a file of Python, with the folder that it is in on the path.
+
+    Args:
+        name: The file.
+        folder: Where it was looked for, for messages.
+        shown: What people call it.
+
+    Raises:
+        NotFoundError: There is no such file.
+        LocalCodeError: It could not be imported.
+    """
+    path = Path(name)
+    shown = shown or name
+    if path.is_dir():
+        raise LocalCodeError(
+            f"{shown} is a directory; run takes an action in a file",
+            ways_out=(f"for example: handrail run {path / 'flows.py'}:NAME",),
+        )
+    if not path.exists():
+        raise NotFoundError(
+            f"there is no file {shown} (looked in {folder})",
+            ways_out=(_near_files(path),),
+        )
+    module_name = _module_name(path)
+    known = sys.modules.get(module_name)
+    if known is not None:
+        return known
+    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise LocalCodeError(f"{shown} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.insert(0, beside)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        del sys.modules[module_name]
+        raise _not_imported(shown, path.resolve(), error) from error
+    return module
+
+
+def _module_name(path: Path) -> str:
+    """Return the name of the file, or another one where that is taken, as that of json.py is."""
+    name = path.stem.encode("utf-8", "replace").decode()
+    for candidate in chain((name, f"local_{name}"), (f"local_{name}_{each}" for each in count(2))):
+        known = sys.modules.get(candidate)
+        if known is not None and getattr(known, "__file__", None) == str(path.resolve()):
+            return candidate
+        if known is None and candidate not in sys.stdlib_module_names:
+            return candidate
+    raise AssertionError(name)
+
+
+def _near_files(path: Path) -> str:
+    folder = path.parent
+    names = [each.name for each in folder.glob("*.py")] if folder.is_dir() else []
+    return did_you_mean(path.name, names)
+
+
+def import_module(name: str, folder: Path) -> ModuleType:
+    """Import a module, with `folder` on the path.
+
+    Raises:
+        NotFoundError: There is no such module.
+        LocalCodeError: It could not be imported.
+    """
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module(name)
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise NotFoundError(
+                f"there is no module {name}, nor a pack of that name",
+                ways_out=(
+                    f"for a file: handrail run {name.replace('.', '/')}.py:NAME",
+                    f"searched: {folder} and the packages of {sys.prefix}",
+                ),
+            ) from None
+        raise _not_imported(name, None, error) from error
+    except BaseException as error:
+        raise _not_imported(name, None, error) from error
+
+
+def _not_imported(name: str, path: Path | None, error: BaseException) -> LocalCodeError:
+    place = ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{Path(error.filename).name}:{error.lineno}"
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if path is not None and frame.filename == str(path)]
+        frame = (own or frames)[-1:]
+        place = f"{Path(frame[0].filename).name}:{frame[0].lineno}" if frame else ""
+    where = f" ({place})" if place else ""
+    return LocalCodeError(
+        f"{name} could not be imported{where}: {type(error).__name__}: {describe(error)}",
+        ways_out=("--debug shows the traceback",),
+    )

@@ -1,0 +1,100 @@
+"""Checks the names of actions and steps that the settings use against those that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from handrail.errors import Problem
+from handrail.origin import Origin
+from handrail.packs.record import PackRecord
+from handrail.settings.requirements import source_of
+from handrail.settings.values import Settings
+
+EVERYWHERE = "*"
+
+
+def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a problem for each workflow that has the name of an action."""
+    local = {each.name: each.origin for each in settings.local if each.kind == "actions"}
+    offered = {
+        entry.name: record
+        for record in records
+        if record.status != "off"
+        for entry in record.actions
+    }
+    for name, workflow in settings.workflows.items():
+        place = workflow.origin
+        owner = offered[name].origin if name in offered else local.get(name)
+        if owner is not None:
+            yield Problem(
+                code="duplicate-action",
+                message=f"{place.place}: the workflow {name} has the name of an action of "
+                f"{owner if owner.pack else owner.place}",
+                origins=(place, owner),
+                ways_out=(
+                    "give the workflow another name",
+                    f"or change that action itself:  [actions.{name}]",
+                ),
+            )
+
+
+def action_problems(
+    settings: Settings, records: Sequence[PackRecord]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return what is wrong with names of actions, and names that may be of actions elsewhere.
+
+    A name that is nearly one that there is was misspelt. Another one may be that of a base class,
+    or of an action whose pack is not installed here; a policy may speak of any.
+    """
+    known = {entry.name for record in records for entry in record.actions}
+    known |= {each.name for each in settings.local if each.kind == "actions"}
+    known |= set(settings.workflows)
+    wrong: list[Problem] = []
+    strange: list[Problem] = []
+    for name, changes in settings.actions.items():
+        what = f"[actions.{name}] is about"
+        if name in settings.workflows:
+            way = f"write it into [workflows.{name}]"
+            wrong.append(_problem(changes.origin, f"{what} a workflow", way))
+        elif name not in known:
+            hint = _nearly(name, known)
+            message = f"{what} no action that is installed"
+            (wrong if hint else strange).append(_problem(changes.origin, message, hint))
+    for step in settings.required.steps:
+        for name in step.within:
+            if name not in known | {EVERYWHERE}:
+                hint = _nearly(name, known)
+                message = f"{step.where} is required in {name}, which is no installed action"
+                is_wrong = hint and step.origin.pack is None
+                (wrong if is_wrong else strange).append(_problem(step.origin, message, hint))
+    return wrong, strange
+
+
+def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a warning for each required step whose anchor looks like a misspelt step.
+
+    In every action that lacks the anchor the step is not required, so a typo would lift it.
+    """
+    offered: Collection[str] = {entry.name for record in records for entry in record.steps}
+    for step in settings.required.steps:
+        hint = "" if step.anchor in offered else _nearly(step.anchor, offered)
+        if hint and EVERYWHERE in step.within:
+            message = f"{step.where} is required, and no pack offers a step {step.anchor}"
+            yield _problem(step.origin, message, hint, code="unknown-step")
+
+
+def _nearly(name: str, known: Collection[str]) -> str:
+    """Return `did you mean a?` for a name that only a typo keeps apart from a known one."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a strange name
+
+    matches = get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"did you mean {matches[0]}?" if matches else ""
+
+
+def _problem(place: Origin, message: str, hint: str, code: str = "unknown-action") -> Problem:
+    return Problem(
+        code=code,
+        message=f"{source_of(place)}: {message}",
+        origins=(place,),
+        ways_out=(hint,) if hint else ("list an action of your own under [local.actions]",),
+    )

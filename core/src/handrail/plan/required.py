@@ -1,0 +1,80 @@
+"""What a plan has to have: steps that a project or a policy requires. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from handrail.errors import Problem
+
+if TYPE_CHECKING:
+    from handrail.plan.plan import Draft, Plan
+    from handrail.settings.requirements import RequiredStep
+
+EVERYWHERE = "*"
+
+
+def required_in(lineage: Iterable[str], required: Iterable[RequiredStep]) -> list[RequiredStep]:
+    """Return what is required of an action with this lineage."""
+    names = {*lineage, EVERYWHERE}
+    return [each for each in required if names.intersection(each.within)]
+
+
+def demanded_by(draft: Draft, required: Sequence[RequiredStep]) -> str:
+    """Return who requires a step, or an empty string where nobody does."""
+    for each in required:
+        if draft.origin.pack == each.pack and each.name in draft.entry.names:
+            return each.source
+    return ""
+
+
+def missing(
+    plan: Plan, required: Iterable[RequiredStep], base: Collection[str] | None
+) -> Iterator[tuple[RequiredStep, Problem]]:
+    """Yield each required step that the plan does not have in its place, and what is wrong.
+
+    Only a step that its own pack brings will do; one of the same name is another step.
+
+    Args:
+        plan: A finished plan, or a part of one.
+        required: What is required of its action.
+        base: The names that the action's own steps answer to; None for a part of a plan, in which
+            an anchor that is left out needs no step before or after it.
+    """
+    positions = plan.positions
+    for each in required:
+        anchor = positions.get(each.anchor) if each.side else None
+        if each.side and anchor is None and not _is_due(each, base):
+            continue
+        place = positions.get(each.name)
+        found = None if place is None else plan.steps[place]
+        if found is None or place is None:
+            detail = "" if base is not None else "the chosen part of the plan leaves it out"
+            yield each, _problem(plan, each, detail)
+        elif found.origin.pack != each.pack:
+            detail = f"the {each.name} of this plan is of {found.origin}"
+            yield each, _problem(plan, each, detail)
+        elif each.side and anchor is None:
+            detail = f"{each.anchor} is not in this plan, so {each.name} is not {each.side} it"
+            yield each, _problem(plan, each, detail)
+        elif anchor is not None and (place < anchor) != (each.side == "before"):
+            detail = f"{each.name} is in this plan, but not {each.side} {each.anchor}"
+            yield each, _problem(plan, each, detail)
+
+
+def _is_due(required: RequiredStep, base: Collection[str] | None) -> bool:
+    """Whether a step is required although the plan has no such anchor."""
+    if base is None:
+        return False
+    # Taking the anchor out, and another step in, is no way around what is required.
+    return EVERYWHERE not in required.within or required.anchor in base
+
+
+def _problem(plan: Plan, required: RequiredStep, detail: str) -> Problem:
+    place = f" {required.side} {required.anchor}" if required.side else ""
+    return Problem(
+        code="required-step-missing",
+        message=f"{required.name} of {required.pack}{place} in {plan.action} ({required.source})",
+        origins=(required.origin,),
+        details=(detail,) if detail else (),
+    )

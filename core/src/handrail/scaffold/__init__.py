@@ -1,0 +1,1 @@
+"""What `handrail new` renders."""

@@ -1,0 +1,43 @@
+"""Every key that a project file or a policy may hold, for what reads them and for the docs."""
+
+from __future__ import annotations
+
+KEYS: dict[str, str] = {
+    "actions.NAME.params": "table",
+    "actions.NAME.insert": "list of tables",
+    "actions.NAME.insert.step": "text",
+    "actions.NAME.insert.as": "text",
+    "actions.NAME.insert.before": "text",
+    "actions.NAME.insert.after": "text",
+    "actions.NAME.insert.options": "table",
+    "actions.NAME.insert.if_missing": '"error" or "skip"',
+    "actions.NAME.remove": "list of names",
+    "actions.NAME.wrap.STEP": "list of names and tables",
+    "actions.NAME.wrap.STEP.use": "text",
+    "workflows.NAME": "table",
+    "workflows.NAME.extends": "text",
+    "local.actions.NAME": "text",
+    "local.steps.NAME": "text",
+    "packs.disable": "list of names",
+    "packs.only": "list of names",
+    "packs.NAME": "table",
+    "grants.NAME": "list of texts",
+    "required.packs": "list of texts",
+    "required.steps": "list of tables",
+    "required.steps.step": "text",
+    "required.steps.before": "text",
+    "required.steps.after": "text",
+    "required.steps.in": "text or list of names",
+    "locked": "true or false",
+}
+"""Dotted key and type; a word in capitals stands for any name."""
+
+POLICY_KEYS = ("grants.NAME", "locked", "packs.NAME", "required.packs", "required.steps")
+"""Those that a `handrail-policy.toml` may hold too."""
+
+
+def below(prefix: str = "") -> tuple[str, ...]:
+    """Return the keys right below `prefix`, such as `actions.NAME.insert`; names are left out."""
+    start = f"{prefix}." if prefix else ""
+    found = (key[len(start) :].partition(".")[0] for key in KEYS if key.startswith(start))
+    return tuple(dict.fromkeys(key for key in found if not key.isupper()))

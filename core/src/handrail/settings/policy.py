@@ -1,0 +1,176 @@
+"""Policies: what a company requires of every project. The tightest wins; projects only tighten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from handrail.errors import Problem
+from handrail.origin import Origin
+from handrail.settings.file import parsed, read_locked
+from handrail.settings.keys import POLICY_KEYS
+from handrail.settings.requirements import POLICY_FILE as FILE
+from handrail.settings.requirements import Requirements, source_of
+from handrail.settings.sections.grants import read_grants
+from handrail.settings.sections.packs import Packs, read_packs
+from handrail.settings.sections.required import read_required
+from handrail.settings.table import TableReader
+from handrail.settings.values import Grants, Settings, Value
+
+Leaf = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What one policy says.
+
+    Attributes:
+        origin: The distribution that brings it.
+        required: What no plan may do without.
+        grants: What packs may do to the steps of others; None when it leaves that to projects.
+        packs: Settings of packs that are fixed.
+        locked: Whether every run has to be locked.
+        problems: What cannot be used of it.
+    """
+
+    origin: Origin
+    required: Requirements = field(default_factory=Requirements)
+    grants: Grants | None = None
+    packs: Packs = field(default_factory=Packs)
+    locked: Value[bool] | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def fixed(self) -> Iterator[tuple[Leaf, Any, Origin]]:
+        """Yield each fixed setting: the way to it from the name of the pack, value and place."""
+        for pack, table in self.packs.tables.items():
+            for path, value in leaves(table, (pack,)):
+                place = path
+                while place and place not in self.packs.lines:
+                    place = place[:-1]
+                line = self.packs.lines.get(place, 0)
+                yield path, value, replace(self.origin, file=FILE, line=line)
+
+
+def read_policy(file: Path, owner: Origin) -> Policy:
+    """Return what the policy in `file`, of the distribution `owner`, says."""
+    reader = TableReader(name=FILE, owner=owner)
+    table = parsed(reader, file)
+    found: dict[str, Any] = {}
+    known = tuple(dict.fromkeys(key.partition(".")[0] for key in POLICY_KEYS))
+    for key, value in reader.table((), {} if table is None else table).items():
+        if key == "required":
+            found[key] = read_required(reader, value)
+        elif key == "grants":
+            found[key] = read_grants(reader, value)
+        elif key == "packs":
+            found[key] = read_packs(reader, value, switches=False)
+        elif key == "locked":
+            found[key] = read_locked(reader, value)
+        else:
+            reader.unknown((key,), key, value, known)
+    return Policy(origin=owner, problems=tuple(reader.problems), **found)
+
+
+def governed(settings: Settings, policies: Sequence[Policy]) -> tuple[Settings, list[Problem]]:
+    """Return the settings of a project under `policies`, and where the project allows more."""
+    problems: list[Problem] = []
+    grants = _grants(settings, policies, problems)
+    locked = _locked(settings, policies, problems)
+    required = Requirements(
+        packs=(
+            *(each for policy in policies for each in policy.required.packs),
+            *settings.required.packs,
+        ),
+        steps=(
+            *(each for policy in policies for each in policy.required.steps),
+            *settings.required.steps,
+        ),
+    )
+    ruled = replace(
+        settings, policies=tuple(policies), required=required, grants=grants, locked=locked
+    )
+    return ruled, problems
+
+
+def _grants(
+    settings: Settings, policies: Sequence[Policy], problems: list[Problem]
+) -> Mapping[str, tuple[Value[str], ...]]:
+    """Return the grants that every policy with grants gives; those of the project without one."""
+    ruling = [policy for policy in policies if policy.grants is not None]
+    if not ruling:
+        return settings.grants
+    given: dict[str, tuple[Value[str], ...]] = {}
+    for pack, grants in (ruling[0].grants or {}).items():
+        kept = [grant for grant in grants if all(_gives(each, pack, grant) for each in ruling)]
+        given[pack] = tuple(kept)
+    for pack, grants in settings.grants.items():
+        for grant in grants:
+            withheld = next((each for each in ruling if not _gives(each, pack, grant)), None)
+            if withheld is not None:
+                problems.append(_loosened(f"grants.{pack}", grant, withheld.origin))
+    return MappingProxyType(given)
+
+
+def _gives(policy: Policy, pack: str, grant: Value[str]) -> bool:
+    return any(grant.value == each.value for each in (policy.grants or {}).get(pack, ()))
+
+
+def _locked(settings: Settings, policies: Sequence[Policy], problems: list[Problem]) -> Value[bool]:
+    locking = next((each.locked for each in policies if each.locked and each.locked.value), None)
+    if locking is None:
+        return settings.locked
+    own = settings.locked
+    if not own.value and own.source != "default":
+        owner = next(each.origin for each in policies if each.locked is locking)
+        problems.append(_loosened("locked", own, owner))
+    return locking
+
+
+def _loosened(key: str, own: Value[Any], policy: Origin) -> Problem:
+    file, _, line = own.source.rpartition(":")
+    return Problem(
+        code="policy-loosened",
+        message=f"{own.source}: {key} = {_toml(own.value)} is more than {policy} allows; "
+        "a project may only tighten a policy",
+        origins=(Origin(file=file, line=int(line) if line.isdigit() else 0), policy),
+        ways_out=(f"take it out, or have it added to {FILE} of {policy.pack}",),
+    )
+
+
+def contradictions(policies: Sequence[Policy]) -> list[Problem]:
+    """Return a problem for each setting of a pack that two policies fix to different values."""
+    problems: list[Problem] = []
+    seen: dict[Leaf, tuple[Any, Origin]] = {}
+    for policy in policies:
+        for path, value, origin in policy.fixed():
+            other, earlier = seen.setdefault(path, (value, origin))
+            if other != value:
+                problems.append(
+                    Problem(
+                        code="policies-contradict",
+                        message=f"{earlier.owner} sets packs.{'.'.join(path)} to {_toml(other)}, "
+                        f"and {origin.owner} to {_toml(value)}",
+                        origins=(earlier, origin),
+                        details=(source_of(earlier), source_of(origin)),
+                        ways_out=("one of the two policies has to give way",),
+                    )
+                )
+    return problems
+
+
+def leaves(table: Mapping[str, Any], path: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:
+    """Yield every value in nested tables, with the way to it."""
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(cast("dict[str, Any]", value), (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,108 @@
+"""What a project or a policy requires: packs in a range of versions, and steps of packs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from handrail.origin import Origin
+from handrail.settings.names import normalised
+
+POLICY_FILE = "handrail-policy.toml"
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PACK = re.compile(rf"(?P<name>{_NAME})\s*(?P<range>[^\s;@\[].*)?")
+_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][^\s,]*\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredPack:
+    """A pack that has to be there, on and whole.
+
+    Attributes:
+        id: Its normalised distribution name.
+        specifiers: Range of versions, such as `>=1.4,<2`; empty for any.
+        origin: The policy, or nothing for the project, with file and line.
+    """
+
+    id: str
+    specifiers: str
+    origin: Origin
+
+    @property
+    def wanted(self) -> str:
+        """The requirement as an installer takes it: `acme-scan>=1.4,<2`."""
+        return f"{self.id}{self.specifiers}"
+
+    @property
+    def source(self) -> str:
+        """Who says so: `handrail.toml:4`, or policy, version, file and line."""
+        return source_of(self.origin)
+
+    @property
+    def brief(self) -> str:
+        """The same for a column of a table: `acme-policy 3.1.0, policy line 4`."""
+        return brief_source(self.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredStep:
+    """A step of one pack that has to be in the plan of certain actions, in a certain place.
+
+    Attributes:
+        pack: Normalised name of the distribution that has to bring it.
+        name: Name of the step.
+        side: Where it has to stand, seen from the anchor; None for anywhere.
+        anchor: The step that it has to stand before or after.
+        within: Names of actions, those that descend from them included; `*` stands for every
+            action that has the anchor.
+        origin: The policy, or nothing for the project, with file and line.
+    """
+
+    pack: str
+    name: str
+    side: Literal["before", "after"] | None = None
+    anchor: str = ""
+    within: tuple[str, ...] = ("*",)
+    origin: Origin
+
+    @property
+    def source(self) -> str:
+        """Who says so: `handrail.toml:4`, or policy, version, file and line."""
+        return source_of(self.origin)
+
+    @property
+    def where(self) -> str:
+        """The step and its place: `acme-scan:scan_files before upload_files`."""
+        place = f" {self.side} {self.anchor}" if self.side else ""
+        return f"{self.pack}:{self.name}{place}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What a project or a policy requires."""
+
+    packs: tuple[RequiredPack, ...] = ()
+    steps: tuple[RequiredStep, ...] = ()
+
+
+def parse_pack(text: str) -> tuple[str, str] | None:
+    """Return the normalised name and the range that `acme-scan>=1.4,<2` spells, or None."""
+    match = _PACK.fullmatch(text.strip())
+    if match is None:
+        return None
+    clauses = (match["range"] or "").split(",") if match["range"] else []
+    if not all(_CLAUSE.fullmatch(clause) for clause in clauses):
+        return None
+    return normalised(match["name"]), ",".join("".join(clause.split()) for clause in clauses)
+
+
+def source_of(origin: Origin) -> str:
+    """Return a place in a file, with the policy that the file is from."""
+    return f"{origin.owner}, {origin.place}" if origin.pack else origin.place
+
+
+def brief_source(source: str) -> str:
+    """Return a source for a column of a table, in which every policy has a file of one name."""
+    return source.replace(f"{POLICY_FILE}:", "policy line ")

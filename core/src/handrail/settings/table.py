@@ -1,0 +1,174 @@
+"""Reads tables of a TOML file: types and names checked, each mistake with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from handrail.errors import Problem
+from handrail.names import did_you_mean
+from handrail.origin import UNKNOWN, Origin
+from handrail.settings.keys import below
+from handrail.settings.requirements import source_of
+from handrail.settings.values import Value
+
+Path = tuple[str | int, ...]
+Table = Mapping[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class TableReader:
+    """One pass over the settings in a file.
+
+    Attributes:
+        name: Name of the file.
+        root: Path in the file of the table that holds the settings.
+        places: Line of every path in the file.
+        owner: The policy that the file is from; nobody for the project.
+        problems: What cannot be used.
+    """
+
+    name: str
+    root: tuple[str, ...] = ()
+    places: Mapping[Path, int] = field(default_factory=dict[Path, int])
+    owner: Origin = UNKNOWN
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+    def fields(self, path: Path, value: object, prefix: str, **hints: str) -> Iterator[Any]:
+        """Yield path, key and value of what is known in a table; the rest becomes problems.
+
+        Args:
+            path: Where the table is.
+            value: What is there.
+            prefix: What `settings.keys` calls it.
+            **hints: The way out for a key that people may expect here.
+        """
+        known = below(prefix)
+        for key, each in self.table(path, value).items():
+            if key in known:
+                yield (*path, key), key, each
+            else:
+                self.unknown((*path, key), key, each, known, hints.get(key, ""))
+
+    def table(self, path: Path, value: object) -> Table:
+        """Return the table at `path`, an empty one when something else is there."""
+        if isinstance(value, dict):
+            return cast("dict[str, Any]", value)
+        shown = self.shown(*path)
+        self.problem(path, f"{shown} is {kind(value)}; it has to be a table, [{shown}]")
+        return {}
+
+    def items(self, path: Path, value: object, what: str, hint: str = "") -> list[object]:
+        """Return the list at `path`, an empty one when something else is there."""
+        if isinstance(value, list):
+            return cast("list[object]", value)
+        key = dotted(path)
+        self.problem(path, f"{key} is {kind(value)}; it has to be a list of {what}", hint)
+        return []
+
+    def names(self, path: Path, value: object) -> tuple[Value[str], ...]:
+        """Return the strings of a list, each with its own line."""
+        key = dotted(path)
+        hint = f'{key} = ["{value}"]' if isinstance(value, str) else ""
+        found: list[Value[str]] = []
+        for number, item in enumerate(self.items(path, value, "strings", hint)):
+            place = (*path, number)
+            if isinstance(item, str) and item.strip():
+                found.append(Value(value=item, source=self.source(place), key=key))
+            else:
+                what = "empty" if isinstance(item, str) else kind(item)
+                self.problem(place, f"item {number + 1} of {key} is {what}; it has to be a string")
+        return tuple(found)
+
+    def text(self, path: Path, value: object) -> str:
+        """Return the string at `path`, an empty one when something else is there."""
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        what = "empty" if isinstance(value, str) else kind(value)
+        self.problem(path, f"{dotted(path)} is {what}; it has to be a string")
+        return ""
+
+    def flag(self, path: Path, value: object) -> bool:
+        """Return the truth value at `path`, False when something else is there."""
+        if not isinstance(value, bool):
+            self.problem(path, f"{dotted(path)} is {kind(value)}; it has to be true or false")
+        return value is True
+
+    def unknown(
+        self, path: Path, key: str, value: object, known: Iterable[str], hint: str = ""
+    ) -> None:
+        """Note that there is no such key, with the one that was probably meant."""
+        listed = sorted(known)
+        is_section = isinstance(value, dict) and len(path) == 1
+        shown = f"[{self.shown(*path)}]" if is_section else self.shown(*path)
+        hint = hint or did_you_mean(key, listed) or f"known here: {', '.join(listed)}"
+        message = f"there is no {'section' if is_section else 'setting'} {shown}"
+        self.problem(path, message, hint, code="unknown-setting")
+
+    def problem(
+        self, path: Path, message: str, *ways_out: str, code: str = "bad-setting", line: int = 0
+    ) -> None:
+        """Note what is wrong at `path`."""
+        origin = self.origin(path)
+        if line:
+            origin = self._at(line)
+        of = f" of {origin.owner}" if origin.pack else ""
+        self.problems.append(
+            Problem(
+                code=code,
+                message=f"{origin.place}{of}: {message}",
+                origins=(origin,),
+                ways_out=tuple(way for way in ways_out if way),
+            )
+        )
+
+    def shown(self, *path: str | int) -> str:
+        """Return a path as people write it in this file."""
+        return dotted((*self.root, *path))
+
+    def line(self, path: Path) -> int:
+        """Return the line of `path`, or of what holds it."""
+        place: Path = (*self.root, *path)
+        while place and place not in self.places:
+            place = place[:-1]
+        return self.places.get(place, 0)
+
+    def lines(self, path: Path) -> dict[Path, int]:
+        """Return the line of everything below `path`, by the path from there."""
+        start = (*self.root, *path)
+        return {
+            place[len(start) :]: line
+            for place, line in self.places.items()
+            if place[: len(start)] == start
+        }
+
+    def origin(self, path: Path) -> Origin:
+        """Return file and line of `path`, and the policy that the file is from."""
+        return self._at(self.line(path))
+
+    def source(self, path: Path) -> str:
+        """Return `file:line` of `path`, after the policy that the file is from."""
+        return source_of(self.origin(path))
+
+    def _at(self, line: int) -> Origin:
+        return Origin(pack=self.owner.pack, version=self.owner.version, file=self.name, line=line)
+
+
+def dotted(path: Path) -> str:
+    """Return a path as `packs.disable`."""
+    return ".".join(map(str, path))
+
+
+def kind(value: object) -> str:
+    """Return what `value` is, for a sentence."""
+    if value is True or value is False:
+        return str(value).lower()
+    names: dict[type, str] = {
+        str: "a string",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,1 @@
+"""Writes down who uploaded what, whatever happens: a sample pack for Handrail."""

@@ -1,0 +1,1 @@
+"""What every upload at ACME has to have; see handrail-policy.toml beside this file."""

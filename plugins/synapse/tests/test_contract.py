@@ -1,0 +1,9 @@
+"""What every pack promises, of this one: it offers nothing by name, so it is about importing it."""
+
+from __future__ import annotations
+
+from handrail.testing import PackContract
+
+
+class TestContract(PackContract):
+    distribution = "handrail-synapse"

@@ -1,0 +1,281 @@
+"""The sections for actions, workflows, local names and requirements: values, and every mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from handrail.settings.changes import Insert, LocalName, Remove, Wrap
+from handrail.settings.keys import KEYS, below
+from handrail.settings.load import read_settings
+from handrail.settings.requirements import RequiredPack, RequiredStep
+from handrail.settings.rows import rows_of
+
+
+def read(folder, toml):
+    (folder / "handrail.toml").write_text(toml)
+    return read_settings(folder, {})
+
+
+def told(folder, toml):
+    """Return `sentence` or `sentence (way out)` for everything that is wrong."""
+    return [
+        problem.message + (f" ({problem.ways_out[0]})" if problem.ways_out else "")
+        for problem in read(folder, toml)[1]
+    ]
+
+
+ALL = """
+[actions.upload]
+params = { source = "photos", limits = { size = 3 } }
+insert = [
+  { step = "acme-webp:to_webp", as = "webp", before = "upload_files", options = { quality = 85 } },
+  { step = "notify", after = "cleanup", if_missing = "skip" },
+  { step = "audit" },
+]
+remove = ["analyze"]
+wrap.upload_files = ["timing", { use = "retry", attempts = 5 }]
+
+[workflows.nightly]
+extends = "upload"
+remove = ["audit"]
+
+[local.actions]
+export = "flows.py:export"
+
+[local.steps]
+notify = "company.steps:Notify"
+
+[required]
+packs = ["Acme_Scan >= 1.4, <2", "acme-audit"]
+steps = [
+  { step = "acme-scan:scan_files", before = "upload_files", in = "*" },
+  { step = "acme-audit:audit", in = ["upload", "export"] },
+]
+"""
+
+
+def without_origin(values):
+    return [
+        {name: getattr(each, name) for name in type(each).__slots__ if name != "origin"}
+        for each in values
+    ]
+
+
+def test_everything_is_read(tmp_path):
+    """Each key ends up where it belongs, with its line."""
+    settings, problems = read(tmp_path, ALL)
+    assert problems == ()
+    upload, nightly = settings.actions["upload"], settings.workflows["nightly"]
+    assert dict(upload.params) == {"source": "photos", "limits": {"size": 3}}
+    at = upload.origin
+    assert without_origin(upload.inserts) == without_origin(
+        [
+            Insert(
+                step="acme-webp:to_webp",
+                name="webp",
+                side="before",
+                anchor="upload_files",
+                options={"quality": 85},
+                origin=at,
+            ),
+            Insert(step="notify", side="after", anchor="cleanup", if_missing="skip", origin=at),
+            Insert(step="audit", origin=at),
+        ]
+    )
+    assert [each.origin.place for each in upload.inserts] == [
+        "handrail.toml:5",
+        "handrail.toml:6",
+        "handrail.toml:7",
+    ]
+    assert upload.removes == (Remove(step="analyze", origin=upload.source_of("remove", 0)),)
+    assert without_origin(upload.wraps) == without_origin(
+        [
+            Wrap(step="upload_files", use="timing", origin=at),
+            Wrap(step="upload_files", use="retry", options={"attempts": 5}, origin=at),
+        ]
+    )
+    assert (nightly.extends, nightly.origin.place) == ("upload", "handrail.toml:12")
+    assert without_origin(settings.local) == without_origin(
+        [
+            LocalName(kind="actions", name="export", target="flows.py:export", origin=at),
+            LocalName(kind="steps", name="notify", target="company.steps:Notify", origin=at),
+        ]
+    )
+    assert without_origin(settings.required.packs) == without_origin(
+        [
+            RequiredPack(id="acme-scan", specifiers=">=1.4,<2", origin=at),
+            RequiredPack(id="acme-audit", specifiers="", origin=at),
+        ]
+    )
+    assert without_origin(settings.required.steps) == without_origin(
+        [
+            RequiredStep(
+                pack="acme-scan", name="scan_files", side="before", anchor="upload_files", origin=at
+            ),
+            RequiredStep(pack="acme-audit", name="audit", within=("upload", "export"), origin=at),
+        ]
+    )
+
+
+def test_everything_is_read_in_pyproject(tmp_path):
+    """The same tables below [tool.handrail] say the same, with the lines of that file."""
+    own = rows_of(read(tmp_path, ALL)[0])
+    (tmp_path / "handrail.toml").unlink()
+    (tmp_path / "pyproject.toml").write_text("#\n" + ALL.replace("\n[", "\n[tool.handrail."))
+    settings, problems = read_settings(tmp_path, {})
+    assert problems == ()
+    for (key, value, source), (own_key, own_value, own_source) in zip(
+        rows_of(settings), own, strict=True
+    ):
+        assert (key, value) == (own_key, own_value)
+        file, _, line = own_source.partition(":")
+        assert source == (f"pyproject.toml:{int(line) + 1}" if line else file)
+
+
+def test_everything_is_listed(tmp_path):
+    """`config` has a row for each thing that the file says, with its line."""
+    rows = rows_of(read(tmp_path, ALL)[0])
+    assert rows[2:] == [
+        ("actions.upload.params.source", "photos", "handrail.toml:3"),
+        ("actions.upload.params.limits.size", 3, "handrail.toml:3"),
+        (
+            "actions.upload.insert",
+            "acme-webp:to_webp(quality=85) as webp before upload_files",
+            "handrail.toml:5",
+        ),
+        ("actions.upload.insert", "notify after cleanup", "handrail.toml:6"),
+        ("actions.upload.insert", "audit", "handrail.toml:7"),
+        ("actions.upload.remove", "analyze", "handrail.toml:9"),
+        ("actions.upload.wrap.upload_files", "timing", "handrail.toml:10"),
+        ("actions.upload.wrap.upload_files", "retry(attempts=5)", "handrail.toml:10"),
+        ("workflows.nightly.extends", "upload", "handrail.toml:13"),
+        ("workflows.nightly.remove", "audit", "handrail.toml:14"),
+        ("local.actions.export", "flows.py:export", "handrail.toml:17"),
+        ("local.steps.notify", "company.steps:Notify", "handrail.toml:20"),
+        ("required.packs", "acme-scan>=1.4,<2", "handrail.toml:23"),
+        ("required.packs", "acme-audit", "handrail.toml:23"),
+        (
+            "required.steps",
+            "acme-scan:scan_files before upload_files in *",
+            "handrail.toml:25",
+        ),
+        ("required.steps", "acme-audit:audit in upload, export", "handrail.toml:26"),
+        ("locked", False, "default"),
+    ]
+
+
+MISTAKES = [
+    (
+        "[actions.upload]\ninser = []",
+        "handrail.toml:2: there is no setting actions.upload.inser (did you mean insert?)",
+    ),
+    (
+        '[actions.upload]\nextends = "x"',
+        "handrail.toml:2: there is no setting actions.upload.extends "
+        "([workflows.upload] may extend an action)",
+    ),
+    (
+        "[actions]\nupload = 3",
+        "handrail.toml:2: actions.upload is a number; it has to be a table, [actions.upload]",
+    ),
+    (
+        '[actions.upload]\ninsert = ["x"]',
+        "handrail.toml:2: item 1 of actions.upload.insert is a string; it has to be a table "
+        '(actions.upload.insert = [{ step = "pack:step", before = "step" }])',
+    ),
+    (
+        '[actions.upload]\ninsert = [\n{ step = "x", befor = "y" }]',
+        "handrail.toml:3: there is no setting actions.upload.insert.0.befor (did you mean before?)",
+    ),
+    (
+        '[actions.upload]\ninsert = [{ step = "x", name = "y" }]',
+        "handrail.toml:2: there is no setting actions.upload.insert.0.name (call it `as`)",
+    ),
+    (
+        '[actions.upload]\ninsert = [{ step = "x", before = "y", after = "z" }]',
+        "handrail.toml:2: an inserted step stands before or after one step, not both",
+    ),
+    (
+        '[actions.upload]\ninsert = [{ step = "x", if_missing = "no" }]',
+        'handrail.toml:2: if_missing is \'no\'; it has to be "error" or "skip"',
+    ),
+    (
+        '[actions.upload]\ninsert = [{ before = "x" }]',
+        "handrail.toml:2: item of actions.upload.insert names no step "
+        '(insert = [{ step = "pack:step", before = "step" }])',
+    ),
+    (
+        '[actions.upload]\nwrap.x = "timing"',
+        "handrail.toml:2: actions.upload.wrap.x is a string; it has to be a list of "
+        'names of wrappers and tables (wrap.x = ["timing"])',
+    ),
+    (
+        "[actions.upload]\nwrap.x = [{ attempts = 3 }]",
+        "handrail.toml:2: actions.upload.wrap.x.0 names no wrapper "
+        '({ use = "retry", attempts = 5 })',
+    ),
+    (
+        "[workflows.nightly]\n",
+        "handrail.toml:1: workflows.nightly does not say which action it extends "
+        '([workflows.nightly]  extends = "upload")',
+    ),
+    (
+        '[workflows.a]\nextends = "b"\n[workflows.b]\nextends = "c"\n[workflows.c]\nextends = "b"',
+        "handrail.toml:4: workflows extend each other: b extends c extends b "
+        "(let one of them extend an installed action)",
+    ),
+    (
+        '[local.steps]\nx = "steps.py"',
+        "handrail.toml:2: local.steps.x is 'steps.py'; it has to be FILE.py:NAME or MODULE:NAME "
+        '(x = "flows.py:x")',
+    ),
+    (
+        "[local.step]\n",
+        "handrail.toml:1: there is no setting local.step (did you mean steps?)",
+    ),
+    (
+        '[required]\npacks = ["a b"]',
+        "handrail.toml:2: required.packs: 'a b' is no pack with a range of versions "
+        '(packs = ["acme-scan>=1.4,<2"])',
+    ),
+    (
+        '[required]\nsteps = [{ step = "scan", before = "x" }]',
+        "handrail.toml:2: required.steps: 'scan' does not say of which pack the step is "
+        '(step = "acme-scan:scan_files")',
+    ),
+    (
+        '[required]\nsteps = [{ step = "a:b" }]',
+        'handrail.toml:2: required.steps: a step required in "*" has to stand before or after '
+        'another ({ step = "acme-scan:scan_files", before = "upload_files", in = "*" })',
+    ),
+    (
+        '[required]\nsteps = [{ step = "a:b", before = "c", in = [] }]',
+        'handrail.toml:2: required.steps: `in` names no action, so nothing is required (in = "*")',
+    ),
+    (
+        '[required]\nsteps = [{ step = "a:b", in = ["*", "x"] }]',
+        'handrail.toml:2: required.steps: a step required in "*" has to stand before or after '
+        'another ({ step = "acme-scan:scan_files", before = "upload_files", in = "*" })',
+    ),
+    ("locked = 1", "handrail.toml:1: locked is a number; it has to be true or false"),
+]
+
+
+@pytest.mark.parametrize(("toml", "sentence"), MISTAKES, ids=[toml for toml, _ in MISTAKES])
+def test_mistakes(tmp_path, toml, sentence):
+    """Each mistake is told with file, line and way out, and nothing else is."""
+    assert told(tmp_path, toml) == [sentence]
+
+
+def test_what_is_wrong_is_not_used(tmp_path):
+    """An item with a mistake is left out; the others are read."""
+    toml = '[actions.upload]\ninsert = [{ step = "x", if_missing = "no" }, { step = "y" }]'
+    settings, _ = read(tmp_path, toml)
+    assert [each.step for each in settings.actions["upload"].inserts] == ["y"]
+
+
+def test_keys_know_their_parts():
+    """What reads a table and what documents it have the same list."""
+    assert below() == ("actions", "workflows", "local", "packs", "grants", "required", "locked")
+    assert "use" in below("actions.NAME.wrap.STEP")
+    assert all(key == key.strip() and KEYS[key] for key in KEYS)

@@ -8,10 +8,9 @@ from contextlib import AbstractContextManager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.action_context import ActionContext, checked_context, context_of
+from handrail.action_context import ActionContext, checked_context, checked_result, context_of
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.errors import ActionError, ActionResultError
-from handrail.fields import PathOf, masked, secrets_of
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import (
     Observer,
@@ -322,29 +321,19 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
             observers=(*observers, *self._provider().observers()),
-            about=None if journal is None else self._about(recorded_as, packs),
+            about=None if journal is None else self.about(recorded_as, packs),
         )
 
-    def _about(self, recorded_as: str | None, packs: str) -> RunAbout:
-        # Both are for durable runs only.
-        from handrail.orchestrator.durable import RunAbout  # noqa: PLC0415
-        from handrail.stored_params import params_text  # noqa: PLC0415
+    def about(self, recorded_as: str | None = None, packs: str = "{}") -> RunAbout:
+        """Return what a journal has to know of this action, to go on with a run of it.
 
-        model, name = type(self).params_model, self.action_name
-        text = params_text(model, self.params, name)
-        secrets = frozenset[PathOf]() if model is None else secrets_of(model)
-        values = self._param_values()
+        Raises:
+            ActionError: The params have no JSON form.
+        """
+        from handrail.stored_params import about  # noqa: PLC0415 - for durable runs only
 
-        def mask(told: str) -> str:
-            return masked(told, values, secrets)
-
-        return RunAbout(
-            action=recorded_as or name,
-            params=text,
-            packs=packs,
-            mask=mask,
-            secrets=frozenset(path[0] for path in secrets),
-        )
+        name = type(self).action_name
+        return about(type(self).params_model, self.params, name, recorded_as or name, packs)
 
     def with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
         """Return the result of a run with what `result(context)` adds.
@@ -354,12 +343,7 @@ class BaseAction(Generic[P]):
         """
         with self._naming("result", " after all steps were done", ActionResultError):
             more = cast("object", self.result(context))
-        if not isinstance(more, Mapping):
-            raise ActionResultError(
-                f"all steps are done, but result of {self.action_name} returned "
-                f"{type(more).__name__}; it has to return a mapping"
-            )
-        return {**counts, **cast("Mapping[str, Any]", more), **counts}
+        return {**counts, **checked_result(more, self.action_name), **counts}
 
     def _naming(
         self, method: str, when: str = "", kind: type[ActionError] = ActionError

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, ParamsError, describe
-from handrail.fields import PathOf, fields_of, is_secret, model_in, paths_of
+from handrail.fields import PathOf, fields_of, is_secret, masked, model_in, paths_of, secrets_of
+from handrail.orchestrator.durable import RunAbout
 from handrail.params import FromEnv
 
 if TYPE_CHECKING:
@@ -95,3 +96,33 @@ def _put(values: dict[str, Any], path: PathOf, value: Any) -> None:
     for part in path[:-1]:
         values = values.setdefault(part, {})
     values[path[-1]] = value
+
+
+def about(
+    model: type[BaseModel] | None, params: Any, name: str, recorded_as: str, packs: str
+) -> RunAbout:
+    """Return what a journal has to know of an action.
+
+    Args:
+        model: The params model, or None for an action without one.
+        params: The params.
+        name: Name of the action.
+        recorded_as: How a journal finds it again.
+        packs: Which packs were chosen, as JSON.
+
+    Raises:
+        ActionError: The params have no JSON form.
+    """
+    secrets = frozenset[PathOf]() if model is None else secrets_of(model)
+    values = {} if model is None else dict(params)
+
+    def mask(told: str) -> str:
+        return masked(told, values, secrets)
+
+    return RunAbout(
+        action=recorded_as,
+        params=params_text(model, params, name),
+        packs=packs,
+        mask=mask,
+        secrets=frozenset(path[0] for path in secrets),
+    )

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, told
 from handrail.engine.closing import end
-from handrail.engine.commands import CHECK, Machine, Report
+from handrail.engine.commands import CHECK, Machine, NotRun, Report
 from handrail.engine.durable import forward_durably
 from handrail.engine.outcome import Failure, after, settle
 from handrail.engine.undo import undo as go_back
+from handrail.errors import RestoreError, describe
 from handrail.events import RunStarted
-from handrail.steps import StepResult
+from handrail.steps import StepResult, overrides
+from handrail.wrapper import Call, Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
@@ -37,6 +39,44 @@ def play(run: RunState) -> Machine:
     else:
         yield from go_back(run, failure)
     yield from end(run)
+
+
+def play_on(run: RunState, failure: Failure | None) -> Machine:
+    """Go on with a run that another process began: forward, or back because of `failure`.
+
+    First every finished step rebuilds what is transient; nothing is touched if that fails.
+    """
+    if run.listener:
+        run.opened = run.clock()
+        yield started(run)
+    broken = yield from _restore(run)
+    if broken is not None:
+        run.outcome = "interrupted"
+        run.failure = broken
+    else:
+        failure = failure or (yield from forward_durably(run))
+        if failure is None:
+            run.outcome = "completed"
+        else:
+            yield from go_back(run, failure)
+    yield from end(run)
+
+
+def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
+    for position, result in enumerate(run.finished):
+        planned = run.plan.steps[position]
+        over = result.success and not result.skipped and position not in run.undone
+        if over and overrides(planned.step, "restore"):
+            run.asking = True
+            answer = yield Call(planned.step.restore, (run.context, result))
+            run.asking = False
+            if isinstance(answer, Raised | NotRun):
+                error: BaseException = answer.error
+                if isinstance(error, Exception):
+                    error = RestoreError(planned.name, describe(error), origin=planned.origin)
+                    error.__cause__ = answer.error
+                return error
+    return None
 
 
 def started(run: RunState) -> RunStarted:

@@ -198,6 +198,10 @@ class RunState:
             self._id = self._new_id()
         return self._id
 
+    def is_recorded(self, uid: str, number: int) -> None:
+        """Take the ids of a run that another process began."""
+        self._id, self.number = uid, number
+
     @property
     def idempotency_key(self) -> str | None:
         """`run/step`, stable for all attempts of a step in this run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from handrail.context import BaseStepContext
@@ -14,6 +15,7 @@ from handrail.recording import LINK, RECORDER
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_OWN_MODULE = BaseStepContext.__module__
 _OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER}
 
 
@@ -105,13 +107,21 @@ class ContextFields:
 
 
 def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:
-    try:
-        return get_type_hints(cls, include_extras=True)
-    except Exception as error:
-        raise ContextError(
-            f"the types of the fields of {cls.__qualname__} cannot be read: {describe(error)}",
-            ways_out=("import what they name outside of `if TYPE_CHECKING:`",),
-        ) from error
+    hints: dict[str, Any] = {}
+    for part in reversed(cls.__mro__):
+        # Not ours: it names what is imported for type checkers only.
+        if part.__module__ == _OWN_MODULE:
+            continue
+        try:
+            own = get_annotations(part)
+            bare = type(part.__name__, (), {"__annotations__": own, "__module__": part.__module__})
+            hints.update(get_type_hints(bare, include_extras=True))
+        except Exception as error:
+            raise ContextError(
+                f"the types of the fields of {part.__qualname__} cannot be read: {describe(error)}",
+                ways_out=("import what they name outside of `if TYPE_CHECKING:`",),
+            ) from error
+    return hints
 
 
 def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[Any]:

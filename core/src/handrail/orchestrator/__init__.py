@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext
+    from handrail.engine.commands import Machine
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.durable import GoingOn, RunAbout
     from handrail.steps import StepResult
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
@@ -103,20 +104,11 @@ class Orchestrator(Generic[C]):
         Raises:
             StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
             AsyncStepError: There are async steps, and an event loop already runs in this thread.
+            ContextError: The context of a durable run has a field that cannot be stored.
+            JournalError: The journal cannot be written; what was done is left to `resume` or
+                `rollback`, but for the step that was running, which is undone.
         """
-        run = self._start()
-        if running_loop() and run.plan.has_async:
-            raise AsyncStepError(
-                f"{run.plan.action} has async steps, and an event loop already runs in this thread",
-                ways_out=("use `await orchestrator.execute_async()`",),
-            )
-        self._open(run)
-        driver = Blocking(run)
-        try:
-            driver.drive(play(run))
-        finally:
-            self._over()
-        return _ending(run, driver.interrupted)
+        return self._drive(None)
 
     async def execute_async(self) -> RunResult:
         """Execute all steps; blocking ones run in a worker thread.
@@ -126,15 +118,41 @@ class Orchestrator(Generic[C]):
 
         Raises:
             StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
+            ContextError: See `execute`.
+            JournalError: See `execute`.
         """
+        return await self._drive_async(None)
+
+    def go_on(self, recorded: GoingOn) -> RunResult:
+        """Go on with a run that another process began; see `execute`."""
+        return self._drive(recorded)
+
+    async def go_on_async(self, recorded: GoingOn) -> RunResult:
+        """Go on with a run that another process began; see `execute_async`."""
+        return await self._drive_async(recorded)
+
+    def _drive(self, recorded: GoingOn | None) -> RunResult:
+        run = self._start()
+        if running_loop() and run.plan.has_async:
+            raise AsyncStepError(
+                f"{run.plan.action} has async steps, and an event loop already runs in this thread",
+                ways_out=("use `await orchestrator.execute_async()`",),
+            )
+        driver = Blocking(run)
+        try:
+            driver.drive(self._opened(run, recorded))
+        finally:
+            self._over()
+        return _ending(run, driver.interrupted)
+
+    async def _drive_async(self, recorded: GoingOn | None) -> RunResult:
         # asyncio costs more than the rest of the import, and blocking runs need none of it.
         from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
 
         run = self._start()
-        self._open(run)
         driver = Asynchronous(run)
         try:
-            await driver.drive(play(run))
+            await driver.drive(self._opened(run, recorded))
         finally:
             self._over()
         return _ending(run, driver.cancelled)
@@ -162,17 +180,21 @@ class Orchestrator(Generic[C]):
         self._executed = True
         return run
 
-    def _open(self, run: RunState) -> None:
-        """Open the run in the journal, if there is one."""
+    def _opened(self, run: RunState, recorded: GoingOn | None) -> Machine:
+        """Return what is to be played, once the run is open in the journal, if there is one."""
         self.run_number = None
-        if self._journal is None:
-            return
-        from handrail.orchestrator.durable import RunAbout, open_run  # noqa: PLC0415 - for these
-
-        about = RunAbout(action=run.plan.action) if self._about is None else self._about
         run.keeps = self._keeps
-        self._owned = open_run(run, self._journal, about)
-        self.run_number = run.number
+        if recorded is not None:
+            self._owned = recorded.owned
+            self.run_number = recorded.owned.number
+            return recorded.begin(run)
+        if self._journal is not None:
+            from handrail.orchestrator.durable import RunAbout, open_run  # noqa: PLC0415 - for these
+
+            about = RunAbout(action=run.plan.action) if self._about is None else self._about
+            self._owned = open_run(run, self._journal, about)
+            self.run_number = run.number
+        return play(run)
 
     def _over(self) -> None:
         self.context.current_step = None

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.durable import begin
 from handrail.journal.codec import now
@@ -15,6 +15,7 @@ from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 
 if TYPE_CHECKING:
+    from handrail.engine.commands import Machine
     from handrail.engine.state import RunState
     from handrail.journal.protocol import Journal, OwnedRun
 
@@ -37,6 +38,19 @@ class RunAbout:
     packs: str = "{}"
     mask: Callable[[str], str] = str
     secrets: frozenset[str] = frozenset()
+
+
+class GoingOn(Protocol):
+    """A run that another process began, about to go on here."""
+
+    @property
+    def owned(self) -> OwnedRun:
+        """The run, claimed by this process."""
+        ...
+
+    def begin(self, run: RunState) -> Machine:
+        """Put what is recorded into `run`, and return what is to be played."""
+        ...
 
 
 def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
@@ -67,5 +81,5 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     )
     owned = journal.open_run(new, log.first())
     log.attach(owned)
-    run.number = owned.number
+    run.is_recorded(owned.uid, owned.number)
     return owned

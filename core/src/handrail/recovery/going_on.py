@@ -1,1 +1,0 @@
-"""Plays a run that goes on: what is transient is rebuilt, then it goes forward or undoes."""

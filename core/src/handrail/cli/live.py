@@ -88,7 +88,10 @@ class LineView:
     def _run_started(self, event: events.RunStarted) -> None:
         self._steps = len(event.steps)
         self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
-        self._console.note(self._head)
+        number = "" if event.number is None else f"run {event.number} · "
+        over = f" · {event.finished} of {self._steps} steps over" if event.finished else ""
+        self._ended = event.finished
+        self._console.note(f"{number}{self._head}{over}")
 
     def _step_started(self, event: events.StepStarted) -> None:
         self._step, self._began, self._within = event.step, time.monotonic(), {}

@@ -34,7 +34,7 @@ def locked(session: Session, target: Target) -> Locked:
     if not file:
         return Locked(name=target.name, pack=None)
     way = _from(session.packs.settings.project.folder, file)
-    name = f"{way}:{attribute or _attribute_of(target)}"
+    name = f"{way}:{attribute or attribute_of(target)}"
     return Locked(name=name, pack=None, called="" if is_program else target.name)
 
 
@@ -45,7 +45,8 @@ def _from(folder: Path, file: str) -> str:
         return Path(file).name
 
 
-def _attribute_of(target: Target) -> str:
+def attribute_of(target: Target) -> str:
+    """Return the name that the action has in its module."""
     module = sys.modules.get(target.action_class.__module__)
     for name, value in dict(vars(module) if module else {}).items():
         if as_action(value) is target.action_class:

@@ -36,12 +36,14 @@ class Outcome:
         value: The outcome, or None while the run goes on.
         number: Its number in its journal, or None where it has none.
         undoes: Whether it has begun to undo.
+        sealed: Whether it can no longer be rolled back.
     """
 
     def __init__(self) -> None:
         self.value: str | None = None
         self.number: int | None = None
         self.undoes = False
+        self.sealed = False
 
     def __call__(self, event: Event) -> None:
         """Take one event of the run."""
@@ -58,7 +60,8 @@ class Outcome:
         if self.number is None:
             return ()
         left = "undoing" if self.undoes else "interrupted"
-        return ways_of(self.number, left if self.value in (None, "interrupted") else self.value)
+        outcome = left if self.value in (None, "interrupted") else self.value
+        return ways_of(self.number, outcome, sealed=self.sealed)
 
 
 def show_failure(

@@ -22,6 +22,7 @@ from handrail.cli.live import JsonView, LineView, brief
 from handrail.cli.output import Console, moves
 from handrail.cli.plain import WIDTH, columns, plural, seconds
 from handrail.cli.signals import like_interrupts
+from handrail.cli.standing import is_sealed
 from handrail.errors import (
     ActionError,
     ContextError,
@@ -93,8 +94,6 @@ def run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, A
     console = session.console
     if values["only"] or values["start"] or values["skip"]:
         raise click.UsageError(f"{name} has no steps to choose from")
-    if values["on_failure"] == "keep":
-        raise click.UsageError(f"{name} has no steps, so nothing of it can be kept and resumed")
     if values["dry_run"]:
         console.print(f"{name} · no steps · not previewed")
         return ExitCode.DONE
@@ -145,7 +144,8 @@ def run_plan(
 ) -> int:
     """Run the steps of an action, told to `observers` too, and return the exit code."""
     dry = values["dry_run"]
-    head = head_of(plan, durable.journal if durable else None, dry=dry)
+    journal = durable.journal if durable else None
+    head = head_of(plan, journal, dry=dry)
     played = preview_plan(plan) if dry else plan
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
@@ -168,7 +168,7 @@ def run_plan(
             raise
         return action.with_result(counts, orchestrator.context)
 
-    return carry_out(session, played, head, run, values, dry=dry)
+    return carry_out(session, played, head, run, values, journal=journal, dry=dry)
 
 
 def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
@@ -188,6 +188,7 @@ def carry_out(
     run: Callable[[Sequence[Observer]], Mapping[str, Any]],
     values: Mapping[str, Any],
     *,
+    journal: Journal | None = None,
     dry: bool = False,
     undo: bool = False,
 ) -> int:
@@ -199,6 +200,7 @@ def carry_out(
         head: The line to begin with.
         run: Runs it, told to the observers it is given.
         values: Options of the call: `as_json` and `quiet`.
+        journal: The journal of the run, if it has one.
         dry: Whether nothing is changed.
         undo: Whether the run was asked to undo.
     """
@@ -226,6 +228,8 @@ def carry_out(
         _close(view)
         return show_exit(session, plan, error, outcome, as_json=as_json)
     _close(view)
+    if journal is not None and outcome.number is not None:
+        outcome.sealed = is_sealed(journal, outcome.number)
     took = seconds(time.monotonic() - began)
     if as_json:
         numbered = {} if outcome.number is None else {"number": outcome.number}
@@ -233,18 +237,26 @@ def carry_out(
     elif dry:
         would = plural(len(plan.steps), "step")
         console.print(f"{plan.action} would run {would}; nothing was done")
-    elif undo:
+    else:
+        _show_done(console, plan, outcome, None if undo else result, took)
+    return ExitCode.DONE
+
+
+def _show_done(
+    console: Console, plan: Plan, outcome: Outcome, result: Mapping[str, Any] | None, took: str
+) -> None:
+    """Tell about a run that was completed, or, without a result, rolled back as it was asked."""
+    if result is None:
         console.print(f"{plan.action} rolled back in {took}")
         _show_next(console, outcome, None)
-    else:
-        extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
-        if extra:
-            console.print(brief(extra, limit=8))
-        done, total = result["steps_executed"], result["steps_total"]
-        executed = f"{done} of {plural(total, 'step')} executed"
-        console.print(f"{plan.action} completed in {took} · {executed}")
-        _show_next(console, outcome, result.get("next"))
-    return ExitCode.DONE
+        return
+    extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
+    if extra:
+        console.print(brief(extra, limit=8))
+    done, total = result["steps_executed"], result["steps_total"]
+    executed = f"{done} of {plural(total, 'step')} executed"
+    console.print(f"{plan.action} completed in {took} · {executed}")
+    _show_next(console, outcome, result.get("next"))
 
 
 def _show_next(console: Console, outcome: Outcome, commands: object) -> None:

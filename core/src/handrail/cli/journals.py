@@ -74,11 +74,8 @@ def usual(session: Session) -> Path:
 
 
 def _cannot_begin(error: JournalError) -> NoReturn:
-    raise JournalError(
-        f"{error.message}; nothing was run",
-        origin=error.origin,
-        ways_out=(*error.ways_out, WITHOUT),
-    ) from error.__cause__
+    ways_out = (*error.ways_out, WITHOUT)
+    raise JournalError(f"{error.message}; nothing was run", ways_out=ways_out) from error.__cause__
 
 
 def _factory(session: Session, scheme: str) -> JournalFactory | None:

@@ -151,6 +151,8 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         forced_by=session.packs.settings.locked_by,
     )
     if not whole.steps and action.is_simple:
+        if values["on_failure"] == "keep":
+            raise click.UsageError(f"{action.info.name} has no steps, so nothing can be kept")
         return run_simple(session, action, values)
     try:
         plan = select(whole, only=values["only"], start=values["start"], skip=values["skip"])

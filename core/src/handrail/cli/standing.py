@@ -76,9 +76,18 @@ def ways_of(
     undo = ("undo", f"handrail rollback {number}{more}")
     if outcome == "rolled_back":
         return ()
-    if outcome in ("completed", "rollback_incomplete", "undoing"):
+    if outcome == "rollback_incomplete":
+        return (("again", undo[1]),)
+    if outcome in ("completed", "undoing"):
         return () if sealed else (undo,)
     return (finish,) if sealed else (finish, undo)
+
+
+def is_sealed(journal: Journal, number: int) -> bool:
+    """Whether a run that has just ended can no longer be rolled back."""
+    # Others may have begun since.
+    rows = (row for row in journal.runs(limit=100) if row.number == number)
+    return any(row.sealed is not None for row in rows)
 
 
 def owner_of(row: RunRow) -> dict[str, object]:

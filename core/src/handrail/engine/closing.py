@@ -104,7 +104,7 @@ def _note(run: RunState, position: int, failure: Failure | None) -> Failure | No
     assert run.log is not None
     result, attempt = run.closed[position], run.attempts[position]
     if failure is not None:
-        run.log.failed(position, attempt, result, failure.text)
+        run.log.failed(position, attempt, result, failure.text, failure.error)
     elif result.skipped:
         run.log.skipped(position)
     else:

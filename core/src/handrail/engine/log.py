@@ -33,8 +33,15 @@ class RunLog(Protocol):
         """
         ...
 
-    def failed(self, position: int, attempt: int, result: StepResult, error: str) -> None:
-        """Note that an attempt failed, with what its undo needs."""
+    def failed(
+        self,
+        position: int,
+        attempt: int,
+        result: StepResult,
+        error: str,
+        cause: BaseException | None = None,
+    ) -> None:
+        """Note that an attempt failed, with what its undo needs, and what it raised."""
 
     def turned_back(self) -> None:
         """Note that the run undoes from now on."""

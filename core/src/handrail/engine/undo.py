@@ -134,7 +134,8 @@ def _note_failure(run: RunState, failure: Failure) -> None:
     position = failure.from_position
     if 0 <= position < len(run.finished) and not run.finished[position].success:
         attempt = run.attempts[position]
-        run.log.failed(position, attempt, run.finished[position], failure.text)
+        result = run.finished[position]
+        run.log.failed(position, attempt, result, failure.text, failure.error)
     if run.begun is not None:
         run.log.undone(run.begun, run.attempts[run.begun])
         run.begun = None

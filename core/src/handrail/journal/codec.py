@@ -47,8 +47,15 @@ def _check(value: Any) -> None:
         raise TypeError(f"{value!r:.80} is {kind.__name__}")
 
 
-def encode_result(result: StepResult, name: str) -> str:
+def encode_result(
+    result: StepResult, name: str, more: Mapping[str, str | float] | None = None
+) -> str:
     """Return a result as JSON: rollback data strictly, data as far as it goes.
+
+    Args:
+        result: The result.
+        name: Name of the step, for errors.
+        more: What else is known of the attempt, for people: `took` in seconds, `traceback`.
 
     Raises:
         RollbackDataError: Its rollback data has no JSON form.
@@ -61,6 +68,7 @@ def encode_result(result: StepResult, name: str) -> str:
             "skipped": result.skipped,
             "timestamp": result.timestamp.isoformat(),
             "data": {str(key): _as_far_as_it_goes(value) for key, value in result.data.items()},
+            **(more or {}),
         },
         separators=(",", ":"),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import OwnedRun
     from handrail.plan.plan import Plan
     from handrail.steps import StepResult
+
+
+_LONGEST = 100_000  # Letters of a traceback that are kept; its end says most.
 
 
 class _Waiting:
@@ -74,6 +79,7 @@ class JournaledLog:
         self._undoing = undoing
         self._mask = mask
         self._owned: OwnedRun | None = None
+        self._began = (-1, 0.0)
         self._noted: list[Change] = []
         self._queue: list[_Waiting] = []
         self._queueing = threading.Lock()
@@ -105,6 +111,7 @@ class JournaledLog:
 
     def started(self, position: int, attempt: int) -> None:
         """Note that an attempt is about to begin."""
+        self._began = (position, time.monotonic())
         planned = self._steps[position]
         self._noted.append(
             AttemptChange(
@@ -123,21 +130,31 @@ class JournaledLog:
         """Note that a step succeeded, with its result and what the context holds now."""
         planned = self._steps[position]
         try:
-            text = self._mask(encode_result(result, planned.name))
+            text = self._mask(encode_result(result, planned.name, self._took(position)))
             self.context_changed(position + 1)
         except HandrailError as error:
             return error
         self._noted.append(AttemptChange(step=planned.name, n=attempt, state="done", result=text))
         return None
 
-    def failed(self, position: int, attempt: int, result: StepResult, error: str) -> None:
-        """Note that an attempt failed, with what its undo needs."""
+    def failed(
+        self,
+        position: int,
+        attempt: int,
+        result: StepResult,
+        error: str,
+        cause: BaseException | None = None,
+    ) -> None:
+        """Note that an attempt failed, with what its undo needs, and the traceback of `cause`."""
         planned = self._steps[position]
+        more: dict[str, str | float] = self._took(position)
+        if cause is not None:
+            more["traceback"] = "".join(traceback.format_exception(cause))[-_LONGEST:]
         try:
-            text = encode_result(result, planned.name)
+            text = encode_result(result, planned.name, more)
         except HandrailError:
             # What it has recorded is there already; what it returned has no JSON form.
-            text = encode_result(replace(result, rollback_data={}), planned.name)
+            text = encode_result(replace(result, rollback_data={}), planned.name, more)
         self._noted.append(
             AttemptChange(
                 step=planned.name,
@@ -178,6 +195,11 @@ class JournaledLog:
     def closed(self, outcome: Any) -> None:
         """Note how the run ended."""
         self._noted.append(RunChange(outcome=outcome))
+
+    def _took(self, position: int) -> dict[str, str | float]:
+        """Return the seconds since an attempt began here, where it did."""
+        began, at = self._began
+        return {"took": round(time.monotonic() - at, 3)} if began == position else {}
 
     # What is durable on return
 

@@ -20,7 +20,7 @@ from handrail.cli.ending import (
 from handrail.cli.journals import WITHOUT
 from handrail.cli.live import JsonView, LineView, brief
 from handrail.cli.output import Console, moves
-from handrail.cli.plain import WIDTH, columns, plural, seconds
+from handrail.cli.plain import plural, seconds
 from handrail.cli.signals import like_interrupts
 from handrail.cli.standing import is_sealed
 from handrail.errors import (
@@ -261,18 +261,18 @@ def _show_done(
 
 def _show_next(console: Console, outcome: Outcome, commands: object) -> None:
     """Show what can be done next, each command under what it is good for."""
-    ways: list[tuple[str, str]] = []
+    ways: dict[object, object] = {}
     if outcome.number is not None:
-        ways.append(("see", f"handrail show {outcome.number}"))
+        ways["see"] = f"handrail show {outcome.number}"
     if isinstance(commands, Mapping):
-        proposed = cast("Mapping[object, object]", commands)
-        ways += [(str(purpose), str(command)) for purpose, command in proposed.items()]
-    ways += outcome.ways
-    line = "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways)
-    if ways and not commands and columns(line) <= WIDTH:
-        console.print(line)
+        ways |= cast("Mapping[object, object]", commands)
+    # An action that knows a better way to undo it says so under the same word.
+    ways |= {purpose: command for purpose, command in outcome.ways if purpose not in ways}
+    if ways and not commands:
+        line = "     ".join(f"{purpose}  {command}" for purpose, command in ways.items())
+        console.print(f"  {line}")
         return
-    for purpose, command in ways:
+    for purpose, command in ways.items():
         console.print(f"  {purpose:7} {command}")
 
 

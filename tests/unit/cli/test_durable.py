@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 DURABLE = '''
-import os, sys, time
+import os, sqlite3, sys, time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,19 @@ def undo_slowly(context, result):
         time.sleep(60)
 
 undoing = action("undoing", [slow])
+
+@step
+def sabotage(context):
+    context.record_rollback("files", "first.txt")
+    with closing(sqlite3.connect(".handrail/runs.db")) as journal, journal:
+        journal.execute(Path("sabotage.sql").read_text())
+    context.record_rollback("files", "more.txt")
+
+@sabotage.rollback
+def undo_sabotage(context, result):
+    Path("undone").touch()
+
+sabotaged = action("sabotaged", [first, sabotage], params=Params, context=Context)
 
 @dataclass(kw_only=True)
 class Odd(BaseStepContext):
@@ -402,6 +416,27 @@ def test_a_journal_that_cannot_be(handrail: Run, folder: Path) -> None:
     odd = handrail("run", "durable.py:job", "a", "--journal", "redis://there")
     assert odd.returncode == 2
     assert "no pack for it is installed" in odd.stderr
+
+
+def test_a_journal_that_fails_in_the_middle(handrail: Run, folder: Path) -> None:
+    """The running step is undone, the rest is left, and both ways out are named."""
+    (folder / "sabotage.sql").write_text("DROP TABLE note")
+    done = handrail("run", "durable.py:sabotaged", "a")
+    assert done.returncode == 5, done.stderr
+    assert "finish it:  handrail resume 1" in done.stderr
+    assert "undo it:  handrail rollback 1" in done.stderr
+    assert (folder / "undone").exists()
+    assert made(folder) == {"first.txt"}
+
+
+def test_a_run_that_was_lost_to_another(handrail: Run, folder: Path) -> None:
+    """Nothing is touched any more, and where to look is named."""
+    (folder / "sabotage.sql").write_text("UPDATE run SET fence = fence + 1")
+    done = handrail("run", "durable.py:sabotaged", "a")
+    assert done.returncode == 3, done.stderr
+    assert "handrail show 1" in done.stderr
+    assert "rollback" not in done.stderr
+    assert not (folder / "undone").exists()
 
 
 def test_old_runs_are_deleted(handrail: Run, folder: Path, killed: Callable) -> None:

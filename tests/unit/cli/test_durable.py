@@ -472,20 +472,43 @@ def test_ctrl_c_in_an_undo_says_how_to_go_on(handrail: Run, folder: Path, start:
     assert process.stderr is not None
     while "Ctrl-C again" not in (line := process.stderr.readline()):
         assert line
-    # Signals within half a second count as one.
-    for _ in range(40):
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=0.1)
-            break
-        except subprocess.TimeoutExpired:
-            continue
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.7)  # Signals within half a second count as one.
+    process.send_signal(signal.SIGINT)
     _, told = process.communicate()
     assert process.returncode == 130
     assert "  undo    handrail rollback 1\n" in told
     (folder / "open").touch()
     assert handrail("rollback", "1").returncode == 0
     assert runs(handrail) == {1: "rolled back"}
+
+
+def test_ctrl_c_keeps_where_that_is_asked(handrail: Run, folder: Path, start: Start) -> None:
+    process = start("-m", "handrail", "run", "durable.py:job", "a", "--on-failure", "keep")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    _, told = process.communicate()
+    assert "interrupted: what was done is kept" in told
+    assert "finish  handrail resume 1" in told
+    (folder / "open").touch()
+    assert handrail("resume", "1").returncode == 0
+    assert made(folder) == {"first.txt", "a.txt", "seen.txt"}
+
+
+def test_a_signal_to_all_that_are_dead(
+    handrail: Run, folder: Path, start: Start, killed: Callable[..., None]
+) -> None:
+    """The run that goes on is undone, in its own time, and no other one is begun."""
+    killed("-m", "handrail", "run", "durable.py:job", "a")
+    killed("-m", "handrail", "run", "durable.py:job", "b")
+    process = start("-m", "handrail", "resume", "--all-dead")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 130
+    assert runs(handrail) == {1: "rolled back", 2: "interrupted"}
 
 
 def test_lists_import_neither_pydantic_nor_code_of_runs(handrail: Run, folder: Path) -> None:

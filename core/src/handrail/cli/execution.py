@@ -199,7 +199,7 @@ def carry_out(
         plan: The plan of the run.
         head: The line to begin with.
         run: Runs it, told to the observers it is given.
-        values: Options of the call: `as_json` and `quiet`.
+        values: Options of the call: `as_json`, `quiet` and perhaps `on_failure`.
         journal: The journal of the run, if it has one.
         dry: Whether nothing is changed.
         undo: Whether the run was asked to undo.
@@ -207,7 +207,11 @@ def carry_out(
     console = session.console
     as_json, quiet = values["as_json"], values["quiet"]
     moving = moves(console.err) and not as_json
-    view: Any = JsonView(console) if as_json else LineView(console, head, moving=moving)
+    view: Any = (
+        JsonView(console)
+        if as_json
+        else LineView(console, head, moving=moving, keeps=values.get("on_failure") == "keep")
+    )
     outcome = Outcome()
     began = time.monotonic()
     try:

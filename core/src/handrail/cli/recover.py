@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +13,7 @@ import click
 from handrail.cli.journals import journal_option, named, number_of, opened, usual
 from handrail.cli.reapplied import Chosen
 from handrail.cli.session import session_of, warn
+from handrail.cli.signals import like_interrupts
 from handrail.cli.standing import moment, standing
 from handrail.errors import ExitCode, NotFoundError
 
@@ -128,8 +129,9 @@ def _one(
         return recovery.run()
 
     head = head_of(recovery.plan, journal)
-    undo = aim == "rollback"
-    return carry_out(session, recovery.plan, head, run, values, journal=journal, undo=undo)
+    if aim == "rollback":
+        return carry_out(session, recovery.plan, head, run, values, undo=True)
+    return carry_out(session, recovery.plan, head, run, values, journal=journal)
 
 
 def _recovery(
@@ -222,11 +224,27 @@ def _all_dead(session: Session, journal: Journal, aim: Aim, values: Mapping[str,
         return ExitCode.DONE
     where = named(values["journal"]) or os.path.abspath(usual(session))
     words = [*_words(session, values), "--journal", where]
-    run: Callable[[int], int] = lambda number: subprocess.call(  # noqa: E731 - a line of its own
-        [sys.executable, "-m", "handrail", aim, str(number), *words]
-    )
-    # The worst of them is what a boot script has to know.
-    return max(abs(run(number)) for number in dead)
+    worst = 0  # What a boot script has to know.
+    with like_interrupts():
+        for number in dead:
+            code, interrupted = _in_process([aim, str(number), *words])
+            if interrupted:
+                return ExitCode.INTERRUPTED
+            worst = max(worst, code)
+    return worst
+
+
+def _in_process(words: Sequence[str]) -> tuple[int, bool]:
+    """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
+    process = subprocess.Popen([sys.executable, "-m", "handrail", *words])
+    interrupted = False
+    while True:
+        try:
+            return abs(process.wait()), interrupted
+        except KeyboardInterrupt:
+            interrupted = True
+            # A terminal tells both, an init system only this one; two at once count as one.
+            process.terminate()
 
 
 def _words(session: Session, values: Mapping[str, Any]) -> list[str]:

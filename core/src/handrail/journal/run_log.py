@@ -252,6 +252,9 @@ class JournaledLog:
             each.over, each.error = True, error
 
     def _write(self, changes: Sequence[Change]) -> None:
+        if isinstance(self._broken, LeaseLostError):
+            # It stays what it is: of a run that is lost nothing may be undone here.
+            raise LeaseLostError(self._broken.message, ways_out=self._broken.ways_out)
         if self._broken is not None:
             raise JournalError(
                 f"the journal takes nothing any more: {self._broken}",

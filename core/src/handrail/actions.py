@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
+    from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator.durable import RunAbout
     from handrail.planning import PackProvider, Packs
@@ -295,6 +296,7 @@ class BaseAction(Generic[P]):
         on_failure: OnFailure = "undo",
         recorded_as: str | None = None,
         packs: str = "{}",
+        variables: Mapping[PathOf, str] | None = None,
     ) -> Orchestrator[Any]:
         """Return what runs a plan of this action, with a context of its own.
 
@@ -306,6 +308,7 @@ class BaseAction(Generic[P]):
             on_failure: See `Orchestrator`.
             recorded_as: How a journal finds the action again; its name unless given.
             packs: Which packs were chosen, as JSON, for a journal.
+            variables: Where secret params were read from, if not from their usual variables.
 
         Raises:
             ContextError: `create_context` returned something else than a context.
@@ -321,10 +324,15 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
             observers=(*observers, *self._provider().observers()),
-            about=None if journal is None else self.about(recorded_as, packs),
+            about=None if journal is None else self.about(recorded_as, packs, variables),
         )
 
-    def about(self, recorded_as: str | None = None, packs: str = "{}") -> RunAbout:
+    def about(
+        self,
+        recorded_as: str | None = None,
+        packs: str = "{}",
+        variables: Mapping[PathOf, str] | None = None,
+    ) -> RunAbout:
         """Return what a journal has to know of this action, to go on with a run of it.
 
         Raises:
@@ -332,8 +340,8 @@ class BaseAction(Generic[P]):
         """
         from handrail.stored_params import about  # noqa: PLC0415 - for durable runs only
 
-        name = type(self).action_name
-        return about(type(self).params_model, self.params, name, recorded_as or name, packs)
+        name, model = type(self).action_name, type(self).params_model
+        return about(model, self.params, name, recorded_as or name, packs, variables)
 
     def with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
         """Return the result of a run with what `result(context)` adds.

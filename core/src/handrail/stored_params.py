@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,8 @@ def params_text(
 ) -> str:
     """Return params as JSON: `values`, and for each secret the variable that it is read from.
 
+    Those whose variable holds JSON, such as lists of secrets, are in `json`.
+
     Args:
         model: The params model, or None for an action without one.
         params: An instance of it, or the mapping of an action without one.
@@ -34,18 +37,23 @@ def params_text(
     """
     given = variables or {}
     secrets: dict[str, str] = {}
+    as_json: list[str] = []
     try:
         if model is None:
             values: dict[str, Any] = dict(params)
         else:
             values = {}
             dumped = params.model_dump(mode="json")
-            for path, value, variable in _entries(model, dumped, action):
-                if variable is None:
+            set_here = params.model_dump(mode="json", exclude_unset=True)
+            for path, value, variable in _entries(model, dumped, set_here, action):
+                # What is empty holds no secret.
+                if variable is None or value in ([], {}):
                     _put(values, path, value)
                 elif value is not None:
                     secrets[".".join(path)] = given.get(path, variable)
-        return json.dumps({"values": values, "secrets": secrets}, separators=(",", ":"))
+                    as_json += [".".join(path)] if isinstance(value, list | dict) else []
+        stored = {"values": values, "secrets": secrets, "json": as_json}
+        return json.dumps(stored, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise ActionError(
             f"the params of {action} cannot be stored in a journal: {describe(error)}",
@@ -57,7 +65,7 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     """Return the params that `params_text` made text of, with secrets from `environ`.
 
     Raises:
-        ParamsError: The variable of a secret is not set.
+        ParamsError: The variable of a secret is not set, or does not hold JSON where it has to.
     """
     stored = json.loads(text)
     values: dict[str, Any] = stored["values"]
@@ -69,14 +77,31 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     if missing:
         raise ParamsError(action, missing)
     for path, variable in stored["secrets"].items():
-        _put(values, tuple(path.split(".")), environ[variable])
+        text = environ[variable]
+        read = _read(text, path, variable, action) if path in stored.get("json", ()) else text
+        _put(values, tuple(path.split(".")), read)
     return values
 
 
+def _read(text: str, path: str, variable: str, action: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        wrong = f"is read from {variable}, which has to hold JSON"
+        raise ParamsError(action, [(path, wrong)]) from None
+
+
 def _entries(
-    model: type[BaseModel], values: Mapping[str, Any], action: str, prefix: PathOf = ()
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    set_here: Mapping[str, Any],
+    action: str,
+    prefix: PathOf = (),
 ) -> Iterator[tuple[PathOf, Any, str | None]]:
-    """Yield the path, the value and the variable of each field; no variable if it is no secret."""
+    """Yield the path, the value and the variable of each field; no variable if it is no secret.
+
+    Of a secret that has its default, as it is not in `set_here`, the value is None.
+    """
     for name, info in fields_of(model).items():
         path = (*prefix, *paths_of(model, name)[0])
         value = values.get(name)
@@ -84,10 +109,13 @@ def _entries(
         if is_secret(info):
             markers = (each for each in info.metadata if isinstance(each, FromEnv))
             marker = next(markers, None)
-            default = "_".join(("HANDRAIL", action, *path)).upper().replace("-", "_")
-            yield path, value, default if marker is None else marker.variable
+            words = "_".join(("HANDRAIL", action, *path)).upper()
+            default = re.sub("[^A-Z0-9]+", "_", words)
+            known = value if name in set_here else None
+            yield path, known, default if marker is None else marker.variable
         elif inner is not None and isinstance(value, Mapping):
-            yield from _entries(inner, cast("Mapping[str, Any]", value), action, path)
+            nested = cast("Mapping[str, Any]", value), set_here.get(name) or {}
+            yield from _entries(inner, *nested, action, path)
         elif name in values:
             yield path, value, None
 
@@ -99,7 +127,12 @@ def _put(values: dict[str, Any], path: PathOf, value: Any) -> None:
 
 
 def about(
-    model: type[BaseModel] | None, params: Any, name: str, recorded_as: str, packs: str
+    model: type[BaseModel] | None,
+    params: Any,
+    name: str,
+    recorded_as: str,
+    packs: str,
+    variables: Mapping[PathOf, str] | None = None,
 ) -> RunAbout:
     """Return what a journal has to know of an action.
 
@@ -109,6 +142,7 @@ def about(
         name: Name of the action.
         recorded_as: How a journal finds it again.
         packs: Which packs were chosen, as JSON.
+        variables: Where secrets were read from, by their path, if not from the usual variables.
 
     Raises:
         ActionError: The params have no JSON form.
@@ -121,7 +155,7 @@ def about(
 
     return RunAbout(
         action=recorded_as,
-        params=params_text(model, params, name),
+        params=params_text(model, params, name, variables),
         packs=packs,
         mask=mask,
         secrets=frozenset(path[0] for path in secrets),

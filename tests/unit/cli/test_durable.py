@@ -25,6 +25,7 @@ class Params(BaseModel):
     """What to make."""
     name: Annotated[str, Argument()]
     token: SecretStr | None = None
+    tokens: list[SecretStr] = []
 
 @dataclass(kw_only=True)
 class Context(BaseStepContext):
@@ -331,6 +332,18 @@ def test_secrets_are_read_again(handrail: Run, folder: Path, killed: Callable[..
     assert "HANDRAIL_JOB_TOKEN" in refused.stderr
     assert runs(handrail) == {1: "interrupted"}
     assert handrail("resume", "1", HANDRAIL_JOB_TOKEN="x").returncode == 0
+
+
+def test_secrets_from_other_variables(handrail: Run, folder: Path, killed: Callable) -> None:
+    """A variable that was named for a secret is read again, a list of secrets as JSON."""
+    given = {"OTHER": "hunter2", "HANDRAIL_JOB_TOKENS": '["one-secret", "another"]'}
+    killed("-m", "handrail", "run", "durable.py:job", "a", "--token-env", "OTHER", **given)
+    (folder / "open").touch()
+    refused = handrail("resume", "1", OTHER="hunter2", HANDRAIL_JOB_TOKENS="[")
+    assert refused.returncode == 2
+    assert "HANDRAIL_JOB_TOKENS, which has to hold JSON" in refused.stderr
+    done = handrail("resume", "1", **given)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_part_of_the_plan_is_the_same(handrail: Run, folder: Path, killed: Callable) -> None:

@@ -37,6 +37,7 @@ from handrail.runtime import RuntimeContext
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.session import Session
+    from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, OnFailure
     from handrail.plan.plan import Plan
@@ -126,12 +127,14 @@ class Durable:
         recorded_as: How its action is found again.
         packs: What the command line chose, as JSON.
         on_failure: Whether a failure undoes what was done, or keeps it.
+        variables: The variable of each secret param, by the way to it.
     """
 
     journal: Journal
     recorded_as: str
     packs: str
     on_failure: OnFailure
+    variables: Mapping[PathOf, str]
 
 
 def run_plan(
@@ -159,6 +162,7 @@ def run_plan(
             on_failure=durable.on_failure,
             recorded_as=durable.recorded_as,
             packs=durable.packs,
+            variables=durable.variables,
         )
         try:
             counts = orchestrator.execute()

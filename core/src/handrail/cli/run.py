@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,7 @@ import click
 from handrail.cli.actions import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import Durable, made_action, run_plan, run_simple, silent_runtime
-from handrail.cli.given import labelled, params_from
+from handrail.cli.given import labelled, params_from, variables_of
 from handrail.cli.journals import journal_option, opened
 from handrail.cli.last_plan import LastPlan
 from handrail.cli.local import Target
@@ -26,7 +25,6 @@ from handrail.origin import Origin
 from handrail.plan.selection import select
 
 if TYPE_CHECKING:
-    from handrail.cli.session import Session
     from handrail.workflow import Workflow
 
 
@@ -160,7 +158,7 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         raise click.UsageError(error.message) from error
     if values["dry_run"]:
         return run_plan(session, action, plan, values)
-    durable = _durable(session, target, values)
+    durable = _durable(context, target, options)
     last = LastPlan(session, named, whole)
     if not whole.locked and not values["quiet"]:
         last.tell()
@@ -171,8 +169,9 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
             durable.journal.close()
 
 
-def _durable(session: Session, target: Target, values: Mapping[str, Any]) -> Durable | None:
+def _durable(context: click.Context, target: Target, options: ParamOptions) -> Durable | None:
     """Open the journal of a run, unless it is to have none."""
+    session, values = session_of(context), context.params
     if values["no_journal"]:
         if values["journal"]:
             raise click.UsageError("--journal and --no-journal exclude each other")
@@ -184,4 +183,5 @@ def _durable(session: Session, target: Target, values: Mapping[str, Any]) -> Dur
         recorded_as=recorded_name(target),
         packs=chosen(session, values).to_json(),
         on_failure=values["on_failure"],
+        variables=variables_of(context, options),
     )

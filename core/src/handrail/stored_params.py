@@ -111,11 +111,12 @@ def _entries(
             marker = next(markers, None)
             words = "_".join(("HANDRAIL", action, *path)).upper()
             default = re.sub("[^A-Z0-9]+", "_", words)
-            known = value if name in set_here else None
-            yield path, known, default if marker is None else marker.variable
+            given = value if name in set_here else None
+            yield path, given, default if marker is None else marker.variable
         elif inner is not None and isinstance(value, Mapping):
-            nested = cast("Mapping[str, Any]", value), set_here.get(name) or {}
-            yield from _entries(inner, *nested, action, path)
+            nested = cast("Mapping[str, Any]", value)
+            known = cast("Mapping[str, Any]", set_here.get(name) or {})
+            yield from _entries(inner, nested, known, action, path)
         elif name in values:
             yield path, value, None
 

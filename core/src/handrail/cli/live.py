@@ -91,7 +91,7 @@ class LineView:
         self._steps = len(event.steps)
         self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
         number = "" if event.number is None else f"run {event.number} · "
-        over = f" · {event.finished} of {self._steps} steps over" if event.finished else ""
+        over = f" · goes on after {event.finished} of {self._steps}" if event.finished else ""
         self._ended = event.finished
         self._console.note(f"{number}{self._head}{over}")
 

@@ -25,11 +25,15 @@ DEMO = (
 
 # The lowest bounds have wheels up to this Python; a newer one needs newer dependencies.
 LOWEST_NEWEST_PYTHON = "3.13"
-LOWEST_PACKS = ("upload", "utils")
+LOWEST_PACKS = ("postgres", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
-MORE_GROUPS = {"upload": ("servers",), "together": ("servers", "typing", "lint")}
+MORE_GROUPS = {
+    "postgres": ("servers",),
+    "upload": ("servers",),
+    "together": ("servers", "typing", "lint"),
+}
 
 ROOT = Path(__file__).parent
 WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")

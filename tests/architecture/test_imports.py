@@ -29,7 +29,10 @@ FLOORS = (
     ("settings",),
     ("journal", "packs"),
     ("orchestrator",),
-    ("params", "fields", "validation", "partial", "planning", "lock_names", "locking"),
+    (
+        *("params", "fields", "validation", "partial", "planning"),
+        *("lock_names", "locking", "stored_params"),
+    ),
     ("action_context", "actions", "workflow"),
     ("recovery",),
     ("scaffold", "testing"),
@@ -46,7 +49,7 @@ THIRD_PARTY = {
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
     "pluggy": ("hookspecs.py", "packs/"),
-    "pydantic": ("packs/", "partial.py", "settings/", "validation.py"),
+    "pydantic": ("journal/context_fields.py", "packs/", "partial.py", "settings/", "validation.py"),
     # For type checkers only, see below.
     "typing_extensions": (),
 }
@@ -56,7 +59,7 @@ NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
 BAD_NAMES = ("utils.py", "helpers.py", "common.py", "base.py")
 MOST_LINES = 320
 # Every error is on one page, because people look it up there.
-LONGER = {"errors.py": 420}
+LONGER = {"errors.py": 560, "actions.py": 380}
 
 
 class Import(NamedTuple):
@@ -172,7 +175,7 @@ def test_the_core_names_no_pack() -> None:
     assert wrong == []
 
 
-PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
+PUBLIC = ("handrail.errors", "handrail.events", "handrail.journal", "handrail.testing")
 
 
 def public_names() -> set[str]:

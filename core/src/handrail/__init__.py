@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from handrail.params import Option as Option
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
+    from handrail.recovery import resume as resume
+    from handrail.recovery import resume_async as resume_async
+    from handrail.recovery import rollback as rollback
+    from handrail.recovery import rollback_async as rollback_async
     from handrail.registry import StepRegistry as StepRegistry
     from handrail.runtime import RuntimeContext as RuntimeContext
     from handrail.runtime import RuntimeLogger as RuntimeLogger
@@ -86,6 +90,10 @@ __all__ = [
     "action",
     "forwards",
     "hookimpl",
+    "resume",
+    "resume_async",
+    "rollback",
+    "rollback_async",
     "step",
 ]
 
@@ -110,6 +118,7 @@ _HOMES = {
     "origin": ("Origin",),
     "params": ("Argument", "FromEnv", "Option"),
     "plan.plan": ("Plan", "PlannedStep"),
+    "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
     "registry": ("StepRegistry",),
     "runtime": ("RuntimeContext", "RuntimeLogger"),
     "steps": ("BaseStep", "StepResult", "step"),

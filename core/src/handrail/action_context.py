@@ -8,7 +8,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.context import BaseStepContext
-from handrail.errors import ContextError
+from handrail.errors import ActionResultError, ContextError
 
 if TYPE_CHECKING:
     from handrail.context import RuntimeContext
@@ -85,4 +85,18 @@ def checked_context(context: object, action: str) -> Any:
     raise ContextError(
         f"create_context of {action} returned {type(context).__name__}",
         ways_out=(f"return {hint}, an instance of a class derived from BaseStepContext",),
+    )
+
+
+def checked_result(more: object, action: str) -> Mapping[str, Any]:
+    """Return what `result` returned.
+
+    Raises:
+        ActionResultError: It is no mapping.
+    """
+    if isinstance(more, Mapping):
+        return cast("Mapping[str, Any]", more)
+    raise ActionResultError(
+        f"all steps are done, but result of {action} returned {type(more).__name__}; "
+        "it has to return a mapping"
     )

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.action_context import ActionContext, checked_context, context_of
+from handrail.action_context import ActionContext, checked_context, checked_result, context_of
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.errors import ActionError, ActionResultError
 from handrail.hookspecs import ActionInfo
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
+    from handrail.fields import PathOf
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator.durable import RunAbout
     from handrail.planning import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
@@ -146,7 +149,7 @@ class BaseAction(Generic[P]):
         *,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Plan and run the action.
@@ -180,7 +183,7 @@ class BaseAction(Generic[P]):
         *,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Plan and run the action inside a running event loop; see `run`."""
@@ -188,10 +191,14 @@ class BaseAction(Generic[P]):
         if self._is_in_one_piece(registry):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        orchestrator = self._orchestrator(
-            self._plan(registry), progress_callback, observers, journal, on_failure
+        orchestrator = self.orchestrator(
+            self._plan(registry),
+            progress_callback=progress_callback,
+            observers=observers,
+            journal=journal,
+            on_failure=on_failure,
         )
-        return self._with_result(await orchestrator.execute_async(), orchestrator.context)
+        return self.with_result(await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
         """Return the plan: the action's own steps plus the edits of every enabled pack.
@@ -211,12 +218,18 @@ class BaseAction(Generic[P]):
         *,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
     ) -> Any:
         """Run a plan of this action that was made before, or a part of it; see `run`."""
-        orchestrator = self._orchestrator(plan, progress_callback, observers, journal, on_failure)
-        return self._with_result(orchestrator.execute(), orchestrator.context)
+        orchestrator = self.orchestrator(
+            plan,
+            progress_callback=progress_callback,
+            observers=observers,
+            journal=journal,
+            on_failure=on_failure,
+        )
+        return self.with_result(orchestrator.execute(), orchestrator.context)
 
     @property
     def is_simple(self) -> bool:
@@ -268,14 +281,34 @@ class BaseAction(Generic[P]):
         self._held(self._plan(registry))
         return True
 
-    def _orchestrator(
+    def orchestrator(
         self,
         plan: Plan,
-        progress_callback: ProgressCallback | None,
-        observers: Iterable[Observer],
-        journal: None,
-        on_failure: OnFailure,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        observers: Iterable[Observer] = (),
+        journal: Journal | None = None,
+        on_failure: OnFailure = "undo",
+        recorded_as: str | None = None,
+        packs: str = "{}",
+        variables: Mapping[PathOf, str] | None = None,
     ) -> Orchestrator[Any]:
+        """Return what runs a plan of this action, with a context of its own.
+
+        Args:
+            plan: The plan, or a part of it.
+            progress_callback: See `Orchestrator`.
+            observers: See `Orchestrator`; the observers of packs come after them.
+            journal: See `Orchestrator`.
+            on_failure: See `Orchestrator`.
+            recorded_as: How a journal finds the action again; its name unless given.
+            packs: Which packs were chosen, as JSON, for a journal.
+            variables: Where secret params were read from, if not from their usual variables.
+
+        Raises:
+            ContextError: `create_context` returned something else than a context.
+            ActionError: The params cannot be stored in a journal.
+        """
         plan = self._held(plan)
         with self._naming("create_context"):
             context = checked_context(self.create_context(), self.action_name)
@@ -287,17 +320,34 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
             observers=(*observers, *self._provider().observers()),
+            about=None if journal is None else self.about(recorded_as, packs, variables),
         )
 
-    def _with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
+    def about(
+        self,
+        recorded_as: str | None = None,
+        packs: str = "{}",
+        variables: Mapping[PathOf, str] | None = None,
+    ) -> RunAbout:
+        """Return what a journal has to know of this action, to go on with a run of it.
+
+        Raises:
+            ActionError: The params have no JSON form.
+        """
+        from handrail.stored_params import about  # noqa: PLC0415 - for durable runs only
+
+        name, model = type(self).action_name, type(self).params_model
+        return about(model, self.params, name, recorded_as or name, packs, variables)
+
+    def with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
+        """Return the result of a run with what `result(context)` adds.
+
+        Raises:
+            ActionResultError: `result` raised, or returned no mapping.
+        """
         with self._naming("result", " after all steps were done", ActionResultError):
             more = cast("object", self.result(context))
-        if not isinstance(more, Mapping):
-            raise ActionResultError(
-                f"all steps are done, but result of {self.action_name} returned "
-                f"{type(more).__name__}; it has to return a mapping"
-            )
-        return {**counts, **cast("Mapping[str, Any]", more), **counts}
+        return {**counts, **checked_result(more, self.action_name), **counts}
 
     def _naming(
         self, method: str, when: str = "", kind: type[ActionError] = ActionError

@@ -377,6 +377,75 @@ class PackError(HandrailError):
         }
 
 
+class JournalError(HandrailError, RuntimeError):
+    """The journal of a run cannot be read or written."""
+
+    code = "journal"
+    exit_code = ExitCode.ROLLBACK
+
+
+class JournalUrlError(JournalError, ValueError):
+    """What was given as the place of a journal cannot be one."""
+
+    code = "journal-url"
+    exit_code = ExitCode.USAGE
+
+
+class RestoreError(HandrailError, RuntimeError):
+    """A finished step could not rebuild what it needs, so its run cannot go on.
+
+    Args:
+        step: Name of the step.
+        error: What its `restore` raised.
+        origin: Where the step came from.
+    """
+
+    code = "restore-failed"
+    exit_code = ExitCode.ROLLBACK
+
+    def __init__(self, step: str, error: str, *, origin: Origin | None = None) -> None:
+        super().__init__(
+            f"step '{step}' could not be restored: {error}; nothing was touched",
+            origin=origin,
+            ways_out=("mend what it needs, then try again",),
+        )
+
+
+class RunClosedError(HandrailError, RuntimeError):
+    """A run has ended in a way that leaves nothing to be done to it."""
+
+    code = "run-closed"
+    exit_code = ExitCode.USAGE
+
+
+class RollbackRefusedError(HandrailError, RuntimeError):
+    """A run cannot be rolled back any more, or can only be rolled back."""
+
+    code = "rollback-refused"
+    exit_code = ExitCode.ROLLBACK
+
+
+class DriftError(HandrailError, RuntimeError):
+    """The steps that a run has begun are not what they were when it began."""
+
+    code = "run-drifted"
+    exit_code = ExitCode.PLAN
+
+
+class RunHeldError(HandrailError, RuntimeError):
+    """A run belongs to another process, which lives or may live."""
+
+    code = "run-held"
+    exit_code = ExitCode.PLAN
+
+
+class LeaseLostError(JournalError):
+    """A run was taken over by another process; this one must not touch anything any more."""
+
+    code = "lease-lost"
+    exit_code = ExitCode.PLAN
+
+
 class SettingsError(HandrailError):
     """A project file or a variable holds something that is not a setting.
 

@@ -33,7 +33,8 @@ class RunStarted(Event):
     """A run is about to start its first step.
 
     `locked` tells whether its plan is what the project's lock holds; it is false where the lock
-    was left aside with `--no-lock`, and None where there is no lock.
+    was left aside with `--no-lock`, and None where there is no lock. A durable run has a `number`
+    in its journal; when it goes on in a new process, `finished` of its steps are over.
     """
 
     action: str
@@ -41,6 +42,8 @@ class RunStarted(Event):
     fingerprint: str
     steps: tuple[str, ...]
     locked: bool | None = None
+    number: int | None = None
+    finished: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail.errors import RecordError
@@ -18,14 +18,29 @@ class Recorder:
 
     Bound to its attempt: once the attempt has ended it refuses, so a thread that outlives its step
     cannot write into the next one.
+
+    Args:
+        step: Name of the step.
+        write: Makes a batch durable, called as `write(key, values)` from any thread; returns the
+            values as they are stored. None keeps them in memory only.
+        notes: What the attempt had recorded before, if it goes on.
     """
 
-    __slots__ = ("_lock", "closed", "notes", "step")
+    __slots__ = ("_lock", "_write", "_writing", "closed", "notes", "step")
 
-    def __init__(self, step: str) -> None:
+    def __init__(
+        self,
+        step: str,
+        write: Callable[[str, list[Any]], list[Any]] | None = None,
+        notes: Mapping[str, list[Any]] | None = None,
+    ) -> None:
         self.step = step
-        self.notes: dict[str, list[Any]] = {}
+        self.notes: dict[str, list[Any]] = {key: list(each) for key, each in (notes or {}).items()}
         self.closed = False
+        self._write = write
+        self._writing: list[threading.Lock] = []
+        # Plain locks: one that is written in Python could be left locked by a signal handler that
+        # raises in the middle of taking it.
         self._lock = threading.Lock()
 
     def record_many(self, key: str, values: Iterable[Any]) -> None:
@@ -37,7 +52,20 @@ class Recorder:
                     f"rollback data '{key}' was recorded after step '{self.step}' had ended",
                     ways_out=("record from inside the step, before each effect",),
                 )
-            self.notes.setdefault(key, []).extend(batch)
+            if self._write is None:
+                self.notes.setdefault(key, []).extend(batch)
+                return
+            writing = threading.Lock()
+            writing.acquire()
+            self._writing.append(writing)
+        # Without the lock, so that all who wait for the disk can be written together.
+        try:
+            stored = self._write(key, batch)
+            with self._lock:
+                self.notes.setdefault(key, []).extend(stored)
+                self._writing.remove(writing)
+        finally:
+            writing.release()
 
     def record(self, key: str, value: Any) -> None:
         """Append `value` to the list under `key`."""
@@ -48,10 +76,14 @@ class Recorder:
         self.record_many(key, (value,))
 
     def close(self) -> dict[str, list[Any]]:
-        """Take no more, and return what was recorded; harmless to call again."""
+        """Take no more, wait for what is being written, and return it; harmless to call again."""
         with self._lock:
             self.closed = True
-            return self.notes
+            writing = tuple(self._writing)
+        for each in writing:
+            with each:
+                pass
+        return self.notes
 
 
 class RunLink(Protocol):

@@ -170,9 +170,13 @@ class Call:
 
 @dataclass(slots=True)
 class Attempt:
-    """Ask for one execution of `step`, which is no layer; answered by a StepResult or `Raised`."""
+    """Ask for one execution of `step`, which is no layer; answered by a StepResult or `Raised`.
+
+    With `resumed`, what an interrupted attempt has recorded, it is to go on with that one.
+    """
 
     step: BaseStep[Any]
+    resumed: StepResult | None = None
 
 
 @dataclass(slots=True)

@@ -93,6 +93,7 @@ def test_json_is_one_event_a_line(handrail):
     assert events[-1] == {
         "schema": 1,
         "event": "Result",
+        "number": 1,
         "result": {"success": True, "steps_executed": 3, "steps_total": 3},
     }
     assert [each["percent"] for each in events if each["event"] == "ProgressChanged"] == [

@@ -5,28 +5,129 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from handrail.cli.report import json_error, lines_of
-from handrail.errors import ExitCode, HandrailError, StepFailedError, describe
-from handrail.events import Event, RunFinished
+from handrail.cli.report import json_error, lines_of, report
+from handrail.cli.standing import ways_of
+from handrail.errors import (
+    ExitCode,
+    HandrailError,
+    JournalError,
+    LeaseLostError,
+    StepFailedError,
+    describe,
+)
+from handrail.events import Event, RunFinished, RunStarted, UndoStarted
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan
 
+_ENDINGS = {
+    "rolled_back": "rolled back",
+    "rollback_incomplete": "rolled back, but not completely",
+    "completed": "completed, but a step that always runs failed",
+    "failed": "what was done is kept",
+}
 
-def show_failure(session: Session, plan: Plan, error: StepFailedError, *, as_json: bool) -> int:
-    """Tell about a run in which a step failed, and return the exit code."""
+
+class Outcome:
+    """Remembers what a run told of itself, for an error that does not tell.
+
+    Attributes:
+        value: The outcome, or None while the run goes on.
+        number: Its number in its journal, or None where it has none.
+        undoes: Whether it has begun to undo.
+        sealed: Whether it can no longer be rolled back.
+    """
+
+    def __init__(self) -> None:
+        self.value: str | None = None
+        self.number: int | None = None
+        self.undoes = False
+        self.sealed = False
+
+    def __call__(self, event: Event) -> None:
+        """Take one event of the run."""
+        if isinstance(event, RunStarted):
+            self.number = event.number
+        elif isinstance(event, UndoStarted):
+            self.undoes = True
+        elif isinstance(event, RunFinished):
+            self.value = event.outcome
+
+    @property
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """The commands that can be used on the run as it was left."""
+        if self.number is None:
+            return ()
+        left = "undoing" if self.undoes else "interrupted"
+        outcome = left if self.value in (None, "interrupted") else self.value
+        return ways_of(self.number, outcome, sealed=self.sealed)
+
+
+def show_failure(
+    session: Session,
+    plan: Plan,
+    error: StepFailedError,
+    outcome: Outcome,
+    *,
+    as_json: bool,
+    asked: bool = False,
+) -> int:
+    """Tell about a run in which a step failed, and return the exit code.
+
+    Args:
+        session: The call.
+        plan: The plan of the run.
+        error: Why it failed.
+        outcome: What it told of itself.
+        as_json: Whether to tell it as JSON.
+        asked: Whether it was asked to undo, and nothing failed but that.
+    """
     console = session.console
     incomplete = bool(error.rollback_errors) or error.outcome == "completed"
-    code = ExitCode.ROLLBACK if incomplete else ExitCode.FAILED
+    kept = error.outcome == "failed"
+    code = ExitCode.ROLLBACK if incomplete else ExitCode.KEPT if kept else ExitCode.FAILED
     if as_json:
-        json_error(session, {**error.to_dict(), "exit_code": int(code)})
+        numbered = {} if outcome.number is None else {"number": outcome.number}
+        json_error(session, {**error.to_dict(), **numbered, "exit_code": int(code)})
         return code
-    ending = {
-        "rolled_back": "rolled back",
-        "rollback_incomplete": "rolled back, but not completely",
-        "completed": "completed, but a step that always runs failed",
-    }.get(error.outcome, error.outcome)
+    if asked:
+        label = console.style("error:", "red", "bold", err=True)
+        console.note(f"{label} {plan.action} was {_ENDINGS.get(error.outcome, error.outcome)}")
+    else:
+        _tell_cause(session, plan, error)
+    for problem in error.rollback_errors:
+        console.note(f"  undo    {problem.message}")
+    show_ways(session, outcome, failed=not asked)
+    _debug(session, error)
+    return code
+
+
+def show_ways(session: Session, outcome: Outcome, *, failed: bool) -> None:
+    """Tell where more is known about a durable run, and what can be done about it."""
+    if outcome.number is None:
+        return
+    note = session.console.note
+    traceback_too = " --traceback" if failed else ""
+    note(f"  full    handrail show {outcome.number}{traceback_too}")
+    for purpose, command in outcome.ways:
+        note(f"  {purpose:7} {command}")
+    if failed and outcome.value == "rolled_back":
+        note("  next    to keep what is done and resume, run it with  --on-failure keep")
+
+
+def show_unwritten(session: Session, error: JournalError, outcome: Outcome) -> int:
+    """Tell about a run that its journal did not take any more, and return the exit code."""
+    more = [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
+    if isinstance(error, LeaseLostError):
+        more = [f"what became of it:  handrail show {outcome.number}"]
+    error.ways_out = (*error.ways_out, *more)
+    return report(session, error)
+
+
+def _tell_cause(session: Session, plan: Plan, error: StepFailedError) -> None:
+    console = session.console
+    ending = _ENDINGS.get(error.outcome, error.outcome)
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
     console.note(
         f"{console.style('error:', 'red', 'bold', err=True)} {plan.action} failed at "
@@ -41,33 +142,13 @@ def show_failure(session: Session, plan: Plan, error: StepFailedError, *, as_jso
     else:
         console.note(f"  cause   {type(cause).__name__}: {describe(cause)}")
         console.note(f"  at      {_line_of(cause)}")
-    for problem in error.rollback_errors:
-        console.note(f"  undo    {problem.message}")
-    _debug(session, error)
-    return code
-
-
-class Outcome:
-    """Remembers how a run ended, for an error that does not tell.
-
-    Attributes:
-        value: The outcome, or None while the run goes on.
-    """
-
-    def __init__(self) -> None:
-        self.value: str | None = None
-
-    def __call__(self, event: Event) -> None:
-        """Take one event of the run."""
-        if isinstance(event, RunFinished):
-            self.value = event.outcome
 
 
 def show_interrupt(
     session: Session,
     plan: Plan,
     error: KeyboardInterrupt,
-    outcome: str | None,
+    outcome: Outcome,
     *,
     as_json: bool,
 ) -> int:
@@ -77,34 +158,39 @@ def show_interrupt(
         "completed": "after all its steps were done; nothing was undone",
         "rolled_back": "and rolled back",
         "rollback_incomplete": "and rolled back, but not completely",
-    }.get(outcome or "", "before anything was undone")
+        "failed": "what was done is kept",
+    }.get(outcome.value or "", "before anything was undone")
     told = "; ".join([f"{plan.action} was interrupted, {ending}", *notes])
     failure = error.__cause__
     if as_json:
         _json_ending(session, "interrupted", told, ExitCode.INTERRUPTED, failure)
         return ExitCode.INTERRUPTED
     if isinstance(failure, StepFailedError):
-        show_failure(session, plan, failure, as_json=False)
+        _tell_cause(session, plan, failure)
     session.console.note(told)
+    show_ways(session, outcome, failed=False)
     _debug(session, error)
     return ExitCode.INTERRUPTED
 
 
 def show_exit(
-    session: Session, plan: Plan, error: SystemExit, outcome: str | None, *, as_json: bool
+    session: Session, plan: Plan, error: SystemExit, outcome: Outcome, *, as_json: bool
 ) -> int:
     """Tell about a run in which a step called `sys.exit`, and return the exit code.
 
     Whatever a step asks for there, the run did not complete: 0 would say that it did.
     """
-    code = ExitCode.FAILED if outcome == "rolled_back" else ExitCode.ROLLBACK
-    ending = "rolled back" if code is ExitCode.FAILED else "rolled back, but not completely"
+    code = {"rolled_back": ExitCode.FAILED, "failed": ExitCode.KEPT}.get(
+        outcome.value or "", ExitCode.ROLLBACK
+    )
+    ending = _ENDINGS["rollback_incomplete" if code is ExitCode.ROLLBACK else outcome.value or ""]
     told = f"{plan.action} failed: a step called {describe(error)}, {ending}"
     if as_json:
         _json_ending(session, "step-failed", told, code, error.__cause__)
         return code
     session.console.note(f"{session.console.style('error:', 'red', 'bold', err=True)} {told}")
     session.console.note(f"  at      {_line_of(error)}")
+    show_ways(session, outcome, failed=True)
     _debug(session, error)
     return code
 

@@ -3,28 +3,66 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.cli.ending import Outcome, show_exit, show_failure, show_interrupt, show_simple
+from handrail.cli.ending import (
+    Outcome,
+    show_exit,
+    show_failure,
+    show_interrupt,
+    show_simple,
+    show_unwritten,
+)
+from handrail.cli.journals import WITHOUT
 from handrail.cli.live import JsonView, LineView, brief
 from handrail.cli.output import Console, moves
 from handrail.cli.plain import plural, seconds
 from handrail.cli.signals import like_interrupts
-from handrail.errors import ActionError, ExitCode, HandrailError, StepFailedError
+from handrail.cli.standing import is_sealed
+from handrail.errors import (
+    ActionError,
+    ContextError,
+    ExitCode,
+    HandrailError,
+    JournalError,
+    StepFailedError,
+)
 from handrail.orchestrator import run_awaitable
 from handrail.plan.preview import preview_plan
+from handrail.runtime import RuntimeContext
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.session import Session
-    from handrail.context import RuntimeContext
-    from handrail.orchestrator import Observer
+    from handrail.fields import PathOf
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import Observer, OnFailure
     from handrail.plan.plan import Plan
     from handrail.planning import PackProvider
+
+
+class _Silent:
+    """Takes what steps log through the runtime context; the view hears of it as events."""
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Take an event."""
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Take a position."""
+
+    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
+        """Take values."""
+
+
+def silent_runtime() -> RuntimeContext:
+    """Return a runtime context that writes nothing itself."""
+    return RuntimeContext(logger=_Silent())
+
 
 _COUNTS = ("success", "steps_executed", "steps_total")
 
@@ -88,62 +126,170 @@ def _executed(action: BaseAction[Any]) -> Any:
     return run_awaitable(answer) if isawaitable(answer) else answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durable:
+    """How a run is kept.
+
+    Attributes:
+        journal: Where.
+        recorded_as: How its action is found again.
+        packs: What the command line chose, as JSON.
+        on_failure: Whether a failure undoes what was done, or keeps it.
+        variables: The variable of each secret param, by the way to it.
+    """
+
+    journal: Journal
+    recorded_as: str
+    packs: str
+    on_failure: OnFailure
+    variables: Mapping[PathOf, str]
+
+
 def run_plan(
     session: Session,
     action: BaseAction[Any],
     plan: Plan,
     values: Mapping[str, Any],
     observers: Sequence[Observer] = (),
+    durable: Durable | None = None,
 ) -> int:
     """Run the steps of an action, told to `observers` too, and return the exit code."""
-    console = session.console
-    as_json, quiet, dry = values["as_json"], values["quiet"], values["dry_run"]
-    moving = moves(console.err) and not as_json
-    mode = " · dry run, nothing is changed" if dry else ""
+    dry = values["dry_run"]
+    journal = durable.journal if durable else None
+    head = head_of(plan, journal, dry=dry)
+    played = preview_plan(plan) if dry else plan
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        told = (*observers, *views)
+        if durable is None:
+            return cast("Mapping[str, Any]", action.run_plan(played, observers=told))
+        orchestrator = action.orchestrator(
+            played,
+            observers=told,
+            journal=durable.journal,
+            on_failure=durable.on_failure,
+            recorded_as=durable.recorded_as,
+            packs=durable.packs,
+            variables=durable.variables,
+        )
+        try:
+            counts = orchestrator.execute()
+        except ContextError as error:
+            if orchestrator.run_number is None:
+                error.ways_out = (*error.ways_out, WITHOUT)
+            raise
+        return action.with_result(counts, orchestrator.context)
+
+    return carry_out(session, played, head, run, values, journal=journal, dry=dry)
+
+
+def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
+    """Return the line that a run begins with."""
     lock = {True: " (locked)", False: " · not locked (--no-lock)", None: ""}[plan.locked]
-    steps = plural(len(plan.steps), "step")
-    head = f"{plan.action} · {steps} · plan {plan.fingerprint[:8]}{lock}{mode}"
-    view: Any = JsonView(console) if as_json else LineView(console, head, moving=moving)
+    facts = f"plan {plan.fingerprint[:8]}{lock}"
+    if journal is not None:
+        return f"{plan.action} · {facts} · journal {journal.shown}"
+    mode = " · dry run, nothing is changed" if dry else ""
+    return f"{plan.action} · {plural(len(plan.steps), 'step')} · {facts}{mode}"
+
+
+def carry_out(
+    session: Session,
+    plan: Plan,
+    head: str,
+    run: Callable[[Sequence[Observer]], Mapping[str, Any]],
+    values: Mapping[str, Any],
+    *,
+    journal: Journal | None = None,
+    dry: bool = False,
+    undo: bool = False,
+) -> int:
+    """Run something, show how it goes and how it ended, and return the exit code.
+
+    Args:
+        session: The call.
+        plan: The plan of the run.
+        head: The line to begin with.
+        run: Runs it, told to the observers it is given.
+        values: Options of the call: `as_json`, `quiet` and perhaps `on_failure`.
+        journal: The journal of the run, if it has one.
+        dry: Whether nothing is changed.
+        undo: Whether the run was asked to undo.
+    """
+    console = session.console
+    as_json, quiet = values["as_json"], values["quiet"]
+    moving = moves(console.err) and not as_json
+    view: Any = (
+        JsonView(console)
+        if as_json
+        else LineView(console, head, moving=moving, keeps=values.get("on_failure") == "keep")
+    )
     outcome = Outcome()
-    if dry:
-        plan = preview_plan(plan)
     began = time.monotonic()
     try:
         with like_interrupts():
-            views = (outcome,) if quiet and not as_json else (outcome, view)
-            result = action.run_plan(plan, observers=(*observers, *views))
+            result = run((outcome,) if quiet and not as_json else (outcome, view))
     except StepFailedError as error:
         _close(view)
-        return show_failure(session, plan, error, as_json=as_json)
+        return show_failure(session, plan, error, outcome, as_json=as_json, asked=undo)
+    except JournalError as error:
+        _close(view)
+        if outcome.number is None:
+            raise
+        return show_unwritten(session, error, outcome)
     except KeyboardInterrupt as error:
         _close(view)
-        return show_interrupt(session, plan, error, outcome.value, as_json=as_json)
+        return show_interrupt(session, plan, error, outcome, as_json=as_json)
     except SystemExit as error:
         _close(view)
-        return show_exit(session, plan, error, outcome.value, as_json=as_json)
+        return show_exit(session, plan, error, outcome, as_json=as_json)
     _close(view)
+    if journal is not None and outcome.number is not None:
+        outcome.sealed = is_sealed(journal, outcome.number)
     took = seconds(time.monotonic() - began)
     if as_json:
-        console.json_line({"event": "Result", "result": result})
+        numbered = {} if outcome.number is None else {"number": outcome.number}
+        console.json_line({"event": "Result", **numbered, "result": result})
     elif dry:
         would = plural(len(plan.steps), "step")
         console.print(f"{plan.action} would run {would}; nothing was done")
     else:
-        extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
-        if extra:
-            console.print(brief(extra, limit=8))
-        done, total = result["steps_executed"], result["steps_total"]
-        executed = f"{done} of {plural(total, 'step')} executed"
-        console.print(f"{plan.action} completed in {took} · {executed}")
-        _show_next(console, result.get("next"))
+        _show_done(console, plan, outcome, None if undo else result, took)
     return ExitCode.DONE
 
 
-def _show_next(console: Console, commands: object) -> None:
-    """Show the commands that an action proposes, each under what it is good for."""
+def _show_done(
+    console: Console, plan: Plan, outcome: Outcome, result: Mapping[str, Any] | None, took: str
+) -> None:
+    """Tell about a run that was completed, or, without a result, rolled back as it was asked."""
+    if result is None:
+        console.print(f"{plan.action} rolled back in {took}")
+        _show_next(console, outcome, None)
+        return
+    extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
+    if extra:
+        console.print(brief(extra, limit=8))
+    done, total = result["steps_executed"], result["steps_total"]
+    executed = f"{done} of {plural(total, 'step')} executed"
+    console.print(f"{plan.action} completed in {took} · {executed}")
+    _show_next(console, outcome, result.get("next"))
+
+
+def _show_next(console: Console, outcome: Outcome, commands: object) -> None:
+    """Show what can be done next, each command under what it is good for."""
+    ways: dict[object, object] = {}
+    if outcome.number is not None:
+        ways["see"] = f"handrail show {outcome.number}"
     if isinstance(commands, Mapping):
-        for purpose, command in cast("Mapping[object, object]", commands).items():
-            console.print(f"  {purpose!s:7} {command}")
+        ways |= cast("Mapping[object, object]", commands)
+    # An action that knows a better way to undo it says so under the same word.
+    ways |= {purpose: command for purpose, command in outcome.ways if purpose not in ways}
+    if ways and not commands:
+        line = "     ".join(f"{purpose}  {command}" for purpose, command in ways.items())
+        console.print(f"  {line}")
+        return
+    for purpose, command in ways.items():
+        console.print(f"  {purpose:7} {command}")
 
 
 def _close(view: Any) -> None:

@@ -99,6 +99,12 @@ def _put_secrets(
             raise click.UsageError(f"the variable {variable} is not set")
 
 
+def variables_of(context: click.Context, options: ParamOptions) -> dict[PathOf, str]:
+    """Return the variable of each secret, by the way to it."""
+    given = context.params
+    return {each.path: given.get(each.option) or each.variable for each in options.secrets}
+
+
 def _put(params: dict[str, Any], path: PathOf, value: Any) -> None:
     for name in path[:-1]:
         inner = params.get(name)

@@ -22,6 +22,7 @@ from handrail.cli.plain import (
 from handrail.events import Event
 
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
+_CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
 _REFRESH = 0.1  # Seconds between two drawings of the moving line.
 
 
@@ -39,10 +40,11 @@ class JsonView:
 class LineView:
     """Writes a line to standard error for each step that ends; on a terminal one line moves."""
 
-    def __init__(self, console: Console, head: str, *, moving: bool) -> None:
+    def __init__(self, console: Console, head: str, *, moving: bool, keeps: bool = False) -> None:
         self._console = console
         self._head = head
         self._moving = moving
+        self._keeps = keeps
         self._width = 12
         self._steps = 0
         self._ended = 0
@@ -88,7 +90,10 @@ class LineView:
     def _run_started(self, event: events.RunStarted) -> None:
         self._steps = len(event.steps)
         self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
-        self._console.note(self._head)
+        number = "" if event.number is None else f"run {event.number} · "
+        over = f" · goes on after {event.finished} of {self._steps}" if event.finished else ""
+        self._ended = event.finished
+        self._console.note(f"{number}{self._head}{over}")
 
     def _step_started(self, event: events.StepStarted) -> None:
         self._step, self._began, self._within = event.step, time.monotonic(), {}
@@ -146,7 +151,8 @@ class LineView:
             self._warned = True
             text = "the undo goes on; Ctrl-C again stops it and leaves things behind"
         else:
-            text = "interrupted: undoing what was done"
+            kept = "what was done is kept" if self._keeps else "undoing what was done"
+            text = f"interrupted: {kept}"
         self._line(self._console.style(text, "yellow", err=True))
 
     def _run_finished(self, _event: events.RunFinished) -> None:
@@ -175,7 +181,7 @@ class LineView:
         size = min(WIDTH, shutil.get_terminal_size().columns)
         took = seconds(now - self._began)
         line = visible(f" ▸ {self._name(self._step)} {took:>7}")
-        overall = [f"·  {self._percent} %  {self._ended} of {self._steps}", "Ctrl-C undoes"]
+        overall = [f"·  {self._percent} %  {self._ended} of {self._steps}", _CTRL_C[self._keeps]]
         for part in [*self._bar(now), *overall]:  # Half a figure would be a wrong one.
             longer = f"{line}  {visible(part)}"
             if columns(longer) > size - 1:

@@ -176,6 +176,9 @@ def plan_lines(session: Session, plan: Plan, name: str, comparison: Comparison) 
     records = session.packs.records
     off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     foot = [f"Off: {', '.join(off)}"] if off else []
+    leaving = [planned.name for planned in plan.steps if planned.leaves]
+    if leaving:
+        foot.append(f"Not undone, also after a kill: {', '.join(leaving)}")
     if comparison.problems:
         foot.append(f"What differs: handrail lock --check {name}")
     brought = [each for each in plan.steps if each.reason != "base"]

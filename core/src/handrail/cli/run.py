@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.cli.actions import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
-from handrail.cli.execution import made_action, run_plan, run_simple
-from handrail.cli.given import labelled, params_from
+from handrail.cli.execution import Durable, made_action, run_plan, run_simple, silent_runtime
+from handrail.cli.given import labelled, params_from, variables_of
+from handrail.cli.journals import journal_option, opened
 from handrail.cli.last_plan import LastPlan
 from handrail.cli.local import Target
 from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, ParamOptions, options_of
+from handrail.cli.reapplied import chosen, recorded_name
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
-from handrail.context import RuntimeContext
 from handrail.errors import ParamsError, StepNotFoundError
 from handrail.locking import held
 from handrail.origin import Origin
@@ -26,19 +26,6 @@ from handrail.plan.selection import select
 
 if TYPE_CHECKING:
     from handrail.workflow import Workflow
-
-
-class _Silent:
-    """Takes what steps log through the runtime context; the view hears of it as events."""
-
-    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Take an event."""
-
-    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Take a position."""
-
-    def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Take values."""
 
 
 def run_options() -> list[click.Parameter]:
@@ -66,6 +53,19 @@ def run_options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--no-lock"], is_flag=True, help="Run it also where it is not what the lock holds."
+        ),
+        click.Option(
+            ["--on-failure"],
+            type=click.Choice(["undo", "keep"]),
+            default="undo",
+            show_default=True,
+            help="Undo what was done when a step fails, or keep it for `handrail resume`.",
+        ),
+        journal_option(),
+        click.Option(
+            ["--no-journal"],
+            is_flag=True,
+            help="Keep no record: only this process can undo the run.",
         ),
         click.Option(
             ["--json", "as_json"], is_flag=True, help="Write one event per line to standard output."
@@ -136,9 +136,8 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     pairs = take_pack_values(session, values["pairs"], options)
     defaults = defaults_of(session, target.action_class, options)
     params = params_from(context, options, file=values["params"], pairs=pairs, defaults=defaults)
-    runtime = RuntimeContext(logger=_Silent())
     try:
-        action = made_action(target.action_class, params, runtime, session.packs)
+        action = made_action(target.action_class, params, silent_runtime(), session.packs)
     except ParamsError as error:
         raise labelled(error, options) from error.__cause__
     named = locked(session, target)
@@ -150,6 +149,8 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         forced_by=session.packs.settings.locked_by,
     )
     if not whole.steps and action.is_simple:
+        if values["on_failure"] == "keep":
+            raise click.UsageError(f"{action.info.name} has no steps, so nothing can be kept")
         return run_simple(session, action, values)
     try:
         plan = select(whole, only=values["only"], start=values["start"], skip=values["skip"])
@@ -157,7 +158,30 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         raise click.UsageError(error.message) from error
     if values["dry_run"]:
         return run_plan(session, action, plan, values)
+    durable = _durable(context, target, options)
     last = LastPlan(session, named, whole)
     if not whole.locked and not values["quiet"]:
         last.tell()
-    return run_plan(session, action, plan, values, observers=(last,))
+    try:
+        return run_plan(session, action, plan, values, observers=(last,), durable=durable)
+    finally:
+        if durable is not None:
+            durable.journal.close()
+
+
+def _durable(context: click.Context, target: Target, options: ParamOptions) -> Durable | None:
+    """Open the journal of a run, unless it is to have none."""
+    session, values = session_of(context), context.params
+    if values["no_journal"]:
+        if values["journal"]:
+            raise click.UsageError("--journal and --no-journal exclude each other")
+        if values["on_failure"] == "keep":
+            raise click.UsageError("--on-failure keep needs a journal to resume from")
+        return None
+    return Durable(
+        journal=opened(session, values["journal"], create=True),
+        recorded_as=recorded_name(target),
+        packs=chosen(session, values).to_json(),
+        on_failure=values["on_failure"],
+        variables=variables_of(context, options),
+    )

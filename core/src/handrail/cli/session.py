@@ -67,6 +67,19 @@ class Session:
             pack_values=values,
         )
 
+    def move(
+        self,
+        *,
+        no_packs: tuple[str, ...],
+        only_packs: tuple[str, ...] | None,
+        values: Sequence[tuple[str, str, str]],
+    ) -> None:
+        """Look at the packs anew, from what is the working folder now, with these flags too."""
+        self.__dict__.pop("folder", None)
+        self.no_packs = (*no_packs, *self.no_packs)
+        self.only_packs = only_packs if self.only_packs is None else self.only_packs
+        self.set_pack_values(values)
+
     @cached_property
     def folder(self) -> Path:
         """The working folder.
@@ -132,7 +145,7 @@ def take_globals(arguments: Sequence[str]) -> tuple[Session, list[str]]:
             session.json = session.json or word == "--json"
             rest.append(word)
     first = next((word for word in rest if not word.startswith("-")), "")
-    session.events = first == "run"
+    session.events = first in ("run", "resume", "rollback")
     return session, rest
 
 

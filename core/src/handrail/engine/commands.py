@@ -7,8 +7,13 @@ answers are a StepResult or `Raised`. `Call`, `Attempt` and `Sleep` come from th
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+Machine = Generator[Any, Any, None]
+"""A run that is played: it yields commands, and is sent answers."""
 
 
 class Mark(Enum):
@@ -25,6 +30,14 @@ class Mark(Enum):
 CHECK = Mark.CHECK
 UNDO_BEGINS = Mark.UNDO_BEGINS
 UNDO_ENDS = Mark.UNDO_ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Ask the driver to commit the log; answered by None or `Raised`, interrupts wait."""
+
+
+COMMIT = Commit()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,14 @@ class Failure:
         text: What went wrong, for people.
         error: The exception, if there was one.
         from_position: The last position that has to be undone.
+        unwritten: Whether it is the log that failed: nothing can be noted any more.
     """
 
     planned: PlannedStep
     text: str
     error: BaseException | None
     from_position: int
+    unwritten: bool = False
 
     @property
     def passes_through(self) -> bool:
@@ -50,9 +52,9 @@ def settle(run: RunState, planned: PlannedStep, answer: Any) -> Failure | None:
             run.recording = None
             return _failure(planned, describe(error), error, position - 1)
         result = ended(Raised(error), notes)
-        if not notes and position in run.leftovers:
+        if not notes and position in run.leftovers and run.log is None:
             # One undo will do for an attempt that could not be undone and was not followed.
-            result.rollback_data = run.leftovers[position].pop().rollback_data
+            result.rollback_data = run.leftovers[position].pop()[1].rollback_data
     else:
         result = answer
         try:

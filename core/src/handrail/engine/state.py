@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.progress import Weights, weights_of
@@ -16,6 +17,7 @@ from handrail.recording import Recorder
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.engine.log import RunLog
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan, PlannedStep
     from handrail.steps import StepResult
@@ -80,7 +82,15 @@ class RunState:
         undoing: Whether the run goes back.
         asking: Whether user code runs that must not record: `can_skip`, the undo of an attempt.
         recording: Rollback data of the running attempt, once it has recorded any.
-        leftovers: Attempts whose undo failed, by position; they are undone with their step.
+        leftovers: Attempts whose undo failed, with their number, by position; they are undone with
+            their step.
+        log: Where a durable run is written.
+        number: The number of a durable run in its journal.
+        keeps: Whether nothing is undone when a step of a durable run fails.
+        attempts: Number of the last attempt of each step that had one, in a durable run.
+        begun: The position that is noted as started in the log, but was not executed yet.
+        doubt: What the interrupted attempt of the next step has recorded, when a run goes on.
+        undone: Positions that were undone before, when an undo goes on.
         opened: When the run started, on the driver's clock, if somebody listens.
         began: When the running step started, on the driver's clock, if somebody listens.
         percent: The last progress that was reported.
@@ -100,6 +110,7 @@ class RunState:
         clock: Callable[[], float],
         on_progress: Callable[[int], object] | None = None,
         listener: Callable[[Event], None] | None = None,
+        log: RunLog | None = None,
     ) -> None:
         self.plan = plan
         self.context = context
@@ -113,7 +124,15 @@ class RunState:
         self.undoing = False
         self.asking = False
         self.recording: Recorder | None = None
-        self.leftovers: dict[int, list[StepResult]] = {}
+        self.leftovers: dict[int, list[tuple[int, StepResult]]] = {}
+        self.log = log
+        self.number: int | None = None
+        self.keeps = False
+        self.attempts: dict[int, int] = {}
+        self.begun: int | None = None
+        self.doubt: StepResult | None = None
+        self.undone: set[int] = set()
+        self.batches = count(1)
         self.percent = 0
         self.opened = 0.0
         self.began = 0.0
@@ -167,7 +186,8 @@ class RunState:
 
     def leave_behind(self, attempt: StepResult) -> None:
         """Keep an attempt of the running step that could not be undone."""
-        self.leftovers.setdefault(self.position, []).append(attempt)
+        position = self.position
+        self.leftovers.setdefault(position, []).append((self.attempts.get(position, 1), attempt))
 
     # What the context asks for
 
@@ -177,6 +197,10 @@ class RunState:
         if self._id is None:
             self._id = self._new_id()
         return self._id
+
+    def is_recorded(self, uid: str, number: int) -> None:
+        """Take the ids of a run that another process began."""
+        self._id, self.number = uid, number
 
     @property
     def idempotency_key(self) -> str | None:
@@ -199,9 +223,26 @@ class RunState:
                 )
             with self._records:  # Two threads of one step may ask at once.
                 if self.recording is None:
-                    self.recording = Recorder(planned.name)
+                    self.recording = self._new_recorder(planned.name)
                 return self.recording
         return self.recording
+
+    def go_on_recording(self, notes: Mapping[str, list[Any]]) -> None:
+        """Let the running attempt, which has recorded `notes` already, go on recording."""
+        planned = self.running()
+        assert planned is not None
+        self.recording = self._new_recorder(planned.name, notes)
+
+    def _new_recorder(self, step: str, notes: Mapping[str, list[Any]] | None = None) -> Recorder:
+        log, position = self.log, self.position
+        if log is None:
+            return Recorder(step)
+        attempt, batches = self.attempts[position], self.batches
+
+        def write(key: str, values: list[Any]) -> list[Any]:
+            return log.record(position, attempt, next(batches), key, values)
+
+        return Recorder(step, write, notes)
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Take what a step said of its own progress."""
@@ -250,4 +291,6 @@ class RunState:
                 "seal() is for always_run steps of a run that succeeded; "
                 f"this run {'is still going on' if self.outcome is None else self.outcome}"
             )
+        if self.log is not None:
+            self.log.seal(reason)
         self.sealed = reason

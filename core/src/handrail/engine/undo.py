@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS
+from handrail.engine.commands import COMMIT, UNDO_BEGINS, UNDO_ENDS
 from handrail.engine.outcome import Failure, final_error
-from handrail.errors import RollbackError, describe
+from handrail.errors import LeaseLostError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
+from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
-    from handrail.steps import StepResult
 
 
 def undo(
     run: RunState, failure: Failure, *, broken_off_by: BaseException | None = None
 ) -> Generator[Any, Any, None]:
     """Undo the failing step first, then the executed ones in reverse."""
-    steps = run.plan.steps
     first = failure.from_position
+    if failure.unwritten:
+        yield from _give_up(run, failure, failure.error)
+        return
     if run.fell is None:
+        if run.log is not None:
+            _note_failure(run, failure)
+            if not run.keeps:
+                run.log.turned_back()
+            committed = yield COMMIT
+            if isinstance(committed, Raised):
+                yield from _give_up(run, failure, committed.error)
+                return
+        if run.keeps:
+            run.failure = final_error(run, failure, "failed")
+            run.outcome = "failed"
+            return
         run.fell = failure
-        run.undoing = True
-        yield UNDO_BEGINS
-        if run.listener:
-            yield UndoStarted(
-                cause=failure.text,
-                steps=tuple(steps[place].name for place in _places_to_undo(run, first)),
-            )
-    else:
-        # It was broken off: the step that was being undone is undone again.
-        yield UNDO_BEGINS
-        first = first if run.current is None else run.current
+    elif broken_off_by is not None and run.current is not None:
+        # The step that was being undone is undone again.
+        first = run.current
+    announced = run.undoing
+    run.undoing = True
+    yield UNDO_BEGINS
+    if run.listener and not announced:
+        yield UndoStarted(
+            cause=failure.text,
+            steps=tuple(run.plan.steps[place].name for place in _places_to_undo(run, first)),
+        )
     stopped = broken_off_by if isinstance(broken_off_by, KeyboardInterrupt) else None
+    yield from _undo_all(run, failure, first, stopped)
+    yield UNDO_ENDS
+
+
+def _undo_all(
+    run: RunState, failure: Failure, first: int, stopped: BaseException | None
+) -> Generator[Any, Any, None]:
+    steps = run.plan.steps
     for position in _places_to_undo(run, first):
         run.current = position
         if stopped is None:
@@ -56,26 +78,29 @@ def undo(
     run.undoing = False
     run.current = None
     run.undo_result = None
-    yield UNDO_ENDS
 
 
 def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
     for position in range(first, -1, -1):
-        if run.plan.steps[position].reverts and not run.finished[position].skipped:
+        if (
+            run.plan.steps[position].reverts
+            and not run.finished[position].skipped
+            and position not in run.undone
+        ):
             yield position
 
 
 def _undo_step(
     run: RunState, planned: PlannedStep, position: int
-) -> Generator[Any, Any, KeyboardInterrupt | None]:
-    """Undo one step; return the interrupt that stopped it, if one did."""
+) -> Generator[Any, Any, BaseException | None]:
+    """Undo one step; return what stopped that, an interrupt or a log that fails, if it did."""
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
-    results: Iterable[StepResult] = (run.finished[position],)
+    attempts = [(run.attempts.get(position, 1), run.finished[position])]
     if position in run.leftovers:
-        results = (run.finished[position], *reversed(run.leftovers[position]))
-    for result in results:
-        run.undo_result = result
+        attempts += reversed(run.leftovers[position])
+    for attempt, result in attempts:
+        run.undo_result = result if run.log is None else run.log.stored(result)
         answer = yield planned
         if answer is not None:
             if isinstance(answer.error, KeyboardInterrupt):
@@ -84,6 +109,14 @@ def _undo_step(
             problem = RollbackError(planned.name, error, origin=planned.origin)
             run.rollback_errors.append(problem)
             run.context.errors.append(problem.message)
+        if run.log is not None:
+            if answer is None:
+                run.log.undone(position, attempt)
+            else:
+                run.log.undo_failed(position, attempt, describe(answer.error))
+            committed = yield COMMIT
+            if isinstance(committed, Raised):
+                return committed.error
     if run.listener:
         took = run.clock() - began
         if error is None:
@@ -93,3 +126,49 @@ def _undo_step(
                 step=planned.name, took=took, error=describe(error), origin=planned.origin
             )
     return None
+
+
+def _note_failure(run: RunState, failure: Failure) -> None:
+    """Note which attempt failed, and that the one which had been noted next never began."""
+    assert run.log is not None
+    position = failure.from_position
+    if 0 <= position < len(run.finished) and not run.finished[position].success:
+        attempt = run.attempts[position]
+        result = run.finished[position]
+        run.log.failed(position, attempt, result, failure.text, failure.error)
+    if run.begun is not None:
+        run.log.undone(run.begun, run.attempts[run.begun])
+        run.begun = None
+
+
+def _give_up(
+    run: RunState, failure: Failure, error: BaseException | None
+) -> Generator[Any, Any, None]:
+    """Undo only the step whose end could not be written, in memory; the rest is left to recovery.
+
+    A run that was lost to another process is not touched at all.
+    """
+    assert error is not None
+    run.outcome = "interrupted"
+    run.failure = error
+    position = failure.from_position
+    running = 0 <= position < len(run.finished) and (
+        failure.unwritten or not run.finished[position].success
+    )
+    if not failure.unwritten and not failure.passes_through:
+        error.__cause__ = final_error(run, failure, "interrupted")
+    if isinstance(error, LeaseLostError) or not running or not run.plan.steps[position].reverts:
+        return
+    run.undoing = True
+    run.current = position
+    yield UNDO_BEGINS
+    run.undo_result = run.finished[position]
+    answer = yield run.plan.steps[position]
+    if answer is not None:
+        problem = RollbackError(run.plan.steps[position].name, answer.error)
+        run.rollback_errors.append(problem)
+        error.add_note(problem.message)
+    run.undoing = False
+    run.current = None
+    run.undo_result = None
+    yield UNDO_ENDS

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from handrail.context import link_run
-from handrail.engine.machine import executed_steps, play
+from handrail.engine.closing import executed_steps
+from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError, describe
 from handrail.events import Event
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.context import BaseStepContext
+    from handrail.engine.commands import Machine
+    from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.orchestrator.durable import GoingOn, RunAbout
     from handrail.steps import StepResult
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
@@ -53,8 +57,14 @@ class Orchestrator(Generic[C]):
         context: What the steps share.
         progress_callback: Called as `callback(percent, 100)` whenever the percentage grows; 100
             comes only at the end of a success, and always then.
+        journal: Where the run is written, so that it can be finished or undone when this process
+            dies.
         on_failure: `undo`; `keep` leaves everything as it is and needs a journal.
         observers: Each is called with every event; one that raises is reported once and dropped.
+        about: What the journal has to know to find the action again; an action gives it.
+
+    Attributes:
+        run_number: The number of the last run in its journal.
 
     Raises:
         ValueError: `on_failure` is not one of the two, or `keep` is asked without a journal.
@@ -66,9 +76,10 @@ class Orchestrator(Generic[C]):
         context: C,
         progress_callback: ProgressCallback | None = None,
         *,
-        journal: None = None,
+        journal: Journal | None = None,
         on_failure: OnFailure = "undo",
         observers: Iterable[Observer] = (),
+        about: RunAbout | None = None,
     ) -> None:
         if on_failure not in ("undo", "keep"):
             raise ValueError(f"on_failure is 'undo' or 'keep', not {on_failure!r}")
@@ -77,6 +88,11 @@ class Orchestrator(Generic[C]):
         self.registry = registry
         self.context = context
         self.progress_callback = progress_callback
+        self.run_number: int | None = None
+        self._journal = journal
+        self._keeps = on_failure == "keep"
+        self._about = about
+        self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
         self._executed = False
 
@@ -88,19 +104,11 @@ class Orchestrator(Generic[C]):
         Raises:
             StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
             AsyncStepError: There are async steps, and an event loop already runs in this thread.
+            ContextError: The context of a durable run has a field that cannot be stored.
+            JournalError: The journal cannot be written; what was done is left to `resume` or
+                `rollback`, but for the step that was running, which is undone.
         """
-        run = self._start()
-        if running_loop() and run.plan.has_async:
-            raise AsyncStepError(
-                f"{run.plan.action} has async steps, and an event loop already runs in this thread",
-                ways_out=("use `await orchestrator.execute_async()`",),
-            )
-        driver = Blocking(run)
-        try:
-            driver.drive(play(run))
-        finally:
-            self.context.current_step = None
-        return _ending(run, driver.interrupted)
+        return self._drive(None)
 
     async def execute_async(self) -> RunResult:
         """Execute all steps; blocking ones run in a worker thread.
@@ -110,16 +118,43 @@ class Orchestrator(Generic[C]):
 
         Raises:
             StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
+            ContextError: See `execute`.
+            JournalError: See `execute`.
         """
+        return await self._drive_async(None)
+
+    def go_on(self, recorded: GoingOn) -> RunResult:
+        """Go on with a run that another process began; see `execute`."""
+        return self._drive(recorded)
+
+    async def go_on_async(self, recorded: GoingOn) -> RunResult:
+        """Go on with a run that another process began; see `execute_async`."""
+        return await self._drive_async(recorded)
+
+    def _drive(self, recorded: GoingOn | None) -> RunResult:
+        run = self._start()
+        if running_loop() and run.plan.has_async:
+            raise AsyncStepError(
+                f"{run.plan.action} has async steps, and an event loop already runs in this thread",
+                ways_out=("use `await orchestrator.execute_async()`",),
+            )
+        driver = Blocking(run)
+        try:
+            driver.drive(self._opened(run, recorded))
+        finally:
+            self._over()
+        return _ending(run, driver.interrupted)
+
+    async def _drive_async(self, recorded: GoingOn | None) -> RunResult:
         # asyncio costs more than the rest of the import, and blocking runs need none of it.
         from handrail.orchestrator.asynchronous import Asynchronous  # noqa: PLC0415
 
         run = self._start()
         driver = Asynchronous(run)
         try:
-            await driver.drive(play(run))
+            await driver.drive(self._opened(run, recorded))
         finally:
-            self.context.current_step = None
+            self._over()
         return _ending(run, driver.cancelled)
 
     def _start(self) -> RunState:
@@ -144,6 +179,28 @@ class Orchestrator(Generic[C]):
             context.errors.clear()
         self._executed = True
         return run
+
+    def _opened(self, run: RunState, recorded: GoingOn | None) -> Machine:
+        """Return what is to be played, once the run is open in the journal, if there is one."""
+        self.run_number = None
+        run.keeps = self._keeps
+        if recorded is not None:
+            self._owned = recorded.owned
+            self.run_number = recorded.owned.number
+            return recorded.begin(run)
+        if self._journal is not None:
+            from handrail.orchestrator.durable import RunAbout, open_run  # noqa: PLC0415 - for these
+
+            about = RunAbout(action=run.plan.action) if self._about is None else self._about
+            self._owned = open_run(run, self._journal, about)
+            self.run_number = run.number
+        return play(run)
+
+    def _over(self) -> None:
+        self.context.current_step = None
+        owned, self._owned = self._owned, None
+        if owned is not None:
+            owned.release()
 
 
 def run_awaitable(awaitable: Awaitable[Any]) -> Any:

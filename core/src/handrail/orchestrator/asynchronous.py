@@ -10,8 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.broken_off import Doing, abandon
-from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Mark, NotRun, Report
-from handrail.engine.machine import Machine
+from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Commit, Machine, Mark, NotRun, Report
 from handrail.events import Event
 from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep
@@ -86,6 +85,9 @@ class Asynchronous:
             assert run.listener is not None
             run.listener(command)
             return None
+        if isinstance(command, Commit):
+            assert run.log is not None
+            return await self._in_thread(guarded, run.log.commit)
         # What always runs is started also after a cancellation.
         if self._pending is not None and run.outcome is None and not run.undoing:
             pending, self._pending = self._pending, None
@@ -94,7 +96,8 @@ class Asynchronous:
             run.context.current_step = command.name
             command = Attempt(command.step)
         if isinstance(command, Attempt):
-            inline = is_async(command.step, "execute")
+            method = "execute" if command.resumed is None else "resume"
+            inline = is_async(command.step, method)
             function, args = target(command, run.context)
             return checked(command.step, await self._call(function, args, inline=inline))
         if isinstance(command, Call):

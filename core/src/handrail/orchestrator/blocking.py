@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handrail import wrapper
 from handrail.context import BaseStepContext
 from handrail.engine.broken_off import Doing, abandon
-from handrail.engine.commands import UNDO_BEGINS, Mark, NotRun, Report
-from handrail.engine.machine import Machine
+from handrail.engine.commands import UNDO_BEGINS, Commit, Machine, Mark, NotRun, Report
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError
 from handrail.events import Event, InterruptReceived
@@ -31,7 +30,10 @@ ENGINE = frozenset(
     {
         "handrail.orchestrator.blocking",
         "handrail.orchestrator.calls",
+        "handrail.engine.attempt",
         "handrail.engine.broken_off",
+        "handrail.engine.closing",
+        "handrail.engine.durable",
         "handrail.engine.machine",
         "handrail.engine.outcome",
         "handrail.engine.undo",
@@ -40,6 +42,7 @@ ENGINE = frozenset(
         "handrail.engine.state",
         "handrail.wrapper",
         "handrail.context",
+        "handrail.journal.run_log",
         "handrail.recording",
     }
 )
@@ -160,6 +163,9 @@ class Blocking:
             if isinstance(told, Raised):
                 self._put_off(told.error)
             return None
+        if isinstance(command, Commit):
+            assert run.log is not None
+            return guarded(run.log.commit)
         # What always runs is started also when a signal waits; it is delivered in there.
         if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:
             kind = Raised if isinstance(command, Mark | Report) else NotRun

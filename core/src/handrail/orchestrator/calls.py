@@ -23,6 +23,8 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
 def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Return what a command wants called, and with what."""
     if isinstance(command, Attempt):
+        if command.resumed is not None:
+            return command.step.resume, (context, command.resumed)
         return command.step.execute, (context,)
     return command.function, command.args
 

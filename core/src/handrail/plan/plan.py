@@ -63,6 +63,7 @@ class PlannedStep:
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether it has a `rollback` of its own.
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
+        resumable: Whether it has a `resume` of its own.
     """
 
     name: str
@@ -80,6 +81,13 @@ class PlannedStep:
     undoable: bool
     reverts: bool
     required: str = ""
+    resumable: bool = False
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a kill in the middle of it may leave things behind that nothing takes back."""
+        ordinary = self.effects and not self.always_run
+        return ordinary and not (self.reverts or self.resumable)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -91,6 +99,7 @@ class PlannedStep:
             "reason": self.reason,
             "required": self.required or None,
             "undo": self.undoable,
+            "resume": self.resumable,
             "always_run": self.always_run,
             "effects": self.effects,
         }
@@ -259,6 +268,7 @@ def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
         skippable=overrides(step, "can_skip"),
         undoable=overrides(step, "rollback"),
         reverts=overrides(step, "rollback") or _hears_of_undo(step),
+        resumable=overrides(step, "resume"),
         required=draft.required,
     )
 

@@ -15,7 +15,8 @@ from handrail.settings.values import Choice, Flags, Settings, Value
 NO_PACKS = "HANDRAIL_NO_PACKS"
 ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
 POLICY = "HANDRAIL_POLICY"
-VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, "HANDRAIL_CACHE")
+JOURNAL = "HANDRAIL_JOURNAL"
+VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, "HANDRAIL_CACHE")
 
 
 def load_settings(start: Path, environ: Mapping[str, str], flags: Flags | None = None) -> Settings:

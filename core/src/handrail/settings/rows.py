@@ -108,9 +108,14 @@ def _step(step: RequiredStep) -> str:
     return f"{step.where} in {', '.join(step.within)}"
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a key, or a text with keys in it, looks as if it had to do with a secret."""
+    return _SECRET.search(text) is not None
+
+
 def shown(key: str, value: Any) -> Any:
     """Return `value` without what looks like a secret."""
-    if _SECRET.search(key):
+    if looks_secret(key):
         return "(hidden)"
     if isinstance(value, list):
         return [shown("", item) for item in cast("Sequence[Any]", value)]

@@ -138,7 +138,8 @@ def test_shown(write: Callable[..., Path], handrail: Callable[..., Any]) -> None
         ["✓", "generate_data_units"],
         ["✓", "cleanup"],
     ]
-    summary, ended, check = done.stdout.splitlines()
+    summary, ended, see, check, undo = done.stdout.splitlines()
+    assert (see.split()[0], undo.split()[0]) == ("see", "undo")
     assert summary.startswith("uploaded 2 new to out · 4 B")
     assert summary.endswith("2 units in src.db")
     assert re.fullmatch(r"upload completed in \d+\.\ds · 7 of 8 steps executed", ended)
@@ -156,7 +157,7 @@ def test_check_with_another_state_folder(
     """The command to check names the state folder where that is not the usual one."""
     write("a")
     done = handrail("run", "upload", "src", "out", "--state-folder", "my state", "-q")
-    check = done.stdout.splitlines()[-1]
+    [check] = [line for line in done.stdout.splitlines() if line.startswith("  check ")]
     assert check.endswith(" --state-folder 'my state'")
     run = check.split()[4]
     assert handrail("upload", "verify", run, "--state-folder", "my state").returncode == 0

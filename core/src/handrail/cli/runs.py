@@ -1,0 +1,167 @@
+"""`handrail runs`: the runs that a journal has, and how to get rid of old ones."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.cli.journals import journal_option, named, opened
+from handrail.cli.plain import plural, seconds, table
+from handrail.cli.session import session_of
+from handrail.cli.standing import STYLES, Standing, between, moment, owner_of, standing
+from handrail.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RunRow
+
+_AGE = re.compile(r"(?P<count>[0-9]{1,6})\s*(?P<unit>[smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@click.group(invoke_without_command=True, params=[journal_option()])
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N")
+@click.option("--action", "action", metavar="X", help="Only runs of this action.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def runs(
+    ctx: click.Context, journal: str | None, limit: int, action: str | None, as_json: bool
+) -> None:
+    """List the runs that the journal has, the latest first.
+
+    The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
+    another. Nothing is imported.
+
+    \b
+    completed            done; handrail rollback RUN undoes it, unless it is sealed
+    rolled back          undone
+    rollback incomplete  a step could not be undone; handrail rollback RUN tries again
+    failed (kept)        failed with --on-failure keep, and waits
+    interrupted          its process is gone; finish it or undo it
+    running              belongs to a process that lives
+    stalled              its process lives, and gives no sign of it; see --take-over
+    """  # noqa: D301 - the escape tells click to keep the lines
+    if ctx.invoked_subcommand is not None:
+        ctx.ensure_object(dict)
+        ctx.meta["journal"] = journal
+        return
+    session = session_of(ctx)
+    found = _open(session, journal)
+    if found is None:
+        _tell_none(session, as_json=as_json)
+        return
+    try:
+        rows = found.runs(limit=None if action else limit)
+        rows = [row for row in rows if action in (None, row.action, _name(row))][:limit]
+        stands = [(row, standing(found, row)) for row in rows]
+    finally:
+        found.close()
+    if as_json:
+        listed = [to_dict(row, stand) for row, stand in stands]
+        session.console.json({"journal": found.shown, "runs": listed})
+        return
+    _show(session, found, stands)
+
+
+@runs.command()
+@click.option("--older-than", required=True, metavar="AGE", help="Such as 30d, 12h or 2w.")
+@click.pass_context
+def prune(ctx: click.Context, older_than: str) -> None:
+    """Delete runs that ended longer ago than that.
+
+    Runs that are not over, that belong to a process, or whose rollback is incomplete stay. A run
+    that was deleted cannot be resumed or rolled back any more; what it made stays.
+    """
+    age = _age(older_than)
+    session = session_of(ctx)
+    assert ctx.parent is not None
+    found = _open(session, ctx.parent.params["journal"])
+    gone = []
+    if found is not None:
+        try:
+            gone = found.prune(age)
+        finally:
+            found.close()
+    session.console.print(f"{plural(len(gone), 'run')} deleted")
+
+
+def to_dict(row: RunRow, stand: Standing) -> dict[str, Any]:
+    """Return the JSON form of a run in a listing."""
+    return {
+        "id": row.number,
+        "uid": row.uid,
+        "action": row.action,
+        "state": stand.state,
+        "outcome": row.outcome,
+        "direction": row.direction,
+        "sealed": row.sealed,
+        "started": row.opened,
+        "ended": row.closed,
+        "folder": row.cwd,
+        "owner": owner_of(row),
+        "held": stand.holder is not None,
+        "ways": dict(stand.ways),
+    }
+
+
+def _open(session: Session, url: str | None) -> Journal | None:
+    try:
+        return opened(session, url)
+    except NotFoundError:
+        if named(url):
+            raise
+        return None
+
+
+def _tell_none(session: Session, *, as_json: bool) -> None:
+    if as_json:
+        session.console.json({"journal": None, "runs": []})
+    else:
+        session.console.print("no runs yet; handrail run ACTION makes one")
+
+
+def _show(session: Session, journal: Journal, stands: list[tuple[RunRow, Standing]]) -> None:
+    console = session.console
+    if not stands:
+        console.print(f"no runs in {journal.shown}")
+        return
+    rows = [
+        (
+            str(row.number),
+            row.action,
+            stand.told,
+            f"{moment(row.opened):%Y-%m-%d %H:%M:%S}",
+            _took(row, stand),
+            stand.ways[0][1] if stand.ways and row.outcome != "completed" else "",
+        )
+        for row, stand in stands
+    ]
+    lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows)
+    console.print(console.style(lines[0], "dim"))
+    for (_, stand), line in zip(stands, lines[1:], strict=True):
+        told = console.style(stand.told, STYLES.get(stand.state, "bold"))
+        console.print(line.replace(stand.told, told, 1) if stand.told in line else line)
+    console.print(f"{plural(len(rows), 'run')} in {journal.shown} · one:  handrail show RUN")
+
+
+def _took(row: RunRow, stand: Standing) -> str:
+    if row.closed is not None:
+        return seconds(between(row.opened, row.closed))
+    if stand.holder is None:
+        return "-"
+    return seconds((datetime.now(UTC) - moment(row.opened)).total_seconds())
+
+
+def _name(row: RunRow) -> str:
+    return row.action.rpartition(":")[2]
+
+
+def _age(text: str) -> timedelta:
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise click.UsageError(f"--older-than {text}: say it as 30d, 12h or 2w")
+    return timedelta(**{_UNITS[found["unit"]]: int(found["count"])})

@@ -1,0 +1,109 @@
+"""How a recorded run stands, in words, and what can be done about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handrail.journal.protocol import Holder, Journal
+    from handrail.journal.records import RunRow
+
+_ENDED = {
+    "completed": "completed",
+    "rolled_back": "rolled back",
+    "rollback_incomplete": "rollback incomplete",
+    "failed": "failed (kept)",
+}
+STYLES = {
+    "completed": "green",
+    "rolled back": "dim",
+    "rollback incomplete": "red",
+    "failed (kept)": "red",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "stalled": "yellow",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a run stands.
+
+    Attributes:
+        state: `completed`, `rolled back`, `rollback incomplete`, `failed (kept)`, `interrupted`,
+            `running`, or `stalled`: its owner lives and gives no sign of it.
+        holder: Whom it belongs to, while it does.
+        ways: Commands by what they are good for: `finish`, `undo`.
+    """
+
+    state: str
+    holder: Holder | None
+    ways: tuple[tuple[str, str], ...]
+
+    @property
+    def told(self) -> str:
+        """The state, with the process where there is one."""
+        if self.holder is None:
+            return self.state
+        return f"{self.state} ({self.holder.described.partition(',')[0].partition(' on ')[0]})"
+
+
+def standing(journal: Journal, row: RunRow) -> Standing:
+    """Return how a run stands now."""
+    if row.outcome in _ENDED:
+        ways = ways_of(row.number, row.outcome, sealed=row.sealed is not None)
+        return Standing(state=_ENDED[row.outcome], holder=None, ways=ways)
+    holder = journal.holder(row.number)
+    if holder is not None and not holder.stale:
+        return Standing(state="running", holder=holder, ways=())
+    ways = ways_of(
+        row.number,
+        "undoing" if row.direction == "undo" else "interrupted",
+        sealed=row.sealed is not None,
+        more="" if holder is None else " --take-over",
+    )
+    return Standing(state="interrupted" if holder is None else "stalled", holder=holder, ways=ways)
+
+
+def ways_of(
+    number: int, outcome: str | None, *, sealed: bool = False, more: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Return the commands that finish or undo a run that ended so, or was left so."""
+    finish = ("finish", f"handrail resume {number}{more}")
+    undo = ("undo", f"handrail rollback {number}{more}")
+    if outcome == "rolled_back":
+        return ()
+    if outcome == "rollback_incomplete":
+        return (("again", undo[1]),)
+    if outcome in ("completed", "undoing"):
+        return () if sealed else (undo,)
+    return (finish,) if sealed else (finish, undo)
+
+
+def is_sealed(journal: Journal, number: int) -> bool:
+    """Whether a run that has just ended can no longer be rolled back."""
+    # Others may have begun since.
+    rows = (row for row in journal.runs(limit=100) if row.number == number)
+    return any(row.sealed is not None for row in rows)
+
+
+def owner_of(row: RunRow) -> dict[str, object]:
+    """Return who claimed a run last: `pid`, `host`, `user`, `started`."""
+    try:
+        found: dict[str, object] = json.loads(row.owner)
+    except ValueError:
+        found = {}
+    return {name: found.get(name) for name in ("pid", "host", "user", "started")}
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a journal has as text, in the time zone of this machine."""
+    return datetime.fromisoformat(text).astimezone()
+
+
+def between(first: str, last: str) -> float:
+    """Return the seconds between two times of a journal."""
+    return max(0.0, (moment(last) - moment(first)).total_seconds())

@@ -1,0 +1,125 @@
+"""The end of a run: what always runs, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.attempt import perform, told
+from handrail.engine.commands import COMMIT, Report
+from handrail.engine.durable import begin, unwritten
+from handrail.engine.outcome import Failure, after, final_error, settle_closing
+from handrail.errors import describe
+from handrail.events import RunFinished
+from handrail.wrapper import Raised
+
+if TYPE_CHECKING:
+    from handrail.engine.state import RunState
+    from handrail.plan.plan import PlannedStep
+
+
+def end(run: RunState) -> Generator[Any, Any, None]:
+    """Run what always runs, and tell that the run is over."""
+    closed = True
+    if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
+        closed = yield from close(run)
+    if run.log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
+        run.log.closed(run.outcome)
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            _unwritten(run, unwritten(run.plan.steps[-1], committed, -1))
+    if run.listener:
+        yield RunFinished(
+            action=run.plan.action,
+            outcome=run.outcome or "failed",
+            took=run.clock() - run.opened,
+            steps_executed=executed_steps(run),
+            steps_total=len(run.plan.steps),
+            error=None if run.failure is None else describe(run.failure),
+        )
+
+
+def executed_steps(run: RunState) -> int:
+    """Return how many steps succeeded without being skipped."""
+    results = [*run.finished, *run.closed.values()]
+    return sum(result.success and not result.skipped for result in results)
+
+
+def close(run: RunState) -> Generator[Any, Any, bool]:
+    """Run the `always_run` steps; each one, even when another of them fails.
+
+    Returns:
+        Whether the log could take all of it.
+    """
+    last = len(run.plan.steps) - 1
+    for position in range(run.ordinary + len(run.closed), last + 1):
+        planned = run.plan.steps[position]
+        run.current = position
+        if run.log is None:
+            answer = yield from perform(run, planned, position)
+            failure = settle_closing(run, position, answer)
+        else:
+            failure = yield from _perform_durably(run, planned, position)
+            if failure is not None and failure.unwritten:
+                return _unwritten(run, failure)
+        if run.listener:
+            yield told(run, planned, position, failure)
+        if failure is None and run.failure is None and run.reporting:
+            percent = 100 if position == last else run.weights.after(position)
+            answer = (yield Report(percent)) if percent > run.percent else None
+            failure = None if answer is None else after(run.plan.steps, position, answer)
+        if failure is not None:
+            _keep(run, planned, failure)
+    run.current = None
+    return True
+
+
+def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
+    if run.failure is None:
+        run.failure = final_error(run, failure, "completed")
+    elif failure.passes_through:
+        run.failure = failure.error
+    else:
+        run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
+
+
+def _perform_durably(
+    run: RunState, planned: PlannedStep, position: int
+) -> Generator[Any, Any, Failure | None]:
+    # One that was interrupted is run again, and not asked again.
+    interrupted, run.doubt = run.doubt is not None, None
+    begin(run, position)
+    committed = yield COMMIT
+    if isinstance(committed, Raised):
+        return unwritten(planned, committed, -1)
+    run.begun = None
+    answer = yield from perform(run, planned, position, asks=not interrupted)
+    failure = _note(run, position, settle_closing(run, position, answer))
+    committed = yield COMMIT
+    return unwritten(planned, committed, -1) if isinstance(committed, Raised) else failure
+
+
+def _note(run: RunState, position: int, failure: Failure | None) -> Failure | None:
+    """Note how an `always_run` step ended; return why it failed, if it did."""
+    assert run.log is not None
+    result, attempt = run.closed[position], run.attempts[position]
+    if failure is not None:
+        run.log.failed(position, attempt, result, failure.text, failure.error)
+    elif result.skipped:
+        run.log.skipped(position)
+    else:
+        problem = run.log.done(position, attempt, result)
+        if problem is not None:
+            failure = after(run.plan.steps, position, Raised(problem))
+            run.log.failed(position, attempt, result, failure.text)
+    return failure
+
+
+def _unwritten(run: RunState, failure: Failure) -> bool:
+    """Keep why the log failed; the run stays open, and `resume` closes it."""
+    assert failure.error is not None
+    run.current = None
+    if run.failure is not None:
+        failure.error.__cause__ = run.failure
+    run.failure = failure.error
+    return False

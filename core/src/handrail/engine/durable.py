@@ -1,0 +1,150 @@
+"""The way forward of a durable run: a step is written before it begins, and once it is over.
+
+The end of a step and the beginning of the next one share a commit, so a run of n steps takes n + 2
+of them: one opens the run, one closes it. Whoever is told of a step is told after its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.attempt import ask, begin_again, execute, told
+from handrail.engine.commands import CHECK, COMMIT, NotRun, Report
+from handrail.engine.outcome import Failure, after, settle
+from handrail.errors import describe
+from handrail.events import StepStarted
+from handrail.steps import overrides
+from handrail.wrapper import Attempt, Call, Raised
+
+if TYPE_CHECKING:
+    from handrail.engine.state import RunState
+    from handrail.plan.plan import PlannedStep
+
+
+def forward_durably(run: RunState) -> Generator[Any, Any, Failure | None]:
+    """Run the ordinary steps that are left; return why that could not be done, if so."""
+    if run.finished and run.reporting:
+        run.reached(run.weights.after(len(run.finished) - 1))
+    while len(run.finished) < run.ordinary:
+        failure = yield from _step(run, len(run.finished))
+        if failure is not None:
+            return failure
+    ends = run.ordinary < len(run.plan.steps) or not run.reporting
+    answer = yield (CHECK if ends else Report(100))
+    return None if answer is None else after(run.plan.steps, run.ordinary - 1, answer)
+
+
+def _step(run: RunState, position: int) -> Generator[Any, Any, Failure | None]:
+    """Run one step, and write it, before anybody is told."""
+    planned = run.plan.steps[position]
+    answer = yield from _play(run, planned, position)
+    failure = answer if isinstance(answer, Failure) else settle(run, planned, answer)
+    if isinstance(answer, NotRun) and position in run.attempts:
+        run.begun = position
+    if failure is None:
+        failure = _note(run, planned, position)
+    if failure is None:
+        failure = yield from _commit(run, planned, position)
+    if run.listener and len(run.finished) > position:
+        yield told(run, planned, position, failure)
+    if failure is not None or not run.reporting or position + 1 == len(run.plan.steps):
+        return failure
+    percent = run.weights.after(position)
+    reported = (yield Report(percent)) if percent > run.percent else None
+    return None if reported is None else after(run.plan.steps, position, reported)
+
+
+def begin(run: RunState, position: int) -> None:
+    """Note that an attempt of the step at `position` is about to begin."""
+    assert run.log is not None
+    run.attempts[position] = run.attempts.get(position, 0) + 1
+    run.log.started(position, run.attempts[position])
+    run.begun = position
+
+
+def _play(run: RunState, planned: PlannedStep, position: int) -> Generator[Any, Any, Any]:
+    """Return what came of a step, or why nothing could."""
+    doubt, run.doubt = run.doubt, None
+    if doubt is not None:
+        return (yield from _go_on(run, planned, position, doubt))
+    skipped = yield from ask(run, planned, position)
+    if skipped is not None:
+        return skipped
+    if run.begun != position:
+        begin(run, position)
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            return unwritten(planned, committed, -1)
+    run.begun = None
+    return (yield from execute(run, planned))
+
+
+def _go_on(
+    run: RunState, planned: PlannedStep, position: int, doubt: Any
+) -> Generator[Any, Any, Any]:
+    """Go on with an attempt that another process began: as its step says, or with a new one."""
+    run.began = run.clock() if run.listener else 0.0
+    run.context.current_step = planned.name
+    if run.listener:
+        yield StepStarted(step=planned.name, position=position, origin=planned.origin)
+    if overrides(planned.step, "resume"):
+        run.go_on_recording(doubt.rollback_data)
+        return (yield Attempt(planned.step, resumed=doubt))
+    if planned.reverts:
+        run.asking = True
+        answer = yield Call(planned.step.rollback, (run.context, doubt))
+        run.asking = False
+        if isinstance(answer, Raised | NotRun):
+            run.finished.append(doubt)
+            run.context.step_results.append(doubt)
+            text = f"what was begun could not be undone: {describe(answer.error)}"
+            return Failure(planned=planned, text=text, error=answer.error, from_position=position)
+    committed = yield from begin_again(run, position, None)
+    if isinstance(committed, Raised):
+        return unwritten(planned, committed, -1)
+    return (yield from execute(run, planned))
+
+
+def _note(run: RunState, planned: PlannedStep, position: int) -> Failure | None:
+    """Note that a step is over, unless its result or the context cannot be stored."""
+    assert run.log is not None
+    result = run.finished[position]
+    if result.skipped:
+        run.log.skipped(position)
+        return None
+    problem = run.log.done(position, run.attempts[position], result)
+    if problem is None:
+        return None
+    failed = replace(result, success=False, error=describe(problem))
+    run.finished[position] = run.context.step_results[-1] = failed
+    text = describe(problem)
+    return Failure(planned=planned, text=text, error=problem, from_position=position)
+
+
+def _commit(
+    run: RunState, planned: PlannedStep, position: int
+) -> Generator[Any, Any, Failure | None]:
+    """Commit the end of a step, and with it the beginning of the next one."""
+    following = position + 1
+    # One that may skip itself is asked only when all before it is durable.
+    if following < run.ordinary and not run.plan.steps[following].skippable:
+        begin(run, following)
+    committed = yield COMMIT
+    if not isinstance(committed, Raised):
+        return None
+    run.begun = None
+    skipped = run.finished[position].skipped
+    return unwritten(planned, committed, -1 if skipped else position)
+
+
+def unwritten(planned: PlannedStep, answer: Raised, from_position: int) -> Failure:
+    """Return the failure of a log that cannot be written."""
+    return Failure(
+        planned=planned,
+        text=describe(answer.error),
+        error=answer.error,
+        from_position=from_position,
+        unwritten=True,
+    )

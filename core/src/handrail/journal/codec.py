@@ -1,0 +1,132 @@
+"""What steps hand over, as JSON text and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from handrail.errors import RollbackDataError, describe
+from handrail.steps import StepResult
+
+_ATOMS = (str, int, float, bool, type(None))
+
+
+def encode(value: Any, about: str) -> str:
+    """Return `value` as JSON; ASCII only, so that names that are no Unicode survive.
+
+    Raises:
+        RollbackDataError: It has no JSON form, or one that reads as another value.
+    """
+    try:
+        _check(value)
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RollbackDataError(
+            f"{about} cannot be stored as JSON: {describe(error)}",
+            ways_out=("keep to text, numbers, lists and dicts with text as keys",),
+        ) from error
+
+
+def _check(value: Any) -> None:
+    kind = type(value)
+    if kind in _ATOMS:
+        return
+    if isinstance(value, list | tuple):
+        for each in cast("list[Any]", value):
+            if type(each) not in _ATOMS:
+                _check(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if not isinstance(key, str):
+                # JSON would turn it into text without a word.
+                raise TypeError(f"the key {key!r} is {type(key).__name__}, not text")
+            _check(each)
+    elif not isinstance(value, str | int | float):
+        raise TypeError(f"{value!r:.80} is {kind.__name__}")
+
+
+def encode_result(
+    result: StepResult, name: str, more: Mapping[str, str | float] | None = None
+) -> str:
+    """Return a result as JSON: rollback data strictly, data as far as it goes.
+
+    Args:
+        result: The result.
+        name: Name of the step, for errors.
+        more: What else is known of the attempt, for people: `took` in seconds, `traceback`.
+
+    Raises:
+        RollbackDataError: Its rollback data has no JSON form.
+    """
+    rollback = encode(result.rollback_data, f"rollback_data of step '{name}'")
+    rest = json.dumps(
+        {
+            "success": result.success,
+            "error": None if result.error is None else str(result.error),
+            "skipped": result.skipped,
+            "timestamp": result.timestamp.isoformat(),
+            "data": {str(key): _as_far_as_it_goes(value) for key, value in result.data.items()},
+            **(more or {}),
+        },
+        separators=(",", ":"),
+    )
+    return f'{rest[:-1]},"rollback_data":{rollback}}}'
+
+
+def decode_result(text: str) -> StepResult:
+    """Return the result that `encode_result` made text of."""
+    values: dict[str, Any] = json.loads(text)
+    data = {
+        key: Unstorable(value["unstorable"]) if _is_marker(value) else value["value"]
+        for key, value in values["data"].items()
+    }
+    return StepResult(
+        success=values["success"],
+        data=_Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data,
+        error=values["error"],
+        rollback_data=values["rollback_data"],
+        skipped=values["skipped"],
+        timestamp=datetime.fromisoformat(values["timestamp"]),
+    )
+
+
+class Unstorable:
+    """Stands for a value of `data` that had no JSON form; `kind` tells what it was."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"<not stored: {self.kind}>"
+
+
+class _Data(dict[str, Any]):
+    """Data of a recorded result, in which some values are missing; reading one of those raises."""
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        if isinstance(value, Unstorable):
+            raise KeyError(
+                f"'{key}' was {value.kind}, which the journal could not store; "
+                "put what other steps need into the context, or make it JSON"
+            )
+        return value
+
+
+def _as_far_as_it_goes(value: Any) -> dict[str, Any]:
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return {"unstorable": type(value).__name__}
+    return {"value": json.loads(text)}
+
+
+def _is_marker(value: Mapping[str, Any]) -> bool:
+    return "unstorable" in value
+
+
+def now() -> str:
+    """Return the time in UTC, as it is written in a journal."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

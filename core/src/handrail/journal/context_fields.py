@@ -1,0 +1,149 @@
+"""The fields of a context, as JSON text and back: what each boundary of a durable run stores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from handrail.context import BaseStepContext
+from handrail.errors import ContextError, describe
+from handrail.recording import LINK, RECORDER
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_OWN_MODULE = BaseStepContext.__module__
+_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER}
+
+
+class ContextFields:
+    """Encodes the fields that a context class declares, but for transient ones.
+
+    A field is transient when it is declared with `field(metadata={"transient": True})`: it is not
+    stored, and `restore` of a step makes it anew. So is `params`, which is made anew from the
+    recorded params.
+
+    Args:
+        cls: The class of the context.
+        transient: Names of more fields that are made anew: those that hold secrets among params.
+
+    Raises:
+        ContextError: A field has a type that cannot be stored, or one that holds secrets.
+    """
+
+    def __init__(self, cls: type[BaseStepContext], transient: frozenset[str] = frozenset()) -> None:
+        self._cls = cls
+        self._adapters: dict[str, TypeAdapter[Any]] = {}
+        self._transient: set[str] = set()
+        declared = [each for each in fields(cls) if each.name not in _OURS]
+        hints = _hints(cls) if declared else {}
+        for each in declared:
+            if each.metadata.get("transient") or each.name == "params" or each.name in transient:
+                self._transient.add(each.name)
+            else:
+                self._adapters[each.name] = _adapter(cls, each.name, hints.get(each.name, Any))
+        self._known = _OURS | self._transient | set(self._adapters)
+
+    def encode(self, context: BaseStepContext, before: Mapping[str, str]) -> dict[str, str]:
+        """Return the JSON of each field that is not as in `before`.
+
+        Raises:
+            ContextError: A field cannot be encoded, or there is an attribute that is no field.
+        """
+        values = context.__dict__
+        if len(values) > len(self._known) or not values.keys() <= self._known:
+            unknown = sorted(values.keys() - self._known)
+            if unknown:
+                raise ContextError(
+                    f"{self._cls.__qualname__}.{unknown[0]} is no declared field, so a durable run "
+                    "would lose it",
+                    ways_out=(
+                        f"declare it:  {unknown[0]}: TYPE = field(...)",
+                        "or, for what cannot be stored:  field(metadata={'transient': True})",
+                    ),
+                )
+        changed: dict[str, str] = {}
+        for name, adapter in self._adapters.items():
+            if name not in values:
+                continue
+            try:
+                # Not dump_json: it takes no text that is not Unicode, and turns NaN into null.
+                plain = adapter.dump_python(values[name], mode="json", warnings="error")
+                text = json.dumps(plain, separators=(",", ":"))
+            except Exception as error:
+                raise ContextError(
+                    f"{self._cls.__qualname__}.{name} cannot be stored: {describe(error)}",
+                    ways_out=(
+                        "give it a value of its declared type, or "
+                        "field(metadata={'transient': True})",
+                    ),
+                ) from error
+            if before.get(name) != text:
+                changed[name] = text
+        return changed
+
+    def restore(self, context: BaseStepContext, stored: Mapping[str, str]) -> None:
+        """Set the fields of `context` to what was stored.
+
+        Raises:
+            ContextError: A stored value does not fit the field any more.
+        """
+        for name, text in stored.items():
+            adapter = self._adapters.get(name)
+            if adapter is None:
+                continue  # It was declared when the run began, and is not any more.
+            try:
+                value = adapter.validate_python(json.loads(text))
+            except Exception as error:
+                raise ContextError(
+                    f"what the journal has for {self._cls.__qualname__}.{name} does not fit it "
+                    f"any more: {describe(error)}",
+                    ways_out=("install the version of the code that began this run",),
+                ) from error
+            object.__setattr__(context, name, value)
+
+
+def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:
+    hints: dict[str, Any] = {}
+    for part in reversed(cls.__mro__):
+        # Not ours: it names what is imported for type checkers only.
+        if part.__module__ == _OWN_MODULE:
+            continue
+        try:
+            own = get_annotations(part)
+            bare = type(part.__name__, (), {"__annotations__": own, "__module__": part.__module__})
+            hints.update(get_type_hints(bare, include_extras=True))
+        except Exception as error:
+            raise ContextError(
+                f"the types of the fields of {part.__qualname__} cannot be read: {describe(error)}",
+                ways_out=("import what they name outside of `if TYPE_CHECKING:`",),
+            ) from error
+    return hints
+
+
+def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - only durable runs need it
+
+    if _holds_secret(kind):
+        raise ContextError(
+            f"{cls.__qualname__}.{name} holds a secret, which is never stored",
+            ways_out=("declare it with field(metadata={'transient': True})",),
+        )
+    try:
+        return TypeAdapter(kind)
+    except Exception as error:
+        shown = getattr(kind, "__qualname__", str(kind))
+        raise ContextError(
+            f"{cls.__qualname__}.{name} is declared as {shown}, which cannot be stored",
+            ways_out=(
+                "declare it with field(metadata={'transient': True}), and make it anew in "
+                "restore() of the step that made it",
+            ),
+        ) from error
+
+
+def _holds_secret(kind: Any) -> bool:
+    return hasattr(kind, "get_secret_value") or any(map(_holds_secret, get_args(kind)))

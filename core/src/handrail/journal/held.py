@@ -1,0 +1,49 @@
+"""What is said of a run that belongs to another process, or is lost to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handrail.errors import LeaseLostError, RunHeldError
+from handrail.journal.owner import Owner
+
+if TYPE_CHECKING:
+    from handrail.journal.protocol import Holder
+
+
+def held_error(number: int, holder: Holder) -> RunHeldError:
+    """Return the error for a claim of a run that has a holder."""
+    silent = "" if holder.silent is None else f"{holder.silent:.0f} s"
+    if not holder.stale:
+        return RunHeldError(
+            f"run {number} is held by {holder.described}, which is alive"
+            f"{f' (last heard of {silent} ago)' * bool(silent)}",
+            ways_out=("wait for it to end, or end it",),
+        )
+    return RunHeldError(
+        f"run {number} is held by {holder.described}, "
+        f"which has given no sign of life{f' for {silent}' * bool(silent)}: stopped, or stuck",
+        ways_out=("end it, or take the run from it: --take-over",),
+    )
+
+
+def lost_error(
+    number: int, fence: int, found: tuple[int, str | None, str] | None
+) -> LeaseLostError:
+    """Return the error for a write to a run that is not ours any more.
+
+    Args:
+        number: The number of the run.
+        fence: The fence of who wrote.
+        found: Fence, outcome and owner, as they are recorded now; None if the run is gone.
+    """
+    if found is None:
+        return LeaseLostError(f"run {number} was deleted from the journal")
+    now, outcome, owner = found
+    if now != fence:
+        return LeaseLostError(
+            f"run {number} was taken over by {Owner.of_json(owner).described}; "
+            "this process must not touch anything of it any more",
+            ways_out=(f"handrail show {number}",),
+        )
+    return LeaseLostError(f"run {number} is closed ({outcome}); nothing more can be recorded in it")

@@ -1,0 +1,72 @@
+"""Rows as they come out of the tables, whichever database has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handrail.errors import NotFoundError
+from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
+from handrail.journal.texts import from_stored
+
+
+def no_run(number: int, near: list[int]) -> NotFoundError:
+    """Return the error for a number that no run has."""
+    if not near:
+        return NotFoundError(f"there is no run {number}: the journal is empty")
+    return NotFoundError(
+        f"there is no run {number}; near it: {', '.join(map(str, near))}",
+        ways_out=("handrail runs lists them",),
+    )
+
+
+def run_row(row: tuple[Any, ...]) -> RunRow:
+    """Return the row with these values, in the order of the attributes."""
+    uid, action, plan, params, packs, cwd, core_version, opened = row[:8]
+    number, direction, sealed, outcome, fence, owner, closed = row[8:]
+    return RunRow(
+        uid=uid,
+        action=from_stored(action),
+        plan=plan,
+        params=params,
+        packs=packs,
+        cwd=from_stored(cwd),
+        core_version=core_version,
+        opened=opened,
+        number=number,
+        direction=direction,
+        sealed=_perhaps(sealed),
+        outcome=outcome,
+        fence=fence,
+        owner=owner,
+        closed=closed,
+    )
+
+
+def attempt_row(row: tuple[Any, ...]) -> AttemptRow:
+    """Return the row with these values, in the order of the attributes."""
+    step, n, state, data_version, result, error, at = row
+    return AttemptRow(
+        step=from_stored(step),
+        n=n,
+        state=state,
+        data_version=data_version,
+        result=result,
+        error=_perhaps(error),
+        at=at,
+    )
+
+
+def note_row(row: tuple[Any, ...]) -> NoteRow:
+    """Return the row with these values, in the order of the attributes."""
+    step, n, seq, key, values = row
+    return NoteRow(step=from_stored(step), n=n, seq=seq, key=from_stored(key), values=values)
+
+
+def field_row(row: tuple[Any, ...]) -> FieldRow:
+    """Return the row with these values, in the order of the attributes."""
+    boundary, name, value = row
+    return FieldRow(boundary=boundary, name=from_stored(name), value=value)
+
+
+def _perhaps(text: str | None) -> str | None:
+    return None if text is None else from_stored(text)

@@ -1,0 +1,88 @@
+"""What goes wrong with the file of a journal, told with the way out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from handrail.errors import JournalError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_PRIMARY = 0xFF  # SQLite's extended codes carry what they extend in the lowest byte.
+_ANOTHER = "or use another file: --journal PATH"
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@contextmanager
+def told_of_system(path: Path) -> Generator[None, None, None]:
+    """Turn an OSError into a JournalError about the journal at `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full(path) from error
+        if error.errno in _DENIED:
+            raise _read_only(path, str(error.strerror)) from error
+        raise JournalError(
+            f"the journal {path} cannot be used: {error.strerror or error}", ways_out=(_ANOTHER,)
+        ) from error
+
+
+def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
+    """Return what `error` means for the journal at `path`."""
+    # The driver's own errors, such as of a closed connection, have no code.
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    primary = code & _PRIMARY
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and not _room(path)):
+        return _full(path)
+    if primary in _READ_ONLY:
+        return _full(path) if not _room(path) else _read_only(path, str(error))
+    if primary in _BUSY:
+        return JournalError(
+            f"the journal {path} is locked: another process has been writing to it for too long",
+            ways_out=(f"who has it open: fuser -v {path}",),
+        )
+    if primary in _DAMAGED:
+        return _damaged(path, error)
+    return JournalError(f"the journal {path} cannot be used: {error}", ways_out=(_ANOTHER,))
+
+
+def _full(path: Path) -> JournalError:
+    return JournalError(
+        f"the disk with the journal {path} is full",
+        ways_out=("make room on it; what was committed before is safe",),
+    )
+
+
+def _read_only(path: Path, reason: str) -> JournalError:
+    return JournalError(
+        f"the journal {path} cannot be written: {reason}",
+        ways_out=(f"make {path} and its folder writable for this user", _ANOTHER),
+    )
+
+
+def _damaged(path: Path, error: sqlite3.Error) -> JournalError:
+    if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_NOTADB:
+        return JournalError(f"{path} is no journal: {error}", ways_out=(_ANOTHER,))
+    return JournalError(
+        f"the journal {path} is damaged: {error}",
+        ways_out=(
+            f"save what can be read: sqlite3 {path} .recover | sqlite3 recovered.db",
+            f"then begin a new one: mv {path} {path}.damaged",
+        ),
+    )
+
+
+def _room(path: Path) -> bool:
+    try:
+        # A page or two may be left that are too few.
+        return os.statvfs(path.parent).f_bavail > 8
+    except (OSError, AttributeError):
+        return True

@@ -1,0 +1,131 @@
+"""A run in an SQLite journal that belongs to this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from handrail.errors import JournalError
+from handrail.journal.changes import Rows, rows_of
+from handrail.journal.held import lost_error
+from handrail.journal.owner import clock
+from handrail.journal.renewal import SHARE, Renewal
+from handrail.journal.sqlite import statements
+from handrail.journal.writing import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from handrail.journal.records import Change
+    from handrail.journal.sqlite.claims import Claimed
+    from handrail.journal.sqlite.database import Database
+
+
+class SqliteOwnedRun:
+    """A claimed run.
+
+    Args:
+        database: The tables.
+        claimed: What the claim brought.
+        lease: Length of the lease, in seconds.
+    """
+
+    def __init__(self, database: Database, claimed: Claimed, lease: float) -> None:
+        self._database = database
+        self._claimed = claimed
+        self._lease = lease
+        self._process = os.getpid()
+        self._open = True
+        self._closed = False
+        self._renew_at = clock() + lease / SHARE
+        self._writer = Writer(f"run {self.number}", self._commit)
+        self._renewal = Renewal(lease, self._renew)
+
+    @property
+    def number(self) -> int:
+        """The number of the run in its journal."""
+        return self._claimed.number
+
+    @property
+    def uid(self) -> str:
+        """The UUID of the run."""
+        return self._claimed.uid
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Commit `changes`, all or none; they are durable when this returns.
+
+        Raises:
+            LeaseLostError: The run was taken over, or is closed.
+            JournalError: They could not be written, or an earlier write failed.
+        """
+        self._writer.write(changes)
+
+    def release(self) -> None:
+        """Give the run up, so that others can claim it; harmless twice."""
+        if not self._open or os.getpid() != self._process:
+            return
+        self._open = False
+        self._renewal.stop()
+        given_up = JournalError(f"run {self.number} was given up by this process")
+        if self._writer.end(given_up) and not self._closed:
+            # Whoever looks while the next one is claiming it sees no owner. A closed run has none.
+            with contextlib.suppress(JournalError), self._database.writing() as connection:
+                connection.execute(statements.RELEASE, (self.number, self._claimed.fence))
+        if self._claimed.lock is not None:
+            self._claimed.lock.close()
+
+    def _commit(self, batches: list[Sequence[Change]]) -> None:
+        rows = rows_of(self.number, batches)
+        with self._database.writing() as connection:
+            self._check(connection, rows)
+            write_rows(connection, rows)
+        if rows.outcome is not None:
+            self._closed = True
+            self._renewal.stop()
+
+    def _check(self, connection: sqlite3.Connection, rows: Rows) -> None:
+        """Make sure within the transaction that the run is ours, and change it."""
+        mine = (self.number, self._claimed.fence)
+        now = clock()
+        if rows.changes_run:
+            new = (rows.direction, rows.sealed, rows.outcome, now + self._lease)
+            held = connection.execute(statements.CHANGE, (*new, *mine)).rowcount == 1
+        elif now >= self._renew_at:
+            held = connection.execute(statements.RENEW, (now + self._lease, *mine)).rowcount == 1
+        else:
+            # Only looked at: nobody else writes now, and to write the row would be to write its
+            # plan, too.
+            held = connection.execute(statements.HELD, mine).fetchone() is not None
+        if not held:
+            found = connection.execute(statements.STATE, (self.number,)).fetchone()
+            raise lost_error(self.number, self._claimed.fence, found)
+        if rows.changes_run or now >= self._renew_at:
+            self._renew_at = now + self._lease / SHARE
+
+    def _renew(self) -> bool:
+        now = clock()
+        values = (now + self._lease, self.number, self._claimed.fence)
+        try:
+            with self._database.writing() as connection:
+                if not self._open:
+                    return False
+                held = connection.execute(statements.RENEW, values).rowcount == 1
+        except JournalError:
+            return True  # The next write tells; or it was full only for a while.
+        self._renew_at = now + self._lease / SHARE
+        return held
+
+
+def write_rows(connection: sqlite3.Connection, rows: Rows) -> None:
+    """Write the rows of attempts, notes and fields."""
+    for statement, values in (
+        (statements.ATTEMPT, rows.attempts),
+        (statements.NOTE, rows.notes),
+        (statements.FIELD, rows.fields),
+    ):
+        if len(values) == 1:
+            connection.execute(statement, values[0])
+        elif values:
+            connection.executemany(statement, values)

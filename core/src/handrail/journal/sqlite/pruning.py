@@ -1,0 +1,54 @@
+"""Deleting old runs, with the files of their locks."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+
+from handrail.errors import NotFoundError
+from handrail.journal.ownership import LocksUnsupportedError, OwnerLocks
+from handrail.journal.sqlite import statements
+from handrail.journal.sqlite.claims import holder_of
+from handrail.journal.sqlite.database import Database
+
+AT_ONCE = 100  # Each is an open file meanwhile.
+
+
+def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
+    """Delete the runs that were closed before that moment and that nobody has."""
+    moment = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    with database.reading() as connection:
+        found = [number for (number,) in connection.execute(statements.PRUNABLE, (moment,))]
+    deleted: list[int] = []
+    for first in range(0, len(found), AT_ONCE):
+        deleted += _prune_some(database, locks, found[first : first + AT_ONCE], moment)
+    return deleted
+
+
+def _prune_some(
+    database: Database, locks: OwnerLocks, numbers: list[int], moment: str
+) -> list[int]:
+    with contextlib.ExitStack() as held:
+        # Nobody can claim them meanwhile.
+        mine = [number for number in numbers if _take(database, locks, number, held)]
+        with database.writing() as connection:
+            deleted = [
+                number
+                for number in mine
+                if connection.execute(statements.PRUNE, (number, moment)).rowcount == 1
+            ]
+        for number in deleted:
+            locks.remove(number)
+    return deleted
+
+
+def _take(database: Database, locks: OwnerLocks, number: int, held: contextlib.ExitStack) -> bool:
+    with contextlib.suppress(NotFoundError):
+        if holder_of(database, locks, number) is not None:
+            return False
+    with contextlib.suppress(LocksUnsupportedError):
+        lock = locks.take(str(number))
+        if lock is None:
+            return False
+        held.callback(lock.close)
+    return True

@@ -1,0 +1,127 @@
+"""The tables of a journal, and how older ones become those of today."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from handrail.errors import JournalError
+
+# Tells a journal from the SQLite files of other programs: "Hrjl".
+APPLICATION = 0x48726A6C
+
+# What is read at every write comes first: a row is read up to the last column that is asked for,
+# and the plan of a long run takes megabytes.
+_FIRST = (
+    """
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        uid TEXT NOT NULL UNIQUE,
+        fence INTEGER NOT NULL DEFAULT 1,
+        outcome TEXT CHECK (
+            outcome IN ('completed', 'rolled_back', 'rollback_incomplete', 'failed', 'interrupted')
+        ),
+        direction TEXT NOT NULL DEFAULT 'forward' CHECK (direction IN ('forward', 'undo')),
+        lease_boot TEXT NOT NULL,
+        lease_until REAL,
+        opened TEXT NOT NULL,
+        closed TEXT,
+        sealed TEXT,
+        owner TEXT NOT NULL,
+        core_version TEXT NOT NULL,
+        action TEXT NOT NULL,
+        cwd TEXT NOT NULL,
+        packs TEXT NOT NULL,
+        params TEXT NOT NULL,
+        plan TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE attempt (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (
+            state IN ('started', 'done', 'skipped', 'failed', 'undone', 'undo_failed')
+        ),
+        data_version INTEGER NOT NULL,
+        result TEXT,
+        error TEXT,
+        at TEXT NOT NULL,
+        UNIQUE (run, step, n)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE note (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        "values" TEXT NOT NULL,
+        UNIQUE (run, step, n, seq)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE field (
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        boundary INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (run, boundary, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+# Each only adds: a journal that was written by an older Handrail keeps all that is in it.
+MIGRATIONS: Sequence[Sequence[str]] = (_FIRST,)
+
+
+def migrate(
+    connection: sqlite3.Connection, shown: str, migrations: Sequence[Sequence[str]]
+) -> None:
+    """Bring the tables up to those of today, in one commit.
+
+    Raises:
+        JournalError: They are newer, or those of another program.
+    """
+    known = len(migrations)
+    if version_of(connection, shown, known) == known:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster.
+        for statements in migrations[version_of(connection, shown, known) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {known}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
+    """Return the version of the tables, 0 where there are none yet.
+
+    Raises:
+        JournalError: It is more than the `known` one, or they are those of another program.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION and (application or version or tables):
+        raise JournalError(
+            f"{shown} is a database of another program, not a journal",
+            ways_out=("name another file: --journal PATH",),
+        )
+    if version > known:
+        raise JournalError(
+            f"{shown} was written by a newer Handrail: it has format {version}, "
+            f"and this one knows {known}",
+            ways_out=("pip install --upgrade handrail", "or another file: --journal PATH"),
+        )
+    return int(version)

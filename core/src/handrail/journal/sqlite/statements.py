@@ -1,0 +1,64 @@
+"""The statements on the tables of a journal."""
+
+from __future__ import annotations
+
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ')"
+
+OPEN = """
+    INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened,
+                     owner, lease_boot, lease_until)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)
+"""
+NAME_OWNER = "UPDATE run SET owner = ? WHERE id = ?"
+CLAIM = """
+    UPDATE run
+    SET fence = fence + 1, owner = ?, lease_boot = ?, lease_until = ?, outcome = NULL, closed = NULL
+    WHERE id = ? AND fence = ?
+    RETURNING fence, uid
+"""
+OWNER = "SELECT fence, owner, lease_boot, lease_until FROM run WHERE id = ?"
+STATE = "SELECT fence, outcome, owner FROM run WHERE id = ?"
+
+# Each finds its one row only while the run is still ours and open.
+HELD = "SELECT 1 FROM run WHERE id = ? AND fence = ? AND outcome IS NULL"
+RELEASE = "UPDATE run SET lease_until = NULL WHERE id = ? AND fence = ?"
+RENEW = "UPDATE run SET lease_until = ? WHERE id = ? AND fence = ? AND outcome IS NULL"
+CHANGE = f"""
+    UPDATE run
+    SET direction = coalesce(?1, direction), sealed = coalesce(?2, sealed), outcome = ?3,
+        closed = CASE WHEN ?3 IS NULL THEN NULL ELSE {_NOW} END,
+        lease_until = CASE WHEN ?3 IS NULL THEN ?4 END
+    WHERE id = ?5 AND fence = ?6 AND outcome IS NULL
+"""
+
+ATTEMPT = f"""
+    INSERT INTO attempt (run, step, n, state, data_version, result, error, at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW})
+    ON CONFLICT (run, step, n) DO UPDATE
+    SET state = excluded.state, result = coalesce(excluded.result, result),
+        error = coalesce(excluded.error, error), at = excluded.at
+"""
+NOTE = 'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, ?, ?, ?, ?)'
+FIELD = """
+    INSERT INTO field (run, boundary, name, value) VALUES (?, ?, ?, ?)
+    ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
+"""
+
+_RUN = """
+    SELECT uid, action, plan, params, packs, cwd, core_version, opened,
+           id, direction, sealed, outcome, fence, owner, closed
+    FROM run
+"""
+RUN = f"{_RUN} WHERE id = ?"
+RUNS = f"{_RUN} ORDER BY id DESC LIMIT ?"
+NEAR = "SELECT id FROM run ORDER BY abs(id - ?), id LIMIT 3"
+ATTEMPTS = """
+    SELECT step, n, state, data_version, result, error, at FROM attempt WHERE run = ? ORDER BY id
+"""
+NOTES = 'SELECT step, n, seq, key, "values" FROM note WHERE run = ? ORDER BY id'
+FIELDS = "SELECT boundary, name, value FROM field WHERE run = ? ORDER BY boundary, name"
+
+PRUNABLE = """
+    SELECT id FROM run WHERE closed < ? AND outcome != 'rollback_incomplete' ORDER BY id
+"""
+PRUNE = "DELETE FROM run WHERE id = ? AND closed < ? AND outcome != 'rollback_incomplete'"

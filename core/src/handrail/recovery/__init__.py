@@ -1,0 +1,187 @@
+"""Finishes or undoes runs that another process began: joins journal, plan and action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from handrail.recovery.recovered import Aim, Recovery, check, latest, prepare
+from handrail.workflow import Workflow
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.context import RuntimeContext
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import Observer, ProgressCallback
+    from handrail.planning import Packs
+
+
+def resume(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None = None,
+    *,
+    journal: Journal,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    accept_drift: bool = False,
+    take_over: bool = False,
+    progress_callback: ProgressCallback | None = None,
+    observers: Iterable[Observer] = (),
+) -> dict[str, Any]:
+    """Finish a run that was interrupted, or was kept after a failure; blocking.
+
+    A run that was undoing goes on with that.
+
+    Args:
+        action: The action of the run.
+        number: The number of the run; the latest that can be resumed unless given.
+        journal: The journal.
+        ctx: The world outside.
+        packs: See `BaseAction`.
+        accept_drift: Whether to go on although steps that began are not what they were.
+        take_over: Whether to take the run from an owner that gives no sign of life.
+        progress_callback: See `Orchestrator`.
+        observers: See `Orchestrator`.
+
+    Returns:
+        What `run` of the action would have returned.
+
+    Raises:
+        NotFoundError: There is no such run.
+        RunClosedError: There is nothing to resume.
+        RollbackRefusedError: Its rollback was incomplete.
+        RunHeldError: It belongs to a process that lives.
+        DriftError: The steps that began are not what they were.
+        StepFailedError: A step failed, now or before, and what was done has been undone.
+    """
+    return _recovery(
+        "resume",
+        action,
+        number,
+        journal,
+        ctx,
+        packs,
+        accept_drift,
+        take_over,
+        _options(progress_callback, observers),
+    ).run()
+
+
+async def resume_async(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None = None,
+    *,
+    journal: Journal,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    accept_drift: bool = False,
+    take_over: bool = False,
+    progress_callback: ProgressCallback | None = None,
+    observers: Iterable[Observer] = (),
+) -> dict[str, Any]:
+    """Finish a run inside a running event loop; see `resume`."""
+    return await _recovery(
+        "resume",
+        action,
+        number,
+        journal,
+        ctx,
+        packs,
+        accept_drift,
+        take_over,
+        _options(progress_callback, observers),
+    ).run_async()
+
+
+def rollback(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None = None,
+    *,
+    journal: Journal,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    accept_drift: bool = False,
+    take_over: bool = False,
+    observers: Iterable[Observer] = (),
+) -> dict[str, Any]:
+    """Undo a run: one that was interrupted, one that was kept, or a completed one; blocking.
+
+    Raises:
+        NotFoundError: There is no such run.
+        RunClosedError: It was rolled back.
+        RollbackRefusedError: It was sealed.
+        RunHeldError: It belongs to a process that lives.
+        DriftError: The steps that began are not what they were.
+        StepFailedError: A step could not be undone; its `rollback_errors` tell.
+    """
+    return _recovery(
+        "rollback",
+        action,
+        number,
+        journal,
+        ctx,
+        packs,
+        accept_drift,
+        take_over,
+        _options(None, observers),
+    ).run()
+
+
+async def rollback_async(
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None = None,
+    *,
+    journal: Journal,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    accept_drift: bool = False,
+    take_over: bool = False,
+    observers: Iterable[Observer] = (),
+) -> dict[str, Any]:
+    """Undo a run inside a running event loop; see `rollback`."""
+    return await _recovery(
+        "rollback",
+        action,
+        number,
+        journal,
+        ctx,
+        packs,
+        accept_drift,
+        take_over,
+        _options(None, observers),
+    ).run_async()
+
+
+def _options(
+    callback: Callable[[int, int], object] | None, observers: Iterable[Observer]
+) -> dict[str, Any]:
+    return {"progress_callback": callback, "observers": observers}
+
+
+def _recovery(
+    aim: Aim,
+    action: type[BaseAction[Any]] | Workflow,
+    number: int | None,
+    journal: Journal,
+    ctx: RuntimeContext | None,
+    packs: Packs,
+    accept_drift: bool,
+    take_over: bool,
+    options: dict[str, Any],
+) -> Recovery:
+    cls = action.action_class if isinstance(action, Workflow) else action
+    if number is None:
+        number = latest(journal, aim, cls.action_name)
+    recorded = journal.read(number)
+    check(recorded, aim)
+    return prepare(
+        action,
+        recorded,
+        journal,
+        aim,
+        ctx=ctx,
+        packs=packs,
+        accept_drift=accept_drift,
+        take_over=take_over,
+        options=options,
+    )

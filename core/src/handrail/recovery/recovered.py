@@ -1,0 +1,257 @@
+"""A recorded run that goes on: looked up, checked, claimed, and put into the state of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal
+
+from handrail.engine.machine import play_on
+from handrail.engine.outcome import Failure
+from handrail.errors import (
+    DriftError,
+    NotFoundError,
+    RollbackRefusedError,
+    RunClosedError,
+    StepFailedError,
+)
+from handrail.journal.context_fields import ContextFields
+from handrail.journal.run_log import JournaledLog
+from handrail.recovery.drift import drift
+from handrail.recovery.position import fields_at, position_of
+from handrail.stored_params import params_of
+from handrail.workflow import Workflow
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.context import RuntimeContext
+    from handrail.engine.commands import Machine
+    from handrail.engine.state import RunState
+    from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.journal.records import RecordedRun
+    from handrail.orchestrator import Orchestrator
+    from handrail.orchestrator.durable import RunAbout
+    from handrail.plan.plan import Plan
+    from handrail.planning import Packs
+
+Aim = Literal["resume", "rollback"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorded:
+    """A recorded run, claimed, that goes on as an orchestrator is told to.
+
+    Attributes:
+        recorded: What is recorded of it.
+        plan: The plan as it is now.
+        owned: The run, claimed by this process.
+        aim: Whether it is to be finished or undone.
+        about: What the action says of itself to a journal.
+    """
+
+    recorded: RecordedRun
+    plan: Plan
+    owned: OwnedRun
+    aim: Aim
+    about: RunAbout
+
+    def begin(self, run: RunState) -> Machine:
+        """Put what is recorded into `run`, and return what is to be played."""
+        row = self.recorded.row
+        place = position_of(self.recorded, self.plan)
+        run.is_recorded(row.uid, row.number)
+        run.finished[:] = place.finished
+        run.context.step_results[:] = place.finished
+        run.closed.update(place.closed)
+        run.attempts.update(place.attempts)
+        run.leftovers.update(place.leftovers)
+        run.undone |= place.undone
+        run.batches = count(place.batches + 1)
+        undoing = row.direction == "undo"
+        failure: Failure | None = None
+        if undoing:
+            failure = self._failure(place.failed, len(run.finished) - 1)
+            run.fell = failure
+        elif self.aim == "rollback":
+            if place.doubt is not None and len(run.finished) < run.ordinary:
+                run.finished.append(place.doubt)
+                run.context.step_results.append(place.doubt)
+            failure = self._failure(None, len(run.finished) - 1)
+        else:
+            run.doubt = place.doubt
+        fields = ContextFields(type(run.context), self.about.secrets)
+        forward = not undoing and self.aim == "resume"
+        stored = fields_at(self.recorded.fields, len(run.finished) if forward else None)
+        fields.restore(run.context, stored)
+        log = JournaledLog(
+            self.plan,
+            run.context,
+            fields,
+            stored=stored,
+            boundary=max((each.boundary for each in self.recorded.fields), default=0),
+            undoing=undoing,
+            mask=self.about.mask,
+        )
+        log.attach(self.owned)
+        run.log = log
+        return play_on(run, failure)
+
+    def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
+        position = max(last, 0) if failed is None else failed[0]
+        text = "it was rolled back" if failed is None else failed[1]
+        return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
+
+
+@dataclass(slots=True, kw_only=True)
+class Recovery:
+    """A recorded run, looked up and checked, before it is claimed.
+
+    Attributes:
+        action: The action, with the recorded params.
+        plan: Its plan now.
+        recorded: What is recorded of the run.
+        journal: Where.
+        aim: Whether it is to be finished or undone.
+        accept_drift: Whether to go on although steps that began are not what they were.
+        take_over: Whether to take the run from an owner that gives no sign of life.
+    """
+
+    action: BaseAction[Any]
+    plan: Plan
+    recorded: RecordedRun
+    journal: Journal
+    aim: Aim
+    accept_drift: bool = False
+    take_over: bool = False
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def run(self) -> dict[str, Any]:
+        """Claim the run, and finish or undo it, blocking."""
+        orchestrator, going = self._claim()
+        try:
+            counts = orchestrator.go_on(going)
+        except StepFailedError as error:
+            return self._undone(orchestrator, error)
+        return self.action.with_result(counts, orchestrator.context)
+
+    async def run_async(self) -> dict[str, Any]:
+        """Claim the run, and finish or undo it, inside a running event loop."""
+        orchestrator, going = self._claim()
+        try:
+            counts = await orchestrator.go_on_async(going)
+        except StepFailedError as error:
+            return self._undone(orchestrator, error)
+        return self.action.with_result(counts, orchestrator.context)
+
+    def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
+        check(self.recorded, self.aim)
+        self._check_drift()
+        about = self.action.about()
+        orchestrator = self.action.orchestrator(self.plan, **self.options)
+        number = self.recorded.row.number
+        owned = self.journal.claim(number, take_over=self.take_over)
+        try:
+            # Another process may have gone on with it until now.
+            recorded = self.journal.read(number)
+            going = Recorded(
+                recorded=recorded, plan=self.plan, owned=owned, aim=self.aim, about=about
+            )
+        except BaseException:
+            owned.release()
+            raise
+        return orchestrator, going
+
+    def _check_drift(self) -> None:
+        lines = drift(self.recorded, self.plan)
+        if lines and not self.accept_drift:
+            raise DriftError(
+                f"run {self.recorded.row.number} began with other steps: {'; '.join(lines)}",
+                ways_out=(
+                    "install what it began with",
+                    "go on with what is there now:  --accept-drift",
+                ),
+            )
+
+    def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:
+        if self.aim == "resume" or error.outcome != "rolled_back":
+            raise error
+        return {"rolled_back": True, "number": self.recorded.row.number}
+
+
+def check(recorded: RecordedRun, aim: Aim) -> None:
+    """Refuse what cannot be done to a run.
+
+    Raises:
+        RunClosedError: There is nothing left to do.
+        RollbackRefusedError: It is sealed; or its rollback was incomplete, and it is resumed.
+    """
+    row = recorded.row
+    number = row.number
+    if row.outcome == "rolled_back":
+        raise RunClosedError(
+            f"run {number} was rolled back", ways_out=("start a new one:  handrail run",)
+        )
+    if row.outcome == "completed" and aim == "resume":
+        raise RunClosedError(f"run {number} is completed; there is nothing to resume")
+    if row.outcome == "rollback_incomplete" and aim == "resume":
+        raise RollbackRefusedError(
+            f"run {number} was rolled back, but not completely; it cannot be resumed",
+            ways_out=(f"undo what is left:  handrail rollback {number}",),
+        )
+    if row.sealed is not None and aim == "rollback":
+        raise RollbackRefusedError(
+            f"run {number} cannot be rolled back any more: {row.sealed}",
+            ways_out=(f"finish it:  handrail resume {number}",) if row.outcome is None else (),
+        )
+
+
+def prepare(
+    action: type[BaseAction[Any]] | Workflow,
+    recorded: RecordedRun,
+    journal: Journal,
+    aim: Aim,
+    *,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    environ: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Recovery:
+    """Return a recorded run that can go on: the action with its recorded params, and its plan.
+
+    Raises:
+        ParamsError: The variable of a secret is not set, or the params do not fit any more.
+        PlanError: The plan has problems now.
+    """
+    cls = action.action_class if isinstance(action, Workflow) else action
+    values = params_of(
+        recorded.row.params, cls.action_name, os.environ if environ is None else environ
+    )
+    made = cls(values, ctx, packs=packs)
+    return Recovery(
+        action=made,
+        plan=made.plan(),
+        recorded=recorded,
+        journal=journal,
+        aim=aim,
+        **more,
+    )
+
+
+def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
+    """Return the number of the latest run that can be resumed or rolled back.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    for row in journal.runs():
+        fits = action is None or row.action == action
+        if not fits or row.outcome == "rolled_back" or (row.sealed and aim == "rollback"):
+            continue
+        if aim == "resume" and row.outcome in ("completed", "rollback_incomplete"):
+            continue
+        if journal.holder(row.number) is None:
+            return row.number
+    what = "resumed" if aim == "resume" else "rolled back"
+    raise NotFoundError(f"there is no run in {journal.shown} that can be {what}")

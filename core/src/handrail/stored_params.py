@@ -1,0 +1,163 @@
+"""The params of an action as a journal stores them, and back: secrets by their variable only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.errors import ActionError, ParamsError, describe
+from handrail.fields import PathOf, fields_of, is_secret, masked, model_in, paths_of, secrets_of
+from handrail.orchestrator.durable import RunAbout
+from handrail.params import FromEnv
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def params_text(
+    model: type[BaseModel] | None,
+    params: Any,
+    action: str,
+    variables: Mapping[PathOf, str] | None = None,
+) -> str:
+    """Return params as JSON: `values`, and for each secret the variable that it is read from.
+
+    Those whose variable holds JSON, such as lists of secrets, are in `json`.
+
+    Args:
+        model: The params model, or None for an action without one.
+        params: An instance of it, or the mapping of an action without one.
+        action: Name of the action, for the variables of secrets.
+        variables: Other variables, by the path of the secret.
+
+    Raises:
+        ActionError: They have no JSON form.
+    """
+    given = variables or {}
+    secrets: dict[str, str] = {}
+    as_json: list[str] = []
+    try:
+        if model is None:
+            values: dict[str, Any] = dict(params)
+        else:
+            values = {}
+            dumped = params.model_dump(mode="json")
+            set_here = params.model_dump(mode="json", exclude_unset=True)
+            for path, value, variable in _entries(model, dumped, set_here, action):
+                # What is empty holds no secret.
+                if variable is None or value in ([], {}):
+                    _put(values, path, value)
+                elif value is not None:
+                    secrets[".".join(path)] = given.get(path, variable)
+                    as_json += [".".join(path)] if isinstance(value, list | dict) else []
+        stored = {"values": values, "secrets": secrets, "json": as_json}
+        return json.dumps(stored, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ActionError(
+            f"the params of {action} cannot be stored in a journal: {describe(error)}",
+            ways_out=("use types that have a JSON form, or run without a journal",),
+        ) from error
+
+
+def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the params that `params_text` made text of, with secrets from `environ`.
+
+    Raises:
+        ParamsError: The variable of a secret is not set, or does not hold JSON where it has to.
+    """
+    stored = json.loads(text)
+    values: dict[str, Any] = stored["values"]
+    missing = [
+        (path, f"is a secret, which is never stored; set {variable} as when the run began")
+        for path, variable in stored["secrets"].items()
+        if variable not in environ
+    ]
+    if missing:
+        raise ParamsError(action, missing)
+    for path, variable in stored["secrets"].items():
+        text = environ[variable]
+        read = _read(text, path, variable, action) if path in stored.get("json", ()) else text
+        _put(values, tuple(path.split(".")), read)
+    return values
+
+
+def _read(text: str, path: str, variable: str, action: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        wrong = f"is read from {variable}, which has to hold JSON"
+        raise ParamsError(action, [(path, wrong)]) from None
+
+
+def _entries(
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    set_here: Mapping[str, Any],
+    action: str,
+    prefix: PathOf = (),
+) -> Iterator[tuple[PathOf, Any, str | None]]:
+    """Yield the path, the value and the variable of each field; no variable if it is no secret.
+
+    Of a secret that has its default, as it is not in `set_here`, the value is None.
+    """
+    for name, info in fields_of(model).items():
+        path = (*prefix, *paths_of(model, name)[0])
+        value = values.get(name)
+        inner = model_in(info.annotation)
+        if is_secret(info):
+            markers = (each for each in info.metadata if isinstance(each, FromEnv))
+            marker = next(markers, None)
+            words = "_".join(("HANDRAIL", action, *path)).upper()
+            default = re.sub("[^A-Z0-9]+", "_", words)
+            given = value if name in set_here else None
+            yield path, given, default if marker is None else marker.variable
+        elif inner is not None and isinstance(value, Mapping):
+            nested = cast("Mapping[str, Any]", value)
+            known = cast("Mapping[str, Any]", set_here.get(name) or {})
+            yield from _entries(inner, nested, known, action, path)
+        elif name in values:
+            yield path, value, None
+
+
+def _put(values: dict[str, Any], path: PathOf, value: Any) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = value
+
+
+def about(
+    model: type[BaseModel] | None,
+    params: Any,
+    name: str,
+    recorded_as: str,
+    packs: str,
+    variables: Mapping[PathOf, str] | None = None,
+) -> RunAbout:
+    """Return what a journal has to know of an action.
+
+    Args:
+        model: The params model, or None for an action without one.
+        params: The params.
+        name: Name of the action.
+        recorded_as: How a journal finds it again.
+        packs: Which packs were chosen, as JSON.
+        variables: Where secrets were read from, by their path, if not from the usual variables.
+
+    Raises:
+        ActionError: The params have no JSON form.
+    """
+    secrets = frozenset[PathOf]() if model is None else secrets_of(model)
+    values = {} if model is None else dict(params)
+
+    def mask(told: str) -> str:
+        return masked(told, values, secrets)
+
+    return RunAbout(
+        action=recorded_as,
+        params=params_text(model, params, name, variables),
+        packs=packs,
+        mask=mask,
+        secrets=frozenset(path[0] for path in secrets),
+    )

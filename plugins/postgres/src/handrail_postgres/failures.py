@@ -1,0 +1,35 @@
+"""What goes wrong with the server, told with the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handrail.errors import JournalError
+
+if TYPE_CHECKING:
+    import psycopg
+
+# The first characters of the SQLSTATE of an error.
+_WAYS_OUT = {
+    "": "is the server running, and reachable from here? psql with the same URL tells",
+    "08": "the connection was lost; what was not committed is undone",
+    "25006": "this server only reads; name the one that writes",
+    "28": "check the user and its password: PGPASSWORD, or ~/.pgpass",
+    "3D000": "make the database first: createdb, or name another one in the URL",
+    "42501": "ask who administers the database for the right, or use another schema: "
+    "?options=-csearch_path%3DNAME",
+    "53": "the server is out of space or connections; what was committed is safe",
+    "55P03": "another session holds a lock for too long: see pg_stat_activity",
+    "57014": "statement_timeout of the server is too short; set it higher for this user",
+    "57P01": "the server was stopped, or the session was ended; what was committed is safe",
+}
+
+
+def journal_error(error: psycopg.Error, shown: str) -> JournalError:
+    """Return what `error` means for the journal in the database that is shown as `shown`."""
+    diagnosis = error.diag
+    words = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
+    said = "; ".join(word for word in words if word) or str(error)
+    state = error.sqlstate or ""
+    way_out = _WAYS_OUT.get(state) or _WAYS_OUT.get(state[:2], "")
+    return JournalError(f"the journal {shown}: {' '.join(said.split())}", ways_out=(way_out,))

@@ -1,0 +1,194 @@
+"""The journal in a PostgreSQL database."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import JournalError
+from handrail.journal.changes import rows_of
+from handrail.journal.opening import refuse_password
+from handrail.journal.owner import this_process
+from handrail.journal.reading import attempt_row, field_row, no_run, note_row, run_row
+from handrail.journal.records import RecordedRun, RunRow
+from handrail.journal.renewal import SECONDS
+from handrail.journal.texts import to_stored
+from handrail_postgres import statements
+from handrail_postgres.claims import Claimed, claim, holder_of, near
+from handrail_postgres.owned import PostgresOwnedRun, change_run, write_rows
+from handrail_postgres.schema import MIGRATIONS, migrate
+from handrail_postgres.session import Session, without_options
+
+if TYPE_CHECKING:
+    from handrail.journal import Change, Holder, Journal, NewRun
+
+
+class PostgresJournal:
+    """A journal in a PostgreSQL database, for the processes of several machines.
+
+    Each run that belongs to this process has a connection of its own, which holds its lock. The
+    tables are made in the first schema of the search path.
+
+    Args:
+        url: What libpq takes, such as `postgresql://user@host/database`; without a password.
+        lease: Seconds after which an owner without a sign of life counts as stopped.
+
+    Raises:
+        JournalUrlError: There is a password in the URL.
+        JournalError: The database cannot be used.
+    """
+
+    def __init__(self, url: str, *, lease: float = SECONDS) -> None:
+        refuse_password(url)
+        self._url = url
+        self._lease = lease
+        self._owned: weakref.WeakSet[PostgresOwnedRun] = weakref.WeakSet()
+        self._turn = threading.Lock()
+        self._open = True
+        self._session = Session(url)
+        try:
+            with self._session.using() as connection:
+                migrate(connection, self.shown, MIGRATIONS)
+                row: Any = connection.execute(statements.LOCK_CLASS).fetchone()
+            self._locks: int = row[0]
+        except BaseException:
+            self._session.close()
+            raise
+
+    @property
+    def shown(self) -> str:
+        """Where it is, for people; without options."""
+        return without_options(self._url)
+
+    def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> PostgresOwnedRun:
+        """Add a run that belongs to this process, with its first changes, in one commit.
+
+        Raises:
+            JournalError: It could not be written; there is no run.
+        """
+        values = (
+            *(new.uid, to_stored(new.action), new.plan, new.params, new.packs),
+            *(to_stored(new.cwd), new.core_version, new.opened),
+            *(this_process(lock=None, lease=self._lease).to_json(), self._lease),
+        )
+        session = Session(self._url)
+        try:
+            with session.transaction() as connection:
+                row: Any = connection.execute(statements.OPEN, values).fetchone()
+                number: int = row[0]
+                lock = connection.execute(statements.LOCK, (self._locks, number)).fetchone()
+                if lock != (True,):
+                    raise JournalError(f"the number {number} of the new run is locked")
+                rows = rows_of(number, (changes,))
+                change_run(connection, rows, number, 1, self._lease)
+                write_rows(connection, rows)
+        except BaseException:
+            session.close()
+            raise
+        return self._own(session, Claimed(number=number, uid=new.uid, fence=1))
+
+    def claim(self, number: int, *, take_over: bool = False) -> PostgresOwnedRun:
+        """Make an unfinished or ended run belong to this process; a closed one is opened again.
+
+        Args:
+            number: The number of the run.
+            take_over: Whether to take it from an owner that gives no sign of life.
+
+        Raises:
+            NotFoundError: There is no such run.
+            RunHeldError: It belongs to a process that lives, or may live.
+            JournalError: It could not be written.
+        """
+        session = Session(self._url)
+        try:
+            claimed = claim(session, self._locks, number, take_over=take_over, lease=self._lease)
+        except BaseException:
+            session.close()
+            raise
+        return self._own(session, claimed)
+
+    def runs(self, *, limit: int | None = None) -> list[RunRow]:
+        """Return the runs, the latest first."""
+        with self._reading().using() as connection:
+            return [run_row(row) for row in connection.execute(statements.RUNS, (limit,))]
+
+    def read(self, number: int) -> RecordedRun:
+        """Return all that is recorded of one run.
+
+        Raises:
+            NotFoundError: There is no such run; near numbers are named.
+        """
+        with self._reading().transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            row = connection.execute(statements.RUN, (number,)).fetchone()
+            if row is None:
+                raise no_run(number, near(connection, number))
+            return RecordedRun(
+                row=run_row(row),
+                attempts=tuple(
+                    map(attempt_row, connection.execute(statements.ATTEMPTS, (number,)))
+                ),
+                notes=tuple(map(note_row, connection.execute(statements.NOTES, (number,)))),
+                fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,)))),
+            )
+
+    def holder(self, number: int) -> Holder | None:
+        """Return whom the run belongs to now, or None if its owner is gone.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        return holder_of(self._reading(), self._locks, number)
+
+    def prune(self, older_than: timedelta) -> list[int]:
+        """Delete closed runs that ended longer ago than that; return their numbers.
+
+        Runs that are not closed, held, or `rollback_incomplete` stay.
+        """
+        session = self._reading()
+        with session.using() as connection:
+            found = [row[0] for row in connection.execute(statements.PRUNABLE, (older_than,))]
+        return [number for number in found if self._prune_one(session, number, older_than)]
+
+    def close(self) -> None:
+        """Give up the runs of this process, and close the connection; harmless twice."""
+        self._open = False
+        for run in list(self._owned):
+            run.release()
+        self._session.close()
+
+    def _prune_one(self, session: Session, number: int, older_than: timedelta) -> bool:
+        with session.transaction() as connection:
+            lock = connection.execute(statements.LOCK_FOR_NOW, (self._locks, number)).fetchone()
+            if lock != (True,):
+                return False
+            return connection.execute(statements.PRUNE, (older_than, number)).rowcount == 1
+
+    def _own(self, session: Session, claimed: Claimed) -> PostgresOwnedRun:
+        run = PostgresOwnedRun(session, claimed, self._lease, self._state)
+        self._owned.add(run)
+        return run
+
+    def _reading(self) -> Session:
+        # No lock hangs on it, so it may be made anew.
+        with self._turn:
+            if self._session.lost and self._open:
+                self._session = Session(self._url)
+            return self._session
+
+    def _state(self, number: int) -> tuple[int, str | None, str] | None:
+        with self._reading().using() as connection:
+            row = connection.execute(statements.STATE, (number,)).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+
+def open_journal(url: str) -> Journal:
+    """Open the journal that `url` leads to; the entry point of this pack.
+
+    Raises:
+        JournalError: The database cannot be used.
+    """
+    return PostgresJournal(url)

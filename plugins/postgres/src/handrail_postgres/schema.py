@@ -1,0 +1,121 @@
+"""The tables of a journal, and how older ones become those of today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from handrail.errors import JournalError
+
+if TYPE_CHECKING:
+    import psycopg
+
+# Of those who make the tables at the same time, one does, and the others wait: "Hrjl".
+_MAKING = 0x48726A6C
+
+_FIRST: tuple[LiteralString, ...] = (
+    "CREATE TABLE handrail_schema (version integer NOT NULL)",
+    """
+    CREATE TABLE handrail_run (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        uid text NOT NULL UNIQUE,
+        action text NOT NULL,
+        plan text NOT NULL,
+        params text NOT NULL,
+        packs text NOT NULL,
+        cwd text NOT NULL,
+        core_version text NOT NULL,
+        direction text NOT NULL DEFAULT 'forward' CHECK (direction IN ('forward', 'undo')),
+        sealed text,
+        outcome text CHECK (
+            outcome IN ('completed', 'rolled_back', 'rollback_incomplete', 'failed', 'interrupted')
+        ),
+        fence bigint NOT NULL DEFAULT 1,
+        owner text NOT NULL,
+        lease_until timestamptz,
+        opened text COLLATE "C" NOT NULL,
+        closed text COLLATE "C"
+    )
+    """,
+    """
+    CREATE TABLE handrail_attempt (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        step text NOT NULL,
+        n bigint NOT NULL,
+        state text NOT NULL CHECK (
+            state IN ('started', 'done', 'skipped', 'failed', 'undone', 'undo_failed')
+        ),
+        data_version bigint NOT NULL,
+        result text,
+        error text,
+        at text NOT NULL,
+        UNIQUE (run, step, n)
+    )
+    """,
+    """
+    CREATE TABLE handrail_note (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        step text NOT NULL,
+        n bigint NOT NULL,
+        seq bigint NOT NULL,
+        key text NOT NULL,
+        "values" text NOT NULL,
+        UNIQUE (run, step, n, seq)
+    )
+    """,
+    """
+    CREATE TABLE handrail_field (
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        boundary bigint NOT NULL,
+        name text NOT NULL,
+        value text NOT NULL,
+        PRIMARY KEY (run, boundary, name)
+    )
+    """,
+    "INSERT INTO handrail_schema VALUES (0)",
+)
+
+# Each only adds: a journal that was written by an older pack keeps all that is in it.
+MIGRATIONS: Sequence[Sequence[LiteralString]] = (_FIRST,)
+
+
+def migrate(
+    connection: psycopg.Connection[Any], shown: str, migrations: Sequence[Sequence[LiteralString]]
+) -> None:
+    """Bring the tables of the first schema of the search path up to those of today.
+
+    Raises:
+        JournalError: They are newer.
+        psycopg.Error: They cannot be made.
+    """
+    if version_of(connection, shown, len(migrations)) == len(migrations):
+        return
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        # Another process may have been faster.
+        for statements in migrations[version_of(connection, shown, len(migrations)) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute("UPDATE handrail_schema SET version = %s", (len(migrations),))
+
+
+def version_of(connection: psycopg.Connection[Any], shown: str, known: int) -> int:
+    """Return the version of the tables, 0 where there are none yet.
+
+    Raises:
+        JournalError: It is more than the `known` one.
+    """
+    found = connection.execute("SELECT to_regclass('handrail_schema') IS NOT NULL").fetchone()
+    if found != (True,):
+        return 0
+    row = connection.execute("SELECT version FROM handrail_schema").fetchone()
+    version = 0 if row is None else int(row[0])
+    if version > known:
+        raise JournalError(
+            f"the journal {shown} was written by a newer handrail-postgres: it has format "
+            f"{version}, and this one knows {known}",
+            ways_out=("pip install --upgrade handrail-postgres",),
+        )
+    return version

@@ -1,0 +1,1 @@
+"""What every journal has to keep, whichever database it is in: `journals.contract`."""

@@ -1,0 +1,422 @@
+"""What every journal has to keep. A test module has a class for its own journal:
+
+class TestMyJournal(JournalContract):
+    '''All of the contract.'''
+
+and a fixture `place`, the URL of a journal that is empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from handrail.errors import JournalError, LeaseLostError, NotFoundError, RunHeldError
+from handrail.journal import (
+    AttemptChange,
+    Change,
+    FieldChange,
+    Journal,
+    NoteChange,
+    RunChange,
+)
+from journals import model
+from journals.places import SHORT_LEASE, new_run, open_place, until
+from journals.process import Process
+
+STARTED = AttemptChange(step="scan", n=1, state="started", data_version=3)
+PAST = timedelta(days=-1)  # Everything that is closed was closed before tomorrow.
+
+
+def note(seq: int, step: str = "scan") -> NoteChange:
+    return NoteChange(step=step, n=1, seq=seq, key="made", values=f"[{seq}]")
+
+
+@pytest.fixture
+def opened(place: str) -> Iterator[Callable[..., Journal]]:
+    """A function that opens the journal, as often as is asked for."""
+    journals: list[Journal] = []
+
+    def opener(lease: float = 20.0) -> Journal:
+        journals.append(open_place(place, lease))
+        return journals[-1]
+
+    yield opener
+    for each in journals:
+        each.close()
+
+
+@pytest.fixture
+def journal(opened: Callable[..., Journal]) -> Journal:
+    return opened()
+
+
+@pytest.fixture
+def process(place: str) -> Iterator[Callable[..., Process]]:
+    """A function that starts a process which has the journal open."""
+    processes: list[Process] = []
+
+    def start(lease: float = 20.0) -> Process:
+        processes.append(Process(place, lease=lease))
+        return processes[-1]
+
+    yield start
+    for each in processes:
+        each.kill()
+
+
+class RecordsContract:
+    """What is written is what is read."""
+
+    def test_a_new_run_is_read_as_it_was_given(self, journal: Journal) -> None:
+        new = new_run()
+        owned = journal.open_run(new, [STARTED])
+        found = journal.read(owned.number)
+        given_back = {name.name: getattr(found.row, name.name) for name in dataclasses.fields(new)}
+        assert given_back == dataclasses.asdict(new)
+        assert (owned.uid, found.row.number) == (new.uid, owned.number)
+        assert (found.row.direction, found.row.outcome, found.row.sealed) == ("forward", None, None)
+        assert [each.step for each in found.attempts] == ["scan"]
+        assert f'"pid": {os.getpid()}' in found.row.owner
+
+    def test_text_that_is_no_unicode_comes_back_unchanged(self, journal: Journal) -> None:
+        odd = "caf\udce9/\0/\\udce9/\N{SNOWMAN}"
+        owned = journal.open_run(
+            new_run(cwd=odd, action=odd),
+            [
+                AttemptChange(step=odd, n=1, state="failed", error=odd),
+                NoteChange(step=odd, n=1, seq=1, key=odd, values='["\\udce9"]'),
+                FieldChange(boundary=0, name=odd, value="1"),
+                RunChange(sealed=odd),
+            ],
+        )
+        found = journal.read(owned.number)
+        texts = [found.row.cwd, found.row.action, found.row.sealed, found.attempts[0].error]
+        names = [found.attempts[0].step, found.notes[0].key, found.notes[0].step]
+        assert [*texts, *names, found.fields[0].name] == [odd] * 8
+
+    def test_a_later_state_of_an_attempt_keeps_what_it_does_not_name(
+        self, journal: Journal
+    ) -> None:
+        owned = journal.open_run(new_run(), [STARTED])
+        owned.write([AttemptChange(step="scan", n=1, state="failed", result="{}", error="oh")])
+        owned.write([AttemptChange(step="scan", n=1, state="undone")])
+        (found,) = journal.read(owned.number).attempts
+        kept = (found.state, found.result, found.error, found.data_version)
+        assert kept == ("undone", "{}", "oh", 3)
+
+    def test_attempts_and_notes_come_in_the_order_in_which_they_were_written(
+        self, journal: Journal
+    ) -> None:
+        owned = journal.open_run(new_run())
+        for step in ("scan", "copy", "archive"):
+            owned.write([AttemptChange(step=step, n=1, state="started"), note(1, step)])
+        owned.write([AttemptChange(step="scan", n=1, state="undone"), note(2, "scan")])
+        found = journal.read(owned.number)
+        assert [each.step for each in found.attempts] == ["scan", "copy", "archive"]
+        assert [each.step for each in found.notes] == ["scan", "copy", "archive", "scan"]
+
+    def test_the_latest_runs_come_first(self, journal: Journal) -> None:
+        numbers = [journal.open_run(new_run()).number for _ in range(3)]
+        assert numbers == [1, 2, 3]
+        assert [each.number for each in journal.runs()] == [3, 2, 1]
+        assert [each.number for each in journal.runs(limit=2)] == [3, 2]
+
+    def test_a_run_that_is_not_there_is_named_with_those_near_it(self, journal: Journal) -> None:
+        with pytest.raises(NotFoundError, match="there is no run 4: the journal is empty"):
+            journal.read(4)
+        for _ in range(5):
+            journal.open_run(new_run())
+        for ask in (journal.read, journal.claim, journal.holder):
+            with pytest.raises(NotFoundError, match="there is no run 9; near it: 3, 4, 5"):
+                ask(9)
+
+    def test_what_one_journal_writes_another_reads_at_once(
+        self, opened: Callable[..., Journal]
+    ) -> None:
+        writer, reader = opened(), opened()
+        owned = writer.open_run(new_run())
+        owned.write([note(1)])
+        assert reader.read(owned.number).notes == writer.read(owned.number).notes != ()
+
+    def test_threads_that_write_at_the_same_time_lose_nothing(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run())
+        ready = threading.Barrier(8)
+
+        def work(number: int) -> None:
+            ready.wait()
+            for seq in range(20):
+                owned.write([note(seq, f"step {number}")])
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        written = [(each.step, each.seq) for each in journal.read(owned.number).notes]
+        assert sorted(written) == sorted((f"step {n}", s) for n in range(8) for s in range(20))
+        for number in range(8):
+            assert [s for step, s in written if step == f"step {number}"] == list(range(20))
+
+    @given(batches=model.batches())
+    @settings(
+        max_examples=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    def test_any_changes_are_read_back_as_a_small_model_has_them(
+        self, journal: Journal, batches: list[list[Change]]
+    ) -> None:
+        expected = model.Model()
+        owned = journal.open_run(new_run(), batches[0])
+        for batch in batches[1:]:
+            owned.write(batch)
+        for batch in batches:
+            expected.apply(batch)
+        assert model.contents(journal.read(owned.number)) == expected.contents()
+        owned.release()
+
+
+class FencesContract:
+    """Only the owner writes, all or nothing, and nothing after a failure."""
+
+    def test_a_write_that_fails_writes_nothing_and_ends_all_writing(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run(), [note(1)])
+        with pytest.raises(JournalError):
+            owned.write([STARTED, note(2), note(1)])
+        for _ in range(2):
+            with pytest.raises(JournalError):
+                owned.write([note(3)])
+        found = journal.read(owned.number)
+        assert (len(found.notes), found.attempts) == (1, ())
+
+    def test_an_outcome_closes_the_run(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run(), [STARTED])
+        closing = [RunChange(outcome="completed"), AttemptChange(step="scan", n=1, state="done")]
+        owned.write(closing)
+        found = journal.read(owned.number)
+        assert (found.row.outcome, found.attempts[0].state) == ("completed", "done")
+        assert str(found.row.closed).endswith("Z")
+        with pytest.raises(LeaseLostError, match=r"is closed \(completed\)"):
+            owned.write([note(1)])
+        assert journal.read(owned.number).notes == ()
+
+    def test_direction_and_seal_stay_when_they_are_not_named(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run())
+        owned.write([RunChange(direction="undo"), RunChange(sealed="originals were discarded")])
+        owned.write([RunChange(outcome="rolled_back")])
+        row = journal.read(owned.number).row
+        assert (row.direction, row.sealed) == ("undo", "originals were discarded")
+
+    def test_a_claim_opens_a_closed_run_again(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run())
+        owned.write([RunChange(outcome="completed")])
+        owned.release()
+        again = journal.claim(owned.number)
+        row = journal.read(owned.number).row
+        assert (row.outcome, row.closed, row.fence) == (None, None, 2)
+        again.write([note(1)])
+        assert again.uid == owned.uid
+
+    def test_a_run_is_held_until_it_is_released(self, opened: Callable[..., Journal]) -> None:
+        mine, other = opened(), opened()
+        owned = mine.open_run(new_run())
+        with pytest.raises(RunHeldError, match=f"is held by pid {os.getpid()} .* which is alive"):
+            other.claim(owned.number)
+        with pytest.raises(RunHeldError):
+            other.claim(owned.number, take_over=True)
+        owned.write([note(1)])
+        owned.release()
+        owned.release()
+        assert other.holder(owned.number) is None
+        other.claim(owned.number).write([note(2)])
+        with pytest.raises(JournalError):
+            owned.write([note(3)])
+        assert [each.seq for each in other.read(owned.number).notes] == [1, 2]
+
+    def test_closing_the_journal_gives_up_its_runs(self, opened: Callable[..., Journal]) -> None:
+        mine, other = opened(), opened()
+        number = mine.open_run(new_run()).number
+        mine.close()
+        mine.close()
+        assert other.claim(number).number == number
+
+    def test_a_forked_child_can_neither_write_nor_read(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner = process()
+        number = owner.ask("open")
+        assert owner.ask("note_in_child", 1) == ["JournalError", "JournalError"]
+        assert owner.ask("note", 2) == "written"
+        assert [each.seq for each in journal.read(number).notes] == [2]
+
+
+class OwnersContract:
+    """Runs change hands when their owner is gone, and not before."""
+
+    def test_a_killed_owner_is_known_at_once(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner = process()
+        number = owner.ask("open")
+        holder = journal.holder(number)
+        assert holder is not None
+        assert (f"pid {owner.pid}" in holder.described, holder.stale) == (True, False)
+        owner.kill()
+        until(lambda: journal.holder(number) is None)
+        assert journal.claim(number).number == number
+
+    def test_a_child_that_outlives_its_owner_does_not_keep_the_run(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner = process()
+        number = owner.ask("open")
+        child = owner.ask("fork")
+        try:
+            owner.kill()
+            until(lambda: journal.holder(number) is None)
+            assert journal.claim(number).number == number
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+    def test_a_stopped_owner_can_be_taken_over_once_its_lease_is_over(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner, taker = process(SHORT_LEASE), process()
+        number = owner.ask("open")
+        assert taker.ask("claim", number, True) == "RunHeldError", "it has just been heard of"
+        owner.stop()
+        until(lambda: is_stale(journal, number))
+        with pytest.raises(RunHeldError, match=r"no sign of life for .* stopped, or") as held:
+            journal.claim(number)
+        assert any("--take-over" in way for way in held.value.ways_out)
+        assert taker.ask("claim", number, True) == number
+        assert taker.ask("note", 1) == "written"
+        owner.go_on()
+        assert owner.ask("note", 2) == "LeaseLostError"
+        assert owner.ask("note", 3) == "LeaseLostError"
+        assert taker.ask("note", 4) == "written"
+        assert [each.seq for each in journal.read(number).notes] == [1, 4]
+        assert journal.read(number).row.fence == 2
+
+    def test_who_took_a_run_over_has_it_while_the_stopped_one_lives_on(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner, taker = process(SHORT_LEASE), process()
+        number = owner.ask("open")
+        owner.stop()
+        until(lambda: is_stale(journal, number))
+        taker.ask("claim", number, True)
+        for take_over in (False, True):
+            with pytest.raises(RunHeldError, match=f"pid {taker.pid}"):
+                journal.claim(number, take_over=take_over)
+        taker.kill()
+        until(lambda: journal.holder(number) is None)
+        mine = journal.claim(number)
+        owner.kill()
+        other = process()
+        assert other.ask("claim", number) == "RunHeldError"
+        mine.write([note(1)])
+
+    def test_a_run_can_be_taken_over_again_and_again(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owners = [process(SHORT_LEASE) for _ in range(3)]
+        number = owners[0].ask("open")
+        for before, after in itertools.pairwise(owners):
+            before.stop()
+            until(lambda: is_stale(journal, number))
+            assert after.ask("claim", number, True) == number
+        for each in owners[:2]:
+            each.kill()
+        holder = journal.holder(number)
+        assert holder is not None
+        assert f"pid {owners[2].pid}" in holder.described
+        with pytest.raises(RunHeldError):
+            journal.claim(number)
+        owners[2].kill()
+        until(lambda: journal.holder(number) is None)
+        assert journal.claim(number).number == number
+        assert journal.read(number).row.fence == 4
+
+    def test_an_owner_that_only_waits_stays_alive(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner = process(SHORT_LEASE)
+        number = owner.ask("open")
+        heard: list[float] = []
+
+        def renewed_often() -> bool:
+            holder = journal.holder(number)
+            assert holder is not None
+            assert not holder.stale
+            heard.append(holder.silent or 0.0)
+            falls = sum(later < earlier for earlier, later in itertools.pairwise(heard))
+            return falls > 5  # More often than there are renewals in one lease.
+
+        until(renewed_often)
+
+    def test_of_two_processes_that_want_a_run_one_gets_it(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        numbers = []
+        for _ in range(50):
+            owned = journal.open_run(new_run())
+            numbers.append(owned.number)
+            owned.release()
+        racers = [process(), process()]
+        for racer, order in zip(racers, (numbers, numbers[::-1]), strict=True):
+            racer.send("claim_all", order)
+        first, second = (racer.answer() for racer in racers)
+        assert sorted([*first, *second]) == numbers
+        assert {each.fence for each in journal.runs()} == {2}
+
+
+class PruneContract:
+    """Old runs go, and only those."""
+
+    def test_closed_runs_go_and_the_others_stay(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        owner = process()
+
+        def ended(outcome: Any) -> int:
+            owned = journal.open_run(new_run(), [STARTED, note(1), RunChange(outcome=outcome)])
+            owned.release()
+            return owned.number
+
+        done, bad, undone = ended("completed"), ended("rollback_incomplete"), ended("rolled_back")
+        alive, left = owner.ask("open"), journal.open_run(new_run())
+        left.release()
+        held = journal.open_run(new_run(), [RunChange(outcome="completed")])
+        assert journal.prune(timedelta(hours=1)) == []
+        assert journal.prune(PAST) == [done, undone]
+        kept = [bad, alive, left.number, held.number]
+        assert sorted(each.number for each in journal.runs()) == kept
+        held.release()
+        assert journal.prune(PAST) == [held.number]
+
+    def test_a_number_is_never_given_twice(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run(), [RunChange(outcome="completed")])
+        owned.release()
+        assert journal.prune(PAST) == [owned.number]
+        assert journal.open_run(new_run()).number == owned.number + 1
+
+
+class JournalContract(RecordsContract, FencesContract, OwnersContract, PruneContract):
+    """All of it."""
+
+
+def is_stale(journal: Journal, number: int) -> bool:
+    holder = journal.holder(number)
+    assert holder is not None, "a stopped process still has its run"
+    return holder.stale

@@ -1,0 +1,48 @@
+"""Opening any journal, and a run for it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections.abc import Callable
+
+from handrail.journal import Journal, NewRun
+
+SHORT_LEASE = 1.0
+
+_count = itertools.count(1)
+
+
+def open_place(place: str, lease: float) -> Journal:
+    """Open the journal at a path or URL, with a lease of so many seconds."""
+    if place.startswith("postgres"):
+        from handrail_postgres import PostgresJournal
+
+        return PostgresJournal(place, lease=lease)
+    from handrail.journal.sqlite import SqliteJournal
+
+    return SqliteJournal(place, lease=lease)
+
+
+def new_run(**changes: str) -> NewRun:
+    """Return a run of its own."""
+    values = {
+        "uid": str(uuid.uuid4()),
+        "action": f"upload-{next(_count)}",
+        "plan": '{"steps": []}',
+        "params": "{}",
+        "packs": "{}",
+        "cwd": "/work",
+        "core_version": "0.1.0",
+        "opened": "2026-11-25T03:30:00.000Z",
+    }
+    return NewRun(**{**values, **changes})
+
+
+def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
+    """Wait until the condition is met."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)

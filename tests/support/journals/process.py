@@ -1,0 +1,171 @@
+"""A process of its own with a journal open: told what to do line by line, stopped and killed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+HERE = Path(__file__).parents[1]
+
+
+class Process:
+    """A process that opens the journal at `place` and does what `ask` asks.
+
+    Args:
+        place: Path or URL.
+        lease: Length of its leases, in seconds.
+        locks: Whether its file system has locks.
+    """
+
+    def __init__(self, place: str, *, lease: float = 20.0, locks: bool = True) -> None:
+        words = [place, str(lease), "locks" if locks else "no-locks"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "journals.process", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(HERE)},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, what: str, *words: object) -> None:
+        """Ask without waiting for the answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([what, *words]) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        """Wait for an answer; an error is the name of its class."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the process has ended"
+        return json.loads(line)
+
+    def ask(self, what: str, *words: object) -> Any:
+        self.send(what, *words)
+        return self.answer()
+
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(timeout=60)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class Servant:
+    """The other side: does what it is asked."""
+
+    def __init__(self, place: str, lease: float) -> None:
+        from journals.places import open_place
+
+        self.journal = open_place(place, lease)
+        self.run: Any = None
+
+    def open(self) -> int:
+        from journals.places import new_run
+
+        self.run = self.journal.open_run(new_run())
+        return int(self.run.number)
+
+    def claim(self, number: int, take_over: bool = False) -> int:
+        self.run = self.journal.claim(number, take_over=take_over)
+        return int(self.run.number)
+
+    def claim_all(self, numbers: list[int]) -> list[int]:
+        """Claim what can be claimed, and keep it."""
+        from handrail.errors import RunHeldError
+
+        self.run = []
+        for number in numbers:
+            try:
+                self.run.append(self.journal.claim(number))
+            except RunHeldError:
+                continue
+        return [each.number for each in self.run]
+
+    def note(self, seq: int) -> str:
+        from handrail.journal import NoteChange
+
+        self.run.write([NoteChange(step="scan", n=1, seq=seq, key="made", values="[1]")])
+        return "written"
+
+    def note_but_never_commit(self) -> str:
+        """Write a note, and wait for the end just before its commit."""
+        from handrail.journal.sqlite.database import Database
+
+        def wait(_database: object) -> None:
+            print(json.dumps("written"), flush=True)
+            signal.pause()
+
+        Database._check_place = wait  # type: ignore[method-assign]
+        return self.note(1)
+
+    def release(self) -> str:
+        self.run.release()
+        return "released"
+
+    def fork(self) -> int:
+        """Fork a child that does nothing until it is killed; return its number."""
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        return child
+
+    def note_in_child(self, seq: int) -> object:
+        """Return what a forked child is told that writes to the run, and then reads."""
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            told = [answer_of(self.note, seq), answer_of(self.journal.read, self.run.number)]
+            os.write(writing, json.dumps(told).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as pipe:
+            told = json.loads(pipe.read())
+        os.wait()
+        return told
+
+
+def answer_of(function: Any, *words: object) -> object:
+    from handrail.errors import HandrailError
+
+    try:
+        return function(*words)
+    except HandrailError as error:
+        return type(error).__name__
+
+
+def without_locks(*_arguments: object) -> None:
+    """Do as flock does on a file system that has none."""
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+if __name__ == "__main__":
+    if sys.argv[3] == "no-locks":
+        fcntl.flock = without_locks  # type: ignore[assignment]
+    servant = Servant(sys.argv[1], float(sys.argv[2]))
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        print(json.dumps(answer_of(getattr(servant, name), *arguments)), flush=True)

@@ -1,0 +1,116 @@
+"""Which journal a URL leads to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail.errors import ExitCode, JournalUrlError, NotFoundError
+from handrail.journal.opening import open_journal
+from handrail.journal.sqlite import SqliteJournal
+
+
+def nothing(_scheme: str) -> None:
+    return None
+
+
+@pytest.mark.parametrize("url", ["{}/runs.db", "sqlite://{}/runs.db", "sqlite:///{}/runs.db"])
+def test_a_path_and_an_sqlite_url_lead_to_a_file(tmp_path: Path, url: str) -> None:
+    """Three slashes before an absolute path, or four."""
+    journal = open_journal(url.format(tmp_path), default="/nowhere", find=nothing)
+    assert isinstance(journal, SqliteJournal)
+    assert Path(journal.shown) == tmp_path / "runs.db"
+    assert (tmp_path / "runs.db").exists()
+    journal.close()
+
+
+def test_nothing_leads_to_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is shown as it was given."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFoundError):
+        open_journal(None, default=".handrail/runs.db", find=nothing, create=False)
+    journal = open_journal(None, default=".handrail/runs.db", find=nothing)
+    assert journal.shown == ".handrail/runs.db"
+    journal.close()
+
+
+def test_the_url_says_what_a_commit_outlives(tmp_path: Path) -> None:
+    """`?synchronous=normal` is heard."""
+    url = f"sqlite://{tmp_path}/runs.db?synchronous=normal"
+    journal: Any = open_journal(url, default="", find=nothing)
+    with journal._database.reading() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
+    journal.close()
+
+
+def test_other_schemes_are_asked_of_the_packs() -> None:
+    """What a pack brings gets the whole URL."""
+    asked: list[str] = []
+    journal: Any = object()
+
+    def find(scheme: str) -> Any:
+        asked.append(scheme)
+        return lambda url: (asked.append(url), journal)[1]
+
+    assert open_journal("Acme://host/runs", default="", find=find) is journal
+    assert asked == ["acme", "Acme://host/runs"]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "'' is not a path of a file"),
+        (":memory:", "':memory:' is not a path of a file"),
+        ("runs/", "'runs/' is not a path of a file"),
+        ("sqlite:runs.db", "after sqlite:// comes its absolute path"),
+        ("sqlite://runs.db", "after sqlite:// comes its absolute path"),
+        ("sqlite:///runs.db?sync=off", "an option that no journal in a file has: 'sync=off'"),
+        ("sqlite:///runs.db?synchronous=off", "an option that no journal in a file has"),
+        ("redis://host", "no journal can be in 'redis:'; no pack for it is installed"),
+    ],
+)
+def test_what_leads_nowhere_is_told_with_the_way_out(url: str, message: str) -> None:
+    """It is a mistake of whoever called."""
+    with pytest.raises(JournalUrlError) as refused:
+        open_journal(url, default="", find=nothing)
+    assert message in refused.value.message
+    assert refused.value.ways_out
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "acme://ada:s3cret@host/runs",
+        "acme://ada:s3/cret@host/runs",
+        "acme://host/runs?user=ada&password=s3cret",
+        "acme://host/runs?sslPassword=s3cret",
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
+    """Before anybody else sees it."""
+
+    def asked(scheme: str) -> None:
+        raise AssertionError(f"a pack was asked for {scheme}")
+
+    with pytest.raises(JournalUrlError, match="has a password in it") as refused:
+        open_journal(url, default="", find=asked)
+    assert "cret" not in str(refused.value.to_dict())
+    assert any("PGPASSWORD" in way for way in refused.value.ways_out)
+
+
+def test_sqlite_is_loaded_only_when_a_journal_is_opened() -> None:
+    """Not by the protocol, nor by what looks at a URL."""
+    code = "import handrail.journal.opening, sys; print({'sqlite3', 'fcntl'} & {*sys.modules})"
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,100 @@
+"""Journals of older and newer versions."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from journals.places import new_run
+
+from handrail.errors import JournalError
+from handrail.journal.sqlite import SqliteJournal, schema
+
+MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
+DATABASE = "handrail.journal.sqlite.database.MIGRATIONS"
+
+
+def columns(path: Path) -> list[str]:
+    connection = sqlite3.connect(path)
+    found = [row[1] for row in connection.execute("PRAGMA table_info(note)")]
+    connection.close()
+    return found
+
+
+def version(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return int(found)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of today with one run."""
+    path = tmp_path / "runs.db"
+    journal = SqliteJournal(path)
+    journal.open_run(new_run())
+    journal.close()
+    return path
+
+
+def test_an_older_journal_is_brought_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs stay, and what is new is added."""
+    monkeypatch.setattr(DATABASE, MORE)
+    journal = SqliteJournal(path)
+    assert [row.number for row in journal.runs()] == [1]
+    journal.close()
+    assert (version(path), columns(path)[-1]) == (2, "colour")
+
+
+def test_a_migration_that_fails_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is one commit."""
+    monkeypatch.setattr(DATABASE, (*MORE, ("CREATE TABLE more (x)",)))
+    with pytest.raises(JournalError, match="table more already exists"):
+        SqliteJournal(path)
+    assert (version(path), columns(path)[-1]) == (1, "values")
+
+
+def test_a_newer_journal_is_refused_with_the_way_to_upgrade(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is left as it was."""
+    with monkeypatch.context() as later:
+        later.setattr(DATABASE, MORE)
+        SqliteJournal(path).close()
+    with pytest.raises(JournalError, match="it has format 2, and this one knows 1") as refused:
+        SqliteJournal(path)
+    assert "pip install --upgrade handrail" in refused.value.ways_out
+    assert version(path) == 2
+
+
+def test_a_file_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:
+    """Each of them has it open in the end, and can write."""
+    path = tmp_path / "deep" / "runs.db"
+
+    def work(_number: int) -> int:
+        journal = SqliteJournal(path)
+        owned = journal.open_run(new_run())
+        journal.close()
+        return owned.number
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = sorted(pool.map(work, range(16)))
+    assert numbers == list(range(1, 17))
+
+
+def test_every_commit_outlives_power_loss_unless_the_url_says_otherwise(path: Path) -> None:
+    """And memory is never mapped, rows never hang without their run."""
+    for synchronous, code in (("full", 2), ("normal", 1)):
+        journal = SqliteJournal(path, synchronous=synchronous)  # type: ignore[arg-type]
+        with journal._database.reading() as connection:
+            asked = ("synchronous", "mmap_size", "foreign_keys", "journal_mode", "busy_timeout")
+            found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked]
+        assert found == [code, 0, 1, "wal", 10_000]
+        journal.close()

@@ -1,0 +1,135 @@
+"""A run that is killed before or after any of its writes is finished, or undone, by the next."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from handrail import RuntimeContext
+from handrail.errors import RollbackRefusedError, RunClosedError
+from handrail.recovery import resume, rollback
+
+
+def quiet():
+    return RuntimeContext(logger=Silent())
+
+
+class Silent:
+    def log(self, *given): ...
+    def set_progress(self, *given): ...
+    def set_metrics(self, *given): ...
+
+
+def names(world):
+    return {path.name for path in world.iterdir()}
+
+
+def crash(tools, world, journal, at, when, **params):
+    """Run the flow until it dies there; return whether it did."""
+
+    def work(deadly):
+        values = {"world": world, **params}
+        tools.Flow(values, quiet(), packs=()).run(journal=deadly)
+
+    return tools.kill(at, when, work) == -signal.SIGKILL
+
+
+def finished(world, tools):
+    left = names(world) - tools.FILES
+    assert left == {"theirs", "closed"}, left
+    assert names(world) >= tools.FILES
+    assert (world / "theirs").read_text() != "theirs"
+    assert (world / "closed").read_text().splitlines()[-1] == "completed"
+
+
+def undone(world):
+    assert names(world) <= {"theirs", "closed"}
+    assert (world / "theirs").read_text() == "theirs"
+
+
+POINTS = [(at, when) for at in range(1, 40) for when in ("before", "after")]
+
+
+@pytest.mark.parametrize(("at", "when"), POINTS)
+def test_killed_anywhere_it_is_finished(tools, world, journal, at, when):
+    """No effect is doubled, none is missing, and what is foreign stays."""
+    if not crash(tools, world, journal, at, when):
+        pytest.skip("the run has fewer writes")
+    row = journal.runs()[0]
+    if row.outcome == "completed":
+        with pytest.raises(RunClosedError, match="completed"):
+            resume(tools.Flow, journal=journal, number=row.number, ctx=quiet(), packs=())
+    else:
+        result = resume(tools.Flow, journal=journal, ctx=quiet(), packs=())
+        assert result["success"]
+        assert (result["steps_executed"], result["steps_total"]) == (9, 10)
+    finished(world, tools)
+    assert journal.runs()[0].outcome == "completed"
+
+
+@pytest.mark.parametrize(("at", "when"), POINTS)
+def test_killed_anywhere_it_is_undone(tools, world, journal, at, when):
+    """Nothing of the run is left, and what it had replaced is back, unless it was sealed."""
+    if not crash(tools, world, journal, at, when):
+        pytest.skip("the run has fewer writes")
+    row = journal.runs()[0]
+    if row.sealed is not None:
+        with pytest.raises(RollbackRefusedError, match="cannot be rolled back any more"):
+            rollback(tools.Flow, row.number, journal=journal, ctx=quiet(), packs=())
+        return
+    rollback(tools.Flow, row.number, journal=journal, ctx=quiet(), packs=())
+    undone(world)
+    assert journal.runs()[0].outcome == "rolled_back"
+
+
+@pytest.mark.parametrize(("at", "when"), [point for point in POINTS if point[0] % 3 == 0])
+@pytest.mark.parametrize("again", [1, 3, 6])
+def test_killed_again_while_it_is_undone(tools, world, journal, at, when, again):
+    """The undo goes on where it was killed."""
+    if not crash(tools, world, journal, at, when):
+        pytest.skip("the run has fewer writes")
+    row = journal.runs()[0]
+    if row.sealed is not None:
+        pytest.skip("it is sealed")
+
+    def undo(deadly):
+        rollback(tools.Flow, row.number, journal=deadly, ctx=quiet(), packs=())
+
+    for when_again in ("before", "after"):
+        tools.kill(again, when_again, undo)
+    if journal.runs()[0].outcome is None:
+        rollback(tools.Flow, row.number, journal=journal, ctx=quiet(), packs=())
+    undone(world)
+    assert journal.runs()[0].outcome == "rolled_back"
+
+
+@pytest.mark.parametrize(("at", "when"), [point for point in POINTS if point[0] % 3 == 1])
+@pytest.mark.parametrize("again", [1, 2, 5])
+def test_killed_again_while_it_is_finished(tools, world, journal, at, when, again):
+    """It may be resumed as often as it takes."""
+    if not crash(tools, world, journal, at, when):
+        pytest.skip("the run has fewer writes")
+
+    def go_on(deadly):
+        resume(tools.Flow, 1, journal=deadly, ctx=quiet(), packs=())
+
+    for when_again in ("before", "after"):
+        tools.kill(again, when_again, go_on)
+    if journal.runs()[0].outcome is None:
+        resume(tools.Flow, 1, journal=journal, ctx=quiet(), packs=())
+    finished(world, tools)
+
+
+@pytest.mark.parametrize(("at", "when"), POINTS)
+def test_killed_after_a_failure_it_is_undone_either_way(tools, world, journal, at, when):
+    """Once it undoes, `resume` undoes as well; before that, the step is tried again, and fails."""
+    from handrail import StepFailedError
+
+    if not crash(tools, world, journal, at, when, fail="last"):
+        pytest.skip("the run has fewer writes")
+    if journal.runs()[0].outcome is None:
+        with pytest.raises(StepFailedError, match="'last' failed: told to fail"):
+            resume(tools.Flow, 1, journal=journal, ctx=quiet(), packs=())
+    undone(world)
+    assert journal.runs()[0].outcome == "rolled_back"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
 
+# The names of a stored result, which a secret may be called like.
+_OURS = frozenset(
+    ("success", "error", "skipped", "timestamp", "data", "rollback_data", "value", "unstorable")
+)
 _ATOMS = (str, int, float, bool, type(None))
 
 
@@ -44,7 +48,7 @@ def _check(value: Any) -> None:
                 raise TypeError(f"the key {key!r} is {type(key).__name__}, not text")
             _check(each)
     elif not isinstance(value, str | int | float):
-        raise TypeError(f"{value!r:.80} is {kind.__name__}")
+        raise TypeError(f"a value is {kind.__name__}")
 
 
 def encode_result(result: StepResult, name: str) -> str:
@@ -57,10 +61,10 @@ def encode_result(result: StepResult, name: str) -> str:
     rest = json.dumps(
         {
             "success": result.success,
-            "error": None if result.error is None else str(result.error),
+            "error": None if result.error is None else _text(result.error),
             "skipped": result.skipped,
             "timestamp": result.timestamp.isoformat(),
-            "data": {str(key): _as_far_as_it_goes(value) for key, value in result.data.items()},
+            "data": {_text(key): _as_far_as_it_goes(value) for key, value in _items(result.data)},
         },
         separators=(",", ":"),
     )
@@ -82,6 +86,25 @@ def decode_result(text: str) -> StepResult:
         skipped=values["skipped"],
         timestamp=datetime.fromisoformat(values["timestamp"]),
     )
+
+
+def mask_json(text: str, mask: Callable[[str], str]) -> str:
+    """Return JSON with each text in it masked, keys too; what is no text stays as it is."""
+    # A mask finds a secret in JSON as well; only then is it worth while to look at every text.
+    if mask is str or mask(text) == text:
+        return text
+    return json.dumps(_masked(json.loads(text), mask), separators=(",", ":"))
+
+
+def _masked(value: Any, mask: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):
+        return [_masked(each, mask) for each in value]
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {mask(key) if key not in _OURS else key: _masked(each, mask) for key, each in items}
+    return value
 
 
 class Unstorable:
@@ -106,11 +129,26 @@ class _Data(dict[str, Any]):
             )
         return value
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key`, or `default` where there is none."""
+        return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
+
+
+def _items(data: object) -> list[tuple[Any, Any]]:
+    return list(data.items()) if isinstance(data, Mapping) else []
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the record of a step must not fail over a text
+        return f"<{type(value).__name__}>"
+
 
 def _as_far_as_it_goes(value: Any) -> dict[str, Any]:
     try:
         text = json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
         return {"unstorable": type(value).__name__}
     return {"value": json.loads(text)}
 

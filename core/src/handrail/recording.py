@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.errors import RecordError
 
@@ -42,7 +42,7 @@ class Recorder:
     ) -> None:
         self.step = step
         self.notes: dict[str, Any] = {
-            key: list(each) if isinstance(each, list) else each
+            key: list(cast("list[Any]", cast("object", each))) if isinstance(each, list) else each
             for key, each in (notes or {}).items()
         }
         self.closed = False

@@ -155,7 +155,7 @@ def _revealed(value: Any) -> Iterator[str]:
     elif isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        yield from _revealed(list(value.values()))
+        yield from _revealed(list(cast("Mapping[Any, Any]", cast("object", value)).values()))
     elif isinstance(value, list | tuple | set | frozenset):
         for each in cast("list[Any]", value):
             yield from _revealed(each)

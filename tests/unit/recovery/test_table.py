@@ -64,7 +64,7 @@ class Makes(BaseStep[Context]):
     def say(self, context: Context, what: str) -> None:
         with (context.world / "calls").open("a") as file:
             file.write(f"{self.name} {what}\n")
-        at(f"{self.name} {what.split(' ')[0]}")
+        at(f"{self.name} {what.split(' ', maxsplit=1)[0]}")
 
     def execute(self, context: Context) -> StepResult:
         self.say(context, "begins")

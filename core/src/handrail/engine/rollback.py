@@ -38,7 +38,9 @@ def join(result: StepResult, notes: Mapping[str, Any] | None) -> StepResult:
                 f"rollback data '{key}' was recorded as a list, but the result holds {returned!r}",
                 ways_out=(f"return a list under '{key}', or another key",),
             )
-        joined[key] = _union(recorded, list(cast("list[Any]", returned)))
+        joined[key] = _union(
+            cast("list[Any]", cast("object", recorded)), list(cast("list[Any]", returned))
+        )
     return replace(result, rollback_data=joined)
 
 
@@ -59,7 +61,7 @@ def ended(outcome: StepResult | Raised, notes: Mapping[str, Any]) -> StepResult:
 
 
 def _copied(values: Any) -> Any:
-    return list(values) if isinstance(values, list) else values
+    return list(cast("list[Any]", cast("object", values))) if isinstance(values, list) else values
 
 
 def _returned(result: StepResult) -> dict[str, Any] | None:

@@ -10,10 +10,6 @@ from typing import Any, cast
 from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
 
-# The names of a stored result, which a secret may be called like.
-_OURS = frozenset(
-    ("success", "error", "skipped", "timestamp", "data", "rollback_data", "value", "unstorable")
-)
 _ATOMS = (str, int, float, bool, type(None))
 
 
@@ -34,7 +30,7 @@ def encode(value: Any, about: str) -> str:
 
 
 def _check(value: Any) -> None:
-    kind = type(value)
+    kind: type = type(cast("object", value))
     if kind in _ATOMS:
         return
     if isinstance(value, list | tuple):
@@ -42,7 +38,7 @@ def _check(value: Any) -> None:
             if type(each) not in _ATOMS:
                 _check(each)
     elif isinstance(value, dict):
-        for key, each in value.items():
+        for key, each in cast("dict[object, Any]", cast("object", value)).items():
             if not isinstance(key, str):
                 # JSON would turn it into text without a word.
                 raise TypeError(f"the key {key!r} is {type(key).__name__}, not text")
@@ -51,20 +47,21 @@ def _check(value: Any) -> None:
         raise TypeError(f"a value is {kind.__name__}")
 
 
-def encode_result(result: StepResult, name: str) -> str:
+def encode_result(result: StepResult, name: str, mask: Callable[[str], str] = str) -> str:
     """Return a result as JSON: rollback data strictly, data as far as it goes.
 
     Raises:
         RollbackDataError: Its rollback data has no JSON form.
     """
-    rollback = encode(result.rollback_data, f"rollback_data of step '{name}'")
+    rollback = mask_json(encode(result.rollback_data, f"rollback_data of step '{name}'"), mask)
+    data = _items(result.data)
     rest = json.dumps(
         {
             "success": result.success,
-            "error": None if result.error is None else _text(result.error),
+            "error": None if result.error is None else mask(_text(result.error)),
             "skipped": result.skipped,
             "timestamp": result.timestamp.isoformat(),
-            "data": {_text(key): _as_far_as_it_goes(value) for key, value in _items(result.data)},
+            "data": {mask(_text(key)): _as_far_as_it_goes(value, mask) for key, value in data},
         },
         separators=(",", ":"),
     )
@@ -100,10 +97,10 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, list):
-        return [_masked(each, mask) for each in value]
+        return [_masked(each, mask) for each in cast("list[Any]", cast("object", value))]
     if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {mask(key) if key not in _OURS else key: _masked(each, mask) for key, each in items}
+        items = cast("dict[str, Any]", cast("object", value)).items()
+        return {mask(key): _masked(each, mask) for key, each in items}
     return value
 
 
@@ -135,7 +132,11 @@ class _Data(dict[str, Any]):
 
 
 def _items(data: object) -> list[tuple[Any, Any]]:
-    return list(data.items()) if isinstance(data, Mapping) else []
+    return (
+        list(cast("Mapping[Any, Any]", cast("object", data)).items())
+        if isinstance(data, Mapping)
+        else []
+    )
 
 
 def _text(value: object) -> str:
@@ -145,12 +146,12 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _as_far_as_it_goes(value: Any) -> dict[str, Any]:
+def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> dict[str, Any]:
     try:
         text = json.dumps(value)
     except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
         return {"unstorable": type(value).__name__}
-    return {"value": json.loads(text)}
+    return {"value": json.loads(mask_json(text, mask))}
 
 
 def _is_marker(value: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 from handrail.context import BaseStepContext
 from handrail.errors import ContextError, describe
@@ -152,9 +152,9 @@ def _holds_secret(kind: Any, seen: tuple[Any, ...] = ()) -> bool:
     if kind in seen:
         return False
     parts: list[Any] = list(get_args(kind))
-    if isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "model_fields")):
+    if is_dataclass(kind) or hasattr(kind, "model_fields"):
         try:
-            parts += get_type_hints(kind).values()
+            parts += get_type_hints(cast("Any", kind)).values()
         except Exception:  # noqa: BLE001 - an adapter tells what is wrong with it
             return False
-    return any(_holds_secret(each, (*seen, kind)) for each in parts)
+    return any(_holds_secret(each, (*seen, cast("Any", kind))) for each in parts)

@@ -118,7 +118,7 @@ class JournaledLog:
         """Note that a step succeeded, with its result and what the context holds now."""
         planned = self._steps[position]
         try:
-            text = mask_json(encode_result(result, planned.name), self._mask)
+            text = encode_result(result, planned.name, self._mask)
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
@@ -129,16 +129,16 @@ class JournaledLog:
         """Note that an attempt failed, with what its undo needs."""
         planned = self._steps[position]
         try:
-            text = encode_result(result, planned.name)
+            text = encode_result(result, planned.name, self._mask)
         except HandrailError:
             # What it has recorded is there already; what it returned has no JSON form.
-            text = encode_result(replace(result, rollback_data={}), planned.name)
+            text = encode_result(replace(result, rollback_data={}), planned.name, self._mask)
         self._noted.append(
             AttemptChange(
                 step=planned.name,
                 n=attempt,
                 state="failed",
-                result=mask_json(text, self._mask),
+                result=text,
                 error=self._mask(error),
             )
         )

@@ -146,7 +146,7 @@ class Orchestrator(Generic[C]):
             )
         driver = Blocking(run)
         try:
-            driver.drive(self._opened(run, recorded), self._over)
+            driver.drive(lambda: self._opened(run, recorded), self._over)
         finally:
             self._over()
         return _ending(run, driver.interrupted)

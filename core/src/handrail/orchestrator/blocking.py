@@ -70,13 +70,13 @@ class Blocking:
         )
         self.interrupted: KeyboardInterrupt | None = None
 
-    def drive(self, machine: Machine, over: Callable[[], None]) -> None:
-        """Play `machine` to its end, then call `over`, which no signal interrupts."""
+    def drive(self, opened: Callable[[], Machine], over: Callable[[], None]) -> None:
+        """Play what `opened` returns to its end, then call `over`; no signal interrupts those."""
         interrupts = self._interrupts
         try:
             interrupts.enter(self)
             try:
-                self._drive(machine)
+                self._drive(opened())
             finally:
                 over()
             interrupts.leave(self)

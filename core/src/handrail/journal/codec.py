@@ -10,6 +10,9 @@ from typing import Any, cast
 from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
 
+# Made once: `json.dumps` makes one for each call.
+_STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 _ATOMS = (str, int, float, bool, type(None))
 
 
@@ -21,7 +24,7 @@ def encode(value: Any, about: str) -> str:
     """
     try:
         _check(value)
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return _STRICT(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise RollbackDataError(
             f"{about} cannot be stored as JSON: {describe(error)}",
@@ -55,7 +58,7 @@ def encode_result(result: StepResult, name: str, mask: Callable[[str], str] = st
     """
     rollback = mask_json(encode(result.rollback_data, f"rollback_data of step '{name}'"), mask)
     data = _items(result.data)
-    rest = json.dumps(
+    rest = _COMPACT(
         {
             "success": result.success,
             "error": None if result.error is None else mask(_text(result.error)),
@@ -63,7 +66,6 @@ def encode_result(result: StepResult, name: str, mask: Callable[[str], str] = st
             "timestamp": result.timestamp.isoformat(),
             "data": {mask(_text(key)): _as_far_as_it_goes(value, mask) for key, value in data},
         },
-        separators=(",", ":"),
     )
     return f'{rest[:-1]},"rollback_data":{rollback}}}'
 
@@ -90,7 +92,7 @@ def mask_json(text: str, mask: Callable[[str], str]) -> str:
     # A mask finds a secret in JSON as well; only then is it worth while to look at every text.
     if mask is str or mask(text) == text:
         return text
-    return json.dumps(_masked(json.loads(text), mask), separators=(",", ":"))
+    return _COMPACT(_masked(json.loads(text), mask))
 
 
 def _masked(value: Any, mask: Callable[[str], str]) -> Any:

@@ -689,3 +689,65 @@ def test_once_a_run_is_sealed_nothing_turns_it_back(writes):
         resume(flow(first, closes), 1, journal=writes, packs=(), progress_callback=progress)
     assert first.undone == []
     assert writes.runs()[0].outcome == "completed"
+
+
+def test_a_run_of_closing_steps_alone_is_completed_and_can_be_rolled_back(writes):
+    steps = (Does("close", always=True),)
+    assert flow_run(writes, *steps)["steps_executed"] == 1
+    assert writes.runs()[0].outcome == "completed"
+    assert rollback(flow(*steps), 1, journal=writes, packs=())["rolled_back"]
+    play(writes)
+    assert writes.runs()[0].outcome == "completed", "also with no step at all"
+
+
+def test_a_closing_step_that_failed_is_told_again_when_the_run_is_closed_later(writes):
+    def fail(context: Any) -> None:
+        raise ValueError("no mail")
+
+    ran: list[int] = []
+    steps = (Does("a"), Does("mail", fail, always=True), Does("z", ran.append, always=True))
+    writes.fail = lambda change: isinstance(change, RunChange) and change.outcome is not None
+    with pytest.raises(JournalError):
+        flow_run(writes, *steps)
+    with pytest.raises(StepFailedError, match="'mail' failed") as failed:
+        resume(flow(*steps), 1, journal=writes, packs=())
+    assert failed.value.outcome == writes.runs()[0].outcome == "completed"
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_a_step_that_could_not_say_whether_to_skip_never_began(writes, way):
+    """Its run undoes, also in another process, and tells why; the step itself is not undone."""
+
+    def broken(context: Any) -> bool:
+        raise ValueError("cannot say")
+
+    first, second = Does("a"), Asked("b", asked=broken)
+    writes.fail = lambda change: isinstance(change, AttemptChange) and change.state == "undone"
+    with pytest.raises(JournalError):
+        flow_run(writes, first, second)
+    assert writes.runs()[0].direction == "undo"
+    first.undone.clear()
+    if way == "resume":
+        with pytest.raises(StepFailedError, match="'b' failed: cannot say"):
+            resume(flow(first, second), 1, journal=writes, packs=())
+    else:
+        assert rollback(flow(first, second), 1, journal=writes, packs=())["rolled_back"]
+    assert (len(first.undone), second.undone) == (1, [])
+
+
+def test_a_kept_step_that_could_not_say_whether_to_skip_is_asked_again(writes):
+    asked: list[bool] = []
+
+    def asks(context: Any) -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            raise ValueError("cannot say")
+        return False
+
+    ran: list[Any] = []
+    step = Asked("b", ran.append, asked=asks)
+    with pytest.raises(StepFailedError):
+        flow_run(writes, Does("a"), step, on_failure="keep")
+    assert resume(flow(Does("a"), step), 1, journal=writes, packs=())["success"]
+    assert (len(asked), len(ran), step.undone) == (2, 1, [])

@@ -193,12 +193,13 @@ def test_whoever_listens_is_told_after_the_commit(writes):
 def test_after_a_write_that_failed_only_the_running_step_is_undone(writes, error, swallow):
     """A run that was lost is not touched at all, also when a step swallows that."""
 
-    def record(context: Any) -> None:
+    def record(context: Any) -> StepResult:
         try:
             context.record_rollback("key", 1)
         except JournalError:
             if not swallow:
                 raise
+        return StepResult(rollback_data={"pair": (1, 2)})
 
     first, second, closes = Does("a"), Does("b", record), Does("close", always=True)
     writes.fail = lambda change: isinstance(change, NoteChange)
@@ -207,7 +208,8 @@ def test_after_a_write_that_failed_only_the_running_step_is_undone(writes, error
         play(writes, first, second, closes)
     assert isinstance(raised.value, error)
     assert first.undone == []
-    assert second.undone == ([{}] if error is JournalError else [])
+    undone = {"pair": [1, 2]} if swallow else {}
+    assert second.undone == ([undone] if error is JournalError else [])
     row = writes.runs()[0]
     assert (row.outcome, row.direction) == (None, "forward")
 
@@ -634,18 +636,18 @@ def test_with_accepted_drift_a_step_that_is_gone_counts_as_not_undone(writes):
     assert (len(first.undone), len(second.undone)) == (1, 1)
 
 
-def test_what_a_run_knew_survives_a_plan_that_lost_a_step(writes):
+def test_what_a_run_knew_survives_a_plan_that_lost_steps(writes):
     def add(context: Any) -> None:
         context.seen.append("x")
 
-    interrupted(writes, Does("a", add), Does("b", add))
+    interrupted(writes, Does("a", add), Does("b", add), Does("c", add))
     seen: list[list[str]] = []
     last = Does("last", lambda context: seen.append([*context.seen]))
-    plan = flow(Does("b", add), Does("lost", add), last)
+    plan = flow(Does("c", add), Does("lost", add), last)
     resume(plan, journal=writes, packs=(), accept_drift=True)
-    assert seen == [["x", "x", "x"]]
+    assert seen == [["x"] * 4]
     fields = [each for each in writes.read(1).fields if each.name == "seen"]
-    assert fields[-1].value == '["x","x","x"]'
+    assert fields[-1].value == '["x","x","x","x"]'
 
 
 def test_a_run_that_is_sealed_while_it_is_looked_up_is_not_rolled_back(writes):

@@ -104,10 +104,11 @@ def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
 
 def _attempts_of(run: RunState, position: int) -> list[tuple[int, StepResult]]:
     """Return the attempts of a step that are to be undone, the last one first."""
-    left = list(reversed(run.leftovers.get(position, ())))
-    if position in run.undone:
-        return left
-    return [(run.attempts.get(position, 1), run.finished[position]), *left]
+    last = (run.attempts.get(position, 1), run.finished[position])
+    if position not in run.leftovers:
+        return [last]
+    left = reversed(run.leftovers[position])
+    return [*left] if position in run.undone else [last, *left]
 
 
 def _undo_step(

@@ -266,6 +266,15 @@ def tests(session: nox.Session, part: str) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Kill durable runs everywhere: all pairs of writes, random instants, thousands of signals."""
+    install(session, Path("core"))
+    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2000"}
+    paths = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator")
+    session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Upload the sample collection for real, into build/store."""
     session.install("-e", "core", *(p for n in DEMO_PACKS for p in ("-e", f"plugins/{n}")))

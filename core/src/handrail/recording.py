@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.errors import RecordError
 
 if TYPE_CHECKING:
     from handrail.steps import StepResult
     from handrail.wrapper import Raised
+
+
+Beside = Callable[..., Awaitable[None]]
+"""Calls a function with arguments while the loop of the caller goes on."""
 
 
 class Recorder:
@@ -23,21 +27,27 @@ class Recorder:
         step: Name of the step.
         write: Makes a batch durable, called as `write(key, values)` from any thread; returns the
             values as they are stored. None keeps them in memory only.
-        notes: What the attempt had recorded before, if it goes on.
+        notes: What the attempt had recorded before, if it goes on; what is no list was returned.
+        beside: Does blocking work for a coroutine, without blocking its loop.
     """
 
-    __slots__ = ("_lock", "_write", "_writing", "closed", "notes", "step")
+    __slots__ = ("_beside", "_lock", "_write", "_writing", "closed", "notes", "step")
 
     def __init__(
         self,
         step: str,
         write: Callable[[str, list[Any]], list[Any]] | None = None,
-        notes: Mapping[str, list[Any]] | None = None,
+        notes: Mapping[str, Any] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.step = step
-        self.notes: dict[str, list[Any]] = {key: list(each) for key, each in (notes or {}).items()}
+        self.notes: dict[str, Any] = {
+            key: list(cast("list[Any]", cast("object", each))) if isinstance(each, list) else each
+            for key, each in (notes or {}).items()
+        }
         self.closed = False
         self._write = write
+        self._beside = beside
         self._writing: list[threading.Lock] = []
         # Plain locks: one that is written in Python could be left locked by a signal handler that
         # raises in the middle of taking it.
@@ -51,6 +61,12 @@ class Recorder:
                 raise RecordError(
                     f"rollback data '{key}' was recorded after step '{self.step}' had ended",
                     ways_out=("record from inside the step, before each effect",),
+                )
+            if not isinstance(self.notes.get(key, []), list):
+                raise RecordError(
+                    f"rollback data '{key}' of step '{self.step}' was returned as a single value "
+                    "before it was interrupted",
+                    ways_out=("record it under another key",),
                 )
             if self._write is None:
                 self.notes.setdefault(key, []).extend(batch)
@@ -72,10 +88,13 @@ class Recorder:
         self.record_many(key, (value,))
 
     async def arecord(self, key: str, value: Any) -> None:
-        """Append `value` to the list under `key`, from a coroutine."""
-        self.record_many(key, (value,))
+        """Append `value` to the list under `key`, from a coroutine; its loop is not blocked."""
+        if self._beside is None or self._write is None:
+            self.record_many(key, (value,))
+        else:
+            await self._beside(self.record_many, key, (value,))
 
-    def close(self) -> dict[str, list[Any]]:
+    def close(self) -> dict[str, Any]:
         """Take no more, wait for what is being written, and return it; harmless to call again."""
         with self._lock:
             self.closed = True

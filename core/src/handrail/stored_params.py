@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, ParamsError, describe
-from handrail.fields import PathOf, fields_of, is_secret, masked, model_in, paths_of, secrets_of
+from handrail.fields import HIDDEN, PathOf, fields_of, is_secret, model_in, paths_of, secrets_of
 from handrail.orchestrator.durable import RunAbout
 from handrail.params import FromEnv
 
@@ -149,15 +149,49 @@ def about(
         ActionError: The params have no JSON form.
     """
     secrets = frozenset[PathOf]() if model is None else secrets_of(model)
-    values = {} if model is None else dict(params)
-
-    def mask(told: str) -> str:
-        return masked(told, values, secrets)
-
     return RunAbout(
         action=recorded_as,
         params=params_text(model, params, name, variables),
         packs=packs,
-        mask=mask,
+        mask=str if model is None else mask_of(secret_texts(model, params)),
         secrets=frozenset(path[0] for path in secrets),
     )
+
+
+def mask_of(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return what takes `secrets` out of a text, as they are and as JSON has them."""
+    known = {each for each in secrets if each}
+    # The longest first: one may be part of another.
+    forms = sorted(known | {json.dumps(each)[1:-1] for each in known}, key=len, reverse=True)
+    if not forms:
+        return str
+    pattern = re.compile("|".join(map(re.escape, forms)))
+    return lambda told: pattern.sub(HIDDEN, told)
+
+
+def secret_texts(model: type[BaseModel], params: Any) -> Iterator[str]:
+    """Yield each text that is secret among `params`, an instance of `model`, or in models in it."""
+    for name, info in fields_of(model).items():
+        value = getattr(params, name, None)
+        inner = model_in(info.annotation)
+        if is_secret(info):
+            yield from _revealed(value)
+        elif inner is not None and value is not None:
+            yield from secret_texts(inner, value)
+
+
+def _revealed(value: Any) -> Iterator[str]:
+    reveal = getattr(value, "get_secret_value", None)
+    if reveal is not None:
+        yield from _revealed(reveal())
+    elif isinstance(value, bytes):
+        yield value.decode(errors="surrogateescape")
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _revealed(list(cast("Mapping[Any, Any]", cast("object", value)).values()))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in cast("list[Any]", value):
+            yield from _revealed(each)
+    elif hasattr(value, "__dict__"):
+        yield from _revealed(vars(value))

@@ -1,6 +1,8 @@
 """A program that is interrupted at random instants; run by test_signals.py in a process of its own.
 
-    python storm.py sigint|alarm TRIALS SEED
+    python storm.py sigint|durable|alarm TRIALS SEED
+
+With `durable` each run has a journal, and has to be closed in there as well.
 
 A timer calls the handler of SIGINT with the code that it came upon, as the interpreter would, or
 (`alarm`) raises an error of the program's own. After each trial every effect has to be undone, or
@@ -13,6 +15,7 @@ import asyncio
 import random
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from typing import Any
@@ -29,6 +32,9 @@ from handrail import (
     StepWrapper,
     step,
 )
+from handrail.journal.sqlite import SqliteJournal
+
+journal: Any = None
 
 
 class AlarmError(Exception):
@@ -130,7 +136,7 @@ def percent(current: int, total: int) -> None:
 def fire(signum: int, frame: Any) -> None:
     if frame.f_code.co_name in ("trial", "main"):
         return  # Before the run, or after it.
-    if frame.f_globals["__name__"] == "_weakrefset" and mode == "sigint":
+    if frame.f_globals["__name__"] == "_weakrefset" and mode != "alarm":
         return  # Python itself loses what is raised in there.
     name = frame.f_code.co_name
     state["fired"] = (
@@ -144,7 +150,7 @@ def fire(signum: int, frame: Any) -> None:
 
 def check(outcome: str | None, error: BaseException | None, size: int) -> str | None:
     """Return what is wrong."""
-    expected = KeyboardInterrupt if mode == "sigint" else (AlarmError, StepFailedError)
+    expected = KeyboardInterrupt if mode != "alarm" else (AlarmError, StepFailedError)
     broken = isinstance(error, StepFailedError) and error.step == "broken"
     if state["fired"] and not isinstance(error, expected) and not (broken and mode == "alarm"):
         return f"lost: {error!r}"
@@ -177,6 +183,8 @@ def trial(orchestrator: Any, delay: float, size: int) -> str | None:
     unclear = state["fired"] in ("execute", "guarded")
     if wrong is None and context.outcome and state["closed"] != 1 and not unclear:
         wrong = f"the closing step ran {state['closed']} times"
+    if wrong is None and journal is not None:
+        wrong = check_journal(context.outcome)
     if wrong is None and context.current_step is not None:
         wrong = "the run still has a current step"
     if wrong:
@@ -186,16 +194,33 @@ def trial(orchestrator: Any, delay: float, size: int) -> str | None:
     return None
 
 
+def check_journal(outcome: str | None) -> str | None:
+    """Return what is wrong in the journal, where each run has to be closed, and given up."""
+    row = journal.runs(limit=1)[0]
+    if outcome is None and row.outcome is not None:
+        return None  # It came before the run was opened.
+    if row.outcome != outcome:
+        return f"{outcome}, but recorded as {row.outcome}"
+    left = [
+        each.step
+        for each in journal.read(row.number).attempts
+        if each.state not in ("undone", "skipped") and each.step != "close"
+    ]
+    return f"recorded as not undone: {left}" if left and outcome == "rolled_back" else None
+
+
 def main(trials: int, seed: int) -> None:
     chance = random.Random(seed)
     signal.signal(signal.SIGALRM, fire)
     fired: dict[str, int] = {}
     # An event loop does not bear errors that are raised anywhere inside it.
-    for kind in range(4) if mode == "sigint" else (0, 2, 3):
+    for kind in {"sigint": range(4), "durable": (0, 1, 2)}.get(mode, (0, 2, 3)):
         registry = workflow(kind)
         size = len(registry) - 1
         callback = percent if kind == 3 else None
-        orchestrator = Orchestrator(registry, BaseStepContext(RuntimeContext()), callback)
+        orchestrator = Orchestrator(
+            registry, BaseStepContext(RuntimeContext()), callback, journal=journal
+        )
         began = time.perf_counter()
         for _ in range(5):
             trial(orchestrator, 60, size)
@@ -211,4 +236,7 @@ def main(trials: int, seed: int) -> None:
 
 if __name__ == "__main__":
     mode = sys.argv[1]
-    main(int(sys.argv[2]), int(sys.argv[3]))
+    with tempfile.TemporaryDirectory() as folder:
+        if mode == "durable":
+            journal = SqliteJournal(f"{folder}/runs.db", synchronous="normal")
+        main(int(sys.argv[2]), int(sys.argv[3]))

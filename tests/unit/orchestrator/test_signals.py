@@ -338,9 +338,14 @@ def test_at_any_instant_everything_is_undone_or_done(mode: str) -> None:
     storm(mode, "400", 1)
 
 
+def test_at_any_instant_a_durable_run_is_undone_or_done() -> None:
+    """No write to the journal is interrupted, and each run is closed in there."""
+    storm("durable", "60", 1)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("HANDRAIL_STORM" not in os.environ, reason="HANDRAIL_STORM is not set")
-@pytest.mark.parametrize("mode", ["sigint", "alarm"])
+@pytest.mark.parametrize("mode", ["sigint", "durable", "alarm"])
 def test_a_long_storm(mode: str) -> None:
     """The same for tens of thousands of instants."""
     storm(mode, TRIALS, int(time.time()))

@@ -36,6 +36,13 @@ class Context(BaseStepContext):
     client: Any = field(default=None, metadata={"transient": True})
 
 
+def put(path: Path, context: Context) -> None:
+    """Make a file that carries the mark of its run from the first instant on."""
+    aside = path.parent.parent / f"{path.name}.new"
+    aside.write_text(str(context.run_id))
+    aside.rename(path)
+
+
 class Make(BaseStep[Context]):
     """Writes files, each recorded before, and marked as of this run."""
 
@@ -56,7 +63,7 @@ class Make(BaseStep[Context]):
         context.record_rollback("made", file)
         path = context.world / file
         assert not path.exists(), f"{file} was made twice"
-        path.write_text(str(context.run_id))
+        put(path, context)
         context.made.append(file)
 
     def rollback(self, context: Context, result: StepResult) -> None:
@@ -74,7 +81,7 @@ class MakeAsync(Make):
     async def execute(self, context: Context) -> StepResult:
         for number in range(self.count):
             await context.arecord_rollback("made", f"{self.name}-{number}")
-            (context.world / f"{self.name}-{number}").write_text(str(context.run_id))
+            put(context.world / f"{self.name}-{number}", context)
         if context.fail == self.name:
             raise ValueError("told to fail")
         return StepResult()
@@ -114,7 +121,7 @@ class Continues(Make):
             if not (context.world / file).exists():
                 if file not in there:
                     context.record_rollback("made", file)
-                (context.world / file).write_text(str(context.run_id))
+                put(context.world / file, context)
         return StepResult()
 
 

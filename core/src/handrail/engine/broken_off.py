@@ -68,8 +68,10 @@ def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | 
 
 def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> None:
     """Do not run the `always_run` step again that was being run."""
-    position = run.ordinary + len(run.closed)
-    if run.current == position and not run.asking:
+    position = run.current
+    if position is not None and position >= run.ordinary and not run.asking:
+        if position in run.closed:
+            return
         outcome = _outcome_of(run.plan.steps[position], error, doing)
         if doing.called or isinstance(outcome, StepResult):
             settle_closing(run, position, outcome)

@@ -27,7 +27,7 @@ def end(run: RunState) -> Generator[Any, Any, None]:
         run.log.closed(run.outcome)
         committed = yield COMMIT
         if isinstance(committed, Raised):
-            _unwritten(run, unwritten(run.plan.steps[-1], committed, -1))
+            _unwritten(run, committed.error)
     if run.listener:
         yield RunFinished(
             action=run.plan.action,
@@ -52,7 +52,9 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
         Whether the log could take all of it.
     """
     last = len(run.plan.steps) - 1
-    for position in range(run.ordinary + len(run.closed), last + 1):
+    for position in range(run.ordinary, last + 1):
+        if position in run.closed:
+            continue
         planned = run.plan.steps[position]
         run.current = position
         if run.log is None:
@@ -61,7 +63,8 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
         else:
             failure = yield from _perform_durably(run, planned, position)
             if failure is not None and failure.unwritten:
-                return _unwritten(run, failure)
+                assert failure.error is not None
+                return _unwritten(run, failure.error)
         if run.listener:
             yield told(run, planned, position, failure)
         if failure is None and run.failure is None and run.reporting:
@@ -87,7 +90,7 @@ def _perform_durably(
     run: RunState, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, Failure | None]:
     # One that was interrupted is run again, and not asked again.
-    interrupted, run.doubt = run.doubt is not None, None
+    interrupted = run.attempts.get(position, 0) > 0
     begin(run, position)
     committed = yield COMMIT
     if isinstance(committed, Raised):
@@ -103,23 +106,24 @@ def _note(run: RunState, position: int, failure: Failure | None) -> Failure | No
     """Note how an `always_run` step ended; return why it failed, if it did."""
     assert run.log is not None
     result, attempt = run.closed[position], run.attempts[position]
+    problem: Exception | None = None
     if failure is not None:
         run.log.failed(position, attempt, result, failure.text, failure.error)
     elif result.skipped:
-        run.log.skipped(position)
+        problem = run.log.skipped(position)
     else:
         problem = run.log.done(position, attempt, result)
-        if problem is not None:
-            failure = after(run.plan.steps, position, Raised(problem))
-            run.log.failed(position, attempt, result, failure.text)
+    if problem is not None:
+        failure = after(run.plan.steps, position, Raised(problem))
+        run.log.failed(position, attempt, result, failure.text)
     return failure
 
 
-def _unwritten(run: RunState, failure: Failure) -> bool:
+def _unwritten(run: RunState, error: BaseException) -> bool:
     """Keep why the log failed; the run stays open, and `resume` closes it."""
-    assert failure.error is not None
     run.current = None
-    if run.failure is not None:
-        failure.error.__cause__ = run.failure
-    run.failure = failure.error
+    if run.failure is not None and run.failure is not error:
+        error.__cause__ = run.failure
+    run.failure = error
+    run.outcome = "interrupted"
     return False

@@ -69,7 +69,8 @@ def _play(run: RunState, planned: PlannedStep, position: int) -> Generator[Any, 
     doubt, run.doubt = run.doubt, None
     if doubt is not None:
         return (yield from _go_on(run, planned, position, doubt))
-    skipped = yield from ask(run, planned, position)
+    # One that was started once is not asked again, whatever became of that.
+    skipped = yield from ask(run, planned, position, asks=not run.attempts.get(position))
     if skipped is not None:
         return skipped
     if run.begun != position:
@@ -112,15 +113,17 @@ def _note(run: RunState, planned: PlannedStep, position: int) -> Failure | None:
     assert run.log is not None
     result = run.finished[position]
     if result.skipped:
-        run.log.skipped(position)
-        return None
-    problem = run.log.done(position, run.attempts[position], result)
+        problem = run.log.skipped(position)
+    else:
+        problem = run.log.done(position, run.attempts[position], result)
     if problem is None:
         return None
-    failed = replace(result, success=False, error=describe(problem))
-    run.finished[position] = run.context.step_results[-1] = failed
     text = describe(problem)
-    return Failure(planned=planned, text=text, error=problem, from_position=position)
+    failed = replace(result, success=False, error=text)
+    run.finished[position] = run.context.step_results[-1] = failed
+    # One that was skipped has done nothing that could be undone.
+    last = position - 1 if result.skipped else position
+    return Failure(planned=planned, text=text, error=problem, from_position=last)
 
 
 def _commit(

@@ -22,8 +22,13 @@ class RunLog(Protocol):
     def started(self, position: int, attempt: int) -> None:
         """Note that an attempt of the step at `position` is about to begin."""
 
-    def skipped(self, position: int) -> None:
-        """Note that the step at `position` had nothing to do."""
+    def skipped(self, position: int) -> Exception | None:
+        """Note that the step at `position` had nothing to do, and what the context holds now.
+
+        Returns:
+            Why the context cannot be stored, if so; then nothing was noted.
+        """
+        ...
 
     def done(self, position: int, attempt: int, result: StepResult) -> Exception | None:
         """Note that a step succeeded, and what the context holds now.
@@ -41,7 +46,10 @@ class RunLog(Protocol):
         error: str,
         cause: BaseException | None = None,
     ) -> None:
-        """Note that an attempt failed, with what its undo needs, and what it raised."""
+        """Note that an attempt failed, with what its undo needs and what it raised.
+
+        The attempt is 0 if none had begun.
+        """
 
     def turned_back(self) -> None:
         """Note that the run undoes from now on."""

@@ -13,7 +13,7 @@ from handrail.engine.attempt import perform, told
 from handrail.engine.closing import end
 from handrail.engine.commands import CHECK, Machine, NotRun, Report
 from handrail.engine.durable import forward_durably
-from handrail.engine.outcome import Failure, after, settle
+from handrail.engine.outcome import Failure, after, final_error, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, describe
 from handrail.events import RunStarted
@@ -54,12 +54,25 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         run.outcome = "interrupted"
         run.failure = broken
     else:
-        failure = failure or (yield from forward_durably(run))
+        # What always runs closes a success: once it began, nothing turns the run back any more.
+        closing = run.sealed is not None or any(place >= run.ordinary for place in run.attempts)
+        if failure is None and not closing:
+            failure = yield from forward_durably(run)
         if failure is None:
             run.outcome = "completed"
+            _recall_closing(run)
         else:
             yield from go_back(run, failure)
     yield from end(run)
+
+
+def _recall_closing(run: RunState) -> None:
+    """Tell of an `always_run` step that failed before this process went on."""
+    for position, result in run.closed.items():
+        if not result.success and run.failure is None:
+            planned, text = run.plan.steps[position], str(result.error)
+            blamed = Failure(planned=planned, text=text, error=None, from_position=-1)
+            run.failure = final_error(run, blamed, "completed")
 
 
 def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:

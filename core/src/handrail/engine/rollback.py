@@ -11,7 +11,7 @@ from handrail.steps import StepResult
 from handrail.wrapper import Raised
 
 
-def join(result: StepResult, notes: Mapping[str, list[Any]] | None) -> StepResult:
+def join(result: StepResult, notes: Mapping[str, Any] | None) -> StepResult:
     """Return `result` with the recorded `notes` in its rollback data.
 
     Under each key the recorded values come first, and equal ones are kept once. The result of the
@@ -28,23 +28,29 @@ def join(result: StepResult, notes: Mapping[str, list[Any]] | None) -> StepResul
             f"rollback_data must be a dict, but the result holds {result.rollback_data!r}"
         )
     for key, recorded in notes.items():
+        if not isinstance(recorded, list):
+            # An earlier process returned it, and this attempt goes on.
+            joined.setdefault(key, recorded)
+            continue
         returned = joined.get(key, [])
         if not isinstance(returned, list | tuple):
             raise RollbackDataError(
                 f"rollback data '{key}' was recorded as a list, but the result holds {returned!r}",
                 ways_out=(f"return a list under '{key}', or another key",),
             )
-        joined[key] = _union(recorded, list(cast("list[Any]", returned)))
+        joined[key] = _union(
+            cast("list[Any]", cast("object", recorded)), list(cast("list[Any]", returned))
+        )
     return replace(result, rollback_data=joined)
 
 
-def salvage(result: StepResult, notes: Mapping[str, list[Any]]) -> StepResult:
+def salvage(result: StepResult, notes: Mapping[str, Any]) -> StepResult:
     """Return a failed copy of `result` in which recorded values win over a misfit."""
-    recorded = {key: list(values) for key, values in notes.items()}
+    recorded = {key: _copied(values) for key, values in notes.items()}
     return replace(result, success=False, rollback_data={**(_returned(result) or {}), **recorded})
 
 
-def ended(outcome: StepResult | Raised, notes: Mapping[str, list[Any]]) -> StepResult:
+def ended(outcome: StepResult | Raised, notes: Mapping[str, Any]) -> StepResult:
     """Return what an attempt that ended as `outcome` hands to its undo."""
     if isinstance(outcome, Raised):
         outcome = StepResult(success=False, error=describe(outcome.error))
@@ -52,6 +58,10 @@ def ended(outcome: StepResult | Raised, notes: Mapping[str, list[Any]]) -> StepR
         return join(outcome, notes)
     except RollbackDataError:
         return salvage(outcome, notes)
+
+
+def _copied(values: Any) -> Any:
+    return list(cast("list[Any]", cast("object", values))) if isinstance(values, list) else values
 
 
 def _returned(result: StepResult) -> dict[str, Any] | None:

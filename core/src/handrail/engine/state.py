@@ -13,7 +13,7 @@ from handrail.engine.rollback import ended
 from handrail.errors import RecordError, RollbackError
 from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
 from handrail.names import near
-from handrail.recording import Recorder
+from handrail.recording import Beside, Recorder
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -85,12 +85,14 @@ class RunState:
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
         log: Where a durable run is written.
+        beside: Does blocking work for coroutines, where an event loop runs.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         attempts: Number of the last attempt of each step that had one, in a durable run.
         begun: The position that is noted as started in the log, but was not executed yet.
         doubt: What the interrupted attempt of the next step has recorded, when a run goes on.
         undone: Positions that were undone before, when an undo goes on.
+        gone: Names of steps that began, and are not in the plan any more, when a run goes on.
         opened: When the run started, on the driver's clock, if somebody listens.
         began: When the running step started, on the driver's clock, if somebody listens.
         percent: The last progress that was reported.
@@ -126,12 +128,14 @@ class RunState:
         self.recording: Recorder | None = None
         self.leftovers: dict[int, list[tuple[int, StepResult]]] = {}
         self.log = log
+        self.beside: Beside | None = None
         self.number: int | None = None
         self.keeps = False
         self.attempts: dict[int, int] = {}
         self.begun: int | None = None
         self.doubt: StepResult | None = None
         self.undone: set[int] = set()
+        self.gone: tuple[str, ...] = ()
         self.batches = count(1)
         self.percent = 0
         self.opened = 0.0
@@ -227,13 +231,13 @@ class RunState:
                 return self.recording
         return self.recording
 
-    def go_on_recording(self, notes: Mapping[str, list[Any]]) -> None:
+    def go_on_recording(self, notes: Mapping[str, Any]) -> None:
         """Let the running attempt, which has recorded `notes` already, go on recording."""
         planned = self.running()
         assert planned is not None
         self.recording = self._new_recorder(planned.name, notes)
 
-    def _new_recorder(self, step: str, notes: Mapping[str, list[Any]] | None = None) -> Recorder:
+    def _new_recorder(self, step: str, notes: Mapping[str, Any] | None = None) -> Recorder:
         log, position = self.log, self.position
         if log is None:
             return Recorder(step)
@@ -242,7 +246,7 @@ class RunState:
         def write(key: str, values: list[Any]) -> list[Any]:
             return log.record(position, attempt, next(batches), key, values)
 
-        return Recorder(step, write, notes)
+        return Recorder(step, write, notes, self.beside)
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Take what a step said of its own progress."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.commands import COMMIT, UNDO_BEGINS, UNDO_ENDS
@@ -14,6 +15,7 @@ from handrail.wrapper import Raised
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
+    from handrail.steps import StepResult
 
 
 def undo(
@@ -66,6 +68,8 @@ def _undo_all(
             left = ", ".join(steps[place].name for place in _places_to_undo(run, position))
             stopped.add_note(f"the undo was stopped; not undone: {left}")
             break
+    if stopped is None:
+        _miss(run)
     outcome = "rollback_incomplete" if run.rollback_errors else "rolled_back"
     if stopped is None:
         run.failure = final_error(run, failure, outcome)
@@ -80,14 +84,31 @@ def _undo_all(
     run.undo_result = None
 
 
+def _miss(run: RunState) -> None:
+    """Count what a step did that is not in the plan any more as not undone."""
+    for name in reversed(run.gone):
+        problem = RollbackError(name, LookupError("it is not in the plan any more"))
+        run.rollback_errors.append(problem)
+        run.context.errors.append(problem.message)
+
+
 def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
     for position in range(first, -1, -1):
         if (
             run.plan.steps[position].reverts
             and not run.finished[position].skipped
-            and position not in run.undone
+            and (position not in run.undone or position in run.leftovers)
         ):
             yield position
+
+
+def _attempts_of(run: RunState, position: int) -> list[tuple[int, StepResult]]:
+    """Return the attempts of a step that are to be undone, the last one first."""
+    last = (run.attempts.get(position, 1), run.finished[position])
+    if position not in run.leftovers:
+        return [last]
+    left = reversed(run.leftovers[position])
+    return [*left] if position in run.undone else [last, *left]
 
 
 def _undo_step(
@@ -96,10 +117,7 @@ def _undo_step(
     """Undo one step; return what stopped that, an interrupt or a log that fails, if it did."""
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
-    attempts = [(run.attempts.get(position, 1), run.finished[position])]
-    if position in run.leftovers:
-        attempts += reversed(run.leftovers[position])
-    for attempt, result in attempts:
+    for attempt, result in _attempts_of(run, position):
         run.undo_result = result if run.log is None else run.log.stored(result)
         answer = yield planned
         if answer is not None:
@@ -131,11 +149,16 @@ def _undo_step(
 def _note_failure(run: RunState, failure: Failure) -> None:
     """Note which attempt failed, and that the one which had been noted next never began."""
     assert run.log is not None
-    position = failure.from_position
-    if 0 <= position < len(run.finished) and not run.finished[position].success:
-        attempt = run.attempts[position]
+    position = len(run.finished) - 1
+    if position >= 0 and not run.finished[position].success:
         result = run.finished[position]
-        run.log.failed(position, attempt, result, failure.text, failure.error)
+        if failure.from_position < position:
+            # It never began: it could not say whether to skip itself, or skipped itself and left
+            # what cannot be stored.
+            run.log.failed(position, 0, replace(result, skipped=True), failure.text, failure.error)
+        else:
+            attempt = run.attempts.get(position, 1)
+            run.log.failed(position, attempt, result, failure.text, failure.error)
     if run.begun is not None:
         run.log.undone(run.begun, run.attempts[run.begun])
         run.begun = None
@@ -155,14 +178,15 @@ def _give_up(
     running = 0 <= position < len(run.finished) and (
         failure.unwritten or not run.finished[position].success
     )
-    if not failure.unwritten and not failure.passes_through:
+    if not failure.unwritten:
         error.__cause__ = final_error(run, failure, "interrupted")
     if isinstance(error, LeaseLostError) or not running or not run.plan.steps[position].reverts:
         return
     run.undoing = True
     run.current = position
     yield UNDO_BEGINS
-    run.undo_result = run.finished[position]
+    result = run.finished[position]
+    run.undo_result = result if run.log is None else run.log.stored(result)
     answer = yield run.plan.steps[position]
     if answer is not None:
         problem = RollbackError(run.plan.steps[position].name, answer.error)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 from handrail.context import BaseStepContext
 from handrail.errors import ContextError, describe
@@ -145,5 +145,16 @@ def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[An
         ) from error
 
 
-def _holds_secret(kind: Any) -> bool:
-    return hasattr(kind, "get_secret_value") or any(map(_holds_secret, get_args(kind)))
+def _holds_secret(kind: Any, seen: tuple[Any, ...] = ()) -> bool:
+    """Return whether a value of this type has a secret in it, also in models and dataclasses."""
+    if hasattr(kind, "get_secret_value"):
+        return True
+    if kind in seen:
+        return False
+    parts: list[Any] = list(get_args(kind))
+    if is_dataclass(kind) or hasattr(kind, "model_fields"):
+        try:
+            parts += get_type_hints(cast("Any", kind)).values()
+        except Exception:  # noqa: BLE001 - an adapter tells what is wrong with it
+            return False
+    return any(_holds_secret(each, (*seen, cast("Any", kind))) for each in parts)

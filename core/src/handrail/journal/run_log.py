@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import HandrailError, JournalError, LeaseLostError
-from handrail.journal.codec import encode, encode_result
+from handrail.journal.codec import encode, encode_result, mask_json
 from handrail.journal.records import (
     AttemptChange,
     Change,
@@ -32,17 +31,6 @@ if TYPE_CHECKING:
 _LONGEST = 100_000  # Letters of a traceback that are kept; its end says most.
 
 
-class _Waiting:
-    """A batch of a thread that waits for it to be written."""
-
-    __slots__ = ("change", "error", "over")
-
-    def __init__(self, change: Change) -> None:
-        self.change = change
-        self.over = False
-        self.error: BaseException | None = None
-
-
 class JournaledLog:
     """Writes one run to a journal.
 
@@ -55,6 +43,7 @@ class JournaledLog:
         fields: How to store the fields of the context.
         stored: What is stored of them already.
         boundary: The last boundary that was stored.
+        finished: How many ordinary steps of the plan were over then.
         undoing: Whether the run undoes already.
         mask: Takes the known secrets out of a text for people.
     """
@@ -67,6 +56,7 @@ class JournaledLog:
         *,
         stored: Mapping[str, str] | None = None,
         boundary: int = 0,
+        finished: int = 0,
         undoing: bool = False,
         mask: Callable[[str], str] = str,
     ) -> None:
@@ -76,14 +66,13 @@ class JournaledLog:
         self._stored = dict(stored or {})
         # The boundaries of an undo come after all others: the latest one has the latest values.
         self._boundary = max(boundary, len(plan.steps))
+        # A plan that lost steps has fewer boundaries than there are; new values still come last.
+        self._shift = max(0, boundary - finished)
         self._undoing = undoing
         self._mask = mask
         self._owned: OwnedRun | None = None
         self._began = (-1, 0.0)
         self._noted: list[Change] = []
-        self._queue: list[_Waiting] = []
-        self._queueing = threading.Lock()
-        self._writing = threading.Lock()
         self._broken: BaseException | None = None
 
     def attach(self, owned: OwnedRun) -> None:
@@ -104,7 +93,8 @@ class JournaledLog:
         changed = self._fields.encode(self._context, self._stored)
         self._stored.update(changed)
         self._noted += [
-            FieldChange(boundary=boundary, name=name, value=text) for name, text in changed.items()
+            FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
+            for name, text in changed.items()
         ]
 
     # What the engine notes
@@ -122,16 +112,21 @@ class JournaledLog:
             )
         )
 
-    def skipped(self, position: int) -> None:
-        """Note that a step had nothing to do."""
+    def skipped(self, position: int) -> Exception | None:
+        """Note that a step had nothing to do, and what the context holds now."""
+        try:
+            self.context_changed(position + 1 + self._shift)
+        except HandrailError as error:
+            return error
         self._noted.append(AttemptChange(step=self._steps[position].name, n=1, state="skipped"))
+        return None
 
     def done(self, position: int, attempt: int, result: StepResult) -> Exception | None:
         """Note that a step succeeded, with its result and what the context holds now."""
         planned = self._steps[position]
         try:
-            text = self._mask(encode_result(result, planned.name, self._took(position)))
-            self.context_changed(position + 1)
+            text = encode_result(result, planned.name, self._mask, self._took(position))
+            self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
         self._noted.append(AttemptChange(step=planned.name, n=attempt, state="done", result=text))
@@ -151,16 +146,17 @@ class JournaledLog:
         if cause is not None:
             more["traceback"] = "".join(traceback.format_exception(cause))[-_LONGEST:]
         try:
-            text = encode_result(result, planned.name, more)
+            text = encode_result(result, planned.name, self._mask, more)
         except HandrailError:
             # What it has recorded is there already; what it returned has no JSON form.
-            text = encode_result(replace(result, rollback_data={}), planned.name, more)
+            bare = replace(result, rollback_data={})
+            text = encode_result(bare, planned.name, self._mask, more)
         self._noted.append(
             AttemptChange(
                 step=planned.name,
                 n=attempt,
                 state="failed",
-                result=self._mask(text),
+                result=text,
                 error=self._mask(error),
             )
         )
@@ -179,7 +175,7 @@ class JournaledLog:
         with contextlib.suppress(HandrailError):
             if self._undoing:
                 self._boundary += 1
-            self.context_changed(self._boundary if self._undoing else position)
+            self.context_changed(self._boundary if self._undoing else position + self._shift)
 
     def undo_failed(self, position: int, attempt: int, error: str) -> None:
         """Note that an attempt could not be undone."""
@@ -205,31 +201,22 @@ class JournaledLog:
 
     def commit(self) -> None:
         """Write what was noted, in one commit."""
-        noted = self.first()
-        with self._writing:
-            self._write(noted)
+        self._write(self.first())
 
     def record(
         self, position: int, attempt: int, seq: int, key: str, values: Sequence[Any]
     ) -> list[Any]:
-        """Write rollback data; threads that come meanwhile are written in one commit."""
+        """Write rollback data; the owned run writes threads that come together in one commit."""
         name = self._steps[position].name
-        text = self._mask(encode(list(values), f"rollback data '{key}' of step '{name}'"))
-        mine = _Waiting(NoteChange(step=name, n=attempt, seq=seq, key=key, values=text))
-        with self._queueing:
-            self._queue.append(mine)
-        with self._writing:
-            if not mine.over:
-                self._lead()
-        if mine.error is not None:
-            raise mine.error
+        text = encode(list(values), f"rollback data '{key}' of step '{name}'")
+        text = mask_json(text, self._mask)
+        self._write([NoteChange(step=name, n=attempt, seq=seq, key=key, values=text)])
         stored: list[Any] = json.loads(text)
         return stored
 
     def seal(self, reason: str) -> None:
         """Write that the run can no longer be rolled back."""
-        with self._writing:
-            self._write([RunChange(sealed=reason)])
+        self._write([RunChange(sealed=self._mask(reason))])
 
     def stored(self, result: StepResult) -> StepResult:
         """Return `result` with its rollback data in the form that is stored."""
@@ -237,26 +224,13 @@ class JournaledLog:
             text = encode(result.rollback_data, "rollback data")
         except HandrailError:
             return result
-        return replace(result, rollback_data=json.loads(text))
-
-    def _lead(self) -> None:
-        """Write all that waits in one commit, for everybody."""
-        with self._queueing:
-            together, self._queue = self._queue, []
-        error: BaseException | None = None
-        try:
-            self._write([each.change for each in together])
-        except (JournalError, LeaseLostError) as caught:
-            error = caught
-        for each in together:
-            each.over, each.error = True, error
+        return replace(result, rollback_data=json.loads(mask_json(text, self._mask)))
 
     def _write(self, changes: Sequence[Change]) -> None:
-        if isinstance(self._broken, LeaseLostError):
-            # It stays what it is: of a run that is lost nothing may be undone here.
-            raise LeaseLostError(self._broken.message, ways_out=self._broken.ways_out)
         if self._broken is not None:
-            raise JournalError(
+            # Whoever lost the run has lost it for good: nothing may be touched any more.
+            lost = isinstance(self._broken, LeaseLostError)
+            raise (LeaseLostError if lost else JournalError)(
                 f"the journal takes nothing any more: {self._broken}",
                 ways_out=getattr(self._broken, "ways_out", ()),
             ) from self._broken

@@ -124,12 +124,18 @@ class Orchestrator(Generic[C]):
         return await self._drive_async(None)
 
     def go_on(self, recorded: GoingOn) -> RunResult:
-        """Go on with a run that another process began; see `execute`."""
-        return self._drive(recorded)
+        """Go on with a run that another process began, and give it up after; see `execute`."""
+        try:
+            return self._drive(recorded)
+        finally:
+            recorded.owned.release()
 
     async def go_on_async(self, recorded: GoingOn) -> RunResult:
-        """Go on with a run that another process began; see `execute_async`."""
-        return await self._drive_async(recorded)
+        """Go on with a run that another process began, and give it up after."""
+        try:
+            return await self._drive_async(recorded)
+        finally:
+            recorded.owned.release()
 
     def _drive(self, recorded: GoingOn | None) -> RunResult:
         run = self._start()
@@ -140,7 +146,7 @@ class Orchestrator(Generic[C]):
             )
         driver = Blocking(run)
         try:
-            driver.drive(self._opened(run, recorded))
+            driver.drive(lambda: self._opened(run, recorded), self._over)
         finally:
             self._over()
         return _ending(run, driver.interrupted)

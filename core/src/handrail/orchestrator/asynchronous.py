@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.broken_off import Doing, abandon
 from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Commit, Machine, Mark, NotRun, Report
 from handrail.events import Event
+from handrail.orchestrator.beside import beside
 from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
@@ -30,6 +31,7 @@ class Asynchronous:
 
     def __init__(self, run: RunState) -> None:
         self._run = run
+        run.beside = beside
         self._called = False
         self._pending: asyncio.CancelledError | None = None
         self.cancelled: asyncio.CancelledError | None = None

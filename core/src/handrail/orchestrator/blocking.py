@@ -70,12 +70,15 @@ class Blocking:
         )
         self.interrupted: KeyboardInterrupt | None = None
 
-    def drive(self, machine: Machine) -> None:
-        """Play `machine` to its end."""
+    def drive(self, opened: Callable[[], Machine], over: Callable[[], None]) -> None:
+        """Play what `opened` returns to its end, then call `over`; no signal interrupts those."""
         interrupts = self._interrupts
         try:
             interrupts.enter(self)
-            self._drive(machine)
+            try:
+                self._drive(opened())
+            finally:
+                over()
             interrupts.leave(self)
         finally:
             interrupts.leave(self)
@@ -208,8 +211,11 @@ class Blocking:
             )
         import asyncio  # noqa: PLC0415 - only runs with an async step pay for it
 
+        from handrail.orchestrator.beside import beside  # noqa: PLC0415 - it imports asyncio
+
         if self._runner is None:
             self._runner = asyncio.Runner()
+            self._run.beside = beside
         loop = self._runner.get_loop()
         interrupts = self._interrupts
         task: asyncio.Task[Any] | None = None

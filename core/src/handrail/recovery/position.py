@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback import ended
+from handrail.errors import DriftError
 from handrail.journal.codec import decode_result
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.steps import StepResult
@@ -27,6 +28,7 @@ class Position:
         attempts: Number of the last attempt, by position.
         leftovers: Attempts that could not be undone and were followed by others.
         undone: Positions that are undone already.
+        gone: Names of steps that began, and are not in the plan any more.
         failed: Position and error of the step that failed, if one did.
         batches: Number of the last batch that was recorded.
     """
@@ -39,73 +41,112 @@ class Position:
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
     undone: set[int] = field(default_factory=set[int])
+    gone: tuple[str, ...] = ()
     failed: tuple[int, str] | None = None
     batches: int = 0
 
 
 def position_of(recorded: RecordedRun, plan: Plan) -> Position:
-    """Return where `recorded` stands in `plan`, which begins with the recorded steps."""
+    """Return where `recorded` stands in `plan`.
+
+    A step of the plan that never began counts as skipped where a later one did.
+
+    Raises:
+        DriftError: The step that is in doubt comes before others that are over.
+    """
     rows: dict[str, list[AttemptRow]] = {}
     for row in recorded.attempts:
         rows.setdefault(row.step, []).append(row)
+    notes = _notes_of(recorded)
     found = Position(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = recorded.row.direction == "undo"
+    began = [
+        place
+        for place, planned in enumerate(plan.steps)
+        if planned.name in rows and not planned.always_run
+    ]
     for place, planned in enumerate(plan.steps):
-        attempts = sorted(rows.get(planned.name, ()), key=lambda row: row.n)
+        attempts = sorted(rows.pop(planned.name, ()), key=lambda row: row.n)
         if not attempts:
+            if began and place < began[-1] and not planned.always_run:
+                found.finished.append(StepResult(skipped=True))
             continue
         for earlier in attempts[:-1]:
             if earlier.state == "undo_failed":
                 left = found.leftovers.setdefault(place, [])
-                left.append((earlier.n, result_of(recorded, earlier)))
+                left.append((earlier.n, result_of(notes, earlier)))
         last = attempts[-1]
         if last.state != "skipped":
             found.attempts[place] = last.n
-        if planned.always_run:
-            _place_closing(found, recorded, place, last)
-        else:
-            _place(found, recorded, place, last, undoing=undoing)
+        result = result_of(notes, last)
+        if not planned.always_run:
+            _place(found, place, last, result, undoing=undoing)
+        elif last.state != "started":
+            found.closed[place] = result
+    _check_order(found, began)
+    found.gone = _gone(recorded, rows)
     return found
 
 
 def _place(
-    found: Position, recorded: RecordedRun, place: int, row: AttemptRow, *, undoing: bool
+    found: Position, place: int, row: AttemptRow, result: StepResult, *, undoing: bool
 ) -> None:
-    result = result_of(recorded, row)
     if row.error is not None and row.state in ("failed", "undo_failed", "undone"):
         found.failed = found.failed or ((place, row.error) if not result.success else None)
     if row.state in ("done", "skipped") or undoing:
         found.finished.append(result)
         if row.state == "undone":
             found.undone.add(place)
-    elif row.state in ("started", "failed"):
+    elif row.state in ("started", "failed") and row.n > 0:
+        # Attempt 0 is of a step that never began: it is asked, and played, again.
         found.doubt = result
 
 
-def _place_closing(found: Position, recorded: RecordedRun, place: int, row: AttemptRow) -> None:
-    if row.state == "started":
-        found.doubt = result_of(recorded, row)
-    else:
-        found.closed[place] = result_of(recorded, row)
+def _check_order(found: Position, began: list[int]) -> None:
+    """Refuse a plan in which what is in doubt comes before what is over."""
+    if found.doubt is not None and began and len(found.finished) != began[-1]:
+        raise DriftError(
+            "the step that was interrupted comes before others that are over, in the plan as it is",
+            ways_out=("install what the run began with",),
+        )
 
 
-def result_of(recorded: RecordedRun, row: AttemptRow) -> StepResult:
+def _gone(recorded: RecordedRun, rows: Mapping[str, list[AttemptRow]]) -> tuple[str, ...]:
+    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"] if rows else []
+    closing = {step["name"] for step in steps if step["always_run"]}
+    over = ("skipped", "undone")
+    return tuple(
+        name
+        for name, attempts in rows.items()
+        if name not in closing and any(row.n and row.state not in over for row in attempts)
+    )
+
+
+Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
+
+
+def _notes_of(recorded: RecordedRun) -> Notes:
+    """Return what was recorded by step and attempt, then by key."""
+    found: dict[tuple[str, int], dict[str, list[Any]]] = {}
+    for note in recorded.notes:
+        of_attempt = found.setdefault((note.step, note.n), {})
+        of_attempt.setdefault(note.key, []).extend(json.loads(note.values))
+    return found
+
+
+def result_of(notes: Notes, row: AttemptRow) -> StepResult:
     """Return the result of an attempt, with what it recorded, as its undo gets it."""
     if row.state == "skipped":
         return StepResult(skipped=True)
-    notes: dict[str, list[Any]] = {}
-    for note in recorded.notes:
-        if (note.step, note.n) == (row.step, row.n):
-            notes.setdefault(note.key, []).extend(json.loads(note.values))
+    recorded = notes.get((row.step, row.n), {})
     if row.result is None:
-        return ended(StepResult(success=False, error="it was interrupted"), notes)
-    return ended(decode_result(row.result), notes)
+        return ended(StepResult(success=False, error="it was interrupted"), recorded)
+    return ended(decode_result(row.result), recorded)
 
 
-def fields_at(fields: Sequence[FieldRow], boundary: int | None) -> dict[str, str]:
-    """Return the latest value of each field, up to `boundary` where one is given."""
-    return {
-        row.name: row.value
-        for row in sorted(fields, key=lambda row: row.boundary)
-        if boundary is None or row.boundary <= boundary
-    }
+def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:
+    """Return the latest value of each field.
+
+    What a step did to the context that is not over is not among them: it was never stored.
+    """
+    return {row.name: row.value for row in sorted(fields, key=lambda row: row.boundary)}

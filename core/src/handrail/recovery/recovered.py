@@ -18,6 +18,7 @@ from handrail.errors import (
     StepFailedError,
 )
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.recovery.drift import drift
 from handrail.recovery.position import fields_at, position_of
@@ -71,6 +72,8 @@ class Recorded:
         run.batches = count(place.batches + 1)
         undoing = row.direction == "undo"
         failure: Failure | None = None
+        run.gone = place.gone
+        run.sealed = row.sealed
         if undoing:
             failure = self._failure(place.failed, len(run.finished) - 1)
             run.fell = failure
@@ -82,8 +85,7 @@ class Recorded:
         else:
             run.doubt = place.doubt
         fields = ContextFields(type(run.context), self.about.secrets)
-        forward = not undoing and self.aim == "resume"
-        stored = fields_at(self.recorded.fields, len(run.finished) if forward else None)
+        stored = fields_at(self.recorded.fields)
         fields.restore(run.context, stored)
         log = JournaledLog(
             self.plan,
@@ -91,6 +93,7 @@ class Recorded:
             fields,
             stored=stored,
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
+            finished=len(run.finished),
             undoing=undoing,
             mask=self.about.mask,
         )
@@ -147,7 +150,7 @@ class Recovery:
 
     def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
         check(self.recorded, self.aim)
-        self._check_drift()
+        self._check_drift(self.recorded)
         about = self.action.about()
         orchestrator = self.action.orchestrator(self.plan, **self.options)
         number = self.recorded.row.number
@@ -155,6 +158,7 @@ class Recovery:
         try:
             # Another process may have gone on with it until now.
             recorded = self.journal.read(number)
+            self._check_again(owned, recorded)
             going = Recorded(
                 recorded=recorded, plan=self.plan, owned=owned, aim=self.aim, about=about
             )
@@ -163,8 +167,19 @@ class Recovery:
             raise
         return orchestrator, going
 
-    def _check_drift(self) -> None:
-        lines = drift(self.recorded, self.plan)
+    def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
+        """Refuse what another process has made impossible while this one was about to begin."""
+        if recorded.row.sealed is not None and self.aim == "rollback":
+            place = position_of(recorded, self.plan)
+            if len(place.finished) + len(place.closed) == len(self.plan.steps):
+                # It was closed, and the claim has opened it again.
+                owned.write([RunChange(outcome="completed")])
+            check(recorded, self.aim)
+        if recorded.attempts != self.recorded.attempts:
+            self._check_drift(recorded)
+
+    def _check_drift(self, recorded: RecordedRun) -> None:
+        lines = drift(recorded, self.plan)
         if lines and not self.accept_drift:
             raise DriftError(
                 f"run {self.recorded.row.number} began with other steps: {'; '.join(lines)}",

@@ -1,0 +1,201 @@
+"""Runs that are begun, killed, finished, undone and drift at random, against a small model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from handrail import BaseAction, BaseStep, BaseStepContext, StepFailedError, StepResult
+from handrail.errors import RunClosedError
+from handrail.journal.sqlite import SqliteJournal
+from handrail.recovery import resume, rollback
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+
+KILLED = -signal.SIGKILL
+
+
+class Makes(BaseStep[BaseStepContext]):
+    """Makes two files, each once."""
+
+    progress_weight = 0.1
+
+    def __init__(self, world: Path, name: str, fails: bool = False) -> None:
+        self.world, self.name, self.fails = world, name, fails
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        for number in range(2):
+            path = self.world / f"{self.name}-{number}"
+            context.record_rollback("made", path.name)
+            with path.open("x") as file:
+                file.write(context.run_id)
+        if self.fails:
+            raise ValueError("told to fail")
+        return StepResult()
+
+    def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        for name in result.rollback_data.get("made", ()):
+            (self.world / name).unlink(missing_ok=True)
+
+
+class Dying(SqliteJournal):
+    """A journal whose process dies before, or after, one of its writes."""
+
+    at = 0
+    after = False
+
+    def open_run(self, new: Any, changes: Any = ()) -> Any:
+        return self._deadly(super().open_run(new, changes))
+
+    def claim(self, number: int, *, take_over: bool = False) -> Any:
+        return self._deadly(super().claim(number, take_over=take_over))
+
+    def _deadly(self, owned: Any) -> Any:
+        write, left = owned.write, [self.at]
+
+        def deadly(changes: Any) -> None:
+            left[0] -= 1
+            if left[0] == 0 and not self.after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(changes)
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        owned.write = deadly
+        return owned
+
+
+def flow(world: Path, names: list[str], fails: str) -> Any:
+    """Return an action of steps of those names."""
+
+    class Flow(BaseAction[Any]):
+        action_name = "random"
+
+        def setup_steps(self, registry: Any) -> None:
+            for name in names:
+                registry.register(Makes(world, name, fails == name))
+
+    return Flow
+
+
+points = st.integers(min_value=1, max_value=16)
+
+
+class Runs(RuleBasedStateMachine):
+    """One run after the other, in one world.
+
+    The model knows which steps have to be there when a run is completed, and whether it has to
+    undo; all else is read from the journal and the world.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.world = self.folder / "world"
+        self.world.mkdir()
+        self.plan = ["a", "b", "c"]
+        self.left_out: set[str] = set()
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def row(self) -> Any:
+        journal = SqliteJournal(self.folder / "runs.db")
+        try:
+            return next(iter(journal.runs(limit=1)), None)
+        finally:
+            journal.close()
+
+    @property
+    def unfinished(self) -> bool:
+        row = self.row()
+        return row is not None and row.outcome is None
+
+    def child(self, at: int, after: bool, work: Callable[[Any], object]) -> int:
+        """Do `work` in a process that may die; return how it ended, 3 where the run went back."""
+        pid = os.fork()
+        if pid == 0:
+            code = 70
+            try:
+                journal = Dying(self.folder / "runs.db", synchronous="normal")
+                journal.at, journal.after = at, after
+                work(journal)
+                code = 0
+            except StepFailedError as error:
+                code = 3 if error.outcome == "rolled_back" else 71
+            except RunClosedError:
+                code = 4
+            finally:
+                os._exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    @precondition(lambda self: not self.unfinished)
+    @rule(at=points, after=st.booleans(), fails=st.sampled_from(["", "b", "c"]))
+    def begin(self, at: int, after: bool, fails: str) -> None:
+        for path in self.world.iterdir():
+            path.unlink()
+        self.plan, self.left_out = ["a", "b", "c"], set()
+        action = flow(self.world, self.plan, fails)
+        ended = self.child(at, after, lambda journal: action({}, packs=()).run(journal=journal))
+        assert ended in (KILLED, 3 if fails else 0)
+
+    @precondition(lambda self: self.unfinished)
+    @rule(at=points, after=st.booleans())
+    def finish(self, at: int, after: bool) -> None:
+        before = self.row()
+        ended = self.child(at, after, self._go_on(resume))
+        assert ended in (KILLED, 3 if before.direction == "undo" else 0)
+
+    @precondition(lambda self: self.row() is not None and self.row().outcome != "rolled_back")
+    @rule(at=points, after=st.booleans())
+    def undo(self, at: int, after: bool) -> None:
+        assert self.child(at, after, self._go_on(rollback)) in (KILLED, 0)
+
+    def _go_on(self, function: Any) -> Callable[[Any], object]:
+        action, number = flow(self.world, self.plan, ""), self.row().number
+        return lambda journal: function(
+            action, number, journal=journal, packs=(), accept_drift=True
+        )
+
+    @precondition(lambda self: self.unfinished and "early" not in self.plan)
+    @rule()
+    def insert_before_the_position(self) -> None:
+        self.plan.insert(0, "early")
+        self.left_out.add("early")
+
+    @precondition(lambda self: self.unfinished and "late" not in self.plan)
+    @rule()
+    def insert_at_the_end(self) -> None:
+        self.plan.append("late")
+
+    @invariant()
+    def nothing_is_missing_and_nothing_left(self) -> None:
+        row = self.row()
+        there = {path.name for path in self.world.iterdir()}
+        if row is None or row.outcome == "rolled_back":
+            assert there == set()
+        elif row.outcome == "completed":
+            wanted = set(self.plan) - self.left_out
+            assert there == {f"{name}-{number}" for name in wanted for number in range(2)}
+        else:
+            assert row.outcome is None
+
+
+TestRuns = Runs.TestCase
+TestRuns.settings = settings(
+    max_examples=int(os.environ.get("HANDRAIL_FAULTS", "12")),
+    stateful_step_count=8,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)

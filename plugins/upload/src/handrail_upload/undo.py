@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class TransferUndo:
     asides: dict[str, str]
     folders: list[str]
     _failures: list[StorageError] = field(default_factory=list[StorageError])
+    _absent: list[str] = field(default_factory=list[str])
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> TransferUndo:
@@ -75,11 +77,13 @@ class TransferUndo:
             folders=list(data.get("folders", [])),
         )
 
-    def run(self, *, retries: int = 8) -> Undone:
+    def run(self, *, retries: int = 8, killed: bool = False) -> Undone:
         """Delete what the run has stored, and put back what it has replaced.
 
         Args:
             retries: How often to try again when the storage fails for a moment.
+            killed: Whether a process that was killed may have left requests under way, and uploads
+                in parts that nobody completes.
 
         Raises:
             StorageError: Something could not be undone; all the rest was.
@@ -90,7 +94,11 @@ class TransferUndo:
         storage = open_storage(self.target, retries=retries)
         with ThreadPoolExecutor(_WORKERS if storage.threads else 1) as pool:
             for keys in pages(self.keys, _PAGE):
+                if killed:
+                    storage.abort_unfinished(keys, self.mark.partition("/")[0])
                 self._page(storage, keys, pool.map, done)
+            if killed and storage.lag and not self._failures:
+                self._once_more(storage, pool.map, done)
         if self._failures:
             first, *rest = self._failures
             more = f", and {len(rest):,} more" if rest else ""
@@ -99,6 +107,19 @@ class TransferUndo:
             storage.discard(names)
         storage.withdraw(self.folders)
         return done
+
+    def _once_more(
+        self, storage: Storage, each: Callable[..., Iterable[Any]], done: Undone
+    ) -> None:
+        """Look again at what was not there, for it may have been on its way."""
+        if not (self._absent or self.asides):
+            return
+        time.sleep(storage.lag)
+        late, foreign = list(dict.fromkeys([*self._absent, *self.asides])), done.foreign
+        for keys in pages(late, _PAGE):
+            there = storage.look_up(keys)
+            self._page(storage, [key for key in keys if key in there], each, done)
+        done.foreign = foreign
 
     def _page(
         self,
@@ -119,6 +140,8 @@ class TransferUndo:
             elif owner == "ours":
                 ours.append(key)
             else:
+                if owner == "absent":
+                    self._absent.append(key)
                 done.foreign += owner == "foreign" and key not in self.asides
                 settled.append(key)
         deleted = self._delete(storage, ours)

@@ -103,6 +103,10 @@ class SideFile:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
+    def keep(self) -> None:
+        """Make what was written so far survive a loss of power, not only of the process."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def describe(self, **values: Any) -> None:
         """Keep values of JSON types under their names; None takes one away."""
         with self._transaction():

@@ -161,7 +161,11 @@ def keep_copy(path: str, other: str) -> None:
     try:
         os.link(path, other)
     except FileExistsError:
-        pass  # By an attempt before this one, which had not yet replaced the file.
+        # By an attempt before this one, which had not yet replaced the file; somebody else may
+        # have since.
+        if not os.path.samefile(path, other):
+            os.unlink(other)
+            os.link(path, other)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise

@@ -1,0 +1,99 @@
+"""An upload that is killed at any instant is finished, or undone, by one command."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from itertools import count
+from typing import Any
+
+import pytest
+
+KILLED = -signal.SIGKILL
+
+pytestmark = pytest.mark.slow
+
+ways = pytest.mark.parametrize("way", ["resume", "rollback"])
+kinds = pytest.mark.parametrize("if_exists", ["same", "overwrite"])
+
+
+@ways
+@kinds
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_every_write_of_the_journal(
+    scene: Any, make_upload: Any, fill: Any, when: str, way: str, if_exists: str
+) -> None:
+    for at in count(1):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        if upload.do("run", at=at, when=when)["code"] != KILLED:
+            break
+        upload.go_on(way, before)
+    assert at > 10
+
+
+@ways
+@kinds
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_around_each_put(
+    scene: Any, make_upload: Any, fill: Any, when: str, way: str, if_exists: str
+) -> None:
+    for put in range(1, 12):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", put=put, when=when)["code"] == KILLED
+        upload.go_on(way, before)
+
+
+@ways
+@kinds
+def test_killed_at_random_instants(
+    scene: Any, make_upload: Any, fill: Any, way: str, if_exists: str
+) -> None:
+    chance = random.Random(f"{way} {if_exists}")
+    fill(scene, 40, replacing=if_exists == "overwrite")
+    began = time.monotonic()
+    assert make_upload(scene, if_exists=if_exists).do("run")["code"] == 0
+    took = time.monotonic() - began
+    for _ in range(12):
+        before = fill(scene, 40, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        killed = upload.do("run", after=chance.uniform(0.02, took))
+        if killed["code"] == KILLED and upload.recorded() is not None:
+            upload.go_on(way, before)
+        elif killed["code"] == KILLED:
+            assert scene.world() == before
+
+
+@kinds
+def test_killed_again_while_it_is_undone(
+    scene: Any, make_upload: Any, fill: Any, if_exists: str
+) -> None:
+    for at in count(1):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", put=7)["code"] == KILLED
+        killed = upload.do("rollback", at=at, when="after" if at % 2 else "before")
+        if killed["code"] != KILLED:
+            break
+        if upload.outcome is None:
+            upload.go_on("rollback", before)
+        else:
+            assert scene.world() == before
+    assert at > 3
+
+
+@kinds
+def test_killed_again_while_it_is_resumed(
+    scene: Any, make_upload: Any, fill: Any, if_exists: str
+) -> None:
+    for at in count(1):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", put=7)["code"] == KILLED
+        killed = upload.do("resume", at=at, when="after" if at % 2 else "before")
+        if killed["code"] != KILLED:
+            break
+        upload.go_on("rollback" if at % 3 else "resume", before)
+    assert at > 3

@@ -125,12 +125,11 @@ class Transfer:
         """
         self._earlier, self._known = earlier, set(earlier.keys)
         made = _Made(self.storage, self.manifest, self._record_many, self._sending.run)
+        self.storage.abort_unfinished(earlier.parts, self._sending.run)
         doubtful = (f for f in self.manifest.files(FOUND, NEW, REPLACE) if f.key in self._known)
         with ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1) as pool:
             try:
                 for files in pages(doubtful, self.storage.batch):
-                    keys = [each.key for each in files]
-                    self.storage.abort_unfinished(keys, self._sending.run)
                     for sent in pool.map(self._settled, files):
                         if sent is not None:
                             made.add(sent)
@@ -220,6 +219,10 @@ class Transfer:
         keys = [each.key for each in files if each.key not in self._known]
         if keys:
             self._record_many("keys", keys)
+        part_size = self._options.part_size
+        parts = [f.key for f in files if storage.in_parts(f.size, part_size)]
+        if parts:
+            self._record_many("parts", parts)
         for key, name in asides.items():
             # After an attempt before this one, what is there may be ours already.
             if storage.owner(key, self._sending.mark, None) == "foreign":

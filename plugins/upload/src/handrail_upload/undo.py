@@ -54,6 +54,7 @@ class TransferUndo:
         identities: What tells the very objects, by key, where that was recorded.
         asides: Under which names it has kept what it replaced, by key.
         folders: What it may have made, the outer ones first.
+        parts: What of the keys it has sent in parts, which may never have been completed.
     """
 
     target: str
@@ -62,6 +63,7 @@ class TransferUndo:
     identities: dict[str, tuple[int, ...]]
     asides: dict[str, str]
     folders: list[str]
+    parts: list[str]
     _failures: list[StorageError] = field(default_factory=list[StorageError])
     _absent: list[str] = field(default_factory=list[str])
 
@@ -75,6 +77,7 @@ class TransferUndo:
             identities={key: tuple(identity) for key, *identity in data.get("made", [])},
             asides={each["key"]: each["name"] for each in data.get("asides", [])},
             folders=list(data.get("folders", [])),
+            parts=list(dict.fromkeys(data.get("parts", []))),
         )
 
     def run(self, *, retries: int = 8, killed: bool = False) -> Undone:
@@ -92,10 +95,10 @@ class TransferUndo:
         if not self.keys or not self.target:
             return done
         storage = open_storage(self.target, retries=retries)
+        if killed:
+            storage.abort_unfinished(self.parts, self.mark.partition("/")[0])
         with ThreadPoolExecutor(_WORKERS if storage.threads else 1) as pool:
             for keys in pages(self.keys, _PAGE):
-                if killed:
-                    storage.abort_unfinished(keys, self.mark.partition("/")[0])
                 self._page(storage, keys, pool.map, done)
             if killed and storage.lag and not self._failures:
                 self._once_more(storage, pool.map, done)

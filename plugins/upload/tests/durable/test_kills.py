@@ -63,7 +63,7 @@ def test_killed_at_random_instants(
         if killed["code"] == KILLED and upload.recorded() is not None:
             upload.go_on(way, before)
         elif killed["code"] == KILLED:
-            assert scene.world() == before
+            assert upload.world() == before
 
 
 @kinds
@@ -80,7 +80,7 @@ def test_killed_again_while_it_is_undone(
         if upload.outcome is None:
             upload.go_on("rollback", before)
         else:
-            assert scene.world() == before
+            assert upload.world() == before
     assert at > 3
 
 

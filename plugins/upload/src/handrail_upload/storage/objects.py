@@ -182,6 +182,10 @@ class ObjectStorage(Storage):
             replacing=replacing,
         ).run()
 
+    def in_parts(self, size: int, part_size: int) -> bool:
+        """Return whether such a file is sent in parts."""
+        return part_size_for(size, part_size) is not None
+
     def flush(self) -> None:
         """What an object storage has taken, it has taken."""
 

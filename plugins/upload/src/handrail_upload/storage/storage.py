@@ -230,6 +230,10 @@ class Storage(ABC):
     def adopt(self, key: str) -> None:  # noqa: B027 - most have nothing to do
         """Let `flush` see to what a process before this one has put under `key`, too."""
 
+    def in_parts(self, size: int, part_size: int) -> bool:
+        """Return whether what was sent of a file of this size may stay when a process is killed."""
+        return False
+
     def abort_unfinished(  # noqa: B027 - most have nothing to do
         self, keys: Collection[str], run: str
     ) -> None:

@@ -100,7 +100,7 @@ class Upload:
         return world_of(self.scene)
 
     def do(self, what: str, **kill: Any) -> dict[str, Any]:
-        """`run`, `resume` or `rollback`; killed `at` a journal write, at a `put`, or `after` s."""
+        """`run`, `resume` or `rollback`; killed `at` a write, at the `nth` `call`, or `after` s."""
         params = self.scene.params(**{"part_size": 5 << 20, "concurrency": 4, **self.options})
         answer: dict[str, Any] = self.worker(
             {

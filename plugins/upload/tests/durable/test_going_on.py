@@ -22,7 +22,7 @@ def keys_of(stamps: dict[str, Any]) -> set[str]:
 def test_resume_sends_only_what_is_missing(scene: Any, make_upload: Any, fill: Any) -> None:
     before = fill(scene, 30)
     upload = make_upload(scene, concurrency=1)
-    assert upload.do("run", put=21, when="after")["code"] == KILLED
+    assert upload.do("run", call="put", nth=21, when="after")["code"] == KILLED
     there = scene.place.stamps()
     assert len(keys_of(there)) >= 21
     answer = upload.do("resume")
@@ -61,7 +61,7 @@ def test_somebody_elses_object_at_a_recorded_key_is_left_alone(
 ) -> None:
     fill(scene, 12)
     upload = make_upload(scene, concurrency=1)
-    assert upload.do("run", put=6, when="before")["code"] == KILLED
+    assert upload.do("run", call="put", nth=6, when="before")["code"] == KILLED
     missing = next(
         name
         for name in sorted(f"{number:04}.txt" for number in range(12))
@@ -85,7 +85,9 @@ def test_an_original_that_was_replaced_after_the_kill_is_what_comes_back(
 ) -> None:
     fill(scene, 4, replacing=True)
     upload = make_upload(scene, if_exists="overwrite", concurrency=1)
-    assert upload.do("run", put=1)["code"] == KILLED  # Kept aside, and not replaced yet.
+    assert (
+        upload.do("run", call="put", nth=1)["code"] == KILLED
+    )  # Kept aside, and not replaced yet.
     scene.place.put("0001.txt", b"newer than what was kept aside")
     (scene.source / "0002.txt").write_bytes(b"written to meanwhile")
     assert upload.do("resume")["error"] == "StepFailedError"
@@ -100,7 +102,7 @@ def test_a_source_that_changed_after_the_kill_fails_the_run_and_undoes_it(
 ) -> None:
     fill(scene, 12)
     upload = make_upload(scene, concurrency=1)
-    assert upload.do("run", put=6)["code"] == KILLED
+    assert upload.do("run", call="put", nth=6)["code"] == KILLED
     for number in range(12):
         (scene.source / f"{number:04}.txt").write_bytes(b"written to after the kill")
     before = scene.world()["folder"]
@@ -121,7 +123,7 @@ def test_a_list_of_files_that_is_gone_is_not_taken_for_an_empty_one(
 ) -> None:
     before = fill(scene, 12)
     upload = make_upload(scene)
-    assert upload.do("run", put=6)["code"] == KILLED
+    assert upload.do("run", call="put", nth=6)["code"] == KILLED
     for name in os.listdir(scene.folder / ".handrail" / "uploads"):
         (scene.folder / ".handrail" / "uploads" / name).unlink()
     answer = upload.do("resume")

@@ -42,8 +42,43 @@ def test_killed_around_each_put(
     for put in range(1, 12):
         before = fill(scene, 10, replacing=if_exists == "overwrite")
         upload = make_upload(scene, if_exists=if_exists)
-        assert upload.do("run", put=put, when=when)["code"] == KILLED
+        assert upload.do("run", call="put", nth=put, when=when)["code"] == KILLED
         upload.go_on(way, before)
+
+
+@ways
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("call", "nth"),
+    [
+        ("prepare", 1),
+        ("probe", 1),
+        ("set_aside", 2),
+        ("stage", 1),
+        ("stage", 2),
+        ("publish", 1),
+        ("discard", 1),
+    ],
+)
+def test_killed_around_other_effects(
+    scene: Any, make_upload: Any, fill: Any, call: str, nth: int, when: str, way: str
+) -> None:
+    before = fill(scene, 10, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite")
+    assert upload.do("run", call=call, nth=nth, when=when)["code"] == KILLED
+    upload.go_on(way, before)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["remove", "withdraw", "put_back", "delete", "discard"])
+def test_killed_around_the_effects_of_an_undo(
+    scene: Any, make_upload: Any, fill: Any, call: str, when: str
+) -> None:
+    before = fill(scene, 10, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite")
+    assert upload.do("run", call="publish", nth=1, when="after")["code"] == KILLED
+    assert upload.do("rollback", call=call, nth=1, when=when)["code"] == KILLED
+    upload.go_on("rollback", before)
 
 
 @ways
@@ -73,7 +108,7 @@ def test_killed_again_while_it_is_undone(
     for at in count(1):
         before = fill(scene, 10, replacing=if_exists == "overwrite")
         upload = make_upload(scene, if_exists=if_exists)
-        assert upload.do("run", put=7)["code"] == KILLED
+        assert upload.do("run", call="put", nth=7)["code"] == KILLED
         killed = upload.do("rollback", at=at, when="after" if at % 2 else "before")
         if killed["code"] != KILLED:
             break
@@ -91,7 +126,7 @@ def test_killed_again_while_it_is_resumed(
     for at in count(1):
         before = fill(scene, 10, replacing=if_exists == "overwrite")
         upload = make_upload(scene, if_exists=if_exists)
-        assert upload.do("run", put=7)["code"] == KILLED
+        assert upload.do("run", call="put", nth=7)["code"] == KILLED
         killed = upload.do("resume", at=at, when="after" if at % 2 else "before")
         if killed["code"] != KILLED:
             break

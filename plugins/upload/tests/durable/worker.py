@@ -24,14 +24,23 @@ import psycopg
 import pyarrow
 
 import handrail
+import handrail_upload.steps.generate_data_units as generate_data_units
 from handrail.journal.sqlite import SqliteJournal
 from handrail_upload import DefaultUploadAction
+from handrail_upload.catalogue import Catalogue
 from handrail_upload.reading import Reading
 from handrail_upload.storage import unfinished
 from handrail_upload.storage.local import LocalStorage
 from handrail_upload.storage.objects import ObjectStorage
 
 LOADED = (boto3.session, psycopg, pyarrow)  # So that no child has to.
+
+
+STORAGES = (LocalStorage, ObjectStorage)
+CALLS: dict[str, tuple[type[Any], ...]] = {
+    **dict.fromkeys(("put", "probe", "set_aside", "put_back", "delete", "discard"), STORAGES),
+    **dict.fromkeys(("prepare", "stage", "publish", "remove", "withdraw"), (Catalogue,)),
+}
 
 
 def die() -> None:
@@ -73,23 +82,26 @@ class Journal(SqliteJournal):
         return self.run
 
 
-def at_put(told: dict[str, Any]) -> None:
-    """Let the process die around its put number `put`."""
+def at_call(told: dict[str, Any]) -> None:
+    """Let the process die around call number `nth` of a method."""
     lock, count = threading.Lock(), [0]
-    for storage in (LocalStorage, ObjectStorage):
 
-        def put(self: Any, *given: Any, usual: Callable[..., Any] = storage.put) -> Any:
+    def deadly(usual: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *given: Any) -> Any:
             with lock:
                 count[0] += 1
-                here = count[0] == told["put"]
+                here = count[0] == told["nth"]
             if here and told["when"] == "before":
                 die()
-            stored = usual(self, *given)
+            answer = usual(self, *given)
             if here:
                 die()
-            return stored
+            return answer
 
-        storage.put = put  # type: ignore[method-assign]
+        return call
+
+    for owner in CALLS[told["call"]]:
+        setattr(owner, told["call"], deadly(getattr(owner, told["call"])))
 
 
 def at_part(told: dict[str, Any]) -> None:
@@ -110,8 +122,9 @@ def work(told: dict[str, Any]) -> dict[str, Any]:
     os.environ.update(told["environment"])
     os.chdir(told["folder"])
     LocalStorage.batch = ObjectStorage.batch = told["batch"]
-    if told.get("put"):
-        at_put(told)
+    generate_data_units._PAGE = 4
+    if told.get("call"):
+        at_call(told)
     # moto says of every upload in parts that it was begun in 2010.
     unfinished._SKEW = timedelta(days=20 * 366)
     if told.get("part"):

@@ -154,3 +154,18 @@ def test_parts_of_a_killed_process_are_aborted_and_those_of_others_stay(
         assert set(scene.place.stamps()) == {
             key for key in before["target"] if before["target"][key] != "unfinished"
         }
+
+
+@local
+def test_what_sqlite_keeps_beside_its_files_goes_with_them(
+    scene: Any, make_upload: Any, fill: Any
+) -> None:
+    """A process that is killed while it makes them, or begins to write, leaves that behind."""
+    before = fill(scene, 4)
+    upload = make_upload(scene)
+    assert upload.do("run", call="stage", nth=1)["code"] == KILLED
+    (manifest,) = (scene.folder / ".handrail" / "uploads").glob("*.db")
+    for path in (manifest, scene.catalogue.path):
+        path.with_name(f"{path.name}-journal").write_bytes(bytes(512))
+    assert "error" not in upload.do("rollback")
+    assert upload.world() == before

@@ -96,7 +96,8 @@ class ContextFields:
             if adapter is None:
                 continue  # It was declared when the run began, and is not any more.
             try:
-                value = adapter.validate_python(json.loads(text))
+                # None often stands for "not yet" in a field that is declared without it.
+                value = None if text == "null" else adapter.validate_python(json.loads(text))
             except Exception as error:
                 raise ContextError(
                     f"what the journal has for {self._cls.__qualname__}.{name} does not fit it "

@@ -60,7 +60,7 @@ class UploadContext(BaseStepContext):
 
     Attributes:
         params: The params of the action, as a plain dict.
-        collection: Name of the collection in the catalogue.
+        collection: Name of the collection in the catalogue; once `initialize` is over, never None.
         data_collection: The specification of the collection, as a dict; None without one.
         manifest_path: The file that lists what is uploaded; empty until `initialize`.
         capabilities: What a probe has shown of the target; empty until `initialize`.
@@ -74,7 +74,7 @@ class UploadContext(BaseStepContext):
     """
 
     params: dict[str, Any] = field(default_factory=dict[str, Any])
-    collection: str = ""
+    collection: str | None = None
     data_collection: Any = None
     manifest_path: str = ""
     capabilities: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -169,7 +169,8 @@ class UploadContext(BaseStepContext):
         """
         if self.manifest is None:
             if self.manifest_path:
-                self.manifest = Manifest(Path(self.manifest_path))
+                # A run that goes on must not take a list that is gone for one that is empty.
+                self.manifest = Manifest(Path(self.manifest_path), make=False)
             else:
                 folder = tempfile.mkdtemp(prefix="handrail-upload-")
                 self.manifest = manifest = Manifest(Path(folder, "manifest.db"))
@@ -237,14 +238,14 @@ class Rows(Sequence[dict[str, Any]]):
     They can be read after the upload as well. Once it has been undone there are none.
 
     Args:
-        manifest: The manifest.
+        manifest: The manifest, or its file where nothing is to be opened yet.
         count: Counts the rows.
         rows: Yields them.
     """
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: Manifest | Path,
         count: Callable[[Manifest], int],
         rows: Callable[[Manifest], Iterator[dict[str, Any]]],
     ) -> None:
@@ -263,12 +264,14 @@ class Rows(Sequence[dict[str, Any]]):
 
     @contextmanager
     def _opened(self) -> Generator[Manifest | None, None, None]:
-        if not self._manifest.closed:
-            yield self._manifest
-        elif not self._manifest.path.is_file():
+        manifest = self._manifest
+        path = manifest if isinstance(manifest, Path) else manifest.path
+        if isinstance(manifest, Manifest) and not manifest.closed:
+            yield manifest
+        elif not path.is_file():
             yield None
         else:
-            with closing(Manifest(self._manifest.path, make=False)) as again:
+            with closing(Manifest(path, make=False)) as again:
                 yield again
 
     @overload
@@ -280,7 +283,7 @@ class Rows(Sequence[dict[str, Any]]):
         return list(self)[place]
 
 
-def files_in(manifest: Manifest, *states: str) -> Rows:
+def files_in(manifest: Manifest | Path, *states: str) -> Rows:
     """Return the files of `manifest` in these states, or all."""
     return Rows(
         manifest,
@@ -289,7 +292,7 @@ def files_in(manifest: Manifest, *states: str) -> Rows:
     )
 
 
-def units_in(manifest: Manifest, location: str, *states: str) -> Rows:
+def units_in(manifest: Manifest | Path, location: str, *states: str) -> Rows:
     """Return the data units of `manifest` with files in these states."""
 
     def rows(opened: Manifest) -> Iterator[dict[str, Any]]:

@@ -12,12 +12,14 @@ from typing import Any, Protocol
 from handrail_upload.comparison import Comparison, Conflict, pages
 from handrail_upload.errors import ConflictError
 from handrail_upload.manifest import FOUND, NEW, REPLACE, SENT, SETTLED, Manifest, SourceFile
-from handrail_upload.pace import Budget, Pace
+from handrail_upload.pace import Budget, Pace, StoppedError
 from handrail_upload.params import UploadParams
 from handrail_upload.progress import Progress, Report
-from handrail_upload.storage import Listed, Sending, Storage, Stored, TakenError
+from handrail_upload.storage import Listed, Owner, Sending, Storage, Stored, TakenError
+from handrail_upload.undo import TransferUndo
 
 _MEMORY = 64 << 20  # Bytes of content that all workers together may hold.
+_LOOKERS = 4  # Files that were in doubt and are looked at, at a time.
 _SOON = 1.0  # Seconds after which what was made is recorded, however little it is.
 
 RecordMany = Callable[[str, Iterable[Any]], None]
@@ -79,6 +81,10 @@ class Transfer:
         self._uploader: Uploader = DirectUploader() if uploader is None else uploader
         self._workers = options.concurrency
         self._pool: ThreadPoolExecutor | None = None
+        self._options = options
+        self._plain = uploader is None or type(uploader) is DirectUploader
+        self._earlier = TransferUndo.of({})
+        self._known: set[str] = set()
         self._replacing: dict[str, Stored | None] = {}
         files, size = manifest.totals(FOUND, NEW, REPLACE, *SETTLED)
         self._progress = Progress(files, size, report, done=manifest.totals(*SETTLED))
@@ -103,6 +109,63 @@ class Transfer:
     def compare(self) -> Iterator[Conflict]:
         """Say of each file what is to be done about it; see `Comparison.run`."""
         return self._comparison.run(self.manifest)
+
+    def take_up(self, earlier: TransferUndo) -> None:
+        """Go on after a process that was killed: see which of its files had arrived.
+
+        What had arrived whole counts as sent, what had not is deleted, and `send` sends it again.
+        Nothing of what is not this run's is touched.
+
+        Args:
+            earlier: What that process had recorded.
+
+        Raises:
+            StorageError: The storage failed or refused.
+            SourceError: A file that had arrived has changed since, or cannot be read.
+        """
+        self._earlier, self._known = earlier, set(earlier.keys)
+        made = _Made(self.storage, self.manifest, self._record_many, self._sending.run)
+        self.storage.abort_unfinished(earlier.parts, self._sending.run)
+        doubtful = (f for f in self.manifest.files(FOUND, NEW, REPLACE) if f.key in self._known)
+        with ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1) as pool:
+            try:
+                for files in pages(doubtful, self.storage.batch):
+                    for sent in pool.map(self._settled, files):
+                        if sent is not None:
+                            made.add(sent)
+            except BaseException:
+                self._sending.stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        made.settle()
+
+    def _settled(self, file: SourceFile) -> _Sent | None:
+        """Return a file that had arrived; what is there of it otherwise is deleted, if ours."""
+        sent = self._arrived(file)
+        if sent is not None:
+            self._progress.end(file)
+        elif self._owner(file.key) == "ours":
+            self.storage.delete([file.key])
+        return sent
+
+    def _owner(self, key: str) -> Owner:
+        return self.storage.owner(key, self._sending.mark, self._earlier.identities.get(key))
+
+    def _arrived(self, file: SourceFile) -> _Sent | None:
+        """Return a file that this run has stored already, if all of it is there."""
+        # What a strategy has made of the content cannot be compared with the source.
+        there = self.storage.stat(file.key) if self._plain else None
+        if there is None or self._owner(file.key) != "ours":
+            return None
+        digest = self.storage.digest_for(file.size, self._options.part_size)
+        self._sending.reading(file, digest, counted=False).through(self._sending.stop)
+        if self._sending.stop.is_set():
+            raise StoppedError
+        if not self.storage.equals(there, digest, file):
+            return None
+        self.storage.adopt(file.key)
+        sent = replace(file, state=SENT, sha256=digest.sha256, etag=there.etag)
+        return _Sent(file=sent, identity=there.identity)
 
     def stop(self) -> None:
         """Make the workers stop, and wait until the last one has; harmless to call again."""
@@ -153,7 +216,13 @@ class Transfer:
         if asides:
             pairs = [{"key": key, "name": name} for key, name in asides.items()]
             self._record_many("asides", pairs)
-        self._record_many("keys", [each.key for each in files])
+        keys = [each.key for each in files if each.key not in self._known]
+        if keys:
+            self._record_many("keys", keys)
+        part_size = self._options.part_size
+        parts = [f.key for f in files if storage.in_parts(f.size, part_size)]
+        if parts:
+            self._record_many("parts", parts)
         for key, name in asides.items():
             # After an attempt before this one, what is there may be ours already.
             if storage.owner(key, self._sending.mark, None) == "foreign":
@@ -173,6 +242,11 @@ class Transfer:
 
     def _taken(self, file: SourceFile) -> _Sent:
         """Decide about a file whose key was taken after it had been looked at."""
+        # A request of a process that was killed may arrive after it was looked for.
+        arrived = self._arrived(file)
+        if arrived is not None:
+            self._progress.end(file)
+            return arrived
         there = self.storage.stat(file.key)
         judged = self._comparison.judge(file, there)
         if isinstance(judged, SourceFile) and judged.state not in (NEW, REPLACE):

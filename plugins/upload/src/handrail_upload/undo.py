@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class TransferUndo:
         identities: What tells the very objects, by key, where that was recorded.
         asides: Under which names it has kept what it replaced, by key.
         folders: What it may have made, the outer ones first.
+        parts: What of the keys it has sent in parts, which may never have been completed.
     """
 
     target: str
@@ -61,7 +63,9 @@ class TransferUndo:
     identities: dict[str, tuple[int, ...]]
     asides: dict[str, str]
     folders: list[str]
+    parts: list[str]
     _failures: list[StorageError] = field(default_factory=list[StorageError])
+    _absent: list[str] = field(default_factory=list[str])
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> TransferUndo:
@@ -73,13 +77,16 @@ class TransferUndo:
             identities={key: tuple(identity) for key, *identity in data.get("made", [])},
             asides={each["key"]: each["name"] for each in data.get("asides", [])},
             folders=list(data.get("folders", [])),
+            parts=list(dict.fromkeys(data.get("parts", []))),
         )
 
-    def run(self, *, retries: int = 8) -> Undone:
+    def run(self, *, retries: int = 8, killed: bool = False) -> Undone:
         """Delete what the run has stored, and put back what it has replaced.
 
         Args:
             retries: How often to try again when the storage fails for a moment.
+            killed: Whether a process that was killed may have left requests under way, and uploads
+                in parts that nobody completes.
 
         Raises:
             StorageError: Something could not be undone; all the rest was.
@@ -88,9 +95,13 @@ class TransferUndo:
         if not self.keys or not self.target:
             return done
         storage = open_storage(self.target, retries=retries)
+        if killed:
+            storage.abort_unfinished(self.parts, self.mark.partition("/")[0])
         with ThreadPoolExecutor(_WORKERS if storage.threads else 1) as pool:
             for keys in pages(self.keys, _PAGE):
                 self._page(storage, keys, pool.map, done)
+            if killed and storage.lag and not self._failures:
+                self._once_more(storage, pool.map, done)
         if self._failures:
             first, *rest = self._failures
             more = f", and {len(rest):,} more" if rest else ""
@@ -99,6 +110,19 @@ class TransferUndo:
             storage.discard(names)
         storage.withdraw(self.folders)
         return done
+
+    def _once_more(
+        self, storage: Storage, each: Callable[..., Iterable[Any]], done: Undone
+    ) -> None:
+        """Look again at what was not there, for it may have been on its way."""
+        if not (self._absent or self.asides):
+            return
+        time.sleep(storage.lag)
+        late, foreign = list(dict.fromkeys([*self._absent, *self.asides])), done.foreign
+        for keys in pages(late, _PAGE):
+            there = storage.look_up(keys)
+            self._page(storage, [key for key in keys if key in there], each, done)
+        done.foreign = foreign
 
     def _page(
         self,
@@ -119,6 +143,8 @@ class TransferUndo:
             elif owner == "ours":
                 ours.append(key)
             else:
+                if owner == "absent":
+                    self._absent.append(key)
                 done.foreign += owner == "foreign" and key not in self.asides
                 settled.append(key)
         deleted = self._delete(storage, ours)

@@ -132,6 +132,13 @@ class Database(ABC):
         """Within a transaction, let nobody else make or drop tables of ours."""
 
     @abstractmethod
+    def lock_run(self, run: str) -> None:
+        """Within a transaction, wait for others of the same run, and keep them waiting.
+
+        A server may still be at work for a process of the run that was killed.
+        """
+
+    @abstractmethod
     def lock_tables(self, tables: Sequence[str]) -> None:
         """Within a transaction, let nobody else read or write `tables`."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _MAKING = 0x68616E647261696C  # "handrail": the advisory lock of whoever makes the tables.
+_RUN = 0x68616E64  # "hand": the first half of the advisory locks of runs.
 _VALUE = re.compile(r":(\w+)")
 # A server that is gone is noticed after a minute, also where a firewall only swallows packets.
 _KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
@@ -71,6 +72,9 @@ class PostgresDatabase(Database):
 
     def lock_making(self) -> None:
         self.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_MAKING)
+
+    def lock_run(self, run: str) -> None:
+        self.rows("SELECT pg_advisory_xact_lock(:kind, hashtext(:run))", kind=_RUN, run=run)
 
     def lock_tables(self, tables: Sequence[str]) -> None:
         self.change(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")

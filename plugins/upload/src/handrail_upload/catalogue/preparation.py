@@ -103,8 +103,10 @@ def _remove_file(database: SqliteDatabase, run: str) -> None:
         database.rows("PRAGMA journal_mode = DELETE")
     with database.transaction(alone=True):
         if are_unused(database, run) and not database.has_others():
-            # With the lock: who waits for it finds out that the file is gone.
-            database.path.unlink()
+            # With the lock: who waits for it finds out that the file is gone. A process that was
+            # killed may have left a journal from which there is nothing to be recovered.
+            for end in ("-journal", ""):
+                Path(f"{database.path}{end}").unlink(missing_ok=True)
             _sync_folder(database.path.parent)
     database.close()
 

@@ -104,6 +104,7 @@ def publish(database: Database, run: str, collection: str) -> Published:
     values: dict[str, object] = {"run": run, "collection": collection, "now": database.now()}
     database.take_statistics(("handrail_staged_unit", "handrail_staged_file"))
     with database.transaction():
+        database.lock_run(run)
         if not database.rows(_IS_STAGED, **values):
             return Published()
         _lock_collection(database, values)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from handrail_upload.catalogue.database import Database, Row
-from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit
+from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit, Published
 from handrail_upload.units import DataFile
 
 # A constant in the statements: a database plans for it better than for a value it does not know.
@@ -52,6 +52,40 @@ def published(database: Database, run: str) -> bool:
     return any(
         database.rows(f"SELECT 1 FROM {table} WHERE run = :run LIMIT 1", run=run)
         for table in tables
+    )
+
+
+def progress_of(database: Database, run: str, collection: str) -> tuple[Published | None, str]:
+    """Return what `run` has published, or None, and the last unit that it has staged, or ""."""
+    with database.transaction():
+        database.lock_run(run)
+        if published(database, run):
+            return _published(database, run), ""
+        rows = database.rows(
+            "SELECT name FROM handrail_staged_unit WHERE run = :run AND collection = :collection"
+            " ORDER BY name DESC LIMIT 1",
+            run=run,
+            collection=collection,
+        )
+        return None, rows[0][0] if rows else ""
+
+
+def _published(database: Database, run: str) -> Published:
+    def count(kind: str) -> tuple[int, int]:
+        ((made, changed),) = database.rows(
+            f"SELECT (SELECT count(*) FROM handrail_data_{kind} WHERE run = :run),"
+            f" (SELECT count(*) FROM handrail_replaced_{kind} WHERE replaced_by = :run)",
+            run=run,
+        )
+        return made - changed, changed
+
+    units_added, units_changed = count("unit")
+    files_added, files_changed = count("file")
+    return Published(
+        units_added=max(units_added, 0),
+        units_changed=units_changed,
+        files_added=max(files_added, 0),
+        files_changed=files_changed,
     )
 
 

@@ -149,6 +149,17 @@ class Catalogue:
         """Return whether `run` has published anything that was new or different."""
         return self._exists() and reading.published(self._database, run)
 
+    def progress_of(self, run: str, collection: str) -> tuple[Published | None, str]:
+        """Return how far `run` had come when it was killed.
+
+        Returns:
+            What it has published, or None if nothing was new or different, or it had not come that
+            far (then what it was at is not counted as unchanged); and the name of the last unit
+            that it has staged, or "".
+        """
+        self._ready()
+        return reading.progress_of(self._database, run, collection)
+
     def units_of(self, run: str) -> Iterator[CatalogueUnit]:
         """Return the data units with values of `run`; what others changed since is not its."""
         self._ready()

@@ -55,6 +55,7 @@ def remove(database: Database, run: str) -> Removed:
     """Take back all that `run` has staged and published."""
     staged = _unstage(database, run)
     with database.transaction():
+        database.lock_run(run)
         # In the order of ids, so that two of us do not wait for each other; see publish.
         database.rows(f"{_COLLECTIONS} {database.for_update}", run=run)
         files_restored = _take_layer(database, _FILES, run)
@@ -84,6 +85,7 @@ def _unstage(database: Database, run: str) -> int:
     count = 0
     while True:
         with database.transaction():
+            database.lock_run(run)
             found = [{"id": number} for (number,) in database.rows(find, run=run)]
             database.change_many("DELETE FROM handrail_staged_file WHERE unit = :id", found)
             database.change_many("DELETE FROM handrail_staged_unit WHERE id = :id", found)

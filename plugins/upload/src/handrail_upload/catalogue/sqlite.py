@@ -80,6 +80,9 @@ class SqliteDatabase(Database):
     def lock_making(self) -> None:
         """Do nothing: whoever writes has the whole file."""
 
+    def lock_run(self, run: str) -> None:
+        """The transaction has locked the file already, and a lock ends with its process."""
+
     def lock_tables(self, tables: Sequence[str]) -> None:
         """Do nothing, as above."""
 

@@ -47,6 +47,7 @@ def stage(database: Database, run: str, collection: str, units: Iterable[DataUni
         # Values first: a unit that cannot be stored must not hold up others with a lock.
         rows = [_unit(run, collection, unit) for unit in batch]
         with database.transaction():
+            database.lock_run(run)
             _write(database, rows, run, collection, batch)
         count += len(batch)
     return count

@@ -7,7 +7,7 @@ working list; afterwards `handrail upload verify` compares it with the target an
 from __future__ import annotations
 
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, VERSION
+from handrail_upload.manifest.side_file import PAGE, VERSION, remove_files
 from handrail_upload.manifest.source_file import (
     FOUND,
     INVALID,
@@ -35,4 +35,5 @@ __all__ = [
     "VERSION",
     "Manifest",
     "SourceFile",
+    "remove_files",
 ]

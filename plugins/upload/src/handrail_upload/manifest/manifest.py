@@ -11,6 +11,7 @@ from handrail_upload.manifest.side_file import PAGE
 from handrail_upload.manifest.source_file import FOUND, INVALID, STORED, SourceFile
 from handrail_upload.units import DataFile, DataUnit
 
+_LAST = chr(0x10FFFF)  # After every name of a role.
 _COLUMNS = "id, path, name, key, unit, role, size, mtime, state, problem, sha256, etag"
 
 
@@ -136,16 +137,17 @@ class Manifest(Notes):
         row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file{among}", states).fetchone()
         return int(row[0])
 
-    def units(self, location: str, *states: str) -> Iterator[DataUnit]:
+    def units(self, location: str, *states: str, after: str = "") -> Iterator[DataUnit]:
         """Yield the data units, by name, with their files in `states` and their metadata.
 
         Args:
             location: URL of the target, without a slash at its end.
             states: Those of the files; what is stored unless given.
+            after: Only units whose names come after this one.
         """
         states = states or STORED
         among = ", ".join("?" * len(states))
-        unit, role = "", ""
+        unit, role = after, _LAST if after else ""
         gathered: list[SourceFile] = []
         while True:
             rows = self._db.execute(

@@ -100,8 +100,11 @@ class SideFile:
     def remove(self) -> None:
         """Close the file and delete it; harmless when it is gone."""
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        remove_files(self.path)
+
+    def keep(self) -> None:
+        """Make what was written so far survive a loss of power, not only of the process."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def describe(self, **values: Any) -> None:
         """Keep values of JSON types under their names; None takes one away."""
@@ -120,6 +123,13 @@ class SideFile:
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
+
+
+def remove_files(path: Path) -> None:
+    """Delete such a file and what SQLite keeps beside it; harmless when it is gone."""
+    # The journal is there only when a process was killed while it made the file.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 class _Connection(sqlite3.Connection):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from handrail import BaseStep, StepResult
-from handrail_upload.catalogue import open_catalogue
+from handrail_upload.catalogue import Published, open_catalogue
 from handrail_upload.comparison import pages
 from handrail_upload.context import UploadContext, collection_of, units_in
 from handrail_upload.manifest import STORED
@@ -21,21 +22,37 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
     progress_weight = 0.20
 
     def execute(self, context: UploadContext) -> StepResult:
+        return self._register(context, again=False)
+
+    def resume(self, context: UploadContext, result: StepResult) -> StepResult:
+        """Stage what is missing, and publish, unless that has happened."""
+        return self._register(context, again=bool(result.rollback_data.get("rows")))
+
+    def restore(self, context: UploadContext, result: StepResult) -> None:
+        location = readable(context.use_storage().address)
+        context.data_units = units_in(Path(context.manifest_path), location, *STORED)
+
+    def _register(self, context: UploadContext, *, again: bool) -> StepResult:
         context.collection = context.collection or collection_of(context.options)
         manifest, catalogue = context.use_manifest(), context.use_catalogue()
         # What is written down is text, and holds from any working folder.
         location = readable(context.use_storage().address)
-        context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
-        total, done = manifest.count_units(*STORED), 0
-        for units in pages(manifest.units(location), _PAGE):
-            done += catalogue.stage(context.run, context.collection, units)
-            context.set_progress(min(done, total), total, "units")
-        published = catalogue.publish(context.run, context.collection)
+        total = manifest.count_units(*STORED)
+        published: Published | None = None
+        staged = ""
+        if again:
+            published, staged = catalogue.progress_of(context.run, context.collection)
+        else:
+            context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
+        if published is None:
+            self._stage(context, location, total, after=staged)
+            published = catalogue.publish(context.run, context.collection)
         context.data_units = units_in(manifest, location, *STORED)
         changed = f", {published.units_changed:,} changed" if published.units_changed else ""
+        unchanged = total - published.units_added - published.units_changed
         summary = (
             f"{count_text(published.units_added, 'new unit')}{changed}, "
-            f"{published.units_unchanged:,} unchanged in {context.catalogue_url}"
+            f"{unchanged:,} unchanged in {context.catalogue_url}"
         )
         return StepResult(
             data={
@@ -43,10 +60,18 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
                 "units": total,
                 "added": published.units_added,
                 "changed": published.units_changed,
-                "unchanged": published.units_unchanged,
+                "unchanged": unchanged,
                 "catalogue": context.catalogue_url,
             }
         )
+
+    def _stage(self, context: UploadContext, location: str, total: int, *, after: str) -> None:
+        # They are staged in the order of their names, each batch whole or not at all.
+        left = context.use_manifest().units(location, after=after)
+        done = 0
+        for units in pages(left, _PAGE):
+            done += context.use_catalogue().stage(context.run, context.collection or "", units)
+            context.set_progress(min(done, total), total, "units")
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         for made in result.rollback_data.get("rows", []):

@@ -13,6 +13,7 @@ from handrail import BaseStep, StepResult
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
+from handrail_upload.manifest import Manifest, remove_files
 from handrail_upload.params import UploadParams
 from handrail_upload.storage import Storage, open_storage, parse_target
 
@@ -52,6 +53,7 @@ class InitializeStep(BaseStep[UploadContext]):
         context.record_rollback("manifest", str(path))
         context.close()
         context.manifest_path = str(path)
+        context.manifest = Manifest(path)
 
     def _prove_target(self, context: UploadContext) -> dict[str, bool]:
         storage, mark = context.use_storage(), context.mark
@@ -148,5 +150,4 @@ def check_sources(options: UploadParams) -> None:
 
 def remove_manifest(path: str) -> None:
     """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    remove_files(Path(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from handrail import BaseStep, StepResult
 from handrail_upload.catalogue.address import SqliteAddress, parse
@@ -42,6 +43,9 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
     def __init__(self, discovery: Discovery | None = None) -> None:
         self.discovery = discovery
 
+    def restore(self, context: UploadContext, result: StepResult) -> None:
+        context.organized_files = files_in(Path(context.manifest_path))
+
     def execute(self, context: UploadContext) -> StepResult:
         manifest = context.use_manifest()
         manifest.clear()
@@ -52,6 +56,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         for files in pages(found, _PAGE):
             for file, other in manifest.add(files):
                 manifest.note("clash", file.name, f"{other} has its place in unit {file.unit}")
+        manifest.keep()
         context.organized_files = files_in(manifest)
         options = context.options
         chosen = bool(options.include or options.exclude or options.files_from)

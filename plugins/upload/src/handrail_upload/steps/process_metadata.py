@@ -43,6 +43,7 @@ class ProcessMetadataStep(BaseStep[UploadContext]):
         for rows in pages(reader.rows(path), _PAGE):
             self._keep(manifest, path, rows)
             count += len(rows)
+        manifest.keep()
         summary = f"{count_text(count, 'row')} in {path.name}"
         return StepResult(data={"summary": summary, "rows": count})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from handrail import BaseStep, StepResult
 from handrail_upload.context import UploadContext, files_in
@@ -32,15 +33,32 @@ class UploadFilesStep(BaseStep[UploadContext]):
         self.upload = upload
 
     def execute(self, context: UploadContext) -> StepResult:
+        return self._send(context, TransferUndo.of({}))
+
+    def resume(self, context: UploadContext, result: StepResult) -> StepResult:
+        """Send what is missing; what was recorded and may have arrived is looked at."""
+        return self._send(context, TransferUndo.of(result.rollback_data))
+
+    def restore(self, context: UploadContext, result: StepResult) -> None:
+        context.uploaded_files = files_in(Path(context.manifest_path), SENT)
+
+    def _send(self, context: UploadContext, earlier: TransferUndo) -> StepResult:
         began = time.monotonic()
         manifest, transfer = context.use_manifest(), self._transfer(context)
-        context.record_rollback("target", transfer.storage.address)
-        context.record_rollback("mark", context.mark)
+        if not earlier.target:
+            context.record_rollback("target", transfer.storage.address)
+        if not earlier.mark:
+            context.record_rollback("mark", context.mark)
+        if earlier.keys:
+            transfer.take_up(earlier)
         _refuse_conflicts(context, transfer)
-        replacing, (_, size) = manifest.count(REPLACE), manifest.totals(NEW, REPLACE)
+        before, _ = manifest.totals(SENT)
+        _, size = manifest.totals(NEW, REPLACE)
+        replaced = _replaced(manifest, earlier)
         transfer.send()
+        manifest.keep()
         context.uploaded_files = files_in(manifest, SENT)
-        return _told(manifest, replacing, size, time.monotonic() - began)
+        return _told(manifest, replaced, before, size, time.monotonic() - began)
 
     def _transfer(self, context: UploadContext) -> Transfer:
         context.opened.transfer = transfer = Transfer(
@@ -58,7 +76,10 @@ class UploadFilesStep(BaseStep[UploadContext]):
         # A second interrupt may have cut the waiting for the workers short.
         if context.opened.transfer is not None:
             context.opened.transfer.stop()
-        undone = TransferUndo.of(result.rollback_data).run(retries=context.options.retries)
+        # Without a transfer, it was that of another process, which may have been killed.
+        undone = TransferUndo.of(result.rollback_data).run(
+            retries=context.options.retries, killed=context.opened.transfer is None
+        )
         # Another attempt, as of RetryStep, has to begin anew: what was sent is no longer there.
         context.storage = None
         if context.manifest is not None:
@@ -113,7 +134,13 @@ def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
         )
 
 
-def _told(manifest: Manifest, replaced: int, size: int, took: float) -> StepResult:
+def _replaced(manifest: Manifest, earlier: TransferUndo) -> int:
+    """Return how many files replace something, with those of a process before this one."""
+    left = [file.key for file in manifest.files(REPLACE)]
+    return len(earlier.asides.keys() | left) if earlier.asides else len(left)
+
+
+def _told(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:
     sent, unchanged, skipped = (manifest.count(each) for each in (SENT, UNCHANGED, SKIPPED))
     counts = {
         "new": sent - replaced,
@@ -122,7 +149,8 @@ def _told(manifest: Manifest, replaced: int, size: int, took: float) -> StepResu
         "skipped": skipped,
     }
     rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
-    summary = f"{outcome_text(counts)} · {size_text(size)}{rate}"
+    had = f", {before:,} had arrived before" if before else ""
+    summary = f"{outcome_text(counts)}{had} · {size_text(size)}{rate}"
     return StepResult(data={"summary": summary, **counts, "bytes": size, "seconds": round(took, 3)})
 
 

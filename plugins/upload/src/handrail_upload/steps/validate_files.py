@@ -36,6 +36,7 @@ class ValidateFilesStep(BaseStep[UploadContext]):
     def execute(self, context: UploadContext) -> StepResult:
         manifest = context.use_manifest()
         self._look(context, manifest)
+        manifest.keep()
         problems = 0
         first: list[str] = []
         for name, why in manifest.problems(*_PROBLEMS):

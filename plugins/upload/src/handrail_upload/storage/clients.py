@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MEMORIES: dict[str, Any] = {}
 
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _OF_PROFILE = {
     "aws_access_key_id": "access_key_id",
     "aws_secret_access_key": "secret_access_key",
@@ -78,7 +78,7 @@ def _s3(target: Target, shared: dict[str, Any]) -> ObjectStore:
             "there are no credentials: AWS_ACCESS_KEY_ID is empty",
             ways_out=("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or unset both",),
         )
-    given = next((environment[name] for name in _ENDPOINTS if environment.get(name)), None)
+    given = next((environment[name] for name in ENDPOINTS if environment.get(name)), None)
     endpoint = given or config.get("endpoint")
     if endpoint is not None:
         config["endpoint"] = endpoint

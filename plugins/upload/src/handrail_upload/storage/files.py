@@ -161,12 +161,28 @@ def keep_copy(path: str, other: str) -> None:
     try:
         os.link(path, other)
     except FileExistsError:
-        pass  # By an attempt before this one, which had not yet replaced the file.
+        # By an attempt before this one, which had not yet replaced the file; somebody else may
+        # have since.
+        if not os.path.samefile(path, other):
+            _link_anew(path, other)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
         if not os.path.lexists(other):
             _copy(path, other)
+
+
+def _link_anew(path: str, other: str) -> None:
+    half = beside(path, f".half-{other.rpartition('.aside-')[2]}")
+    with suppress(FileNotFoundError):
+        os.unlink(half)
+    try:
+        os.link(path, half)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return  # It is a copy, which is never the same file.
+    os.replace(half, other)
 
 
 def _copy(path: str, other: str) -> None:

@@ -189,6 +189,12 @@ class LocalStorage(Storage):
             with self._told(folder):
                 flush_file_system(folder)
 
+    def adopt(self, key: str) -> None:
+        """Remember the file system of the file."""
+        path = self._path(key)
+        with self._told(key):
+            self._to_flush.setdefault(os.stat(path).st_dev, os.path.dirname(path))
+
     def settle(self, keys: Iterable[str], run: str) -> None:
         """Remove the temporary names."""
         for key in keys:

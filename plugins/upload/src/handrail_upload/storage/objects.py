@@ -7,7 +7,7 @@ an object only while that mark is on it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, cast
@@ -19,6 +19,7 @@ from handrail_upload.storage.putting import Put, part_size_for
 from handrail_upload.storage.requests import MARK, Requests, bare
 from handrail_upload.storage.storage import Capabilities, Listed, Owner, Sending, Storage, Stored
 from handrail_upload.storage.target import Target
+from handrail_upload.storage.unfinished import abort_unfinished
 
 _LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
 _LOOKS = 16  # Questions about single objects that are under way at a time.
@@ -28,9 +29,12 @@ _PROBE = b"handrail asks whether it may write here\n"
 class ObjectStorage(Storage):
     """Objects below one prefix of a bucket."""
 
+    lag = 1.0
+
     def __init__(self, target: Target, *, retries: int) -> None:
         self.url, self.address = target.shown, target.shown
         self.capabilities = Capabilities(create_only=False, etag_is_md5=False, marks=True)
+        self._target = target
         self._requests = Requests(target, retries)
         self._prefix = self._requests.prefix
 
@@ -178,6 +182,10 @@ class ObjectStorage(Storage):
             replacing=replacing,
         ).run()
 
+    def in_parts(self, size: int, part_size: int) -> bool:
+        """Return whether such a file is sent in parts."""
+        return part_size_for(size, part_size) is not None
+
     def flush(self) -> None:
         """What an object storage has taken, it has taken."""
 
@@ -185,6 +193,11 @@ class ObjectStorage(Storage):
         """Nothing was made for the time being."""
 
     # Undoing
+
+    def abort_unfinished(self, keys: Collection[str], run: str) -> None:
+        """Abort uploads in parts of these keys that are not older than the run."""
+        if self._target.scheme == "s3" and keys:
+            abort_unfinished(self._target, {self._prefix + key for key in keys}, run)
 
     def owner(self, key: str, mark: str, known: tuple[int, ...] | None) -> Owner:
         """Tell by the mark."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,6 +117,7 @@ class Storage(ABC):
         capabilities: What a probe has shown; careful guesses before.
         threads: Whether several workers at a time make it faster.
         batch: How many files are sent between two records of what was made.
+        lag: Seconds for which a request of a process that was killed may still be on its way.
     """
 
     url: str
@@ -124,6 +125,7 @@ class Storage(ABC):
     capabilities: Capabilities
     threads: bool = True
     batch: int = 64
+    lag: float = 0.0
 
     @abstractmethod
     def reach(self) -> None:
@@ -224,6 +226,18 @@ class Storage(ABC):
         Raises:
             StorageError: It cannot be made sure.
         """
+
+    def adopt(self, key: str) -> None:  # noqa: B027 - most have nothing to do
+        """Let `flush` see to what a process before this one has put under `key`, too."""
+
+    def in_parts(self, size: int, part_size: int) -> bool:
+        """Return whether what was sent of a file of this size may stay when a process is killed."""
+        return False
+
+    def abort_unfinished(  # noqa: B027 - most have nothing to do
+        self, keys: Collection[str], run: str
+    ) -> None:
+        """Drop what a process of `run` that was killed had sent of `keys` in parts, if possible."""
 
     @abstractmethod
     def settle(self, keys: Iterable[str], run: str) -> None:

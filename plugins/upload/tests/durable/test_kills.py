@@ -1,0 +1,139 @@
+"""An upload that is killed at any instant is finished, or undone, by one command."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from itertools import count
+from typing import Any
+
+import pytest
+
+KILLED = -signal.SIGKILL
+
+# All instants together take half an hour; without HANDRAIL_FAULTS=full it is some of them.
+FULL = os.environ.get("HANDRAIL_FAULTS") == "full"
+STEP, ROUNDS = (1, 12) if FULL else (5, 3)
+
+pytestmark = pytest.mark.slow
+
+ways = pytest.mark.parametrize("way", ["resume", "rollback"])
+kinds = pytest.mark.parametrize("if_exists", ["same", "overwrite"])
+
+
+@ways
+@kinds
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_every_write_of_the_journal(
+    scene: Any, make_upload: Any, fill: Any, when: str, way: str, if_exists: str
+) -> None:
+    for at in count(1, STEP):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        if upload.do("run", at=at, when=when)["code"] != KILLED:
+            break
+        upload.go_on(way, before)
+    assert at > 10
+
+
+@ways
+@kinds
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_around_each_put(
+    scene: Any, make_upload: Any, fill: Any, when: str, way: str, if_exists: str
+) -> None:
+    for put in range(1, 12, STEP):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", call="put", nth=put, when=when)["code"] == KILLED
+        upload.go_on(way, before)
+
+
+@ways
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("call", "nth"),
+    [
+        ("prepare", 1),
+        ("probe", 1),
+        ("set_aside", 2),
+        ("stage", 1),
+        ("stage", 2),
+        ("publish", 1),
+        ("discard", 1),
+    ],
+)
+def test_killed_around_other_effects(
+    scene: Any, make_upload: Any, fill: Any, call: str, nth: int, when: str, way: str
+) -> None:
+    before = fill(scene, 10, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite")
+    assert upload.do("run", call=call, nth=nth, when=when)["code"] == KILLED
+    upload.go_on(way, before)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["remove", "withdraw", "put_back", "delete", "discard"])
+def test_killed_around_the_effects_of_an_undo(
+    scene: Any, make_upload: Any, fill: Any, call: str, when: str
+) -> None:
+    before = fill(scene, 10, replacing=True)
+    upload = make_upload(scene, if_exists="overwrite")
+    assert upload.do("run", call="publish", nth=1, when="after")["code"] == KILLED
+    assert upload.do("rollback", call=call, nth=1, when=when)["code"] == KILLED
+    upload.go_on("rollback", before)
+
+
+@ways
+@kinds
+def test_killed_at_random_instants(
+    scene: Any, make_upload: Any, fill: Any, way: str, if_exists: str
+) -> None:
+    chance = random.Random(f"{way} {if_exists}")
+    fill(scene, 40, replacing=if_exists == "overwrite")
+    began = time.monotonic()
+    assert make_upload(scene, if_exists=if_exists).do("run")["code"] == 0
+    took = time.monotonic() - began
+    for _ in range(ROUNDS):
+        before = fill(scene, 40, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        killed = upload.do("run", after=chance.uniform(0.02, took))
+        if killed["code"] == KILLED and upload.recorded() is not None:
+            upload.go_on(way, before)
+        elif killed["code"] == KILLED:
+            assert upload.world() == before
+
+
+@kinds
+def test_killed_again_while_it_is_undone(
+    scene: Any, make_upload: Any, fill: Any, if_exists: str
+) -> None:
+    for at in count(1, STEP):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", call="put", nth=7)["code"] == KILLED
+        killed = upload.do("rollback", at=at, when="after" if at // STEP % 2 else "before")
+        if killed["code"] != KILLED:
+            break
+        if upload.outcome is None:
+            upload.go_on("rollback", before)
+        else:
+            assert upload.world() == before
+    assert at > 3
+
+
+@kinds
+def test_killed_again_while_it_is_resumed(
+    scene: Any, make_upload: Any, fill: Any, if_exists: str
+) -> None:
+    for at in count(1, STEP):
+        before = fill(scene, 10, replacing=if_exists == "overwrite")
+        upload = make_upload(scene, if_exists=if_exists)
+        assert upload.do("run", call="put", nth=7)["code"] == KILLED
+        killed = upload.do("resume", at=at, when="after" if at // STEP % 2 else "before")
+        if killed["code"] != KILLED:
+            break
+        upload.go_on("rollback" if at // STEP % 3 else "resume", before)
+    assert at > 3

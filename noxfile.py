@@ -267,10 +267,11 @@ def tests(session: nox.Session, part: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill durable runs everywhere: all pairs of writes, random instants, thousands of signals."""
-    install(session, Path("core"))
+    """Kill durable runs and uploads everywhere: all writes and pairs of them, random instants."""
+    install(session, Path("core"), Path("plugins/upload"), groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2000"}
-    paths = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator")
+    core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator")
+    paths = (*core, "plugins/upload/tests/durable")
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 

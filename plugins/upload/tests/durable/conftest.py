@@ -19,6 +19,13 @@ LARGE = 6 << 20  # In two parts.
 HERE = Path(__file__).parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all of them: together they take minutes."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("slow")
+
+
 def _faults() -> Any:
     path = HERE.parent / "faults" / "conftest.py"
     spec = importlib.util.spec_from_file_location("handrail_upload_fault_scenes", path)

@@ -25,6 +25,9 @@ _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
 _MOST = 3  # Names that are listed; of more only the number.
 
 
+_RECORDED = 48  # Columns for what a step has recorded.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A step of a recorded run.
@@ -187,7 +190,12 @@ def _lines(
         f"· plan {plan} · in {row.cwd}",
     ]
     begun = [step for step in steps if step.state]
-    rows = [(step.name, step.state, _took(step), _recorded(step)) for step in begun]
+    # Names come first: what was recorded gives way where a line gets long.
+    told = [one_line(_recorded(step), limit=_RECORDED) for step in begun]
+    rows = [
+        (step.name, step.state, _took(step), recorded)
+        for step, recorded in zip(begun, told, strict=True)
+    ]
     if rows:
         table_lines = table(("STEP", "STATE", "TOOK", "RECORDED FOR UNDO"), rows)
         lines += [console.style(table_lines[0], "dim"), *table_lines[1:]]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
+from handrail.cli.journals import named, usual
 from handrail.cli.plain import table, to_json
 from handrail.cli.report import problem_lines
 from handrail.cli.session import session_of
 from handrail.errors import ExitCode
+from handrail.fields import HIDDEN
+from handrail.settings.load import JOURNAL
 from handrail.settings.requirements import brief_source
 from handrail.settings.rows import rows_of
 
@@ -26,6 +31,9 @@ def config(ctx: click.Context, as_json: bool) -> int:
     found = session.packs
     problems = (*found.settings_problems, *found.unmet)
     rows = rows_of(found.settings, (record.id for record in found.records))
+    url = named(None)
+    place = re.sub(r"(://[^:/@]*:)[^@]*@", rf"\1{HIDDEN}@", url) if url else None
+    rows.append(("journal", place or usual(session).as_posix(), JOURNAL if url else "default"))
     if as_json:
         session.console.json(
             {

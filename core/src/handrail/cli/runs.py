@@ -73,8 +73,9 @@ def runs(
 def prune(ctx: click.Context, older_than: str) -> None:
     """Delete runs that ended longer ago than that.
 
-    Runs that are not over, that belong to a process, or whose rollback is incomplete stay. A run
-    that was deleted cannot be resumed or rolled back any more; what it made stays.
+    Runs that are not over, that belong to a process, that were kept after a failure, or whose
+    rollback is incomplete stay. A run that was deleted cannot be resumed or rolled back any more;
+    what it made stays.
     """
     age = _age(older_than)
     session = session_of(ctx)

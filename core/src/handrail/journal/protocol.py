@@ -108,7 +108,8 @@ class Journal(Protocol):
     def prune(self, older_than: timedelta) -> list[int]:
         """Delete closed runs that ended longer ago than that; return their numbers.
 
-        Runs that are not closed, held, or `rollback_incomplete` stay.
+        Runs that are not closed, held, `failed` or `rollback_incomplete` stay: they can still be
+        finished or undone.
         """
         ...
 

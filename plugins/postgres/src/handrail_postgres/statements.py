@@ -96,6 +96,6 @@ FIELDS: LiteralString = """
     ORDER BY boundary, name COLLATE "C"
 """
 
-_OLD: LiteralString = f"closed < {_BEFORE} AND outcome <> 'rollback_incomplete'"
+_OLD: LiteralString = f"closed < {_BEFORE} AND outcome NOT IN ('failed', 'rollback_incomplete')"
 PRUNABLE: LiteralString = f"SELECT id FROM handrail_run WHERE {_OLD} ORDER BY id"
 PRUNE: LiteralString = f"DELETE FROM handrail_run WHERE {_OLD} AND id = %s"

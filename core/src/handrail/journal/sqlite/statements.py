@@ -58,7 +58,8 @@ ATTEMPTS = """
 NOTES = 'SELECT step, n, seq, key, "values" FROM note WHERE run = ? ORDER BY id'
 FIELDS = "SELECT boundary, name, value FROM field WHERE run = ? ORDER BY boundary, name"
 
-PRUNABLE = """
-    SELECT id FROM run WHERE closed < ? AND outcome != 'rollback_incomplete' ORDER BY id
+_UNDONE = "('failed', 'rollback_incomplete')"  # What they did is still to be undone, or finished.
+PRUNABLE = f"""
+    SELECT id FROM run WHERE closed < ? AND outcome NOT IN {_UNDONE} ORDER BY id
 """
-PRUNE = "DELETE FROM run WHERE id = ? AND closed < ? AND outcome != 'rollback_incomplete'"
+PRUNE = f"DELETE FROM run WHERE id = ? AND closed < ? AND outcome NOT IN {_UNDONE}"

@@ -25,6 +25,11 @@ DEMO = (
 
 # The lowest bounds have wheels up to this Python; a newer one needs newer dependencies.
 LOWEST_NEWEST_PYTHON = "3.13"
+# The tests of the parts of core that use what others wrote.
+CORE_ON_OTHERS = (
+    *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
+    *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
+)
 LOWEST_PACKS = ("postgres", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
@@ -213,7 +218,7 @@ def lowest(session: nox.Session) -> None:
         with session.chdir(folder):
             session.install(*wheels, *pins, *group("test"), *group("servers"))
     # What takes long is not about versions of dependencies, and core's are the same on each Python.
-    core = ["tests/unit"] if session.python == OLDEST else []
+    core = CORE_ON_OTHERS if session.python == OLDEST else ()
     tests = [*core, *(f"{package}/tests" for package in packages[1:])]
     session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
 
@@ -242,8 +247,8 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 }
 
 
-# What is long, and holds for every Python if it does for the oldest and the newest one.
-AT_THE_ENDS = ("postgres", "upload", "together")
+# What is long is tested with one Python; `lowest` tests the packs of these with the newest, too.
+ON_THE_OLDEST = ("postgres", "upload", "together")
 
 
 @nox.session
@@ -253,7 +258,7 @@ AT_THE_ENDS = ("postgres", "upload", "together")
         nox.param(path, part, id=f"{version}, {part}")
         for version, path in PYTHONS.items()
         for part in PARTS
-        if version in ends(PYTHONS, [*PYTHONS][-1]) or part not in AT_THE_ENDS
+        if path == OLDEST or part not in ON_THE_OLDEST
     ],
 )
 def tests(session: nox.Session, part: str) -> None:

@@ -10,6 +10,8 @@ from handrail import RuntimeContext
 from handrail.errors import RollbackRefusedError, RunClosedError
 from handrail.recovery import resume, rollback
 
+pytestmark = pytest.mark.slow  # Together a minute: with one Python.
+
 
 def quiet():
     return RuntimeContext(logger=Silent())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,15 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all of them: together they take minutes."""
+    """Mark all of them: together they take minutes, and those that kill at a server many."""
+    wide = pytest.mark.skipif(
+        "HANDRAIL_FAULTS" not in os.environ, reason="HANDRAIL_FAULTS is not set"
+    )
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker("slow")
+            if item.path.name == "test_kills.py" and "local-sqlite" not in item.name:
+                item.add_marker(wide)
 
 
 def _faults() -> Any:

@@ -275,6 +275,28 @@ def test_a_failure_is_kept_where_that_is_asked(handrail: Run, folder: Path) -> N
     assert (folder / "a.txt").read_text() == "made\n"
 
 
+def test_resume_is_no_way_around_what_is_required(
+    handrail: Run, folder: Path, killed: Callable[..., None]
+) -> None:
+    """A pack or a step that the project has come to require is missed by `resume`, too."""
+    killed()
+    (folder / "open").touch()
+    required = folder / "handrail.toml"
+    required.write_text('[required]\npacks = ["acme-scan"]\n')
+    done = handrail("resume", "1")
+    assert done.returncode == 4
+    assert "acme-scan" in done.stderr
+    required.write_text(
+        '[required]\nsteps = [{ step = "acme-scan:scan", before = "second", in = "*" }]\n'
+    )
+    done = handrail("resume", "1")
+    assert done.returncode in (3, 4)
+    assert "acme-scan" in done.stderr
+    assert runs(handrail) == {1: "interrupted"}
+    required.unlink()
+    assert handrail("resume", "1").returncode == 0
+
+
 def test_the_traceback_of_a_failure_is_kept(handrail: Run, folder: Path) -> None:
     (folder / "open").touch()
     (folder / "broken").touch()

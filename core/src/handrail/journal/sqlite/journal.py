@@ -91,7 +91,7 @@ class SqliteJournal:
                 rows = rows_of(number, (changes,))
                 if rows.changes_run:
                     change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
-                    connection.execute(statements.CHANGE, (*change, number, 1))
+                    connection.execute(statements.CHANGE, statements.changed(*change, number, 1))
                 write_rows(connection, rows)
         except BaseException:
             if lock is not None:

@@ -91,7 +91,8 @@ class SqliteOwnedRun:
         now = clock()
         if rows.changes_run:
             new = (rows.direction, rows.sealed, rows.outcome, now + self._lease)
-            held = connection.execute(statements.CHANGE, (*new, *mine)).rowcount == 1
+            values = statements.changed(*new, *mine)
+            held = connection.execute(statements.CHANGE, values).rowcount == 1
         elif now >= self._renew_at:
             held = connection.execute(statements.RENEW, (now + self._lease, *mine)).rowcount == 1
         else:

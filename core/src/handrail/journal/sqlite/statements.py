@@ -25,11 +25,18 @@ RELEASE = "UPDATE run SET lease_until = NULL WHERE id = ? AND fence = ?"
 RENEW = "UPDATE run SET lease_until = ? WHERE id = ? AND fence = ? AND outcome IS NULL"
 CHANGE = f"""
     UPDATE run
-    SET direction = coalesce(?1, direction), sealed = coalesce(?2, sealed), outcome = ?3,
-        closed = CASE WHEN ?3 IS NULL THEN NULL ELSE {_NOW} END,
-        lease_until = CASE WHEN ?3 IS NULL THEN ?4 END
-    WHERE id = ?5 AND fence = ?6 AND outcome IS NULL
+    SET direction = coalesce(:direction, direction), sealed = coalesce(:sealed, sealed),
+        outcome = :outcome, closed = CASE WHEN :outcome IS NULL THEN NULL ELSE {_NOW} END,
+        lease_until = CASE WHEN :outcome IS NULL THEN :lease END
+    WHERE id = :run AND fence = :fence AND outcome IS NULL
 """
+_CHANGED = ("direction", "sealed", "outcome", "lease", "run", "fence")
+
+
+def changed(*values: object) -> dict[str, object]:
+    """Return `values` for `CHANGE`: direction, sealed, outcome, lease, run and fence."""
+    return dict(zip(_CHANGED, values, strict=True))
+
 
 ATTEMPT = f"""
     INSERT INTO attempt (run, step, n, state, data_version, result, error, at)

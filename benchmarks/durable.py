@@ -41,7 +41,7 @@ class Nothing(BaseStep[BaseStepContext]):
 
 def plan_of(count: int) -> Any:
     """Return a plan of `count` steps."""
-    from handrail.plan.plan import plan_of_registry
+    from handrail.plan.draft import plan_of_registry
 
     registry = StepRegistry[BaseStepContext]()
     for number in range(count):

@@ -109,7 +109,7 @@ def cases(count: int) -> dict[str, Callable[[], None]]:
 
 
 def _plan(registry: StepRegistry[Any]) -> Any:
-    from handrail.plan.plan import plan_of_registry
+    from handrail.plan.draft import plan_of_registry
 
     return plan_of_registry(registry)
 

@@ -12,9 +12,10 @@ from handrail.errors import ActionError, HandrailError, PackError, PlanError, Pr
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
 from handrail.plan.collect import collect
+from handrail.plan.draft import base_drafts
 from handrail.plan.fit import unfit
 from handrail.plan.order import Contributor, pack_order
-from handrail.plan.plan import Plan, base_drafts
+from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve

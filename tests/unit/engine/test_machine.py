@@ -22,7 +22,7 @@ from handrail.engine.commands import CHECK, UNDO_BEGINS, UNDO_ENDS, NotRun, Repo
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
-from handrail.plan.plan import plan_of_registry
+from handrail.plan.draft import plan_of_registry
 from handrail.wrapper import Attempt, Call, Raised
 
 

@@ -13,10 +13,11 @@ from handrail.context import BaseStepContext
 from handrail.errors import PackError
 from handrail.hookspecs import ActionInfo
 from handrail.plan.collect import collect
+from handrail.plan.draft import base_drafts
 from handrail.plan.edits import EditSet
 from handrail.plan.fit import unfit
 from handrail.plan.order import pack_order
-from handrail.plan.plan import Plan, base_drafts
+from handrail.plan.plan import Plan
 from handrail.plan.resolve import resolve
 
 

@@ -17,7 +17,8 @@ from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError, describe
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking, running_loop
-from handrail.plan.plan import Plan, plan_of_registry
+from handrail.plan.draft import plan_of_registry
+from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
 from handrail.wrapper import StepWrapper, drive_by_hand_with
 

@@ -13,8 +13,9 @@ from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
+    from handrail.plan.draft import Draft
     from handrail.plan.edits import History, Insertion, Removal, Replacement
-    from handrail.plan.plan import Draft, Plan, PlannedStep
+    from handrail.plan.plan import Plan, PlannedStep
 
 Kind = Literal["base", "added", "inserted", "skipped", "replaced", "wrapped", "moved", "removed"]
 

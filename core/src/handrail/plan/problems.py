@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from handrail.origin import Origin
+    from handrail.plan.draft import Draft
     from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
-    from handrail.plan.plan import Draft
     from handrail.wrapper import StepWrapper
 
 

@@ -12,8 +12,8 @@ from handrail.plan.misplaced import anchor_cycle, missing_anchor
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
+    from handrail.plan.draft import Draft
     from handrail.plan.edits import Insertion
-    from handrail.plan.plan import Draft
 
 
 @dataclass(slots=True, eq=False)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.context import BaseStepContext
 from handrail.errors import ActionResultError, ContextError
+from handrail.planning import naming
 
 if TYPE_CHECKING:
+    from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
+    from handrail.orchestrator import RunResult
 
 _PLAIN = ("dict", "Dict", "typing.Dict", "Mapping", "collections.abc.Mapping", "<class 'dict'>")
 
@@ -88,15 +91,18 @@ def checked_context(context: object, action: str) -> Any:
     )
 
 
-def checked_result(more: object, action: str) -> Mapping[str, Any]:
-    """Return what `result` returned.
+def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
+    """Return the result of a run with what `result` of its action adds.
 
     Raises:
-        ActionResultError: It is no mapping.
+        ActionResultError: `result` raised, or returned no mapping.
     """
-    if isinstance(more, Mapping):
-        return cast("Mapping[str, Any]", more)
-    raise ActionResultError(
-        f"all steps are done, but result of {action} returned {type(more).__name__}; "
-        "it has to return a mapping"
-    )
+    name, module = action.action_name, type(action).__module__
+    with naming("result", name, module, " after all steps were done", ActionResultError):
+        more = cast("object", action.result(context))
+    if not isinstance(more, Mapping):
+        raise ActionResultError(
+            f"all steps are done, but result of {name} returned {type(more).__name__}; "
+            "it has to return a mapping"
+        )
+    return {**counts, **cast("Mapping[str, Any]", more), **counts}

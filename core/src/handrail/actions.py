@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.action_context import ActionContext, checked_context, checked_result, context_of
+from handrail.action_context import ActionContext, checked_context, context_of, result_of
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.errors import ActionError, ActionResultError
+from handrail.errors import ActionError
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import (
     Observer,
     OnFailure,
     Orchestrator,
     ProgressCallback,
-    RunResult,
     run_awaitable,
 )
-from handrail.params import check_model, params_argument
+from handrail.params import check_model, name_of, params_argument
 from handrail.partial import partial
 from handrail.plan.plan import Plan
-from handrail.planning import check_part, held_to_lock, naming, plan_action, provider_of, with_file
+from handrail.planning import (
+    check_part,
+    held_to_lock,
+    info_of,
+    naming,
+    plan_action,
+    provider_of,
+    registered,
+)
 from handrail.registry import StepRegistry
 from handrail.validation import as_dict, validated, values_of
 
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator.durable import RunAbout
     from handrail.planning import PackProvider, Packs
@@ -80,8 +85,7 @@ class BaseAction(Generic[P]):
         if not isinstance(cast("object", cls.action_name), str):
             raise ActionError(f"the action_name of {cls.__qualname__} is {cls.action_name!r}")
         if not cls.__dict__.get("action_name"):
-            stem = re.sub("Action$", "", cls.__name__) or cls.__name__
-            cls.action_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+            cls.action_name = name_of(cls)
 
     def __init__(
         self,
@@ -198,7 +202,7 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
         )
-        return self.with_result(await orchestrator.execute_async(), orchestrator.context)
+        return result_of(self, await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
         """Return the plan: the action's own steps plus the edits of every enabled pack.
@@ -229,7 +233,7 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
         )
-        return self.with_result(orchestrator.execute(), orchestrator.context)
+        return result_of(self, orchestrator.execute(), orchestrator.context)
 
     @property
     def is_simple(self) -> bool:
@@ -240,39 +244,15 @@ class BaseAction(Generic[P]):
     def info(self) -> ActionInfo:
         """What hooks may know of this action."""
         cls = type(self)
-        lineage = dict.fromkeys(
-            base.action_name
-            for base in cls.__mro__
-            if issubclass(base, BaseAction) and base.action_name
-        )
-        return ActionInfo(
-            name=cls.action_name,
-            lineage=tuple(lineage),
-            context_type=cls.context_class or ActionContext,
-            origin=with_file(self._provider().origin_of(cls.__module__)),
-        )
+        context_type = cls.context_class or ActionContext
+        return info_of(cls, BaseAction, context_type, self._provider())
 
     # How it is done
 
     def _registry(self) -> StepRegistry[Any]:
-        registry: StepRegistry[Any] = StepRegistry()
+        name, owner = self.action_name, type(self).__qualname__
         with self._naming("setup_steps"):
-            answer: object = cast("Any", self.setup_steps)(registry)
-        name = self.action_name
-        if isawaitable(answer):
-            getattr(answer, "close", lambda: None)()
-            raise ActionError(
-                f"setup_steps of {name} is async; it only registers steps, which may be async",
-                ways_out=("write it without async: def setup_steps(self, registry)",),
-            )
-        if not registry and not self.is_simple:
-            returned = f", but returned {type(answer).__name__}" if answer is not None else ""
-            raise ActionError(
-                f"{name} has nothing to run: setup_steps of {type(self).__qualname__} "
-                f"registered no steps{returned}",
-                ways_out=("call registry.register(step) there, or override execute()",),
-            )
-        return registry
+            return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
 
     def _is_in_one_piece(self, registry: StepRegistry[Any]) -> bool:
         """Return whether there are no steps; the lock and what is required count all the same."""
@@ -289,21 +269,11 @@ class BaseAction(Generic[P]):
         observers: Iterable[Observer] = (),
         journal: Journal | None = None,
         on_failure: OnFailure = "undo",
-        recorded_as: str | None = None,
-        packs: str = "{}",
-        variables: Mapping[PathOf, str] | None = None,
+        about: RunAbout | None = None,
     ) -> Orchestrator[Any]:
-        """Return what runs a plan of this action, with a context of its own.
+        """Return what runs a plan of this action, or a part of it, with a context of its own.
 
-        Args:
-            plan: The plan, or a part of it.
-            progress_callback: See `Orchestrator`.
-            observers: See `Orchestrator`; the observers of packs come after them.
-            journal: See `Orchestrator`.
-            on_failure: See `Orchestrator`.
-            recorded_as: How a journal finds the action again; its name unless given.
-            packs: Which packs were chosen, as JSON, for a journal.
-            variables: Where secret params were read from, if not from their usual variables.
+        Arguments are those of `Orchestrator`; the observers of packs come after those given.
 
         Raises:
             ContextError: `create_context` returned something else than a context.
@@ -313,6 +283,10 @@ class BaseAction(Generic[P]):
         with self._naming("create_context"):
             context = checked_context(self.create_context(), self.action_name)
         check_part(plan, self.info, self._provider())
+        if journal is not None and about is None:
+            from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
+
+            about = about_action(type(self), self.params)
         return Orchestrator(
             plan,
             context,
@@ -320,34 +294,8 @@ class BaseAction(Generic[P]):
             journal=journal,
             on_failure=on_failure,
             observers=(*observers, *self._provider().observers()),
-            about=None if journal is None else self.about(recorded_as, packs, variables),
+            about=about,
         )
-
-    def about(
-        self,
-        recorded_as: str | None = None,
-        packs: str = "{}",
-        variables: Mapping[PathOf, str] | None = None,
-    ) -> RunAbout:
-        """Return what a journal has to know of this action, to go on with a run of it.
-
-        Raises:
-            ActionError: The params have no JSON form.
-        """
-        from handrail.stored_params import about  # noqa: PLC0415 - for durable runs only
-
-        name, model = type(self).action_name, type(self).params_model
-        return about(model, self.params, name, recorded_as or name, packs, variables)
-
-    def with_result(self, counts: RunResult, context: Any) -> dict[str, Any]:
-        """Return the result of a run with what `result(context)` adds.
-
-        Raises:
-            ActionResultError: `result` raised, or returned no mapping.
-        """
-        with self._naming("result", " after all steps were done", ActionResultError):
-            more = cast("object", self.result(context))
-        return {**counts, **checked_result(more, self.action_name), **counts}
 
     def _naming(
         self, method: str, when: str = "", kind: type[ActionError] = ActionError

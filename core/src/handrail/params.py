@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, ForwardRef, TypeGuard, get_args, get_origin
@@ -99,3 +100,9 @@ def check_model(model: object, owner: str) -> None:
             f"the params of {owner} are {name}, which is no pydantic model",
             ways_out=(f"derive it from pydantic's BaseModel: class {name}(BaseModel)",),
         )
+
+
+def name_of(cls: type) -> str:
+    """Return the name of an action that gives none: `UploadFilesAction` is `upload_files`."""
+    stem = re.sub("Action$", "", cls.__name__) or cls.__name__
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()

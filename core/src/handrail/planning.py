@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
@@ -91,6 +92,60 @@ def provider_of(packs: Packs) -> PackProvider:
                 ways_out=("give the module with the functions that are marked with @hookimpl",),
             )
     return provider
+
+
+def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -> ActionInfo:
+    """Return what hooks may know of an action.
+
+    Args:
+        cls: Its class.
+        root: The class of all actions.
+        context_type: The class of its context.
+        provider: The packs, which tell whose it is.
+    """
+    named = (base for base in cls.__mro__ if issubclass(base, root))
+    names = [str(getattr(base, "action_name", "")) for base in named]
+    return ActionInfo(
+        name=names[0],
+        lineage=tuple(dict.fromkeys(filter(None, names))),
+        context_type=context_type,
+        origin=with_file(provider.origin_of(cls.__module__)),
+    )
+
+
+def registered(
+    setup_steps: Callable[[StepRegistry[Any]], object],
+    action: str,
+    owner: str,
+    *,
+    may_be_empty: bool,
+) -> StepRegistry[Any]:
+    """Return the registry that the `setup_steps` of an action has filled.
+
+    Args:
+        setup_steps: The method.
+        action: Name of the action.
+        owner: Name of its class.
+        may_be_empty: Whether the action does without steps.
+
+    Raises:
+        ActionError: It is async, or there is nothing to run.
+    """
+    registry: StepRegistry[Any] = StepRegistry()
+    answer = setup_steps(registry)
+    if isawaitable(answer):
+        getattr(answer, "close", lambda: None)()
+        raise ActionError(
+            f"setup_steps of {action} is async; it only registers steps, which may be async",
+            ways_out=("write it without async: def setup_steps(self, registry)",),
+        )
+    if not registry and not may_be_empty:
+        returned = f", but returned {type(answer).__name__}" if answer is not None else ""
+        raise ActionError(
+            f"{action} has nothing to run: setup_steps of {owner} registered no steps{returned}",
+            ways_out=("call registry.register(step) there, or override execute()",),
+        )
+    return registry
 
 
 def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackProvider) -> Plan:

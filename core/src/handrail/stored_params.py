@@ -15,6 +15,8 @@ from handrail.params import FromEnv
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from handrail.actions import BaseAction
+
 
 def params_text(
     model: type[BaseModel] | None,
@@ -127,30 +129,30 @@ def _put(values: dict[str, Any], path: PathOf, value: Any) -> None:
     values[path[-1]] = value
 
 
-def about(
-    model: type[BaseModel] | None,
+def about_action(
+    action: type[BaseAction[Any]],
     params: Any,
-    name: str,
-    recorded_as: str,
-    packs: str,
+    *,
+    recorded_as: str | None = None,
+    packs: str = "{}",
     variables: Mapping[PathOf, str] | None = None,
 ) -> RunAbout:
     """Return what a journal has to know of an action.
 
     Args:
-        model: The params model, or None for an action without one.
-        params: The params.
-        name: Name of the action.
-        recorded_as: How a journal finds it again.
+        action: Its class.
+        params: Its params.
+        recorded_as: How a journal finds it again; its name unless given.
         packs: Which packs were chosen, as JSON.
         variables: Where secrets were read from, by their path, if not from the usual variables.
 
     Raises:
         ActionError: The params have no JSON form.
     """
+    name, model = action.action_name, action.params_model
     secrets = frozenset[PathOf]() if model is None else secrets_of(model)
     return RunAbout(
-        action=recorded_as,
+        action=recorded_as or name,
         params=params_text(model, params, name, variables),
         packs=packs,
         mask=str if model is None else mask_of(secret_texts(model, params)),

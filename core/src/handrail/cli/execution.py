@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from handrail.action_context import result_of
 from handrail.cli.ending import (
     Outcome,
     show_exit,
@@ -35,6 +36,7 @@ from handrail.errors import (
 from handrail.orchestrator import run_awaitable
 from handrail.plan.preview import preview_plan
 from handrail.runtime import RuntimeContext
+from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -168,9 +170,13 @@ def run_plan(
             observers=told,
             journal=durable.journal,
             on_failure=durable.on_failure,
-            recorded_as=durable.recorded_as,
-            packs=durable.packs,
-            variables=durable.variables,
+            about=about_action(
+                type(action),
+                action.params,
+                recorded_as=durable.recorded_as,
+                packs=durable.packs,
+                variables=durable.variables,
+            ),
         )
         try:
             counts = orchestrator.execute()
@@ -178,7 +184,7 @@ def run_plan(
             if orchestrator.run_number is None:
                 error.ways_out = (*error.ways_out, WITHOUT)
             raise
-        return action.with_result(counts, orchestrator.context)
+        return result_of(action, counts, orchestrator.context)
 
     return carry_out(session, played, head, run, values, journal=journal, dry=dry)
 

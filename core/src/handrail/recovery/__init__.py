@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from handrail.recovery.recovered import Aim, Recovery, check, latest, prepare
-from handrail.workflow import Workflow
+from handrail.recovery.recovered import look_up
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback
     from handrail.planning import Packs
+    from handrail.workflow import Workflow
 
 
 def resume(
@@ -47,23 +47,23 @@ def resume(
         What `run` of the action would have returned.
 
     Raises:
-        NotFoundError: There is no such run.
+        NotFoundError: There is no such run of this action.
         RunClosedError: There is nothing to resume.
         RollbackRefusedError: Its rollback was incomplete.
         RunHeldError: It belongs to a process that lives.
         DriftError: The steps that began are not what they were.
         StepFailedError: A step failed, now or before, and what was done has been undone.
     """
-    return _recovery(
+    return look_up(
         "resume",
         action,
         number,
         journal,
-        ctx,
-        packs,
-        accept_drift,
-        take_over,
-        _options(progress_callback, observers),
+        ctx=ctx,
+        packs=packs,
+        accept_drift=accept_drift,
+        take_over=take_over,
+        options=_options(progress_callback, observers),
     ).run()
 
 
@@ -80,16 +80,16 @@ async def resume_async(
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Finish a run inside a running event loop; see `resume`."""
-    return await _recovery(
+    return await look_up(
         "resume",
         action,
         number,
         journal,
-        ctx,
-        packs,
-        accept_drift,
-        take_over,
-        _options(progress_callback, observers),
+        ctx=ctx,
+        packs=packs,
+        accept_drift=accept_drift,
+        take_over=take_over,
+        options=_options(progress_callback, observers),
     ).run_async()
 
 
@@ -107,23 +107,23 @@ def rollback(
     """Undo a run: one that was interrupted, one that was kept, or a completed one; blocking.
 
     Raises:
-        NotFoundError: There is no such run.
+        NotFoundError: There is no such run of this action.
         RunClosedError: It was rolled back.
         RollbackRefusedError: It was sealed.
         RunHeldError: It belongs to a process that lives.
         DriftError: The steps that began are not what they were.
         StepFailedError: A step could not be undone; its `rollback_errors` tell.
     """
-    return _recovery(
+    return look_up(
         "rollback",
         action,
         number,
         journal,
-        ctx,
-        packs,
-        accept_drift,
-        take_over,
-        _options(None, observers),
+        ctx=ctx,
+        packs=packs,
+        accept_drift=accept_drift,
+        take_over=take_over,
+        options=_options(None, observers),
     ).run()
 
 
@@ -139,16 +139,16 @@ async def rollback_async(
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Undo a run inside a running event loop; see `rollback`."""
-    return await _recovery(
+    return await look_up(
         "rollback",
         action,
         number,
         journal,
-        ctx,
-        packs,
-        accept_drift,
-        take_over,
-        _options(None, observers),
+        ctx=ctx,
+        packs=packs,
+        accept_drift=accept_drift,
+        take_over=take_over,
+        options=_options(None, observers),
     ).run_async()
 
 
@@ -156,32 +156,3 @@ def _options(
     callback: Callable[[int, int], object] | None, observers: Iterable[Observer]
 ) -> dict[str, Any]:
     return {"progress_callback": callback, "observers": observers}
-
-
-def _recovery(
-    aim: Aim,
-    action: type[BaseAction[Any]] | Workflow,
-    number: int | None,
-    journal: Journal,
-    ctx: RuntimeContext | None,
-    packs: Packs,
-    accept_drift: bool,
-    take_over: bool,
-    options: dict[str, Any],
-) -> Recovery:
-    cls = action.action_class if isinstance(action, Workflow) else action
-    if number is None:
-        number = latest(journal, aim, cls.action_name)
-    recorded = journal.read(number)
-    check(recorded, aim)
-    return prepare(
-        action,
-        recorded,
-        journal,
-        aim,
-        ctx=ctx,
-        packs=packs,
-        accept_drift=accept_drift,
-        take_over=take_over,
-        options=options,
-    )

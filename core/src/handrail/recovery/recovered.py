@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
+from handrail.action_context import result_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
 from handrail.errors import (
@@ -22,7 +23,7 @@ from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.recovery.drift import drift
 from handrail.recovery.position import fields_at, position_of
-from handrail.stored_params import params_of
+from handrail.stored_params import about_action, params_of
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from handrail.engine.commands import Machine
     from handrail.engine.state import RunState
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import RecordedRun
+    from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.durable import RunAbout
     from handrail.plan.plan import Plan
@@ -137,7 +138,7 @@ class Recovery:
             counts = orchestrator.go_on(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
-        return self.action.with_result(counts, orchestrator.context)
+        return result_of(self.action, counts, orchestrator.context)
 
     async def run_async(self) -> dict[str, Any]:
         """Claim the run, and finish or undo it, inside a running event loop."""
@@ -146,12 +147,12 @@ class Recovery:
             counts = await orchestrator.go_on_async(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
-        return self.action.with_result(counts, orchestrator.context)
+        return result_of(self.action, counts, orchestrator.context)
 
     def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
         check(self.recorded, self.aim)
         self._check_drift(self.recorded)
-        about = self.action.about()
+        about = about_action(type(self.action), self.action.params)
         orchestrator = self.action.orchestrator(self.plan, **self.options)
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
@@ -222,15 +223,40 @@ def check(recorded: RecordedRun, aim: Aim) -> None:
         )
 
 
-def prepare(
+def look_up(
+    aim: Aim,
     action: type[BaseAction[Any]] | Workflow,
+    number: int | None,
+    journal: Journal,
+    **more: Any,
+) -> Recovery:
+    """Return the run of `action` that has this number, or the latest that fits; see `prepare`.
+
+    Raises:
+        NotFoundError: There is no such run of this action.
+        RunClosedError: There is nothing left to do.
+        RollbackRefusedError: It cannot be undone, or only be undone.
+    """
+    cls = action.action_class if isinstance(action, Workflow) else action
+    recorded = journal.read(latest(journal, aim, cls.action_name) if number is None else number)
+    began = _action_of(recorded.row)
+    if began != cls.action_name:
+        raise NotFoundError(
+            f"run {number} in {journal.shown} is one of {began}, not of {cls.action_name}",
+            ways_out=("give the action that began it", "without a number, the latest is taken"),
+        )
+    check(recorded, aim)
+    return prepare(cls, recorded, journal, aim, **more)
+
+
+def prepare(
+    action: type[BaseAction[Any]],
     recorded: RecordedRun,
     journal: Journal,
     aim: Aim,
     *,
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
-    environ: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Recovery:
     """Return a recorded run that can go on: the action with its recorded params, and its plan.
@@ -239,34 +265,32 @@ def prepare(
         ParamsError: The variable of a secret is not set, or the params do not fit any more.
         PlanError: The plan has problems now.
     """
-    cls = action.action_class if isinstance(action, Workflow) else action
-    values = params_of(
-        recorded.row.params, cls.action_name, os.environ if environ is None else environ
-    )
-    made = cls(values, ctx, packs=packs)
+    values = params_of(recorded.row.params, action.action_name, os.environ)
+    made = action(values, ctx, packs=packs)
     return Recovery(
-        action=made,
-        plan=made.plan(),
-        recorded=recorded,
-        journal=journal,
-        aim=aim,
-        **more,
+        action=made, plan=made.plan(), recorded=recorded, journal=journal, aim=aim, **more
     )
 
 
 def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
-    """Return the number of the latest run that can be resumed or rolled back.
+    """Return the number of the latest run, of `action`, that can be resumed or rolled back.
 
     Raises:
         NotFoundError: There is none.
     """
     for row in journal.runs():
-        fits = action is None or row.action == action
-        if not fits or row.outcome == "rolled_back" or (row.sealed and aim == "rollback"):
+        if row.outcome == "rolled_back" or (row.sealed and aim == "rollback"):
             continue
         if aim == "resume" and row.outcome in ("completed", "rollback_incomplete"):
             continue
-        if journal.holder(row.number) is None:
+        fits = action is None or _action_of(row) == action
+        if fits and journal.holder(row.number) is None:
             return row.number
     what = "resumed" if aim == "resume" else "rolled back"
-    raise NotFoundError(f"there is no run in {journal.shown} that can be {what}")
+    whose = "run" if action is None else f"run of {action}"
+    raise NotFoundError(f"there is no {whose} in {journal.shown} that can be {what}")
+
+
+def _action_of(row: RunRow) -> str:
+    # Not `row.action`, which is how the command line finds it: `flows.py:nightly`.
+    return str(json.loads(row.plan)["action"])

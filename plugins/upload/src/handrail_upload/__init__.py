@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from handrail_upload.steps import ProcessMetadataStep as ProcessMetadataStep
     from handrail_upload.steps import UploadFilesStep as UploadFilesStep
     from handrail_upload.steps import ValidateFilesStep as ValidateFilesStep
-    from handrail_upload.transfer import DirectUploader as DirectUploader
-    from handrail_upload.transfer import Uploader as Uploader
+    from handrail_upload.uploader import DirectUploader as DirectUploader
+    from handrail_upload.uploader import Uploader as Uploader
     from handrail_upload.validation import FileValidation as FileValidation
     from handrail_upload.validation import Validation as Validation
 
@@ -80,7 +80,7 @@ _HOMES = {
         "UploadFilesStep",
         "ValidateFilesStep",
     ),
-    "transfer": ("DirectUploader", "Uploader"),
+    "uploader": ("DirectUploader", "Uploader"),
     "validation": ("FileValidation", "Validation"),
 }
 

@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
 from handrail_upload.comparison import Comparison, Conflict, pages
 from handrail_upload.errors import ConflictError
+from handrail_upload.made import SOON, Made, RecordMany, Sent
 from handrail_upload.manifest import FOUND, NEW, REPLACE, SENT, SETTLED, Manifest, SourceFile
 from handrail_upload.pace import Budget, Pace, StoppedError
 from handrail_upload.params import UploadParams
 from handrail_upload.progress import Progress, Report
-from handrail_upload.storage import Listed, Owner, Sending, Storage, Stored, TakenError
+from handrail_upload.storage import Owner, Sending, Storage, Stored, TakenError
 from handrail_upload.undo import TransferUndo
+from handrail_upload.uploader import DirectUploader, Uploader
 
 _MEMORY = 64 << 20  # Bytes of content that all workers together may hold.
 _LOOKERS = 4  # Files that were in doubt and are looked at, at a time.
-_SOON = 1.0  # Seconds after which what was made is recorded, however little it is.
-
-RecordMany = Callable[[str, Iterable[Any]], None]
-
-
-class Uploader(Protocol):
-    """The strategy of `upload_files`: how one file is stored."""
-
-    def send(
-        self, storage: Storage, file: SourceFile, sending: Sending, replacing: Listed | None
-    ) -> Stored:
-        """Store a file under its key, with the mark of the run; see `Storage.put`."""
-        ...
-
-
-class DirectUploader:
-    """Stores each file as it is."""
-
-    def send(
-        self, storage: Storage, file: SourceFile, sending: Sending, replacing: Listed | None
-    ) -> Stored:
-        """Store a file under its key."""
-        return storage.put(file, sending, replacing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sent:
-    file: SourceFile
-    identity: tuple[int, ...] | None = None
 
 
 class Transfer:
@@ -124,7 +95,7 @@ class Transfer:
             SourceError: A file that had arrived has changed since, or cannot be read.
         """
         self._earlier, self._known = earlier, set(earlier.keys)
-        made = _Made(self.storage, self.manifest, self._record_many, self._sending.run)
+        made = Made(self.storage, self.manifest, self._record_many, self._sending.run)
         self.storage.abort_unfinished(earlier.parts, self._sending.run)
         doubtful = (f for f in self.manifest.files(FOUND, NEW, REPLACE) if f.key in self._known)
         with ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1) as pool:
@@ -139,7 +110,7 @@ class Transfer:
                 raise
         made.settle()
 
-    def _settled(self, file: SourceFile) -> _Sent | None:
+    def _settled(self, file: SourceFile) -> Sent | None:
         """Return a file that had arrived; what is there of it otherwise is deleted, if ours."""
         sent = self._arrived(file)
         if sent is not None:
@@ -151,7 +122,7 @@ class Transfer:
     def _owner(self, key: str) -> Owner:
         return self.storage.owner(key, self._sending.mark, self._earlier.identities.get(key))
 
-    def _arrived(self, file: SourceFile) -> _Sent | None:
+    def _arrived(self, file: SourceFile) -> Sent | None:
         """Return a file that this run has stored already, if all of it is there."""
         # What a strategy has made of the content cannot be compared with the source.
         there = self.storage.stat(file.key) if self._plain else None
@@ -165,7 +136,7 @@ class Transfer:
             return None
         self.storage.adopt(file.key)
         sent = replace(file, state=SENT, sha256=digest.sha256, etag=there.etag)
-        return _Sent(file=sent, identity=there.identity)
+        return Sent(file=sent, identity=there.identity)
 
     def stop(self) -> None:
         """Make the workers stop, and wait until the last one has; harmless to call again."""
@@ -183,8 +154,8 @@ class Transfer:
         """
         if self.storage.threads:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-upload")
-        under_way: set[Future[_Sent]] = set()
-        made = _Made(self.storage, self.manifest, self._record_many, self._sending.run)
+        under_way: set[Future[Sent]] = set()
+        made = Made(self.storage, self.manifest, self._record_many, self._sending.run)
         try:
             for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
                 self._record(files)
@@ -228,7 +199,7 @@ class Transfer:
             if storage.owner(key, self._sending.mark, None) == "foreign":
                 storage.set_aside(key, name)
 
-    def _send_one(self, file: SourceFile) -> _Sent:
+    def _send_one(self, file: SourceFile) -> Sent:
         replacing = self._replacing.pop(file.key, None)
         try:
             stored = self._uploader.send(self.storage, file, self._sending, replacing)
@@ -238,9 +209,9 @@ class Transfer:
         # Of what is stored: a strategy may have compressed the content, for example.
         size, sha256, etag = stored.size, stored.sha256, stored.etag
         sent = replace(file, state=SENT, size=size, sha256=sha256, etag=etag)
-        return _Sent(file=sent, identity=stored.identity)
+        return Sent(file=sent, identity=stored.identity)
 
-    def _taken(self, file: SourceFile) -> _Sent:
+    def _taken(self, file: SourceFile) -> Sent:
         """Decide about a file whose key was taken after it had been looked at."""
         # A request of a process that was killed may arrive after it was looked for.
         arrived = self._arrived(file)
@@ -251,14 +222,14 @@ class Transfer:
         judged = self._comparison.judge(file, there)
         if isinstance(judged, SourceFile) and judged.state not in (NEW, REPLACE):
             self._progress.end(file, counted=True)
-            return _Sent(file=judged)
+            return Sent(file=judged)
         raise ConflictError(
             f"{file.key}: somebody else wrote there during the upload (at {self.storage.url})",
             ways_out=("upload it again once nobody else writes there",),
         )
 
-    def _collect(self, under_way: set[Future[_Sent]], made: _Made) -> set[Future[_Sent]]:
-        done, rest = wait(under_way, timeout=_SOON, return_when=FIRST_COMPLETED)
+    def _collect(self, under_way: set[Future[Sent]], made: Made) -> set[Future[Sent]]:
+        done, rest = wait(under_way, timeout=SOON, return_when=FIRST_COMPLETED)
         failed: BaseException | None = None
         for future in done:
             error = future.exception()
@@ -269,36 +240,3 @@ class Transfer:
         if failed is not None:
             raise failed
         return rest
-
-
-class _Made:
-    """Collects what was made; now and then makes it lasting and records it, in that order."""
-
-    def __init__(
-        self, storage: Storage, manifest: Manifest, record_many: RecordMany, run: str
-    ) -> None:
-        self._storage = storage
-        self._manifest = manifest
-        self._record_many = record_many
-        self._run = run
-        self._sent: list[_Sent] = []
-        self._since = time.monotonic()
-
-    def add(self, sent: _Sent) -> None:
-        """Take one file."""
-        self._sent.append(sent)
-        if len(self._sent) >= self._storage.batch or time.monotonic() - self._since > _SOON:
-            self.settle()
-
-    def settle(self) -> None:
-        """Make what was taken lasting, record it, and drop what was only needed until then."""
-        sent, self._sent = self._sent, []
-        if not sent:
-            return
-        self._storage.flush()
-        known = [[each.file.key, *each.identity] for each in sent if each.identity is not None]
-        if known:
-            self._record_many("made", known)
-        self._manifest.update(each.file for each in sent)
-        self._storage.settle([each.file.key for each in sent], self._run)
-        self._since = time.monotonic()

@@ -25,7 +25,7 @@ from handrail_upload import (
 )
 from handrail_upload.discovery import Found, LeftAlone, Search
 from handrail_upload.metadata import Row
-from handrail_upload.transfer import DirectUploader
+from handrail_upload.uploader import DirectUploader
 from handrail_upload.validation import FileValidation
 
 

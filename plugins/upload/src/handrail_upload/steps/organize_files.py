@@ -9,7 +9,7 @@ from pathlib import Path
 from handrail import BaseStep, StepResult
 from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.comparison import pages
-from handrail_upload.context import UploadContext, files_in
+from handrail_upload.context import UploadContext
 from handrail_upload.discovery import (
     Discovery,
     FolderDiscovery,
@@ -19,6 +19,7 @@ from handrail_upload.discovery import (
     read_names,
 )
 from handrail_upload.manifest import Manifest, SourceFile
+from handrail_upload.manifest.views import files_in
 from handrail_upload.names import count_text, readable
 from handrail_upload.specification import Specification
 from handrail_upload.steps.initialize import sources_of

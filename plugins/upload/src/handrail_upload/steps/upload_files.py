@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from handrail import BaseStep, StepResult
-from handrail_upload.context import UploadContext, files_in
+from handrail_upload.context import UploadContext
 from handrail_upload.errors import ConflictError
 from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED, Manifest
+from handrail_upload.manifest.views import files_in
 from handrail_upload.names import count_text, size_text
-from handrail_upload.transfer import Transfer, Uploader
+from handrail_upload.transfer import Transfer
 from handrail_upload.undo import TransferUndo
+from handrail_upload.uploader import Uploader
 
 _SHOWN = 20  # Conflicts that are told one by one.
 _LISTED = 1000  # Files of each kind that a dry run lists.

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from handrail_upload.storage.local import LocalStorage
-from handrail_upload.storage.storage import (
-    Capabilities,
-    Listed,
-    Owner,
-    Sending,
-    Storage,
-    Stored,
-    TakenError,
-)
+from handrail_upload.storage.sending import Sending
+from handrail_upload.storage.storage import Owner, Storage, TakenError
+from handrail_upload.storage.stored import Capabilities, Listed, Stored
 from handrail_upload.storage.target import Target, parse_target
 
 __all__ = [

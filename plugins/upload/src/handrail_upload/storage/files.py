@@ -13,7 +13,8 @@ from handrail_upload.digests import BLOCK
 from handrail_upload.pace import StoppedError
 from handrail_upload.reading import Reading
 from handrail_upload.storage.disk import copy_range
-from handrail_upload.storage.storage import Sending, TakenError
+from handrail_upload.storage.sending import Sending
+from handrail_upload.storage.storage import TakenError
 
 _WHOLE = BLOCK  # Up to this size a file is read at once; the kernel copies larger ones.
 _LONGEST = 255  # Bytes of a file name, on all usual file systems.

@@ -29,15 +29,9 @@ from handrail_upload.storage.files import (
     take_place,
     write,
 )
-from handrail_upload.storage.storage import (
-    Capabilities,
-    Listed,
-    Owner,
-    Sending,
-    Storage,
-    Stored,
-    TakenError,
-)
+from handrail_upload.storage.sending import Sending
+from handrail_upload.storage.storage import Owner, Storage, TakenError
+from handrail_upload.storage.stored import Capabilities, Listed, Stored
 from handrail_upload.storage.target import Target
 
 

@@ -17,7 +17,9 @@ from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
 from handrail_upload.storage.putting import Put, part_size_for
 from handrail_upload.storage.requests import MARK, Requests, bare
-from handrail_upload.storage.storage import Capabilities, Listed, Owner, Sending, Storage, Stored
+from handrail_upload.storage.sending import Sending
+from handrail_upload.storage.storage import Owner, Storage
+from handrail_upload.storage.stored import Capabilities, Listed, Stored
 from handrail_upload.storage.target import Target
 from handrail_upload.storage.unfinished import abort_unfinished
 

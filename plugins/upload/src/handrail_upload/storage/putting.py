@@ -17,13 +17,9 @@ from handrail_upload.storage.requests import (
     Requests,
     bare,
 )
-from handrail_upload.storage.storage import (
-    Capabilities,
-    Listed,
-    Sending,
-    Stored,
-    TakenError,
-)
+from handrail_upload.storage.sending import Sending
+from handrail_upload.storage.storage import TakenError
+from handrail_upload.storage.stored import Capabilities, Listed, Stored
 
 _MOST_PARTS = 10_000  # Of one object, by S3.
 

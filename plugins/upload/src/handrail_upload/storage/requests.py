@@ -16,7 +16,7 @@ from handrail_upload.errors import StorageError
 from handrail_upload.pace import StoppedError
 from handrail_upload.storage.clients import make_client
 from handrail_upload.storage.faults import storage_error
-from handrail_upload.storage.storage import Stored
+from handrail_upload.storage.stored import Stored
 from handrail_upload.storage.target import Target
 
 if TYPE_CHECKING:

@@ -2,106 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
-from handrail_upload.pace import Budget, Pace
-from handrail_upload.reading import Reading
+from handrail_upload.storage.sending import Sending
+from handrail_upload.storage.stored import Capabilities, Listed, Stored
 
 Owner = Literal["ours", "absent", "foreign"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a probe has shown of a storage.
-
-    Attributes:
-        create_only: A put that must not replace anything is refused where something is.
-        etag_is_md5: ETags are what S3 documents, so they tell what the content is.
-        marks: Objects keep user metadata, so each can carry the mark of its run.
-    """
-
-    create_only: bool
-    etag_is_md5: bool
-    marks: bool
-
-    def to_dict(self) -> dict[str, bool]:
-        """Return the JSON form, with the same keys as the attributes."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """An object as a listing shows it.
-
-    Attributes:
-        key: Key below the target.
-        size: Bytes.
-        etag: What the storage calls this content, without quotes, or None.
-    """
-
-    key: str
-    size: int
-    etag: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored(Listed):
-    """An object, with what it was given when it was put.
-
-    Attributes:
-        mark: Which run made it, and which of its steps: `<run>/<step>`; None for one of others.
-        sha256: SHA-256 of the content, where that was noted.
-        part_size: Bytes of each part, where it was put in parts by an upload.
-        identity: What tells the very object from another one of the same key, where the storage
-            keeps no marks; of JSON types.
-    """
-
-    mark: str | None = None
-    sha256: str | None = None
-    part_size: int | None = None
-    identity: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """How one run sends its files; shared by its workers.
-
-    Attributes:
-        mark: What each object is marked with: `<run>/<step>`.
-        part_size: Files above this size are sent in parts of it.
-        part_concurrency: How many parts of one file are sent at a time.
-        stop: Set to make every worker stop soon.
-        pace: The bandwidth.
-        budget: The bytes that may be held in memory.
-        on_bytes: Told how many bytes were sent, or taken back with a minus.
-    """
-
-    mark: str
-    part_size: int
-    part_concurrency: int
-    stop: threading.Event
-    pace: Pace
-    budget: Budget
-    on_bytes: Callable[[int], None]
-
-    @property
-    def run(self) -> str:
-        """The run that the mark names."""
-        return self.mark.partition("/")[0]
-
-    def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
-        """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""
-        return Reading(file, self.pace, digest, self.on_bytes if counted else _uncounted)
-
-
-def _uncounted(_count: int) -> None:
-    """Take bytes that are not sent."""
 
 
 class TakenError(Exception):

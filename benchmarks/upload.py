@@ -78,6 +78,22 @@ def cp_sync(source: Path, target: str) -> Callable[[], None]:
     return work
 
 
+def staged(source: Path, target: str) -> Callable[[], None]:
+    """Do what undo after a kill asks of any copy: a temporary name, a link, and one sync."""
+
+    def work() -> None:
+        for path, key in files_in(source):
+            final = Path(target, key)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary = f"{final}.tmp"
+            shutil.copyfile(path, temporary)
+            os.link(temporary, final)
+            os.unlink(temporary)
+        subprocess.run(["sync", "-f", target], check=True)
+
+    return work
+
+
 def obstore_local(source: Path, target: str) -> Callable[[], None]:
     """Put each file with obstore into a local folder."""
     import obstore
@@ -127,13 +143,14 @@ def boto3_s3(source: Path, target: str) -> Callable[[], None]:
 CONTENDERS: dict[str, Contender] = {
     "cp -r": cp,
     "cp -r, sync": cp_sync,
+    "staged copy, sync": staged,
     "obstore, local": obstore_local,
     "obstore, s3": obstore_s3,
     "boto3, s3": boto3_s3,
     "handrail": handrail,
 }
 
-LOCAL = ("cp -r, sync", "cp -r", "obstore, local", "handrail")
+LOCAL = ("cp -r, sync", "cp -r", "staged copy, sync", "obstore, local", "handrail")
 REMOTE = ("obstore, s3", "boto3, s3", "handrail")
 
 

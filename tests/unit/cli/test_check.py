@@ -14,6 +14,8 @@ import pytest
 from handrail import ExitCode
 from handrail.testing import FakePacks
 
+pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
+
 STEPS = """
     from handrail import BaseStep, StepResult
 

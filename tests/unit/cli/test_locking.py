@@ -17,6 +17,8 @@ from handrail.lock_names import Locked
 from handrail.locking import held
 from handrail.plan.plan import Plan
 
+pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
+
 FLOWS = """
 from pydantic import BaseModel
 from handrail import BaseAction, action, step

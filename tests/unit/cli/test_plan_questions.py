@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
+
 
 def document(done):
     return json.loads(done.stdout)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
+
 FLOWS = """
 from handrail import BaseAction, action, step
 

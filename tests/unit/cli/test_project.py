@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
+
 SUPPORT = Path(__file__).parents[2] / "support" / "garden.py"
 
 TOML = """

@@ -343,6 +343,7 @@ def test_a_wrapper_that_only_forwards_does_not_make_a_step_undoable(named, plan)
     assert [planned.undoable for planned in made.steps] == [False, True]
 
 
+@pytest.mark.slow
 def test_packs_that_answer_each_other_without_end_are_stopped(named, pack, plan):
     """Many packs that answer for every step are a problem that names them, not a full memory."""
 
@@ -358,6 +359,7 @@ def test_packs_that_answer_each_other_without_end_are_stopped(named, pack, plan)
     assert "--no-pack acme-" in problem.ways_out[1]
 
 
+@pytest.mark.slow
 def test_a_long_plan_is_not_taken_for_one_without_end(named, pack, plan):
     """The limit is on answers to answers: an action may have 30 000 steps of its own."""
     steps = [named(f"s{number}") for number in range(30_000)]

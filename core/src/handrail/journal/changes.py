@@ -48,21 +48,20 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
     rows = Rows()
     for batch in batches:
         for change in batch:
-            if isinstance(change, NoteChange):
-                step, key = to_stored(change.step), to_stored(change.key)
-                rows.notes.append((run, step, change.n, change.seq, key, change.values))
-            elif isinstance(change, AttemptChange):
-                rows.attempts.append(_attempt(run, change))
+            if isinstance(change, AttemptChange):
+                step, n, state, data_version, result, error = change
+                error = None if error is None else to_stored(error)
+                rows.attempts.append(
+                    (run, to_stored(step), n, state, data_version, result, error)
+                )
+            elif isinstance(change, NoteChange):
+                step, n, seq, key, values = change
+                rows.notes.append((run, to_stored(step), n, seq, to_stored(key), values))
             elif isinstance(change, FieldChange):
-                rows.fields.append((run, change.boundary, to_stored(change.name), change.value))
+                boundary, name, value = change
+                rows.fields.append((run, boundary, to_stored(name), value))
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
                 rows.outcome = change.outcome or rows.outcome
     return rows
-
-
-def _attempt(run: int, change: AttemptChange) -> AttemptValues:
-    error = None if change.error is None else to_stored(change.error)
-    step = to_stored(change.step)
-    return (run, step, change.n, change.state, change.data_version, change.result, error)

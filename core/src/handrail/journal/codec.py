@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -22,6 +22,8 @@ def encode(value: Any, about: str) -> str:
     Raises:
         RollbackDataError: It has no JSON form, or one that reads as another value.
     """
+    if value.__class__ is dict and not value:
+        return "{}"  # Most steps leave nothing to undo.
     try:
         _check(value)
         return _STRICT(value)
@@ -68,37 +70,54 @@ def encode_result(
         RollbackDataError: Its rollback data has no JSON form.
     """
     rollback = mask_json(encode(result.rollback_data, f"rollback_data of step '{name}'"), mask)
-    data = _items(result.data)
-    rest = _COMPACT(
-        {
-            "success": result.success,
-            "error": None if result.error is None else mask(_text(result.error)),
-            "skipped": result.skipped,
-            "timestamp": result.timestamp.isoformat(),
-            "data": {mask(_text(key)): _as_far_as_it_goes(value, mask) for key, value in data},
-            **{
-                key: mask(each) if isinstance(each, str) else each
-                for key, each in (more or {}).items()
-            },
-        },
+    data = ",".join(
+        f"{_COMPACT(mask(_text(key)))}:{_as_far_as_it_goes(value, mask)}"
+        for key, value in _items(result.data)
     )
-    return f'{rest[:-1]},"rollback_data":{rollback}}}'
+    error = "null" if result.error is None else _COMPACT(mask(_text(result.error)))
+    rest = "".join(
+        f',"{key}":{_COMPACT(mask(each)) if isinstance(each, str) else each}'
+        for key, each in (more or {}).items()
+    )
+    # Put together by hand: this is done for each step, and an encoder is as slow as a commit.
+    return (
+        f'{{"success":{_truth(result.success)},"error":{error},'
+        f'"skipped":{_truth(result.skipped)},"timestamp":"{result.timestamp.isoformat()}",'
+        f'"data":{{{data}}}{rest},"rollback_data":{rollback}}}'
+    )
 
 
 def decode_result(text: str) -> StepResult:
     """Return the result that `encode_result` made text of."""
-    values: dict[str, Any] = json.loads(text)
+    return _result(json.loads(text))
+
+
+def decode_results(texts: Sequence[str]) -> list[StepResult]:
+    """Return the results that `encode_result` made texts of.
+
+    They are read as one text: for as little as most of them hold, a call takes longer than its work.
+    """
+    found = json.loads(f"[{','.join(texts)}]")
+    if len(found) != len(texts):
+        raise ValueError("a recorded result is no JSON object")
+    return list(map(_result, found))
+
+
+def _result(values: dict[str, Any]) -> StepResult:
+    found: dict[str, Any] = values["data"]
     data = {
         key: Unstorable(value["unstorable"]) if _is_marker(value) else value["value"]
-        for key, value in values["data"].items()
+        for key, value in found.items()
     }
+    if any(isinstance(each, Unstorable) for each in data.values()):
+        data = _Data(data)
     return StepResult(
-        success=values["success"],
-        data=_Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data,
-        error=values["error"],
-        rollback_data=values["rollback_data"],
-        skipped=values["skipped"],
-        timestamp=datetime.fromisoformat(values["timestamp"]),
+        values["success"],
+        data,
+        values["error"],
+        values["rollback_data"],
+        values["skipped"],
+        datetime.fromisoformat(values["timestamp"]),
     )
 
 
@@ -163,12 +182,15 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> dict[str, Any]:
+def _truth(value: object) -> str:
+    return "true" if value else "false"
+
+
+def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> str:
     try:
-        text = json.dumps(value)
+        return f'{{"value":{mask_json(_COMPACT(value), mask)}}}'
     except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
-        return {"unstorable": type(value).__name__}
-    return {"value": json.loads(mask_json(text, mask))}
+        return f'{{"unstorable":{_COMPACT(type(value).__name__)}}}'
 
 
 def _is_marker(value: Mapping[str, Any]) -> bool:

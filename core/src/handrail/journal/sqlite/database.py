@@ -6,16 +6,17 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from handrail.errors import JournalError
 from handrail.journal.sqlite.failures import journal_error
 from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
 
 Synchronous = Literal["full", "normal"]
+T = TypeVar("T")
 
 BUSY_SECONDS = 10.0
 _NEEDED = (3, 37)  # STRICT tables
@@ -63,29 +64,38 @@ class Database:
         Raises:
             JournalError: It cannot be read.
         """
-        with self._mine() as connection:
-            connection.execute("BEGIN")
+        self._refuse_fork()
+        connection = self._connection
+        with self._turn:
             try:
+                _roll_back(connection)  # What a signal may have left open.
+                connection.execute("BEGIN")
                 yield connection
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
             finally:
                 _roll_back(connection)
 
-    @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection, None, None]:
-        """Write within the block, and commit at its end, unless it raises.
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `work` within a transaction, and commit unless it raises; return what it returns.
 
         Raises:
             JournalError: It cannot be written; nothing was.
         """
-        with self._mine() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        self._refuse_fork()
+        connection = self._connection
+        with self._turn:
             try:
-                yield connection
+                _roll_back(connection)  # What a signal may have left open.
+                connection.execute("BEGIN IMMEDIATE")
+                found = work(connection)
                 self._check_place()
                 connection.execute("COMMIT")
-            except BaseException:
+                return found
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
+            finally:
                 _roll_back(connection)
-                raise
 
     def close(self) -> None:
         """Close the connection; harmless twice."""
@@ -93,8 +103,7 @@ class Database:
             with self._turn:
                 self._connection.close()
 
-    @contextmanager
-    def _mine(self) -> Generator[sqlite3.Connection, None, None]:
+    def _refuse_fork(self) -> None:
         # A connection that two processes use destroys the file.
         if os.getpid() != self._process:
             raise JournalError(
@@ -102,12 +111,6 @@ class Database:
                 "from which this one was forked",
                 ways_out=("open it again in this process",),
             )
-        with self._turn:
-            _roll_back(self._connection)  # What a signal may have left open.
-            try:
-                yield self._connection
-            except sqlite3.Error as error:
-                raise journal_error(error, self.path) from error
 
     def _check_place(self) -> None:
         # SQLite would go on writing to a file that has no name any more.

@@ -25,6 +25,8 @@ from handrail.journal.sqlite.reading import read_run, read_runs
 from handrail.journal.texts import to_stored
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from handrail.journal.protocol import Holder
     from handrail.journal.records import Change, NewRun, RecordedRun, RunRow
 
@@ -75,24 +77,30 @@ class SqliteJournal:
             JournalError: It could not be written; there is no run.
         """
         lock: OwnerLock | None = None
+
+        def add(connection: sqlite3.Connection) -> int:
+            nonlocal lock
+            values = (
+                *(new.uid, to_stored(new.action), new.plan, new.params, new.packs),
+                *(to_stored(new.cwd), new.core_version, new.opened),
+                *(boot(), clock() + self._lease),
+            )
+            number = connection.execute(statements.OPEN, values).lastrowid
+            assert number is not None
+            lock = self._lock_new(number)
+            name = None if lock is None else lock.name
+            owner = this_process(lock=name, lease=self._lease).to_json()
+            connection.execute(statements.NAME_OWNER, (owner, number))
+            rows = rows_of(number, (changes,))
+            if rows.changes_run:
+                change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
+                connection.execute(statements.CHANGE, statements.changed(*change, number, 1))
+            write_rows(connection, rows)
+            return number
+
         try:
-            with self._database.writing() as connection, told_of_system(self._path):
-                values = (
-                    *(new.uid, to_stored(new.action), new.plan, new.params, new.packs),
-                    *(to_stored(new.cwd), new.core_version, new.opened),
-                    *(boot(), clock() + self._lease),
-                )
-                number = connection.execute(statements.OPEN, values).lastrowid
-                assert number is not None
-                lock = self._lock_new(number)
-                name = None if lock is None else lock.name
-                owner = this_process(lock=name, lease=self._lease).to_json()
-                connection.execute(statements.NAME_OWNER, (owner, number))
-                rows = rows_of(number, (changes,))
-                if rows.changes_run:
-                    change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
-                    connection.execute(statements.CHANGE, statements.changed(*change, number, 1))
-                write_rows(connection, rows)
+            with told_of_system(self._path):
+                number = self._database.write(add)
         except BaseException:
             if lock is not None:
                 lock.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from handrail.errors import NotFoundError
-from handrail.journal.reading import attempt_row, field_row, no_run, note_row, run_row
+from handrail.journal.reading import attempt_rows, field_rows, no_run, note_rows, run_row
 from handrail.journal.records import RecordedRun, RunRow
 from handrail.journal.sqlite import statements
 
@@ -27,9 +27,9 @@ def read_run(connection: sqlite3.Connection, number: int) -> RecordedRun:
         raise unknown_run(connection, number)
     return RecordedRun(
         row=run_row(row),
-        attempts=tuple(map(attempt_row, connection.execute(statements.ATTEMPTS, (number,)))),
-        notes=tuple(map(note_row, connection.execute(statements.NOTES, (number,)))),
-        fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,)))),
+        attempts=attempt_rows(connection.execute(statements.ATTEMPTS, (number,))),
+        notes=note_rows(connection.execute(statements.NOTES, (number,))),
+        fields=field_rows(connection.execute(statements.FIELDS, (number,))),
     )
 
 

@@ -56,7 +56,8 @@ def encode_result(
     result: StepResult,
     name: str,
     mask: Callable[[str], str] = str,
-    more: Mapping[str, str | float] | None = None,
+    took: float | None = None,
+    traceback: str | None = None,
 ) -> str:
     """Return a result as JSON: rollback data strictly, data as far as it goes.
 
@@ -64,7 +65,8 @@ def encode_result(
         result: The result.
         name: Name of the step, for errors.
         mask: Takes the known secrets out of a text.
-        more: What else is known of the attempt, for people: `took` in seconds, `traceback`.
+        took: How long the attempt took, in seconds, where that is known.
+        traceback: That of what it raised, if it did.
 
     Raises:
         RollbackDataError: Its rollback data has no JSON form.
@@ -75,10 +77,9 @@ def encode_result(
         for key, value in _items(result.data)
     )
     error = "null" if result.error is None else _COMPACT(mask(_text(result.error)))
-    rest = "".join(
-        f',"{key}":{_COMPACT(mask(each)) if isinstance(each, str) else each}'
-        for key, each in (more or {}).items()
-    )
+    rest = "" if took is None else f',"took":{took:.3f}'
+    if traceback is not None:
+        rest += f',"traceback":{_COMPACT(mask(traceback))}'
     # Put together by hand: this is done for each step, and an encoder is as slow as a commit.
     return (
         f'{{"success":{_truth(result.success)},"error":{error},'

@@ -104,12 +104,7 @@ class JournaledLog:
         self._began = (position, time.monotonic())
         planned = self._steps[position]
         self._noted.append(
-            AttemptChange(
-                step=planned.name,
-                n=attempt,
-                state="started",
-                data_version=planned.step.data_version,
-            )
+            AttemptChange(planned.name, attempt, "started", planned.step.data_version)
         )
 
     def skipped(self, position: int) -> Exception | None:
@@ -142,15 +137,15 @@ class JournaledLog:
     ) -> None:
         """Note that an attempt failed, with what its undo needs, and the traceback of `cause`."""
         planned = self._steps[position]
-        more: dict[str, str | float] = self._took(position)
+        took, trace = self._took(position), None
         if cause is not None:
-            more["traceback"] = "".join(traceback.format_exception(cause))[-_LONGEST:]
+            trace = "".join(traceback.format_exception(cause))[-_LONGEST:]
         try:
-            text = encode_result(result, planned.name, self._mask, more)
+            text = encode_result(result, planned.name, self._mask, took, trace)
         except HandrailError:
             # What it has recorded is there already; what it returned has no JSON form.
             bare = replace(result, rollback_data={})
-            text = encode_result(bare, planned.name, self._mask, more)
+            text = encode_result(bare, planned.name, self._mask, took, trace)
         self._noted.append(
             AttemptChange(
                 step=planned.name,
@@ -192,10 +187,10 @@ class JournaledLog:
         """Note how the run ended."""
         self._noted.append(RunChange(outcome=outcome))
 
-    def _took(self, position: int) -> dict[str, str | float]:
-        """Return the seconds since an attempt began here, where it did."""
+    def _took(self, position: int) -> float | None:
+        """Return the seconds since an attempt began, if it began in this process."""
         began, at = self._began
-        return {"took": round(time.monotonic() - at, 3)} if began == position else {}
+        return time.monotonic() - at if began == position else None
 
     # What is durable on return
 

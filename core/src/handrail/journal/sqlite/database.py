@@ -6,8 +6,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -97,6 +97,22 @@ class Database:
             finally:
                 _roll_back(connection)
 
+    def write_at_once(self, statement: str, values: Sequence[object]) -> int:
+        """Execute a statement that is a transaction of its own; return how many rows it changed.
+
+        Raises:
+            JournalError: It cannot be written; nothing was.
+        """
+        self._refuse_fork()
+        connection = self._connection
+        with self._turn:
+            try:
+                _roll_back(connection)
+                self._check_place()
+                return connection.execute(statement, values).rowcount
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
+
     def close(self) -> None:
         """Close the connection; harmless twice."""
         if os.getpid() == self._process:
@@ -158,8 +174,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    try:
-        if connection.in_transaction:
+    if connection.in_transaction:
+        # What went wrong before is what matters.
+        with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-    except sqlite3.Error:
-        pass  # What went wrong before is what matters.

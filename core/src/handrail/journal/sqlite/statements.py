@@ -38,13 +38,27 @@ def changed(*values: object) -> dict[str, object]:
     return dict(zip(_CHANGED, values, strict=True))
 
 
-ATTEMPT = f"""
-    INSERT INTO attempt (run, step, n, state, data_version, result, error, at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW})
+_ATTEMPT = "INSERT INTO attempt (run, step, n, state, data_version, result, error, at)"
+_SAME_ATTEMPT = """
     ON CONFLICT (run, step, n) DO UPDATE
     SET state = excluded.state, result = coalesce(excluded.result, result),
         error = coalesce(excluded.error, error), at = excluded.at
 """
+ATTEMPT = f"{_ATTEMPT} VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW}) {_SAME_ATTEMPT}"
+
+
+def _attempts_of_open_run(count: int) -> str:
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * count)
+    columns = ", ".join(f"column{number}" for number in range(1, 8))
+    return f"""
+        {_ATTEMPT} SELECT {columns}, {_NOW} FROM run, (VALUES {rows})
+        WHERE id = ? AND fence = ? AND outcome IS NULL {_SAME_ATTEMPT}
+    """
+
+
+# A whole commit in one statement, by the number of rows: the end of a step, and the beginning of
+# the next one. It changes as many rows as there are, or none.
+ATTEMPTS_OF_OPEN_RUN = {count: _attempts_of_open_run(count) for count in (1, 2)}
 NOTE = 'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, ?, ?, ?, ?)'
 FIELD = """
     INSERT INTO field (run, boundary, name, value) VALUES (?, ?, ?, ?)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from handrail.errors import RollbackDataError, describe
@@ -96,7 +98,7 @@ def decode_result(text: str) -> StepResult:
 def decode_results(texts: Sequence[str]) -> list[StepResult]:
     """Return the results that `encode_result` made texts of.
 
-    They are read as one text: for as little as most of them hold, a call takes longer than its work.
+    They are read as one text: most hold so little that a call takes longer than its work.
     """
     found = json.loads(f"[{','.join(texts)}]")
     if len(found) != len(texts):
@@ -168,12 +170,10 @@ class _Data(dict[str, Any]):
         return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
 
 
-def _items(data: object) -> list[tuple[Any, Any]]:
-    return (
-        list(cast("Mapping[Any, Any]", cast("object", data)).items())
-        if isinstance(data, Mapping)
-        else []
-    )
+def _items(data: object) -> Iterable[tuple[Any, Any]]:
+    if isinstance(data, dict | Mapping):  # A dict is known at once, another mapping is not.
+        return list(cast("Mapping[Any, Any]", cast("object", data)).items())
+    return ()
 
 
 def _text(value: object) -> str:
@@ -200,4 +200,10 @@ def _is_marker(value: Mapping[str, Any]) -> bool:
 
 def now() -> str:
     """Return the time in UTC, as it is written in a journal."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = time.time()
+    return f"{_second(int(moment))}.{int(moment % 1 * 1000):03}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))

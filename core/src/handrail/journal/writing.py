@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
+from handrail.journal.forks import process
 
 if TYPE_CHECKING:
     from handrail.journal.records import Change
@@ -36,7 +36,7 @@ class Writer:
     def __init__(self, run: str, commit: Commit) -> None:
         self._run = run
         self._commit = commit
-        self._process = os.getpid()
+        self._process = process()
         self._turn = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._failure: JournalError | None = None
@@ -48,10 +48,10 @@ class Writer:
             JournalError: They could not be written, or something before them could not.
         """
         # Before the lock: a child may have been forked while a thread of its parent held it.
-        if os.getpid() != self._process:
+        if process() != self._process:
             raise JournalError(
                 f"{self._run} belongs to the process {self._process}; "
-                f"{os.getpid()}, which was forked from it, cannot write to it",
+                f"{process()}, which was forked from it, cannot write to it",
                 ways_out=("record in the process that runs the workflow",),
             )
         if not self._turn.locked():
@@ -67,7 +67,7 @@ class Writer:
 
     def end(self, failure: JournalError) -> bool:
         """Fail every later write with `failure`; return whether all was well before."""
-        if os.getpid() != self._process:
+        if process() != self._process:
             return False
         with self._turn:
             well = self._failure is None

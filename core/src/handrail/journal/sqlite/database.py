@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from handrail.errors import JournalError
+from handrail.journal.forks import process
 from handrail.journal.sqlite.failures import journal_error
 from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
 
@@ -36,7 +37,7 @@ class Database:
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
         self.path = path
         self._name = str(path)
-        self._process = os.getpid()
+        self._process = process()
         self._turn = threading.RLock()
         if sqlite3.sqlite_version_info < _NEEDED:
             raise JournalError(
@@ -115,13 +116,13 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; harmless twice."""
-        if os.getpid() == self._process:
+        if process() == self._process:
             with self._turn:
                 self._connection.close()
 
     def _refuse_fork(self) -> None:
         # A connection that two processes use destroys the file.
-        if os.getpid() != self._process:
+        if process() != self._process:
             raise JournalError(
                 f"the journal {self.path} was opened by the process {self._process}, "
                 "from which this one was forked",

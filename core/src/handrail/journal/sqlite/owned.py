@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from handrail.errors import JournalError
 from handrail.journal.changes import Rows, rows_of
+from handrail.journal.codec import now
 from handrail.journal.held import lost_error
 from handrail.journal.owner import clock
 from handrail.journal.renewal import SHARE, Renewal
@@ -80,18 +81,18 @@ class SqliteOwnedRun:
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
         rows = rows_of(self.number, batches)
-        now = clock()
+        moment = clock()
         attempts = rows.attempts
         small = statements.ATTEMPTS_OF_OPEN_RUN.get(len(attempts))
-        if small and now < self._renew_at and rows.only_attempts:
+        if small and moment < self._renew_at and rows.only_attempts:
             # What most steps write, and what costs a step most of its time.
-            values = (*chain.from_iterable(attempts), *self._mine)
+            values = (now(), *chain.from_iterable(attempts), *self._mine)
             if self._database.write_at_once(small, values) != len(attempts):
                 self._database.write(self._refuse)
             return
 
         def write(connection: sqlite3.Connection) -> None:
-            self._check(connection, rows, now)
+            self._check(connection, rows, moment)
             write_rows(connection, rows)
 
         self._database.write(write)
@@ -99,14 +100,14 @@ class SqliteOwnedRun:
             self._closed = True
             self._renewal.stop()
 
-    def _check(self, connection: sqlite3.Connection, rows: Rows, now: float) -> None:
+    def _check(self, connection: sqlite3.Connection, rows: Rows, moment: float) -> None:
         """Make sure within the transaction that the run is ours, and change it."""
         if rows.changes_run:
-            new = (rows.direction, rows.sealed, rows.outcome, now + self._lease)
+            new = (rows.direction, rows.sealed, rows.outcome, moment + self._lease)
             values = statements.changed(*new, *self._mine)
             held = connection.execute(statements.CHANGE, values).rowcount == 1
-        elif now >= self._renew_at:
-            values_of_lease = (now + self._lease, *self._mine)
+        elif moment >= self._renew_at:
+            values_of_lease = (moment + self._lease, *self._mine)
             held = connection.execute(statements.RENEW, values_of_lease).rowcount == 1
         else:
             # Only looked at: nobody else writes now, and to write the row would be to write its
@@ -114,16 +115,16 @@ class SqliteOwnedRun:
             held = connection.execute(statements.HELD, self._mine).fetchone() is not None
         if not held:
             self._refuse(connection)
-        if rows.changes_run or now >= self._renew_at:
-            self._renew_at = now + self._lease / SHARE
+        if rows.changes_run or moment >= self._renew_at:
+            self._renew_at = moment + self._lease / SHARE
 
     def _refuse(self, connection: sqlite3.Connection) -> NoReturn:
         found = connection.execute(statements.STATE, (self.number,)).fetchone()
         raise lost_error(self.number, self._claimed.fence, found)
 
     def _renew(self) -> bool:
-        now = clock()
-        values = (now + self._lease, *self._mine)
+        moment = clock()
+        values = (moment + self._lease, *self._mine)
 
         def renew(connection: sqlite3.Connection) -> bool:
             return self._open and connection.execute(statements.RENEW, values).rowcount == 1
@@ -133,14 +134,15 @@ class SqliteOwnedRun:
         except JournalError:
             return True  # The next write tells; or it was full only for a while.
         if held:
-            self._renew_at = now + self._lease / SHARE
+            self._renew_at = moment + self._lease / SHARE
         return held
 
 
 def write_rows(connection: sqlite3.Connection, rows: Rows) -> None:
     """Write the rows of attempts, notes and fields."""
+    at = now()
     for statement, values in (
-        (statements.ATTEMPT, rows.attempts),
+        (statements.ATTEMPT, [(*attempt, at) for attempt in rows.attempts]),
         (statements.NOTE, rows.notes),
         (statements.FIELD, rows.fields),
     ):

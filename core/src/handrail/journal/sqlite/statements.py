@@ -44,20 +44,20 @@ _SAME_ATTEMPT = """
     SET state = excluded.state, result = coalesce(excluded.result, result),
         error = coalesce(excluded.error, error), at = excluded.at
 """
-ATTEMPT = f"{_ATTEMPT} VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW}) {_SAME_ATTEMPT}"
+ATTEMPT = f"{_ATTEMPT} VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_SAME_ATTEMPT}"
 
 
 def _attempts_of_open_run(count: int) -> str:
     rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * count)
     columns = ", ".join(f"column{number}" for number in range(1, 8))
     return f"""
-        {_ATTEMPT} SELECT {columns}, {_NOW} FROM run, (VALUES {rows})
+        {_ATTEMPT} SELECT {columns}, ? FROM run, (VALUES {rows})
         WHERE id = ? AND fence = ? AND outcome IS NULL {_SAME_ATTEMPT}
     """
 
 
 # A whole commit in one statement, by the number of rows: the end of a step, and the beginning of
-# the next one. It changes as many rows as there are, or none.
+# the next one. It takes the time, the rows, and what a run has to be; it changes all rows, or none.
 ATTEMPTS_OF_OPEN_RUN = {count: _attempts_of_open_run(count) for count in (1, 2)}
 NOTE = 'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, ?, ?, ?, ?)'
 FIELD = """

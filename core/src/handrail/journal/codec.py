@@ -108,12 +108,14 @@ def decode_results(texts: Sequence[str]) -> list[StepResult]:
 
 def _result(values: dict[str, Any]) -> StepResult:
     found: dict[str, Any] = values["data"]
-    data = {
-        key: Unstorable(value["unstorable"]) if _is_marker(value) else value["value"]
-        for key, value in found.items()
-    }
-    if any(isinstance(each, Unstorable) for each in data.values()):
-        data = _Data(data)
+    data = {key: value["value"] for key, value in found.items() if not _is_marker(value)}
+    if len(data) < len(found):
+        data = _Data(
+            {
+                key: Unstorable(value["unstorable"]) if _is_marker(value) else data[key]
+                for key, value in found.items()
+            }
+        )
     return StepResult(
         values["success"],
         data,

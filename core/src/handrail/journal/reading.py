@@ -45,13 +45,13 @@ def run_row(row: tuple[Any, ...]) -> RunRow:
 
 def attempt_rows(found: Iterable[tuple[Any, ...]]) -> tuple[AttemptRow, ...]:
     """Return the rows with these values, in the order of the attributes."""
-    rows = tuple(map(AttemptRow._make, found))
-    # Odd names are rare, and a long run has thousands of rows.
-    if not any(row.step.startswith(MARK) or row.error for row in rows):
-        return rows
-    return tuple(
-        row._replace(step=from_stored(row.step), error=_perhaps(row.error)) for row in rows
-    )
+    rows = list(map(AttemptRow._make, found))
+    for place, row in enumerate(rows):
+        # A long run has thousands of rows, and next to none of them has either.
+        if row.error is not None or row.step.startswith(MARK):
+            error = None if row.error is None else from_stored(row.error)
+            rows[place] = row._replace(step=from_stored(row.step), error=error)
+    return tuple(rows)
 
 
 def note_rows(found: Iterable[tuple[Any, ...]]) -> tuple[NoteRow, ...]:

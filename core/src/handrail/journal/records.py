@@ -158,7 +158,7 @@ class RunChange:
 Change = AttemptChange | NoteChange | FieldChange | RunChange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class RecordedRun:
     """All that is recorded of one run.
 

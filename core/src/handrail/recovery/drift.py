@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,11 +12,17 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan, PlannedStep
 
 
+@lru_cache(maxsize=1)
+def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
+    """Return what a recorded plan says of its steps; it is long, and asked for more than once."""
+    steps: list[Mapping[str, Any]] = json.loads(plan)["steps"]
+    return steps
+
+
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
     """Return what the recorded plan says of the steps that began, or were skipped, in order."""
-    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"]
     known = {row.step for row in recorded.attempts}
-    return [step for step in steps if step["name"] in known]
+    return [step for step in steps_of(recorded.row.plan) if step["name"] in known]
 
 
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
@@ -37,10 +44,12 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
 
 def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> list[str]:
     lines: list[str] = []
-    layers = [layer["name"] for layer in step["layers"]]
-    if layers != [layer.name for layer in now.layers]:
-        after = ", ".join(layer.name for layer in now.layers)
-        lines.append(f"{now.name} had the layers {', '.join(layers) or '-'}, now {after or '-'}")
+    if step["layers"] or now.layers:
+        before = [layer["name"] for layer in step["layers"]]
+        after = [layer.name for layer in now.layers]
+        if before != after:
+            shown = ", ".join(before) or "-", ", ".join(after) or "-"
+            lines.append(f"{now.name} had the layers {shown[0]}, now {shown[1]}")
     pack = step["origin"]["pack"]
     if pack != now.origin.pack:
         lines.append(f"{now.name} was of {pack or 'the project'}, now of {now.origin.owner}")
@@ -53,7 +62,7 @@ def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> 
 
 def news(recorded: RecordedRun, plan: Plan) -> list[str]:
     """Return what else differs, which does not stop a run: versions of packs, steps to come."""
-    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"]
+    steps = steps_of(recorded.row.plan)
     before = {str(step["name"]): step["origin"]["version"] for step in steps}
     lines = [
         f"{planned.name} is of {planned.origin}, was {before[planned.name]}"

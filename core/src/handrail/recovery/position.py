@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback import ended
 from handrail.errors import DriftError
-from handrail.journal.codec import decode_result
+from handrail.journal.codec import decode_results
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
+from handrail.recovery.drift import steps_of
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -54,38 +55,65 @@ def position_of(recorded: RecordedRun, plan: Plan) -> Position:
     Raises:
         DriftError: The step that is in doubt comes before others that are over.
     """
-    rows: dict[str, list[AttemptRow]] = {}
-    for row in recorded.attempts:
-        rows.setdefault(row.step, []).append(row)
+    rows = _by_step(recorded)
     notes = _notes_of(recorded)
     found = Position(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = recorded.row.direction == "undo"
-    began = [
-        place
-        for place, planned in enumerate(plan.steps)
-        if planned.name in rows and not planned.always_run
-    ]
+    latest = _latest(rows, plan)
     for place, planned in enumerate(plan.steps):
-        attempts = sorted(rows.pop(planned.name, ()), key=lambda row: row.n)
-        if not attempts:
-            if began and place < began[-1] and not planned.always_run:
+        attempts = rows.pop(planned.name, None)
+        if attempts is None:
+            if place < latest and not planned.always_run:
                 found.finished.append(StepResult(skipped=True))
             continue
-        for earlier in attempts[:-1]:
-            if earlier.state == "undo_failed":
-                left = found.leftovers.setdefault(place, [])
-                left.append((earlier.n, result_of(notes, earlier)))
-        last = attempts[-1]
+        if len(attempts) > 1:
+            attempts.sort(key=_number)
+            _leave_over(found, place, attempts[:-1], notes)
+        last, decoded = attempts[-1]
         if last.state != "skipped":
             found.attempts[place] = last.n
-        result = result_of(notes, last)
+        result = _result_of(notes, last, decoded)
         if not planned.always_run:
             _place(found, place, last, result, undoing=undoing)
         elif last.state != "started":
             found.closed[place] = result
-    _check_order(found, began)
+    _check_order(found, latest)
     found.gone = _gone(recorded, rows)
     return found
+
+
+Attempt = tuple[AttemptRow, StepResult | None]
+"""An attempt with its result, where it has one."""
+
+
+def _by_step(recorded: RecordedRun) -> dict[str, list[Attempt]]:
+    texts = [row.result for row in recorded.attempts if row.result is not None]
+    results = iter(decode_results(texts))
+    rows: dict[str, list[Attempt]] = {}
+    for row in recorded.attempts:
+        decoded = None if row.result is None else next(results)
+        rows.setdefault(row.step, []).append((row, decoded))
+    return rows
+
+
+def _number(attempt: Attempt) -> int:
+    return attempt[0].n
+
+
+def _latest(rows: Mapping[str, object], plan: Plan) -> int:
+    """Return the position of the last ordinary step that began, or -1."""
+    for place in reversed(range(len(plan.steps))):
+        planned = plan.steps[place]
+        if planned.name in rows and not planned.always_run:
+            return place
+    return -1
+
+
+def _leave_over(found: Position, place: int, earlier: list[Attempt], notes: Notes) -> None:
+    for row, decoded in earlier:
+        if row.state == "undo_failed":
+            left = found.leftovers.setdefault(place, [])
+            left.append((row.n, _result_of(notes, row, decoded)))
 
 
 def _place(
@@ -102,23 +130,23 @@ def _place(
         found.doubt = result
 
 
-def _check_order(found: Position, began: list[int]) -> None:
+def _check_order(found: Position, latest: int) -> None:
     """Refuse a plan in which what is in doubt comes before what is over."""
-    if found.doubt is not None and began and len(found.finished) != began[-1]:
+    if found.doubt is not None and len(found.finished) != latest:
         raise DriftError(
             "the step that was interrupted comes before others that are over, in the plan as it is",
             ways_out=("install what the run began with",),
         )
 
 
-def _gone(recorded: RecordedRun, rows: Mapping[str, list[AttemptRow]]) -> tuple[str, ...]:
-    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"] if rows else []
+def _gone(recorded: RecordedRun, rows: Mapping[str, list[Attempt]]) -> tuple[str, ...]:
+    steps = steps_of(recorded.row.plan) if rows else ()
     closing = {step["name"] for step in steps if step["always_run"]}
     over = ("skipped", "undone")
     return tuple(
         name
         for name, attempts in rows.items()
-        if name not in closing and any(row.n and row.state not in over for row in attempts)
+        if name not in closing and any(row.n and row.state not in over for row, _ in attempts)
     )
 
 
@@ -134,14 +162,14 @@ def _notes_of(recorded: RecordedRun) -> Notes:
     return found
 
 
-def result_of(notes: Notes, row: AttemptRow) -> StepResult:
+def _result_of(notes: Notes, row: AttemptRow, decoded: StepResult | None) -> StepResult:
     """Return the result of an attempt, with what it recorded, as its undo gets it."""
     if row.state == "skipped":
         return StepResult(skipped=True)
-    recorded = notes.get((row.step, row.n), {})
-    if row.result is None:
-        return ended(StepResult(success=False, error="it was interrupted"), recorded)
-    return ended(decode_result(row.result), recorded)
+    if decoded is None:
+        decoded = StepResult(success=False, error="it was interrupted")
+    noted = notes.get((row.step, row.n)) if notes else None
+    return ended(decoded, noted) if noted else decoded
 
 
 def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:

@@ -98,6 +98,14 @@ class Database:
             finally:
                 _roll_back(connection)
 
+    def written(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Return what changes with each write to the file: by others, and by this connection.
+
+        The second number grows by the rows that were changed.
+        """
+        (others,) = connection.execute("PRAGMA data_version").fetchone()
+        return others, connection.total_changes
+
     def write_at_once(self, statement: str, values: Sequence[object]) -> int:
         """Execute a statement that is a transaction of its own; return how many rows it changed.
 

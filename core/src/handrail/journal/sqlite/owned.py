@@ -110,8 +110,7 @@ class SqliteOwnedRun:
             values_of_lease = (moment + self._lease, *self._mine)
             held = connection.execute(statements.RENEW, values_of_lease).rowcount == 1
         else:
-            # Only looked at: nobody else writes now, and to write the row would be to write its
-            # plan, too.
+            # Only looked at, as nobody else writes now: that is one page less to write.
             held = connection.execute(statements.HELD, self._mine).fetchone() is not None
         if not held:
             self._refuse(connection)

@@ -21,8 +21,7 @@ _OUTCOME = _one_of(
 )
 _STATE = _one_of("state", "started", "done", "skipped", "failed", "undone", "undo_failed")
 
-# What is read at every write comes first: a row is read up to the last column that is asked for,
-# and the plan of a long run takes megabytes.
+# What is read at every write comes first: a row is read up to the last column that is asked for.
 _FIRST = (
     f"""
     CREATE TABLE run (
@@ -82,8 +81,19 @@ _FIRST = (
     """,
 )
 
+# The plan of a long run takes megabytes, which would be written again with each claim and renewal.
+# In `run` it is empty from here on.
+_PLANS = (
+    """
+    CREATE TABLE plan (
+        run INTEGER PRIMARY KEY REFERENCES run ON DELETE CASCADE,
+        plan TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
 # Each only adds: a journal that was written by an older Handrail keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[str]] = (_FIRST,)
+MIGRATIONS: Sequence[Sequence[str]] = (_FIRST, _PLANS)
 
 
 def migrate(

@@ -7,8 +7,9 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ')"
 OPEN = """
     INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened,
                      owner, lease_boot, lease_until)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)
+    VALUES (?, ?, '', ?, ?, ?, ?, ?, '', ?, ?)
 """
+PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"
 NAME_OWNER = "UPDATE run SET owner = ? WHERE id = ?"
 CLAIM = """
     UPDATE run
@@ -66,9 +67,9 @@ FIELD = """
 """
 
 _RUN = """
-    SELECT uid, action, plan, params, packs, cwd, core_version, opened,
+    SELECT uid, action, coalesce(plan.plan, run.plan), params, packs, cwd, core_version, opened,
            id, direction, sealed, outcome, fence, owner, closed
-    FROM run
+    FROM run LEFT JOIN plan ON plan.run = run.id
 """
 RUN = f"{_RUN} WHERE id = ?"
 RUNS = f"{_RUN} ORDER BY id DESC LIMIT ?"

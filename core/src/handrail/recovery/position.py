@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -55,65 +55,87 @@ def position_of(recorded: RecordedRun, plan: Plan) -> Position:
     Raises:
         DriftError: The step that is in doubt comes before others that are over.
     """
-    rows = _by_step(recorded)
-    notes = _notes_of(recorded)
+    attempts = _Attempts(recorded)
+    left = set(attempts.last)
     found = Position(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = recorded.row.direction == "undo"
-    latest = _latest(rows, plan)
+    latest = _latest(attempts, plan)
     for place, planned in enumerate(plan.steps):
-        attempts = rows.pop(planned.name, None)
-        if attempts is None:
+        last = attempts.last.get(planned.name)
+        if last is None:
             if place < latest and not planned.always_run:
                 found.finished.append(StepResult(skipped=True))
             continue
-        if len(attempts) > 1:
-            attempts.sort(key=_number)
-            _leave_over(found, place, attempts[:-1], notes)
-        last, decoded = attempts[-1]
-        if last.state != "skipped":
-            found.attempts[place] = last.n
-        result = _result_of(notes, last, decoded)
+        left.discard(planned.name)
+        if planned.name in attempts.earlier:
+            _leave_over(found, place, attempts, planned.name)
+        row, result = recorded.attempts[last], attempts.result(last)
+        if row.state != "skipped":
+            found.attempts[place] = row.n
         if not planned.always_run:
-            _place(found, place, last, result, undoing=undoing)
-        elif last.state != "started":
+            _place(found, place, row, result, undoing=undoing)
+        elif row.state != "started":
             found.closed[place] = result
     _check_order(found, latest)
-    found.gone = _gone(recorded, rows)
+    found.gone = _gone(recorded, attempts, left)
     return found
 
 
-Attempt = tuple[AttemptRow, StepResult | None]
-"""An attempt with its result, where it has one."""
+class _Attempts:
+    """The attempts of a run by step, of which most have one; each is a place among the rows.
+
+    Attributes:
+        last: The last attempt of each step.
+        earlier: Those before it, of steps that had several.
+    """
+
+    def __init__(self, recorded: RecordedRun) -> None:
+        self.rows = recorded.attempts
+        self.last: dict[str, int] = {}
+        self.earlier: dict[str, list[int]] = {}
+        self._notes = _notes_of(recorded)
+        texts = [row.result for row in self.rows if row.result is not None]
+        decoded = iter(decode_results(texts))
+        self._results = [None if row.result is None else next(decoded) for row in self.rows]
+        for place, row in enumerate(self.rows):
+            before = self.last.setdefault(row.step, place)
+            if before != place:
+                first, later = sorted((before, place), key=self.number)
+                self.earlier.setdefault(row.step, []).append(first)
+                self.last[row.step] = later
+
+    def number(self, place: int) -> int:
+        """Return the number of an attempt."""
+        return self.rows[place].n
+
+    def of(self, step: str) -> list[int]:
+        """Return all attempts of a step, in their order."""
+        return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
+
+    def result(self, place: int) -> StepResult:
+        """Return the result of an attempt, with what it recorded, as its undo gets it."""
+        row = self.rows[place]
+        if row.state == "skipped":
+            return StepResult(skipped=True)
+        found = self._results[place] or StepResult(success=False, error="it was interrupted")
+        notes = self._notes.get((row.step, row.n)) if self._notes else None
+        return ended(found, notes) if notes else found
 
 
-def _by_step(recorded: RecordedRun) -> dict[str, list[Attempt]]:
-    texts = [row.result for row in recorded.attempts if row.result is not None]
-    results = iter(decode_results(texts))
-    rows: dict[str, list[Attempt]] = {}
-    for row in recorded.attempts:
-        decoded = None if row.result is None else next(results)
-        rows.setdefault(row.step, []).append((row, decoded))
-    return rows
-
-
-def _number(attempt: Attempt) -> int:
-    return attempt[0].n
-
-
-def _latest(rows: Mapping[str, object], plan: Plan) -> int:
+def _latest(attempts: _Attempts, plan: Plan) -> int:
     """Return the position of the last ordinary step that began, or -1."""
     for place in reversed(range(len(plan.steps))):
         planned = plan.steps[place]
-        if planned.name in rows and not planned.always_run:
+        if planned.name in attempts.last and not planned.always_run:
             return place
     return -1
 
 
-def _leave_over(found: Position, place: int, earlier: list[Attempt], notes: Notes) -> None:
-    for row, decoded in earlier:
+def _leave_over(found: Position, place: int, attempts: _Attempts, step: str) -> None:
+    for each in attempts.of(step)[:-1]:
+        row = attempts.rows[each]
         if row.state == "undo_failed":
-            left = found.leftovers.setdefault(place, [])
-            left.append((row.n, _result_of(notes, row, decoded)))
+            found.leftovers.setdefault(place, []).append((row.n, attempts.result(each)))
 
 
 def _place(
@@ -139,15 +161,18 @@ def _check_order(found: Position, latest: int) -> None:
         )
 
 
-def _gone(recorded: RecordedRun, rows: Mapping[str, list[Attempt]]) -> tuple[str, ...]:
-    steps = steps_of(recorded.row.plan) if rows else ()
+def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:
+    steps = steps_of(recorded.row.plan) if left else ()
     closing = {step["name"] for step in steps if step["always_run"]}
     over = ("skipped", "undone")
-    return tuple(
-        name
-        for name, attempts in rows.items()
-        if name not in closing and any(row.n and row.state not in over for row, _ in attempts)
-    )
+    began = [
+        attempts.rows[place]
+        for name in attempts.last
+        if name in left
+        for place in attempts.of(name)
+    ]
+    names = [row.step for row in began if row.n and row.state not in over]
+    return tuple(dict.fromkeys(name for name in names if name not in closing))
 
 
 Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
@@ -160,16 +185,6 @@ def _notes_of(recorded: RecordedRun) -> Notes:
         of_attempt = found.setdefault((note.step, note.n), {})
         of_attempt.setdefault(note.key, []).extend(json.loads(note.values))
     return found
-
-
-def _result_of(notes: Notes, row: AttemptRow, decoded: StepResult | None) -> StepResult:
-    """Return the result of an attempt, with what it recorded, as its undo gets it."""
-    if row.state == "skipped":
-        return StepResult(skipped=True)
-    if decoded is None:
-        decoded = StepResult(success=False, error="it was interrupted")
-    noted = notes.get((row.step, row.n)) if notes else None
-    return ended(decoded, noted) if noted else decoded
 
 
 def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:

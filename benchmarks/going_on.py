@@ -93,7 +93,7 @@ def measure(folder: Path, count: int, rounds: int) -> None:
                 json.loads(row[4])
 
     def rows_and_plan() -> None:
-        (text,) = connection.execute("SELECT plan FROM run WHERE id = 1").fetchone()
+        (text,) = connection.execute("SELECT plan FROM plan WHERE run = 1").fetchone()
         json.loads(text)
         rows()
 

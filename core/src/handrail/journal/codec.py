@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -74,20 +74,26 @@ def encode_result(
         RollbackDataError: Its rollback data has no JSON form.
     """
     rollback = mask_json(encode(result.rollback_data, f"rollback_data of step '{name}'"), mask)
-    data = ",".join(
-        f"{_COMPACT(mask(_text(key)))}:{_as_far_as_it_goes(value, mask)}"
-        for key, value in _items(result.data)
-    )
-    error = "null" if result.error is None else _COMPACT(mask(_text(result.error)))
-    rest = "" if took is None else f',"took":{took:.3f}'
+    # Put together by hand, without what is as usual: this is done for each step, read for each
+    # step when a run goes on, and most of them say next to nothing.
+    success = "true" if result.success else "false"
+    text = f'{{"success":{success},"timestamp":"{result.timestamp.isoformat()}"'
+    if result.skipped:
+        text += ',"skipped":true'
+    if result.error is not None:
+        text += f',"error":{_COMPACT(mask(_text(result.error)))}'
+    items = _items(result.data)
+    if items:
+        data = ",".join(
+            f"{_COMPACT(mask(_text(key)))}:{_as_far_as_it_goes(value, mask)}"
+            for key, value in items
+        )
+        text += f',"data":{{{data}}}'
+    if took is not None:
+        text += f',"took":{took:.3f}'
     if traceback is not None:
-        rest += f',"traceback":{_COMPACT(mask(traceback))}'
-    # Put together by hand: this is done for each step, and an encoder is as slow as a commit.
-    return (
-        f'{{"success":{_truth(result.success)},"error":{error},'
-        f'"skipped":{_truth(result.skipped)},"timestamp":"{result.timestamp.isoformat()}",'
-        f'"data":{{{data}}}{rest},"rollback_data":{rollback}}}'
-    )
+        text += f',"traceback":{_COMPACT(mask(traceback))}'
+    return f"{text}}}" if rollback == "{}" else f'{text},"rollback_data":{rollback}}}'
 
 
 def decode_result(text: str) -> StepResult:
@@ -107,23 +113,22 @@ def decode_results(texts: Sequence[str]) -> list[StepResult]:
 
 
 def _result(values: dict[str, Any]) -> StepResult:
-    found: dict[str, Any] = values["data"]
-    data = {key: value["value"] for key, value in found.items() if not _is_marker(value)}
-    if len(data) < len(found):
-        data = _Data(
-            {
-                key: Unstorable(value["unstorable"]) if _is_marker(value) else data[key]
-                for key, value in found.items()
-            }
-        )
     return StepResult(
         values["success"],
-        data,
-        values["error"],
-        values["rollback_data"],
-        values["skipped"],
+        _data(values["data"]) if "data" in values else {},
+        values.get("error"),
+        values.get("rollback_data", {}),
+        values.get("skipped", False),
         datetime.fromisoformat(values["timestamp"]),
     )
+
+
+def _data(stored: dict[str, Any]) -> dict[str, Any]:
+    data = {
+        key: Unstorable(value["unstorable"]) if _is_marker(value) else value["value"]
+        for key, value in stored.items()
+    }
+    return _Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data
 
 
 def mask_json(text: str, mask: Callable[[str], str]) -> str:
@@ -172,10 +177,9 @@ class _Data(dict[str, Any]):
         return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
 
 
-def _items(data: object) -> Iterable[tuple[Any, Any]]:
-    if isinstance(data, dict | Mapping):  # A dict is known at once, another mapping is not.
-        return list(cast("Mapping[Any, Any]", cast("object", data)).items())
-    return ()
+def _items(data: Any) -> Sequence[tuple[Any, Any]]:
+    # A dict is known at once, another mapping is not.
+    return list(data.items()) if isinstance(data, dict | Mapping) else ()
 
 
 def _text(value: object) -> str:
@@ -183,10 +187,6 @@ def _text(value: object) -> str:
         return str(value)
     except Exception:  # noqa: BLE001 - the record of a step must not fail over a text
         return f"<{type(value).__name__}>"
-
-
-def _truth(value: object) -> str:
-    return "true" if value else "false"
 
 
 def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> str:

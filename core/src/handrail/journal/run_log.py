@@ -91,11 +91,12 @@ class JournaledLog:
             ContextError: One of them cannot be stored.
         """
         changed = self._fields.encode(self._context, self._stored)
-        self._stored.update(changed)
-        self._noted += [
-            FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
-            for name, text in changed.items()
-        ]
+        if changed:
+            self._stored.update(changed)
+            self._noted += [
+                FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
+                for name, text in changed.items()
+            ]
 
     # What the engine notes
 
@@ -196,7 +197,8 @@ class JournaledLog:
 
     def commit(self) -> None:
         """Write what was noted, in one commit."""
-        self._write(self.first())
+        noted, self._noted = self._noted, []
+        self._write(noted)
 
     def record(
         self, position: int, attempt: int, seq: int, key: str, values: Sequence[Any]

@@ -19,22 +19,21 @@ def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
     return steps
 
 
-def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
-    """Return what the recorded plan says of the steps that began, or were skipped, in order."""
-    known = {row.step for row in recorded.attempts}
-    return [step for step in steps_of(recorded.row.plan) if step["name"] in known]
-
-
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
-    """Return how the steps that began differ from those of `plan`, one line each."""
-    versions = {row.step: row.data_version for row in recorded.attempts if row.state != "skipped"}
-    ordinary = [step for step in begun(recorded) if not step["always_run"]]
+    """Return how the steps that began, or were skipped, differ from those of `plan`, in order."""
+    versions = {
+        row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
+    }
     lines: list[str] = []
-    for place, step in enumerate(ordinary):
-        name = str(step["name"])
+    place = -1
+    for step in steps_of(recorded.row.plan):
+        name = step["name"]
+        if name not in versions or step["always_run"]:
+            continue
+        place += 1
         now = plan.steps[place] if place < len(plan.steps) else None
         if now is not None and now.name == name:
-            lines += _changes(step, now, versions.get(name))
+            lines += _changes(step, now, versions[name])
         elif name in plan.positions:
             lines.append(f"{name} was step {place + 1}, and is step {plan.positions[name] + 1}")
         else:
@@ -63,7 +62,7 @@ def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> 
 def news(recorded: RecordedRun, plan: Plan) -> list[str]:
     """Return what else differs, which does not stop a run: versions of packs, steps to come."""
     steps = steps_of(recorded.row.plan)
-    before = {str(step["name"]): step["origin"]["version"] for step in steps}
+    before = {step["name"]: step["origin"]["version"] for step in steps}
     lines = [
         f"{planned.name} is of {planned.origin}, was {before[planned.name]}"
         for planned in plan.steps

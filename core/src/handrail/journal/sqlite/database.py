@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 from handrail.errors import JournalError
 from handrail.journal.forks import process
@@ -65,7 +65,8 @@ class Database:
         Raises:
             JournalError: It cannot be read.
         """
-        self._refuse_fork()
+        if process() != self._process:
+            self._refuse()
         connection = self._connection
         with self._turn:
             try:
@@ -83,7 +84,8 @@ class Database:
         Raises:
             JournalError: It cannot be written; nothing was.
         """
-        self._refuse_fork()
+        if process() != self._process:
+            self._refuse()
         connection = self._connection
         with self._turn:
             try:
@@ -112,7 +114,8 @@ class Database:
         Raises:
             JournalError: It cannot be written; nothing was.
         """
-        self._refuse_fork()
+        if process() != self._process:
+            self._refuse()
         connection = self._connection
         with self._turn:
             try:
@@ -128,14 +131,13 @@ class Database:
             with self._turn:
                 self._connection.close()
 
-    def _refuse_fork(self) -> None:
+    def _refuse(self) -> NoReturn:
         # A connection that two processes use destroys the file.
-        if process() != self._process:
-            raise JournalError(
-                f"the journal {self.path} was opened by the process {self._process}, "
-                "from which this one was forked",
-                ways_out=("open it again in this process",),
-            )
+        raise JournalError(
+            f"the journal {self.path} was opened by the process {self._process}, "
+            "from which this one was forked",
+            ways_out=("open it again in this process",),
+        )
 
     def _check_place(self) -> None:
         # SQLite would go on writing to a file that has no name any more.

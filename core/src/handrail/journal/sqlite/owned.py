@@ -80,7 +80,7 @@ class SqliteOwnedRun:
             self._claimed.lock.close()
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        rows = rows_of(self.number, batches)
+        rows = rows_of(self._mine[0], batches)
         moment = clock()
         attempts = rows.attempts
         small = statements.ATTEMPTS_OF_OPEN_RUN.get(len(attempts))

@@ -30,7 +30,8 @@ def read_run(
     Raises:
         NotFoundError: There is no such run.
     """
-    values = connection.execute(statements.RUN, (number,)).fetchone()
+    statement = statements.RUN if known is None else statements.RUN_BUT_ITS_PLAN
+    values = connection.execute(statement, (number,)).fetchone()
     if values is None:
         raise unknown_run(connection, number)
     row = run_row(values)

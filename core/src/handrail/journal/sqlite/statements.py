@@ -66,12 +66,16 @@ FIELD = """
     ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
 """
 
-_RUN = """
-    SELECT uid, action, coalesce(plan.plan, run.plan), params, packs, cwd, core_version, opened,
-           id, direction, sealed, outcome, fence, owner, closed
-    FROM run LEFT JOIN plan ON plan.run = run.id
+_BEFORE_PLAN = "SELECT uid, action"
+_AFTER_PLAN = """
+    params, packs, cwd, core_version, opened,
+    id, direction, sealed, outcome, fence, owner, closed FROM run
+"""
+_RUN = f"""
+    {_BEFORE_PLAN}, coalesce(plan.plan, run.plan), {_AFTER_PLAN} LEFT JOIN plan ON plan.run = run.id
 """
 RUN = f"{_RUN} WHERE id = ?"
+RUN_BUT_ITS_PLAN = f"{_BEFORE_PLAN}, '', {_AFTER_PLAN} WHERE id = ?"
 RUNS = f"{_RUN} ORDER BY id DESC LIMIT ?"
 NEAR = "SELECT id FROM run ORDER BY abs(id - ?), id LIMIT 3"
 ATTEMPTS = """

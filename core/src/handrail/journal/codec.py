@@ -179,7 +179,9 @@ class _Data(dict[str, Any]):
 
 def _items(data: Any) -> Sequence[tuple[Any, Any]]:
     # A dict is known at once, another mapping is not.
-    return list(data.items()) if isinstance(data, dict | Mapping) else ()
+    if isinstance(data, dict | Mapping):
+        return list(cast("Mapping[Any, Any]", data).items())
+    return ()
 
 
 def _text(value: object) -> str:

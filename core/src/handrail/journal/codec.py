@@ -177,10 +177,10 @@ class _Data(dict[str, Any]):
         return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
 
 
-def _items(data: Any) -> Sequence[tuple[Any, Any]]:
+def _items(data: object) -> Sequence[tuple[Any, Any]]:
     # A dict is known at once, another mapping is not.
     if isinstance(data, dict | Mapping):
-        return list(cast("Mapping[Any, Any]", data).items())
+        return list(cast("Mapping[Any, Any]", cast("object", data)).items())
     return ()
 
 

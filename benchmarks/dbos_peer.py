@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import going_on
-from rounds import Cases, nothings, plan_of, show
+from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseStepContext, Orchestrator, RuntimeContext
 from handrail.journal.sqlite import SqliteJournal
@@ -48,11 +48,11 @@ def measure(folder: Path, count: int, rounds: int) -> None:
 
     runs = dbos("run", "run.db")
 
-    def run_dbos() -> float:
+    def run_dbos() -> Took:
         assert runs.stdin is not None
         assert runs.stdout is not None
         print(file=runs.stdin, flush=True)
-        return float(runs.stdout.readline())
+        return Took(float(runs.stdout.readline()), None)
 
     journal = SqliteJournal(here / "runs.db")
     context: Any = BaseStepContext(RuntimeContext())
@@ -73,8 +73,8 @@ def measure(folder: Path, count: int, rounds: int) -> None:
     going_on.leave(left, plan, last, "full")
     dbos("die", "die.db").communicate()
 
-    def resume_dbos() -> float:
-        return float(dbos("resume", "die.db").communicate()[0])
+    def resume_dbos() -> Took:
+        return Took(float(dbos("resume", "die.db").communicate()[0]), None)
 
     cases: Cases = {
         "resumed, up to the next step": lambda: going_on.resume(left, plan, last, "full"),

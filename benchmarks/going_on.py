@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from rounds import Cases, nothings, plan_of, show
+from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseAction, BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
 from handrail.journal.sqlite import SqliteJournal
@@ -31,13 +31,13 @@ class Last(BaseStep[BaseStepContext]):
 
     def __init__(self) -> None:
         self.dies = False
-        self.reached = 0.0
+        self.reached = Took(0.0, 0.0)
 
     def execute(self, context: BaseStepContext) -> StepResult:
         """Note the time."""
         if self.dies:
             os._exit(0)
-        self.reached = time.perf_counter()
+        self.reached = Took(time.perf_counter(), time.process_time())
         return StepResult()
 
 
@@ -63,20 +63,19 @@ def leave(folder: Path, plan: Plan, last: Last, synchronous: Literal["full", "no
     connection.close()
 
 
-def resume(left: Path, plan: Plan, last: Last, synchronous: Literal["full", "normal"]) -> float:
-    """Go on with a copy of that run; return the seconds until its last step was reached."""
+def resume(left: Path, plan: Plan, last: Last, synchronous: Literal["full", "normal"]) -> Took:
+    """Go on with a copy of that run; return what it took until its last step was reached."""
     copy = left.with_name("again")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(left, copy)
     action = GoesOn(None, packs=())
-    began = time.perf_counter()
+    clock, cpu = time.perf_counter(), time.process_time()
     journal = SqliteJournal(copy / NAME, synchronous=synchronous)
     Recovery(
         action=action, plan=plan, recorded=journal.read(1), journal=journal, aim="resume"
     ).run()
-    took = last.reached - began
     journal.close()
-    return took
+    return Took(last.reached.clock - clock, (last.reached.cpu or 0.0) - cpu)
 
 
 def measure(folder: Path, count: int, rounds: int) -> None:

@@ -1,133 +1,148 @@
-"""What durability costs, in one run: `python benchmarks/durable.py`.
+"""What durability costs, in one run: `python benchmarks/durable.py [--peer] [FOLDER]`.
 
-A step of a durable run beside one raw commit to SQLite with a write-ahead log, at the same
-`synchronous`; and going on with a run of many finished steps beside reading its rows. The cases
-take turns, and each figure is a median.
+A step of a durable run beside raw SQLite with the same settings, which commits the same two rows
+for it: the end of one step, with its result as JSON, and the beginning of the next. Then going on
+with a run of many finished steps beside reading its rows, and a large context that no step changes
+beside encoding it. With `--peer` the same work is also done by DBOS; `dbos_peer.py` says how.
+
+The cases take turns, and each figure is the median of its rounds. The files are in the folder that
+is given, or the one it is called from: its disk is what is measured.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import sqlite3
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from handrail import BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepRegistry
-from handrail import StepResult as Result
+import dbos_peer
+import going_on
+from rounds import Cases, nothings, plan_of, show
+
+from handrail import BaseStepContext, Orchestrator, RuntimeContext
 from handrail.journal.sqlite import SqliteJournal
-from handrail.recovery.drift import drift
-from handrail.recovery.position import fields_at, position_of
 
-ROUNDS = 7
-ROW = '{"success":true,"error":null,"skipped":false,"data":{},"rollback_data":{}}'
+ENTRIES = 100_000
 
-
-class Nothing(BaseStep[BaseStepContext]):
-    """Does nothing, so that all of the time is ours."""
-
-    progress_weight = 0.1
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def execute(self, context: BaseStepContext) -> Result:
-        """Return an empty result."""
-        return Result()
+Synchronous = Literal["full", "normal"]
 
 
-def plan_of(count: int) -> Any:
-    """Return a plan of `count` steps."""
-    from handrail.plan.draft import plan_of_registry
+@dataclass(kw_only=True)
+class Large(BaseStepContext):
+    """Holds much that no step changes."""
 
-    registry = StepRegistry[BaseStepContext]()
-    for number in range(count):
-        registry.register(Nothing(f"step_{number}"))
-    return registry.compiled(plan_of_registry)
+    entries: dict[str, int] = field(
+        default_factory=lambda: {f"files/photo-{number}.png": number for number in range(ENTRIES)}
+    )
 
 
-def raw(path: Path, synchronous: str, count: int) -> Callable[[], None]:
-    """Return what makes `count` commits of two rows each."""
+def raw_connection(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
+    """Return a connection to a new file with the table of attempts."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA mmap_size = 0")
     connection.execute(
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, step TEXT, state TEXT, result TEXT)"
+        "CREATE TABLE attempt (id INTEGER PRIMARY KEY, run INTEGER, step TEXT, n INTEGER,"
+        " state TEXT, data_version INTEGER, result TEXT, error TEXT, at TEXT,"
+        " UNIQUE (run, step, n)) STRICT"
     )
+    return connection
+
+
+def a_result() -> dict[str, object]:
+    """Return what there is to store of a step that does nothing."""
+    now = datetime.now(UTC).isoformat()
+    return {"success": True, "timestamp": now, "took": 0.0}
+
+
+BEGIN = (
+    "INSERT INTO attempt (run, step, n, state, data_version, at) VALUES (?, ?, 1, 'started', 1, ?)"
+)
+END = "UPDATE attempt SET state = 'done', result = ?, at = ? WHERE run = ? AND step = ? AND n = 1"
+BOTH = """
+    INSERT INTO attempt (run, step, n, state, data_version, result, at)
+    VALUES (?, ?, 1, 'done', 1, ?, ?)
+"""
+
+
+def raw(connection: sqlite3.Connection, count: int, *, rows: int) -> Callable[[], None]:
+    """Return what makes a commit for each step: of its end alone, or of the next beginning, too."""
+    runs = iter(range(1, 1_000_000))
 
     def body() -> None:
+        run = next(runs)
+        execute = connection.execute
+        if rows == 2:
+            execute(BEGIN, (run, "step_0", ""))
         for number in range(count):
-            connection.execute("BEGIN IMMEDIATE")
-            for state in ("done", "started"):
-                values = (f"step_{number}", state, ROW)
-                connection.execute("INSERT INTO t (step, state, result) VALUES (?, ?, ?)", values)
-            connection.execute("COMMIT")
+            result = a_result()
+            text, now = json.dumps(result), result["timestamp"]
+            execute("BEGIN IMMEDIATE")
+            if rows == 2:
+                execute(END, (text, now, run, f"step_{number}"))
+                execute(BEGIN, (run, f"step_{number + 1}", now))
+            else:
+                execute(BOTH, (run, f"step_{number}", text, now))
+            execute("COMMIT")
 
     return body
 
 
-def timed(cases: dict[str, Callable[[], object]], count: int) -> dict[str, float]:
-    """Return the median of each case, in microseconds a step."""
-    times: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(ROUNDS):
-        for name, case in cases.items():
-            began = time.perf_counter()
-            case()
-            times[name].append((time.perf_counter() - began) / count * 1e6)
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
-def show(title: str, found: dict[str, float]) -> None:
-    """Print a table; the first case is what the others are compared to."""
-    floor = next(iter(found.values()))
-    print(f"\n{title}\n{'case':34}{'us a step':>12}{'x':>8}")
-    for name, took in found.items():
-        print(f"{name:34}{took:12.2f}{took / floor:8.2f}")
-
-
-def steps(folder: Path, synchronous: Literal["full", "normal"], count: int) -> None:
+def steps(folder: Path, synchronous: Synchronous, count: int, rounds: int) -> None:
     """Measure a run of `count` steps."""
     journal = SqliteJournal(folder / f"{synchronous}.db", synchronous=synchronous)
-    orchestrator = Orchestrator(plan_of(count), BaseStepContext(RuntimeContext()), journal=journal)
-    cases: dict[str, Callable[[], object]] = {
-        "raw commit": raw(folder / f"raw-{synchronous}.db", synchronous, count),
-        "durable step": orchestrator.execute,
+    plan = plan_of(*nothings(count))
+    orchestrator = Orchestrator(plan, BaseStepContext(RuntimeContext()), journal=journal)
+
+    def execute() -> None:
+        orchestrator.execute()
+
+    two, one = (raw_connection(folder / f"raw-{n}-{synchronous}.db", synchronous) for n in (2, 1))
+    cases: Cases = {
+        "raw, the two rows of a step": raw(two, count, rows=2),
+        "raw, one row": raw(one, count, rows=1),
+        "durable step": execute,
     }
-    show(f"{count} steps, synchronous={synchronous}", timed(cases, count))
+    show(f"{count} steps, synchronous={synchronous}", cases, count, rounds)
     journal.close()
 
 
-def going_on(folder: Path, count: int) -> None:
-    """Measure finding where a run of `count` steps stands."""
-    path = folder / "going_on.db"
-    journal = SqliteJournal(path, synchronous="normal")
-    plan = plan_of(count)
-    Orchestrator(plan, BaseStepContext(RuntimeContext()), journal=journal).execute()
-    connection = sqlite3.connect(path)
+def context(folder: Path, count: int, rounds: int) -> None:
+    """Measure a run of `count` steps with a large context that they leave as it is."""
+    journal = SqliteJournal(folder / "context.db", synchronous="normal")
+    plan, large = plan_of(*nothings(count)), Large(runtime_ctx=RuntimeContext())
+    orchestrator = Orchestrator(plan, large, journal=journal)
 
-    def read() -> object:
-        return connection.execute("SELECT * FROM attempt WHERE run = 1 ORDER BY id").fetchall()
+    def dumps() -> None:
+        for _ in range(count + 1):  # The opening of the run is a boundary, too.
+            json.dumps(large.entries)
 
-    def place() -> None:
-        recorded = journal.read(1)
-        drift(recorded, plan)
-        position_of(recorded, plan)
-        fields_at(recorded.fields)
+    def execute() -> None:
+        orchestrator.execute()
 
-    show(
-        f"going on after {count} steps",
-        timed({"read raw": read, "read": lambda: journal.read(1), "read and placed": place}, count),
-    )
+    cases: Cases = {"json.dumps of the context": dumps, "durable step": execute}
+    show(f"{ENTRIES} entries that no step changes", cases, count, rounds)
     journal.close()
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", default=".", type=Path, metavar="FOLDER")
+    parser.add_argument("--peer", action="store_true", help="also run DBOS")
+    given = parser.parse_args()
     # On a real disk: in memory, a sync costs nothing.
-    base = sys.argv[1] if len(sys.argv) > 1 else "."
-    with tempfile.TemporaryDirectory(dir=base) as name:
-        steps(Path(name), "full", 300)
-        steps(Path(name), "normal", 3000)
-        going_on(Path(name), 10_000)
+    with tempfile.TemporaryDirectory(dir=given.folder, prefix="benchmark-") as made:
+        where = Path(made)
+        steps(where, "full", 300, 9)
+        steps(where, "normal", 3000, 15)
+        going_on.measure(where, 10_000, 15)
+        context(where, 20, 7)
+        if given.peer:
+            dbos_peer.measure(where, 1000, 5)

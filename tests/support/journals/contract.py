@@ -214,6 +214,29 @@ class FencesContract:
             owned.write([note(1)])
         assert journal.read(owned.number).notes == ()
 
+    def test_a_closed_run_takes_no_attempts(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run(), [STARTED])
+        owned.write([RunChange(outcome="completed")])
+        done = AttemptChange(step="scan", n=1, state="done")
+        with pytest.raises(LeaseLostError, match=r"is closed \(completed\)"):
+            owned.write([done, AttemptChange(step="copy", n=1, state="started")])
+        assert [each.state for each in journal.read(owned.number).attempts] == ["started"]
+
+    def test_what_is_read_after_a_claim_is_what_is_there_then(
+        self, opened: Callable[..., Journal]
+    ) -> None:
+        mine, other = opened(), opened()
+        owned = other.open_run(new_run(), [STARTED])
+        before = mine.read(owned.number)
+        owned.write([AttemptChange(step="scan", n=1, state="done"), note(1)])
+        owned.release()
+        mine.claim(owned.number)
+        after = mine.read(owned.number)
+        assert (before.row.fence, after.row.fence) == (1, 2)
+        assert (before.attempts[0].state, after.attempts[0].state) == ("started", "done")
+        assert (len(before.notes), len(after.notes)) == (0, 1)
+        assert (after.row.plan, after.fields) == (before.row.plan, before.fields)
+
     def test_direction_and_seal_stay_when_they_are_not_named(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
         owned.write([RunChange(direction="undo"), RunChange(sealed="originals were discarded")])

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError
+from handrail.journal import RunChange
+from handrail.journal.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
 
+NOW = len(schema.MIGRATIONS)
 MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
 DATABASE = "handrail.journal.sqlite.database.MIGRATIONS"
 
@@ -48,7 +52,29 @@ def test_an_older_journal_is_brought_up_to_date(
     journal = SqliteJournal(path)
     assert [row.number for row in journal.runs()] == [1]
     journal.close()
-    assert (version(path), columns(path)[-1]) == (2, "colour")
+    assert (version(path), columns(path)[-1]) == (NOW + 1, "colour")
+
+
+def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path: Path) -> None:
+    """It is read, claimed and pruned like those beside it."""
+    path = tmp_path / "runs.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(connection, str(path), schema.MIGRATIONS[:1])
+    connection.execute(
+        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
+        " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', '', ?,"
+        " '', 'completed', '2026')",
+        (this_process(lock=None, lease=0.0).to_json(),),
+    )
+    connection.close()
+    journal = SqliteJournal(path)
+    journal.open_run(new_run(plan="a new plan"), [RunChange(outcome="completed")]).release()
+    assert [row.plan for row in journal.runs()] == ["a new plan", "an old plan"]
+    assert [journal.read(number).row.plan for number in (1, 2)] == ["an old plan", "a new plan"]
+    assert journal.prune(timedelta(days=-1)) == [1, 2]
+    with journal._database.reading() as reading:
+        assert reading.execute("SELECT count(*) FROM plan").fetchone() == (0,)
+    journal.close()
 
 
 def test_a_migration_that_fails_changes_nothing(
@@ -58,7 +84,7 @@ def test_a_migration_that_fails_changes_nothing(
     monkeypatch.setattr(DATABASE, (*MORE, ("CREATE TABLE more (x)",)))
     with pytest.raises(JournalError, match="table more already exists"):
         SqliteJournal(path)
-    assert (version(path), columns(path)[-1]) == (1, "values")
+    assert (version(path), columns(path)[-1]) == (NOW, "values")
 
 
 def test_a_newer_journal_is_refused_with_the_way_to_upgrade(
@@ -68,10 +94,12 @@ def test_a_newer_journal_is_refused_with_the_way_to_upgrade(
     with monkeypatch.context() as later:
         later.setattr(DATABASE, MORE)
         SqliteJournal(path).close()
-    with pytest.raises(JournalError, match="it has format 2, and this one knows 1") as refused:
+    with pytest.raises(
+        JournalError, match=f"it has format {NOW + 1}, and this one knows {NOW}"
+    ) as refused:
         SqliteJournal(path)
     assert "pip install --upgrade handrail" in refused.value.ways_out
-    assert version(path) == 2
+    assert version(path) == NOW + 1
 
 
 def test_a_file_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:

@@ -39,7 +39,13 @@ def forward_durably(run: RunState) -> Generator[Any, Any, Failure | None]:
 def _step(run: RunState, position: int) -> Generator[Any, Any, Failure | None]:
     """Run one step, and write it, before anybody is told."""
     planned = run.plan.steps[position]
-    answer = yield from _play(run, planned, position)
+    if run.begun == position and planned.plain and not run.listener:
+        # Most steps: there is nothing to ask, and the end of the one before has begun this one.
+        run.context.current_step = planned.name
+        run.begun = None
+        answer = yield planned
+    else:
+        answer = yield from _play(run, planned, position)
     failure = answer if isinstance(answer, Failure) else settle(run, planned, answer)
     if isinstance(answer, NotRun) and position in run.attempts:
         run.begun = position

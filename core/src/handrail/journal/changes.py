@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handrail.journal.records import AttemptChange, FieldChange, NoteChange
@@ -28,41 +28,41 @@ class Rows:
         direction: The new direction of the run, or None.
         sealed: Why it is sealed from now on, or None.
         outcome: How it ends with this commit, or None.
+        changes_run: Whether the run itself changes.
     """
 
-    attempts: list[AttemptValues] = field(default_factory=list[AttemptValues])
-    notes: list[NoteValues] = field(default_factory=list[NoteValues])
-    fields: list[FieldValues] = field(default_factory=list[FieldValues])
+    attempts: list[AttemptValues]
+    notes: list[NoteValues]
+    fields: list[FieldValues]
     direction: Direction | None = None
     sealed: str | None = None
     outcome: Outcome | None = None
+    changes_run: bool = False
 
     @property
-    def changes_run(self) -> bool:
-        """Whether the run itself changes."""
-        return (self.direction, self.sealed, self.outcome) != (None, None, None)
+    def only_attempts(self) -> bool:
+        """Whether nothing but attempts is written."""
+        return not (self.notes or self.fields or self.changes_run)
 
 
 def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
     """Return the rows of all changes in `batches` to that run."""
-    rows = Rows()
+    rows = Rows([], [], [])
     for batch in batches:
         for change in batch:
-            if isinstance(change, NoteChange):
-                step, key = to_stored(change.step), to_stored(change.key)
-                rows.notes.append((run, step, change.n, change.seq, key, change.values))
-            elif isinstance(change, AttemptChange):
-                rows.attempts.append(_attempt(run, change))
+            if isinstance(change, AttemptChange):
+                step, n, state, data_version, result, error = change
+                error = None if error is None else to_stored(error)
+                rows.attempts.append((run, to_stored(step), n, state, data_version, result, error))
+            elif isinstance(change, NoteChange):
+                step, n, seq, key, values = change
+                rows.notes.append((run, to_stored(step), n, seq, to_stored(key), values))
             elif isinstance(change, FieldChange):
-                rows.fields.append((run, change.boundary, to_stored(change.name), change.value))
+                boundary, name, value = change
+                rows.fields.append((run, boundary, to_stored(name), value))
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
                 rows.outcome = change.outcome or rows.outcome
+                rows.changes_run = True
     return rows
-
-
-def _attempt(run: int, change: AttemptChange) -> AttemptValues:
-    error = None if change.error is None else to_stored(change.error)
-    step = to_stored(change.step)
-    return (run, step, change.n, change.state, change.data_version, change.result, error)

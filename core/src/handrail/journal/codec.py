@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from handrail.errors import RollbackDataError, describe
@@ -22,6 +24,8 @@ def encode(value: Any, about: str) -> str:
     Raises:
         RollbackDataError: It has no JSON form, or one that reads as another value.
     """
+    if value.__class__ is dict and not value:
+        return "{}"  # Most steps leave nothing to undo.
     try:
         _check(value)
         return _STRICT(value)
@@ -54,7 +58,8 @@ def encode_result(
     result: StepResult,
     name: str,
     mask: Callable[[str], str] = str,
-    more: Mapping[str, str | float] | None = None,
+    took: float | None = None,
+    traceback: str | None = None,
 ) -> str:
     """Return a result as JSON: rollback data strictly, data as far as it goes.
 
@@ -62,44 +67,68 @@ def encode_result(
         result: The result.
         name: Name of the step, for errors.
         mask: Takes the known secrets out of a text.
-        more: What else is known of the attempt, for people: `took` in seconds, `traceback`.
+        took: How long the attempt took, in seconds, where that is known.
+        traceback: That of what it raised, if it did.
 
     Raises:
         RollbackDataError: Its rollback data has no JSON form.
     """
     rollback = mask_json(encode(result.rollback_data, f"rollback_data of step '{name}'"), mask)
-    data = _items(result.data)
-    rest = _COMPACT(
-        {
-            "success": result.success,
-            "error": None if result.error is None else mask(_text(result.error)),
-            "skipped": result.skipped,
-            "timestamp": result.timestamp.isoformat(),
-            "data": {mask(_text(key)): _as_far_as_it_goes(value, mask) for key, value in data},
-            **{
-                key: mask(each) if isinstance(each, str) else each
-                for key, each in (more or {}).items()
-            },
-        },
-    )
-    return f'{rest[:-1]},"rollback_data":{rollback}}}'
+    # Put together by hand, without what is as usual: this is done for each step, read for each
+    # step when a run goes on, and most of them say next to nothing.
+    success = "true" if result.success else "false"
+    text = f'{{"success":{success},"timestamp":"{result.timestamp.isoformat()}"'
+    if result.skipped:
+        text += ',"skipped":true'
+    if result.error is not None:
+        text += f',"error":{_COMPACT(mask(_text(result.error)))}'
+    items = _items(result.data)
+    if items:
+        data = ",".join(
+            f"{_COMPACT(mask(_text(key)))}:{_as_far_as_it_goes(value, mask)}"
+            for key, value in items
+        )
+        text += f',"data":{{{data}}}'
+    if took is not None:
+        text += f',"took":{took:.3f}'
+    if traceback is not None:
+        text += f',"traceback":{_COMPACT(mask(traceback))}'
+    return f"{text}}}" if rollback == "{}" else f'{text},"rollback_data":{rollback}}}'
 
 
 def decode_result(text: str) -> StepResult:
     """Return the result that `encode_result` made text of."""
-    values: dict[str, Any] = json.loads(text)
+    return _result(json.loads(text))
+
+
+def decode_results(texts: Sequence[str]) -> list[StepResult]:
+    """Return the results that `encode_result` made texts of.
+
+    They are read as one text: most hold so little that a call takes longer than its work.
+    """
+    found = json.loads(f"[{','.join(texts)}]")
+    if len(found) != len(texts):
+        raise ValueError("a recorded result is no JSON object")
+    return list(map(_result, found))
+
+
+def _result(values: dict[str, Any]) -> StepResult:
+    return StepResult(
+        values["success"],
+        _data(values["data"]) if "data" in values else {},
+        values.get("error"),
+        values.get("rollback_data", {}),
+        values.get("skipped", False),
+        datetime.fromisoformat(values["timestamp"]),
+    )
+
+
+def _data(stored: dict[str, Any]) -> dict[str, Any]:
     data = {
         key: Unstorable(value["unstorable"]) if _is_marker(value) else value["value"]
-        for key, value in values["data"].items()
+        for key, value in stored.items()
     }
-    return StepResult(
-        success=values["success"],
-        data=_Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data,
-        error=values["error"],
-        rollback_data=values["rollback_data"],
-        skipped=values["skipped"],
-        timestamp=datetime.fromisoformat(values["timestamp"]),
-    )
+    return _Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data
 
 
 def mask_json(text: str, mask: Callable[[str], str]) -> str:
@@ -148,12 +177,11 @@ class _Data(dict[str, Any]):
         return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
 
 
-def _items(data: object) -> list[tuple[Any, Any]]:
-    return (
-        list(cast("Mapping[Any, Any]", cast("object", data)).items())
-        if isinstance(data, Mapping)
-        else []
-    )
+def _items(data: object) -> Sequence[tuple[Any, Any]]:
+    # A dict is known at once, another mapping is not.
+    if isinstance(data, dict | Mapping):
+        return list(cast("Mapping[Any, Any]", cast("object", data)).items())
+    return ()
 
 
 def _text(value: object) -> str:
@@ -163,12 +191,11 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> dict[str, Any]:
+def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> str:
     try:
-        text = json.dumps(value)
+        return f'{{"value":{mask_json(_COMPACT(value), mask)}}}'
     except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
-        return {"unstorable": type(value).__name__}
-    return {"value": json.loads(mask_json(text, mask))}
+        return f'{{"unstorable":{_COMPACT(type(value).__name__)}}}'
 
 
 def _is_marker(value: Mapping[str, Any]) -> bool:
@@ -177,4 +204,10 @@ def _is_marker(value: Mapping[str, Any]) -> bool:
 
 def now() -> str:
     """Return the time in UTC, as it is written in a journal."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = time.time()
+    return f"{_second(int(moment))}.{int(moment % 1 * 1000):03}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
@@ -38,6 +39,7 @@ class ContextFields:
         self._cls = cls
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         self._transient: set[str] = set()
+        self._odd: set[str] = set()  # Fields that only the slow way can be trusted with.
         declared = [each for each in fields(cls) if each.name not in _OURS]
         hints = _hints(cls) if declared else {}
         for each in declared:
@@ -70,9 +72,7 @@ class ContextFields:
             if name not in values:
                 continue
             try:
-                # Not dump_json: it takes no text that is not Unicode, and turns NaN into null.
-                plain = adapter.dump_python(values[name], mode="json", warnings="error")
-                text = json.dumps(plain, separators=(",", ":"))
+                text = self._encode(name, adapter, values[name])
             except Exception as error:
                 raise ContextError(
                     f"{self._cls.__qualname__}.{name} cannot be stored: {describe(error)}",
@@ -84,6 +84,17 @@ class ContextFields:
             if before.get(name) != text:
                 changed[name] = text
         return changed
+
+    def _encode(self, name: str, adapter: TypeAdapter[Any], value: Any) -> str:
+        if name not in self._odd:
+            # Ten times as fast, but it takes no text that is not Unicode, and NaN becomes null.
+            with suppress(Exception):
+                encoded = adapter.dump_json(value, warnings="error")
+                if encoded.isascii() and b"null" not in encoded:
+                    return encoded.decode("ascii")
+            self._odd.add(name)
+        plain = adapter.dump_python(value, mode="json", warnings="error")
+        return json.dumps(plain, separators=(",", ":"))
 
     def restore(self, context: BaseStepContext, stored: Mapping[str, str]) -> None:
         """Set the fields of `context` to what was stored.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from handrail.errors import NotFoundError
 from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
-from handrail.journal.texts import from_stored
+from handrail.journal.texts import MARK, from_stored
 
 
 def no_run(number: int, near: list[int]) -> NotFoundError:
@@ -42,30 +43,28 @@ def run_row(row: tuple[Any, ...]) -> RunRow:
     )
 
 
-def attempt_row(row: tuple[Any, ...]) -> AttemptRow:
-    """Return the row with these values, in the order of the attributes."""
-    step, n, state, data_version, result, error, at = row
-    return AttemptRow(
-        step=from_stored(step),
-        n=n,
-        state=state,
-        data_version=data_version,
-        result=result,
-        error=_perhaps(error),
-        at=at,
+def attempt_rows(found: Iterable[tuple[Any, ...]]) -> tuple[AttemptRow, ...]:
+    """Return the rows with these values, in the order of the attributes."""
+    rows = list(map(AttemptRow._make, found))
+    for place, row in enumerate(rows):
+        # A long run has thousands of rows, and next to none of them has either.
+        if row.error is not None or row.step.startswith(MARK):
+            error = None if row.error is None else from_stored(row.error)
+            rows[place] = row._replace(step=from_stored(row.step), error=error)
+    return tuple(rows)
+
+
+def note_rows(found: Iterable[tuple[Any, ...]]) -> tuple[NoteRow, ...]:
+    """Return the rows with these values, in the order of the attributes."""
+    return tuple(
+        NoteRow(from_stored(step), n, seq, from_stored(key), values)
+        for step, n, seq, key, values in found
     )
 
 
-def note_row(row: tuple[Any, ...]) -> NoteRow:
-    """Return the row with these values, in the order of the attributes."""
-    step, n, seq, key, values = row
-    return NoteRow(step=from_stored(step), n=n, seq=seq, key=from_stored(key), values=values)
-
-
-def field_row(row: tuple[Any, ...]) -> FieldRow:
-    """Return the row with these values, in the order of the attributes."""
-    boundary, name, value = row
-    return FieldRow(boundary=boundary, name=from_stored(name), value=value)
+def field_rows(found: Iterable[tuple[Any, ...]]) -> tuple[FieldRow, ...]:
+    """Return the rows with these values, in the order of the attributes."""
+    return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
 
 
 def _perhaps(text: str | None) -> str | None:

@@ -91,11 +91,12 @@ class JournaledLog:
             ContextError: One of them cannot be stored.
         """
         changed = self._fields.encode(self._context, self._stored)
-        self._stored.update(changed)
-        self._noted += [
-            FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
-            for name, text in changed.items()
-        ]
+        if changed:
+            self._stored.update(changed)
+            self._noted += [
+                FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
+                for name, text in changed.items()
+            ]
 
     # What the engine notes
 
@@ -104,12 +105,7 @@ class JournaledLog:
         self._began = (position, time.monotonic())
         planned = self._steps[position]
         self._noted.append(
-            AttemptChange(
-                step=planned.name,
-                n=attempt,
-                state="started",
-                data_version=planned.step.data_version,
-            )
+            AttemptChange(planned.name, attempt, "started", planned.step.data_version)
         )
 
     def skipped(self, position: int) -> Exception | None:
@@ -142,15 +138,15 @@ class JournaledLog:
     ) -> None:
         """Note that an attempt failed, with what its undo needs, and the traceback of `cause`."""
         planned = self._steps[position]
-        more: dict[str, str | float] = self._took(position)
+        took, trace = self._took(position), None
         if cause is not None:
-            more["traceback"] = "".join(traceback.format_exception(cause))[-_LONGEST:]
+            trace = "".join(traceback.format_exception(cause))[-_LONGEST:]
         try:
-            text = encode_result(result, planned.name, self._mask, more)
+            text = encode_result(result, planned.name, self._mask, took, trace)
         except HandrailError:
             # What it has recorded is there already; what it returned has no JSON form.
             bare = replace(result, rollback_data={})
-            text = encode_result(bare, planned.name, self._mask, more)
+            text = encode_result(bare, planned.name, self._mask, took, trace)
         self._noted.append(
             AttemptChange(
                 step=planned.name,
@@ -192,16 +188,17 @@ class JournaledLog:
         """Note how the run ended."""
         self._noted.append(RunChange(outcome=outcome))
 
-    def _took(self, position: int) -> dict[str, str | float]:
-        """Return the seconds since an attempt began here, where it did."""
+    def _took(self, position: int) -> float | None:
+        """Return the seconds since an attempt began, if it began in this process."""
         began, at = self._began
-        return {"took": round(time.monotonic() - at, 3)} if began == position else {}
+        return time.monotonic() - at if began == position else None
 
     # What is durable on return
 
     def commit(self) -> None:
         """Write what was noted, in one commit."""
-        self._write(self.first())
+        noted, self._noted = self._noted, []
+        self._write(noted)
 
     def record(
         self, position: int, attempt: int, seq: int, key: str, values: Sequence[Any]

@@ -160,15 +160,15 @@ class Blocking:
     def _perform(self, command: Any) -> Any:
         run = self._run
         interrupts = self._interrupts
+        if isinstance(command, Commit):
+            assert run.log is not None
+            return guarded(run.log.commit)
         if isinstance(command, Event):
             assert run.listener is not None
             told = guarded(run.listener, command)
             if isinstance(told, Raised):
                 self._put_off(told.error)
             return None
-        if isinstance(command, Commit):
-            assert run.log is not None
-            return guarded(run.log.commit)
         # What always runs is started also when a signal waits; it is delivered in there.
         if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:
             kind = Raised if isinstance(command, Mark | Report) else NotRun

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,23 +12,28 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan, PlannedStep
 
 
-def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
-    """Return what the recorded plan says of the steps that began, or were skipped, in order."""
-    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"]
-    known = {row.step for row in recorded.attempts}
-    return [step for step in steps if step["name"] in known]
+@lru_cache(maxsize=1)
+def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
+    """Return what a recorded plan says of its steps; it is long, and asked for more than once."""
+    steps: list[Mapping[str, Any]] = json.loads(plan)["steps"]
+    return steps
 
 
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
-    """Return how the steps that began differ from those of `plan`, one line each."""
-    versions = {row.step: row.data_version for row in recorded.attempts if row.state != "skipped"}
-    ordinary = [step for step in begun(recorded) if not step["always_run"]]
+    """Return how the steps that began, or were skipped, differ from those of `plan`, in order."""
+    versions = {
+        row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
+    }
     lines: list[str] = []
-    for place, step in enumerate(ordinary):
-        name = str(step["name"])
+    place = -1
+    for step in steps_of(recorded.row.plan):
+        name = step["name"]
+        if name not in versions or step["always_run"]:
+            continue
+        place += 1
         now = plan.steps[place] if place < len(plan.steps) else None
         if now is not None and now.name == name:
-            lines += _changes(step, now, versions.get(name))
+            lines += _changes(step, now, versions[name])
         elif name in plan.positions:
             lines.append(f"{name} was step {place + 1}, and is step {plan.positions[name] + 1}")
         else:
@@ -37,10 +43,12 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
 
 def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> list[str]:
     lines: list[str] = []
-    layers = [layer["name"] for layer in step["layers"]]
-    if layers != [layer.name for layer in now.layers]:
-        after = ", ".join(layer.name for layer in now.layers)
-        lines.append(f"{now.name} had the layers {', '.join(layers) or '-'}, now {after or '-'}")
+    if step["layers"] or now.layers:
+        before = [layer["name"] for layer in step["layers"]]
+        after = [layer.name for layer in now.layers]
+        if before != after:
+            shown = ", ".join(before) or "-", ", ".join(after) or "-"
+            lines.append(f"{now.name} had the layers {shown[0]}, now {shown[1]}")
     pack = step["origin"]["pack"]
     if pack != now.origin.pack:
         lines.append(f"{now.name} was of {pack or 'the project'}, now of {now.origin.owner}")
@@ -53,8 +61,8 @@ def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> 
 
 def news(recorded: RecordedRun, plan: Plan) -> list[str]:
     """Return what else differs, which does not stop a run: versions of packs, steps to come."""
-    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"]
-    before = {str(step["name"]): step["origin"]["version"] for step in steps}
+    steps = steps_of(recorded.row.plan)
+    before = {step["name"]: step["origin"]["version"] for step in steps}
     lines = [
         f"{planned.name} is of {planned.origin}, was {before[planned.name]}"
         for planned in plan.steps

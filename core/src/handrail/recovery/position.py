@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback import ended
 from handrail.errors import DriftError
-from handrail.journal.codec import decode_result
+from handrail.journal.codec import decode_results
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
+from handrail.recovery.drift import steps_of
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -54,38 +55,87 @@ def position_of(recorded: RecordedRun, plan: Plan) -> Position:
     Raises:
         DriftError: The step that is in doubt comes before others that are over.
     """
-    rows: dict[str, list[AttemptRow]] = {}
-    for row in recorded.attempts:
-        rows.setdefault(row.step, []).append(row)
-    notes = _notes_of(recorded)
+    attempts = _Attempts(recorded)
+    left = set(attempts.last)
     found = Position(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = recorded.row.direction == "undo"
-    began = [
-        place
-        for place, planned in enumerate(plan.steps)
-        if planned.name in rows and not planned.always_run
-    ]
+    latest = _latest(attempts, plan)
     for place, planned in enumerate(plan.steps):
-        attempts = sorted(rows.pop(planned.name, ()), key=lambda row: row.n)
-        if not attempts:
-            if began and place < began[-1] and not planned.always_run:
+        last = attempts.last.get(planned.name)
+        if last is None:
+            if place < latest and not planned.always_run:
                 found.finished.append(StepResult(skipped=True))
             continue
-        for earlier in attempts[:-1]:
-            if earlier.state == "undo_failed":
-                left = found.leftovers.setdefault(place, [])
-                left.append((earlier.n, result_of(notes, earlier)))
-        last = attempts[-1]
-        if last.state != "skipped":
-            found.attempts[place] = last.n
-        result = result_of(notes, last)
+        left.discard(planned.name)
+        if planned.name in attempts.earlier:
+            _leave_over(found, place, attempts, planned.name)
+        row, result = recorded.attempts[last], attempts.result(last)
+        if row.state != "skipped":
+            found.attempts[place] = row.n
         if not planned.always_run:
-            _place(found, place, last, result, undoing=undoing)
-        elif last.state != "started":
+            _place(found, place, row, result, undoing=undoing)
+        elif row.state != "started":
             found.closed[place] = result
-    _check_order(found, began)
-    found.gone = _gone(recorded, rows)
+    _check_order(found, latest)
+    found.gone = _gone(recorded, attempts, left)
     return found
+
+
+class _Attempts:
+    """The attempts of a run by step, of which most have one; each is a place among the rows.
+
+    Attributes:
+        last: The last attempt of each step.
+        earlier: Those before it, of steps that had several.
+    """
+
+    def __init__(self, recorded: RecordedRun) -> None:
+        self.rows = recorded.attempts
+        self.last: dict[str, int] = {}
+        self.earlier: dict[str, list[int]] = {}
+        self._notes = _notes_of(recorded)
+        texts = [row.result for row in self.rows if row.result is not None]
+        decoded = iter(decode_results(texts))
+        self._results = [None if row.result is None else next(decoded) for row in self.rows]
+        for place, row in enumerate(self.rows):
+            before = self.last.setdefault(row.step, place)
+            if before != place:
+                first, later = sorted((before, place), key=self.number)
+                self.earlier.setdefault(row.step, []).append(first)
+                self.last[row.step] = later
+
+    def number(self, place: int) -> int:
+        """Return the number of an attempt."""
+        return self.rows[place].n
+
+    def of(self, step: str) -> list[int]:
+        """Return all attempts of a step, in their order."""
+        return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
+
+    def result(self, place: int) -> StepResult:
+        """Return the result of an attempt, with what it recorded, as its undo gets it."""
+        row = self.rows[place]
+        if row.state == "skipped":
+            return StepResult(skipped=True)
+        found = self._results[place] or StepResult(success=False, error="it was interrupted")
+        notes = self._notes.get((row.step, row.n)) if self._notes else None
+        return ended(found, notes) if notes else found
+
+
+def _latest(attempts: _Attempts, plan: Plan) -> int:
+    """Return the position of the last ordinary step that began, or -1."""
+    for place in reversed(range(len(plan.steps))):
+        planned = plan.steps[place]
+        if planned.name in attempts.last and not planned.always_run:
+            return place
+    return -1
+
+
+def _leave_over(found: Position, place: int, attempts: _Attempts, step: str) -> None:
+    for each in attempts.of(step)[:-1]:
+        row = attempts.rows[each]
+        if row.state == "undo_failed":
+            found.leftovers.setdefault(place, []).append((row.n, attempts.result(each)))
 
 
 def _place(
@@ -102,24 +152,27 @@ def _place(
         found.doubt = result
 
 
-def _check_order(found: Position, began: list[int]) -> None:
+def _check_order(found: Position, latest: int) -> None:
     """Refuse a plan in which what is in doubt comes before what is over."""
-    if found.doubt is not None and began and len(found.finished) != began[-1]:
+    if found.doubt is not None and len(found.finished) != latest:
         raise DriftError(
             "the step that was interrupted comes before others that are over, in the plan as it is",
             ways_out=("install what the run began with",),
         )
 
 
-def _gone(recorded: RecordedRun, rows: Mapping[str, list[AttemptRow]]) -> tuple[str, ...]:
-    steps: list[Mapping[str, Any]] = json.loads(recorded.row.plan)["steps"] if rows else []
+def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:
+    steps = steps_of(recorded.row.plan) if left else ()
     closing = {step["name"] for step in steps if step["always_run"]}
     over = ("skipped", "undone")
-    return tuple(
-        name
-        for name, attempts in rows.items()
-        if name not in closing and any(row.n and row.state not in over for row in attempts)
-    )
+    began = [
+        attempts.rows[place]
+        for name in attempts.last
+        if name in left
+        for place in attempts.of(name)
+    ]
+    names = [row.step for row in began if row.n and row.state not in over]
+    return tuple(dict.fromkeys(name for name in names if name not in closing))
 
 
 Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
@@ -132,16 +185,6 @@ def _notes_of(recorded: RecordedRun) -> Notes:
         of_attempt = found.setdefault((note.step, note.n), {})
         of_attempt.setdefault(note.key, []).extend(json.loads(note.values))
     return found
-
-
-def result_of(notes: Notes, row: AttemptRow) -> StepResult:
-    """Return the result of an attempt, with what it recorded, as its undo gets it."""
-    if row.state == "skipped":
-        return StepResult(skipped=True)
-    recorded = notes.get((row.step, row.n), {})
-    if row.result is None:
-        return ended(StepResult(success=False, error="it was interrupted"), recorded)
-    return ended(decode_result(row.result), recorded)
 
 
 def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from handrail.errors import JournalError
 from handrail.journal.changes import rows_of
 from handrail.journal.opening import refuse_password
 from handrail.journal.owner import this_process
-from handrail.journal.reading import attempt_row, field_row, no_run, note_row, run_row
+from handrail.journal.reading import attempt_rows, field_rows, no_run, note_rows, run_row
 from handrail.journal.records import RecordedRun, RunRow
 from handrail.journal.renewal import SECONDS
 from handrail.journal.texts import to_stored
@@ -128,11 +128,9 @@ class PostgresJournal:
                 raise no_run(number, near(connection, number))
             return RecordedRun(
                 row=run_row(row),
-                attempts=tuple(
-                    map(attempt_row, connection.execute(statements.ATTEMPTS, (number,)))
-                ),
-                notes=tuple(map(note_row, connection.execute(statements.NOTES, (number,)))),
-                fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,)))),
+                attempts=attempt_rows(connection.execute(statements.ATTEMPTS, (number,))),
+                notes=note_rows(connection.execute(statements.NOTES, (number,))),
+                fields=field_rows(connection.execute(statements.FIELDS, (number,))),
             )
 
     def holder(self, number: int) -> Holder | None:

@@ -109,8 +109,9 @@ def _claim(
             undo.callback(lock.close)
         owner = this_process(lock=lock.name if lock else None, lease=lease)
         values = (owner.to_json(), boot(), clock() + lease, number, record.fence)
-        with database.writing() as connection:
-            claimed = connection.execute(statements.CLAIM, values).fetchone()
+        claimed: tuple[int, str] | None = database.write(
+            lambda connection: connection.execute(statements.CLAIM, values).fetchone()
+        )
         if claimed is None:
             raise held_error(number, _recorded(database, number).holder)
         undo.pop_all()

@@ -6,16 +6,18 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn, TypeVar
 
 from handrail.errors import JournalError
+from handrail.journal.forks import process
 from handrail.journal.sqlite.failures import journal_error
 from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
 
 Synchronous = Literal["full", "normal"]
+T = TypeVar("T")
 
 BUSY_SECONDS = 10.0
 _NEEDED = (3, 37)  # STRICT tables
@@ -35,7 +37,7 @@ class Database:
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
         self.path = path
         self._name = str(path)
-        self._process = os.getpid()
+        self._process = process()
         self._turn = threading.RLock()
         if sqlite3.sqlite_version_info < _NEEDED:
             raise JournalError(
@@ -63,51 +65,79 @@ class Database:
         Raises:
             JournalError: It cannot be read.
         """
-        with self._mine() as connection:
-            connection.execute("BEGIN")
+        if process() != self._process:
+            self._refuse()
+        connection = self._connection
+        with self._turn:
             try:
+                _roll_back(connection)  # What a signal may have left open.
+                connection.execute("BEGIN")
                 yield connection
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
             finally:
                 _roll_back(connection)
 
-    @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection, None, None]:
-        """Write within the block, and commit at its end, unless it raises.
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `work` within a transaction, and commit unless it raises; return what it returns.
 
         Raises:
             JournalError: It cannot be written; nothing was.
         """
-        with self._mine() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        if process() != self._process:
+            self._refuse()
+        connection = self._connection
+        with self._turn:
             try:
-                yield connection
+                _roll_back(connection)  # What a signal may have left open.
+                connection.execute("BEGIN IMMEDIATE")
+                found = work(connection)
                 self._check_place()
                 connection.execute("COMMIT")
-            except BaseException:
+                return found
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
+            finally:
                 _roll_back(connection)
-                raise
+
+    def written(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Return what changes with each write to the file: by others, and by this connection.
+
+        The second number grows by the rows that were changed.
+        """
+        (others,) = connection.execute("PRAGMA data_version").fetchone()
+        return others, connection.total_changes
+
+    def write_at_once(self, statement: str, values: Sequence[object]) -> int:
+        """Execute a statement that is a transaction of its own; return how many rows it changed.
+
+        Raises:
+            JournalError: It cannot be written; nothing was.
+        """
+        if process() != self._process:
+            self._refuse()
+        connection = self._connection
+        with self._turn:
+            try:
+                _roll_back(connection)
+                self._check_place()
+                return connection.execute(statement, values).rowcount
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
 
     def close(self) -> None:
         """Close the connection; harmless twice."""
-        if os.getpid() == self._process:
+        if process() == self._process:
             with self._turn:
                 self._connection.close()
 
-    @contextmanager
-    def _mine(self) -> Generator[sqlite3.Connection, None, None]:
+    def _refuse(self) -> NoReturn:
         # A connection that two processes use destroys the file.
-        if os.getpid() != self._process:
-            raise JournalError(
-                f"the journal {self.path} was opened by the process {self._process}, "
-                "from which this one was forked",
-                ways_out=("open it again in this process",),
-            )
-        with self._turn:
-            _roll_back(self._connection)  # What a signal may have left open.
-            try:
-                yield self._connection
-            except sqlite3.Error as error:
-                raise journal_error(error, self.path) from error
+        raise JournalError(
+            f"the journal {self.path} was opened by the process {self._process}, "
+            "from which this one was forked",
+            ways_out=("open it again in this process",),
+        )
 
     def _check_place(self) -> None:
         # SQLite would go on writing to a file that has no name any more.
@@ -155,8 +185,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    try:
-        if connection.in_transaction:
+    if connection.in_transaction:
+        # What went wrong before is what matters.
+        with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-    except sqlite3.Error:
-        pass  # What went wrong before is what matters.

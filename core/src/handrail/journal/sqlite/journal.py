@@ -22,9 +22,12 @@ from handrail.journal.sqlite.owned import SqliteOwnedRun, write_rows
 from handrail.journal.sqlite.place import prepare
 from handrail.journal.sqlite.pruning import prune
 from handrail.journal.sqlite.reading import read_run, read_runs
+from handrail.journal.sqlite.seen import Seen
 from handrail.journal.texts import to_stored
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from handrail.journal.protocol import Holder
     from handrail.journal.records import Change, NewRun, RecordedRun, RunRow
 
@@ -62,6 +65,7 @@ class SqliteJournal:
         folder = "owners" if file.name == NAME else f"{file.name}-owners"
         self._locks = OwnerLocks(file.parent / folder)
         self._owned: weakref.WeakSet[SqliteOwnedRun] = weakref.WeakSet()
+        self._seen = Seen()
 
     @property
     def shown(self) -> str:
@@ -75,24 +79,31 @@ class SqliteJournal:
             JournalError: It could not be written; there is no run.
         """
         lock: OwnerLock | None = None
+
+        def add(connection: sqlite3.Connection) -> int:
+            nonlocal lock
+            values = (
+                *(new.uid, to_stored(new.action), new.params, new.packs),
+                *(to_stored(new.cwd), new.core_version, new.opened),
+                *(boot(), clock() + self._lease),
+            )
+            number = connection.execute(statements.OPEN, values).lastrowid
+            assert number is not None
+            connection.execute(statements.PLAN, (number, new.plan))
+            lock = self._lock_new(number)
+            name = None if lock is None else lock.name
+            owner = this_process(lock=name, lease=self._lease).to_json()
+            connection.execute(statements.NAME_OWNER, (owner, number))
+            rows = rows_of(number, (changes,))
+            if rows.changes_run:
+                change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
+                connection.execute(statements.CHANGE, statements.changed(*change, number, 1))
+            write_rows(connection, rows)
+            return number
+
         try:
-            with self._database.writing() as connection, told_of_system(self._path):
-                values = (
-                    *(new.uid, to_stored(new.action), new.plan, new.params, new.packs),
-                    *(to_stored(new.cwd), new.core_version, new.opened),
-                    *(boot(), clock() + self._lease),
-                )
-                number = connection.execute(statements.OPEN, values).lastrowid
-                assert number is not None
-                lock = self._lock_new(number)
-                name = None if lock is None else lock.name
-                owner = this_process(lock=name, lease=self._lease).to_json()
-                connection.execute(statements.NAME_OWNER, (owner, number))
-                rows = rows_of(number, (changes,))
-                if rows.changes_run:
-                    change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
-                    connection.execute(statements.CHANGE, statements.changed(*change, number, 1))
-                write_rows(connection, rows)
+            with told_of_system(self._path):
+                number = self._database.write(add)
         except BaseException:
             if lock is not None:
                 lock.close()
@@ -115,6 +126,7 @@ class SqliteJournal:
             claimed = claim(
                 self._database, self._locks, number, take_over=take_over, lease=self._lease
             )
+        self._seen.claimed(number)
         return self._own(claimed)
 
     def runs(self, *, limit: int | None = None) -> list[RunRow]:
@@ -129,7 +141,10 @@ class SqliteJournal:
             NotFoundError: There is no such run; near numbers are named.
         """
         with self._database.reading() as connection:
-            return read_run(connection, number)
+            written = self._database.written(connection)
+            found = read_run(connection, number, self._seen.still(number, written))
+        self._seen = Seen(found, written)
+        return found
 
     def holder(self, number: int) -> Holder | None:
         """Return whom the run belongs to now, or None if its owner is gone.

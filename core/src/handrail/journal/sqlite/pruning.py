@@ -31,12 +31,13 @@ def _prune_some(
     with contextlib.ExitStack() as held:
         # Nobody can claim them meanwhile.
         mine = [number for number in numbers if _take(database, locks, number, held)]
-        with database.writing() as connection:
-            deleted = [
+        deleted = database.write(
+            lambda connection: [
                 number
                 for number in mine
                 if connection.execute(statements.PRUNE, (number, moment)).rowcount == 1
             ]
+        )
         for number in deleted:
             locks.remove(number)
     return deleted

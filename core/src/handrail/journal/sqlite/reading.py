@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from handrail.errors import NotFoundError
-from handrail.journal.reading import attempt_row, field_row, no_run, note_row, run_row
+from handrail.journal.reading import attempt_rows, field_rows, no_run, note_rows, run_row
 from handrail.journal.records import RecordedRun, RunRow
 from handrail.journal.sqlite import statements
 
@@ -16,20 +17,31 @@ def read_runs(connection: sqlite3.Connection, limit: int | None) -> list[RunRow]
     return [run_row(values) for values in found]
 
 
-def read_run(connection: sqlite3.Connection, number: int) -> RecordedRun:
+def read_run(
+    connection: sqlite3.Connection, number: int, known: RecordedRun | None = None
+) -> RecordedRun:
     """Return all that is recorded of one run.
+
+    Args:
+        connection: The tables.
+        number: The number of the run.
+        known: What was read of it before, if nothing but the run itself was written since.
 
     Raises:
         NotFoundError: There is no such run.
     """
-    row = connection.execute(statements.RUN, (number,)).fetchone()
-    if row is None:
+    statement = statements.RUN if known is None else statements.RUN_BUT_ITS_PLAN
+    values = connection.execute(statement, (number,)).fetchone()
+    if values is None:
         raise unknown_run(connection, number)
+    row = run_row(values)
+    if known is not None:
+        return replace(known, row=replace(row, plan=known.row.plan))
     return RecordedRun(
-        row=run_row(row),
-        attempts=tuple(map(attempt_row, connection.execute(statements.ATTEMPTS, (number,)))),
-        notes=tuple(map(note_row, connection.execute(statements.NOTES, (number,)))),
-        fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,)))),
+        row=row,
+        attempts=attempt_rows(connection.execute(statements.ATTEMPTS, (number,))),
+        notes=note_rows(connection.execute(statements.NOTES, (number,))),
+        fields=field_rows(connection.execute(statements.FIELDS, (number,))),
     )
 
 

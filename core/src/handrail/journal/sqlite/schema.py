@@ -10,18 +10,26 @@ from handrail.errors import JournalError
 # Tells a journal from the SQLite files of other programs: "Hrjl".
 APPLICATION = 0x48726A6C
 
-# What is read at every write comes first: a row is read up to the last column that is asked for,
-# and the plan of a long run takes megabytes.
+
+def _one_of(column: str, *values: str) -> str:
+    # For `IN` with more than two values, SQLite makes a table at each write.
+    return " OR ".join(f"{column} = '{value}'" for value in values)
+
+
+_OUTCOME = _one_of(
+    "outcome", "completed", "rolled_back", "rollback_incomplete", "failed", "interrupted"
+)
+_STATE = _one_of("state", "started", "done", "skipped", "failed", "undone", "undo_failed")
+
+# What is read at every write comes first: a row is read up to the last column that is asked for.
 _FIRST = (
-    """
+    f"""
     CREATE TABLE run (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         uid TEXT NOT NULL UNIQUE,
         fence INTEGER NOT NULL DEFAULT 1,
-        outcome TEXT CHECK (
-            outcome IN ('completed', 'rolled_back', 'rollback_incomplete', 'failed', 'interrupted')
-        ),
-        direction TEXT NOT NULL DEFAULT 'forward' CHECK (direction IN ('forward', 'undo')),
+        outcome TEXT CHECK ({_OUTCOME}),
+        direction TEXT NOT NULL DEFAULT 'forward' CHECK ({_one_of("direction", "forward", "undo")}),
         lease_boot TEXT NOT NULL,
         lease_until REAL,
         opened TEXT NOT NULL,
@@ -36,15 +44,13 @@ _FIRST = (
         plan TEXT NOT NULL
     ) STRICT
     """,
-    """
+    f"""
     CREATE TABLE attempt (
         id INTEGER PRIMARY KEY,
         run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
         step TEXT NOT NULL,
         n INTEGER NOT NULL,
-        state TEXT NOT NULL CHECK (
-            state IN ('started', 'done', 'skipped', 'failed', 'undone', 'undo_failed')
-        ),
+        state TEXT NOT NULL CHECK ({_STATE}),
         data_version INTEGER NOT NULL,
         result TEXT,
         error TEXT,
@@ -75,8 +81,19 @@ _FIRST = (
     """,
 )
 
+# The plan of a long run takes megabytes, which would be written again with each claim and renewal.
+# In `run` it is empty from here on.
+_PLANS = (
+    """
+    CREATE TABLE plan (
+        run INTEGER PRIMARY KEY REFERENCES run ON DELETE CASCADE,
+        plan TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
 # Each only adds: a journal that was written by an older Handrail keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[str]] = (_FIRST,)
+MIGRATIONS: Sequence[Sequence[str]] = (_FIRST, _PLANS)
 
 
 def migrate(

@@ -7,8 +7,9 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ')"
 OPEN = """
     INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened,
                      owner, lease_boot, lease_until)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)
+    VALUES (?, ?, '', ?, ?, ?, ?, ?, '', ?, ?)
 """
+PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"
 NAME_OWNER = "UPDATE run SET owner = ? WHERE id = ?"
 CLAIM = """
     UPDATE run
@@ -38,25 +39,43 @@ def changed(*values: object) -> dict[str, object]:
     return dict(zip(_CHANGED, values, strict=True))
 
 
-ATTEMPT = f"""
-    INSERT INTO attempt (run, step, n, state, data_version, result, error, at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW})
+_ATTEMPT = "INSERT INTO attempt (run, step, n, state, data_version, result, error, at)"
+_SAME_ATTEMPT = """
     ON CONFLICT (run, step, n) DO UPDATE
     SET state = excluded.state, result = coalesce(excluded.result, result),
         error = coalesce(excluded.error, error), at = excluded.at
 """
+ATTEMPT = f"{_ATTEMPT} VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_SAME_ATTEMPT}"
+
+
+def _attempts_of_open_run(count: int) -> str:
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * count)
+    columns = ", ".join(f"column{number}" for number in range(1, 8))
+    return f"""
+        {_ATTEMPT} SELECT {columns}, ? FROM run, (VALUES {rows})
+        WHERE id = ? AND fence = ? AND outcome IS NULL {_SAME_ATTEMPT}
+    """
+
+
+# A whole commit in one statement, by the number of rows: the end of a step, and the beginning of
+# the next one. It takes the time, the rows, and what a run has to be; it changes all rows, or none.
+ATTEMPTS_OF_OPEN_RUN = {count: _attempts_of_open_run(count) for count in (1, 2)}
 NOTE = 'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, ?, ?, ?, ?)'
 FIELD = """
     INSERT INTO field (run, boundary, name, value) VALUES (?, ?, ?, ?)
     ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
 """
 
-_RUN = """
-    SELECT uid, action, plan, params, packs, cwd, core_version, opened,
-           id, direction, sealed, outcome, fence, owner, closed
-    FROM run
+_BEFORE_PLAN = "SELECT uid, action"
+_AFTER_PLAN = """
+    params, packs, cwd, core_version, opened,
+    id, direction, sealed, outcome, fence, owner, closed FROM run
+"""
+_RUN = f"""
+    {_BEFORE_PLAN}, coalesce(plan.plan, run.plan), {_AFTER_PLAN} LEFT JOIN plan ON plan.run = run.id
 """
 RUN = f"{_RUN} WHERE id = ?"
+RUN_BUT_ITS_PLAN = f"{_BEFORE_PLAN}, '', {_AFTER_PLAN} WHERE id = ?"
 RUNS = f"{_RUN} ORDER BY id DESC LIMIT ?"
 NEAR = "SELECT id FROM run ORDER BY abs(id - ?), id LIMIT 3"
 ATTEMPTS = """

@@ -92,6 +92,12 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     return values
 
 
+def not_kept(text: str) -> list[tuple[str, str]]:
+    """Return each param in which a password was hidden, and the variable that it is read from."""
+    stored = json.loads(text)
+    return [(path, stored["secrets"][path]) for path in stored["hidden"]]
+
+
 def _not_stored(hidden: str | None) -> str:
     if hidden is None:
         return "is a secret, which is never stored"

@@ -5,17 +5,64 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.local import looks_like_file
 from handrail.lock_names import attribute_of
+from handrail.masks import has_password
 from handrail.recovery.chosen import Chosen
 from handrail.settings.rows import looks_secret
+from handrail.stored_params import about_action, not_kept
 
 if TYPE_CHECKING:
+    from handrail.actions import BaseAction
     from handrail.cli.local import Target
     from handrail.cli.session import Session
+    from handrail.fields import PathOf
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import OnFailure
+    from handrail.orchestrator.durable import RunAbout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durable:
+    """How a run is kept.
+
+    Attributes:
+        journal: Where.
+        recorded_as: How its action is found again.
+        packs: What the command line chose, as JSON.
+        on_failure: Whether a failure undoes what was done, or keeps it.
+        variables: The variable of each secret param, by the way to it.
+    """
+
+    journal: Journal
+    recorded_as: str
+    packs: str
+    on_failure: OnFailure
+    variables: Mapping[PathOf, str]
+
+
+def about_run(
+    session: Session, action: BaseAction[Any], durable: Durable, values: Mapping[str, Any]
+) -> RunAbout:
+    """Return what the journal has to know, and tell which params it cannot keep."""
+    about = about_action(
+        type(action),
+        action.params,
+        recorded_as=durable.recorded_as,
+        packs=durable.packs,
+        variables=durable.variables,
+    )
+    if not values["as_json"] and not values["quiet"]:
+        for name, variable in not_kept(about.params):
+            session.console.note(
+                f"the password in {name} is not kept; {variable} has to hold {name} to resume or "
+                "undo this run later"
+            )
+    return about
 
 
 def chosen(session: Session, values: Mapping[str, Any]) -> Chosen:
@@ -25,15 +72,17 @@ def chosen(session: Session, values: Mapping[str, Any]) -> Chosen:
     return Chosen(
         no_packs=selected.no_packs,
         only_packs=selected.only_packs,
-        values=tuple(each for each in given if not looks_secret(" ".join(each[1:]))),
-        left_out=tuple(
-            f"{pack}.{key}" for pack, key, text in given if looks_secret(f"{key} {text}")
-        ),
+        values=tuple(each for each in given if not _is_secret(*each[1:])),
+        left_out=tuple(f"{pack}.{key}" for pack, key, text in given if _is_secret(key, text)),
         only=tuple(values["only"]),
         start=values["start"],
         skip=tuple(values["skip"]),
         no_lock=bool(values["no_lock"]),
     )
+
+
+def _is_secret(key: str, text: str) -> bool:
+    return looks_secret(f"{key} {text}") or has_password(text)
 
 
 def recorded_name(target: Target) -> str:

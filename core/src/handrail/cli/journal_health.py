@@ -1,4 +1,4 @@
-"""What `handrail doctor` says of the journal: where it is, whether it opens, and what waits in it."""
+"""What `handrail doctor` says of the journal: where it is, if it opens, and what waits in it."""
 
 from __future__ import annotations
 

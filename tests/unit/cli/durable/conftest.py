@@ -1,0 +1,90 @@
+"""Runs of a workflow that waits to be killed: by real processes, and commands beside them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from durable_runs import DURABLE, Called, Run, Start
+
+from handrail.cli import main
+
+
+@pytest.fixture(autouse=True)
+def durable(folder: Path) -> None:
+    (folder / "durable.py").write_text(DURABLE)
+
+
+@pytest.fixture
+def start(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Start `handrail` in the background; what is left of it ends with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *words],
+            cwd=folder,
+            env={**environment, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def killed(start: Start) -> Callable[..., None]:
+    """Run the job and kill it with SIGKILL in the middle of its second step."""
+
+    def run_and_kill(*words: str, **variables: str) -> None:
+        given = words or ("-m", "handrail", "run", "durable.py:job", "über")
+        process = start(*given, **variables)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    return run_and_kill
+
+
+@pytest.fixture
+def handrail(
+    folder: Path,
+    tmp_path: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Run:
+    """Call `handrail` in this process, which is quick; code in temporary folders is read anew."""
+
+    def run(*words: str, cwd: Path | None = None, **variables: str) -> Called:
+        capfd.readouterr()
+        with monkeypatch.context() as patched:
+            for name in os.environ:
+                if name.startswith("HANDRAIL_"):
+                    patched.delenv(name)
+            for name, text in {**environment, **variables}.items():
+                patched.setenv(name, text)
+            patched.chdir(cwd or folder)
+            patched.setattr(sys, "path", [*sys.path])
+            patched.setattr(sys, "dont_write_bytecode", True)
+            for name, module in list(sys.modules.items()):
+                if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+                    del sys.modules[name]
+            code = main(words)
+        told = capfd.readouterr()
+        return Called(returncode=int(code), stdout=told.out, stderr=told.err)
+
+    return run

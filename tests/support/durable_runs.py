@@ -126,8 +126,9 @@ def states(run: Run, number: int) -> dict[str, str]:
     return {step["name"]: step["state"] for step in document["steps"]}
 
 
-def runs(run: Run) -> dict[int, str]:
-    return {each["id"]: each["state"] for each in json.loads(run("runs", "--json").stdout)["runs"]}
+def runs(run: Run, *words: str) -> dict[int, str]:
+    listed = json.loads(run("runs", "--json", *words).stdout)["runs"]
+    return {each["id"]: each["state"] for each in listed}
 
 
 def made(folder: Path) -> set[str]:

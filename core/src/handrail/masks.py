@@ -14,10 +14,19 @@ HIDDEN = "**********"
 # encoded may have an @ of its own.
 _PASSWORD = re.compile(r"(://[^\s/?#@:]*:)[^\s/?#]+@")
 
+_ANY_PASSWORD = re.compile(r"(://[^:/@]*:).*@")
+_OPTION = re.compile(r"([?&]\w*password=)[^&]*", re.IGNORECASE)
+
 
 def without_passwords(text: str) -> str:
     """Return `text` with the password of each URL in it hidden: `postgresql://ada:***@host`."""
     return _PASSWORD.sub(rf"\1{HIDDEN}@", text) if "://" in text else text
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without its passwords, however little it is one."""
+    # A password that is not encoded may have anything in it; options may hold others.
+    return _OPTION.sub(rf"\1{HIDDEN}", _ANY_PASSWORD.sub(rf"\1{HIDDEN}@", url))
 
 
 def has_password(text: str) -> bool:

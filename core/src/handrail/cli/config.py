@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from handrail.cli.journals import address, shortened
@@ -11,7 +9,7 @@ from handrail.cli.plain import table, to_json
 from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
 from handrail.errors import ExitCode, SettingsError
-from handrail.masks import HIDDEN
+from handrail.masks import shown_url
 from handrail.settings.requirements import brief_source
 from handrail.settings.rows import rows_of
 
@@ -59,9 +57,7 @@ def _journal(session: Session) -> tuple[str, object, str]:
         place = address(session, None)
     except SettingsError:
         return "journal.url", None, "unknown"
-    # All up to the last @ is hidden: a password that is not encoded may have anything in it.
-    url = re.sub(r"(://[^:/@]*:).*@", rf"\1{HIDDEN}@", place.value)
-    return "journal.url", shortened(session, url), place.source
+    return "journal.url", shown_url(shortened(session, place.value)), place.source
 
 
 def _text(value: object) -> str:

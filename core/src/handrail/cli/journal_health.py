@@ -10,7 +10,7 @@ from handrail.cli.plain import plural
 from handrail.cli.runs import to_dict
 from handrail.cli.standing import moment, standing
 from handrail.errors import HandrailError, NotFoundError
-from handrail.masks import without_passwords
+from handrail.masks import shown_url
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -74,7 +74,7 @@ def journal_health(session: Session) -> JournalHealth:
         found = address(session, None)
     except HandrailError as error:
         return JournalHealth(error=error)
-    place = without_passwords(shortened(session, found.value))
+    place = shown_url(shortened(session, found.value))
     try:
         journal = opened(session, None)
     except NotFoundError:

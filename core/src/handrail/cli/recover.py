@@ -202,18 +202,17 @@ def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: st
     except NotFoundError as error:
         if named:
             raise
+        elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
+        # A workflow of the project is where its settings say.
+        more = () if error.origin is not None else (elsewhere,)
         raise NotFoundError(
             f"the action of run {row.number}: {error.message}",
             origin=error.origin,
-            ways_out=(*error.ways_out, f"or say where it is now:  {_elsewhere(aim, row)}"),
+            ways_out=(*error.ways_out, *more),
         ) from error
     if named:
         check_action(row, target.action_class.action_name, journal)
     return target
-
-
-def _elsewhere(aim: Aim, row: RunRow) -> str:
-    return f"handrail {aim} {row.number} --action FILE.py:NAME"
 
 
 def _named(journal: Journal, row: RunRow) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import NotFoundError, PackError, PlanError
+from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
 from handrail.planning import provider_of
 from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
 from handrail.recovery.recovered import Recovery, check
 from handrail.stored_params import params_of
+from handrail.validation import unchecked
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -122,8 +123,9 @@ def prepare(
     ignored: tuple[str, ...] = ()
     if aim == "rollback" or recorded.row.direction == "undo":
         fewer = _for_undo(provider, () if accept_drift else _owners(recorded))
-        made = action(values, ctx, packs=fewer or provider)
+        made, strange = _made_to_undo(action, values, ctx, fewer or provider)
         plan, ignored = _plan_to_undo(made, fewer)
+        ignored = (*strange, *ignored)
     else:
         made = action(values, ctx, packs=provider)
         plan = made.plan()
@@ -166,6 +168,23 @@ def _owners(recorded: RecordedRun) -> set[str]:
     steps = [step for step in begun(recorded) if step["name"] in began and not step["always_run"]]
     parts = [part for step in steps for part in (step, *step["layers"])]
     return {str(part["origin"]["pack"]) for part in parts if part["origin"]["pack"]}
+
+
+def _made_to_undo(
+    action: type[BaseAction[Any]],
+    values: Mapping[str, Any],
+    ctx: RuntimeContext | None,
+    packs: PackProvider,
+) -> tuple[BaseAction[Any], tuple[str, ...]]:
+    """Return the action, and what is wrong with its params now, such as an input that is gone."""
+    try:
+        return action(values, ctx, packs=packs), ()
+    except ParamsError as error:
+        if action.params_model is None:
+            raise
+        params = unchecked(action.params_model, values)
+        told = tuple(f"{path}: {text}" for path, text in error.fields)
+        return action(params, ctx, packs=packs), told
 
 
 def _plan_to_undo(

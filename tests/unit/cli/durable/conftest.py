@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from durable_runs import DURABLE, Called, Run, Start
+from garden import Garden
 
 from handrail.cli import main
 
@@ -88,3 +89,13 @@ def handrail(
         return Called(returncode=int(code), stdout=told.out, stderr=told.err)
 
     return run
+
+
+@pytest.fixture
+def site(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Garden:
+    """Where packs are planted, on the path of this process and of those that it starts."""
+    garden = Garden(tmp_path)
+    environment["PYTHONPATH"] = str(garden.site)
+    environment["HANDRAIL_CACHE"] = ""
+    monkeypatch.syspath_prepend(str(garden.site))
+    return garden

@@ -28,18 +28,13 @@ def insert_after(action, step):
 
 
 @pytest.fixture
-def tagging(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Garden:
+def tagging(site: Garden) -> None:
     """A pack that puts a step at the end of the plan."""
-    garden = Garden(tmp_path)
-    garden.plant(
+    site.plant(
         "acme-tag",
         points={"packs": {"tag": "acme_tag"}},
         modules={"acme_tag/__init__.py": TAG},
     )
-    environment["PYTHONPATH"] = str(garden.site)
-    environment["HANDRAIL_CACHE"] = ""
-    monkeypatch.syspath_prepend(str(garden.site))
-    return garden
 
 
 def recorded(folder: Path, column: str) -> dict[str, object]:
@@ -57,7 +52,7 @@ def recorded(folder: Path, column: str) -> dict[str, object]:
     ],
 )
 def test_packs_that_a_variable_left_out_stay_out(
-    tagging: Garden,
+    tagging: None,
     handrail: Run,
     folder: Path,
     killed: Callable[..., None],
@@ -76,7 +71,7 @@ def test_packs_that_a_variable_left_out_stay_out(
 
 
 def test_packs_that_were_on_stay_on(
-    tagging: Garden, handrail: Run, folder: Path, killed: Callable[..., None]
+    tagging: None, handrail: Run, folder: Path, killed: Callable[..., None]
 ) -> None:
     """A variable of another process does not count; a flag of this call does."""
     for _ in range(2):
@@ -93,7 +88,7 @@ def test_packs_that_were_on_stay_on(
 
 
 def test_a_flag_that_names_the_only_packs_goes_before_a_variable(
-    tagging: Garden, handrail: Run, folder: Path
+    tagging: None, handrail: Run, folder: Path
 ) -> None:
     """Recorded is what counted, not all that was said."""
     (folder / "open").touch()

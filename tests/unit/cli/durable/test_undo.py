@@ -32,16 +32,6 @@ def test_resume_is_no_way_around_what_is_required(
     assert handrail("resume", "1").returncode == 0
 
 
-@pytest.fixture
-def site(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Garden:
-    """Where packs are planted, on the path of this process and of those that it starts."""
-    garden = Garden(tmp_path)
-    environment["PYTHONPATH"] = str(garden.site)
-    environment["HANDRAIL_CACHE"] = ""
-    monkeypatch.syspath_prepend(str(garden.site))
-    return garden
-
-
 SCAN = """
 from pathlib import Path
 from handrail import hookimpl, step

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from handrail.cli import main
 
 DURABLE = '''
 import os, sqlite3, sys, time
@@ -133,3 +139,41 @@ def runs(run: Run, *words: str) -> dict[int, str]:
 
 def made(folder: Path) -> set[str]:
     return {each.name for each in folder.glob("*.txt")}
+
+
+def caller(
+    folder: Path,
+    temporary: Path,
+    environment: Mapping[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Run:
+    """Return a function that calls `handrail` in this process, as a new one would.
+
+    Args:
+        folder: Where it is called, unless it is told.
+        temporary: What is below this is imported anew by each call.
+        environment: All variables that it has, beside those that it is told.
+        monkeypatch: Puts everything back.
+        capfd: Takes what it writes.
+    """
+
+    def run(*words: str, cwd: Path | None = None, **variables: str) -> Called:
+        capfd.readouterr()
+        with monkeypatch.context() as patched:
+            for name in os.environ:
+                if name.startswith("HANDRAIL_"):
+                    patched.delenv(name)
+            for name, text in {**environment, **variables}.items():
+                patched.setenv(name, text)
+            patched.chdir(cwd or folder)
+            patched.setattr(sys, "path", [*sys.path])
+            patched.setattr(sys, "dont_write_bytecode", True)
+            for name, module in list(sys.modules.items()):
+                if str(getattr(module, "__file__", None)).startswith(str(temporary)):
+                    del sys.modules[name]
+            code = main(words)
+        told = capfd.readouterr()
+        return Called(returncode=int(code), stdout=told.out, stderr=told.err)
+
+    return run

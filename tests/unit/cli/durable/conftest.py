@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,10 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from durable_runs import DURABLE, Called, Run, Start
+from durable_runs import DURABLE, Run, Start, caller
 from garden import Garden
-
-from handrail.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -69,26 +66,7 @@ def handrail(
     capfd: pytest.CaptureFixture[str],
 ) -> Run:
     """Call `handrail` in this process, which is quick; code in temporary folders is read anew."""
-
-    def run(*words: str, cwd: Path | None = None, **variables: str) -> Called:
-        capfd.readouterr()
-        with monkeypatch.context() as patched:
-            for name in os.environ:
-                if name.startswith("HANDRAIL_"):
-                    patched.delenv(name)
-            for name, text in {**environment, **variables}.items():
-                patched.setenv(name, text)
-            patched.chdir(cwd or folder)
-            patched.setattr(sys, "path", [*sys.path])
-            patched.setattr(sys, "dont_write_bytecode", True)
-            for name, module in list(sys.modules.items()):
-                if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
-                    del sys.modules[name]
-            code = main(words)
-        told = capfd.readouterr()
-        return Called(returncode=int(code), stdout=told.out, stderr=told.err)
-
-    return run
+    return caller(folder, tmp_path, environment, monkeypatch, capfd)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def journal_option() -> click.Option:
         ["--journal"],
         metavar="URL",
         help=f"Keep runs in this journal instead of {OWN_FOLDER}/{FILE} of the project: a file, or "
-        f"a URL. {JOURNAL} names one for every call, [journal] of the project one for the project.",
+        f"a URL. {JOURNAL}, or [journal] of the project, names one for every call.",
     )
 
 

@@ -198,7 +198,11 @@ def _plan_to_undo(
         except PlanError as error:
             if error.plan is None:
                 raise
-            plan, problems = error.plan, tuple(each.message for each in error.problems)
+            # Of two steps of one name only one can be the step that began.
+            first = {planned.name: planned for planned in reversed(error.plan.steps)}
+            steps = tuple(each for each in error.plan.steps if first[each.name] is each)
+            plan = replace(error.plan, steps=steps)
+            problems = tuple(each.message for each in error.problems)
         except PackError as error:
             pack = error.origin.pack if error.origin else None
             if packs is None or pack is None or not packs.leave_out(pack, error):

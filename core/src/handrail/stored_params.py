@@ -187,14 +187,23 @@ def about_action(
     name, model = action.action_name, action.params_model
     secrets = frozenset[PathOf]() if model is None else secrets_of(model)
     text = params_text(model, params, name, variables)
-    hidden = (tuple(path.split(".")) for path in json.loads(text)["hidden"])
+    hidden = [tuple(path.split(".")) for path in json.loads(text)["hidden"]]
+    first = {path[0] for path in (*secrets, *hidden)}
     return RunAbout(
         action=recorded_as or name,
         params=text,
         packs=packs,
         mask=mask_of(() if model is None else secret_texts(model, params)),
-        secrets=frozenset(path[0] for path in (*secrets, *hidden)),
+        secrets=frozenset(first | _fields_at(model, first)),
     )
+
+
+def _fields_at(model: type[BaseModel] | None, first: set[str]) -> set[str]:
+    """Return the names of the fields whose values are given under one of these."""
+    if model is None:
+        return set()
+    ways = {name: paths_of(model, name) for name in fields_of(model)}
+    return {name for name, paths in ways.items() if any(path[0] in first for path in paths)}
 
 
 def mask_of(secrets: Iterable[str]) -> Callable[[str], str]:

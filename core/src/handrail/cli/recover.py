@@ -93,7 +93,8 @@ rollback = _command(
     """Undo a run: one that was interrupted, one that was kept, or a completed one.
 
     RUN is its number; without one it is the latest that can be rolled back, which is named first.
-    What the steps recorded before each effect is enough, so this works after a kill too. Of a
+    What the steps recorded before each effect is enough, so this works after a kill too. Only the
+    steps that began have to be what they were: the lock and what is required do not count. Of a
     rollback that was not complete, only what failed is tried again.
     """,
 )
@@ -155,14 +156,14 @@ def _recovery(
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
     from handrail.recovery.chosen import Chosen  # noqa: PLC0415
     from handrail.recovery.folder import enter  # noqa: PLC0415
-    from handrail.recovery.made_ready import prepare  # noqa: PLC0415
+    from handrail.recovery.made_ready import only_undoes, prepare  # noqa: PLC0415
 
     row = recorded.row
     chosen = Chosen.of_json(row.packs)
     enter(row, values["folder"], "--folder PATH")
     session.move(chosen.selection, chosen.values)
     # What would stop a plan does not stop an undo.
-    warn(session, goes_on=aim == "rollback")
+    warn(session, goes_on=only_undoes(row, aim))
     for name in chosen.left_out:
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
     target = _target(session, journal, aim, row, values["action"])

@@ -78,6 +78,11 @@ def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
     raise NotFoundError(f"there is no {whose} in {journal.shown} that can be {what}")
 
 
+def only_undoes(row: RunRow, aim: Aim) -> bool:
+    """Whether a run that goes on so has no more steps to execute, but for those that always run."""
+    return aim == "rollback" or row.direction == "undo"
+
+
 def action_of(row: RunRow) -> str:
     """Return the name of the action that a run is one of."""
     # Not `row.action`, which is how the command line finds it: `flows.py:nightly`.
@@ -121,7 +126,7 @@ def prepare(
     chosen = Chosen.of_json(recorded.row.packs)
     provider = provider_of(packs) if packs is not None else _selected(chosen)
     ignored: tuple[str, ...] = ()
-    if aim == "rollback" or recorded.row.direction == "undo":
+    if only_undoes(recorded.row, aim):
         fewer = _for_undo(provider, () if accept_drift else _owners(recorded))
         made, strange = _made_to_undo(action, values, ctx, fewer or provider)
         plan, ignored = _plan_to_undo(made, fewer)

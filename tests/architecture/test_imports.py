@@ -22,7 +22,10 @@ PLUGINS = ROOT / "plugins"
 
 # Each part may import from its own floor and from those below it.
 FLOORS = (
-    ("names", "origin", "errors", "events", "steps", "wrapper", "runtime", "recording", "context"),
+    (
+        *("names", "masks", "origin", "errors", "events"),
+        *("steps", "wrapper", "runtime", "recording", "context"),
+    ),
     ("entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),

@@ -29,6 +29,7 @@ from handrail.planning import (
     plan_action,
     provider_of,
     registered,
+    selected_packs,
 )
 from handrail.registry import StepRegistry
 from handrail.validation import as_dict, validated, values_of
@@ -286,7 +287,8 @@ class BaseAction(Generic[P]):
         if journal is not None and about is None:
             from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
 
-            about = about_action(type(self), self.params)
+            packs = selected_packs(self._provider())
+            about = about_action(type(self), self.params, packs=packs)
         return Orchestrator(
             plan,
             context,

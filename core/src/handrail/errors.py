@@ -13,6 +13,8 @@ from handrail.origin import Origin
 if TYPE_CHECKING:
     from typing import Self
 
+    from handrail.plan.plan import Plan
+
 
 class ExitCode(IntEnum):
     """What the command line ends with."""
@@ -132,6 +134,7 @@ class PlanError(HandrailError):
 
     Attributes:
         problems: All of them, in the order in which they were found.
+        plan: The plan as far as it could be worked out, or None.
     """
 
     code = "invalid-plan"
@@ -140,12 +143,18 @@ class PlanError(HandrailError):
     _told: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
 
     def __init__(
-        self, action: str, problems: Sequence[Problem], *, ways_out: Iterable[str] = ()
+        self,
+        action: str,
+        problems: Sequence[Problem],
+        *,
+        plan: Plan | None = None,
+        ways_out: Iterable[str] = (),
     ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(self._told.format(action=action, count=count), ways_out=ways_out)
         self.action = action
         self.problems = tuple(problems)
+        self.plan = plan
         for number, problem in enumerate(self.problems, 1):
             self.add_note(f"{number} {problem.code}: {problem.message}")
             for line in (*problem.details, *problem.ways_out):

@@ -6,6 +6,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
 
+from handrail.masks import HIDDEN
 from handrail.names import did_you_mean
 from handrail.params import FromEnv, is_model
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 PathOf = tuple[str, ...]
 """The way to a value through nested mappings."""
-
-HIDDEN = "**********"
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -182,7 +183,7 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
         if pack.implements("check_plan"):
             found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
     if found:
-        raise PlanError(info.name, found)
+        raise PlanError(info.name, found, plan=plan)
     return plan
 
 
@@ -197,6 +198,15 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
     found = _missing(plan, required, provider, None)
     if found:
         raise PlanError(info.name, found)
+
+
+def selected_packs(provider: PackProvider) -> str:
+    """Return as JSON which of the installed packs flags and variables leave out; for a journal."""
+    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415 - as below
+
+    if not isinstance(provider, InstalledPacks):
+        return "{}"
+    return json.dumps(asdict(provider.settings.selection), separators=(",", ":"))
 
 
 def held_to_lock(

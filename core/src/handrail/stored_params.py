@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, ParamsError, describe
-from handrail.fields import HIDDEN, PathOf, fields_of, is_secret, model_in, paths_of, secrets_of
+from handrail.fields import PathOf, fields_of, is_secret, model_in, paths_of, secrets_of
+from handrail.masks import HIDDEN, json_has_password, without_passwords
 from handrail.orchestrator.durable import RunAbout
 from handrail.params import FromEnv
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from handrail.actions import BaseAction
+
+
+_COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def params_text(
@@ -26,7 +30,8 @@ def params_text(
 ) -> str:
     """Return params as JSON: `values`, and for each secret the variable that it is read from.
 
-    Those whose variable holds JSON, such as lists of secrets, are in `json`.
+    Those whose variable holds JSON, such as lists of secrets, are in `json`. A param that has a URL
+    with a password in it counts as a secret, and is in `hidden` without the password.
 
     Args:
         model: The params model, or None for an action without one.
@@ -39,23 +44,24 @@ def params_text(
     """
     given = variables or {}
     secrets: dict[str, str] = {}
+    hidden: dict[str, str] = {}
     as_json: list[str] = []
+    values: dict[str, Any] = {}
     try:
-        if model is None:
-            values: dict[str, Any] = dict(params)
-        else:
-            values = {}
-            dumped = params.model_dump(mode="json")
-            set_here = params.model_dump(mode="json", exclude_unset=True)
-            for path, value, variable in _entries(model, dumped, set_here, action):
-                # What is empty holds no secret.
-                if variable is None or value in ([], {}):
-                    _put(values, path, value)
-                elif value is not None:
-                    secrets[".".join(path)] = given.get(path, variable)
-                    as_json += [".".join(path)] if isinstance(value, list | dict) else []
-        stored = {"values": values, "secrets": secrets, "json": as_json}
-        return json.dumps(stored, separators=(",", ":"))
+        for path, value, variable in _all_entries(model, params, action):
+            text = _COMPACT(value)
+            with_password = variable is None and json_has_password(text)
+            # What is empty holds no secret.
+            if not with_password and (variable is None or value in ([], {})):
+                _put(values, path, value)
+            elif value is not None:
+                secrets[".".join(path)] = given.get(path, variable or variable_of(action, path))
+                as_json += [".".join(path)] if isinstance(value, list | dict) else []
+            if with_password:
+                shown = value if isinstance(value, str) else text
+                hidden[".".join(path)] = without_passwords(shown)
+        stored = {"values": values, "secrets": secrets, "json": as_json, "hidden": hidden}
+        return _COMPACT(stored)
     except (TypeError, ValueError, RecursionError) as error:
         raise ActionError(
             f"the params of {action} cannot be stored in a journal: {describe(error)}",
@@ -71,8 +77,9 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     """
     stored = json.loads(text)
     values: dict[str, Any] = stored["values"]
+    hidden: dict[str, str] = stored.get("hidden", {})
     missing = [
-        (path, f"is a secret, which is never stored; set {variable} as when the run began")
+        (path, f"{_not_stored(hidden.get(path))}; set {variable} as when the run began")
         for path, variable in stored["secrets"].items()
         if variable not in environ
     ]
@@ -85,12 +92,42 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     return values
 
 
+def not_kept(text: str) -> list[tuple[str, str]]:
+    """Return each param in which a password was hidden, and the variable that it is read from."""
+    stored = json.loads(text)
+    return [(path, stored["secrets"][path]) for path in stored["hidden"]]
+
+
+def _not_stored(hidden: str | None) -> str:
+    if hidden is None:
+        return "is a secret, which is never stored"
+    return f"was {hidden}, and a password is never stored"
+
+
 def _read(text: str, path: str, variable: str, action: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         wrong = f"is read from {variable}, which has to hold JSON"
         raise ParamsError(action, [(path, wrong)]) from None
+
+
+def variable_of(action: str, path: PathOf) -> str:
+    """Return the variable that a secret param is read from unless another one is named."""
+    words = "_".join(("HANDRAIL", action, *path)).upper()
+    return re.sub("[^A-Z0-9]+", "_", words)
+
+
+def _all_entries(
+    model: type[BaseModel] | None, params: Any, action: str
+) -> Iterator[tuple[PathOf, Any, str | None]]:
+    """Yield the entries of params with and without a model."""
+    if model is None:
+        yield from (((str(name),), value, None) for name, value in dict(params).items())
+        return
+    dumped = params.model_dump(mode="json")
+    set_here = params.model_dump(mode="json", exclude_unset=True)
+    yield from _entries(model, dumped, set_here, action)
 
 
 def _entries(
@@ -111,10 +148,8 @@ def _entries(
         if is_secret(info):
             markers = (each for each in info.metadata if isinstance(each, FromEnv))
             marker = next(markers, None)
-            words = "_".join(("HANDRAIL", action, *path)).upper()
-            default = re.sub("[^A-Z0-9]+", "_", words)
             given = value if name in set_here else None
-            yield path, given, default if marker is None else marker.variable
+            yield path, given, variable_of(action, path) if marker is None else marker.variable
         elif inner is not None and isinstance(value, Mapping):
             nested = cast("Mapping[str, Any]", value)
             known = cast("Mapping[str, Any]", set_here.get(name) or {})
@@ -151,24 +186,38 @@ def about_action(
     """
     name, model = action.action_name, action.params_model
     secrets = frozenset[PathOf]() if model is None else secrets_of(model)
+    text = params_text(model, params, name, variables)
+    hidden = [tuple(path.split(".")) for path in json.loads(text)["hidden"]]
+    first = {path[0] for path in (*secrets, *hidden)}
     return RunAbout(
         action=recorded_as or name,
-        params=params_text(model, params, name, variables),
+        params=text,
         packs=packs,
-        mask=str if model is None else mask_of(secret_texts(model, params)),
-        secrets=frozenset(path[0] for path in secrets),
+        mask=mask_of(() if model is None else secret_texts(model, params)),
+        secrets=frozenset(first | _fields_at(model, first)),
     )
 
 
+def _fields_at(model: type[BaseModel] | None, first: set[str]) -> set[str]:
+    """Return the names of the fields whose values are given under one of these."""
+    if model is None:
+        return set()
+    ways = {name: paths_of(model, name) for name in fields_of(model)}
+    return {name for name, paths in ways.items() if any(path[0] in first for path in paths)}
+
+
 def mask_of(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return what takes `secrets` out of a text, as they are and as JSON has them."""
+    """Return what takes `secrets`, and the passwords of URLs, out of a text.
+
+    Secrets are found as they are and as JSON has them.
+    """
     known = {each for each in secrets if each}
     # The longest first: one may be part of another.
     forms = sorted(known | {json.dumps(each)[1:-1] for each in known}, key=len, reverse=True)
     if not forms:
-        return str
+        return without_passwords
     pattern = re.compile("|".join(map(re.escape, forms)))
-    return lambda told: pattern.sub(HIDDEN, told)
+    return lambda told: without_passwords(pattern.sub(HIDDEN, told))
 
 
 def secret_texts(model: type[BaseModel], params: Any) -> Iterator[str]:

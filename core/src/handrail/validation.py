@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, describe
-from handrail.fields import masked, secrets_of, touches, unknown_fields, unknown_message
+from handrail.fields import (
+    fields_of,
+    masked,
+    model_in,
+    paths_of,
+    secrets_of,
+    touches,
+    unknown_fields,
+    unknown_message,
+    value_at,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+    from pydantic.fields import FieldInfo
 
 _LONGEST = 80  # Characters of a value that are shown.
 # What pydantic says of these tells how it works, not what to write.
@@ -50,6 +61,37 @@ def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
     if unknown:
         raise ParamsError(action, unknown)
     return made
+
+
+def unchecked(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
+    """Return params that were valid once as an instance of `model`, whatever it says of them now.
+
+    Each value is of the type of its field where it can be; a file that has to exist need not.
+    """
+    found: dict[str, Any] = {}
+    for name, info in fields_of(model).items():
+        for path in reversed(paths_of(model, name)):
+            value = value_at(values, path, found)
+            if value is not found:
+                found[name] = _typed(info, value)
+    return model.model_construct(**found)
+
+
+def _typed(info: FieldInfo, value: Any) -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - only where a model is used
+
+    inner = model_in(info.annotation)
+    kinds: list[Any] = [info.annotation]
+    if info.metadata:
+        kinds.insert(0, Annotated[(info.annotation, *info.metadata)])
+    for kind in kinds:
+        try:
+            return TypeAdapter(kind).validate_python(value)
+        except Exception:  # noqa: BLE001 - what anybody's types and validators raise
+            continue
+    if inner is not None and isinstance(value, Mapping):
+        return unchecked(inner, cast("Mapping[str, Any]", value))
+    return value
 
 
 def as_dict(params: object, action: str) -> dict[str, Any]:

@@ -194,6 +194,9 @@ def test_params_that_steps_depend_on_are_kept_in_the_lock(flows):
     done = flows("lock", "flows.py:SpeedyAction")
     assert done.returncode == 2
     assert "handrail lock flows.py:SpeedyAction -p fast=..." in done.stderr
+    secret = flows("lock", "flows.py:SpeedyAction", "-p", "fast=postgresql://ada:hunter2@db")
+    assert secret.returncode == 2
+    assert "-p fast has a password in it, and handrail.lock is shared" in secret.stderr
     assert flows("lock", "flows.py:SpeedyAction", "-p", "fast=true").returncode == 0
     assert 'params = ["fast=true"]' in lock_of(flows)
     assert flows("lock", "--check").returncode == 0

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
 
-from handrail import StepFailedError
-from handrail.errors import NotFoundError, RunClosedError
-from handrail.recovery import resume, rollback
+import pytest
+from garden import Garden
+from pydantic import BaseModel, FilePath
+
+from handrail import BaseAction, BaseStep, StepFailedError, StepResult, step
+from handrail.context import BaseStepContext
+from handrail.errors import (
+    NotFoundError,
+    PackError,
+    PlanError,
+    RunClosedError,
+)
+from handrail.recovery import resume, resume_async, rollback, rollback_async
 
 
 @pytest.fixture
@@ -39,3 +53,162 @@ def test_latest_is_that_of_the_action(tools, world, journal, kept):
         rollback(tools.Plain, journal=journal, packs=())
     with pytest.raises(RunClosedError, match="was rolled back"):
         rollback(tools.Plain, 1, journal=journal, packs=())
+
+
+class Here(BaseAction[Any]):
+    """Makes a file, by a path that leads from the working folder."""
+
+    action_name = "here"
+
+    def setup_steps(self, registry: Any) -> None:
+        registry.register(Puts())
+        registry.register(check)
+
+
+class Puts(BaseStep[BaseStepContext]):
+    name = "puts"
+    progress_weight = 0.5
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        context.record_rollback("made", "here.txt")
+        Path("here.txt").touch()
+        return StepResult()
+
+    def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        for name in result.rollback_data.get("made", ()):
+            Path(name).unlink(missing_ok=True)
+
+
+@step
+def check(context: BaseStepContext) -> None:
+    """Fail until the gate is open."""
+    if not Path("open").exists():
+        raise ValueError("closed")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project with a pack installed, which is the working folder."""
+    garden = Garden(tmp_path)
+    source = """
+        from handrail import hookimpl, step
+
+        @step
+        def tag(context): ...
+
+        @hookimpl
+        def insert_before(action, step):
+            if step.name == "check":
+                return tag
+    """
+    garden.plant_hooks("acme-tag", source)
+    monkeypatch.syspath_prepend(str(garden.site))
+    monkeypatch.setenv("HANDRAIL_CACHE", "")
+    for name in ("HANDRAIL_NO_PACKS", "HANDRAIL_ONLY_PACKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(garden.project)
+    return garden.project
+
+
+def fails(journal: Any) -> None:
+    """Leave a run that failed, and was kept."""
+    with pytest.raises(StepFailedError):
+        Here().run(journal=journal, on_failure="keep")
+
+
+def go_on(how: str, **more: Any) -> Any:
+    """Resume or roll back the latest run of the action, blocking or not."""
+    works = {"resume": resume, "rollback": rollback}
+    if how in works:
+        return works[how](Here, **more)
+    waits = {"resume_async": resume_async, "rollback_async": rollback_async}
+    return asyncio.run(waits[how](Here, **more))
+
+
+@pytest.mark.parametrize("how", ["resume", "rollback", "resume_async", "rollback_async"])
+def test_relative_paths_lead_from_where_the_run_began(project, tmp_path, journal, how):
+    """While it goes on the process is there, and after that where it was."""
+    fails(journal)
+    (project / "open").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "here.txt").write_text("theirs")
+    os.chdir(elsewhere)
+    go_on(how, journal=journal)
+    assert (project / "here.txt").exists() == ("resume" in how)
+    assert (elsewhere / "here.txt").read_text() == "theirs"
+    assert os.getcwd() == str(elsewhere)
+
+
+def test_the_working_folder_comes_back_after_a_failure_too(project, tmp_path, journal):
+    fails(journal)
+    os.chdir(tmp_path)
+    with pytest.raises(StepFailedError, match="closed"):
+        resume(Here, journal=journal)
+    assert os.getcwd() == str(tmp_path)
+
+
+def test_a_folder_that_is_gone_is_named_with_the_way_out(project, tmp_path, journal):
+    fails(journal)
+    os.chdir(tmp_path)
+    project.rename(tmp_path / "moved")
+    with pytest.raises(NotFoundError, match=r"run 1 ran in .*project, which cannot") as gone:
+        rollback(Here, journal=journal)
+    assert any("folder=PATH" in way for way in gone.value.ways_out)
+    assert rollback(Here, journal=journal, folder=tmp_path / "moved")["number"] == 1
+    assert not (tmp_path / "moved" / "here.txt").exists()
+
+
+def test_packs_are_those_of_the_run(project, journal, monkeypatch):
+    """What a variable selected then is recorded; what one says now does not count."""
+    with monkeypatch.context() as without:
+        without.setenv("HANDRAIL_NO_PACKS", "acme-tag")
+        fails(journal)
+    assert json.loads(journal.read(1).row.packs)["no_packs"] == ["acme-tag"]
+    (project / "open").touch()
+    assert resume(Here, journal=journal)["steps_total"] == 2
+    (project / "open").unlink()
+    fails(journal)
+    (project / "open").touch()
+    monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "")
+    assert resume(Here, journal=journal)["steps_total"] == 3
+
+
+def test_what_is_required_stops_a_resume_and_no_undo(project, journal):
+    """Nor does a problem of the rest of the plan."""
+    fails(journal)
+    settings = project / "handrail.toml"
+    settings.write_text('[required]\npacks = ["acme-sign"]\n')
+    with pytest.raises(PackError):
+        resume(Here, journal=journal)
+    settings.write_text('[actions.here]\nremove = ["nothing"]\n')
+    with pytest.raises(PlanError):
+        resume(Here, journal=journal)
+    settings.write_text('[required]\nsteps = [{step = "acme-sign:s", after = "check"}]\n')
+    assert rollback(Here, journal=journal) == {"rolled_back": True, "number": 1}
+    assert not (project / "here.txt").exists()
+
+
+class Source(BaseModel):
+    """What to read."""
+
+    source: FilePath
+
+
+class Reads(Here):
+    """Needs a file to begin with."""
+
+    action_name = "reads"
+    params_model = Source
+
+
+def test_an_undo_does_not_need_what_the_run_read(project, journal):
+    """A param that is not valid any more is taken as it is."""
+    (project / "given").touch()
+    with pytest.raises(StepFailedError):
+        Reads({"source": "given"}).run(journal=journal, on_failure="keep")
+    (project / "given").unlink()
+    with pytest.raises(ValueError, match="source"):
+        resume(Reads, journal=journal)
+    assert rollback(Reads, journal=journal) == {"rolled_back": True, "number": 1}
+    assert not (project / "here.txt").exists()

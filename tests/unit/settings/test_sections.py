@@ -276,6 +276,15 @@ def test_what_is_wrong_is_not_used(tmp_path):
 
 def test_keys_know_their_parts():
     """What reads a table and what documents it have the same list."""
-    assert below() == ("actions", "workflows", "local", "packs", "grants", "required", "locked")
+    assert below() == (
+        "actions",
+        "workflows",
+        "local",
+        "packs",
+        "grants",
+        "required",
+        "journal",
+        "locked",
+    )
     assert "use" in below("actions.NAME.wrap.STEP")
     assert all(key == key.strip() and KEYS[key] for key in KEYS)

@@ -172,7 +172,7 @@ acme-x = true
         ("handrail.toml:8: there is no section [pakcs]", ("did you mean packs?",)),
         (
             "handrail.toml:9: there is no section [other]",
-            ("known here: actions, grants, local, locked, packs, required, workflows",),
+            ("known here: actions, grants, journal, local, locked, packs, required, workflows",),
         ),
     ]
     with pytest.raises(SettingsError, match="9 settings cannot be used") as error:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-from handrail.cli.journals import named, usual
+from handrail.cli.journals import address, shortened
 from handrail.cli.plain import table, to_json
 from handrail.cli.report import problem_lines
-from handrail.cli.session import session_of
-from handrail.errors import ExitCode
-from handrail.fields import HIDDEN
-from handrail.settings.load import JOURNAL
+from handrail.cli.session import Session, session_of
+from handrail.errors import ExitCode, SettingsError
+from handrail.masks import shown_url
 from handrail.settings.requirements import brief_source
 from handrail.settings.rows import rows_of
 
@@ -31,9 +28,7 @@ def config(ctx: click.Context, as_json: bool) -> int:
     found = session.packs
     problems = (*found.settings_problems, *found.unmet)
     rows = rows_of(found.settings, (record.id for record in found.records))
-    url = named(None)
-    place = re.sub(r"(://[^:/@]*:)[^@]*@", rf"\1{HIDDEN}@", url) if url else None
-    rows.append(("journal", place or usual(session).as_posix(), JOURNAL if url else "default"))
+    rows.append(_journal(session))
     if as_json:
         session.console.json(
             {
@@ -55,6 +50,14 @@ def config(ctx: click.Context, as_json: bool) -> int:
     if found.settings_problems:
         return ExitCode.USAGE
     return ExitCode.PACK if found.unmet else ExitCode.DONE
+
+
+def _journal(session: Session) -> tuple[str, object, str]:
+    try:
+        place = address(session, None)
+    except SettingsError:
+        return "journal.url", None, "unknown"
+    return "journal.url", shown_url(shortened(session, place.value)), place.source
 
 
 def _text(value: object) -> str:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 import handrail
+from handrail.cli.journal_health import JournalHealth, journal_health
 from handrail.cli.plain import plural
 from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
 from handrail.errors import ExitCode, Problem
+from handrail.packs.failures import problems_of
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
@@ -25,13 +27,18 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
     """Check this installation and this project, and say what to do.
 
     Every pack that is on is loaded, one by one, so this finds what `handrail packs` cannot see.
-    Ends with 0 when all is well, 2 when a setting cannot be used, 4 when a pack cannot.
+    Runs that wait to be finished or undone are listed. Ends with 0 when all is well, 2 when a
+    setting cannot be used, 4 when a pack cannot, 5 when the journal cannot.
     """
     session = session_of(ctx)
     found = session.packs
     settings = found.settings_problems
     packs = found.check()
+    journal = journal_health(session)
+    broken = () if journal.error is None or settings else problems_of(journal.error)
     code = ExitCode.USAGE if settings else (ExitCode.PACK if packs else ExitCode.DONE)
+    if code == ExitCode.DONE and journal.error is not None:
+        code = journal.error.exit_code
     if as_json:
         session.console.json(
             {
@@ -40,11 +47,17 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
                 "environment": sys.prefix,
                 "project": str(found.settings.project.folder),
                 "packs": len(found.records),
-                "problems": [problem.to_dict() for problem in (*settings, *packs)],
+                "journal": journal.to_dict(),
+                "problems": [problem.to_dict() for problem in (*settings, *packs, *broken)],
             }
         )
         return code
     _show(session, found, settings, packs)
+    _show_journal(session, journal)
+    for number, problem in enumerate((*settings, *packs, *broken), 1):
+        session.console.print()
+        for line in problem_lines(session, problem, number):
+            session.console.print(line)
     return code
 
 
@@ -69,7 +82,12 @@ def _show(
         f"{bad if packs else good} {plural(len(found.records), 'pack')}"
         f"{f' ({listed})' if listed else ''}"
     )
-    for number, problem in enumerate((*settings, *packs), 1):
-        console.print()
-        for line in problem_lines(session, problem, number):
-            console.print(line)
+
+
+def _show_journal(session: Session, journal: JournalHealth) -> None:
+    console = session.console
+    good, bad = console.style("✓", "green"), console.style("✗", "red")
+    first, *waiting = journal.lines()
+    console.print(f"{bad if journal.error else good} {first}")
+    for line in waiting:
+        console.print(f"{console.style('○', 'yellow')} {line}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +22,7 @@ from handrail.cli.journals import WITHOUT
 from handrail.cli.live import JsonView, LineView, brief
 from handrail.cli.output import Console, moves
 from handrail.cli.plain import plural, seconds
+from handrail.cli.reapplied import about_run
 from handrail.cli.signals import like_interrupts
 from handrail.cli.standing import is_sealed
 from handrail.errors import (
@@ -36,14 +36,13 @@ from handrail.errors import (
 from handrail.orchestrator import run_awaitable
 from handrail.plan.preview import preview_plan
 from handrail.runtime import RuntimeContext
-from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
+    from handrail.cli.reapplied import Durable
     from handrail.cli.session import Session
-    from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
-    from handrail.orchestrator import Observer, OnFailure
+    from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.planning import PackProvider
 
@@ -128,25 +127,6 @@ def _executed(action: BaseAction[Any]) -> Any:
     return run_awaitable(answer) if isawaitable(answer) else answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Durable:
-    """How a run is kept.
-
-    Attributes:
-        journal: Where.
-        recorded_as: How its action is found again.
-        packs: What the command line chose, as JSON.
-        on_failure: Whether a failure undoes what was done, or keeps it.
-        variables: The variable of each secret param, by the way to it.
-    """
-
-    journal: Journal
-    recorded_as: str
-    packs: str
-    on_failure: OnFailure
-    variables: Mapping[PathOf, str]
-
-
 def run_plan(
     session: Session,
     action: BaseAction[Any],
@@ -160,6 +140,7 @@ def run_plan(
     journal = durable.journal if durable else None
     head = head_of(plan, journal, dry=dry)
     played = preview_plan(plan) if dry else plan
+    about = None if durable is None else about_run(session, action, durable, values)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         told = (*observers, *views)
@@ -170,13 +151,7 @@ def run_plan(
             observers=told,
             journal=durable.journal,
             on_failure=durable.on_failure,
-            about=about_action(
-                type(action),
-                action.params,
-                recorded_as=durable.recorded_as,
-                packs=durable.packs,
-                variables=durable.variables,
-            ),
+            about=about,
         )
         try:
             counts = orchestrator.execute()

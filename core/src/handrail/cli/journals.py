@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,8 +12,10 @@ import click
 
 from handrail.errors import AmbiguousNameError, JournalError, JournalUrlError, NotFoundError
 from handrail.journal.opening import open_journal
+from handrail.origin import Origin
 from handrail.settings.atomic import OWN_FOLDER
-from handrail.settings.load import JOURNAL
+from handrail.settings.load import JOURNAL, settings_error
+from handrail.settings.values import Value
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
 
 FILE = "runs.db"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:")
+_UNREADABLE = ("settings-syntax", "two-settings-files")
 WITHOUT = "or run it without one, so that only this process can undo it:  --no-journal"
 
 
@@ -28,13 +34,45 @@ def journal_option() -> click.Option:
         ["--journal"],
         metavar="URL",
         help=f"Keep runs in this journal instead of {OWN_FOLDER}/{FILE} of the project: a file, or "
-        f"a URL. {JOURNAL} names one for every call.",
+        f"a URL. {JOURNAL}, or [journal] of the project, names one for every call.",
     )
 
 
 def named(url: str | None) -> str | None:
-    """Return the journal that the option or the variable names, or None for the usual one."""
+    """Return the journal that the option or the variable names for this call, or None."""
     return url or os.environ.get(JOURNAL) or None
+
+
+def address(session: Session, url: str | None) -> Value[str]:
+    """Return where the journal of a call is, and who says so.
+
+    The option goes before the variable, that before the project, that before the usual place.
+
+    Args:
+        session: The call.
+        url: What `--journal` says.
+
+    Raises:
+        SettingsError: The project's file cannot be read, and might name one.
+    """
+    given = named(url)
+    if given is not None:
+        return Value(value=given, source="--journal" if url else JOURNAL)
+    packs = session.packs
+    unread = [each for each in packs.settings_problems if each.code in _UNREADABLE]
+    if unread:
+        raise settings_error(unread)
+    folder, own = packs.settings.project.folder, packs.settings.journal
+    if own is None:
+        return Value(value=str(folder / OWN_FOLDER / FILE), source="default")
+    if _SCHEME.match(own.value):
+        return own
+    return replace(own, value=os.path.join(folder, os.path.expanduser(own.value)))
+
+
+def from_anywhere(place: str) -> str:
+    """Return the place of a journal as it can be given in any working folder."""
+    return place if _SCHEME.match(place) else os.path.abspath(os.path.expanduser(place))
 
 
 def opened(session: Session, url: str | None, *, create: bool = False) -> Journal:
@@ -50,15 +88,17 @@ def opened(session: Session, url: str | None, *, create: bool = False) -> Journa
         NotFoundError: There is no such file, and none is to be made.
         JournalError: The journal cannot be used.
     """
-    given = named(url)
+    place = address(session, url)
     try:
         return open_journal(
-            given,
-            default=usual(session),
+            shortened(session, place.value),
+            default="",
             find=lambda scheme: _factory(session, scheme),
             create=create,
         )
-    except JournalUrlError:
+    except JournalUrlError as error:
+        if place.source != "--journal":
+            error.origin = error.origin or _origin(place.source)
         raise
     except JournalError as error:
         if create:
@@ -66,11 +106,17 @@ def opened(session: Session, url: str | None, *, create: bool = False) -> Journa
         raise
 
 
-def usual(session: Session) -> Path:
-    """Return the path of the project's own journal, from the working folder where that is short."""
-    folder = session.packs.settings.project.folder
-    file = folder / OWN_FOLDER / FILE
-    return file.relative_to(session.folder) if folder == session.folder else file
+def shortened(session: Session, place: str) -> str:
+    """Return the path of a journal from the working folder, where it is below that."""
+    path = Path(place)
+    if _SCHEME.match(place) or not path.is_relative_to(session.folder):
+        return place
+    return str(path.relative_to(session.folder))
+
+
+def _origin(source: str) -> Origin:
+    file, _, line = source.partition(":")
+    return Origin(file=file, line=int(line) if line.isdigit() else 0)
 
 
 def _cannot_begin(error: JournalError) -> NoReturn:

@@ -27,6 +27,7 @@ from handrail.errors import (
 )
 from handrail.lock_names import Locked
 from handrail.locking import find, not_locked, outline_of
+from handrail.masks import has_password
 from handrail.plan.lock import LockedAction, changes, drift
 from handrail.settings.lockfile import LOCK_FILE, read_lock, write_lock
 
@@ -100,6 +101,10 @@ def _write(
     *,
     as_json: bool,
 ) -> int:
+    for pair in filter(has_password, pairs):
+        raise click.UsageError(
+            f"-p {pair.partition('=')[0]} has a password in it, and {LOCK_FILE} is shared"
+        )
     wanted = [_Wanted(name=name, params=pairs) for name in names] or [*_everything(session, known)]
     made: list[LockedAction] = []
     gone: list[LockedAction] = []

@@ -1,94 +1,88 @@
-"""What the command line chose for a run, as its journal keeps it, and back."""
+"""What a call of `run` has to record, so that its run can go on elsewhere."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.local import looks_like_file
 from handrail.lock_names import attribute_of
-from handrail.plan.selection import select
+from handrail.masks import has_password
+from handrail.recovery.chosen import Chosen
 from handrail.settings.rows import looks_secret
+from handrail.stored_params import about_action, not_kept
 
 if TYPE_CHECKING:
+    from handrail.actions import BaseAction
     from handrail.cli.local import Target
     from handrail.cli.session import Session
-    from handrail.plan.plan import Plan
+    from handrail.fields import PathOf
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import OnFailure
+    from handrail.orchestrator.durable import RunAbout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What the command line chose.
+class Durable:
+    """How a run is kept.
 
     Attributes:
-        no_packs: Packs that were off by flag.
-        only_packs: The only packs that were on, or None.
-        values: Settings of packs: pack, dotted key and text; none that looks like a secret.
-        left_out: Those that do, without their values.
-        only: Names of the only steps to run.
-        start: Name of the first step to run, or None.
-        skip: Names of the steps to leave out.
-        no_lock: Whether the lock was left aside.
+        journal: Where.
+        recorded_as: How its action is found again.
+        packs: What the command line chose, as JSON.
+        on_failure: Whether a failure undoes what was done, or keeps it.
+        variables: The variable of each secret param, by the way to it.
     """
 
-    no_packs: tuple[str, ...] = ()
-    only_packs: tuple[str, ...] | None = None
-    values: tuple[tuple[str, str, str], ...] = ()
-    left_out: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-    start: str | None = None
-    skip: tuple[str, ...] = ()
-    no_lock: bool = False
+    journal: Journal
+    recorded_as: str
+    packs: str
+    on_failure: OnFailure
+    variables: Mapping[PathOf, str]
 
-    def to_json(self) -> str:
-        """Return it as JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
 
-    @classmethod
-    def of_json(cls, text: str) -> Chosen:
-        """Return what `to_json` made text of; a run of the library chose nothing."""
-        stored: dict[str, Any] = json.loads(text)
-        only_packs = stored.get("only_packs")
-        return cls(
-            no_packs=tuple(stored.get("no_packs", ())),
-            only_packs=None if only_packs is None else tuple(only_packs),
-            values=tuple((pack, key, told) for pack, key, told in stored.get("values", ())),
-            left_out=tuple(stored.get("left_out", ())),
-            only=tuple(stored.get("only", ())),
-            start=stored.get("start"),
-            skip=tuple(stored.get("skip", ())),
-            no_lock=bool(stored.get("no_lock")),
-        )
-
-    def part_of(self, plan: Plan) -> Plan:
-        """Return the part of `plan` that was chosen.
-
-        Raises:
-            StepNotFoundError: A step that was chosen is not there any more.
-        """
-        return select(plan, only=self.only, start=self.start, skip=self.skip)
+def about_run(
+    session: Session, action: BaseAction[Any], durable: Durable, values: Mapping[str, Any]
+) -> RunAbout:
+    """Return what the journal has to know, and tell which params it cannot keep."""
+    about = about_action(
+        type(action),
+        action.params,
+        recorded_as=durable.recorded_as,
+        packs=durable.packs,
+        variables=durable.variables,
+    )
+    if not values["as_json"] and not values["quiet"]:
+        for name, variable in not_kept(about.params):
+            session.console.note(
+                f"the password in {name} is not kept; {variable} has to hold {name} to resume or "
+                "undo this run later"
+            )
+    return about
 
 
 def chosen(session: Session, values: Mapping[str, Any]) -> Chosen:
     """Return what a call of `run` chose."""
-    given = session.packs.settings.pack_values
+    settings = session.packs.settings
+    given, selected = settings.pack_values, settings.selection
     return Chosen(
-        no_packs=session.no_packs,
-        only_packs=session.only_packs,
-        values=tuple(each for each in given if not looks_secret(" ".join(each[1:]))),
-        left_out=tuple(
-            f"{pack}.{key}" for pack, key, text in given if looks_secret(f"{key} {text}")
-        ),
+        no_packs=selected.no_packs,
+        only_packs=selected.only_packs,
+        values=tuple(each for each in given if not _is_secret(*each[1:])),
+        left_out=tuple(f"{pack}.{key}" for pack, key, text in given if _is_secret(key, text)),
         only=tuple(values["only"]),
         start=values["start"],
         skip=tuple(values["skip"]),
         no_lock=bool(values["no_lock"]),
     )
+
+
+def _is_secret(key: str, text: str) -> bool:
+    return looks_secret(f"{key} {text}") or has_password(text)
 
 
 def recorded_name(target: Target) -> str:

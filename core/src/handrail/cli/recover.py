@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.journals import journal_option, named, number_of, opened, usual
-from handrail.cli.reapplied import Chosen
+from handrail.cli.all_dead import all_dead
+from handrail.cli.journals import journal_option, number_of, opened
 from handrail.cli.session import session_of, warn
-from handrail.cli.signals import like_interrupts
 from handrail.cli.standing import moment, standing
 from handrail.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:
+    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
+    from handrail.plan.plan import Plan
     from handrail.recovery.recovered import Aim, Recovery
 
 
@@ -33,6 +31,9 @@ def _options(aim: Aim) -> list[click.Parameter]:
         default="undo",
         show_default=True,
         help="Undo what was done when a step fails, or keep it.",
+    )
+    no_lock = click.Option(
+        ["--no-lock"], is_flag=True, help="Go on also where it is not what the lock holds."
     )
     return [
         click.Argument(["run"], required=False, metavar="[RUN]"),
@@ -52,9 +53,16 @@ def _options(aim: Aim) -> list[click.Parameter]:
             help="Go on although the steps that began are not what they were.",
         ),
         click.Option(
-            ["--no-lock"], is_flag=True, help="Go on also where it is not what the lock holds."
+            ["--action"],
+            metavar="X",
+            help="The action of the run, where it is not found any more where it was.",
         ),
-        *([keep] if aim == "resume" else []),
+        click.Option(
+            ["--folder"],
+            metavar="PATH",
+            help="The folder to work in, where that of the run was moved or is on another machine.",
+        ),
+        *([no_lock, keep] if aim == "resume" else []),
         journal_option(),
         click.Option(
             ["--json", "as_json"], is_flag=True, help="Write one event per line to standard output."
@@ -85,20 +93,19 @@ rollback = _command(
     """Undo a run: one that was interrupted, one that was kept, or a completed one.
 
     RUN is its number; without one it is the latest that can be rolled back, which is named first.
-    What the steps recorded before each effect is enough, so this works after a kill too. Of a
+    What the steps recorded before each effect is enough, so this works after a kill too. Only the
+    steps that began have to be what they were: the lock and what is required do not count. Of a
     rollback that was not complete, only what failed is tried again.
     """,
 )
 
 
 def _go_on(session: Session, aim: Aim, values: Mapping[str, Any]) -> int:
-    if values["all_dead"] and values["run"]:
-        raise click.UsageError("--all-dead takes no number: it is for every run that is dead")
+    if values["all_dead"]:
+        return all_dead(session, aim, values)
     number = number_of(values["run"]) if values["run"] else None
     journal = opened(session, values["journal"])
     try:
-        if values["all_dead"]:
-            return _all_dead(session, journal, aim, values)
         return _one(session, journal, aim, number, values)
     finally:
         journal.close()
@@ -110,7 +117,8 @@ def _one(
     # Lists need none of this.
     from handrail.cli.execution import carry_out, head_of  # noqa: PLC0415
     from handrail.recovery.drift import news  # noqa: PLC0415
-    from handrail.recovery.recovered import check, latest  # noqa: PLC0415
+    from handrail.recovery.made_ready import latest  # noqa: PLC0415
+    from handrail.recovery.recovered import check  # noqa: PLC0415
 
     told = not values["as_json"] and not values["quiet"]
     found = latest(journal, aim) if number is None else number
@@ -123,6 +131,8 @@ def _one(
     recovery = _recovery(session, journal, aim, recorded, values)
     for line in news(recorded, recovery.plan) if told else ():
         session.console.note(f"since run {found} began: {line}")
+    for line in recovery.ignored if told else ():
+        session.console.note(f"no matter for an undo: {line}")
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         recovery.options["observers"] = views
@@ -142,27 +152,21 @@ def _recovery(
     values: Mapping[str, Any],
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
-    from handrail.cli.execution import silent_runtime  # noqa: PLC0415 - imports what runs need
-    from handrail.cli.local import find_target  # noqa: PLC0415 - imports what runs need
-    from handrail.cli.locked_name import locked  # noqa: PLC0415 - imports what runs need
-    from handrail.locking import held  # noqa: PLC0415 - imports what runs need
-    from handrail.recovery.recovered import prepare  # noqa: PLC0415 - imports what runs need
+    # All of these import what runs need.
+    from handrail.cli.execution import silent_runtime  # noqa: PLC0415
+    from handrail.recovery.chosen import Chosen  # noqa: PLC0415
+    from handrail.recovery.folder import enter  # noqa: PLC0415
+    from handrail.recovery.made_ready import only_undoes, prepare  # noqa: PLC0415
 
     row = recorded.row
     chosen = Chosen.of_json(row.packs)
-    _enter(row)
-    session.move(no_packs=chosen.no_packs, only_packs=chosen.only_packs, values=chosen.values)
-    warn(session, goes_on=False)
+    enter(row, values["folder"], "--folder PATH")
+    session.move(chosen.selection, chosen.values)
+    # What would stop a plan does not stop an undo.
+    warn(session, goes_on=only_undoes(row, aim))
     for name in chosen.left_out:
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
-    try:
-        target = find_target(session, row.action)
-    except NotFoundError as error:
-        raise NotFoundError(
-            f"the action of run {row.number}: {error.message}",
-            origin=error.origin,
-            ways_out=(*error.ways_out, f"a run of a program:  handrail.{aim}(...) in Python"),
-        ) from error
+    target = _target(session, journal, aim, row, values["action"])
     recovery = prepare(
         target.action_class,
         recorded,
@@ -172,28 +176,44 @@ def _recovery(
         packs=session.packs,
         accept_drift=values["accept_drift"],
         take_over=values["take_over"],
+        hold=lambda plan: _held(session, target, plan, values.get("no_lock") or chosen.no_lock),
     )
     if values.get("on_failure") == "keep":
         recovery.options |= {"journal": journal, "on_failure": "keep"}
-    whole = held(
-        session.packs,
-        locked(session, target),
-        recovery.plan,
-        no_lock=values["no_lock"] or chosen.no_lock,
-        forced_by=session.packs.settings.locked_by,
-    )
-    recovery.plan = chosen.part_of(whole)
     return recovery
 
 
-def _enter(row: RunRow) -> None:
+def _held(session: Session, target: Target, plan: Plan, no_lock: bool) -> Plan:
+    """Return the whole plan of a run that goes forward, held against the lock."""
+    from handrail.cli.locked_name import locked  # noqa: PLC0415 - imports what runs need
+    from handrail.locking import held  # noqa: PLC0415 - imports what runs need
+
+    forced_by = session.packs.settings.locked_by
+    name = locked(session, target)
+    return held(session.packs, name, plan, no_lock=no_lock, forced_by=forced_by)
+
+
+def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
+    """Return the action of a run, from where it was or from where it is said to be now."""
+    from handrail.cli.local import find_target  # noqa: PLC0415 - imports what runs need
+    from handrail.recovery.made_ready import check_action  # noqa: PLC0415 - likewise
+
     try:
-        os.chdir(row.cwd)
-    except OSError as error:
+        target = find_target(session, named or row.action)
+    except NotFoundError as error:
+        if named:
+            raise
+        elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
+        # A workflow of the project is where its settings say.
+        more = () if error.origin is not None else (elsewhere,)
         raise NotFoundError(
-            f"run {row.number} ran in {row.cwd}, which cannot be entered: {error.strerror}",
-            ways_out=("its paths lead from there: put the folder back, then try again",),
+            f"the action of run {row.number}: {error.message}",
+            origin=error.origin,
+            ways_out=(*error.ways_out, *more),
         ) from error
+    if named:
+        check_action(row, target.action_class.action_name, journal)
+    return target
 
 
 def _named(journal: Journal, row: RunRow) -> str:
@@ -207,55 +227,3 @@ def _completed(session: Session, row: RunRow, *, as_json: bool) -> int:
     else:
         session.console.print(f"run {row.number} is completed; there is nothing to resume")
     return ExitCode.DONE
-
-
-def _all_dead(session: Session, journal: Journal, aim: Aim, values: Mapping[str, Any]) -> int:
-    """Resume or undo every run whose owner is gone, each in a process of its own."""
-    dead = [
-        row.number
-        for row in reversed(journal.runs())
-        if row.outcome is None
-        and journal.holder(row.number) is None
-        and not (aim == "rollback" and row.sealed is not None)
-    ]
-    if not dead:
-        if not values["as_json"]:
-            session.console.print(f"no run in {journal.shown} was left by a process that is gone")
-        return ExitCode.DONE
-    where = named(values["journal"]) or os.path.abspath(usual(session))
-    words = [*_words(session, values), "--journal", where]
-    worst = 0  # What a boot script has to know.
-    with like_interrupts():
-        for number in dead:
-            code, interrupted = _in_process([aim, str(number), *words])
-            if interrupted:
-                return ExitCode.INTERRUPTED
-            worst = max(worst, code)
-    return worst
-
-
-def _in_process(words: Sequence[str]) -> tuple[int, bool]:
-    """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
-    process = subprocess.Popen([sys.executable, "-m", "handrail", *words])
-    interrupted = False
-    while True:
-        try:
-            return abs(process.wait()), interrupted
-        except KeyboardInterrupt:
-            interrupted = True
-            # A terminal tells both, an init system only this one; two at once count as one.
-            process.terminate()
-
-
-def _words(session: Session, values: Mapping[str, Any]) -> list[str]:
-    flags = {"accept_drift": "--accept-drift", "no_lock": "--no-lock", "quiet": "--quiet"}
-    words = [flag for name, flag in flags.items() if values[name]]
-    words += ["--json"] if values["as_json"] else []
-    words += ["--debug"] if session.debug else []
-    if "on_failure" in values:
-        words += ["--on-failure", values["on_failure"]]
-    for pack in session.no_packs:
-        words += ["--no-pack", pack]
-    if session.only_packs is not None:
-        words += [f"--only-packs={','.join(session.only_packs)}"]
-    return words

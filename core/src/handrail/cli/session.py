@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import click
 
     from handrail.packs.installed import InstalledPacks
+    from handrail.settings.selection import Selection
 
 GLOBAL_OPTIONS = (
     ("--no-pack NAME", "Leave a pack out of this call, before it is imported. Repeatable."),
@@ -37,6 +38,7 @@ class Session:
         json: Whether the caller wants JSON.
         events: Whether that JSON is one event per line, as `run` writes it.
         console: Where output goes.
+        recorded: The selection of packs that a run which goes on began with.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -45,6 +47,7 @@ class Session:
     json: bool = False
     events: bool = False
     console: Console = field(default_factory=Console)
+    recorded: Selection | None = None
 
     @cached_property
     def packs(self) -> InstalledPacks:
@@ -65,19 +68,16 @@ class Session:
             no_packs=self.no_packs,
             only_packs=self.only_packs,
             pack_values=values,
+            recorded=self.recorded,
         )
 
-    def move(
-        self,
-        *,
-        no_packs: tuple[str, ...],
-        only_packs: tuple[str, ...] | None,
-        values: Sequence[tuple[str, str, str]],
-    ) -> None:
-        """Look at the packs anew, from what is the working folder now, with these flags too."""
+    def move(self, recorded: Selection, values: Sequence[tuple[str, str, str]]) -> None:
+        """Look at the packs anew, from what is the working folder now, as a run began with them.
+
+        Flags of this call come on top of that, variables that select packs do not count.
+        """
         self.__dict__.pop("folder", None)
-        self.no_packs = (*no_packs, *self.no_packs)
-        self.only_packs = only_packs if self.only_packs is None else self.only_packs
+        self.recorded = recorded
         self.set_pack_values(values)
 
     @cached_property

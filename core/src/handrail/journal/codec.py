@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from handrail.errors import RollbackDataError, describe
+from handrail.masks import json_has_password
 from handrail.steps import StepResult
 
 # Made once: `json.dumps` makes one for each call.
@@ -22,18 +23,25 @@ def encode(value: Any, about: str) -> str:
     """Return `value` as JSON; ASCII only, so that names that are no Unicode survive.
 
     Raises:
-        RollbackDataError: It has no JSON form, or one that reads as another value.
+        RollbackDataError: It has no JSON form, or one that reads as another value; or it has a URL
+            with a password in it, without which its undo would not work.
     """
     if value.__class__ is dict and not value:
         return "{}"  # Most steps leave nothing to undo.
     try:
         _check(value)
-        return _STRICT(value)
+        text = _STRICT(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise RollbackDataError(
             f"{about} cannot be stored as JSON: {describe(error)}",
             ways_out=("keep to text, numbers, lists and dicts with text as keys",),
         ) from error
+    if json_has_password(text):
+        raise RollbackDataError(
+            f"{about} has a URL with a password in it, which is never stored",
+            ways_out=("record it without, and take the password from the context in the rollback",),
+        )
+    return text
 
 
 def _check(value: Any) -> None:

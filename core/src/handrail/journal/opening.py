@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from handrail.errors import JournalUrlError
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 JournalFactory = Callable[[str], "Journal"]
 """Opens the journal that a URL leads to."""
 
+
+class _Options(TypedDict, total=False):
+    synchronous: Literal["full", "normal"]
+    lease: float
+
+
 GROUP = "handrail.journals"  # Entry points of packs: a URL scheme, and a JournalFactory.
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<bare>sqlite):")
 _SECRET = frozenset({"password", "sslpassword"})
 _FILE = ".handrail/runs.db or sqlite:///srv/runs.db: a file"
 _SYNCHRONOUS = ("full", "normal")
+_LEASE = re.compile("[1-9][0-9]{0,4}")
 
 
 def open_journal(
@@ -35,8 +42,9 @@ def open_journal(
     """Open the journal that `url` leads to.
 
     Args:
-        url: A path, `sqlite:///path`, with `?synchronous=normal` for commits that need not survive
-            power loss, or a URL whose scheme a pack knows. None means the default.
+        url: A path, `sqlite:///path`, or a URL whose scheme a pack knows. None means the default.
+            After `sqlite:///path` may come `?synchronous=normal` for commits that need not survive
+            power loss, and `?lease=5` for the seconds after which a silent owner counts as stopped.
         default: The path of the journal where none is named.
         find: Returns what a pack brings for a scheme, or None.
         create: Whether to make a file that is not there.
@@ -47,14 +55,14 @@ def open_journal(
         JournalError: The journal cannot be used.
     """
     if url is None:
-        return _open_file(default, "full", create=create)
+        return _open_file(default, {}, create=create)
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return _open_file(_path(url, shown=url), "full", create=create)
+        return _open_file(_path(url, shown=url), {}, create=create)
     kind = (scheme["scheme"] or scheme["bare"]).lower()
     if kind == "sqlite":
-        path, synchronous = _parse_sqlite(url)
-        return _open_file(path, synchronous, create=create)
+        path, options = _parse_sqlite(url)
+        return _open_file(path, options, create=create)
     refuse_password(url)
     factory = find(kind)
     if factory is None:
@@ -88,23 +96,27 @@ def refuse_password(url: str) -> None:
         )
 
 
-def _parse_sqlite(url: str) -> tuple[Path, Literal["full", "normal"]]:
+def _parse_sqlite(url: str) -> tuple[Path, _Options]:
     path, _, query = url.partition(":")[2].partition("?")
     if not path.startswith("///") or "#" in path:
         raise JournalUrlError(
             f"'{url}' does not lead to a file: after sqlite:// comes its absolute path",
             ways_out=(f"use {_FILE}",),
         )
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    synchronous = options.pop("synchronous", "full")
-    if options or synchronous not in _SYNCHRONOUS:
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    options: _Options = {}
+    synchronous, lease = given.pop("synchronous", "full"), given.pop("lease", None)
+    if given or synchronous not in _SYNCHRONOUS or not (lease is None or _LEASE.fullmatch(lease)):
         raise JournalUrlError(
             f"'{url}' has an option that no journal in a file has: '{query}'",
-            ways_out=("there are ?synchronous=full and ?synchronous=normal",),
+            ways_out=("there are ?synchronous=full, ?synchronous=normal and ?lease=SECONDS",),
         )
+    if synchronous == "normal":
+        options["synchronous"] = "normal"
+    if lease is not None:
+        options["lease"] = float(lease)
     # Some write four slashes before an absolute path; two at its start mean the same.
-    file = _path("/" + unquote(path[2:]).lstrip("/"), shown=url)
-    return file, "normal" if synchronous == "normal" else "full"
+    return _path("/" + unquote(path[2:]).lstrip("/"), shown=url), options
 
 
 def _path(text: str, shown: str) -> Path:
@@ -113,10 +125,8 @@ def _path(text: str, shown: str) -> Path:
     return Path(text)
 
 
-def _open_file(
-    path: str | os.PathLike[str], synchronous: Literal["full", "normal"], *, create: bool
-) -> Journal:
+def _open_file(path: str | os.PathLike[str], options: _Options, *, create: bool) -> Journal:
     # SQLite is only for those who have runs.
     from handrail.journal.sqlite.journal import SqliteJournal  # noqa: PLC0415
 
-    return SqliteJournal(path, synchronous=synchronous, create=create)
+    return SqliteJournal(path, create=create, **options)

@@ -64,6 +64,11 @@ class Journal(Protocol):
         """Where it is, for people; without secrets."""
         ...
 
+    @property
+    def format(self) -> int:
+        """Version of its tables."""
+        ...
+
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
         """Add a run that belongs to this process, with its first changes, in one commit.
 

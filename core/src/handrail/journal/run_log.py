@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import HandrailError, JournalError, LeaseLostError
+from handrail.errors import ContextError, HandrailError, JournalError, LeaseLostError
 from handrail.journal.codec import encode, encode_result, mask_json
 from handrail.journal.records import (
     AttemptChange,
@@ -19,6 +19,7 @@ from handrail.journal.records import (
     NoteChange,
     RunChange,
 )
+from handrail.masks import json_has_password
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -91,12 +92,22 @@ class JournaledLog:
             ContextError: One of them cannot be stored.
         """
         changed = self._fields.encode(self._context, self._stored)
-        if changed:
-            self._stored.update(changed)
-            self._noted += [
-                FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
-                for name, text in changed.items()
-            ]
+        if not changed:
+            return
+        for name, text in changed.items():
+            if json_has_password(text):
+                raise ContextError(
+                    f"{type(self._context).__qualname__}.{name} has a URL with a password in it, "
+                    "which is never stored",
+                    ways_out=(
+                        "make it anew in each process:  field(metadata={'transient': True})",
+                    ),
+                )
+        self._stored.update(changed)
+        self._noted += [
+            FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
+            for name, text in changed.items()
+        ]
 
     # What the engine notes
 

@@ -13,6 +13,7 @@ from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
+from handrail.masks import without_passwords
 
 if TYPE_CHECKING:
     from handrail.engine.commands import Machine
@@ -36,7 +37,7 @@ class RunAbout:
     action: str
     params: str = "{}"
     packs: str = "{}"
-    mask: Callable[[str], str] = str
+    mask: Callable[[str], str] = without_passwords
     secrets: frozenset[str] = frozenset()
 
 

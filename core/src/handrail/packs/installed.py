@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from handrail.packs.given import Observer
     from handrail.packs.loaded import LoadedPack
     from handrail.plan.edits import EditSet
+    from handrail.settings.changes import Changes
     from handrail.settings.requirements import RequiredStep
+    from handrail.settings.selection import Selection
 
 
 class InstalledPacks:
@@ -100,16 +102,23 @@ class InstalledPacks:
         """
         if self._contributors is None:
             self.required()
-            loaded, errors = self._load()
-            unusable = [
-                unusable_pack(record)
-                for record in self.records
-                if record.status in ("broken", "incompatible")
-            ]
-            if errors or unusable:
-                raise joined([*unusable, *errors])
+            loaded, failed = self.load_each()
+            if failed:
+                raise joined([error for _, error in failed])
             self._contributors = loaded
         return self._contributors
+
+    def load_each(
+        self,
+    ) -> tuple[tuple[LoadedPack, ...], list[tuple[PackRecord, PackError | SettingsError]]]:
+        """Load every pack that is used and has hooks; return those, and the ones that cannot be."""
+        loaded, errors = self._load()
+        unusable: list[tuple[PackRecord, PackError | SettingsError]] = [
+            (record, unusable_pack(record))
+            for record in self.records
+            if record.status in ("broken", "incompatible")
+        ]
+        return loaded, [*unusable, *errors]
 
     def required(self) -> tuple[RequiredStep, ...]:
         """Return the steps that no plan may do without.
@@ -151,9 +160,12 @@ class InstalledPacks:
         # Planning is not needed to list packs.
         from handrail.packs.project import edits_of  # noqa: PLC0415
 
+        return edits_of(self.changes(lineage), self.catalog)
+
+    def changes(self, lineage: Sequence[str]) -> list[Changes]:
+        """Return what the settings say of an action; see `project_edits`."""
         named = [self.settings.actions, self.settings.workflows]
-        changes = [each[name] for name in reversed(lineage) for each in named if name in each]
-        return edits_of(changes, self.catalog)
+        return [each[name] for name in reversed(lineage) for each in named if name in each]
 
     def _project_problems(self) -> list[Problem]:
         """Return what cannot be done of the project's changes, each action for itself."""
@@ -181,7 +193,7 @@ class InstalledPacks:
         ]
         problems += self.unmet
         problems += self._project_problems()
-        for error in self._load()[1]:
+        for _, error in self._load()[1]:
             problems += problems_of(error)
         for record in self.records:
             if record.is_used:
@@ -223,7 +235,9 @@ class InstalledPacks:
         record = self.catalog.pack(name)
         return record.id if record is not None else normalised(name)
 
-    def _load(self) -> tuple[tuple[LoadedPack, ...], list[PackError | SettingsError]]:
+    def _load(
+        self,
+    ) -> tuple[tuple[LoadedPack, ...], list[tuple[PackRecord, PackError | SettingsError]]]:
         hooked = [record for record in self.records if record.is_used and record.hooks]
         if not hooked:
             return (), []
@@ -233,12 +247,12 @@ class InstalledPacks:
 
         manager = new_manager()
         loaded: list[LoadedPack] = []
-        errors: list[PackError | SettingsError] = []
+        errors: list[tuple[PackRecord, PackError | SettingsError]] = []
         for record in sorted(hooked, key=lambda each: each.id):
             try:
                 loaded.append(load(record, self.settings, manager))
             except (PackError, SettingsError) as error:
-                errors.append(error)
+                errors.append((record, error))
         return tuple(loaded), errors
 
 
@@ -248,6 +262,7 @@ def installed(
     no_packs: Sequence[str] = (),
     only_packs: Sequence[str] | None = None,
     pack_values: Sequence[tuple[str, str, str]] = (),
+    recorded: Selection | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> InstalledPacks:
     """Return the packs installed for this process, under the settings for work in `start`.
@@ -259,12 +274,14 @@ def installed(
         no_packs: Packs to leave out.
         only_packs: The only packs to use, or None for no such limit.
         pack_values: Settings of packs, as pack, dotted key and text.
+        recorded: What a run that goes on began with, instead of the variables that select packs.
         environ: Variables; those of this process by default.
     """
     flags = Flags(
         no_packs=tuple(no_packs),
         only_packs=None if only_packs is None else tuple(only_packs),
         pack_values=tuple(pack_values),
+        recorded=recorded,
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or Path.cwd(), variables, flags)

@@ -13,6 +13,7 @@ from handrail.packs.required import marked, unmet
 from handrail.packs.requirements import Requirement
 from handrail.packs.versions import satisfies
 from handrail.settings.names import normalised
+from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
 
 CORE = "handrail"
@@ -47,7 +48,8 @@ def decide(records: Iterable[PackRecord], settings: Settings, core_version: str)
     errors = [
         _nobody(name, only.why, records, "only")
         for choice in settings.choices
-        if (only := choice.only) is not None
+        # Of a run that goes on, the steps that began tell whether a pack is missed.
+        if (only := choice.only) is not None and only.source != RECORDED
         for name in only.value
         if not meant(name, records)
     ]
@@ -55,7 +57,7 @@ def decide(records: Iterable[PackRecord], settings: Settings, core_version: str)
         _nobody(name.value, name.why, records, "disable")
         for choice in settings.choices
         for name in choice.disable
-        if not meant(name.value, records)
+        if name.source != RECORDED and not meant(name.value, records)
     ]
     warnings += [
         _nobody(name, settings.source_of(name), records, "set")

@@ -53,7 +53,7 @@ def resolve(
     work = _Resolution(action, base, edits, grants or {}, list(known), required)
     drafts = work.run()
     if work.problems:
-        raise PlanError(action, work.problems)
+        raise PlanError(action, work.problems, plan=freeze(action, drafts, origin))
     for draft in drafts:
         draft.required = demanded_by(draft, required)
     history = History(

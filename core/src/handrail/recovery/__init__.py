@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from handrail.recovery.recovered import look_up
+from handrail.recovery.folder import working_in
+from handrail.recovery.made_ready import look_up, prepare
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -23,6 +25,7 @@ def resume(
     journal: Journal,
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
+    folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
     progress_callback: ProgressCallback | None = None,
@@ -30,14 +33,22 @@ def resume(
 ) -> dict[str, Any]:
     """Finish a run that was interrupted, or was kept after a failure; blocking.
 
-    A run that was undoing goes on with that.
+    A run that was undoing goes on with that, and an undo asks less: see `rollback`.
+
+    **The working folder of the process is that of the run while this goes on**, and then again
+    what it was, because relative paths, those that steps have recorded among them, lead from there.
+    Other threads and tasks see that. Where no path is relative, `folder="."` leaves it alone.
 
     Args:
         action: The action of the run.
         number: The number of the run; the latest that can be resumed unless given.
         journal: The journal.
         ctx: The world outside.
-        packs: See `BaseAction`.
+        packs: See `BaseAction`. Unless given, the installed packs are selected by the flags and
+            variables that counted when the run began, and by the settings of the project as it is
+            now.
+        folder: Where to work instead of the folder that the run began in, such as where that was
+            moved to.
         accept_drift: Whether to go on although steps that began are not what they were.
         take_over: Whether to take the run from an owner that gives no sign of life.
         progress_callback: See `Orchestrator`.
@@ -47,24 +58,26 @@ def resume(
         What `run` of the action would have returned.
 
     Raises:
-        NotFoundError: There is no such run of this action.
+        NotFoundError: There is no such run of this action, or its folder is gone.
         RunClosedError: There is nothing to resume.
         RollbackRefusedError: Its rollback was incomplete.
         RunHeldError: It belongs to a process that lives.
         DriftError: The steps that began are not what they were.
         StepFailedError: A step failed, now or before, and what was done has been undone.
     """
-    return look_up(
-        "resume",
-        action,
-        number,
-        journal,
-        ctx=ctx,
-        packs=packs,
-        accept_drift=accept_drift,
-        take_over=take_over,
-        options=_options(progress_callback, observers),
-    ).run()
+    cls, recorded = look_up("resume", action, number, journal)
+    with working_in(recorded.row, folder):
+        return prepare(
+            cls,
+            recorded,
+            journal,
+            "resume",
+            ctx=ctx,
+            packs=packs,
+            accept_drift=accept_drift,
+            take_over=take_over,
+            options=_options(progress_callback, observers),
+        ).run()
 
 
 async def resume_async(
@@ -74,23 +87,26 @@ async def resume_async(
     journal: Journal,
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
+    folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Finish a run inside a running event loop; see `resume`."""
-    return await look_up(
-        "resume",
-        action,
-        number,
-        journal,
-        ctx=ctx,
-        packs=packs,
-        accept_drift=accept_drift,
-        take_over=take_over,
-        options=_options(progress_callback, observers),
-    ).run_async()
+    cls, recorded = look_up("resume", action, number, journal)
+    with working_in(recorded.row, folder):
+        return await prepare(
+            cls,
+            recorded,
+            journal,
+            "resume",
+            ctx=ctx,
+            packs=packs,
+            accept_drift=accept_drift,
+            take_over=take_over,
+            options=_options(progress_callback, observers),
+        ).run_async()
 
 
 def rollback(
@@ -100,31 +116,41 @@ def rollback(
     journal: Journal,
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
+    folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Undo a run: one that was interrupted, one that was kept, or a completed one; blocking.
 
+    Only the steps that began have to be what they were. The lock and what is required do not
+    count, a broken pack does only where one of its steps began, and the rest of the plan may have
+    problems. Arguments are those of `resume`, the working folder likewise.
+
+    Returns:
+        `{"rolled_back": True, "number": number}`.
+
     Raises:
-        NotFoundError: There is no such run of this action.
+        NotFoundError: There is no such run of this action, or its folder is gone.
         RunClosedError: It was rolled back.
         RollbackRefusedError: It was sealed.
         RunHeldError: It belongs to a process that lives.
         DriftError: The steps that began are not what they were.
         StepFailedError: A step could not be undone; its `rollback_errors` tell.
     """
-    return look_up(
-        "rollback",
-        action,
-        number,
-        journal,
-        ctx=ctx,
-        packs=packs,
-        accept_drift=accept_drift,
-        take_over=take_over,
-        options=_options(None, observers),
-    ).run()
+    cls, recorded = look_up("rollback", action, number, journal)
+    with working_in(recorded.row, folder):
+        return prepare(
+            cls,
+            recorded,
+            journal,
+            "rollback",
+            ctx=ctx,
+            packs=packs,
+            accept_drift=accept_drift,
+            take_over=take_over,
+            options=_options(None, observers),
+        ).run()
 
 
 async def rollback_async(
@@ -134,22 +160,25 @@ async def rollback_async(
     journal: Journal,
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
+    folder: str | os.PathLike[str] | None = None,
     accept_drift: bool = False,
     take_over: bool = False,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Undo a run inside a running event loop; see `rollback`."""
-    return await look_up(
-        "rollback",
-        action,
-        number,
-        journal,
-        ctx=ctx,
-        packs=packs,
-        accept_drift=accept_drift,
-        take_over=take_over,
-        options=_options(None, observers),
-    ).run_async()
+    cls, recorded = look_up("rollback", action, number, journal)
+    with working_in(recorded.row, folder):
+        return await prepare(
+            cls,
+            recorded,
+            journal,
+            "rollback",
+            ctx=ctx,
+            packs=packs,
+            accept_drift=accept_drift,
+            take_over=take_over,
+            options=_options(None, observers),
+        ).run_async()
 
 
 def _options(

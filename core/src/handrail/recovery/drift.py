@@ -37,8 +37,22 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
         elif name in plan.positions:
             lines.append(f"{name} was step {place + 1}, and is step {plan.positions[name] + 1}")
         else:
-            lines.append(f"{name} is not in the plan any more")
+            lines.append(f"{name}{_whose(step)} is not in the plan any more")
     return lines
+
+
+def installs(recorded: RecordedRun, plan: Plan) -> list[str]:
+    """Return how to get the steps back that began and are not in `plan` any more."""
+    lost = [step["origin"] for step in begun(recorded) if step["name"] not in plan.positions]
+    wanted = dict.fromkeys(f"{each['pack']}=={each['version']}" for each in lost if each["pack"])
+    return [f"install what it began with:  pip install {each}" for each in wanted] or [
+        "install what it began with"
+    ]
+
+
+def _whose(step: Mapping[str, Any]) -> str:
+    origin = step["origin"]
+    return f" of {origin['pack']} {origin['version']}" if origin["pack"] else ""
 
 
 def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> list[str]:

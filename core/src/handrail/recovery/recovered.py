@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +11,6 @@ from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
 from handrail.errors import (
     DriftError,
-    NotFoundError,
     RollbackRefusedError,
     RunClosedError,
     StepFailedError,
@@ -21,22 +18,19 @@ from handrail.errors import (
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
-from handrail.recovery.drift import drift
+from handrail.recovery.drift import drift, installs
 from handrail.recovery.position import fields_at, position_of
-from handrail.stored_params import about_action, params_of
-from handrail.workflow import Workflow
+from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.context import RuntimeContext
     from handrail.engine.commands import Machine
     from handrail.engine.state import RunState
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import RecordedRun
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.durable import RunAbout
     from handrail.plan.plan import Plan
-    from handrail.planning import Packs
 
 Aim = Literal["resume", "rollback"]
 
@@ -120,6 +114,7 @@ class Recovery:
         aim: Whether it is to be finished or undone.
         accept_drift: Whether to go on although steps that began are not what they were.
         take_over: Whether to take the run from an owner that gives no sign of life.
+        ignored: What is wrong now and does not matter for an undo.
     """
 
     action: BaseAction[Any]
@@ -129,6 +124,7 @@ class Recovery:
     aim: Aim
     accept_drift: bool = False
     take_over: bool = False
+    ignored: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def run(self) -> dict[str, Any]:
@@ -185,7 +181,7 @@ class Recovery:
             raise DriftError(
                 f"run {self.recorded.row.number} began with other steps: {'; '.join(lines)}",
                 ways_out=(
-                    "install what it began with",
+                    *installs(recorded, self.plan),
                     "go on with what is there now:  --accept-drift",
                 ),
             )
@@ -221,76 +217,3 @@ def check(recorded: RecordedRun, aim: Aim) -> None:
             f"run {number} cannot be rolled back any more: {row.sealed}",
             ways_out=(f"finish it:  handrail resume {number}",) if row.outcome is None else (),
         )
-
-
-def look_up(
-    aim: Aim,
-    action: type[BaseAction[Any]] | Workflow,
-    number: int | None,
-    journal: Journal,
-    **more: Any,
-) -> Recovery:
-    """Return the run of `action` that has this number, or the latest that fits; see `prepare`.
-
-    Raises:
-        NotFoundError: There is no such run of this action.
-        RunClosedError: There is nothing left to do.
-        RollbackRefusedError: It cannot be undone, or only be undone.
-    """
-    cls = action.action_class if isinstance(action, Workflow) else action
-    recorded = journal.read(latest(journal, aim, cls.action_name) if number is None else number)
-    began = _action_of(recorded.row)
-    if began != cls.action_name:
-        raise NotFoundError(
-            f"run {number} in {journal.shown} is one of {began}, not of {cls.action_name}",
-            ways_out=("give the action that began it", "without a number, the latest is taken"),
-        )
-    check(recorded, aim)
-    return prepare(cls, recorded, journal, aim, **more)
-
-
-def prepare(
-    action: type[BaseAction[Any]],
-    recorded: RecordedRun,
-    journal: Journal,
-    aim: Aim,
-    *,
-    ctx: RuntimeContext | None = None,
-    packs: Packs = None,
-    **more: Any,
-) -> Recovery:
-    """Return a recorded run that can go on: the action with its recorded params, and its plan.
-
-    Raises:
-        ParamsError: The variable of a secret is not set, or the params do not fit any more.
-        PlanError: The plan has problems now.
-    """
-    values = params_of(recorded.row.params, action.action_name, os.environ)
-    made = action(values, ctx, packs=packs)
-    return Recovery(
-        action=made, plan=made.plan(), recorded=recorded, journal=journal, aim=aim, **more
-    )
-
-
-def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
-    """Return the number of the latest run, of `action`, that can be resumed or rolled back.
-
-    Raises:
-        NotFoundError: There is none.
-    """
-    for row in journal.runs():
-        if row.outcome == "rolled_back" or (row.sealed and aim == "rollback"):
-            continue
-        if aim == "resume" and row.outcome in ("completed", "rollback_incomplete"):
-            continue
-        fits = action is None or _action_of(row) == action
-        if fits and journal.holder(row.number) is None:
-            return row.number
-    what = "resumed" if aim == "resume" else "rolled back"
-    whose = "run" if action is None else f"run of {action}"
-    raise NotFoundError(f"there is no {whose} in {journal.shown} that can be {what}")
-
-
-def _action_of(row: RunRow) -> str:
-    # Not `row.action`, which is how the command line finds it: `flows.py:nightly`.
-    return str(json.loads(row.plan)["action"])

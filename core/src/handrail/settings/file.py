@@ -12,6 +12,7 @@ from handrail.settings.keys import below
 from handrail.settings.lines import locate
 from handrail.settings.sections.actions import check_chains, read_changes
 from handrail.settings.sections.grants import read_grants
+from handrail.settings.sections.journal import read_journal
 from handrail.settings.sections.local import read_local
 from handrail.settings.sections.packs import Packs, read_packs
 from handrail.settings.sections.required import read_required
@@ -77,6 +78,8 @@ def _with_sections(settings: Settings, reader: TableReader, table: object) -> Se
                 found["local"] = read_local(reader, value)
             case "required":
                 found["required"] = read_required(reader, value)
+            case "journal":
+                found["journal"] = read_journal(reader, value)
             case "locked":
                 found["locked"] = read_locked(reader, value)
             case _:

@@ -28,6 +28,7 @@ KEYS: dict[str, str] = {
     "required.steps.before": "text",
     "required.steps.after": "text",
     "required.steps.in": "text or list of names",
+    "journal.url": "text",
     "locked": "true or false",
 }
 """Dotted key and type; a word in capitals stands for any name."""

@@ -10,6 +10,7 @@ from handrail.errors import Problem, SettingsError
 from handrail.origin import Origin
 from handrail.settings.project import Project, find_project
 from handrail.settings.requirements import RequiredPack, parse_pack
+from handrail.settings.selection import RECORDED, Selection
 from handrail.settings.values import Choice, Flags, Settings, Value
 
 NO_PACKS = "HANDRAIL_NO_PACKS"
@@ -52,18 +53,8 @@ def read_settings(
         project = Project(folder=start.absolute())
     flags = flags or Flags()
     choices = (
-        Choice(
-            disable=_values(flags.no_packs, "--no-pack"),
-            only=None
-            if flags.only_packs is None
-            else Value(value=flags.only_packs, source="--only-packs"),
-        ),
-        Choice(
-            disable=_values(_names(environ.get(NO_PACKS, "")), NO_PACKS),
-            only=None
-            if ONLY_PACKS not in environ
-            else Value(value=_names(environ[ONLY_PACKS]), source=ONLY_PACKS),
-        ),
+        _choice(flags.no_packs, "--no-pack", flags.only_packs, "--only-packs"),
+        _of_variables(environ) if flags.recorded is None else _of_run(flags.recorded),
     )
     settings = Settings(
         project=project,
@@ -78,6 +69,24 @@ def read_settings(
 
         settings = with_file(settings, project.file, problems)
     return settings, tuple(problems)
+
+
+def _choice(
+    disable: tuple[str, ...], of_disable: str, only: tuple[str, ...] | None, of_only: str
+) -> Choice:
+    return Choice(
+        disable=tuple(Value(value=name, source=of_disable) for name in disable),
+        only=None if only is None else Value(value=only, source=of_only),
+    )
+
+
+def _of_variables(environ: Mapping[str, str]) -> Choice:
+    only = _names(environ[ONLY_PACKS]) if ONLY_PACKS in environ else None
+    return _choice(_names(environ.get(NO_PACKS, "")), NO_PACKS, only, ONLY_PACKS)
+
+
+def _of_run(recorded: Selection) -> Choice:
+    return _choice(recorded.no_packs, RECORDED, recorded.only_packs, RECORDED)
 
 
 def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
@@ -104,10 +113,6 @@ def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _values(names: tuple[str, ...], source: str) -> tuple[Value[str], ...]:
-    return tuple(Value(value=name, source=source) for name in names)
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from handrail.masks import without_passwords
 from handrail.settings.changes import Changes
 from handrail.settings.names import variable_prefix
 from handrail.settings.policy import leaves
@@ -122,4 +123,4 @@ def shown(key: str, value: Any) -> Any:
     if isinstance(value, dict):
         table = cast("Mapping[str, Any]", value)
         return {name: shown(name, item) for name, item in table.items()}
-    return value
+    return without_passwords(value) if isinstance(value, str) else value

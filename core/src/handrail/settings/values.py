@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from handrail.settings.project import Project
 from handrail.settings.requirements import RequiredPack, Requirements
+from handrail.settings.selection import Selection, selection_of
 
 if TYPE_CHECKING:
     from handrail.settings.changes import Changes, LocalName
@@ -49,11 +50,13 @@ class Flags:
         no_packs: Packs to leave out, from `--no-pack`.
         only_packs: The only packs to use, from `--only-packs`; None for no such limit.
         pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
+        recorded: What a run that goes on began with; variables that select packs do not count then.
     """
 
     no_packs: tuple[str, ...] = ()
     only_packs: tuple[str, ...] | None = None
     pack_values: tuple[tuple[str, str, str], ...] = ()
+    recorded: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class Settings:
         local: Actions and steps in the project's own files.
         required: What no plan may do without, that of policies first.
         locked: Whether every run has to be locked.
+        journal: Where the project keeps its runs, or None where it does not say.
         policies: The policies that are installed.
         wanted_policies: Those that HANDRAIL_POLICY wants to be installed.
     """
@@ -107,6 +111,7 @@ class Settings:
     local: tuple[LocalName, ...] = ()
     required: Requirements = field(default_factory=Requirements)
     locked: Value[bool] = field(default_factory=lambda: Value(value=False, source="default"))
+    journal: Value[str] | None = None
     policies: tuple[Policy, ...] = ()
     wanted_policies: tuple[RequiredPack, ...] = ()
 
@@ -114,6 +119,11 @@ class Settings:
     def locked_by(self) -> str:
         """Who wants every run locked, as `handrail.toml:4`; an empty string where nobody does."""
         return self.locked.source if self.locked.value else ""
+
+    @property
+    def selection(self) -> Selection:
+        """Which packs flags and variables leave out, for a run to record."""
+        return selection_of(self.choices)
 
     def source_of(self, *path: str | int) -> str:
         """Return `file:line` of a pack's setting; of what holds it when it is not there."""

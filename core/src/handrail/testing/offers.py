@@ -67,10 +67,11 @@ def weights(subject: Subject) -> Iterator[Problem]:
 
 
 def no_undo(subject: Subject) -> Iterator[Problem]:
-    """A step that has effects has a rollback too."""
+    """A step that has effects has a rollback too, or a resume that goes on after a kill."""
     _has_steps(subject)
     for entry, step in subject.made.items():
-        if step.effects and not step.always_run and not overrides(step, "rollback"):
+        back = overrides(step, "rollback") or overrides(step, "resume")
+        if step.effects and not step.always_run and not back:
             yield Problem(
                 code="no-undo",
                 message=f"step '{entry}' has effects and no rollback: what it did before a "

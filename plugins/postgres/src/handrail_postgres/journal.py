@@ -63,6 +63,11 @@ class PostgresJournal:
         """Where it is, for people; without options."""
         return without_options(self._url)
 
+    @property
+    def format(self) -> int:
+        """Version of its tables: older ones were brought up to it."""
+        return len(MIGRATIONS)
+
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> PostgresOwnedRun:
         """Add a run that belongs to this process, with its first changes, in one commit.
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
-from handrail.errors import JournalError
+from handrail.errors import JournalError, JournalUrlError
 from handrail_postgres.failures import journal_error
 
 _OLDEST = 14  # pg_terminate_backend that waits
@@ -45,6 +45,17 @@ def without_options(url: str) -> str:
     return re.split("[?#]", url, maxsplit=1)[0]
 
 
+def _options(url: str) -> dict[str, Any]:
+    try:
+        return conninfo.conninfo_to_dict(url)
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        raise JournalUrlError(
+            f"'{without_options(url)}' is no URL of a database: {said}",
+            ways_out=("such as postgresql://user@host/database?sslmode=verify-full",),
+        ) from error
+
+
 class Session:
     """One connection, for one thread at a time, which waits its turn; it is never made anew.
 
@@ -52,6 +63,7 @@ class Session:
         url: What libpq takes.
 
     Raises:
+        JournalUrlError: It is none.
         JournalError: There is no way to that database.
     """
 
@@ -59,8 +71,8 @@ class Session:
         self.shown = without_options(url)
         self._process = os.getpid()
         self._turn = threading.RLock()
+        given = _options(url)
         try:
-            given = conninfo.conninfo_to_dict(url)
             left = {name: value for name, value in _DEFAULTS.items() if name not in given}
             self._connection = psycopg.connect(url, autocommit=True, **left)
         except psycopg.Error as error:

@@ -22,6 +22,7 @@ from handrail.journal.sqlite.owned import SqliteOwnedRun, write_rows
 from handrail.journal.sqlite.place import prepare
 from handrail.journal.sqlite.pruning import prune
 from handrail.journal.sqlite.reading import read_run, read_runs
+from handrail.journal.sqlite.schema import MIGRATIONS
 from handrail.journal.sqlite.seen import Seen
 from handrail.journal.texts import to_stored
 
@@ -71,6 +72,11 @@ class SqliteJournal:
     def shown(self) -> str:
         """Where it is, for people."""
         return self._shown
+
+    @property
+    def format(self) -> int:
+        """Version of its tables: older ones were brought up to it."""
+        return len(MIGRATIONS)
 
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> SqliteOwnedRun:
         """Add a run that belongs to this process, with its first changes, in one commit.

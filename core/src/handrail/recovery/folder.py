@@ -1,0 +1,61 @@
+"""The working folder of a recorded run, which its relative paths lead from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from handrail.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from handrail.journal.records import RunRow
+
+
+def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:
+    """Make the folder of a run the working folder.
+
+    Args:
+        row: The run.
+        folder: Where to go instead.
+        way: How to name another folder.
+
+    Raises:
+        NotFoundError: It cannot be entered.
+    """
+    target = row.cwd if folder is None else os.fspath(folder)
+    with contextlib.suppress(OSError):
+        if os.path.samefile(os.curdir, target):
+            return  # Its name may be shorter, and other threads are not disturbed.
+    try:
+        os.chdir(target)
+    except OSError as error:
+        if folder is not None:
+            raise NotFoundError(f"{target} cannot be entered: {error.strerror}") from error
+        raise NotFoundError(
+            f"run {row.number} ran in {target}, which cannot be entered: {error.strerror}",
+            ways_out=(
+                "its paths lead from there: put the folder back, then try again",
+                f"or name the one that they lead from now:  {way}",
+            ),
+        ) from error
+
+
+@contextmanager
+def working_in(row: RunRow, folder: str | os.PathLike[str] | None) -> Generator[None, None, None]:
+    """Work in the folder of a run within the block, and where one was before after it.
+
+    Raises:
+        NotFoundError: It cannot be entered.
+    """
+    before: str | None = None
+    with contextlib.suppress(OSError):  # One that is gone cannot be gone back to.
+        before = os.getcwd()
+    enter(row, folder, "folder=PATH")
+    try:
+        yield
+    finally:
+        if before is not None and before != os.getcwd():
+            os.chdir(before)

@@ -1,0 +1,217 @@
+"""Which recorded run is meant, and what it takes to go on: the action, its packs and its plan."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
+from handrail.planning import provider_of
+from handrail.recovery.chosen import Chosen
+from handrail.recovery.drift import begun
+from handrail.recovery.recovered import Recovery, check
+from handrail.stored_params import params_of
+from handrail.validation import unchecked
+from handrail.workflow import Workflow
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.context import RuntimeContext
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.packs.undoing import UndoingPacks
+    from handrail.plan.plan import Plan
+    from handrail.planning import PackProvider, Packs
+    from handrail.recovery.recovered import Aim
+
+
+def look_up(
+    aim: Aim, action: type[BaseAction[Any]] | Workflow, number: int | None, journal: Journal
+) -> tuple[type[BaseAction[Any]], RecordedRun]:
+    """Return the run of `action` that has this number, or the latest that fits.
+
+    Raises:
+        NotFoundError: There is no such run of this action.
+        RunClosedError: There is nothing left to do.
+        RollbackRefusedError: It cannot be undone, or only be undone.
+    """
+    cls = action.action_class if isinstance(action, Workflow) else action
+    recorded = journal.read(latest(journal, aim, cls.action_name) if number is None else number)
+    check_action(recorded.row, cls.action_name, journal)
+    check(recorded, aim)
+    return cls, recorded
+
+
+def check_action(row: RunRow, name: str, journal: Journal) -> None:
+    """Refuse an action that did not begin the run.
+
+    Raises:
+        NotFoundError: It is another one's.
+    """
+    began = action_of(row)
+    if began != name:
+        raise NotFoundError(
+            f"run {row.number} in {journal.shown} is one of {began}, not of {name}",
+            ways_out=("give the action that began it", "without a number, the latest is taken"),
+        )
+
+
+def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
+    """Return the number of the latest run, of `action`, that can be resumed or rolled back.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    for row in journal.runs():
+        if row.outcome == "rolled_back" or (row.sealed and aim == "rollback"):
+            continue
+        if aim == "resume" and row.outcome in ("completed", "rollback_incomplete"):
+            continue
+        fits = action is None or action_of(row) == action
+        if fits and journal.holder(row.number) is None:
+            return row.number
+    what = "resumed" if aim == "resume" else "rolled back"
+    whose = "run" if action is None else f"run of {action}"
+    raise NotFoundError(f"there is no {whose} in {journal.shown} that can be {what}")
+
+
+def only_undoes(row: RunRow, aim: Aim) -> bool:
+    """Whether a run that goes on so has no more steps to execute, but for those that always run."""
+    return aim == "rollback" or row.direction == "undo"
+
+
+def action_of(row: RunRow) -> str:
+    """Return the name of the action that a run is one of."""
+    # Not `row.action`, which is how the command line finds it: `flows.py:nightly`.
+    return str(json.loads(row.plan)["action"])
+
+
+def prepare(
+    action: type[BaseAction[Any]],
+    recorded: RecordedRun,
+    journal: Journal,
+    aim: Aim,
+    *,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    accept_drift: bool = False,
+    hold: Callable[[Plan], Plan] | None = None,
+    **more: Any,
+) -> Recovery:
+    """Return a recorded run that can go on: the action with its recorded params, and its plan.
+
+    The working folder has to be that of the run. What is undone needs less than what goes forward:
+    neither the lock nor what is required, and of the packs those whose steps began.
+
+    Args:
+        action: The class of the action.
+        recorded: The run.
+        journal: Where it is.
+        aim: Whether it is to be finished or undone.
+        ctx: The world outside.
+        packs: The packs; those that are installed, as selected when the run began, unless given.
+        accept_drift: Whether to go on although steps that began are not what they were.
+        hold: Holds the whole plan of what goes forward against the lock, where a run does not.
+        **more: See `Recovery`.
+
+    Raises:
+        ParamsError: The variable of a secret is not set, or the params do not fit any more.
+        PlanError: The plan has problems now.
+        PackError: A pack is broken, or one that is required is missing.
+    """
+    values = params_of(recorded.row.params, action.action_name, os.environ)
+    chosen = Chosen.of_json(recorded.row.packs)
+    provider = provider_of(packs) if packs is not None else _selected(chosen)
+    ignored: tuple[str, ...] = ()
+    if only_undoes(recorded.row, aim):
+        fewer = _for_undo(provider, () if accept_drift else _owners(recorded))
+        made, strange = _made_to_undo(action, values, ctx, fewer or provider)
+        plan, ignored = _plan_to_undo(made, fewer)
+        ignored = (*strange, *ignored)
+    else:
+        made = action(values, ctx, packs=provider)
+        plan = made.plan()
+        if hold is not None:
+            plan = hold(plan)
+        elif chosen.no_lock:
+            plan = replace(plan, locked=False)
+    names = [str(step["name"]) for step in json.loads(recorded.row.plan)["steps"]]
+    return Recovery(
+        action=made,
+        plan=chosen.part_of(plan, names),
+        recorded=recorded,
+        journal=journal,
+        aim=aim,
+        accept_drift=accept_drift,
+        ignored=ignored,
+        **more,
+    )
+
+
+def _selected(chosen: Chosen) -> PackProvider:
+    from handrail.packs.installed import installed  # noqa: PLC0415 - where nobody gives packs
+
+    return installed(recorded=chosen.selection, pack_values=chosen.values)
+
+
+def _for_undo(provider: PackProvider, needed: Collection[str]) -> UndoingPacks | None:
+    """Return the installed packs without what an undo can do without; None for given ones."""
+    # Both are in use already where an installed pack counts.
+    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415
+    from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415
+
+    return UndoingPacks(provider, needed) if isinstance(provider, InstalledPacks) else None
+
+
+def _owners(recorded: RecordedRun) -> set[str]:
+    """Return the packs whose steps or layers have to be undone."""
+    over = ("skipped", "undone")
+    began = {row.step for row in recorded.attempts if row.state not in over}
+    steps = [step for step in begun(recorded) if step["name"] in began and not step["always_run"]]
+    parts = [part for step in steps for part in (step, *step["layers"])]
+    return {str(part["origin"]["pack"]) for part in parts if part["origin"]["pack"]}
+
+
+def _made_to_undo(
+    action: type[BaseAction[Any]],
+    values: Mapping[str, Any],
+    ctx: RuntimeContext | None,
+    packs: PackProvider,
+) -> tuple[BaseAction[Any], tuple[str, ...]]:
+    """Return the action, and what is wrong with its params now, such as an input that is gone."""
+    try:
+        return action(values, ctx, packs=packs), ()
+    except ParamsError as error:
+        if action.params_model is None:
+            raise
+        params = unchecked(action.params_model, values)
+        told = tuple(f"{path}: {text}" for path, text in error.fields)
+        return action(params, ctx, packs=packs), told
+
+
+def _plan_to_undo(
+    action: BaseAction[Any], packs: UndoingPacks | None
+) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan as far as it can be worked out, and what was passed over for that."""
+    while True:
+        problems: tuple[str, ...] = ()
+        try:
+            plan = action.plan()
+        except PlanError as error:
+            if error.plan is None:
+                raise
+            # Of two steps of one name only one can be the step that began.
+            first = {planned.name: planned for planned in reversed(error.plan.steps)}
+            steps = tuple(each for each in error.plan.steps if first[each.name] is each)
+            plan = replace(error.plan, steps=steps)
+            problems = tuple(each.message for each in error.problems)
+        except PackError as error:
+            pack = error.origin.pack if error.origin else None
+            if packs is None or pack is None or not packs.leave_out(pack, error):
+                raise
+            continue
+        left_out = () if packs is None else packs.left_out.values()
+        return plan, (*left_out, *problems)

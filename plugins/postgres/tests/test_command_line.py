@@ -1,0 +1,141 @@
+"""Runs in PostgreSQL from the command line: killed, shown, finished, undone and deleted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from durable_runs import DURABLE, Run, caller, made, runs
+
+Kill = Callable[..., None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a workflow that waits to be killed."""
+    (tmp_path / "durable.py").write_text(DURABLE)
+    return tmp_path
+
+
+@pytest.fixture
+def environment(tmp_path: Path, place: str) -> dict[str, str]:
+    """Variables with the journal among them, and nothing else of Handrail's."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("HANDRAIL_")}
+    return {**kept, "HANDRAIL_JOURNAL": place, "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def handrail(
+    folder: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Run:
+    """Call `handrail` in this process."""
+    return caller(folder, folder, environment, monkeypatch, capfd)
+
+
+@pytest.fixture
+def killed(folder: Path, environment: dict[str, str]) -> Kill:
+    """Run the job in a process of its own, and kill that in the middle of the second step."""
+
+    def run_and_kill(*more: str, **variables: str) -> None:
+        words = [sys.executable, "-m", "handrail", "run", "durable.py:job", "a", *more]
+        with subprocess.Popen(
+            words,
+            cwd=folder,
+            env={**environment, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.kill()
+
+    return run_and_kill
+
+
+def test_a_killed_run_is_shown_finished_undone_and_deleted(
+    handrail: Run, folder: Path, place: str, killed: Kill
+) -> None:
+    """With the variable; and nothing of it is in the project."""
+    killed()
+    assert handrail("show").stdout.startswith("run 1 · durable.py:job · interrupted · owner pid ")
+    assert f"1 run in {place}" in handrail("runs").stdout
+    assert handrail("doctor").stdout.count("handrail resume 1 or handrail rollback 1") == 1
+    (folder / "open").touch()
+    done = handrail("resume")
+    assert done.returncode == 0, done.stderr
+    assert f" · journal {place}" in done.stderr
+    assert (folder / "seen.txt").read_text() == "first second"
+    undone = handrail("rollback", "1")
+    assert undone.returncode == 0, undone.stderr
+    assert made(folder) == {"seen.txt"}
+    assert runs(handrail) == {1: "rolled back"}
+    assert handrail("runs", "prune", "--older-than", "0s").stdout == "1 run deleted\n"
+    assert runs(handrail) == {}
+    assert not (folder / ".handrail" / "runs.db").exists()
+
+
+def test_the_option_and_the_project_name_a_database_too(
+    handrail: Run, folder: Path, place: str, killed: Kill
+) -> None:
+    """The option goes before the variable; the project's setting is for who says nothing."""
+    killed("--journal", place, HANDRAIL_JOURNAL="elsewhere.db")
+    elsewhere = {"HANDRAIL_JOURNAL": "elsewhere.db"}
+    assert runs(lambda *words: handrail(*words, **elsewhere), "--journal", place) == {
+        1: "interrupted"
+    }
+    (folder / "handrail.toml").write_text(f'[journal]\nurl = "{place}"\n')
+    unset = {"HANDRAIL_JOURNAL": ""}
+    done = handrail("rollback", "--all-dead", **unset)
+    assert done.returncode == 0
+    assert made(folder) == set()
+    assert runs(lambda *words: handrail(*words, **unset)) == {1: "rolled back"}
+
+
+def test_a_server_that_is_down_is_told_and_nothing_is_run(handrail: Run, folder: Path) -> None:
+    """One message, with the ways out; the one of `run` has another."""
+    (folder / "open").touch()
+    down = {"HANDRAIL_JOURNAL": "postgresql://postgres@127.0.0.1:1/acme"}
+    run = handrail("run", "durable.py:job", "a", **down)
+    assert run.returncode == 5
+    assert "nothing was run" in run.stderr
+    assert "--no-journal" in run.stderr
+    assert made(folder) == set()
+    for words in (["runs"], ["show", "1"], ["resume"], ["rollback", "1"], ["resume", "--all-dead"]):
+        refused = handrail(*words, **down)
+        assert refused.returncode == 5, words
+        assert refused.stderr.count("error: ") == 1
+        assert "127.0.0.1" in refused.stderr
+    assert handrail("doctor", **down).returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "message"),
+    [
+        ("{place}x", 5, "does not exist"),
+        ("{place}?colour=red", 2, "colour"),
+        ("postgresql://ada:hunter2@127.0.0.1/acme", 2, "has a password in it"),
+        ("postgresql://[/acme", 2, "is no URL of a database"),
+    ],
+)
+def test_a_wrong_url_is_told(handrail: Run, place: str, url: str, code: int, message: str) -> None:
+    """And its password is not."""
+    told = handrail("runs", "--journal", url.format(place=place))
+    assert told.returncode == code, told.stderr
+    assert message in told.stderr
+    assert "hunter2" not in told.stderr
+
+
+def test_without_the_pack_it_is_named(handrail: Run) -> None:
+    """Also where it is installed, and left out of this call."""
+    told = handrail("runs", "--no-pack", "handrail-postgres")
+    assert told.returncode == 2
+    assert "error: no journal can be in 'postgresql:'; no pack for it is installed" in told.stderr
+    assert "or install a pack that brings 'postgresql' journals" in told.stderr

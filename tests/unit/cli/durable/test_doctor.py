@@ -1,0 +1,66 @@
+"""What `handrail doctor` says of the journal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from durable_runs import Run
+
+
+def journal_of(run: Run, **variables: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(run("doctor", "--json", **variables).stdout)["journal"]
+    return found
+
+
+def test_no_journal_yet_is_well(handrail: Run, folder: Path) -> None:
+    """None is made by looking for it."""
+    done = handrail("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "✓ journal .handrail/runs.db (none yet)\n" in done.stdout
+    assert not (folder / ".handrail").exists()
+    assert journal_of(handrail) == {
+        "place": ".handrail/runs.db",
+        "source": "default",
+        "opens": True,
+        "format": None,
+        "runs": 0,
+        "waiting": [],
+    }
+
+
+def test_runs_that_wait_are_listed_with_both_ways_out(
+    handrail: Run, folder: Path, killed: Callable[..., None]
+) -> None:
+    """Nothing of them is imported, and they are no fault of the installation."""
+    killed()
+    (folder / "open").touch()
+    handrail("run", "durable.py:job", "a")
+    (folder / "durable.py").write_text("raise SystemExit('imported')")
+    done = handrail("doctor")
+    assert done.returncode == 0
+    assert "✓ journal .handrail/runs.db (format 1, 2 runs)\n" in done.stdout
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("○")]
+    assert line.startswith("○ run 1 of durable.py:job, ")
+    assert line.endswith(", interrupted:  handrail resume 1 or handrail rollback 1")
+    [waiting] = journal_of(handrail)["waiting"]
+    assert (waiting["id"], waiting["state"]) == (1, "interrupted")
+
+
+def test_a_journal_that_cannot_be_used_is_a_problem(handrail: Run, folder: Path) -> None:
+    """Of which the exit code tells."""
+    (folder / "open").touch()
+    handrail("run", "durable.py:job", "a")
+    with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as journal:
+        journal.execute("PRAGMA user_version = 99")
+    done = handrail("doctor")
+    assert done.returncode == 5
+    assert "✗ journal .handrail/runs.db\n" in done.stdout
+    assert "was written by a newer Handrail: it has format 99" in done.stdout
+    assert journal_of(handrail)["opens"] is False
+    elsewhere = handrail("doctor", HANDRAIL_JOURNAL="redis://there")
+    assert elsewhere.returncode == 2
+    assert "no pack for it is installed" in elsewhere.stdout

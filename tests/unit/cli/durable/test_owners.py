@@ -1,0 +1,80 @@
+"""One run and several processes that want it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from durable_runs import Run, Start, runs
+
+
+def test_two_terminals_race(handrail: Run, folder: Path, start: Start, killed: Callable) -> None:
+    """Of two that resume one run, one does; the other is refused with 3 and told who has it."""
+    killed()
+    one = start("-m", "handrail", "resume", "1")
+    assert one.stdout is not None
+    assert one.stdout.readline() == "ready\n"
+    other = handrail("resume", "1")
+    assert other.returncode == 3
+    assert f"pid {one.pid} " in other.stderr
+    assert runs(handrail) == {1: "running"}
+    assert f"running (pid {one.pid})" in handrail("runs").stdout
+    out, _ = one.communicate("")
+    assert one.returncode == 0
+    assert "completed" in out
+    assert (folder / "über.txt").read_text() == "made\n"
+
+
+def test_a_run_that_was_lost_to_another(handrail: Run, folder: Path) -> None:
+    """Nothing is touched any more, and where to look is named."""
+    (folder / "sabotage.sql").write_text("UPDATE run SET fence = fence + 1")
+    done = handrail("run", "durable.py:sabotaged", "a")
+    assert done.returncode == 3, done.stderr
+    assert "handrail show 1" in done.stderr
+    assert "rollback" not in done.stderr
+    assert not (folder / "undone").exists()
+
+
+def stalled(handrail: Run, journal: str) -> None:
+    """Wait until the owner of the first run counts as stopped."""
+    while runs(handrail, "--journal", journal) != {1: "stalled"}:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("go_on", ["resume", "rollback"])
+def test_a_stopped_owner_loses_its_run_to_take_over_only(
+    handrail: Run, folder: Path, start: Start, go_on: str
+) -> None:
+    """While it may live nobody gets the run; when it wakes it finds out, and touches nothing."""
+    journal = f"sqlite://{quote(str(folder / 'kept.db'))}?lease=1"
+    owner = start("-m", "handrail", "run", "durable.py:job", "a", "--journal", journal)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "ready\n"
+    alive = handrail(go_on, "1", "--take-over", "--journal", journal)
+    assert alive.returncode == 3
+    assert f"run 1 is held by pid {owner.pid} on " in alive.stderr
+    assert "which is alive" in alive.stderr
+    owner.send_signal(signal.SIGSTOP)
+    stalled(handrail, journal)
+    silent = handrail(go_on, "1", "--journal", journal)
+    assert silent.returncode == 3
+    assert "no sign of life" in silent.stderr
+    assert "--take-over" in silent.stderr
+    dead = handrail(go_on, "--all-dead", "--journal", journal)
+    assert (dead.returncode, runs(handrail, "--journal", journal)) == (0, {1: "stalled"})
+    (folder / "open").touch()
+    taken = handrail(go_on, "1", "--take-over", "--journal", journal)
+    assert taken.returncode == 0, taken.stderr
+    before = {file.name: file.read_text() for file in folder.glob("*.txt")}
+    owner.send_signal(signal.SIGCONT)
+    _, told = owner.communicate("")
+    assert owner.returncode == 3, told
+    assert "run 1 was taken over by pid" in told
+    assert "handrail show 1" in told
+    assert {file.name: file.read_text() for file in folder.glob("*.txt")} == before
+    ended = "completed" if go_on == "resume" else "rolled back"
+    assert runs(handrail, "--journal", journal) == {1: ended}

@@ -58,6 +58,7 @@ VARIABLE = (
     (re.compile(r"\b(\d{4}-\d\d-\d\d|\d\d [A-Z][a-z]{2}) \d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\bpid \d+ on \S+"), "pid ID on HOST"),
     (re.compile(r"\bTIME by \S+"), "TIME by USER"),
+    (re.compile(r"\bafter \d\d:\d\d:\d\d\b"), "after TIME"),
     (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),
 )
 SCRIPTS = Path(sysconfig.get_path("scripts"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from handrail.cli.plain import one_line
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.standing import ways_of
 from handrail.errors import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan
 
+_CAUSE = 400  # Letters of a cause; all of it is in the record of the run.
 _ENDINGS = {
     "rolled_back": "rolled back",
     "rollback_incomplete": "rolled back, but not completely",
@@ -95,7 +97,7 @@ def show_failure(
         label = console.style("error:", "red", "bold", err=True)
         console.note(f"{label} {plan.action} was {_ENDINGS.get(error.outcome, error.outcome)}")
     else:
-        _tell_cause(session, plan, error)
+        _tell_cause(session, plan, error, recorded=outcome.number is not None)
     for problem in error.rollback_errors:
         console.note(f"  undo    {problem.message}")
     show_ways(session, outcome, failed=not asked)
@@ -125,7 +127,12 @@ def show_unwritten(session: Session, error: JournalError, outcome: Outcome) -> i
     return report(session, error)
 
 
-def _tell_cause(session: Session, plan: Plan, error: StepFailedError) -> None:
+def _tell_cause(session: Session, plan: Plan, error: StepFailedError, *, recorded: bool) -> None:
+    """Tell why a step failed; what is recorded can be long, since all of it can be read there."""
+
+    def cut(text: str) -> str:
+        return one_line(text, limit=_CAUSE) if recorded else text
+
     console = session.console
     ending = _ENDINGS.get(error.outcome, error.outcome)
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
@@ -135,12 +142,12 @@ def _tell_cause(session: Session, plan: Plan, error: StepFailedError) -> None:
     )
     cause = error.__cause__
     if cause is None:
-        console.note(f"  cause   {error.error}")
+        console.note(f"  cause   {cut(error.error)}")
     elif isinstance(cause, HandrailError):
         for number, line in enumerate(lines_of(session, cause)):
             console.note(f"  cause   {cause.message}" if number == 0 else f"  {line}")
     else:
-        console.note(f"  cause   {type(cause).__name__}: {describe(cause)}")
+        console.note(f"  cause   {cut(f'{type(cause).__name__}: {describe(cause)}')}")
         console.note(f"  at      {_line_of(cause)}")
 
 
@@ -166,7 +173,7 @@ def show_interrupt(
         _json_ending(session, "interrupted", told, ExitCode.INTERRUPTED, failure)
         return ExitCode.INTERRUPTED
     if isinstance(failure, StepFailedError):
-        _tell_cause(session, plan, failure)
+        _tell_cause(session, plan, failure, recorded=outcome.number is not None)
     session.console.note(told)
     show_ways(session, outcome, failed=False)
     _debug(session, error)

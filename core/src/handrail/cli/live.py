@@ -18,6 +18,7 @@ from handrail.cli.plain import (
     rate,
     seconds,
     share_of,
+    shorten,
 )
 from handrail.events import Event
 
@@ -112,8 +113,8 @@ class LineView:
                 self._line(f"     {line}")
 
     def _step_failed(self, event: events.StepFailed) -> None:
-        told = "interrupted" if event.error == "KeyboardInterrupt" else one_line(event.error)
-        self._end("✗", event.step, seconds(event.took), told, "red")
+        told = "interrupted" if event.error == "KeyboardInterrupt" else event.error
+        self._end("✗", event.step, seconds(event.took), self._short(told), "red")
 
     def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._step = True, None
@@ -124,9 +125,8 @@ class LineView:
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
         self._undone = ""
-        self._end(
-            "✗", event.step, seconds(event.took), f"undo failed: {one_line(event.error)}", "red"
-        )
+        told = self._short(f"undo failed: {event.error}")
+        self._end("✗", event.step, seconds(event.took), told, "red")
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
         self._within[event.category] = (event.current, event.total)
@@ -165,6 +165,10 @@ class LineView:
         mark = self._console.style(mark, style, err=True)
         line = f" {mark} {self._name(step)} {took:>7}  {text}"
         self._line(line.rstrip())
+
+    def _short(self, error: str) -> str:
+        """Return as much of an error as its line has room for; below the run it is told in full."""
+        return shorten(one_line(error), max(WIDTH - self._width - 13, 40))
 
     def _name(self, step: str) -> str:
         return step + " " * (self._width - columns(step))

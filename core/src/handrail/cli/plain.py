@@ -107,11 +107,41 @@ def cut(text: str, width: int) -> str:
     return text
 
 
+def shorten(text: str, width: int = WIDTH) -> str:
+    """Return `text` in at most `width` columns, with a mark where it was longer."""
+    return text if columns(text) <= width else cut(text, width - 1) + "…"
+
+
 def fit(text: str, width: int) -> str:
     """Return `text` in exactly `width` columns, shortened where it is longer."""
-    if columns(text) > width:
-        text = cut(text, width - 1) + "…"
+    text = shorten(text, width)
     return text + " " * (width - columns(text))
+
+
+def facts(*parts: str) -> list[str]:
+    """Return short texts in as few lines as they fit into; those after the first are indented."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]} · {part}"
+        if columns(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return lines
+
+
+def listed(names: Sequence[str], *, room: int, longest: int = 32) -> str:
+    """Return as many names as there is room for, and how many more there are."""
+    text, shown = "", 0
+    for name in names:
+        longer = f"{text}, {shorten(name, longest)}" if shown else shorten(name, longest)
+        more = len(names) - shown - 1
+        tail = f" and {more} more" if more else ""
+        if shown and columns(longer + tail) > room:
+            break
+        text, shown = longer, shown + 1
+    rest = len(names) - shown
+    return f"{text} and {rest} more" if rest else text
 
 
 def plural(count: int, noun: str) -> str:

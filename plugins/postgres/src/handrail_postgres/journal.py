@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import JournalError
 from handrail.journal.changes import rows_of
 from handrail.journal.opening import refuse_password
-from handrail.journal.owner import this_process
+from handrail.journal.owner import Owner, this_process
 from handrail.journal.reading import attempt_row, field_row, no_run, note_row, run_row
-from handrail.journal.records import RecordedRun, RunRow
+from handrail.journal.records import Outcome, RecordedRun, RunRow
 from handrail.journal.renewal import SECONDS
 from handrail.journal.texts import to_stored
 from handrail_postgres import statements
@@ -110,13 +110,30 @@ class PostgresJournal:
             raise
         return self._own(session, claimed)
 
-    def runs(self, *, limit: int | None = None) -> list[RunRow]:
-        """Return the runs, the latest first."""
-        with self._reading().using() as connection:
-            return [run_row(row) for row in connection.execute(statements.RUNS, (limit,))]
+    def runs(
+        self, *, limit: int | None = None, action: str | None = None, outcome: Outcome | None = None
+    ) -> list[RunRow]:
+        """Return runs, the latest first, each without its plan.
 
-    def read(self, number: int) -> RecordedRun:
+        Args:
+            limit: How many at most.
+            action: Only runs of this action: what it is called, or the part behind the last colon.
+            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+        """
+        with self._reading().using() as connection:
+            values = {
+                "limit": limit,
+                "action": None if action is None else to_stored(action),
+                "outcome": outcome,
+            }
+            return [_row(row) for row in connection.execute(statements.RUNS, values)]
+
+    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.
+
+        Args:
+            number: The number of the run.
+            fields: Whether to read the values of its context too.
 
         Raises:
             NotFoundError: There is no such run; near numbers are named.
@@ -127,12 +144,14 @@ class PostgresJournal:
             if row is None:
                 raise no_run(number, near(connection, number))
             return RecordedRun(
-                row=run_row(row),
+                row=_row(row),
                 attempts=tuple(
                     map(attempt_row, connection.execute(statements.ATTEMPTS, (number,)))
                 ),
                 notes=tuple(map(note_row, connection.execute(statements.NOTES, (number,)))),
-                fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,)))),
+                fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,))))
+                if fields
+                else (),
             )
 
     def holder(self, number: int) -> Holder | None:
@@ -183,6 +202,15 @@ class PostgresJournal:
         with self._reading().using() as connection:
             row = connection.execute(statements.STATE, (number,)).fetchone()
         return None if row is None else (row[0], row[1], row[2])
+
+
+def _row(row: tuple[Any, ...]) -> RunRow:
+    *values, lease_until, now = row
+    closed, owner = values[-1], values[-2]
+    seen = None
+    if closed is None and lease_until is not None:
+        seen = min(now, lease_until - Owner.of_json(owner).lease)
+    return run_row(tuple(values), seen=seen, given_up=closed is None and lease_until is None)
 
 
 def open_journal(url: str) -> Journal:

@@ -26,7 +26,7 @@ from handrail.journal.texts import to_stored
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder
-    from handrail.journal.records import Change, NewRun, RecordedRun, RunRow
+    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, RunRow
 
 NAME = "runs.db"  # The locks of the one that is usual are in `owners`, beside it.
 
@@ -117,19 +117,31 @@ class SqliteJournal:
             )
         return self._own(claimed)
 
-    def runs(self, *, limit: int | None = None) -> list[RunRow]:
-        """Return the runs, the latest first."""
-        with self._database.reading() as connection:
-            return read_runs(connection, limit)
+    def runs(
+        self, *, limit: int | None = None, action: str | None = None, outcome: Outcome | None = None
+    ) -> list[RunRow]:
+        """Return runs, the latest first, each without its plan.
 
-    def read(self, number: int) -> RecordedRun:
+        Args:
+            limit: How many at most.
+            action: Only runs of this action: what it is called, or the part behind the last colon.
+            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+        """
+        with self._database.reading() as connection:
+            return read_runs(connection, limit, action, outcome)
+
+    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.
+
+        Args:
+            number: The number of the run.
+            fields: Whether to read the values of its context too.
 
         Raises:
             NotFoundError: There is no such run; near numbers are named.
         """
         with self._database.reading() as connection:
-            return read_run(connection, number)
+            return read_run(connection, number, fields=fields)
 
     def holder(self, number: int) -> Holder | None:
         """Return whom the run belongs to now, or None if its owner is gone.

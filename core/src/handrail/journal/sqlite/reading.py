@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from typing import Any
 
 from handrail.errors import NotFoundError
+from handrail.journal.owner import Owner, boot, clock
 from handrail.journal.reading import attempt_row, field_row, no_run, note_row, run_row
-from handrail.journal.records import RecordedRun, RunRow
+from handrail.journal.records import Outcome, RecordedRun, RunRow
 from handrail.journal.sqlite import statements
+from handrail.journal.texts import to_stored
 
 
-def read_runs(connection: sqlite3.Connection, limit: int | None) -> list[RunRow]:
-    """Return the runs, the latest first."""
-    found = connection.execute(statements.RUNS, (-1 if limit is None else limit,))
-    return [run_row(values) for values in found]
+def read_runs(
+    connection: sqlite3.Connection, limit: int | None, action: str | None, outcome: Outcome | None
+) -> list[RunRow]:
+    """Return runs, the latest first, without their plans."""
+    values = {
+        "limit": -1 if limit is None else limit,
+        "action": None if action is None else to_stored(action),
+        "outcome": outcome,
+    }
+    return [_row(found) for found in connection.execute(statements.RUNS, values)]
 
 
-def read_run(connection: sqlite3.Connection, number: int) -> RecordedRun:
-    """Return all that is recorded of one run.
+def read_run(connection: sqlite3.Connection, number: int, *, fields: bool) -> RecordedRun:
+    """Return all that is recorded of one run, the values of its context where they are asked for.
 
     Raises:
         NotFoundError: There is no such run.
@@ -26,11 +36,24 @@ def read_run(connection: sqlite3.Connection, number: int) -> RecordedRun:
     if row is None:
         raise unknown_run(connection, number)
     return RecordedRun(
-        row=run_row(row),
+        row=_row(row),
         attempts=tuple(map(attempt_row, connection.execute(statements.ATTEMPTS, (number,)))),
         notes=tuple(map(note_row, connection.execute(statements.NOTES, (number,)))),
-        fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,)))),
+        fields=tuple(map(field_row, connection.execute(statements.FIELDS, (number,))))
+        if fields
+        else (),
     )
+
+
+def _row(row: tuple[Any, ...]) -> RunRow:
+    *values, lease_boot, lease_until = row
+    closed, owner = values[-1], values[-2]
+    seen = None
+    if closed is None and lease_until is not None and lease_boot == boot():
+        begun = lease_until - Owner.of_json(owner).lease
+        seen = time.time() - max(0.0, clock() - begun)
+    given_up = closed is None and lease_until is None
+    return run_row(tuple(values), seen=seen, given_up=given_up)
 
 
 def unknown_run(connection: sqlite3.Connection, number: int) -> NotFoundError:

@@ -52,12 +52,18 @@ FIELD = """
 """
 
 _RUN = """
-    SELECT uid, action, plan, params, packs, cwd, core_version, opened,
-           id, direction, sealed, outcome, fence, owner, closed
+    SELECT uid, action, {plan}, params, packs, cwd, core_version, opened,
+           id, direction, sealed, outcome, fence, owner, closed, lease_boot, lease_until
     FROM run
 """
-RUN = f"{_RUN} WHERE id = ?"
-RUNS = f"{_RUN} ORDER BY id DESC LIMIT ?"
+RUN = f"{_RUN.format(plan='plan')} WHERE id = ?"
+RUNS = f"""
+    {_RUN.format(plan="''")}
+    WHERE (:action IS NULL OR action = :action
+           OR substr(action, -length(:action) - 1) = ':' || :action)
+      AND (:outcome IS NULL OR coalesce(outcome, 'interrupted') = :outcome)
+    ORDER BY id DESC LIMIT :limit
+"""
 NEAR = "SELECT id FROM run ORDER BY abs(id - ?), id LIMIT 3"
 ATTEMPTS = """
     SELECT step, n, state, data_version, result, error, at FROM attempt WHERE run = ? ORDER BY id

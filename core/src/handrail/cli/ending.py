@@ -28,6 +28,7 @@ _ENDINGS = {
     "rollback_incomplete": "rolled back, but not completely",
     "completed": "completed, but a step that always runs failed",
     "failed": "what was done is kept",
+    "interrupted": "its undo was stopped",
 }
 
 
@@ -99,7 +100,8 @@ def show_failure(
     else:
         _tell_cause(session, plan, error, recorded=outcome.number is not None)
     for problem in error.rollback_errors:
-        console.note(f"  undo    {problem.message}")
+        message = one_line(problem.message, limit=_CAUSE) if outcome.number else problem.message
+        console.note(f"  undo    {message}")
     show_ways(session, outcome, failed=not asked)
     _debug(session, error)
     return code
@@ -142,7 +144,8 @@ def _tell_cause(session: Session, plan: Plan, error: StepFailedError, *, recorde
     )
     cause = error.__cause__
     if cause is None:
-        console.note(f"  cause   {cut(error.error)}")
+        told = "it was interrupted" if error.error == "KeyboardInterrupt" else cut(error.error)
+        console.note(f"  cause   {told}")
     elif isinstance(cause, HandrailError):
         for number, line in enumerate(lines_of(session, cause)):
             console.note(f"  cause   {cause.message}" if number == 0 else f"  {line}")
@@ -158,21 +161,32 @@ def show_interrupt(
     outcome: Outcome,
     *,
     as_json: bool,
+    asked: bool = False,
 ) -> int:
-    """Tell about a run that was interrupted, and return the exit code."""
+    """Tell about a run that was interrupted, and return the exit code.
+
+    Args:
+        session: The call.
+        plan: The plan of the run.
+        error: What interrupted it.
+        outcome: What it told of itself.
+        as_json: Whether to tell it as JSON.
+        asked: Whether it was asked to undo.
+    """
     notes: list[str] = getattr(error, "__notes__", [])
     ending = {
         "completed": "after all its steps were done; nothing was undone",
         "rolled_back": "and rolled back",
         "rollback_incomplete": "and rolled back, but not completely",
         "failed": "what was done is kept",
-    }.get(outcome.value or "", "before anything was undone")
-    told = "; ".join([f"{plan.action} was interrupted, {ending}", *notes])
+    }.get(outcome.value or "", "" if notes else "before anything was undone")
+    what = f"the rollback of {plan.action}" if asked else plan.action
+    told = "; ".join([f"{what} was interrupted{f', {ending}' * bool(ending)}", *notes])
     failure = error.__cause__
     if as_json:
         _json_ending(session, "interrupted", told, ExitCode.INTERRUPTED, failure)
         return ExitCode.INTERRUPTED
-    if isinstance(failure, StepFailedError):
+    if isinstance(failure, StepFailedError) and not asked:
         _tell_cause(session, plan, failure, recorded=outcome.number is not None)
     session.console.note(told)
     show_ways(session, outcome, failed=False)

@@ -228,7 +228,9 @@ def carry_out(
     view: Any = (
         JsonView(console)
         if as_json
-        else LineView(console, head, moving=moving, keeps=values.get("on_failure") == "keep")
+        else LineView(
+            console, head, moving=moving, keeps=values.get("on_failure") == "keep", undoes=undo
+        )
     )
     outcome = Outcome()
     began = time.monotonic()
@@ -245,7 +247,7 @@ def carry_out(
         return show_unwritten(session, error, outcome)
     except KeyboardInterrupt as error:
         _close(view)
-        return show_interrupt(session, plan, error, outcome, as_json=as_json)
+        return show_interrupt(session, plan, error, outcome, as_json=as_json, asked=undo)
     except SystemExit as error:
         _close(view)
         return show_exit(session, plan, error, outcome, as_json=as_json)

@@ -41,7 +41,15 @@ class JsonView:
 class LineView:
     """Writes a line to standard error for each step that ends; on a terminal one line moves."""
 
-    def __init__(self, console: Console, head: str, *, moving: bool, keeps: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        head: str,
+        *,
+        moving: bool,
+        keeps: bool = False,
+        undoes: bool = False,
+    ) -> None:
         self._console = console
         self._head = head
         self._moving = moving
@@ -56,8 +64,9 @@ class LineView:
         self._undone = ""
         self._drawn = 0.0
         self._dirty = False
-        self._undoing = False
+        self._undoes = self._undoing = undoes
         self._warned = False
+        self._later = "leaves things behind"
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             events.RunStarted: self._run_started,
             events.StepStarted: self._step_started,
@@ -93,6 +102,10 @@ class LineView:
         self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
         number = "" if event.number is None else f"run {event.number} · "
         over = f" · goes on after {event.finished} of {self._steps}" if event.finished else ""
+        if self._undoes:
+            over = " · undoes what was done"
+        if event.number is not None:
+            self._later = f"leaves the rest to  handrail rollback {event.number}"
         self._ended = event.finished
         self._console.note(f"{number}{self._head}{over}")
 
@@ -145,11 +158,11 @@ class LineView:
         self._line(f"   · {event.category} {brief(event.value, limit=6)}".rstrip())
 
     def _interrupt_received(self, event: events.InterruptReceived) -> None:
-        if event.undoing and self._warned:
-            text = "stopping the undo; what was not undone is left behind"
-        elif event.undoing:
+        if event.undoing:
             self._warned = True
-            text = "the undo goes on; Ctrl-C again stops it and leaves things behind"
+            text = f"the undo goes on; Ctrl-C again stops it and {self._later}"
+        elif self._undoing and self._warned:
+            text = f"stopping the undo, which {self._later}"
         else:
             kept = "what was done is kept" if self._keeps else "undoing what was done"
             text = f"interrupted: {kept}"

@@ -198,7 +198,8 @@ def _errors(row: RunRow, steps: Sequence[Shown], *, everything: bool) -> list[st
     whole = [f"  failed  {step.name}: {step.error}" for step in failed]
     if everything:
         return whole
-    lines = [shorten(one_line(line, limit=WIDTH + 1)) for line in whole[:_ERRORS]]
+    told = [f"  failed  {step.name}: {one_line(step.error or '')}" for step in failed[:_ERRORS]]
+    lines = [shorten(line) for line in told]
     if len(failed) > _ERRORS:
         lines.append(f"  and {len(failed) - _ERRORS} more that failed")
     if any(step.traceback for step in failed) or whole != lines:

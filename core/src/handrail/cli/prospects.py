@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import RecordedRun, RunRow
 
 _ROOM = 50  # Columns beside a command.
+_NAME = 24
 
 
 def would(purpose: str, row: RunRow, steps: Sequence[Shown]) -> str:
@@ -53,14 +54,14 @@ def packs_of(session: Session, recorded: RecordedRun) -> dict[str, dict[str, str
 def _would_finish(steps: Sequence[Shown]) -> str:
     for step in steps:
         if step.state in ("INTERRUPTED", "failed"):
-            name = shorten(step.name, 32)
+            name = shorten(step.name, _NAME)
             if step.planned.get("resume"):
                 return f"goes on in {name}, from what it recorded"
             if step.planned.get("undo"):
                 return f"undoes what {name} recorded, and runs it again"
             return f"runs {name} again"
     following = next((step.name for step in steps if step.state in ("", "undone")), None)
-    return "closes it" if following is None else f"goes on with {shorten(following, 32)}"
+    return "closes it" if following is None else f"goes on with {shorten(following, _NAME)}"
 
 
 def _names(steps: Sequence[Shown]) -> str:

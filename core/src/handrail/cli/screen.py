@@ -131,7 +131,7 @@ def _params(row: RunRow) -> str:
 
 
 def _value(value: object) -> str:
-    if value is None or value in ([], {}, ""):
+    if value is None or value is False or value in ([], {}, ""):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _PASSWORD.sub(r"\1:***", one_line(text, limit=WIDTH))
@@ -179,9 +179,9 @@ def _row(step: Shown) -> Row:
 
 def _counted(recorded: Mapping[str, int]) -> str:
     # Names come first: what was recorded gives way where a line gets long.
-    return shorten(
-        ", ".join(f"{one_line(key)}: {count}" for key, count in recorded.items()) or "-", _RECORDED
-    )
+    largest_first = sorted(recorded.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
+    return shorten(told or "-", _RECORDED)
 
 
 def _waiting(steps: Sequence[Shown], *, everything: bool) -> list[str]:

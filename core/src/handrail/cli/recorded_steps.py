@@ -114,7 +114,7 @@ def heard_of(recorded: RecordedRun) -> str:
 def values_of(recorded: RecordedRun, name: str) -> Mapping[str, Any]:
     """Return what the last attempt of a step recorded, as its undo gets it."""
     row = max((row for row in recorded.attempts if row.step == name), key=lambda row: row.n)
-    returned = json.loads(row.result)["rollback_data"] if row.result else {}
+    returned: dict[str, Any] = json.loads(row.result)["rollback_data"] if row.result else {}
     return _joined(_notes_of(recorded).get((name, row.n), {}), returned)
 
 

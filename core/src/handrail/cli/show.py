@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -114,12 +114,12 @@ def _values_at(row: RunRow, step: Shown) -> str | None:
 
 def _show_step(session: Session, recorded: RecordedRun, step: Shown, *, as_json: bool) -> None:
     """Show one step with all that it recorded for its undo."""
-    values = values_of(recorded, step.name) if step.state else {}
+    values: Mapping[str, Any] = values_of(recorded, step.name) if step.state else {}
     console = session.console
     if as_json:
         console.json({"run": recorded.row.number, "step": {**step.to_dict(), "values": values}})
         return
-    origin = step.planned.get("origin") or {}
+    origin: Mapping[str, Any] = step.planned.get("origin") or {}
     pack = f" · {origin['pack']} {origin['version']}" if origin.get("pack") else ""
     attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
     state = step.state or "not started"
@@ -127,7 +127,7 @@ def _show_step(session: Session, recorded: RecordedRun, step: Shown, *, as_json:
     if step.error:
         console.print((step.traceback or step.error).rstrip())
     for key, value in values.items():
-        items = value if isinstance(value, list) else [value]
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
         console.print(f"{key}: {len(items)}")
         for item in items:
             console.print(f"  {item if isinstance(item, str) else json.dumps(item)}")

@@ -158,7 +158,9 @@ class RecordsContract:
         owned = journal.open_run(new_run())
         owned.write([FieldChange(boundary=0, name="found", value="[]"), note(1)])
         assert journal.read(owned.number).row.plan == new_run().plan
-        (listed,) = journal.runs()
+        (whole,) = journal.runs()
+        assert whole.plan == new_run().plan
+        (listed,) = journal.runs(plans=False)
         assert listed == dataclasses.replace(
             journal.read(owned.number).row, plan="", seen=listed.seen
         )

@@ -138,10 +138,11 @@ def _found(
 ) -> list[tuple[RunRow, Standing]]:
     """Return runs and how they stand, the latest first."""
     if outcome not in _OPEN:
-        rows = journal.runs(limit=most, action=action, outcome=cast("Outcome | None", outcome))
+        kind = cast("Outcome | None", outcome)
+        rows = journal.runs(limit=most, action=action, outcome=kind, plans=False)
         return [(row, standing(journal, row)) for row in rows]
     # Only the owner of a run tells which of these it is.
-    rows = journal.runs(action=action, outcome="interrupted")
+    rows = journal.runs(action=action, outcome="interrupted", plans=False)
     stands = ((row, standing(journal, row)) for row in rows)
     return list(islice((each for each in stands if each[1].state == outcome), most))
 

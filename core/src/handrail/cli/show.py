@@ -69,7 +69,7 @@ def show(
 
 
 def _latest(journal: Journal) -> int:
-    rows = journal.runs(limit=1)
+    rows = journal.runs(limit=1, plans=False)
     if not rows:
         raise NotFoundError(
             f"there is no run in {journal.shown}", ways_out=("handrail run ACTION makes one",)

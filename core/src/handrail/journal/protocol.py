@@ -90,14 +90,20 @@ class Journal(Protocol):
         ...
 
     def runs(
-        self, *, limit: int | None = None, action: str | None = None, outcome: Outcome | None = None
+        self,
+        *,
+        limit: int | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first, each without its plan, which may be long.
+        """Return runs, the latest first.
 
         Args:
             limit: How many at most.
             action: Only runs of this action: what it is called, or the part behind the last colon.
             outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            plans: Whether to read their plans, too, which may be long.
         """
         ...
 

@@ -55,7 +55,7 @@ class RunRow(NewRun):
             up, or the machine has been restarted since.
         given_up: Whether it has not ended, and its owner gave it up: it was told to stop, or could
             not write any more.
-        plan: As in `NewRun`; empty in a list of runs.
+        plan: As in `NewRun`; empty where it was not asked for.
     """
 
     number: int

@@ -111,14 +111,20 @@ class PostgresJournal:
         return self._own(session, claimed)
 
     def runs(
-        self, *, limit: int | None = None, action: str | None = None, outcome: Outcome | None = None
+        self,
+        *,
+        limit: int | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first, each without its plan.
+        """Return runs, the latest first.
 
         Args:
             limit: How many at most.
             action: Only runs of this action: what it is called, or the part behind the last colon.
             outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            plans: Whether to read their plans, too, which may be long.
         """
         with self._reading().using() as connection:
             values = {
@@ -126,7 +132,8 @@ class PostgresJournal:
                 "action": None if action is None else to_stored(action),
                 "outcome": outcome,
             }
-            return [_row(row) for row in connection.execute(statements.RUNS, values)]
+            statement = statements.RUNS if plans else statements.RUNS_WITHOUT_PLANS
+            return [_row(row) for row in connection.execute(statement, values)]
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.

@@ -118,17 +118,23 @@ class SqliteJournal:
         return self._own(claimed)
 
     def runs(
-        self, *, limit: int | None = None, action: str | None = None, outcome: Outcome | None = None
+        self,
+        *,
+        limit: int | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first, each without its plan.
+        """Return runs, the latest first.
 
         Args:
             limit: How many at most.
             action: Only runs of this action: what it is called, or the part behind the last colon.
             outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            plans: Whether to read their plans, too, which may be long.
         """
         with self._database.reading() as connection:
-            return read_runs(connection, limit, action, outcome)
+            return read_runs(connection, limit, action, outcome, plans=plans)
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.

@@ -15,15 +15,21 @@ from handrail.journal.texts import to_stored
 
 
 def read_runs(
-    connection: sqlite3.Connection, limit: int | None, action: str | None, outcome: Outcome | None
+    connection: sqlite3.Connection,
+    limit: int | None,
+    action: str | None,
+    outcome: Outcome | None,
+    *,
+    plans: bool,
 ) -> list[RunRow]:
-    """Return runs, the latest first, without their plans."""
+    """Return runs, the latest first."""
+    statement = statements.RUNS if plans else statements.RUNS_WITHOUT_PLANS
     values = {
         "limit": -1 if limit is None else limit,
         "action": None if action is None else to_stored(action),
         "outcome": outcome,
     }
-    return [_row(found) for found in connection.execute(statements.RUNS, values)]
+    return [_row(found) for found in connection.execute(statement, values)]
 
 
 def read_run(connection: sqlite3.Connection, number: int, *, fields: bool) -> RecordedRun:

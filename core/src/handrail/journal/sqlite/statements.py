@@ -57,13 +57,14 @@ _RUN = """
     FROM run
 """
 RUN = f"{_RUN.format(plan='plan')} WHERE id = ?"
-RUNS = f"""
-    {_RUN.format(plan="''")}
+_FOUND = """
     WHERE (:action IS NULL OR action = :action
            OR substr(action, -length(:action) - 1) = ':' || :action)
       AND (:outcome IS NULL OR coalesce(outcome, 'interrupted') = :outcome)
     ORDER BY id DESC LIMIT :limit
 """
+RUNS = f"{_RUN.format(plan='plan')} {_FOUND}"
+RUNS_WITHOUT_PLANS = f"""{_RUN.format(plan="''")} {_FOUND}"""
 NEAR = "SELECT id FROM run ORDER BY abs(id - ?), id LIMIT 3"
 ATTEMPTS = """
     SELECT step, n, state, data_version, result, error, at FROM attempt WHERE run = ? ORDER BY id

@@ -57,7 +57,7 @@ def runs(
     """List the runs that the journal has, the latest first.
 
     The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
-    another. Nothing is imported. The names for --outcome have underscores: rolled_back.
+    another. Nothing is imported.
 
     \b
     completed            done; handrail rollback RUN undoes it, unless it is sealed

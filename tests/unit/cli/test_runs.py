@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from recorded_runs import Call, Journal, planned, started
 
+from handrail.cli.plain import columns
 from handrail.journal.sqlite import SqliteJournal
 
 
@@ -74,6 +75,15 @@ def test_each_line_says_what_comes_next(call: Call, several: Journal) -> None:
         "5": "resume 5",
         "6": "",
     }
+
+
+def test_of_a_long_path_the_end_is_kept(call: Call, journal: Journal) -> None:
+    """Many actions of a project begin with the same folders."""
+    journal.add([planned("send")], outcome="rollback_incomplete", action=f"{'flows/' * 20}a.py:up")
+    [line] = call("runs").lines[1:-1]
+    assert "/a.py:up  rollback incomplete" in line
+    assert columns(line) <= 100
+    assert line.endswith("  handrail rollback 1")
 
 
 def test_a_list_asks_for_no_more_than_it_shows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 WIDTH = 100
@@ -62,8 +62,21 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WIDTH) -> list[str]:
-    """Return lines with the columns lined up; the widest texts give way in long lines."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    limit: int = WIDTH,
+    ends: Collection[int] = (),
+) -> list[str]:
+    """Return lines with the columns lined up; the widest texts give way in long lines.
+
+    Args:
+        head: The names of the columns.
+        rows: The texts.
+        limit: Columns of the terminal that a line may take.
+        ends: Columns of which the end is kept where a text is shortened, rather than the begin.
+    """
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(columns(row[column]) for row in cells) for column in range(len(head))]
     spare = limit - sum(widths) - 2 * (len(head) - 1)
@@ -75,7 +88,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WI
         spare += 1
     return [
         "  ".join(
-            fit(text, width) if column < len(head) - 1 else text
+            fit(text, width, end=column in ends) if column < len(head) - 1 else text
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells
@@ -112,9 +125,16 @@ def shorten(text: str, width: int = WIDTH) -> str:
     return text if columns(text) <= width else cut(text, width - 1) + "…"
 
 
-def fit(text: str, width: int) -> str:
-    """Return `text` in exactly `width` columns, shortened where it is longer."""
-    text = shorten(text, width)
+def shorten_start(text: str, width: int) -> str:
+    """Return the end of `text` in at most `width` columns, with a mark where it was longer."""
+    if columns(text) <= width:
+        return text
+    return "…" + cut(text[::-1], width - 1)[::-1]
+
+
+def fit(text: str, width: int, *, end: bool = False) -> str:
+    """Return `text` in exactly `width` columns, its begin or its end where it is longer."""
+    text = shorten_start(text, width) if end else shorten(text, width)
     return text + " " * (width - columns(text))
 
 

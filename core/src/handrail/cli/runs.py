@@ -186,7 +186,8 @@ def _show(
         )
         for row, stand in stands
     ]
-    lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows)
+    # What tells actions apart is at the end of a path.
+    lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows, ends=(1,))
     console.print(console.style(lines[0], "dim"))
     for (_, stand), line in zip(stands, lines[1:], strict=True):
         told = console.style(stand.told, STYLES.get(stand.state, "bold"))

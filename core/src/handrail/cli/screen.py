@@ -47,10 +47,9 @@ def lines_of(
     """
     console = session.console
     row = recorded.row
-    lines = _head(recorded, stand)
-    lines[0] = lines[0].replace(
-        stand.told, console.style(stand.told, STYLES.get(stand.state, "bold")), 1
-    )
+    before, told, after = "\n".join(_head(recorded, stand)).rpartition(stand.told)
+    told = console.style(told, STYLES.get(stand.state, "bold"))
+    lines = f"{before}{told}{after}".split("\n")
     installed = packs_of(session, recorded) if stand.ways else {}
     lines += facts(*_about(recorded, stand, installed))
     if params := _params(row):

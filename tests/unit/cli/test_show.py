@@ -308,3 +308,25 @@ def test_nothing_of_the_run_is_imported(folder: Path, journal: Journal) -> None:
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_commands_lead_to_the_same_journal(call: Call, journal: Journal, folder: Path) -> None:
+    """Where the call names one, so does each command that it proposes; quoted as shells need it."""
+    journal.add([planned("send")], ended("send", "failed", error=LONG), outcome="failed")
+    journal.opened[0].close()
+    (folder / ".handrail" / "runs.db").rename(folder / "other one.db")
+    name = "--journal 'other one.db'"
+    lines = call("show", "--journal", "other one.db").lines
+    assert lines[-5:] == [
+        f"  full    handrail show 1 --traceback {name}",
+        f"  finish  handrail resume 1 {name}",
+        "          undoes what send recorded, and runs it again",
+        f"  undo    handrail rollback 1 {name}",
+        "          undoes send",
+    ]
+    assert call("runs", "--journal", "other one.db").lines[-1].endswith(f"handrail show RUN {name}")
+    run = call("show", "--json", "--journal", "other one.db").document["run"]
+    assert run["ways"] == {
+        "finish": f"handrail resume 1 {name}",
+        "undo": f"handrail rollback 1 {name}",
+    }

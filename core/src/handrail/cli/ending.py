@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from handrail.cli.commands import typed
 from handrail.cli.plain import one_line
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.standing import ways_of
@@ -113,7 +114,7 @@ def show_ways(session: Session, outcome: Outcome, *, failed: bool) -> None:
         return
     note = session.console.note
     traceback_too = " --traceback" if failed else ""
-    note(f"  full    handrail show {outcome.number}{traceback_too}")
+    note(f"  full    {typed(f'show {outcome.number}{traceback_too}')}")
     for purpose, command in outcome.ways:
         note(f"  {purpose:7} {command}")
     if failed and outcome.value == "rolled_back":
@@ -124,7 +125,7 @@ def show_unwritten(session: Session, error: JournalError, outcome: Outcome) -> i
     """Tell about a run that its journal did not take any more, and return the exit code."""
     more = [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
     if isinstance(error, LeaseLostError):
-        more = [f"what became of it:  handrail show {outcome.number}"]
+        more = [f"what became of it:  {typed(f'show {outcome.number}')}"]
     error.ways_out = (*error.ways_out, *more)
     return report(session, error)
 

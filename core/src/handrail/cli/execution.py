@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.action_context import result_of
+from handrail.cli.commands import typed
 from handrail.cli.ending import (
     Outcome,
     show_exit,
@@ -287,7 +288,7 @@ def _show_next(console: Console, outcome: Outcome, commands: object) -> None:
     """Show what can be done next, each command under what it is good for."""
     ways: dict[object, object] = {}
     if outcome.number is not None:
-        ways["see"] = f"handrail show {outcome.number}"
+        ways["see"] = typed(f"show {outcome.number}")
     if isinstance(commands, Mapping):
         ways |= cast("Mapping[object, object]", commands)
     # An action that knows a better way to undo it says so under the same word.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, named, opened
 from handrail.cli.plain import plural, seconds, table
 from handrail.cli.session import session_of
@@ -194,7 +195,7 @@ def _show(
         console.print(line.replace(stand.told, told, 1) if stand.told in line else line)
     told = plural(len(rows), "run")
     told = f"the latest {told} (--all lists more)" if more else told
-    console.print(f"{told} in {journal.shown} · one:  handrail show RUN")
+    console.print(f"{told} in {journal.shown} · one:  {typed('show RUN')}")
 
 
 def _took(row: RunRow, stand: Standing) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.plain import WIDTH, facts, listed, one_line, seconds, shorten, table
+from handrail.cli.commands import typed
+from handrail.cli.plain import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
 from handrail.cli.prospects import packs_of, staying, would
 from handrail.cli.recorded_steps import Shown, heard_of
 from handrail.cli.standing import STYLES, Standing, between, moment, owner_of
@@ -68,11 +69,7 @@ def lines_of(
         for pack, versions in installed.items()
         if versions["then"] != versions["now"]
     ]
-    longest = max((len(command) for _, command in stand.ways), default=0)
-    lines += [
-        f"  {purpose:7} {command:{longest}}    {would(purpose, row, steps)}"
-        for purpose, command in stand.ways
-    ]
+    lines += _ways(row, stand, steps)
     left = staying(steps)
     if left and stand.ways:
         have = "has" if len(left) == 1 else "have"
@@ -202,8 +199,19 @@ def _errors(row: RunRow, steps: Sequence[Shown], *, everything: bool) -> list[st
     if len(failed) > _ERRORS:
         lines.append(f"  and {len(failed) - _ERRORS} more that failed")
     if any(step.traceback for step in failed) or whole != lines:
-        lines.append(f"  full    handrail show {row.number} --traceback")
+        lines.append(f"  full    {typed(f'show {row.number} --traceback')}")
     return lines
+
+
+def _ways(row: RunRow, stand: Standing, steps: Sequence[Shown]) -> list[str]:
+    longest = max((len(command) for _, command in stand.ways), default=0)
+    ways = [
+        (f"  {purpose:7} {command}", would(purpose, row, steps)) for purpose, command in stand.ways
+    ]
+    lines = [f"{way:{longest + 10}}    {told}" for way, told in ways]
+    if all(columns(line) <= WIDTH for line in lines):
+        return lines
+    return [line for way, told in ways for line in (way, f"{'':10}{told}")]
 
 
 def _since(versions: Mapping[str, str | None]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, number_of, opened
 from handrail.cli.plain import one_line
 from handrail.cli.prospects import packs_of, staying, would
@@ -80,9 +81,8 @@ def _latest(journal: Journal) -> int:
 def _named(row: RunRow, steps: Sequence[Shown], name: str) -> Shown:
     found = next((step for step in steps if step.name == name), None)
     if found is None:
-        raise click.UsageError(
-            f"run {row.number} has no step '{name}'; handrail show {row.number} --all lists them"
-        )
+        listing = typed(f"show {row.number} --all")
+        raise click.UsageError(f"run {row.number} has no step '{name}'; {listing} lists them")
     return found
 
 
@@ -109,7 +109,7 @@ def _values_at(row: RunRow, step: Shown) -> str | None:
     """Return the command that shows what a step recorded."""
     if not step.recorded:
         return None
-    return f"handrail show {row.number} --step {shlex.quote(step.name)} --json"
+    return typed(f"show {row.number} --step {shlex.quote(step.name)} --json")
 
 
 def _show_step(session: Session, recorded: RecordedRun, step: Shown, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,33 @@ def recorded(steps: int, batches: int) -> RecordedRun:
         ),
         fields=(),
     )
+
+
+def test_how_long_a_killed_step_took_at_least() -> None:
+    """Up to the last sign of life: the end of a step that nobody wrote down is not known."""
+    begun = recorded(steps=1, batches=0)
+    killed = RecordedRun(
+        row=replace(begun.row, seen="2026-11-25T03:30:24.500Z"),
+        attempts=(
+            AttemptRow(
+                step="step_0",
+                n=1,
+                state="started",
+                data_version=1,
+                result=None,
+                error=None,
+                at="2026-11-25T03:30:00.000Z",
+            ),
+        ),
+        notes=(),
+        fields=(),
+    )
+    [step] = steps_of(killed, running=False)
+    assert (step.state, step.took, step.at_least) == ("INTERRUPTED", 24.5, True)
+    [step] = steps_of(killed, running=True)
+    assert step.state == "running"
+    [step] = steps_of(begun, running=False)
+    assert (step.took, step.at_least) == (0.1, False)
 
 
 def calls_of(function: Callable[[], object]) -> int:

@@ -16,6 +16,7 @@ from handrail.cli.plain import (
     facts,
     fit,
     listed,
+    seconds,
     shorten,
     shorten_start,
     table,
@@ -93,6 +94,24 @@ def test_texts_that_are_too_long_keep_what_tells_most():
     assert shorten("abcdefg", 6) == "abcde…"
     assert shorten_start("abcdefg", 6) == "…cdefg"
     assert [columns(each) for each in (shorten("日本語", 4), shorten_start("日本語", 4))] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("took", "text"),
+    [
+        (0.04, "0.0s"),
+        (9.94, "9.9s"),
+        (31.6, "32s"),
+        (59.6, "1m 00s"),
+        (3599, "59m 59s"),
+        (3600, "1h 00m"),
+        (18_120, "5h 02m"),
+        (86_399, "23h 59m"),
+        (273_600, "3d 04h"),
+    ],
+)
+def test_durations_are_told_as_people_do(took, text):
+    assert seconds(took) == text
 
 
 def test_facts_stand_in_as_few_lines_as_they_fit_into():

@@ -154,19 +154,22 @@ def test_many_failures_do_not_fill_the_screen(call: Call, journal: Journal) -> N
 
 
 def test_all_that_one_step_recorded(call: Call, journal: Journal) -> None:
-    """Each value on its line, joined as an undo gets it; as JSON, as it is."""
+    """Each value on its line, joined as an undo gets it; as JSON, as it is.
+
+    Of the numbers in the table the largest comes first, since that is what is seen of many.
+    """
     journal.add(
         [planned("send"), planned("index")],
         *(noted("send", "keys", "a", "ü"), noted("send", "keys", {"id": 7}, seq=2)),
-        done("send", keys=["a", "z"], mark="m1"),
+        done("send", mark="m1", keys=["a", "z"]),
         outcome="completed",
     )
     [row] = [line for line in call("show").lines if line.startswith("send")]
     assert row.endswith("  keys: 4, mark: 1")
     assert call("show", "--step", "send").lines == [
         "run 1 · send · done",
-        *("keys: 4", "  a", "  ü", '  {"id": 7}', "  z"),
         *("mark: 1", "  m1"),
+        *("keys: 4", "  a", "  ü", '  {"id": 7}', "  z"),
     ]
     command = call("show", "--json").document["steps"][0]["values"]
     assert command == "handrail show 1 --step send --json"

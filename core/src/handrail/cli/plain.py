@@ -170,11 +170,14 @@ def plural(count: int, noun: str) -> str:
 
 
 def seconds(took: float) -> str:
-    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`."""
+    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`, `5h 02m`, `3d 04h`."""
     if took < 10:
         return f"{took:.1f}s"
     minutes, rest = divmod(round(took), 60)
-    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours < 24 else f"{hours // 24}d {hours % 24:02d}h"
 
 
 def percent(share: float) -> str:

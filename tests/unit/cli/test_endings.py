@@ -189,6 +189,19 @@ def test_a_long_cause_is_in_the_record(handrail: Run, folder: Path) -> None:
     assert "to its end" in handrail("run", "endless.py:story", "--no-journal").stderr
 
 
+def test_an_undo_that_fails_says_where(handrail: Run) -> None:
+    """Its traceback is not kept in the run, but --debug shows it, and `show` says so."""
+    done = handrail("run", "flows.py:stuck", "in", "--fail")
+    assert done.returncode == 5
+    lines = done.stderr.splitlines()
+    place = lines.index("  undo    Rollback of step 'bad_undo' failed: cannot undo")
+    assert lines[place + 1].startswith("  at      flows.py:")
+    assert lines[place + 1].endswith(" in fall")
+    told = handrail("show", "--traceback").stdout
+    assert "to see it fail again:  handrail rollback 1 --debug" in told
+    assert 'raise OSError("cannot undo")' in handrail("rollback", "1", "--debug").stderr
+
+
 def test_a_rollback_that_is_stopped(handrail: Run, folder: Path, environment: Env) -> None:
     """It is told as that, not as a failure of the run, and names the command that goes on."""
     (folder / "endless.py").write_text(ENDLESS)

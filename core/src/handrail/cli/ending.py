@@ -103,8 +103,12 @@ def show_failure(
     for problem in error.rollback_errors:
         message = one_line(problem.message, limit=_CAUSE) if outcome.number else problem.message
         console.note(f"  undo    {message}")
+        if problem.__cause__ is not None and (place := _line_of(problem.__cause__)):
+            console.note(f"  at      {place}")
     show_ways(session, outcome, failed=not asked)
     _debug(session, error)
+    for problem in error.rollback_errors:
+        _debug(session, problem)
     return code
 
 

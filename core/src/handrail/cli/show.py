@@ -142,4 +142,12 @@ def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[Shown]) -> N
     for step in failed:
         error = one_line(step.error or "", limit=200)
         session.console.print(f"run {row.number} · {step.name} · {step.state}: {error}")
-        session.console.print((step.traceback or "no traceback was kept").rstrip())
+        session.console.print((step.traceback or _untraced(row, step)).rstrip())
+
+
+def _untraced(row: RunRow, step: Shown) -> str:
+    if step.state != "undo failed":
+        return "no traceback was kept"
+    return (
+        f"none is kept of an undo; to see it fail again:  {typed(f'rollback {row.number} --debug')}"
+    )

@@ -56,8 +56,11 @@ VARIABLE = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"plan [0-9a-f]{8}\b"), "plan ID"),
     (re.compile(r"\b(\d{4}-\d\d-\d\d|\d\d [A-Z][a-z]{2}) \d\d:\d\d:\d\d\b"), "TIME"),
+    # Where the name of the machine is long, it goes to the next line.
+    (re.compile(r"(?: · |\n  )owner pid \d+ on \S+"), " · owner pid ID on HOST"),
     (re.compile(r"\bpid \d+ on \S+"), "pid ID on HOST"),
     (re.compile(r"\bTIME by \S+"), "TIME by USER"),
+    (re.compile(r"\bafter \d\d:\d\d:\d\d\b"), "after TIME"),
     (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),
 )
 SCRIPTS = Path(sysconfig.get_path("scripts"))

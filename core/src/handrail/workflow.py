@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from handrail.context import BaseStepContext, RuntimeContext
-    from handrail.orchestrator import Observer, ProgressCallback
+    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import Observer, OnFailure, ProgressCallback
     from handrail.plan.plan import Plan
     from handrail.planning import Packs
     from handrail.registry import StepRegistry
@@ -52,10 +53,16 @@ class Workflow:
         packs: Packs = None,
         progress_callback: ProgressCallback | None = None,
         observers: Iterable[Observer] = (),
+        journal: Journal | None = None,
+        on_failure: OnFailure = "undo",
     ) -> Any:
         """Plan and run it; see `BaseAction.run`."""
-        made = self(params, ctx, packs=packs)
-        return made.run(progress_callback=progress_callback, observers=observers)
+        return self(params, ctx, packs=packs).run(
+            progress_callback=progress_callback,
+            observers=observers,
+            journal=journal,
+            on_failure=on_failure,
+        )
 
     def plan(self, params: Mapping[str, Any] | None = None, *, packs: Packs = None) -> Plan:
         """Return its plan; see `BaseAction.plan`."""

@@ -13,8 +13,9 @@ import itertools
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -130,6 +131,57 @@ class RecordsContract:
         assert numbers == [1, 2, 3]
         assert [each.number for each in journal.runs()] == [3, 2, 1]
         assert [each.number for each in journal.runs(limit=2)] == [3, 2]
+
+    def test_runs_are_found_by_action_and_by_outcome(self, journal: Journal) -> None:
+        actions = ("upload", "flows.py:upload", "acme:reupload", "flows.py:über", "50%_off")
+        for action in actions:
+            journal.open_run(dataclasses.replace(new_run(), action=action))
+        journal.open_run(new_run()).write([RunChange(outcome="failed")])
+        found = {
+            action: [each.number for each in journal.runs(action=action)]
+            for action in ("upload", "flows.py:upload", "über", "%", "50%_off", "load")
+        }
+        assert found == {
+            "upload": [2, 1],
+            "flows.py:upload": [2],
+            "über": [4],
+            "%": [],
+            "50%_off": [5],
+            "load": [],
+        }
+        assert [each.number for each in journal.runs(outcome="failed")] == [6]
+        assert [each.number for each in journal.runs(outcome="interrupted")] == [5, 4, 3, 2, 1]
+        assert [each.number for each in journal.runs(outcome="interrupted", limit=1)] == [5]
+        assert journal.runs(outcome="completed") == []
+
+    def test_a_list_of_runs_leaves_out_what_is_long(self, journal: Journal) -> None:
+        owned = journal.open_run(new_run())
+        owned.write([FieldChange(boundary=0, name="found", value="[]"), note(1)])
+        assert journal.read(owned.number).row.plan == new_run().plan
+        (whole,) = journal.runs()
+        assert whole.plan == new_run().plan
+        (listed,) = journal.runs(plans=False)
+        assert listed == dataclasses.replace(
+            journal.read(owned.number).row, plan="", seen=listed.seen
+        )
+        assert journal.read(owned.number, fields=False).fields == ()
+        assert len(journal.read(owned.number, fields=False).notes) == 1
+
+    def test_when_an_owner_was_last_heard_of(self, journal: Journal) -> None:
+        before = time.time()
+        owned = journal.open_run(new_run())
+        row = journal.read(owned.number).row
+        assert row.seen is not None
+        seen = datetime.fromisoformat(row.seen).timestamp()
+        # By the clock of a server, perhaps, and rounded to milliseconds.
+        assert before - 1 < seen < time.time() + 1
+        assert not row.given_up
+        owned.release()
+        row = journal.read(owned.number).row
+        assert (row.seen, row.given_up) == (None, True)
+        journal.claim(owned.number).write([RunChange(outcome="completed")])
+        row = journal.read(owned.number).row
+        assert (row.seen, row.given_up) == (None, False)
 
     def test_a_run_that_is_not_there_is_named_with_those_near_it(self, journal: Journal) -> None:
         with pytest.raises(NotFoundError, match="there is no run 4: the journal is empty"):

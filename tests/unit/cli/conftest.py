@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from garden import Garden, Plant
+from recorded_runs import Call, Journal, Screen
+
+from handrail.cli import main
 
 FLOWS = '''
 import os, time
@@ -144,6 +147,39 @@ def handrail(
         )
 
     return run
+
+
+@pytest.fixture
+def journal(folder: Path) -> Iterator[Journal]:
+    """Return the journal of the project, to put runs into."""
+    made = Journal(folder)
+    yield made
+    for each in made.opened:
+        each.close()
+
+
+@pytest.fixture
+def call(
+    folder: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Call:
+    """Return a function that calls `handrail` in this process, in the project folder."""
+    for name in os.environ:
+        if name.startswith("HANDRAIL_"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+
+    def _call(*arguments: str) -> Screen:
+        capsys.readouterr()
+        code = main(arguments)
+        told = capsys.readouterr()
+        return Screen(code=code, out=told.out, err=told.err)
+
+    return _call
 
 
 SHIP = """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +69,7 @@ sized = action("sized", [work], params=Sizes)
 """
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Env = dict[str, str]
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +151,90 @@ def test_sizes_in_the_help(handrail: Run) -> None:
     shown = " ".join(handrail("run", "more.py:sized", "--help", COLUMNS="100").stdout.split())
     assert "--part SIZE Size of a part [default: 8.0MiB]" in shown
     assert "--times INTEGER" in shown
+
+
+ENDLESS = """
+import time
+from pathlib import Path
+from handrail import action, step
+
+@step
+def one(context):
+    context.record_rollback("rows", 1)
+
+@one.rollback
+def unmake(context, result):
+    print("undoing", flush=True)
+    if not Path("open").exists():
+        time.sleep(30)
+
+@step
+def long_story(context):
+    raise ValueError("a reason\\n  that goes on, " + "and on, " * 200 + "to its end")
+
+story = action("story", [long_story])
+single = action("single", [one])
+"""
+
+
+def test_a_long_cause_is_in_the_record(handrail: Run, folder: Path) -> None:
+    """It is cut where there is a record, which the next line leads to; else all of it is told."""
+    (folder / "endless.py").write_text(ENDLESS)
+    done = handrail("run", "endless.py:story")
+    [cause] = [line for line in done.stderr.splitlines() if line.startswith("  cause ")]
+    assert cause.startswith("  cause   ValueError: a reason that goes on, and on")
+    assert len(cause) < 500
+    assert "  full    handrail show 1 --traceback" in done.stderr
+    assert "to its end" in handrail("show", "1", "--traceback").stdout
+    assert "to its end" in handrail("run", "endless.py:story", "--no-journal").stderr
+
+
+def test_an_undo_that_fails_says_where(handrail: Run) -> None:
+    """Its traceback is not kept in the run, but --debug shows it, and `show` says so."""
+    done = handrail("run", "flows.py:stuck", "in", "--fail")
+    assert done.returncode == 5
+    lines = done.stderr.splitlines()
+    place = lines.index("  undo    Rollback of step 'bad_undo' failed: cannot undo")
+    assert lines[place + 1].startswith("  at      flows.py:")
+    assert lines[place + 1].endswith(" in fall")
+    told = handrail("show", "--traceback").stdout
+    assert "to see it fail again:  handrail rollback 1 --debug" in told
+    assert 'raise OSError("cannot undo")' in handrail("rollback", "1", "--debug").stderr
+
+
+def test_a_rollback_that_is_stopped(handrail: Run, folder: Path, environment: Env) -> None:
+    """It is told as that, not as a failure of the run, and names the command that goes on."""
+    (folder / "endless.py").write_text(ENDLESS)
+    handrail("run", "endless.py:single", "-q")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "handrail", "rollback", "1"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "undoing\n"
+        process.send_signal(signal.SIGINT)
+        told = []
+        while "Ctrl-C again stops it" not in (line := process.stderr.readline()):
+            told.append(line)
+            assert line
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.7)  # Signals within half a second count as one.
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate()
+    assert process.returncode == 130
+    assert told[-1].endswith(" · undoes what was done\n")
+    assert rest.splitlines() == [
+        "stopping the undo, which leaves the rest to  handrail rollback 1",
+        "the rollback of single was interrupted; the undo was stopped; not undone: one",
+        "  full    handrail show 1",
+        "  undo    handrail rollback 1",
+    ]
+    assert "given up by pid" in handrail("show").stdout
+    (folder / "open").touch()
+    assert handrail("rollback").returncode == 0

@@ -183,6 +183,51 @@ def test_an_undo_that_fails_after_it_told(on_terminal: Callable[..., View]) -> N
     ]
 
 
+def test_an_error_has_one_line(on_terminal: Callable[..., View]) -> None:
+    """All of it is told below the run."""
+    view = on_terminal(kind=Pipe)
+    error = "first\n" + "and so on " * 50
+    view.tell(events.StepFailed(step="send", position=0, took=0.0, error=error, origin=NOWHERE))
+    line = view.shown()[-1]
+    assert line.startswith(" ✗ send            0.0s  first and so on")
+    assert line.endswith("…")
+    assert columns(line) <= 100
+
+
+def interrupted(view: View, *undoing: bool) -> list[str]:
+    for each in undoing:
+        view.tell(events.InterruptReceived(signal="SIGINT", undoing=each))
+    return view.shown()[-len(undoing) :]
+
+
+def test_signals_say_what_they_do(on_terminal: Callable[..., View]) -> None:
+    """In an undo the first one warns, and the second says that it stops, and what that leaves."""
+    view = on_terminal(kind=Pipe)
+    assert interrupted(view, False) == ["interrupted: undoing what was done"]
+    undo(view)
+    assert interrupted(view, True, False) == [
+        "the undo goes on; Ctrl-C again stops it and leaves things behind",
+        "stopping the undo, which leaves things behind",
+    ]
+
+
+def test_signals_in_an_undo_that_another_command_can_finish(
+    on_terminal: Callable[..., View],
+) -> None:
+    view = on_terminal(kind=Pipe)
+    view.view = LineView(Console(), "upload", moving=False, undoes=True)
+    view.tell(
+        events.RunStarted(
+            action="upload", run_id="1", fingerprint="f", steps=("send",), number=7, finished=1
+        )
+    )
+    assert view.shown()[-1] == "run 7 · upload · undoes what was done"
+    assert interrupted(view, True, False) == [
+        "the undo goes on; Ctrl-C again stops it and leaves the rest to  handrail rollback 7",
+        "stopping the undo, which leaves the rest to  handrail rollback 7",
+    ]
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [

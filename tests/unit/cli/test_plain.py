@@ -10,7 +10,18 @@ from pydantic import BaseModel
 
 from handrail.cli.live import brief, one_line
 from handrail.cli.output import Console, visible
-from handrail.cli.plain import columns, cut, fit, table, to_json
+from handrail.cli.plain import (
+    columns,
+    cut,
+    facts,
+    fit,
+    listed,
+    seconds,
+    shorten,
+    shorten_start,
+    table,
+    to_json,
+)
 
 
 class Wrong(BaseModel):
@@ -76,6 +87,42 @@ def test_wide_letters_take_two_columns():
     assert columns(fit("日本語", 5)) == 5
     first, second = table(("A", "B"), [("日本", "x")])
     assert columns(first.rpartition("B")[0]) == columns(second.rpartition("x")[0])
+
+
+def test_texts_that_are_too_long_keep_what_tells_most():
+    assert shorten("abcdef", 6) == "abcdef"
+    assert shorten("abcdefg", 6) == "abcde…"
+    assert shorten_start("abcdefg", 6) == "…cdefg"
+    assert [columns(each) for each in (shorten("日本語", 4), shorten_start("日本語", 4))] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("took", "text"),
+    [
+        (0.04, "0.0s"),
+        (9.94, "9.9s"),
+        (31.6, "32s"),
+        (59.6, "1m 00s"),
+        (3599, "59m 59s"),
+        (3600, "1h 00m"),
+        (18_120, "5h 02m"),
+        (86_399, "23h 59m"),
+        (273_600, "3d 04h"),
+    ],
+)
+def test_durations_are_told_as_people_do(took, text):
+    assert seconds(took) == text
+
+
+def test_facts_stand_in_as_few_lines_as_they_fit_into():
+    assert facts("a", "b") == ["a · b"]
+    assert facts("a" * 60, "b" * 60, "c") == ["a" * 60, f"  {'b' * 60} · c"]
+
+
+def test_of_many_names_the_number_of_the_others_is_told():
+    assert listed(["a", "b"], room=80) == "a, b"
+    assert listed([f"name_{n}" for n in range(50)], room=40) == "name_0, name_1, name_2 and 47 more"
+    assert listed(["x" * 99, "b" * 9], room=10, longest=6) == "xxxxx… and 1 more"
 
 
 def test_control_characters_are_spelled_out():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from handrail.cli.commands import typed
+from handrail.cli.plain import one_line
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.standing import ways_of
 from handrail.errors import (
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan
 
+_CAUSE = 400  # Letters of a cause; all of it is in the record of the run.
 _ENDINGS = {
     "rolled_back": "rolled back",
     "rollback_incomplete": "rolled back, but not completely",
     "completed": "completed, but a step that always runs failed",
     "failed": "what was done is kept",
+    "interrupted": "its undo was stopped",
 }
 
 
@@ -95,11 +99,16 @@ def show_failure(
         label = console.style("error:", "red", "bold", err=True)
         console.note(f"{label} {plan.action} was {_ENDINGS.get(error.outcome, error.outcome)}")
     else:
-        _tell_cause(session, plan, error)
+        _tell_cause(session, plan, error, recorded=outcome.number is not None)
     for problem in error.rollback_errors:
-        console.note(f"  undo    {problem.message}")
+        message = one_line(problem.message, limit=_CAUSE) if outcome.number else problem.message
+        console.note(f"  undo    {message}")
+        if problem.__cause__ is not None and (place := _line_of(problem.__cause__)):
+            console.note(f"  at      {place}")
     show_ways(session, outcome, failed=not asked)
     _debug(session, error)
+    for problem in error.rollback_errors:
+        _debug(session, problem)
     return code
 
 
@@ -109,7 +118,7 @@ def show_ways(session: Session, outcome: Outcome, *, failed: bool) -> None:
         return
     note = session.console.note
     traceback_too = " --traceback" if failed else ""
-    note(f"  full    handrail show {outcome.number}{traceback_too}")
+    note(f"  full    {typed(f'show {outcome.number}{traceback_too}')}")
     for purpose, command in outcome.ways:
         note(f"  {purpose:7} {command}")
     if failed and outcome.value == "rolled_back":
@@ -120,12 +129,17 @@ def show_unwritten(session: Session, error: JournalError, outcome: Outcome) -> i
     """Tell about a run that its journal did not take any more, and return the exit code."""
     more = [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
     if isinstance(error, LeaseLostError):
-        more = [f"what became of it:  handrail show {outcome.number}"]
+        more = [f"what became of it:  {typed(f'show {outcome.number}')}"]
     error.ways_out = (*error.ways_out, *more)
     return report(session, error)
 
 
-def _tell_cause(session: Session, plan: Plan, error: StepFailedError) -> None:
+def _tell_cause(session: Session, plan: Plan, error: StepFailedError, *, recorded: bool) -> None:
+    """Tell why a step failed; what is recorded can be long, since all of it can be read there."""
+
+    def cut(text: str) -> str:
+        return one_line(text, limit=_CAUSE) if recorded else text
+
     console = session.console
     ending = _ENDINGS.get(error.outcome, error.outcome)
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
@@ -135,12 +149,13 @@ def _tell_cause(session: Session, plan: Plan, error: StepFailedError) -> None:
     )
     cause = error.__cause__
     if cause is None:
-        console.note(f"  cause   {error.error}")
+        told = "it was interrupted" if error.error == "KeyboardInterrupt" else cut(error.error)
+        console.note(f"  cause   {told}")
     elif isinstance(cause, HandrailError):
         for number, line in enumerate(lines_of(session, cause)):
             console.note(f"  cause   {cause.message}" if number == 0 else f"  {line}")
     else:
-        console.note(f"  cause   {type(cause).__name__}: {describe(cause)}")
+        console.note(f"  cause   {cut(f'{type(cause).__name__}: {describe(cause)}')}")
         console.note(f"  at      {_line_of(cause)}")
 
 
@@ -151,22 +166,33 @@ def show_interrupt(
     outcome: Outcome,
     *,
     as_json: bool,
+    asked: bool = False,
 ) -> int:
-    """Tell about a run that was interrupted, and return the exit code."""
+    """Tell about a run that was interrupted, and return the exit code.
+
+    Args:
+        session: The call.
+        plan: The plan of the run.
+        error: What interrupted it.
+        outcome: What it told of itself.
+        as_json: Whether to tell it as JSON.
+        asked: Whether it was asked to undo.
+    """
     notes: list[str] = getattr(error, "__notes__", [])
     ending = {
         "completed": "after all its steps were done; nothing was undone",
         "rolled_back": "and rolled back",
         "rollback_incomplete": "and rolled back, but not completely",
         "failed": "what was done is kept",
-    }.get(outcome.value or "", "before anything was undone")
-    told = "; ".join([f"{plan.action} was interrupted, {ending}", *notes])
+    }.get(outcome.value or "", "" if notes else "before anything was undone")
+    what = f"the rollback of {plan.action}" if asked else plan.action
+    told = "; ".join([f"{what} was interrupted{f', {ending}' * bool(ending)}", *notes])
     failure = error.__cause__
     if as_json:
         _json_ending(session, "interrupted", told, ExitCode.INTERRUPTED, failure)
         return ExitCode.INTERRUPTED
-    if isinstance(failure, StepFailedError):
-        _tell_cause(session, plan, failure)
+    if isinstance(failure, StepFailedError) and not asked:
+        _tell_cause(session, plan, failure, recorded=outcome.number is not None)
     session.console.note(told)
     show_ways(session, outcome, failed=False)
     _debug(session, error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.action_context import result_of
+from handrail.cli.commands import typed
 from handrail.cli.ending import (
     Outcome,
     show_exit,
@@ -203,7 +204,9 @@ def carry_out(
     view: Any = (
         JsonView(console)
         if as_json
-        else LineView(console, head, moving=moving, keeps=values.get("on_failure") == "keep")
+        else LineView(
+            console, head, moving=moving, keeps=values.get("on_failure") == "keep", undoes=undo
+        )
     )
     outcome = Outcome()
     began = time.monotonic()
@@ -220,7 +223,7 @@ def carry_out(
         return show_unwritten(session, error, outcome)
     except KeyboardInterrupt as error:
         _close(view)
-        return show_interrupt(session, plan, error, outcome, as_json=as_json)
+        return show_interrupt(session, plan, error, outcome, as_json=as_json, asked=undo)
     except SystemExit as error:
         _close(view)
         return show_exit(session, plan, error, outcome, as_json=as_json)
@@ -260,7 +263,7 @@ def _show_next(console: Console, outcome: Outcome, commands: object) -> None:
     """Show what can be done next, each command under what it is good for."""
     ways: dict[object, object] = {}
     if outcome.number is not None:
-        ways["see"] = f"handrail show {outcome.number}"
+        ways["see"] = typed(f"show {outcome.number}")
     if isinstance(commands, Mapping):
         ways |= cast("Mapping[object, object]", commands)
     # An action that knows a better way to undo it says so under the same word.

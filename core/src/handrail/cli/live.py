@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handrail import events
+from handrail.cli.commands import typed
 from handrail.cli.output import Console, visible
 from handrail.cli.plain import (
     WIDTH,
@@ -18,6 +19,7 @@ from handrail.cli.plain import (
     rate,
     seconds,
     share_of,
+    shorten,
 )
 from handrail.events import Event
 
@@ -40,7 +42,15 @@ class JsonView:
 class LineView:
     """Writes a line to standard error for each step that ends; on a terminal one line moves."""
 
-    def __init__(self, console: Console, head: str, *, moving: bool, keeps: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        head: str,
+        *,
+        moving: bool,
+        keeps: bool = False,
+        undoes: bool = False,
+    ) -> None:
         self._console = console
         self._head = head
         self._moving = moving
@@ -55,8 +65,9 @@ class LineView:
         self._undone = ""
         self._drawn = 0.0
         self._dirty = False
-        self._undoing = False
+        self._undoes = self._undoing = undoes
         self._warned = False
+        self._later = "leaves things behind"
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             events.RunStarted: self._run_started,
             events.StepStarted: self._step_started,
@@ -92,6 +103,10 @@ class LineView:
         self._width = min(max([12, *(columns(name) for name in event.steps)]), _WIDEST)
         number = "" if event.number is None else f"run {event.number} · "
         over = f" · goes on after {event.finished} of {self._steps}" if event.finished else ""
+        if self._undoes:
+            over = " · undoes what was done"
+        if event.number is not None:
+            self._later = f"leaves the rest to  {typed(f'rollback {event.number}')}"
         self._ended = event.finished
         self._console.note(f"{number}{self._head}{over}")
 
@@ -112,8 +127,8 @@ class LineView:
                 self._line(f"     {line}")
 
     def _step_failed(self, event: events.StepFailed) -> None:
-        told = "interrupted" if event.error == "KeyboardInterrupt" else one_line(event.error)
-        self._end("✗", event.step, seconds(event.took), told, "red")
+        told = "interrupted" if event.error == "KeyboardInterrupt" else event.error
+        self._end("✗", event.step, seconds(event.took), self._short(told), "red")
 
     def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._step = True, None
@@ -124,9 +139,8 @@ class LineView:
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
         self._undone = ""
-        self._end(
-            "✗", event.step, seconds(event.took), f"undo failed: {one_line(event.error)}", "red"
-        )
+        told = self._short(f"undo failed: {event.error}")
+        self._end("✗", event.step, seconds(event.took), told, "red")
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
         self._within[event.category] = (event.current, event.total)
@@ -145,11 +159,11 @@ class LineView:
         self._line(f"   · {event.category} {brief(event.value, limit=6)}".rstrip())
 
     def _interrupt_received(self, event: events.InterruptReceived) -> None:
-        if event.undoing and self._warned:
-            text = "stopping the undo; what was not undone is left behind"
-        elif event.undoing:
+        if event.undoing:
             self._warned = True
-            text = "the undo goes on; Ctrl-C again stops it and leaves things behind"
+            text = f"the undo goes on; Ctrl-C again stops it and {self._later}"
+        elif self._undoing and self._warned:
+            text = f"stopping the undo, which {self._later}"
         else:
             kept = "what was done is kept" if self._keeps else "undoing what was done"
             text = f"interrupted: {kept}"
@@ -165,6 +179,10 @@ class LineView:
         mark = self._console.style(mark, style, err=True)
         line = f" {mark} {self._name(step)} {took:>7}  {text}"
         self._line(line.rstrip())
+
+    def _short(self, error: str) -> str:
+        """Return as much of an error as its line has room for; below the run it is told in full."""
+        return shorten(one_line(error), max(WIDTH - self._width - 13, 40))
 
     def _name(self, step: str) -> str:
         return step + " " * (self._width - columns(step))

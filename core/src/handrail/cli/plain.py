@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 WIDTH = 100
@@ -62,8 +62,21 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WIDTH) -> list[str]:
-    """Return lines with the columns lined up; the widest texts give way in long lines."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    limit: int = WIDTH,
+    ends: Collection[int] = (),
+) -> list[str]:
+    """Return lines with the columns lined up; the widest texts give way in long lines.
+
+    Args:
+        head: The names of the columns.
+        rows: The texts.
+        limit: Columns of the terminal that a line may take.
+        ends: Columns of which the end is kept where a text is shortened, rather than the begin.
+    """
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(columns(row[column]) for row in cells) for column in range(len(head))]
     spare = limit - sum(widths) - 2 * (len(head) - 1)
@@ -75,7 +88,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, limit: int = WI
         spare += 1
     return [
         "  ".join(
-            fit(text, width) if column < len(head) - 1 else text
+            fit(text, width, end=column in ends) if column < len(head) - 1 else text
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells
@@ -107,11 +120,48 @@ def cut(text: str, width: int) -> str:
     return text
 
 
-def fit(text: str, width: int) -> str:
-    """Return `text` in exactly `width` columns, shortened where it is longer."""
-    if columns(text) > width:
-        text = cut(text, width - 1) + "…"
+def shorten(text: str, width: int = WIDTH) -> str:
+    """Return `text` in at most `width` columns, with a mark where it was longer."""
+    return text if columns(text) <= width else cut(text, width - 1) + "…"
+
+
+def shorten_start(text: str, width: int) -> str:
+    """Return the end of `text` in at most `width` columns, with a mark where it was longer."""
+    if columns(text) <= width:
+        return text
+    return "…" + cut(text[::-1], width - 1)[::-1]
+
+
+def fit(text: str, width: int, *, end: bool = False) -> str:
+    """Return `text` in exactly `width` columns, its begin or its end where it is longer."""
+    text = shorten_start(text, width) if end else shorten(text, width)
     return text + " " * (width - columns(text))
+
+
+def facts(*parts: str) -> list[str]:
+    """Return short texts in as few lines as they fit into; those after the first are indented."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]} · {part}"
+        if columns(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return lines
+
+
+def listed(names: Sequence[str], *, room: int, longest: int = 32) -> str:
+    """Return as many names as there is room for, and how many more there are."""
+    text, shown = "", 0
+    for name in names:
+        longer = f"{text}, {shorten(name, longest)}" if shown else shorten(name, longest)
+        more = len(names) - shown - 1
+        tail = f" and {more} more" if more else ""
+        if shown and columns(longer + tail) > room:
+            break
+        text, shown = longer, shown + 1
+    rest = len(names) - shown
+    return f"{text} and {rest} more" if rest else text
 
 
 def plural(count: int, noun: str) -> str:
@@ -120,11 +170,14 @@ def plural(count: int, noun: str) -> str:
 
 
 def seconds(took: float) -> str:
-    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`."""
+    """Return a duration as people write it: `0.4s`, `32s`, `4m 10s`, `5h 02m`, `3d 04h`."""
     if took < 10:
         return f"{took:.1f}s"
     minutes, rest = divmod(round(took), 60)
-    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours < 24 else f"{hours // 24}d {hours % 24:02d}h"
 
 
 def percent(share: float) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, named, opened
 from handrail.cli.plain import plural, seconds, table
 from handrail.cli.session import session_of
@@ -17,19 +19,41 @@ from handrail.errors import NotFoundError
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
+    from handrail.journal.records import Outcome, RunRow
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,6})\s*(?P<unit>[smhdw])")
+_OPEN = ("interrupted", "running", "stalled")
+_OUTCOMES = ("completed", "rolled_back", "rollback_incomplete", "failed", *_OPEN)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @click.group(invoke_without_command=True, params=[journal_option()])
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N")
-@click.option("--action", "action", metavar="X", help="Only runs of this action.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many, the latest first.",
+)
+@click.option("--all", "everything", is_flag=True, help="List them all, however many.")
+@click.option("--action", metavar="X", help="Only runs of this action.")
+@click.option(
+    "--outcome",
+    type=click.Choice(_OUTCOMES),
+    metavar="X",
+    help=f"Only runs that are: {', '.join(_OUTCOMES)}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
 def runs(
-    ctx: click.Context, journal: str | None, limit: int, action: str | None, as_json: bool
+    ctx: click.Context,
+    journal: str | None,
+    limit: int,
+    everything: bool,
+    action: str | None,
+    outcome: str | None,
+    as_json: bool,
 ) -> None:
     """List the runs that the journal has, the latest first.
 
@@ -55,16 +79,17 @@ def runs(
         _tell_none(session, as_json=as_json)
         return
     try:
-        rows = found.runs(limit=None if action else limit)
-        rows = [row for row in rows if action in (None, row.action, _name(row))][:limit]
-        stands = [(row, standing(found, row)) for row in rows]
+        most = None if everything else limit
+        stands = _found(found, action, outcome, None if most is None else most + 1)
     finally:
         found.close()
+    more = len(stands) > len(stands[:most])
     if as_json:
-        listed = [to_dict(row, stand) for row, stand in stands]
-        session.console.json({"journal": found.shown, "runs": listed})
+        listed = [to_dict(row, stand) for row, stand in stands[:most]]
+        session.console.json({"journal": found.shown, "more": more, "runs": listed})
         return
-    _show(session, found, stands)
+    asked = action is not None or outcome is not None
+    _show(session, found, stands[:most], more=more, asked=asked)
 
 
 @runs.command()
@@ -109,6 +134,20 @@ def to_dict(row: RunRow, stand: Standing) -> dict[str, Any]:
     }
 
 
+def _found(
+    journal: Journal, action: str | None, outcome: str | None, most: int | None
+) -> list[tuple[RunRow, Standing]]:
+    """Return runs and how they stand, the latest first."""
+    if outcome not in _OPEN:
+        kind = cast("Outcome | None", outcome)
+        rows = journal.runs(limit=most, action=action, outcome=kind, plans=False)
+        return [(row, standing(journal, row)) for row in rows]
+    # Only the owner of a run tells which of these it is.
+    rows = journal.runs(action=action, outcome="interrupted", plans=False)
+    stands = ((row, standing(journal, row)) for row in rows)
+    return list(islice((each for each in stands if each[1].state == outcome), most))
+
+
 def _open(session: Session, url: str | None) -> Journal | None:
     try:
         return opened(session, url)
@@ -120,15 +159,22 @@ def _open(session: Session, url: str | None) -> Journal | None:
 
 def _tell_none(session: Session, *, as_json: bool) -> None:
     if as_json:
-        session.console.json({"journal": None, "runs": []})
+        session.console.json({"journal": None, "more": False, "runs": []})
     else:
         session.console.print("no runs yet; handrail run ACTION makes one")
 
 
-def _show(session: Session, journal: Journal, stands: list[tuple[RunRow, Standing]]) -> None:
+def _show(
+    session: Session,
+    journal: Journal,
+    stands: list[tuple[RunRow, Standing]],
+    *,
+    more: bool,
+    asked: bool,
+) -> None:
     console = session.console
     if not stands:
-        console.print(f"no runs in {journal.shown}")
+        console.print(f"no {'such ' * asked}runs in {journal.shown}")
         return
     rows = [
         (
@@ -141,12 +187,15 @@ def _show(session: Session, journal: Journal, stands: list[tuple[RunRow, Standin
         )
         for row, stand in stands
     ]
-    lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows)
+    # What tells actions apart is at the end of a path.
+    lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows, ends=(1,))
     console.print(console.style(lines[0], "dim"))
     for (_, stand), line in zip(stands, lines[1:], strict=True):
         told = console.style(stand.told, STYLES.get(stand.state, "bold"))
         console.print(line.replace(stand.told, told, 1) if stand.told in line else line)
-    console.print(f"{plural(len(rows), 'run')} in {journal.shown} · one:  handrail show RUN")
+    told = plural(len(rows), "run")
+    told = f"the latest {told} (--all lists more)" if more else told
+    console.print(f"{told} in {journal.shown} · one:  {typed('show RUN')}")
 
 
 def _took(row: RunRow, stand: Standing) -> str:
@@ -155,10 +204,6 @@ def _took(row: RunRow, stand: Standing) -> str:
     if stand.holder is None:
         return "-"
     return seconds((datetime.now(UTC) - moment(row.opened)).total_seconds())
-
-
-def _name(row: RunRow) -> str:
-    return row.action.rpartition(":")[2]
 
 
 def _age(text: str) -> timedelta:

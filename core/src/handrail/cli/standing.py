@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from handrail.cli.commands import typed
+
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder, Journal
     from handrail.journal.records import RunRow
@@ -72,8 +74,8 @@ def ways_of(
     number: int, outcome: str | None, *, sealed: bool = False, more: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """Return the commands that finish or undo a run that ended so, or was left so."""
-    finish = ("finish", f"handrail resume {number}{more}")
-    undo = ("undo", f"handrail rollback {number}{more}")
+    finish = ("finish", typed(f"resume {number}{more}"))
+    undo = ("undo", typed(f"rollback {number}{more}"))
     if outcome == "rolled_back":
         return ()
     if outcome == "rollback_incomplete":
@@ -86,7 +88,7 @@ def ways_of(
 def is_sealed(journal: Journal, number: int) -> bool:
     """Whether a run that has just ended can no longer be rolled back."""
     # Others may have begun since.
-    rows = (row for row in journal.runs(limit=100) if row.number == number)
+    rows = (row for row in journal.runs(limit=100, plans=False) if row.number == number)
     return any(row.sealed is not None for row in rows)
 
 

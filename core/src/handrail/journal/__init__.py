@@ -17,6 +17,11 @@ from handrail.journal.records import (
     RunRow,
 )
 
+TYPE_CHECKING = False  # Checkers take it for the one of typing, which nobody has to import.
+
+if TYPE_CHECKING:
+    from handrail.journal.sqlite import SqliteJournal
+
 __all__ = [
     "AttemptChange",
     "AttemptRow",
@@ -32,4 +37,14 @@ __all__ = [
     "RecordedRun",
     "RunChange",
     "RunRow",
+    "SqliteJournal",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name == "SqliteJournal":  # SQLite is only for those who have runs.
+            from handrail.journal.sqlite import SqliteJournal  # noqa: PLC0415
+
+            return SqliteJournal
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from handrail.journal.records import Change, NewRun, RecordedRun, RunRow
+    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, RunRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +94,30 @@ class Journal(Protocol):
         """
         ...
 
-    def runs(self, *, limit: int | None = None) -> list[RunRow]:
-        """Return the runs, the latest first."""
+    def runs(
+        self,
+        *,
+        limit: int | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = True,
+    ) -> list[RunRow]:
+        """Return runs, the latest first.
+
+        Args:
+            limit: How many at most.
+            action: Only runs of this action: what it is called, or the part behind the last colon.
+            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            plans: Whether to read their plans, too, which may be long.
+        """
         ...
 
-    def read(self, number: int) -> RecordedRun:
+    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.
+
+        Args:
+            number: The number of the run.
+            fields: Whether to read the values of its context too, which may be many.
 
         Raises:
             NotFoundError: There is no such run; near numbers are named.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from handrail.errors import NotFoundError
@@ -20,8 +21,14 @@ def no_run(number: int, near: list[int]) -> NotFoundError:
     )
 
 
-def run_row(row: tuple[Any, ...]) -> RunRow:
-    """Return the row with these values, in the order of the attributes."""
+def run_row(row: tuple[Any, ...], *, seen: float | None, given_up: bool) -> RunRow:
+    """Return the row with these values, in the order of the attributes.
+
+    Args:
+        row: The values, up to `closed`.
+        seen: When its owner last gave a sign of life, in seconds since 1970, or None.
+        given_up: Whether it is open, and its owner gave it up.
+    """
     uid, action, plan, params, packs, cwd, core_version, opened = row[:8]
     number, direction, sealed, outcome, fence, owner, closed = row[8:]
     return RunRow(
@@ -40,6 +47,8 @@ def run_row(row: tuple[Any, ...]) -> RunRow:
         fence=fence,
         owner=owner,
         closed=closed,
+        seen=None if seen is None else _moment(seen),
+        given_up=given_up,
     )
 
 
@@ -65,6 +74,11 @@ def note_rows(found: Iterable[tuple[Any, ...]]) -> tuple[NoteRow, ...]:
 def field_rows(found: Iterable[tuple[Any, ...]]) -> tuple[FieldRow, ...]:
     """Return the rows with these values, in the order of the attributes."""
     return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _perhaps(text: str | None) -> str | None:

@@ -52,6 +52,11 @@ class RunRow(NewRun):
         fence: Raised by each claim; who writes with an older one has lost the run.
         owner: Who claimed it last, for people: JSON with `pid`, `host`, `user`, `started`.
         closed: When it ended, or None.
+        seen: When its owner last gave a sign of life, in UTC; None where it has ended, was given
+            up, or the machine has been restarted since.
+        given_up: Whether it has not ended, and its owner gave it up: it was told to stop, or could
+            not write any more.
+        plan: As in `NewRun`; empty where it was not asked for.
     """
 
     number: int
@@ -61,6 +66,8 @@ class RunRow(NewRun):
     fence: int
     owner: str
     closed: str | None
+    seen: str | None = None
+    given_up: bool = False
 
 
 class AttemptRow(NamedTuple):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import JournalError
 from handrail.journal.changes import rows_of
 from handrail.journal.opening import refuse_password
-from handrail.journal.owner import this_process
+from handrail.journal.owner import Owner, this_process
 from handrail.journal.reading import attempt_rows, field_rows, no_run, note_rows, run_row
-from handrail.journal.records import RecordedRun, RunRow
+from handrail.journal.records import Outcome, RecordedRun, RunRow
 from handrail.journal.renewal import SECONDS
 from handrail.journal.texts import to_stored
 from handrail_postgres import statements
@@ -115,13 +115,37 @@ class PostgresJournal:
             raise
         return self._own(session, claimed)
 
-    def runs(self, *, limit: int | None = None) -> list[RunRow]:
-        """Return the runs, the latest first."""
-        with self._reading().using() as connection:
-            return [run_row(row) for row in connection.execute(statements.RUNS, (limit,))]
+    def runs(
+        self,
+        *,
+        limit: int | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = True,
+    ) -> list[RunRow]:
+        """Return runs, the latest first.
 
-    def read(self, number: int) -> RecordedRun:
+        Args:
+            limit: How many at most.
+            action: Only runs of this action: what it is called, or the part behind the last colon.
+            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            plans: Whether to read their plans, too, which may be long.
+        """
+        with self._reading().using() as connection:
+            values = {
+                "limit": limit,
+                "action": None if action is None else to_stored(action),
+                "outcome": outcome,
+            }
+            statement = statements.RUNS if plans else statements.RUNS_WITHOUT_PLANS
+            return [_row(row) for row in connection.execute(statement, values)]
+
+    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.
+
+        Args:
+            number: The number of the run.
+            fields: Whether to read the values of its context too.
 
         Raises:
             NotFoundError: There is no such run; near numbers are named.
@@ -132,10 +156,12 @@ class PostgresJournal:
             if row is None:
                 raise no_run(number, near(connection, number))
             return RecordedRun(
-                row=run_row(row),
+                row=_row(row),
                 attempts=attempt_rows(connection.execute(statements.ATTEMPTS, (number,))),
                 notes=note_rows(connection.execute(statements.NOTES, (number,))),
-                fields=field_rows(connection.execute(statements.FIELDS, (number,))),
+                fields=field_rows(connection.execute(statements.FIELDS, (number,)))
+                if fields
+                else (),
             )
 
     def holder(self, number: int) -> Holder | None:
@@ -186,6 +212,15 @@ class PostgresJournal:
         with self._reading().using() as connection:
             row = connection.execute(statements.STATE, (number,)).fetchone()
         return None if row is None else (row[0], row[1], row[2])
+
+
+def _row(row: tuple[Any, ...]) -> RunRow:
+    *values, lease_until, now = row
+    closed, owner = values[-1], values[-2]
+    seen = None
+    if closed is None and lease_until is not None:
+        seen = min(now, lease_until - Owner.of_json(owner).lease)
+    return run_row(tuple(values), seen=seen, given_up=closed is None and lease_until is None)
 
 
 def open_journal(url: str) -> Journal:

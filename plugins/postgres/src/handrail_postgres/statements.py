@@ -76,13 +76,21 @@ FIELD: LiteralString = """
     ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
 """
 
-_RUN: LiteralString = """
-    SELECT uid, action, plan, params, packs, cwd, core_version, opened,
-           id, direction, sealed, outcome, fence, owner, closed
-    FROM handrail_run
+_COLUMNS: LiteralString = """
+    params, packs, cwd, core_version, opened,
+    id, direction, sealed, outcome, fence, owner, closed,
+    extract(epoch FROM lease_until)::float8, extract(epoch FROM clock_timestamp())::float8
 """
+_FOUND: LiteralString = """
+    WHERE (%(action)s::text IS NULL OR action = %(action)s::text
+           OR right(action, length(%(action)s::text) + 1) = ':' || %(action)s::text)
+      AND (%(outcome)s::text IS NULL OR coalesce(outcome, 'interrupted') = %(outcome)s::text)
+    ORDER BY id DESC LIMIT %(limit)s
+"""
+_RUN: LiteralString = f"SELECT uid, action, plan, {_COLUMNS} FROM handrail_run"
 RUN: LiteralString = f"{_RUN} WHERE id = %s"
-RUNS: LiteralString = f"{_RUN} ORDER BY id DESC LIMIT %s"
+RUNS: LiteralString = f"{_RUN} {_FOUND}"
+RUNS_WITHOUT_PLANS: LiteralString = f"SELECT uid, action, '', {_COLUMNS} FROM handrail_run {_FOUND}"
 NEAR: LiteralString = "SELECT id FROM handrail_run ORDER BY abs(id - %s), id LIMIT 3"
 ATTEMPTS: LiteralString = """
     SELECT step, n, state, data_version, result, error, at

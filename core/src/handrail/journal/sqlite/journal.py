@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from handrail.journal.protocol import Holder
-    from handrail.journal.records import Change, NewRun, RecordedRun, RunRow
+    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, RunRow
 
 NAME = "runs.db"  # The locks of the one that is usual are in `owners`, beside it.
 
@@ -135,21 +135,41 @@ class SqliteJournal:
         self._seen.claimed(number)
         return self._own(claimed)
 
-    def runs(self, *, limit: int | None = None) -> list[RunRow]:
-        """Return the runs, the latest first."""
-        with self._database.reading() as connection:
-            return read_runs(connection, limit)
+    def runs(
+        self,
+        *,
+        limit: int | None = None,
+        action: str | None = None,
+        outcome: Outcome | None = None,
+        plans: bool = True,
+    ) -> list[RunRow]:
+        """Return runs, the latest first.
 
-    def read(self, number: int) -> RecordedRun:
+        Args:
+            limit: How many at most.
+            action: Only runs of this action: what it is called, or the part behind the last colon.
+            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            plans: Whether to read their plans, too, which may be long.
+        """
+        with self._database.reading() as connection:
+            return read_runs(connection, limit, action, outcome, plans=plans)
+
+    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.
+
+        Args:
+            number: The number of the run.
+            fields: Whether to read the values of its context too.
 
         Raises:
             NotFoundError: There is no such run; near numbers are named.
         """
         with self._database.reading() as connection:
             written = self._database.written(connection)
-            found = read_run(connection, number, self._seen.still(number, written))
-        self._seen = Seen(found, written)
+            known = self._seen.still(number, written)
+            found = read_run(connection, number, known, fields=fields)
+        if fields:
+            self._seen = Seen(found, written)
         return found
 
     def holder(self, number: int) -> Holder | None:

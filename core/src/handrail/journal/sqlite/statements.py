@@ -69,14 +69,22 @@ FIELD = """
 _BEFORE_PLAN = "SELECT uid, action"
 _AFTER_PLAN = """
     params, packs, cwd, core_version, opened,
-    id, direction, sealed, outcome, fence, owner, closed FROM run
+    id, direction, sealed, outcome, fence, owner, closed, lease_boot, lease_until FROM run
 """
 _RUN = f"""
     {_BEFORE_PLAN}, coalesce(plan.plan, run.plan), {_AFTER_PLAN} LEFT JOIN plan ON plan.run = run.id
 """
+_RUN_BUT_ITS_PLAN = f"{_BEFORE_PLAN}, '', {_AFTER_PLAN}"
 RUN = f"{_RUN} WHERE id = ?"
-RUN_BUT_ITS_PLAN = f"{_BEFORE_PLAN}, '', {_AFTER_PLAN} WHERE id = ?"
-RUNS = f"{_RUN} ORDER BY id DESC LIMIT ?"
+RUN_BUT_ITS_PLAN = f"{_RUN_BUT_ITS_PLAN} WHERE id = ?"
+_FOUND = """
+    WHERE (:action IS NULL OR action = :action
+           OR substr(action, -length(:action) - 1) = ':' || :action)
+      AND (:outcome IS NULL OR coalesce(outcome, 'interrupted') = :outcome)
+    ORDER BY id DESC LIMIT :limit
+"""
+RUNS = f"{_RUN} {_FOUND}"
+RUNS_WITHOUT_PLANS = f"{_RUN_BUT_ITS_PLAN} {_FOUND}"
 NEAR = "SELECT id FROM run ORDER BY abs(id - ?), id LIMIT 3"
 ATTEMPTS = """
     SELECT step, n, state, data_version, result, error, at FROM attempt WHERE run = ? ORDER BY id

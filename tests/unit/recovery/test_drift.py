@@ -1,0 +1,53 @@
+"""A plan that is not what it was when the run began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from killing.told import Does, flow, interrupted
+
+from handrail import (
+    StepFailedError,
+)
+from handrail.errors import DriftError
+from handrail.recovery import resume, rollback
+
+
+def test_with_accepted_drift_new_steps_before_the_position_do_not_run(writes):
+    first = Does("a")
+    interrupted(writes, first)
+    ran: list[str] = []
+    new = [Does(name, lambda context, name=name: ran.append(name)) for name in ("new", "newer")]
+    plan = flow(new[0], first, Does("lost"), new[1])
+    with pytest.raises(DriftError, match="a was step 1, and is step 2"):
+        resume(plan, journal=writes, packs=())
+    assert resume(plan, journal=writes, packs=(), accept_drift=True)["steps_executed"] == 3
+    assert ran == ["newer"]
+
+
+def test_with_accepted_drift_a_step_that_is_gone_counts_as_not_undone(writes):
+    first, second = Does("a"), Does("b")
+    interrupted(writes, first, second)
+    plan = flow(second, Does("lost"))
+    with pytest.raises(StepFailedError) as failed:
+        rollback(plan, journal=writes, packs=(), accept_drift=True)
+    assert [problem.step for problem in failed.value.rollback_errors] == ["a"]
+    assert (first.undone, len(second.undone)) == ([], 1)
+    assert writes.runs()[0].outcome == "rollback_incomplete"
+    assert rollback(flow(first, second, Does("lost")), 1, journal=writes, packs=())["rolled_back"]
+    assert (len(first.undone), len(second.undone)) == (1, 1)
+
+
+def test_what_a_run_knew_survives_a_plan_that_lost_steps(writes):
+    def add(context: Any) -> None:
+        context.seen.append("x")
+
+    interrupted(writes, Does("a", add), Does("b", add), Does("c", add))
+    seen: list[list[str]] = []
+    last = Does("last", lambda context: seen.append([*context.seen]))
+    plan = flow(Does("c", add), Does("lost", add), last)
+    resume(plan, journal=writes, packs=(), accept_drift=True)
+    assert seen == [["x"] * 4]
+    fields = [each for each in writes.read(1).fields if each.name == "seen"]
+    assert fields[-1].value == '["x","x","x","x"]'

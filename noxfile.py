@@ -242,7 +242,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
     "together": (
         PACKAGES,
         [
-            *("tests/seed", "tests/ecosystem", "tests/docs", "README.md", "docs"),
+            *("tests/seed", "tests/ecosystem", "tests/faults", "tests/docs", "README.md", "docs"),
             *(f"{package}/README.md" for package in PACKAGES),
         ],
     ),

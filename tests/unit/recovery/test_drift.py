@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from killing.told import Does, flow, interrupted
 
-from handrail import (
-    StepFailedError,
-)
+from handrail import StepFailedError, StepWrapper
 from handrail.errors import DriftError
 from handrail.recovery import resume, rollback
 
@@ -51,3 +49,49 @@ def test_what_a_run_knew_survives_a_plan_that_lost_steps(writes):
     assert seen == [["x"] * 4]
     fields = [each for each in writes.read(1).fields if each.name == "seen"]
     assert fields[-1].value == '["x","x","x","x"]'
+
+
+class Later(Does):
+    """Records in another way than before."""
+
+    data_version = 2
+
+
+@pytest.mark.parametrize("go_on", [resume, rollback])
+def test_a_step_that_records_in_another_way_is_not_handed_what_the_old_one_recorded(writes, go_on):
+    """Unless that is accepted; of a step that did not begin the version does not matter."""
+    first, later = Does("a"), Later("a")
+    interrupted(writes, first)
+    with pytest.raises(DriftError, match="recorded for data_version 1, now 2"):
+        go_on(flow(later, Does("lost")), 1, journal=writes, packs=())
+    assert writes.runs()[0].outcome is None
+    assert later.undone == []
+    assert go_on(
+        flow(later, Does("lost"), Later("new")), 1, journal=writes, packs=(), accept_drift=True
+    )
+
+
+@pytest.mark.parametrize("go_on", [resume, rollback])
+def test_layers_of_a_step_that_began_are_compared(writes, go_on):
+    first = Does("a")
+    interrupted(writes, first)
+
+    class Wraps(flow(first, Does("lost"))):  # type: ignore[misc]
+        def setup_steps(self, registry: Any) -> None:
+            super().setup_steps(registry)
+            registry.wrap("a", StepWrapper)
+
+    wrapped: Any = Wraps
+    with pytest.raises(DriftError, match="a had the layers -, now StepWrapper"):
+        go_on(wrapped, 1, journal=writes, packs=())
+    assert go_on(wrapped, 1, journal=writes, packs=(), accept_drift=True)
+
+
+@pytest.mark.parametrize("go_on", [resume, rollback])
+def test_what_comes_after_the_position_may_change(writes, go_on):
+    """New steps run, those that are gone do not; an undo does not care."""
+    first, ran = Does("a"), list[str]()
+    interrupted(writes, first, Does("b"))
+    new = Does("new", lambda context: ran.append("new"))
+    assert go_on(flow(first, Does("b"), Does("lost"), new), 1, journal=writes, packs=())
+    assert ran == (["new"] if go_on is resume else [])

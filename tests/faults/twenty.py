@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,9 +79,15 @@ class Makes(BaseStep[Context]):
         return StepResult(data={"made": len(self.names)}, rollback_data={"names": self.names[:1]})
 
     def rollback(self, context: Context, result: StepResult) -> None:
+        self.stick()
         for name in reversed(result.rollback_data.get("names", [])):
             context.place(self.kind).remove(name, context.mark(self))
         context.made = [name for name in context.made if name not in self.names]
+
+    def stick(self) -> None:
+        """Fail, where that is what the undo of this step is to do."""
+        if os.environ.get("TWENTY_STUCK") == self.name:
+            raise OSError("stuck")
 
 
 class MakesMany(Makes):
@@ -144,6 +151,7 @@ class Replaces(Makes):
 
     def rollback(self, context: Context, result: StepResult) -> None:
         place, mark = context.place(self.kind), context.mark(self)
+        self.stick()
         for name, kept in result.rollback_data.get("kept", []):
             place.put_back(name, mark, kept)
 

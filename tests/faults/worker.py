@@ -24,26 +24,26 @@ from handrail.cli import main
 from handrail.journal.sqlite import SqliteJournal
 
 
-def die() -> None:
-    """End this process as a power cut would."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 class Count:
     """Counts what this process writes to its journal, and lets it die around number `at`."""
 
     def __init__(self, told: dict[str, Any]) -> None:
         self.at, self.when, self.writes = told.get("at"), told.get("when"), 0
+        self.signal = signal.SIGSTOP if told.get("stop") else signal.SIGKILL
+
+    def strike(self) -> None:
+        """End this process as a power cut would, or stop it."""
+        os.kill(os.getpid(), self.signal)
 
     def around(self, usual: Callable[..., Any]) -> Callable[..., Any]:
         def write(*given: Any, **more: Any) -> Any:
             self.writes += 1
             here = self.writes == self.at
             if here and self.when == "before":
-                die()
+                self.strike()
             answer = usual(*given, **more)
-            if here:
-                die()
+            if here and self.when == "after":
+                self.strike()
             return answer
 
         return write
@@ -77,6 +77,7 @@ def child(told: dict[str, Any], path: str) -> None:
             os.environ.update(told["environment"])
             os.chdir(told["folder"])
             count = Count(told)
+            SqliteJournal.__init__.__kwdefaults__["lease"] = told.get("lease", 20.0)
             for each in journals():
                 each.open_run = count.owned(each.open_run)
                 each.claim = count.owned(each.claim)
@@ -120,7 +121,10 @@ def warm(names: list[str]) -> None:
                 importlib.import_module(name)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:]:
+    # By itself: what it is told, and where its answer goes.
+    child(json.loads(sys.argv[1]), sys.argv[2])
+elif __name__ == "__main__":
     client()
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)

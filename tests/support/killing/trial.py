@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from handrail.journal.opening import open_journal
 from handrail.journal.protocol import Journal
 from handrail.journal.records import RunRow
-from killing.effects import Objects, Rows
+from killing.effects import Files, Objects, Place, Rows
 
 KILLED = -signal.SIGKILL
 SUPPORT = Path(__file__).parents[1]
@@ -44,7 +44,6 @@ class Trial:
     rows: str
     bucket: str
     worker: Ask
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     journal: str | None = None
     overwrite: bool = True
     prefix: str = field(default_factory=lambda: f"{uuid.uuid4().hex}/")
@@ -67,30 +66,46 @@ class Trial:
     # What is done
 
     def run(self, *, fail: str = "", **kill: Any) -> dict[str, Any]:
-        """Run it, killed `at` a write, `before` it or `after` it, or `after` so many seconds."""
+        """Run it, killed `at` a write, `before` it or `after` it, or `after` so many seconds.
+
+        With `stop` it is stopped there instead, and with `stuck` that step cannot be undone.
+        """
+        return self._do(*self.words(fail), **kill)
+
+    def words(self, fail: str = "") -> list[str]:
+        """Return the words of the command that runs it."""
         options = {"rows": self.rows, "bucket": self.bucket, "prefix": self.prefix, "fail": fail}
         given = [part for key, value in options.items() for part in (f"--{key}", value)]
-        overwrite = [] if self.overwrite else ["--no-overwrite"]
-        return self._do("run", f"{FLOW}:Twenty", *given, *overwrite, **kill)
+        return ["run", f"{FLOW}:Twenty", *given, *([] if self.overwrite else ["--no-overwrite"])]
 
-    def go_on(self, way: str, **kill: Any) -> dict[str, Any]:
+    def go_on(self, way: str, *options: str, **kill: Any) -> dict[str, Any]:
         """`resume` or `rollback`."""
-        return self._do(way, "1", **kill)
+        return self._do(way, "1", *options, **kill)
+
+    def place(self, kind: str) -> Place:
+        """Return where effects of a kind are: `file`, `row` or `object`."""
+        if kind == "file":
+            return Files(self.folder / "world")
+        return Rows(self.rows) if kind == "row" else Objects(self.bucket, self.prefix)
+
+    def told(self, *words: str, stuck: str = "", **kill: Any) -> dict[str, Any]:
+        """Return what the worker has to be told."""
+        journal = [] if self.journal is None else ["--journal", self.journal]
+        environment = {"HANDRAIL_CACHE": "", "TWENTY_STUCK": stuck}
+        given = [words[0], *journal, "-q", *words[1:]]
+        return {"words": given, "folder": str(self.folder), "environment": environment, **kill}
 
     def _do(self, *words: str, alone: bool = False, **kill: Any) -> dict[str, Any]:
-        journal = [] if self.journal is None else ["--journal", self.journal]
-        environment = {"HANDRAIL_CACHE": "", **self.environment}
-        given = [words[0], *journal, "-q", *words[1:]]
+        told = self.told(*words, **kill)
         if not alone:
-            told = {"words": given, "folder": str(self.folder), "environment": environment}
-            answer = self.worker({**told, **kill})
+            answer = self.worker(told)
             self.until_given_up()
             return answer
         path = os.pathsep.join((str(SUPPORT), os.environ.get("PYTHONPATH", "")))
         done = subprocess.run(
-            [sys.executable, "-m", "handrail", *given],
+            [sys.executable, "-m", "handrail", *told["words"]],
             cwd=self.folder,
-            env={**os.environ, **environment, "PYTHONPATH": path},
+            env={**os.environ, **told["environment"], "PYTHONPATH": path},
             capture_output=True,
             text=True,
             timeout=60,

@@ -77,12 +77,14 @@ def test_layers_of_a_step_that_began_are_compared(writes, go_on):
     interrupted(writes, first)
 
     class Wraps(flow(first, Does("lost"))):  # type: ignore[misc]
+        action_name = "flow"
+
         def setup_steps(self, registry: Any) -> None:
             super().setup_steps(registry)
             registry.wrap("a", StepWrapper)
 
     wrapped: Any = Wraps
-    with pytest.raises(DriftError, match="a had the layers -, now StepWrapper"):
+    with pytest.raises(DriftError, match="a had the layers -, now wrapper"):
         go_on(wrapped, 1, journal=writes, packs=())
     assert go_on(wrapped, 1, journal=writes, packs=(), accept_drift=True)
 

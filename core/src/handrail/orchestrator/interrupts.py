@@ -146,6 +146,9 @@ class Interrupts:
             _thread.interrupt_main(self._signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
+        # It may come upon the handler of another one; what counts is where that came.
+        while frame is not None and frame.f_globals.get("__name__") == __name__:
+            frame = frame.f_back
         top = frame
         while frame is not None:
             module = frame.f_globals.get("__name__")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import pytest
 
 pytest.register_assert_rewrite("killing.trial")
 
+from killing.memory import folder_in_memory  # noqa: E402
 from killing.trial import SUPPORT, Ask, Trial  # noqa: E402 - it is rewritten first
 
 HERE = Path(__file__).parent
@@ -101,10 +101,8 @@ def worker(servers: Servers) -> Iterator[Ask]:
 @pytest.fixture(scope="session")
 def quick() -> Iterator[Path]:
     """A folder in memory, where there is one: no test here is about a disk."""
-    memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    yield folder
-    shutil.rmtree(folder)
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killing.memory import folder_in_memory
 from killing.processes import Killing, in_child
 from killing.told import Writes
 
 from handrail.journal.sqlite import SqliteJournal
 
 pytest.register_assert_rewrite("killing.table")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, where there is one: no test here is about a disk."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture

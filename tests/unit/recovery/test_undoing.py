@@ -72,3 +72,10 @@ def test_a_step_that_could_not_say_whether_to_skip_never_began(writes, way):
     else:
         assert rollback(flow(first, second), 1, journal=writes, packs=())["rolled_back"]
     assert (len(first.undone), second.undone) == (1, [])
+
+
+def test_an_attempt_that_a_layer_undoes_is_undone_from_what_is_stored(writes):
+    """As the next process would have it: both ways are the same way."""
+    step = Does("a", lambda context: StepResult(rollback_data={"pair": (1, 2)}))
+    flow_run(writes, Again(step))
+    assert step.undone == [{"pair": [1, 2]}]

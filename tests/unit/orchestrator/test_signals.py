@@ -205,6 +205,22 @@ def test_a_signal_that_comes_upon_the_handler_of_another_spares_the_engine() -> 
     assert isinstance(told.take_late(), KeyboardInterrupt)
 
 
+def test_an_interrupt_that_lands_in_the_engine_reaches_a_step_that_sleeps_from_then_on() -> None:
+    """It is sent again, and wakes whoever waits in a system call, as a real one does."""
+    engine = SimpleNamespace(f_globals={"__name__": "engine"}, f_code=storm.__code__, f_back=None)
+    told = interrupts.Interrupts({"engine"}, (), lambda name, warns: None)
+    run = object()
+    told.enter(run)
+    began = time.monotonic()
+    try:
+        told.handle(signal.SIGINT, cast("FrameType", engine))
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(10)
+    finally:
+        told.leave(run)
+    assert time.monotonic() - began < 8
+
+
 def test_during_an_undo_the_first_warns_and_the_next_stops() -> None:
     """The warning is one line; what is left is named; the failure is the cause."""
     program = Program("execute(make(S('a'), S('b', undo=30), Fails('c')))")

@@ -79,3 +79,22 @@ def test_an_attempt_that_a_layer_undoes_is_undone_from_what_is_stored(writes):
     step = Does("a", lambda context: StepResult(rollback_data={"pair": (1, 2)}))
     flow_run(writes, Again(step))
     assert step.undone == [{"pair": [1, 2]}]
+
+
+def test_an_undo_goes_on_with_what_the_undos_before_it_left_in_the_context(writes):
+    """Also in another process."""
+    seen: list[list[str]] = []
+
+    class Leaves(Does):
+        def rollback(self, context: Any, result: StepResult) -> None:
+            seen.append([*context.seen])
+            context.seen.append(self.name)
+
+    plan = flow(*map(Leaves, "abc"), Does("broken", lambda context: 1 / 0))
+    writes.fail = lambda change: (
+        isinstance(change, AttemptChange) and (change.step, change.state) == ("b", "undone")
+    )
+    with pytest.raises(JournalError):
+        plan({}, packs=()).run(journal=writes)
+    assert rollback(plan, 1, journal=writes, packs=())["rolled_back"]
+    assert seen == [[], ["c"], ["c"], ["c", "b"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from handrail import (
     StepFailedError,
     StepResult,
 )
+from handrail.journal.records import AttemptChange
 from handrail.recovery import resume, rollback
 
 
@@ -72,3 +74,23 @@ def test_a_kept_step_that_could_not_say_whether_to_skip_is_asked_again(writes):
         flow_run(writes, Does("a"), step, on_failure="keep")
     assert resume(flow(Does("a"), step), 1, journal=writes, packs=())["success"]
     assert (len(asked), len(ran), step.undone) == (2, 1, [])
+
+
+def test_a_kept_step_that_was_interrupted_before_it_began_is_not_asked_again(writes):
+    """It was written as started; a signal came while that was done."""
+    asked: list[bool] = []
+    ran: list[Any] = []
+    step = Asked("b", ran.append, asked=lambda context: asked.append(True))
+
+    def interrupt(change: Any) -> bool:
+        if isinstance(change, AttemptChange) and (change.step, change.state) == ("b", "started"):
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    writes.fail = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        flow_run(writes, Does("a"), step, on_failure="keep")
+    assert (len(asked), ran, writes.runs()[0].outcome) == (1, [], "failed")
+    writes.fail = lambda change: False
+    assert resume(flow(Does("a"), step), 1, journal=writes, packs=())["success"]
+    assert (len(asked), len(ran), step.undone) == (1, 1, [])

@@ -78,8 +78,6 @@ def _through_layers(run: RunState, outermost: StepWrapper[Any]) -> Generator[Any
 def _end_attempt(run: RunState, command: Revert) -> Generator[Any, Any, Any]:
     """Undo the attempt that a layer wants to try again, from what it recorded and returned."""
     attempt = run.end_attempt(command.outcome)
-    if run.log is not None:
-        attempt = run.log.stored(attempt)
     run.asking = True
     answer = yield Call(command.step.rollback, (run.context, attempt))
     run.asking = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from killing.told import Does, flow, interrupted
 from handrail import StepFailedError, StepWrapper
 from handrail.errors import DriftError
 from handrail.recovery import resume, rollback
+from handrail.recovery.drift import drift, news
 
 
 def test_with_accepted_drift_new_steps_before_the_position_do_not_run(writes):
@@ -99,3 +102,23 @@ def test_what_comes_after_the_position_may_change(writes, go_on):
     new = Does("new", lambda context: ran.append("new"))
     assert go_on(flow(first, Does("b"), Does("lost"), new), 1, journal=writes, packs=())
     assert ran == (["new"] if go_on is resume else [])
+
+
+def began_elsewhere(recorded: Any, **origin: str) -> Any:
+    """Return the record of a run whose first step came from there."""
+    plan = json.loads(recorded.row.plan)
+    plan["steps"][0]["origin"].update(origin)
+    return replace(recorded, row=replace(recorded.row, plan=json.dumps(plan)))
+
+
+def test_a_step_of_another_distribution_is_another_step(writes):
+    """Of another version of the same one it is the same, and that is told."""
+    interrupted(writes, Does("a"))
+    plan = flow(Does("a"), Does("lost"))({}, packs=()).plan()
+    moved = began_elsewhere(writes.read(1), pack="acme-steps")
+    (line,) = drift(moved, plan)
+    assert line.startswith("a was of acme-steps, now of ")
+    older = began_elsewhere(writes.read(1), version="0.1")
+    assert drift(older, plan) == []
+    (line,) = news(older, plan)
+    assert line.endswith("was 0.1")

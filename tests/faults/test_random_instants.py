@@ -16,9 +16,11 @@ INSTANTS = int(os.environ.get("HANDRAIL_FAULTS", "8"))
 @pytest.mark.parametrize("way", ["resume", "rollback"])
 @pytest.mark.parametrize("seed", range(INSTANTS))
 def test_killed_at_a_random_instant(
-    make_trial: Callable[..., Trial], reference: Any, seed: int, way: str
+    make_trial: Callable[..., Trial], reference: Any, servers: Any, seed: int, way: str
 ) -> None:
     """Every third run fails, and may be undoing by then."""
+    if servers.kind == "servers" and seed % 2 == (way == "resume"):
+        pytest.skip("servers are slow: at each instant one way")
     chance = random.Random(f"{seed} {way}")
     trial = make_trial()
     fail = "sum" if seed % 3 == 0 else ""

@@ -53,7 +53,7 @@ def check(world: Path, journal: Any, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["resume", "rollback"])
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("again", WRITES[::2])
+@pytest.mark.parametrize("again", WRITES[::3])
 @pytest.mark.parametrize("at", WRITES)
 def test_killed_twice(kill, world, journal, at, again, when, way):
     def first(deadly: Any) -> None:

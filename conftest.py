@@ -232,10 +232,15 @@ def same_output() -> Callable[[str, str], bool]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Keep the examples of one document, and the tests of one file, in one process and in order."""
-    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - xdist may be absent
+    """Keep the examples of one document, and the tests of one file, in one process and in order.
 
-    return LoadFileScheduling(config, log)
+    Of the wide sweeps a single file takes most of the time: there each test goes where there is
+    nothing to do.
+    """
+    from xdist.scheduler import LoadFileScheduling, LoadScheduling  # noqa: PLC0415 - it may be absent
+
+    wide = "HANDRAIL_FAULTS" in os.environ
+    return (LoadScheduling if wide else LoadFileScheduling)(config, log)
 
 
 def pytest_sessionfinish() -> None:

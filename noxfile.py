@@ -242,7 +242,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
     "together": (
         PACKAGES,
         [
-            *("tests/seed", "tests/ecosystem", "tests/docs", "README.md", "docs"),
+            *("tests/seed", "tests/ecosystem", "tests/faults", "tests/docs", "README.md", "docs"),
             *(f"{package}/README.md" for package in PACKAGES),
         ],
     ),
@@ -275,9 +275,10 @@ def tests(session: nox.Session, part: str) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Kill durable runs and uploads everywhere: all writes and pairs of them, random instants."""
-    install(session, Path("core"), Path("plugins/upload"), groups=("test", "servers"))
-    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2000"}
-    core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator")
+    packages = (Path("core"), Path("plugins/postgres"), Path("plugins/upload"))
+    install(session, *packages, groups=("test", "servers"))
+    env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
+    core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
     paths = (*core, "plugins/upload/tests/durable")
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 

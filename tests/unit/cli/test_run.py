@@ -230,7 +230,7 @@ def test_a_job_in_the_background_ignores_ctrl_c_but_not_sigterm(folder, environm
         time.sleep(0.6)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert not (folder / "made.txt").exists()
     assert "waiting was interrupted, and rolled back" in errors
@@ -244,7 +244,7 @@ def test_a_signal_undoes_the_run_and_ends_with_130(folder, environment, number):
         assert process.stdout.readline().strip() == "waiting"
         assert (folder / "made.txt").exists()
         process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert not (folder / "made.txt").exists()
     assert "waiting was interrupted, and rolled back" in errors
@@ -261,7 +261,7 @@ def test_in_an_undo_the_first_signal_warns_and_the_next_stops(folder, environmen
             if press:
                 time.sleep(0.6)  # Within half a second two signals are one.
             process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "Ctrl-C again stops it" in errors

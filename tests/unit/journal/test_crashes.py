@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,41 @@ def test_an_owner_of_an_earlier_boot_is_gone(place: str, monkeypatch: pytest.Mon
     monkeypatch.setattr("handrail.journal.sqlite.claims.boot", lambda: "another boot")
     assert journal.holder(number) is None
     journal.close()
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_clock_that_is_put_a_day_on_or_back_changes_no_lease(
+    place: str, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """One that goes on stays, and one that is over is over."""
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    living = open_place(place, 20.0)
+    lives = living.open_run(new_run())
+    with Process(place, locks=False, lease=0.3) as stopped:
+        number = stopped.ask("open")
+        stopped.stop()
+        put_clock(monkeypatch, days)
+        monkeypatch.setattr("handrail.journal.owner._space", lambda: "pid:[1]")
+        journal = open_place(place, 20.0)
+        until(lambda: journal.holder(number) is None)
+        journal.claim(number)
+        with pytest.raises(RunHeldError):
+            journal.claim(lives.number)
+        lives.write([NoteChange(step="scan", n=1, seq=1, key="made", values="[]")])
+        journal.close()
+    living.close()
+
+
+def put_clock(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Let the clock on the wall show another day, wherever a journal might look at it."""
+    real, shift = time.time, days * 86400
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Shifted:
+            return cls.fromtimestamp(real() + shift, tz)
+
+    monkeypatch.setattr(time, "time", lambda: real() + shift)
+    monkeypatch.setattr(time, "time_ns", lambda: int((real() + shift) * 1e9))
+    for module in ("codec", "owner"):
+        monkeypatch.setattr(f"handrail.journal.{module}.datetime", Shifted)

@@ -1,8 +1,9 @@
 """A program that is interrupted at random instants; run by test_signals.py in a process of its own.
 
-    python storm.py sigint|durable|alarm TRIALS SEED
+    python storm.py sigint|twice|durable|asyncio|alarm TRIALS SEED
 
-With `durable` each run has a journal, and has to be closed in there as well.
+With `durable` each run has a journal, and has to be closed in there as well; with `asyncio` a loop
+runs it, and gets the interrupt; with `twice` a second one follows within 50 ms, and is the same.
 
 A timer calls the handler of SIGINT with the code that it came upon, as the interpreter would, or
 (`alarm`) raises an error of the program's own. After each trial every effect has to be undone, or
@@ -116,6 +117,8 @@ def workflow(kind: int) -> StepRegistry:
     for number in range(12):
         registry.register(Make(f"a{number}"))
         registry.register(Make(f"r{number}", "return"))
+        if mode == "asyncio":
+            registry.register(AsyncMake(f"w{number}"))
         if number % 4 == 0:
             registry.register(Asked(f"c{number}"))
             registry.register(Layer(Layer(Make(f"l{number}"))))
@@ -133,13 +136,28 @@ def percent(current: int, total: int) -> None:
     assert 0 <= current <= total
 
 
+def came_upon(frame: Any) -> Any:
+    """Return the code that was interrupted, which is not that of another alarm."""
+    found = frame
+    while frame is not None:
+        if frame.f_code is fire.__code__:
+            found = frame.f_back
+        frame = frame.f_back
+    return found
+
+
 def fire(signum: int, frame: Any) -> None:
+    frame = came_upon(frame)
     if frame.f_code.co_name in ("trial", "main"):
         return  # Before the run, or after it.
     if frame.f_globals["__name__"] == "_weakrefset" and mode != "alarm":
         return  # Python itself loses what is raised in there.
+    if mode == "asyncio" and (state["task"] is None or state["task"].done()):
+        return  # The loop is not there yet, or it only ends.
+    if mode == "twice" and not state["fired"]:
+        signal.setitimer(signal.ITIMER_REAL, chance.choice((0.0005, 0.05)) * chance.random() + 1e-6)
     name = frame.f_code.co_name
-    state["fired"] = (
+    state["fired"] = state["fired"] or (
         name if frame.f_globals["__name__"] == "__main__" or name == "guarded" else "engine"
     )
     state["stack"] = "".join(traceback.format_stack(frame, limit=4))
@@ -152,7 +170,10 @@ def check(outcome: str | None, error: BaseException | None, size: int) -> str | 
     """Return what is wrong."""
     expected = KeyboardInterrupt if mode != "alarm" else (AlarmError, StepFailedError)
     broken = isinstance(error, StepFailedError) and error.step == "broken"
-    if state["fired"] and not isinstance(error, expected) and not (broken and mode == "alarm"):
+    # A loop delivers at the next `await`: after the last one of a run there is nobody to tell.
+    late = mode == "asyncio" and (broken or outcome == "completed")
+    known = isinstance(error, expected) or late or (broken and mode == "alarm")
+    if state["fired"] and not known:
         return f"lost: {error!r}"
     if error is not None and not state["fired"] and not broken:
         return f"from nowhere: {error!r}"
@@ -168,12 +189,15 @@ def check(outcome: str | None, error: BaseException | None, size: int) -> str | 
 
 def trial(orchestrator: Any, delay: float, size: int) -> str | None:
     world.clear()
-    state.update(fired=None, closed=0)
+    state.update(fired=None, closed=0, task=None)
     context = orchestrator.context = BaseStepContext(RuntimeContext())
     error: BaseException | None = None
     try:
         signal.setitimer(signal.ITIMER_REAL, delay)
-        orchestrator.execute()
+        if mode == "asyncio":
+            asyncio.run(in_loop(orchestrator))
+        else:
+            orchestrator.execute()
     except (KeyboardInterrupt, AlarmError, StepFailedError) as raised:
         error = raised
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -194,6 +218,11 @@ def trial(orchestrator: Any, delay: float, size: int) -> str | None:
     return None
 
 
+async def in_loop(orchestrator: Any) -> None:
+    state["task"] = asyncio.current_task()
+    await orchestrator.execute_async()
+
+
 def check_journal(outcome: str | None) -> str | None:
     """Return what is wrong in the journal, where each run has to be closed, and given up."""
     row = journal.runs(limit=1)[0]
@@ -209,12 +238,11 @@ def check_journal(outcome: str | None) -> str | None:
     return f"recorded as not undone: {left}" if left and outcome == "rolled_back" else None
 
 
-def main(trials: int, seed: int) -> None:
-    chance = random.Random(seed)
+def main(trials: int) -> None:
     signal.signal(signal.SIGALRM, fire)
     fired: dict[str, int] = {}
     # An event loop does not bear errors that are raised anywhere inside it.
-    for kind in {"sigint": range(4), "durable": (0, 1, 2)}.get(mode, (0, 2, 3)):
+    for kind in {"alarm": (0, 2, 3), "durable": (0, 1, 2)}.get(mode, range(4)):
         registry = workflow(kind)
         size = len(registry) - 1
         callback = percent if kind == 3 else None
@@ -236,7 +264,8 @@ def main(trials: int, seed: int) -> None:
 
 if __name__ == "__main__":
     mode = sys.argv[1]
+    chance = random.Random(int(sys.argv[3]))
     with tempfile.TemporaryDirectory() as folder:
         if mode == "durable":
             journal = SqliteJournal(f"{folder}/runs.db", synchronous="normal")
-        main(int(sys.argv[2]), int(sys.argv[3]))
+        main(int(sys.argv[2]))

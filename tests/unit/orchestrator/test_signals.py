@@ -12,8 +12,12 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import cast
 
 import pytest
+
+from handrail.orchestrator import interrupts
 
 STORM = Path(__file__).with_name("storm.py")
 TRIALS = os.environ.get("HANDRAIL_STORM", "10000")
@@ -186,6 +190,37 @@ def test_two_signals_at_once_count_as_one() -> None:
     assert program.err == ""
 
 
+def test_a_signal_that_comes_upon_the_handler_of_another_spares_the_engine() -> None:
+    """Before the first one is noted both may be taken for the first, wherever they came."""
+    code = storm.__code__
+    engine = SimpleNamespace(f_globals={"__name__": "engine"}, f_code=code, f_back=None)
+    handler = SimpleNamespace(
+        f_globals={"__name__": interrupts.__name__}, f_code=code, f_back=engine
+    )
+    told = interrupts.Interrupts({"engine"}, {code}, lambda name, warns: None)
+    run = object()
+    told.enter(run)
+    told.handle(signal.SIGINT, cast("FrameType", handler))
+    told.leave(run)
+    assert isinstance(told.take_late(), KeyboardInterrupt)
+
+
+def test_an_interrupt_that_lands_in_the_engine_reaches_a_step_that_sleeps_from_then_on() -> None:
+    """It is sent again, and wakes whoever waits in a system call, as a real one does."""
+    engine = SimpleNamespace(f_globals={"__name__": "engine"}, f_code=storm.__code__, f_back=None)
+    told = interrupts.Interrupts({"engine"}, (), lambda name, warns: None)
+    run = object()
+    told.enter(run)
+    began = time.monotonic()
+    try:
+        told.handle(signal.SIGINT, cast("FrameType", engine))
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(10)
+    finally:
+        told.leave(run)
+    assert time.monotonic() - began < 8
+
+
 def test_during_an_undo_the_first_warns_and_the_next_stops() -> None:
     """The warning is one line; what is left is named; the failure is the cause."""
     program = Program("execute(make(S('a'), S('b', undo=30), Fails('c')))")
@@ -332,10 +367,12 @@ def storm(mode: str, trials: str, seed: int) -> None:
     assert ran.stdout.startswith("ok")
 
 
-@pytest.mark.parametrize("mode", ["sigint", "alarm"])
-def test_at_any_instant_everything_is_undone_or_done(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "trials"), [("sigint", "400"), ("alarm", "400"), ("asyncio", "100"), ("twice", "100")]
+)
+def test_at_any_instant_everything_is_undone_or_done(mode: str, trials: str) -> None:
     """Hundreds of random instants: no effect is left, no interrupt lost, nothing hangs."""
-    storm(mode, "400", 1)
+    storm(mode, trials, 1)
 
 
 def test_at_any_instant_a_durable_run_is_undone_or_done() -> None:
@@ -345,7 +382,7 @@ def test_at_any_instant_a_durable_run_is_undone_or_done() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif("HANDRAIL_STORM" not in os.environ, reason="HANDRAIL_STORM is not set")
-@pytest.mark.parametrize("mode", ["sigint", "durable", "alarm"])
+@pytest.mark.parametrize("mode", ["sigint", "twice", "asyncio", "durable", "alarm"])
 def test_a_long_storm(mode: str) -> None:
     """The same for tens of thousands of instants."""
     storm(mode, TRIALS, int(time.time()))

@@ -1,213 +1,26 @@
-"""A workflow whose effects are files, and processes that are killed while they run it."""
+"""A world, its journal, and processes that are killed while they run in it."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from killing.memory import folder_in_memory
+from killing.processes import Killing, in_child
+from killing.told import Writes
 
-from handrail import BaseAction, BaseStep, BaseStepContext, Run, StepResult, StepWrapper, Undo
 from handrail.journal.sqlite import SqliteJournal
 
-
-class Params(BaseModel):
-    """Where the files are."""
-
-    world: Path
-    fail: str = ""
-    stuck: str = ""
+pytest.register_assert_rewrite("killing.table")
 
 
-@dataclass(kw_only=True)
-class Context(BaseStepContext):
-    """What the steps share."""
-
-    world: Path
-    fail: str = ""
-    stuck: str = ""
-    made: list[str] = field(default_factory=list)
-    client: Any = field(default=None, metadata={"transient": True})
-
-
-def put(path: Path, context: Context) -> None:
-    """Make a file that carries the mark of its run from the first instant on."""
-    aside = path.parent.parent / f"{path.name}.new"
-    aside.write_text(str(context.run_id))
-    aside.rename(path)
-
-
-class Make(BaseStep[Context]):
-    """Writes files, each recorded before, and marked as of this run."""
-
-    progress_weight = 0.1
-
-    def __init__(self, name: str, count: int = 2) -> None:
-        self.name = name
-        self.count = count
-
-    def execute(self, context: Context) -> StepResult:
-        for number in range(self.count):
-            self.write(context, f"{self.name}-{number}")
-        if context.fail == self.name:
-            raise ValueError("told to fail")
-        return StepResult(data={"files": self.count}, rollback_data={"made": [f"{self.name}-0"]})
-
-    def write(self, context: Context, file: str) -> None:
-        context.record_rollback("made", file)
-        path = context.world / file
-        assert not path.exists(), f"{file} was made twice"
-        put(path, context)
-        context.made.append(file)
-
-    def rollback(self, context: Context, result: StepResult) -> None:
-        if context.stuck == self.name:
-            raise OSError("stuck")
-        for file in result.rollback_data.get("made", ()):
-            path = context.world / file
-            if path.exists() and path.read_text() == str(context.run_id):
-                path.unlink()
-
-
-class MakeAsync(Make):
-    """The same in a coroutine."""
-
-    async def execute(self, context: Context) -> StepResult:
-        for number in range(self.count):
-            await context.arecord_rollback("made", f"{self.name}-{number}")
-            put(context.world / f"{self.name}-{number}", context)
-        if context.fail == self.name:
-            raise ValueError("told to fail")
-        return StepResult()
-
-
-class Skips(Make):
-    """Never has anything to do."""
-
-    def can_skip(self, context: Context) -> bool:
-        return True
-
-
-class Overwrites(Make):
-    """Replaces a file of somebody else, which it keeps aside."""
-
-    def execute(self, context: Context) -> StepResult:
-        aside, file = context.world / "theirs.aside", context.world / "theirs"
-        context.record_rollback("aside", "theirs")
-        if not aside.exists():
-            file.rename(aside)
-        file.write_text(str(context.run_id))
-        return StepResult()
-
-    def rollback(self, context: Context, result: StepResult) -> None:
-        aside = context.world / "theirs.aside"
-        if result.rollback_data.get("aside") and aside.exists():
-            aside.rename(context.world / "theirs")
-
-
-class Continues(Make):
-    """Goes on where it was interrupted."""
-
-    def resume(self, context: Context, result: StepResult) -> StepResult:
-        there = result.rollback_data.get("made", [])
-        for number in range(self.count):
-            file = f"{self.name}-{number}"
-            if not (context.world / file).exists():
-                if file not in there:
-                    context.record_rollback("made", file)
-                put(context.world / file, context)
-        return StepResult()
-
-
-class Connects(BaseStep[Context]):
-    """Makes something that cannot be stored."""
-
-    name = "connect"
-    progress_weight = 0.1
-
-    def execute(self, context: Context) -> StepResult:
-        context.client = "connected"
-        return StepResult()
-
-    def restore(self, context: Context, result: StepResult) -> None:
-        context.client = "connected"
-
-
-class Needs(Make):
-    """Needs what `Connects` made."""
-
-    def execute(self, context: Context) -> StepResult:
-        assert context.client == "connected"
-        return super().execute(context)
-
-
-class Twice(StepWrapper[Context]):
-    """Undoes the first attempt, and tries again."""
-
-    def around(self, context: Context) -> Any:
-        yield Run()
-        yield Undo()
-        return (yield Run())
-
-
-class Closes(BaseStep[Context]):
-    """Discards what was kept aside, once nobody can want it back."""
-
-    name = "close"
-    progress_weight = 0.1
-    always_run = True
-
-    def execute(self, context: Context) -> StepResult:
-        aside = context.world / "theirs.aside"
-        if context.outcome == "completed" and aside.exists():
-            context.seal("what was replaced was discarded")
-            aside.unlink()
-        with (context.world / "closed").open("a") as file:
-            file.write(f"{context.outcome}\n")
-        return StepResult()
-
-
-class Flow(BaseAction[Params]):
-    """All kinds of steps."""
-
-    action_name = "flow"
-    context_class = Context
-
-    def setup_steps(self, registry: Any) -> None:
-        registry.register(Make("first"))
-        registry.register(Connects())
-        registry.register(Skips("never"))
-        registry.register(Twice(Make("twice")))
-        registry.register(Needs("needs"))
-        registry.register(Continues("goes_on", 3))
-        registry.register(MakeAsync("async"))
-        if "overwrite" not in str(self.params.fail):
-            registry.register(Overwrites("overwrite"))
-        registry.register(Make("last"))
-        registry.register(Closes())
-
-
-class Plain(Flow):
-    """Nothing that is sealed."""
-
-    action_name = "plain"
-
-    def setup_steps(self, registry: Any) -> None:
-        registry.register(Make("first"))
-        registry.register(MakeAsync("second"))
-        registry.register(Make("third"))
-
-
-FILES = {
-    *(f"{name}-{n}" for name in ("first", "twice", "needs", "async", "last") for n in range(2)),
-    *(f"goes_on-{n}" for n in range(3)),
-}
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, where there is one: no test here is about a disk."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -220,78 +33,24 @@ def world(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def journal(tmp_path: Path):
+def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
     """A journal in a file."""
     opened = SqliteJournal(tmp_path / ".handrail" / "runs.db")
     yield opened
     opened.close()
 
 
-def in_child(work: Callable[[], object]) -> int:
-    """Do `work` in a process of its own; return how that ended, as `waitpid` tells."""
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            work()
-            code = 0
-        except BaseException as error:  # noqa: BLE001 - it is told by the exit code
-            with open(os.environ.get("HANDRAIL_TEST_ERRORS", os.devnull), "a") as file:
-                file.write(f"{type(error).__name__}: {error}\n")
-            code = 1
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def killing(at: int, when: str) -> Callable[[Any], Any]:
-    """Return what makes an owned run kill its process before or after its write number `at`."""
-    count = [0]
-
-    def wrap(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def written(changes: Any) -> None:
-            count[0] += 1
-            if count[0] == at and when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            write(changes)
-            if count[0] == at and when == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        return written
-
-    return wrap
-
-
-class Killing(SqliteJournal):
-    """A journal whose process dies at one of its writes."""
-
-    at = 0
-    when = "before"
-
-    def open_run(self, new: Any, changes: Any = ()) -> Any:
-        return self._deadly(super().open_run(new, changes))
-
-    def claim(self, number: int, *, take_over: bool = False) -> Any:
-        return self._deadly(super().claim(number, take_over=take_over))
-
-    def _deadly(self, owned: Any) -> Any:
-        wrap = killing(self.at, self.when)(owned.write)
-        return Deadly(owned, wrap)
-
-
-class Deadly:
-    """An owned run with another `write`."""
-
-    def __init__(self, owned: Any, write: Any) -> None:
-        self._owned, self.write = owned, write
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._owned, name)
+@pytest.fixture
+def writes(tmp_path: Path) -> Iterator[Writes]:
+    """The same, which tells what is written, and may fail."""
+    opened = Writes(tmp_path / ".handrail" / "runs.db")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> SimpleNamespace:
-    """What tests of recovery need."""
+def kill(tmp_path: Path) -> Callable[..., int]:
+    """Do something in a process that dies before or after its write `at`; return how it ended."""
 
     def kill(at: int, when: str, work: Callable[[Any], object]) -> int:
         def body() -> None:
@@ -301,4 +60,4 @@ def tools(tmp_path: Path) -> SimpleNamespace:
 
         return in_child(body)
 
-    return SimpleNamespace(kill=kill, in_child=in_child, Flow=Flow, Plain=Plain, FILES=FILES)
+    return kill

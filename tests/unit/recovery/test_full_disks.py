@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,12 @@ class Filling(SqliteJournal):
     at = 0
 
     def open_run(self, new: Any, changes: Any = ()) -> Any:
-        owned = super().open_run(new, changes)
+        return self._filling(super().open_run(new, changes))
+
+    def claim(self, number: int, *, take_over: bool = False) -> Any:
+        return self._filling(super().claim(number, take_over=take_over))
+
+    def _filling(self, owned: Any) -> Any:
         write, left = owned.write, [self.at]
 
         def filling(changes: Any) -> None:
@@ -90,6 +96,18 @@ def fill(folder: Path) -> None:
 WRITES = 12  # Two for each record of three steps, one for each end, and those of what closes.
 
 
+def go_on(folder: Path, way: str) -> None:
+    """Finish it or undo it, with room on the disk."""
+    journal = SqliteJournal(folder / "runs.db")
+    if way == "resume":
+        assert resume(Flow, 1, journal=journal, packs=())["success"]
+        assert {f"{name}-{number}" for name in "abc" for number in range(2)} == WORLD
+    else:
+        assert rollback(Flow, 1, journal=journal, packs=())["rolled_back"]
+        assert set() == WORLD
+    journal.close()
+
+
 @pytest.mark.parametrize("way", ["resume", "rollback"])
 @pytest.mark.parametrize("at", range(1, WRITES + 1))
 def test_whatever_write_finds_the_disk_full_the_run_can_go_on(small_disk, at, way):
@@ -105,11 +123,24 @@ def test_whatever_write_finds_the_disk_full_the_run_can_go_on(small_disk, at, wa
     assert {name.split("-")[0] for name in WORLD} == over
     assert journal.runs()[0].outcome is None
     journal.close()
-    journal = SqliteJournal(folder / "runs.db")
-    if way == "resume":
-        assert resume(Flow, 1, journal=journal, packs=())["success"]
-        assert {f"{name}-{number}" for name in "abc" for number in range(2)} == WORLD
-    else:
-        assert rollback(Flow, 1, journal=journal, packs=())["rolled_back"]
-        assert set() == WORLD
-    journal.close()
+    go_on(folder, way)
+
+
+@pytest.mark.parametrize(("first", "way"), [(resume, "resume"), (rollback, "rollback")])
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_disk_that_is_full_again_while_it_goes_on_only_puts_that_off(small_disk, first, way, at):
+    """It may be tried as often as it takes."""
+    WORLD.clear()
+    folder = small_disk(2)
+    for write, work in (
+        (6, Flow({}, packs=()).run),
+        (at, partial(first, Flow, 1, packs=())),
+    ):
+        journal = Filling(folder / "runs.db")
+        journal.at = write
+        with pytest.raises(JournalError, match="full"):
+            work(journal=journal)
+        assert journal.runs()[0].outcome is None
+        journal.close()
+        (folder / "ballast").unlink()
+    go_on(folder, way)

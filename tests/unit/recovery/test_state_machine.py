@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from killing.memory import folder_in_memory
 
 from handrail import BaseAction, BaseStep, BaseStepContext, StepFailedError, StepResult
-from handrail.errors import RunClosedError
+from handrail.errors import DriftError, RunClosedError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import resume, rollback
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 KILLED = -signal.SIGKILL
+WENT_BACK, NOTHING_LEFT, DRIFTED, INCOMPLETE = 3, 4, 5, 6
 
 
 class Makes(BaseStep[BaseStepContext]):
@@ -88,31 +89,42 @@ def flow(world: Path, names: list[str], fails: str) -> Any:
     return Flow
 
 
+def files(*names: str) -> set[str]:
+    return {f"{name}-{number}" for name in names for number in range(2)}
+
+
 points = st.integers(min_value=1, max_value=16)
 
 
 class Runs(RuleBasedStateMachine):
     """One run after the other, in one world.
 
-    The model knows which steps have to be there when a run is completed, and whether it has to
-    undo; all else is read from the journal and the world.
+    The model knows which steps have to be there when a run is completed, whether it has to undo,
+    and whether its plan has drifted; all else is read from the journal and the world.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+        self.kept = contextlib.ExitStack()
+        self.folder = self.kept.enter_context(folder_in_memory())
         self.world = self.folder / "world"
         self.world.mkdir()
         self.plan = ["a", "b", "c"]
         self.left_out: set[str] = set()
+        self.recorded: Any = None
 
     def teardown(self) -> None:
-        shutil.rmtree(self.folder)
+        self.kept.close()
 
     def row(self) -> Any:
+        return None if self.recorded is None else self.recorded.row
+
+    def look(self) -> None:
+        """Read what is recorded of the latest run."""
         journal = SqliteJournal(self.folder / "runs.db")
         try:
-            return next(iter(journal.runs(limit=1)), None)
+            rows = journal.runs(limit=1)
+            self.recorded = journal.read(rows[0].number) if rows else None
         finally:
             journal.close()
 
@@ -122,7 +134,7 @@ class Runs(RuleBasedStateMachine):
         return row is not None and row.outcome is None
 
     def child(self, at: int, after: bool, work: Callable[[Any], object]) -> int:
-        """Do `work` in a process that may die; return how it ended, 3 where the run went back."""
+        """Do `work` in a process that may die; return how it ended."""
         pid = os.fork()
         if pid == 0:
             code = 70
@@ -132,12 +144,16 @@ class Runs(RuleBasedStateMachine):
                 work(journal)
                 code = 0
             except StepFailedError as error:
-                code = 3 if error.outcome == "rolled_back" else 71
+                code = WENT_BACK if error.outcome == "rolled_back" else INCOMPLETE
             except RunClosedError:
-                code = 4
+                code = NOTHING_LEFT
+            except DriftError:
+                code = DRIFTED
             finally:
                 os._exit(code)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.look()
+        return ended
 
     @precondition(lambda self: not self.unfinished)
     @rule(at=points, after=st.booleans(), fails=st.sampled_from(["", "b", "c"]))
@@ -150,22 +166,37 @@ class Runs(RuleBasedStateMachine):
         assert ended in (KILLED, 3 if fails else 0)
 
     @precondition(lambda self: self.unfinished)
-    @rule(at=points, after=st.booleans())
-    def finish(self, at: int, after: bool) -> None:
-        before = self.row()
-        ended = self.child(at, after, self._go_on(resume))
-        assert ended in (KILLED, 3 if before.direction == "undo" else 0)
+    @rule(at=points, after=st.booleans(), accept=st.booleans())
+    def finish(self, at: int, after: bool, accept: bool) -> None:
+        undoes = self.row().direction == "undo"
+        drifted = self.drifted
+        ended = self.child(at, after, self._go_on(resume, accept))
+        assert ended in self._ends(accept, drifted, WENT_BACK if undoes else 0, undoes)
 
     @precondition(lambda self: self.row() is not None and self.row().outcome != "rolled_back")
-    @rule(at=points, after=st.booleans())
-    def undo(self, at: int, after: bool) -> None:
-        assert self.child(at, after, self._go_on(rollback)) in (KILLED, 0)
+    @rule(at=points, after=st.booleans(), accept=st.booleans())
+    def undo(self, at: int, after: bool, accept: bool) -> None:
+        drifted = self.drifted
+        ended = self.child(at, after, self._go_on(rollback, accept))
+        assert ended in self._ends(accept, drifted, 0, True)
 
-    def _go_on(self, function: Any) -> Callable[[Any], object]:
+    def _go_on(self, function: Any, accept: bool) -> Callable[[Any], object]:
         action, number = flow(self.world, self.plan, ""), self.row().number
         return lambda journal: function(
-            action, number, journal=journal, packs=(), accept_drift=True
+            action, number, journal=journal, packs=(), accept_drift=accept
         )
+
+    def _ends(self, accept: bool, drifted: bool, usual: int, undoes: bool) -> tuple[int, ...]:
+        """Return how going on may end."""
+        if drifted and not accept:
+            return (DRIFTED,)
+        return (KILLED, usual, *([INCOMPLETE] if undoes and "a" not in self.plan else []))
+
+    @property
+    def drifted(self) -> bool:
+        """Whether steps that began are elsewhere in the plan now, or gone."""
+        began = self.recorded.attempts
+        return bool(began) and ("early" in self.plan or "a" not in self.plan)
 
     @precondition(lambda self: self.unfinished and "early" not in self.plan)
     @rule()
@@ -178,6 +209,16 @@ class Runs(RuleBasedStateMachine):
     def insert_at_the_end(self) -> None:
         self.plan.append("late")
 
+    @precondition(lambda self: self.unfinished and "a" in self.plan)
+    @rule()
+    def lose_a_step(self) -> None:
+        self.plan.remove("a")
+
+    @precondition(lambda self: self.row() is not None and "a" not in self.plan)
+    @rule()
+    def bring_it_back(self) -> None:
+        self.plan.insert(self.plan.index("b"), "a")
+
     @invariant()
     def nothing_is_missing_and_nothing_left(self) -> None:
         row = self.row()
@@ -185,8 +226,11 @@ class Runs(RuleBasedStateMachine):
         if row is None or row.outcome == "rolled_back":
             assert there == set()
         elif row.outcome == "completed":
-            wanted = set(self.plan) - self.left_out
-            assert there == {f"{name}-{number}" for name in wanted for number in range(2)}
+            wanted = {*self.plan, "a"} - self.left_out
+            lost = set() if "a" in self.plan else files("a")
+            assert files(*wanted) - lost <= there <= files(*wanted)
+        elif row.outcome == "rollback_incomplete":
+            assert there <= files("a"), "what was lost is not undone, all else is"
         else:
             assert row.outcome is None
 

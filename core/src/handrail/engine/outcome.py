@@ -56,12 +56,13 @@ def settle(run: RunState, planned: PlannedStep, answer: Any) -> Failure | None:
             # One undo will do for an attempt that could not be undone and was not followed.
             result.rollback_data = run.leftovers[position].pop()[1].rollback_data
     else:
-        result = answer
+        # What was recorded is in its stored form, and what is equal in there is joined.
+        returned = run.log.stored(answer) if notes and run.log is not None else answer
         try:
-            result = join(answer, notes)
+            result = join(returned, notes)
         except RollbackDataError as misfit:
             error = misfit
-            result = replace(salvage(answer, notes), error=misfit.message)
+            result = replace(salvage(returned, notes), error=misfit.message)
     run.finished.append(result)
     run.recording = None
     run.context.step_results.append(result)

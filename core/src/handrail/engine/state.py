@@ -14,13 +14,13 @@ from handrail.errors import RecordError, RollbackError
 from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
 from handrail.names import near
 from handrail.recording import Beside, Recorder
+from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.steps import StepResult
     from handrail.wrapper import Raised
 
 
@@ -184,9 +184,11 @@ class RunState:
 
     def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
         """End the running attempt; return its result with what was recorded, for its undo."""
-        result = ended(outcome, {} if self.recording is None else self.recording.close())
+        notes = {} if self.recording is None else self.recording.close()
         self.recording = None
-        return result
+        if self.log is not None and isinstance(outcome, StepResult):
+            outcome = self.log.stored(outcome)
+        return ended(outcome, notes)
 
     def leave_behind(self, attempt: StepResult) -> None:
         """Keep an attempt of the running step that could not be undone."""

@@ -143,9 +143,18 @@ class Interrupts:
     def _try_again(self) -> None:
         if self.pending is not None and self._installed:
             self._again = True
-            _thread.interrupt_main(self._signum)
+            main = threading.main_thread().ident
+            handled = callable(signal.getsignal(self._signum))
+            if hasattr(signal, "pthread_kill") and handled and main is not None:
+                # A real one: it also wakes whoever waits in a system call.
+                signal.pthread_kill(main, self._signum)
+            else:
+                _thread.interrupt_main(self._signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
+        # It may come upon the handler of another one; what counts is where that came.
+        while frame is not None and frame.f_globals.get("__name__") == __name__:
+            frame = frame.f_back
         top = frame
         while frame is not None:
             module = frame.f_globals.get("__name__")

@@ -1,0 +1,121 @@
+"""What a run writes, when, and what it does once that fails."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import pytest
+from killing.told import Asked, Context, Does, play
+
+from handrail import (
+    RuntimeContext,
+    StepResult,
+)
+from handrail.errors import JournalError, LeaseLostError
+from handrail.journal.records import FieldChange, NoteChange, RunChange
+from handrail.journal.sqlite import SqliteJournal
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_n_plain_steps_take_n_and_two_commits(writes, count):
+    play(writes, *(Does(f"s{n}") for n in range(count)))
+    assert len(writes.commits) == count + 2
+    assert not any(
+        isinstance(each, FieldChange) for each in chain.from_iterable(writes.commits[1:])
+    )
+
+
+def test_a_field_is_written_when_it_changed_also_in_place(writes):
+    def work(context: Any) -> None:
+        context.seen.append("x")
+
+    play(writes, Does("a"), Does("b", work), Does("c"))
+    changed = [
+        each for each in chain.from_iterable(writes.commits[1:]) if isinstance(each, FieldChange)
+    ]
+    assert [(each.boundary, each.name, each.value) for each in changed] == [(2, "seen", '["x"]')]
+
+
+def test_a_skipped_step_may_change_the_context(writes):
+    play(writes, Asked("a", asked=lambda context: context.seen.append("x") or True))
+    fields = writes.read(1).fields
+    assert [each.value for each in fields if each.name == "seen"] == ["[]", '["x"]']
+
+
+def test_whoever_listens_is_told_after_the_commit(writes):
+    told: list[tuple[str, int]] = []
+
+    def observe(event: Any) -> None:
+        told.append((type(event).__name__, len(writes.commits)))
+
+    def progress(percent: int, total: int) -> None:
+        told.append((f"{percent}%", len(writes.commits)))
+
+    play(writes, Does("a"), Does("b"), observers=[observe], progress_callback=progress)
+    assert ("50%", 2) in told
+    assert ("100%", 3) in told, "the run is closed after the last callback"
+    assert [each for each in told if each[0] == "StepFinished"] == [
+        ("StepFinished", 2),
+        ("StepFinished", 3),
+    ]
+    assert told[-1] == ("RunFinished", 4)
+
+
+@pytest.mark.parametrize("error", [JournalError, LeaseLostError])
+@pytest.mark.parametrize("swallow", [True, False])
+def test_after_a_write_that_failed_only_the_running_step_is_undone(writes, error, swallow):
+    """A run that was lost is not touched at all, also when a step swallows that."""
+
+    def record(context: Any) -> StepResult:
+        try:
+            context.record_rollback("key", 1)
+        except JournalError:
+            if not swallow:
+                raise
+        return StepResult(rollback_data={"pair": (1, 2)})
+
+    first, second, closes = Does("a"), Does("b", record), Does("close", always=True)
+    writes.fail = lambda change: isinstance(change, NoteChange)
+    writes.error = error
+    with pytest.raises(JournalError, match="no room") as raised:
+        play(writes, first, second, closes)
+    assert isinstance(raised.value, error)
+    assert first.undone == []
+    undone = {"pair": [1, 2]} if swallow else {}
+    assert second.undone == ([undone] if error is JournalError else [])
+    row = writes.runs()[0]
+    assert (row.outcome, row.direction) == (None, "forward")
+
+
+def test_a_run_that_cannot_be_closed_is_interrupted(writes):
+    writes.fail = lambda change: isinstance(change, RunChange)
+    context = Context(RuntimeContext())
+    with pytest.raises(JournalError):
+        play(writes, Does("a"), context=context)
+    assert context.outcome == "interrupted"
+
+
+def test_on_a_full_disk_the_run_stays_to_be_finished(tmp_path, small_disk):
+    """A real one; the step swallows the error, and goes on."""
+    folder = small_disk(1)
+    ballast = folder / "ballast"
+    journal = SqliteJournal(folder / "runs.db")
+
+    def work(context: Any) -> None:
+        if ballast.exists():
+            return
+        ballast.write_bytes(bytes(500_000))
+        try:
+            for number in range(1000):
+                context.record_rollback_many("key", [f"{number}" * 500])
+        except JournalError:
+            ballast.unlink()
+
+    first, second = Does("a"), Does("b", work)
+    with pytest.raises(JournalError, match="full"):
+        play(journal, first, second)
+    assert (len(first.undone), len(second.undone)) == (0, 1)
+    assert journal.runs()[0].outcome is None
+    assert [row.state for row in journal.read(1).attempts] == ["done", "started"]
+    journal.close()

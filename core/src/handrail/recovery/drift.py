@@ -19,6 +19,12 @@ def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
     return steps
 
 
+def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
+    """Return what the recorded plan says of the steps that began, or were skipped, in order."""
+    known = {row.step for row in recorded.attempts}
+    return [step for step in steps_of(recorded.row.plan) if step["name"] in known]
+
+
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
     """Return how the steps that began, or were skipped, differ from those of `plan`, in order."""
     versions = {

@@ -77,6 +77,22 @@ def test_two_at_once_share_the_work(
     assert made(folder) == set()
 
 
+def test_one_that_another_process_ended_meanwhile_is_no_failure(
+    handrail: Run, start: Start, killed: Callable[..., None]
+) -> None:
+    """Its turn comes later than the look at what is dead."""
+    killed("-m", "handrail", "run", "durable.py:job", "a")
+    killed("-m", "handrail", "run", "durable.py:job", "b")
+    process = start("-m", "handrail", "resume", "--all-dead")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert handrail("rollback", "2").returncode == 0
+    _, told = process.communicate("")
+    assert process.returncode == 0, told
+    assert "run 2 was taken by another process" in told
+    assert runs(handrail) == {1: "completed", 2: "rolled back"}
+
+
 def test_without_a_journal_nothing_was_left(handrail: Run, folder: Path) -> None:
     """A machine that has had no run yet boots well; a journal that was named has to be there."""
     done = handrail("resume", "--all-dead")

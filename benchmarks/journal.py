@@ -97,22 +97,26 @@ def cases(folder: Path, synchronous: Synchronous) -> dict[str, Case]:
     def write_one(number: int) -> None:
         run.write([note(number)])
 
-    def boundary() -> None:
-        number = next(numbers)
+    def boundary(number: int, *more: FieldChange) -> None:
         run.write(
             [
                 AttemptChange(step=f"step {number}", n=1, state="done", result='{"success": true}'),
-                FieldChange(boundary=number, name="photos", value="[1, 2, 3]"),
+                *more,
                 AttemptChange(step=f"step {number + 1}", n=1, state="started"),
             ]
         )
+
+    def boundary_with_field() -> None:
+        number = next(numbers)
+        boundary(number, FieldChange(boundary=number, name="photos", value="[1, 2, 3]"))
 
     one, many = "raw, 1 row", f"raw, {BATCH} rows"
     return {
         one: Case(lambda: raw_commit(raw, some(1)), one),
         "1 note": Case(lambda: write_one(next(numbers)), one),
         "1 note, plan of 2 MB": Case(lambda: long.write([note(next(numbers))]), one),
-        "boundary: done, a field, started": Case(boundary, one),
+        "boundary: done, started": Case(lambda: boundary(next(numbers)), one),
+        "boundary: done, a field, started": Case(boundary_with_field, one),
         f"1 note of {BATCH} values": Case(lambda: run.write([note(next(numbers), keys)]), one),
         f"{THREADS} notes from {THREADS} threads": Case(
             lambda: list(pool.map(write_one, some(THREADS))), one, THREADS

@@ -152,7 +152,7 @@ def caller(
 
     Args:
         folder: Where it is called, unless it is told.
-        temporary: What is below this is imported anew by each call.
+        temporary: What is imported from below this is forgotten after each call.
         environment: All variables that it has, beside those that it is told.
         monkeypatch: Puts everything back.
         capfd: Takes what it writes.
@@ -169,10 +169,12 @@ def caller(
             patched.chdir(cwd or folder)
             patched.setattr(sys, "path", [*sys.path])
             patched.setattr(sys, "dont_write_bytecode", True)
-            for name, module in list(sys.modules.items()):
-                if str(getattr(module, "__file__", None)).startswith(str(temporary)):
-                    del sys.modules[name]
-            code = main(words)
+            try:
+                code = main(words)
+            finally:
+                for name, module in list(sys.modules.items()):
+                    if str(getattr(module, "__file__", None)).startswith(str(temporary)):
+                        del sys.modules[name]
         told = capfd.readouterr()
         return Called(returncode=int(code), stdout=told.out, stderr=told.err)
 

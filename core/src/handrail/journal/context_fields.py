@@ -137,7 +137,7 @@ def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:
 
 
 def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - only durable runs need it
+    from pydantic import PydanticUserError, TypeAdapter  # noqa: PLC0415 - only durable runs need it
 
     if _holds_secret(kind):
         raise ContextError(
@@ -145,7 +145,11 @@ def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[An
             ways_out=("declare it with field(metadata={'transient': True})",),
         )
     try:
-        return TypeAdapter(kind)
+        try:
+            # Else NaN becomes null where nothing says that it is a float.
+            return TypeAdapter(kind, config={"ser_json_inf_nan": "constants"})
+        except PydanticUserError:  # A model brings a configuration of its own.
+            return TypeAdapter(kind)
     except Exception as error:
         shown = getattr(kind, "__qualname__", str(kind))
         raise ContextError(

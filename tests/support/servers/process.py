@@ -77,7 +77,7 @@ def let_go(script: subprocess.Popen[bytes]) -> None:
     """Let that script go on now, and wait for its end."""
     assert script.stdin is not None
     script.stdin.close()
-    script.wait(timeout=60)
+    script.wait(timeout=300)
 
 
 class ServerProcess:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killing.memory import folder_in_memory
 
 from handrail.journal.sqlite import SqliteJournal
 
@@ -46,6 +47,13 @@ def _faults() -> Any:
 faults = _faults()
 make_scene = faults.make_scene
 scene = faults.scene
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, where there is one: no machine dies here, only processes."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

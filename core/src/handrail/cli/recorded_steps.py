@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.standing import between
-from handrail.engine.rollback import ended
+from handrail.engine.rollback import ASKED, ended
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.journal.records import AttemptRow, RecordedRun
 
 _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
-# What is recorded of a step that was in doubt when its run was rolled back: nothing went wrong.
-_ASKED = "it was rolled back"
-_ERRORS = {_ASKED: None, "KeyboardInterrupt": "interrupted"}
+# A step that was in doubt when its run was rolled back has done nothing wrong.
+_ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
 
 Notes = Mapping[tuple[str, int], Mapping[str, list[str]]]
 

@@ -9,7 +9,8 @@ from handrail.engine.attempt import perform, told
 from handrail.engine.commands import COMMIT, Report
 from handrail.engine.durable import begin, unwritten
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
-from handrail.errors import describe
+from handrail.engine.rollback import ASKED
+from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
 from handrail.wrapper import Raised
 
@@ -35,8 +36,14 @@ def end(run: RunState) -> Generator[Any, Any, None]:
             took=run.clock() - run.opened,
             steps_executed=executed_steps(run),
             steps_total=len(run.plan.steps),
-            error=None if run.failure is None else describe(run.failure),
+            error=_wrong(run.failure),
         )
+
+
+def _wrong(failure: BaseException | None) -> str | None:
+    """Return what went wrong in a run; nothing did where somebody asked for the undo."""
+    asked = isinstance(failure, StepFailedError) and failure.error == ASKED
+    return None if failure is None or asked else describe(failure)
 
 
 def executed_steps(run: RunState) -> int:

@@ -10,6 +10,9 @@ from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
 from handrail.wrapper import Raised
 
+# Why a run is undone in which nothing went wrong.
+ASKED = "it was rolled back"
+
 
 def join(result: StepResult, notes: Mapping[str, Any] | None) -> StepResult:
     """Return `result` with the recorded `notes` in its rollback data.

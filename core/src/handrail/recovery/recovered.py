@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail.action_context import result_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
+from handrail.engine.rollback import ASKED
 from handrail.errors import (
     DriftError,
     RollbackRefusedError,
@@ -98,7 +99,7 @@ class Recorded:
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
         position = max(last, 0) if failed is None else failed[0]
-        text = "it was rolled back" if failed is None else failed[1]
+        text = ASKED if failed is None else failed[1]
         return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
 
 

@@ -69,6 +69,15 @@ def test_a_completed_run_is_undone(handrail: Run, folder: Path) -> None:
     assert made(folder) == {"seen.txt"}
 
 
+def test_an_undo_that_was_asked_for_tells_of_no_error(handrail: Run, folder: Path) -> None:
+    """A program that reads the events learns that nothing went wrong."""
+    (folder / "open").touch()
+    handrail("run", "durable.py:job", "a")
+    finished = handrail("rollback", "--json").events[-2]
+    assert (finished["event"], finished["outcome"]) == ("RunFinished", "rolled_back")
+    assert finished["error"] is None
+
+
 def test_a_failure_is_kept_where_that_is_asked(handrail: Run, folder: Path) -> None:
     """It ends with 6 and both ways out; resume runs the failed step again, and goes on."""
     (folder / "open").touch()

@@ -1,0 +1,9 @@
+"""The kinds of models that can be trained; other packs add theirs."""
+
+from __future__ import annotations
+
+from handrail_train.models.installed import installed_kinds, kind_named
+from handrail_train.models.kind import Fit, ModelKind
+from handrail_train.models.sklearn_kind import SklearnKind
+
+__all__ = ["Fit", "ModelKind", "SklearnKind", "installed_kinds", "kind_named"]

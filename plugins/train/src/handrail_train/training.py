@@ -126,7 +126,14 @@ class Training:
         return self.kind.go_on(self.hyper, examples, self.seed, latest.content)
 
     def _epoch(self, fit: Fit, number: int) -> dict[str, float]:
-        shown = {name: float(value) for name, value in fit.epoch(number).items()}
+        try:
+            shown = {name: float(value) for name, value in fit.epoch(number).items()}
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise ModelError(
+                f"epoch {number} cannot be trained: {said}",
+                ways_out=("check the data and the hyper-parameters",),
+            ) from error
         if len(self.split.validation):
             found = self.kind.probabilities(fit.model, self.split.validation.features)
             shown[WATCHED] = log_loss(found, self.split.validation)
@@ -141,11 +148,8 @@ class Training:
 
     def _is_due(self, history: History) -> bool:
         number, schedule = len(history), self.schedule
-        return (
-            number % schedule.checkpoint_every == 0
-            or schedule.best(history) == number
-            or schedule.is_over(history)
-        )
+        is_best = bool(schedule.patience) and schedule.best(history) == number
+        return number % schedule.checkpoint_every == 0 or is_best or schedule.is_over(history)
 
     def _saved(self, fit: Fit, history: History) -> Checkpoint:
         made = Checkpoint(

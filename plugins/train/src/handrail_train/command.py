@@ -143,7 +143,9 @@ def kinds(kind: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "kinds": listed}))
         return
     _table(("KIND", "PACK"), rows)
-    click.echo(f"{count_text(len(rows), 'kind')} · the hyper-parameters:  handrail models kinds KIND")
+    click.echo(
+        f"{count_text(len(rows), 'kind')} · the hyper-parameters:  handrail models kinds KIND"
+    )
 
 
 def _show_kind(name: str, as_json: bool) -> None:

@@ -190,7 +190,9 @@ class TrainContext(BaseStepContext):
         """
         if self.opened.predictor is None:
             if self.model is None:
-                self.opened.predictor = self.options.model_kind().load(self.use_checkpoint().content)
+                self.opened.predictor = self.options.model_kind().load(
+                    self.use_checkpoint().content
+                )
             else:
                 version = Version.from_dict(self.model)
                 self.opened.predictor = Versions(self.use_store()).load(version)

@@ -158,7 +158,9 @@ class TrainParams(BaseModel):
         try:
             return model.model_validate(self.hyper)
         except ValidationError as error:
-            told = [_told(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()]
+            told = [
+                _told(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
+            ]
             raise ModelError(
                 f"{self.kind} cannot be made so: {'; '.join(told)}",
                 ways_out=(f"see what it takes: handrail models kinds {self.kind}",),

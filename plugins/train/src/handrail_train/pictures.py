@@ -93,7 +93,8 @@ def _panel(
 def _ticks(low: float, high: float) -> list[float]:
     """Return round numbers, from at most `low` to at least `high`."""
     if not high > low:
-        low, high = low - 0.5, high + 0.5
+        margin = abs(low) / 20 or 0.05
+        low, high = low - margin, high + margin
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)

@@ -1,8 +1,8 @@
 """The versions of models in a store.
 
-A model and what belongs to it are objects under their content address, `objects/ab/<sha256>.<suffix>`,
-so equal ones are stored once. What makes them a version is a small manifest,
-`versions/<name>/<number>.json`, which is created last and names them all.
+A model and what belongs to it are objects under their content address,
+`objects/ab/<sha256>.<suffix>`, so equal ones are stored once. What makes them a version is a small
+manifest, `versions/<name>/<number>.json`, which is created last and names them all.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from handrail_train.names import some_of
 
 Missing = Literal["fail", "drop"]
 
-# What lies in scikit-learn itself; its other sets are downloaded, which a run must not do by itself.
+# What lies in scikit-learn itself; its other sets are downloaded, which no run must do by itself.
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
 # These too, but with measured numbers as their targets, not classes.
 MEASURED = ("diabetes", "linnerud")

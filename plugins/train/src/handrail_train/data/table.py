@@ -46,7 +46,8 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
             if delimiter
             else ("check that it is a Parquet file, and whole",),
         ) from error
-    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
+    names: list[str] = table.column_names
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{path} has the column {some_of(twice)} more than once")
     return table
@@ -54,7 +55,7 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
 
 def _read_text(path: Path, delimiter: str) -> Any:
     csv = import_module("pyarrow.csv")
-    # In one block as far as possible: a column of whole numbers whose last value is 0.5 is no error.
+    # In one block as far as possible, so that whole numbers before a fraction are no error.
     size = min(max(path.stat().st_size + 1, _SMALLEST), _LARGEST)
     return csv.read_csv(
         path,

@@ -67,4 +67,5 @@ def kind_named(name: str) -> ModelKind[Any]:
         raise ModelError(
             f"the model {name} of {distribution_of(point)} is {point.value}, which is no ModelKind"
         )
-    return cast("type[ModelKind[Any]]", loaded)()
+    kind: type[ModelKind[Any]] = cast("Any", loaded)
+    return kind()

@@ -113,10 +113,11 @@ class _Renamed:
 
     def node(self, node: Any) -> Any:
         if isinstance(node, list):
-            return [self.node(each) for each in cast("list[Any]", node)]
+            listed: list[Any] = cast("Any", node)
+            return [self.node(each) for each in listed]
         if not isinstance(node, dict):
             return node
-        values = cast("dict[str, Any]", node)
+        values: dict[str, Any] = cast("Any", node)
         return {key: self._value(values, key, value) for key, value in values.items()}
 
     def _value(self, node: dict[str, Any], key: str, value: Any) -> Any:
@@ -124,7 +125,9 @@ class _Renamed:
             return self._number(node, value)
         if key == "file" and isinstance(value, str):
             stem, dot, suffix = value.rpartition(".")
-            return self.files.setdefault(value, f"{len(self.files)}{dot}{suffix}" if stem else value)
+            return self.files.setdefault(
+                value, f"{len(self.files)}{dot}{suffix}" if stem else value
+            )
         return self.node(value)
 
     def _number(self, node: dict[str, Any], address: int) -> int:

@@ -78,7 +78,9 @@ class TrainModelStep(BaseStep[TrainContext]):
 
     def preview(self, context: TrainContext) -> str:
         options = context.options
-        rows = "" if context.dataset is None else f" on {count_text(context.dataset['train'], 'row')}"
+        rows = (
+            "" if context.dataset is None else f" on {count_text(context.dataset['train'], 'row')}"
+        )
         return f"train {options.kind} for {count_text(options.epochs, 'epoch')} at most{rows}"
 
 

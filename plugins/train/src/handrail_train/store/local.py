@@ -64,9 +64,8 @@ class LocalStore(Store):
         found: list[str] = []
         with self._told(prefix):
             for folder, _, files in os.walk(self.root / prefix):
-                for name in files:
-                    if ".tmp-" not in name:
-                        found.append(Path(folder, name).relative_to(self.root).as_posix())
+                paths = (Path(folder, name) for name in files if ".tmp-" not in name)
+                found += [path.relative_to(self.root).as_posix() for path in paths]
         return sorted(found)
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -88,7 +88,7 @@ class ObjectStore(Store):
             answer = obstore.get(self._client, self._prefix + key, options={"head": True})
         except FileNotFoundError:
             return None
-        return cast("dict[str, str]", answer.attributes).get(self._mark, "")
+        return answer.attributes.get(self._mark, "")
 
     def read(self, key: str) -> bytes | None:
         with self._told(key):

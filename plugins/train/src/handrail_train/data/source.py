@@ -99,9 +99,9 @@ def _check_classes(examples: Examples, dataset: str) -> None:
     """
     labels = [str(each) for each in examples.classes.tolist()]
     if len(labels) < 2:
-        told = f"there is only one class, {labels[0]!r}" if labels else "there are no rows"
         raise DataError(
-            f"{dataset}: {told}", ways_out=("give a table with rows of at least two classes",)
+            f"{dataset}: there is only one class, {labels[0]!r}",
+            ways_out=("give a table with rows of at least two classes",),
         )
     counts = import_module("numpy").bincount(examples.codes, minlength=len(labels)).tolist()
     small = [f"{label!r}" for label, count in zip(labels, counts, strict=True) if count < 3]

@@ -26,8 +26,9 @@ def split_examples(
     parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
     for code in range(len(examples.classes)):
         rows = order[examples.codes[order] == code]
-        tested = _taken(len(rows), test_share)
-        validated = _taken(len(rows) - tested, validation_share)
+        # At least one is left for each part that there is.
+        tested = _taken(len(rows), test_share, leaving=2 if validation_share else 1)
+        validated = _taken(len(rows) - tested, validation_share, leaving=1)
         ends = (tested, tested + validated)
         for part, some in zip(parts, np.split(rows, ends), strict=True):
             part.append(some)
@@ -35,8 +36,8 @@ def split_examples(
     return Split(train=train, validation=validation, test=test)
 
 
-def _taken(count: int, share: float) -> int:
-    """Return how many of `count` are taken: at least one if any, and never all."""
+def _taken(count: int, share: float, *, leaving: int) -> int:
+    """Return how many of `count` are taken: at least one if any, and never more than may be."""
     if not share:
         return 0
-    return min(max(1, round(count * share)), count - 1)
+    return min(max(1, round(count * share)), count - leaving)

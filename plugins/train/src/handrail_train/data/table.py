@@ -38,6 +38,7 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
             table = import_module("pyarrow.parquet").read_table(path, columns=known)
         else:
             table = _read_text(path, delimiter)
+        names: list[str] = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         said = " ".join(str(error).split())
         raise DataError(
@@ -46,7 +47,6 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
             if delimiter
             else ("check that it is a Parquet file, and whole",),
         ) from error
-    names: list[str] = table.column_names
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{path} has the column {some_of(twice)} more than once")
@@ -87,6 +87,8 @@ def examples_of(
     Raises:
         DataError: Columns are not there or not numbers, or values are missing.
     """
+    if not table.num_rows:
+        raise DataError(f"{source} has no rows", ways_out=("give a table with rows in it",))
     names = _chosen(table.column_names, source, target, features, drop)
     table, dropped = _without_missing(table.select([*names, target]), source, drop=drop_missing)
     _check_numbers(table, source, names)

@@ -9,7 +9,7 @@ from handrail_train.errors import ModelError
 from handrail_train.models.kind import ModelKind
 from handrail_train.names import near
 
-GROUP = "handrail_train.models"
+GROUP = "handrail_train.trainable_models"
 
 
 def installed_kinds() -> dict[str, EntryPoint]:

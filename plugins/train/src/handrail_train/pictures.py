@@ -92,8 +92,8 @@ def _panel(
 
 def _ticks(low: float, high: float) -> list[float]:
     """Return round numbers, from at most `low` to at least `high`."""
-    if not high > low:
-        margin = abs(low) / 20 or 0.05
+    if high - low < 1e-9 * (abs(high) + 1e-9):
+        margin = max(abs(low) / 20, 0.05)
         low, high = low - margin, high + margin
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))

@@ -134,8 +134,9 @@ class Publishing:
 
     def _record(self, keys: Iterable[str]) -> None:
         """Record objects that are about to be made, and the folders for them."""
-        new = [key for key in keys if key not in self.keys]
-        folders = self.store.missing_folders(new)
+        wanted = list(keys)
+        new = [key for key in wanted if key not in self.keys]
+        folders = self.store.missing_folders(wanted)
         if folders:
             self.record_many("folders", folders)
         if new:

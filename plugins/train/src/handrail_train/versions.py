@@ -144,15 +144,7 @@ class Versions:
             StorageError: The store failed or refused.
             VersionError: A manifest makes no sense.
         """
-        keys = [key for _, _, key in self._found(name)]
-        with ThreadPoolExecutor(_READERS) as pool:
-            contents = list(pool.map(self.store.read, keys))
-        # One that was removed meanwhile is no version any more.
-        return [
-            Version.from_bytes(content, key)
-            for key, content in zip(keys, contents, strict=True)
-            if content is not None
-        ]
+        return [Version.from_bytes(content, key) for key, content in self._manifests(name)]
 
     def get(self, reference: str) -> Version:
         """Return the version that `NAME@NUMBER` names; the latest one for a bare `NAME`.
@@ -230,8 +222,16 @@ class Versions:
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return []
-        used = {file.key for version in self.all() for file in version.files.values()}
-        return [key for key in wanted if key not in used]
+        # Also by those that a newer handrail-train has written, whatever their shape.
+        manifests = [content for _, content in self._manifests()]
+        return [key for key in wanted if not any(key.encode() in each for each in manifests)]
+
+    def _manifests(self, name: str | None = None) -> list[tuple[str, bytes]]:
+        keys = [key for _, _, key in self._found(name)]
+        with ThreadPoolExecutor(_READERS) as pool:
+            contents = list(pool.map(self.store.read, keys))
+        # One that was removed meanwhile is no version any more.
+        return [(k, each) for k, each in zip(keys, contents, strict=True) if each is not None]
 
     def _found(self, name: str | None = None) -> Iterator[tuple[str, int, str]]:
         prefix = "versions/" if name is None else f"versions/{name}/"

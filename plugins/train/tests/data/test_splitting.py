@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail_train.data import Examples, split_examples
@@ -19,6 +19,7 @@ def examples(counts: list[int]) -> Examples:
     )
 
 
+@settings(deadline=None)
 @given(
     counts=st.lists(st.integers(3, 40), min_size=2, max_size=5),
     shares=st.tuples(st.floats(0.01, 0.99), st.floats(0, 0.99)),

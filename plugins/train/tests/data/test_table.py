@@ -123,7 +123,9 @@ def test_a_missing_value_in_a_column_that_is_left_out_is_not_missed(
         pytest.param(GOOD, {"features": ["kind"]}, "'kind' is the target", id="itself"),
         pytest.param(GOOD, {"drop": ["size", "heavy"]}, "no column but the target", id="nothing"),
         pytest.param(
-            GOOD.replace(",", ";"), {}, "only column is.*not divided by commas|is not divided by",
+            GOOD.replace(",", ";"),
+            {},
+            "only column is.*not divided by commas|is not divided by",
             id="semicolons",
         ),
         pytest.param("size,size,kind\n1,2,a\n", {}, "column size more than once", id="twice"),
@@ -132,10 +134,14 @@ def test_a_missing_value_in_a_column_that_is_left_out_is_not_missed(
             "size,kind\n1,a\n2,\n", {}, r"missing in kind \(1\)", id="a hole in the target"
         ),
         pytest.param(
-            "size,x,kind\n1,,a\n2,,b\n", {"missing": "drop"}, "in every one of its 2 rows.*--drop",
+            "size,x,kind\n1,,a\n2,,b\n",
+            {"missing": "drop"},
+            "in every one of its 2 rows.*--drop",
             id="only holes",
         ),
-        pytest.param("size,name,kind\n1,u,a\n2,v,b\n", {}, r"not numbers: name \(string\)", id="text"),
+        pytest.param(
+            "size,name,kind\n1,u,a\n2,v,b\n", {}, r"not numbers: name \(string\)", id="text"
+        ),
         pytest.param("size,kind\n1,a\ninf,b\n", {}, "infinite values in size", id="infinite"),
         pytest.param("size,kind\n1,a\n2,a\n3,a\n", {}, "only one class, 'a'", id="one class"),
         pytest.param("size,kind\n", {}, "no rows", id="no rows"),
@@ -143,7 +149,9 @@ def test_a_missing_value_in_a_column_that_is_left_out_is_not_missed(
         pytest.param("size,kind\n1,0.5\n2,0.7\n3,0.9\n", {}, "is a measured number", id="measured"),
         pytest.param("", {}, "cannot be read as CSV", id="empty"),
         pytest.param("size,kind\n1,a,3\n", {}, "cannot be read as CSV", id="ragged"),
-        pytest.param(b"\x89PNG\r\n\x1a\n\xff\xfe\x00", {}, "cannot be read as CSV|column", id="png"),
+        pytest.param(
+            b"\x89PNG\r\n\x1a\n\xff\xfe\x00", {}, "cannot be read as CSV|column", id="png"
+        ),
     ],
 )
 def test_what_cannot_be_learnt_from_is_told_with_the_way_out(

@@ -22,7 +22,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     def install(distribution: str, **kinds: str) -> None:
         folder = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
         folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+        )
         lines = "".join(f"{name} = {value}\n" for name, value in kinds.items())
         (folder / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}")
         monkeypatch.syspath_prepend(str(tmp_path))
@@ -39,9 +41,7 @@ def test_another_pack_adds_a_kind_that_is_listed_without_being_imported(
     assert list(installed_kinds()) == sorted(installed_kinds())
 
 
-def test_a_kind_of_another_pack_can_be_used(
-    install: Callable[..., None], tmp_path: Path
-) -> None:
+def test_a_kind_of_another_pack_can_be_used(install: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "acme_lines.py").write_text(
         "from handrail_train.models.sgd import SGD\nclass Lines(SGD): 'Lines.'\n"
     )

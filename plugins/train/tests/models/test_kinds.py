@@ -25,7 +25,9 @@ kinds = pytest.mark.parametrize("name", sorted(QUICK))
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return split_examples(load_examples("iris").examples, test_share=0.3, validation_share=0, seed=4)
+    return split_examples(
+        load_examples("iris").examples, test_share=0.3, validation_share=0, seed=4
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -97,7 +97,9 @@ def test_a_function_smuggled_into_a_model_is_refused() -> None:
 def test_the_allow_lists_are_exact() -> None:
     """What one kind needs is not allowed in the files of another."""
     assert not set(MLP.allowed) & set(HistGradientBoosting.allowed)
-    assert all(name.startswith("sklearn.") for name in (*MLP.allowed, *HistGradientBoosting.allowed))
+    assert all(
+        name.startswith("sklearn.") for name in (*MLP.allowed, *HistGradientBoosting.allowed)
+    )
 
 
 def test_a_skops_file_with_something_else_is_no_model_of_this_kind() -> None:

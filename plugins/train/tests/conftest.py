@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,3 +101,21 @@ def train() -> Callable[..., dict[str, Any]]:
         return result
 
     return train
+
+
+@pytest.fixture
+def handrail(here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in the working folder, with this pack alone."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: each for name, each in os.environ.items() if not name.startswith("HANDRAIL_")}
+        return subprocess.run(
+            [sys.executable, "-m", "handrail", *words],
+            cwd=here,
+            env={**kept, "HANDRAIL_ONLY_PACKS": "handrail-train", "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path: Path) -> None:
 def test_a_best_checkpoint_that_is_gone_is_told(tmp_path: Path) -> None:
     training(tmp_path, Scripted(LOSSES), epochs=4, patience=9).run()
     (tmp_path / "epoch-00003.ckpt").unlink()
-    with pytest.raises(CheckpointError, match="best epoch.*is gone or damaged"):
+    with pytest.raises(CheckpointError, match=r"best epoch.*is gone or damaged"):
         training(tmp_path, Scripted(LOSSES), epochs=4, patience=9).run()
 
 

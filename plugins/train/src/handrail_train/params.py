@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import (
     BaseModel,
@@ -123,6 +124,16 @@ class TrainParams(BaseModel):
         if name is not None and re.fullmatch(NAME, name) is None:
             raise ValueError("a name has small letters, digits, '.', '_' and '-' only")
         return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, values: Any) -> Any:
+        """Not in the validator of the store: what is wrong with a field is told with its value."""
+        if isinstance(values, Mapping):
+            store = cast("Mapping[str, Any]", values).get("store", "")
+            if re.match(r"[^/]+://[^/]*:.*@", str(store)):
+                raise ValueError("there is a secret in the store, which is shown and recorded")
+        return values
 
     @model_validator(mode="after")
     def _fitting(self) -> TrainParams:

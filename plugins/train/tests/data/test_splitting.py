@@ -1,4 +1,4 @@
-"""Examples are divided by chance: each once, every class everywhere, the same with the same seed."""
+"""Examples are divided by chance: each once, each class everywhere, one seed one way."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from handrail_train.errors import ModelError
-from handrail_train.models import installed_kinds, kind_named, kind as kind_module
+from handrail_train.models import installed_kinds, kind_named
+from handrail_train.models import kind as kind_module
 from handrail_train.models.installed import GROUP, distribution_of
 from handrail_train.models.sgd import SGD
 
@@ -59,14 +60,16 @@ def test_a_broken_kind_is_told_with_its_pack(install: Callable[..., None]) -> No
 
 def test_two_packs_with_one_name_have_to_be_told_apart(install: Callable[..., None]) -> None:
     install("acme-other", sgd="handrail_train.models.sgd:SGD")
-    with pytest.raises(ModelError, match="(?s)several packs.*acme-other:sgd or handrail-train:sgd"):
+    with pytest.raises(
+        ModelError, match=r"(?s)several packs.*acme-other:sgd or handrail-train:sgd"
+    ):
         kind_named("sgd")
     assert isinstance(kind_named("acme-other:sgd"), SGD)
     assert "sgd" not in installed_kinds()
 
 
 def test_an_unknown_kind_is_told_with_what_was_meant() -> None:
-    with pytest.raises(ModelError, match="(?s)known as 'mpl'; there are .*did you mean mlp"):
+    with pytest.raises(ModelError, match=r"(?s)known as 'mpl'; there are .*did you mean mlp"):
         kind_named("mpl")
 
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# Threads are no help with tables this small, and those that wait for each other take the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from handrail_train import DefaultTrainAction
 
 

@@ -57,7 +57,7 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
                 each.kind,
                 _figure(each, "accuracy"),
                 size_text(each.files["model"].size),
-                each.created[:16].replace("T", " "),
+                _when(each),
             )
             for each in found
         ],
@@ -95,7 +95,7 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
         ("classes", _cut(", ".join(map(str, data["classes"])))),
         ("epochs", f"{len(report['history'])}, kept after {report['best_epoch']}"),
         ("test", ", ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in version.scores.items())),
-        ("made", f"{version.created} by run {version.run}"),
+        ("made", f"{_when(version)} by run {version.run}"),
         ("needs", libraries),
     ]
     for label, text in lines:
@@ -201,6 +201,10 @@ def _save(versions: Versions, version: Version, folder: Path) -> list[str]:
 def _figure(version: Version, name: str) -> str:
     value = version.scores.get(name)
     return "-" if value is None else f"{value:.4f}"
+
+
+def _when(version: Version) -> str:
+    return version.created[:19].replace("T", " ")
 
 
 def _cut(text: str, width: int = 80) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handrail_train.disk import write_whole
+from handrail_train.disk import flush_folder, write_whole
 from handrail_train.errors import CheckpointError
 
 _NAME = re.compile(r"epoch-(\d{5,})\.ckpt")
@@ -104,6 +104,19 @@ class Checkpoints:
             if found is not None:
                 return found
         return None
+
+    def flush(self) -> None:
+        """Make sure that the checkpoints survive a loss of power.
+
+        Raises:
+            CheckpointError: It cannot be made sure.
+        """
+        try:
+            flush_folder(self.folder)
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoints in {self.folder} cannot be made lasting: {error.strerror}"
+            ) from error
 
     def at(self, epoch: int) -> Checkpoint | None:
         """Return the checkpoint after an epoch; None where it is gone or damaged."""

@@ -9,13 +9,14 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file under a name for the time being, make it lasting, and give it its name.
 
+    A loss of power may still take the name back, until `flush_folder`.
+
     Raises:
         OSError: It cannot be written.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     write_lasting(temporary, content)
     os.replace(temporary, path)
-    flush_folder(path.parent)
 
 
 def write_lasting(path: Path, content: bytes) -> None:

@@ -102,6 +102,8 @@ class Training:
             if self._is_due(history):
                 latest = self._saved(fit, history)
             self.told({"epoch": number, **history[-1]})
+        # Before, a checkpoint less would only cost the time of its epoch.
+        self.checkpoints.flush()
         return self._kept(history)
 
     def _check(self, found: Checkpoint) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
 from handrail_train.errors import ModelError
@@ -21,7 +21,7 @@ from handrail_train.models.skops_file import canonical, dump_skops, load_skops
 
 def model() -> Any:
     features = np.arange(12.0).reshape(6, 2)
-    return Pipeline([("model", LogisticRegression().fit(features, [0, 1] * 3))])
+    return Pipeline([("model", GaussianNB().fit(features, [0, 1] * 3))])
 
 
 def test_two_files_of_one_model_differ_and_their_canonical_forms_do_not() -> None:

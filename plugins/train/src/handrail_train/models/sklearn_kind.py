@@ -85,6 +85,7 @@ class _SklearnFit(Fit):
         scale = pipeline[0] if kind.scaled else None
         features = examples.features
         self._features = features if scale is None else scale.transform(features)
+        self._checked = False
 
     def epoch(self, number: int) -> Mapping[str, float]:
         return self._kind.train(
@@ -96,7 +97,9 @@ class _SklearnFit(Fit):
         return self._pipeline
 
     def dump(self) -> bytes:
-        return dump_skops(self._pipeline, self._kind.allowed)
+        # The first time is enough: an epoch changes figures, and no types.
+        allowed, self._checked = None if self._checked else self._kind.allowed, True
+        return dump_skops(self._pipeline, allowed)
 
 
 def shuffled(count: int, number: int, seed: int) -> Integers:

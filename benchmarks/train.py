@@ -2,7 +2,7 @@
 
 Both read the same Parquet file, divide it, train the same network with the same shuffling, look at
 the validation rows after each epoch, test, and write the model as skops. Handrail does so as a
-journaled run, with a checkpoint after each epoch, metrics, pictures, content addresses and a manifest.
+journaled run, with a checkpoint after each epoch, metrics, pictures and a manifest.
 They take turns, round after round, in one process, and the models have to be equal.
 
     pip install -e core -e plugins/train
@@ -120,7 +120,9 @@ def main(folder: str | None = None, rounds: str = "5") -> None:
                 for call, out, kept in pairs if number % 2 else reversed(pairs):
                     kept.append(took(call, path, epochs, out))
                 assert same(*outs)
-            bare, run = (list(map(statistics.median, zip(*each))) for each in (theirs, ours))
+            bare, run = (
+                [statistics.median(n) for n in zip(*e, strict=True)] for e in (theirs, ours)
+            )
             print(
                 f"| {title} | {epochs} | {bare[0]:.2f} s | {run[0]:.2f} s "
                 f"| {run[0] / bare[0]:.2f} | {run[1] / bare[1]:.2f} |",

@@ -89,9 +89,10 @@ class Training:
             ModelError: The training has diverged.
             CheckpointError: Checkpoints cannot be written, or are not of this training.
         """
+        about = {"data": self.fingerprint, "libraries": self.kind.versions()}
         latest = self.checkpoints.latest()
         if latest is not None:
-            self._check(latest)
+            _check(latest, about)
         history: History = [] if latest is None else list(latest.history)
         fit: Fit | None = None
         while not self.schedule.is_over(history):
@@ -100,26 +101,11 @@ class Training:
             number = len(history) + 1
             history.append(self._epoch(fit, number))
             if self._is_due(history):
-                latest = self._saved(fit, history)
+                latest = self._saved(fit, history, about)
             self.told({"epoch": number, **history[-1]})
         # Before, a checkpoint less would only cost the time of its epoch.
         self.checkpoints.flush()
         return self._kept(history)
-
-    def _check(self, found: Checkpoint) -> None:
-        """Refuse to go on from what was made otherwise: the model would be another one."""
-        wanted = self._about()
-        for what, now in wanted.items():
-            before = found.about.get(what)
-            if before != now:
-                raise CheckpointError(
-                    f"the checkpoints were made with {what} {_shown(before)}, and now it is "
-                    f"{_shown(now)}: going on would give another model",
-                    ways_out=("put back what was there", "or undo the run: handrail rollback"),
-                )
-
-    def _about(self) -> dict[str, Any]:
-        return {"data": self.fingerprint, "libraries": self.kind.versions()}
 
     def _begun(self, latest: Checkpoint | None) -> Fit:
         examples = self.split.train
@@ -153,10 +139,8 @@ class Training:
         is_best = bool(schedule.patience) and schedule.best(history) == number
         return number % schedule.checkpoint_every == 0 or is_best or schedule.is_over(history)
 
-    def _saved(self, fit: Fit, history: History) -> Checkpoint:
-        made = Checkpoint(
-            epoch=len(history), history=history, about=self._about(), content=fit.dump()
-        )
+    def _saved(self, fit: Fit, history: History, about: Mapping[str, Any]) -> Checkpoint:
+        made = Checkpoint(epoch=len(history), history=history, about=about, content=fit.dump())
         self.checkpoints.save(made, keep=[self.schedule.best(history)])
         return made
 
@@ -170,6 +154,18 @@ class Training:
                 ways_out=("undo the run, and train again",),
             )
         return found
+
+
+def _check(found: Checkpoint, about: Mapping[str, Any]) -> None:
+    """Refuse to go on from what was made otherwise: the model would be another one."""
+    for what, now in about.items():
+        before = found.about.get(what)
+        if before != now:
+            raise CheckpointError(
+                f"the checkpoints were made with {what} {_shown(before)}, and now it is "
+                f"{_shown(now)}: going on would give another model",
+                ways_out=("put back what was there", "or undo the run: handrail rollback"),
+            )
 
 
 def log_loss(probabilities: Floats, examples: Examples) -> float:

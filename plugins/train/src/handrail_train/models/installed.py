@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
@@ -18,6 +20,12 @@ def installed_kinds() -> dict[str, EntryPoint]:
     Where several distributions bring one name, both are there under `distribution:name`, and the
     bare name is not.
     """
+    return dict(_found(tuple(sys.path)))
+
+
+@lru_cache(maxsize=4)
+def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Look in what is on the path of this process; it takes a while where much is installed."""
     named: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         others = named.setdefault(point.name, [])

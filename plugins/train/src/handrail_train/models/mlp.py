@@ -56,4 +56,6 @@ class MLP(SklearnKind[MLPHyper]):
         estimator.batch_size = min(estimator.batch_size, len(examples))
         order = shuffled(len(examples), number, seed)
         estimator.partial_fit(features[order], examples.labels[order], classes=examples.classes)
+        # Each call makes it anew from the seed; written down, it takes longer than the weights.
+        vars(estimator).pop("_random_state", None)
         return {"loss": float(estimator.loss_)}

@@ -33,7 +33,7 @@ from handrail_train import DefaultTrainAction, load_model
 from handrail_train.data import Examples, split_examples
 
 COLUMNS, CLASSES, SEED = 64, 10, 0
-CASES = {"2,000 rows": (2_000, 20), "20,000 rows": (20_000, 10), "60,000 rows": (60_000, 5)}
+CASES = {"2,000 rows": (2_000, 20), "20,000 rows": (20_000, 10), "60,000 rows": (60_000, 20)}
 
 
 def make_table(path: Path, rows: int) -> None:

@@ -129,11 +129,12 @@ class TrainParams(BaseModel):
     @classmethod
     def _no_secret(cls, values: Any) -> Any:
         """Not in the validator of the store: what is wrong with a field is told with its value."""
+        given: Any = values
         if isinstance(values, Mapping):
             store = cast("Mapping[str, Any]", values).get("store", "")
             if re.match(r"[^/]+://[^/]*:.*@", str(store)):
                 raise ValueError("there is a secret in the store, which is shown and recorded")
-        return values
+        return given
 
     @model_validator(mode="after")
     def _fitting(self) -> TrainParams:

@@ -57,5 +57,6 @@ class MLP(SklearnKind[MLPHyper]):
         order = shuffled(len(examples), number, seed)
         estimator.partial_fit(features[order], examples.labels[order], classes=examples.classes)
         # Each call makes it anew from the seed; written down, it takes longer than the weights.
-        vars(estimator).pop("_random_state", None)
+        attributes: dict[str, Any] = vars(estimator)
+        attributes.pop("_random_state", None)
         return {"loss": float(estimator.loss_)}

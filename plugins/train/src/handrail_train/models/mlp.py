@@ -57,6 +57,5 @@ class MLP(SklearnKind[MLPHyper]):
         order = shuffled(len(examples), number, seed)
         estimator.partial_fit(features[order], examples.labels[order], classes=examples.classes)
         # Each call makes it anew from the seed; written down, it takes longer than the weights.
-        attributes: dict[str, Any] = vars(estimator)
-        attributes.pop("_random_state", None)
+        del estimator._random_state
         return {"loss": float(estimator.loss_)}

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from handrail_train.data import Examples as Examples
     from handrail_train.data import Split as Split
     from handrail_train.models import Fit as Fit
+    from handrail_train.models import Hyper as Hyper
     from handrail_train.models import ModelKind as ModelKind
     from handrail_train.models import SklearnKind as SklearnKind
+    from handrail_train.models import shuffled as shuffled
     from handrail_train.params import TrainParams as TrainParams
     from handrail_train.steps import EvaluateModelStep as EvaluateModelStep
     from handrail_train.steps import LoadDatasetStep as LoadDatasetStep
@@ -34,6 +36,7 @@ __all__ = [
     "EvaluateModelStep",
     "Examples",
     "Fit",
+    "Hyper",
     "LoadDatasetStep",
     "ModelKind",
     "SklearnKind",
@@ -44,13 +47,14 @@ __all__ = [
     "UploadModelStep",
     "Versions",
     "load_model",
+    "shuffled",
 ]
 
 _HOMES = {
     "action": ("BaseTrainAction", "DefaultTrainAction"),
     "context": ("TrainContext",),
     "data": ("Examples", "Split"),
-    "models": ("Fit", "ModelKind", "SklearnKind"),
+    "models": ("Fit", "Hyper", "ModelKind", "SklearnKind", "shuffled"),
     "params": ("TrainParams",),
     "steps": ("EvaluateModelStep", "LoadDatasetStep", "TrainModelStep", "UploadModelStep"),
     "versions": ("Versions", "load_model"),

@@ -88,6 +88,21 @@ def test_another_seed_gives_another_model(name: str, split: Split) -> None:
     assert trained(name, split) != trained(name, split, seed=5)
 
 
+def test_an_interrupt_is_not_taken_for_the_end_of_an_epoch(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scikit-learn's networks swallow Ctrl-C, and keep what is half trained."""
+    kind = kind_named("mlp")
+    fit = kind.begin(kind.hyper(**QUICK["mlp"]), split.train, 0)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit.model[-1], "_backprop", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit.epoch(1)
+
+
 @kinds
 def test_what_is_no_such_model_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="this is no"):

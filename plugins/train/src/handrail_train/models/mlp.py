@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -55,7 +56,16 @@ class MLP(SklearnKind[MLPHyper]):
     ) -> Mapping[str, float]:
         estimator.batch_size = min(estimator.batch_size, len(examples))
         order = shuffled(len(examples), number, seed)
-        estimator.partial_fit(features[order], examples.labels[order], classes=examples.classes)
+        with warnings.catch_warnings():
+            # It takes Ctrl-C for the wish to keep what is half trained.
+            warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
+            try:
+                estimator.partial_fit(
+                    features[order], examples.labels[order], classes=examples.classes
+                )
+            except UserWarning as error:
+                raise KeyboardInterrupt from error
         # Each call makes it anew from the seed; written down, it takes longer than the weights.
-        del estimator._random_state
+        if hasattr(estimator, "_random_state"):
+            del estimator._random_state
         return {"loss": float(estimator.loss_)}

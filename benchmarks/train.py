@@ -33,7 +33,12 @@ from handrail_train import DefaultTrainAction, load_model
 from handrail_train.data import Examples, split_examples
 
 COLUMNS, CLASSES, SEED = 64, 10, 0
-CASES = {"2,000 rows": (2_000, 20), "20,000 rows": (20_000, 10), "60,000 rows": (60_000, 20)}
+# Rows, units of the hidden layers, epochs.
+CASES: tuple[tuple[int, list[int], int], ...] = (
+    (2_000, [100], 20),
+    (60_000, [100], 10),
+    (60_000, [256, 128], 5),
+)
 
 
 def make_table(path: Path, rows: int) -> None:
@@ -46,7 +51,7 @@ def make_table(path: Path, rows: int) -> None:
     pq.write_table(pa.table({**columns, "kind": codes}), path)
 
 
-def by_hand(path: Path, epochs: int, out: Path) -> None:
+def by_hand(path: Path, hidden: list[int], epochs: int, out: Path) -> None:
     """Train with scikit-learn alone."""
     table = pq.read_table(path)
     names = [name for name in table.column_names if name != "kind"]
@@ -55,7 +60,7 @@ def by_hand(path: Path, epochs: int, out: Path) -> None:
     examples = Examples(features=features, codes=codes, classes=classes, columns=tuple(names))
     split = split_examples(examples, test_share=0.2, validation_share=0.1, seed=SEED)
     scaler = StandardScaler().fit(split.train.features)
-    model = MLPClassifier((100,), batch_size=200, shuffle=False, random_state=SEED)
+    model = MLPClassifier(tuple(hidden), batch_size=200, shuffle=False, random_state=SEED)
     pipeline = Pipeline([("scale", scaler), ("model", model)])
     scaled, labels = scaler.transform(split.train.features), split.train.labels
     rows = np.arange(len(split.validation))
@@ -72,7 +77,7 @@ def by_hand(path: Path, epochs: int, out: Path) -> None:
     skops.io.dump(pipeline, out / "model.skops")
 
 
-def with_handrail(path: Path, epochs: int, out: Path) -> None:
+def with_handrail(path: Path, hidden: list[int], epochs: int, out: Path) -> None:
     """Train as a journaled run."""
     out.mkdir()
     params = {
@@ -81,6 +86,7 @@ def with_handrail(path: Path, epochs: int, out: Path) -> None:
         "store": str(out / "models"),
         "folder": out / "state",
         "epochs": epochs,
+        "hyper": {"hidden": hidden},
         "name": "model",
     }
     journal = SqliteJournal(out / "runs.db")
@@ -106,26 +112,28 @@ def same(one: Path, other: Path) -> bool:
 
 def main(folder: str | None = None, rounds: str = "5") -> None:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        print("| data | epochs | scikit-learn | handrail | x scikit-learn | x, processor time |")
-        print("|---|---|---|---|---|---|")
-        for title, (rows, epochs) in CASES.items():
+        print("| data, network | scikit-learn | handrail | x scikit-learn | x, processor time |")
+        print("|---|---|---|---|---|")
+        for case, (rows, hidden, epochs) in enumerate(CASES):
             path = Path(temporary, f"{rows}.parquet")
             make_table(path, rows)
-            by_hand(path, 1, Path(temporary, f"{rows}-warm"))
+            by_hand(path, hidden, 1, Path(temporary, f"{case}-warm"))
             theirs: list[tuple[float, float]] = []
             ours: list[tuple[float, float]] = []
             for number in range(int(rounds)):
-                outs = [Path(temporary, f"{rows}-{number}-{name}") for name in ("hand", "handrail")]
+                outs = [Path(temporary, f"{case}-{number}-{name}") for name in ("hand", "run")]
                 pairs = [(by_hand, outs[0], theirs), (with_handrail, outs[1], ours)]
                 for call, out, kept in pairs if number % 2 else reversed(pairs):
-                    kept.append(took(call, path, epochs, out))
+                    kept.append(took(call, path, hidden, epochs, out))
                 assert same(*outs)
             bare, run = (
-                [statistics.median(n) for n in zip(*e, strict=True)] for e in (theirs, ours)
+                [statistics.median(each) for each in zip(*some, strict=True)]
+                for some in (theirs, ours)
             )
+            units = " and ".join(map(str, hidden))
             print(
-                f"| {title} | {epochs} | {bare[0]:.2f} s | {run[0]:.2f} s "
-                f"| {run[0] / bare[0]:.2f} | {run[1] / bare[1]:.2f} |",
+                f"| {rows:,} rows, {units} units, {epochs} epochs | {bare[0]:.2f} s "
+                f"| {run[0]:.2f} s | {run[0] / bare[0]:.2f} | {run[1] / bare[1]:.3f} |",
                 flush=True,
             )
 

@@ -54,8 +54,8 @@ class Examples:
         """Return a SHA-256 over all of it, in hexadecimal digits; the same on every machine."""
         head = {"columns": self.columns, "classes": self.classes.tolist(), "rows": len(self)}
         digest = hashlib.sha256(json.dumps(head).encode())
-        digest.update(self.features.astype("<f8", order="C", copy=False).tobytes())
-        digest.update(self.codes.astype("<i8", copy=False).tobytes())
+        digest.update(self.features.astype("<f8", order="C", copy=False).data)
+        digest.update(self.codes.astype("<i8", order="C", copy=False).data)
         return digest.hexdigest()
 
 

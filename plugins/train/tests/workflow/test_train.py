@@ -121,6 +121,20 @@ def test_a_failure_leaves_what_was_there_before(
     Versions(open_store("models")).load(Versions(open_store("models")).get("flowers"))
 
 
+def test_ctrl_c_takes_back_all_that_was_made(here: Path, params: Any, world: Any) -> None:
+    class Impatient:
+        def log(self, *_: Any) -> None: ...
+        def set_progress(self, *_: Any) -> None: ...
+        def set_metrics(self, value: Any, category: Any = None) -> None:
+            if value["epoch"] == 2:
+                raise KeyboardInterrupt
+
+    before = world(here)
+    with pytest.raises(KeyboardInterrupt):
+        DefaultTrainAction(params(), RuntimeContext(logger=Impatient()), packs=()).run()
+    assert world(here) == before
+
+
 def test_a_kept_failure_keeps_everything(here: Path, params: Any, tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "runs.db")
     with pytest.raises(StepFailedError):

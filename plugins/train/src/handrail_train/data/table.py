@@ -116,10 +116,9 @@ def _chosen(
         for name in wanted:
             if name in there:
                 continue
-            only = f"its only column is {there[0]!r}" if len(there) == 1 else some_of(there)
             split = " and is not divided by commas" if len(there) == 1 and ";" in there[0] else ""
             raise DataError(
-                f"{source} has no column {name!r}{split}: {only}",
+                f"{source} has no column {name!r}{split}; it has {some_of(there)}",
                 ways_out=(*near(name, there), f"give {option} a column that is there"),
             )
     if target in features:
@@ -146,13 +145,15 @@ def _without_missing(table: Any, source: str, *, drop: bool) -> tuple[Any, int]:
         return table, 0
     if not drop:
         told = some_of(f"{name} ({count:,})" for name, count in counts.items())
-        whole = next((name for name, count in counts.items() if count == table.num_rows), "NAME")
+        columns: list[str] = table.column_names
+        *features, _ = columns
+        worst = max(
+            (name for name in counts if name in features), key=counts.__getitem__, default=None
+        )
+        column = () if worst is None else (f"or leave out the column: --drop {worst}",)
         raise DataError(
             f"{source}: values are missing in {told}",
-            ways_out=(
-                "leave out the rows: --missing drop",
-                f"or leave out a column: --drop {whole}",
-            ),
+            ways_out=("leave out the rows: --missing drop", *column),
         )
     kept = None
     for name in counts:

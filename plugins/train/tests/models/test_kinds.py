@@ -9,7 +9,7 @@ import pytest
 
 from handrail_train.data import Split, load_examples, split_examples
 from handrail_train.errors import ModelError
-from handrail_train.models import installed_kinds, kind_named
+from handrail_train.models import installed_kinds, kind_named, shuffled
 
 QUICK: dict[str, dict[str, Any]] = {
     "hist_gradient_boosting": {"max_leaf_nodes": 4},
@@ -86,6 +86,13 @@ def test_two_classes_have_two_columns(name: str) -> None:
 @pytest.mark.parametrize("name", ["mlp", "random_forest"])
 def test_another_seed_gives_another_model(name: str, split: Split) -> None:
     assert trained(name, split) != trained(name, split, seed=5)
+
+
+def test_each_epoch_has_an_order_of_its_own_that_follows_from_the_seed() -> None:
+    orders = {tuple(shuffled(20, number, seed)) for number in (1, 2) for seed in (0, 1)}
+    assert len(orders) == 4
+    assert tuple(shuffled(20, 1, 0)) in orders
+    assert all(sorted(order) == list(range(20)) for order in orders)
 
 
 def test_an_interrupt_is_not_taken_for_the_end_of_an_epoch(

@@ -48,7 +48,7 @@ class MLP(SklearnKind[MLPHyper]):
             alpha=hyper.alpha,
             batch_size=hyper.batch_size,
             random_state=seed,
-            shuffle=False,  # Its own way to shuffle depends on what the process has done before.
+            shuffle=False,  # It would do so in the same order in each call.
         )
 
     def train(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +54,22 @@ def store(tmp_path: Path) -> Store:
     return open_store(str(tmp_path / "models"))
 
 
+@pytest.fixture(params=["folder", "memory", "moto"])
+def anywhere(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Store:
+    name = f"train-{uuid.uuid4().hex[:8]}"
+    if request.param == "folder":
+        return open_store(str(tmp_path / "models"))
+    if request.param == "memory":
+        return open_store(f"memory://{name}")
+    server = request.getfixturevalue("moto")
+    for variable, value in server.environment().items():
+        monkeypatch.setenv(variable, value)
+    server.client().create_bucket(Bucket=name)
+    return open_store(f"s3://{name}/kept")
+
+
 def test_versions_are_numbered_by_name(store: Store) -> None:
     run = Run(store, "one")
     made = [run.publish(b"1"), run.publish(b"2"), run.publish(b"3", "iris")]
@@ -89,8 +106,9 @@ def test_a_version_that_is_not_there_is_told(store: Store, reference: str, said:
 
 
 def test_equal_files_are_stored_once_and_the_undo_of_either_run_spares_the_other(
-    store: Store,
+    anywhere: Store,
 ) -> None:
+    store = anywhere
     first, second = Run(store, "one"), Run(store, "two")
     one, two = first.publish(b"1"), second.publish(b"1")
     assert one.files == two.files
@@ -120,6 +138,29 @@ def test_what_somebody_put_under_a_recorded_key_stays(store: Store) -> None:
     assert store.read(version.key) == b"{}"
 
 
+def test_a_request_that_arrives_after_the_kill_is_undone_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = open_store(f"memory://{uuid.uuid4().hex}")
+    run = Run(store, "one")
+    version = run.publish(b"1")
+    late = store.read(version.key)
+    assert late is not None
+    store.delete([version.key])
+    waited: list[float] = []
+
+    def arrive(seconds: float) -> None:
+        waited.append(seconds)
+        assert late is not None
+        store.create(version.key, late, run.mark)
+
+    monkeypatch.setattr("handrail_train.undo.time.sleep", arrive)
+    monkeypatch.setattr("handrail_train.store.objects.MEMORY_LAG", 1.0)
+    assert withdraw_version(run.data, retries=0, killed=True) == "3 objects deleted"
+    assert waited == [1.0]
+    assert store.keys("") == []
+
+
 def test_a_version_is_removed_with_what_no_other_has(store: Store) -> None:
     run = Run(store, "one")
     one, two = run.publish(b"1"), run.publish(b"2")
@@ -130,7 +171,10 @@ def test_a_version_is_removed_with_what_no_other_has(store: Store) -> None:
     assert store.keys("objects/") == []
 
 
-def test_a_number_that_somebody_else_takes_meanwhile_is_not_fought_over(store: Store) -> None:
+def test_a_number_that_somebody_else_takes_meanwhile_is_not_fought_over(
+    anywhere: Store,
+) -> None:
+    store = anywhere
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda n: Run(store, f"run-{n}").publish(str(n).encode()), range(8)))
     assert sorted(each.number for each in made) == list(range(1, 9))

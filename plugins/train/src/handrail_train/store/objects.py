@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
 
 MARK = "handrail-run"
+MEMORY_LAG = 0.0  # What is in this process is there at once.
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _CREDENTIALS = (
@@ -55,7 +56,7 @@ class ObjectStore(Store):
         with self._told(f"opening {self.url}"):
             self._client = _client(target, retries)
         if target.scheme == "memory":
-            self.lag = 0.0
+            self.lag = MEMORY_LAG
 
     def create(self, key: str, content: bytes, mark: str) -> bool:
         with self._told(key):

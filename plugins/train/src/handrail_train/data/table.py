@@ -96,8 +96,8 @@ def examples_of(
     matrix = np.empty((table.num_rows, len(names)), dtype="float64")
     for place, name in enumerate(names):
         matrix[:, place] = compute.cast(table[name], "float64", safe=False).to_numpy()
-    infinite = [name for place, name in enumerate(names) if np.isinf(matrix[:, place]).any()]
-    if infinite:
+    if not np.isfinite(matrix).all():
+        infinite = [name for place, name in enumerate(names) if np.isinf(matrix[:, place]).any()]
         raise DataError(
             f"{source}: there are infinite values in {some_of(infinite)}",
             ways_out=("replace them by numbers", *(f"--drop {name}" for name in infinite[:1])),

@@ -52,7 +52,7 @@ NO_PACKS = 'title="With no packs"'  # Help lists what is installed, which differ
 # What differs from run to run, and from machine to machine.
 VARIABLE = (
     (re.compile(r"\d[\d.]* [kMG]?B/s"), "RATE"),
-    (re.compile(r"\d+\.\d+s\b"), "0.0s"),
+    (re.compile(r" *\b\d+(\.\d+)?s\b"), " 0.0s"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "RUN"),
     (re.compile(r"plan [0-9a-f]{8}\b"), "plan ID"),
     (re.compile(r"\b(\d{4}-\d\d-\d\d|\d\d [A-Z][a-z]{2}) \d\d:\d\d:\d\d\b"), "TIME"),
@@ -62,6 +62,10 @@ VARIABLE = (
     (re.compile(r"\bTIME by \S+"), "TIME by USER"),
     (re.compile(r"\bafter \d\d:\d\d:\d\d\b"), "after TIME"),
     (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),
+    # What a training shows, where another processor or library rounds otherwise.
+    (re.compile(r"(\w*loss|\w*accuracy|macro.f1)([= ]|  )\d[\d.e-]*", re.IGNORECASE), "FIGURE"),
+    (re.compile(r"\bobjects/[0-9a-f]{2}/[0-9a-f]{64}\b"), "OBJECT"),
+    (re.compile(r"\b(scikit-learn|skops|numpy) \d[\d.]+"), "LIBRARY"),
 )
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 

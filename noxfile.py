@@ -30,12 +30,13 @@ CORE_ON_OTHERS = (
     *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
     *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
 )
-LOWEST_PACKS = ("postgres", "upload", "utils")
+LOWEST_PACKS = ("postgres", "train", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
 MORE_GROUPS = {
     "postgres": ("servers",),
+    "train": ("servers", "models"),
     "upload": ("servers",),
     "together": ("servers", "typing", "lint"),
 }
@@ -250,7 +251,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 
 
 # What is long is tested with one Python; `lowest` tests the packs of these with the newest, too.
-ON_THE_OLDEST = ("postgres", "upload", "together")
+ON_THE_OLDEST = ("postgres", "train", "upload", "together")
 
 
 @nox.session
@@ -274,12 +275,12 @@ def tests(session: nox.Session, part: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill durable runs and uploads everywhere: all writes and pairs of them, random instants."""
-    packages = (Path("core"), Path("plugins/postgres"), Path("plugins/upload"))
-    install(session, *packages, groups=("test", "servers"))
+    """Kill durable runs of all kinds everywhere: all writes and pairs of them, random instants."""
+    packs = [Path("plugins", name) for name in ("train", "upload")]
+    install(session, Path("core"), Path("plugins/postgres"), *packs, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
-    paths = (*core, "plugins/upload/tests/durable")
+    paths = (*core, *(f"{pack}/tests/durable" for pack in packs))
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 

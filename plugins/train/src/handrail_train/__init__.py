@@ -1,0 +1,74 @@
+"""handrail-train: a model is trained on a table and kept in versions, with a way back.
+
+Every public name is imported from here on first use; the heavy libraries behind them only when a
+step runs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail_train.action import BaseTrainAction as BaseTrainAction
+    from handrail_train.action import DefaultTrainAction as DefaultTrainAction
+    from handrail_train.context import TrainContext as TrainContext
+    from handrail_train.data import Examples as Examples
+    from handrail_train.data import Split as Split
+    from handrail_train.models import Fit as Fit
+    from handrail_train.models import Hyper as Hyper
+    from handrail_train.models import ModelKind as ModelKind
+    from handrail_train.models import SklearnKind as SklearnKind
+    from handrail_train.models import shuffled as shuffled
+    from handrail_train.params import TrainParams as TrainParams
+    from handrail_train.steps import EvaluateModelStep as EvaluateModelStep
+    from handrail_train.steps import LoadDatasetStep as LoadDatasetStep
+    from handrail_train.steps import TrainModelStep as TrainModelStep
+    from handrail_train.steps import UploadModelStep as UploadModelStep
+    from handrail_train.versions import Versions as Versions
+    from handrail_train.versions import load_model as load_model
+
+__all__ = [
+    "BaseTrainAction",
+    "DefaultTrainAction",
+    "EvaluateModelStep",
+    "Examples",
+    "Fit",
+    "Hyper",
+    "LoadDatasetStep",
+    "ModelKind",
+    "SklearnKind",
+    "Split",
+    "TrainContext",
+    "TrainModelStep",
+    "TrainParams",
+    "UploadModelStep",
+    "Versions",
+    "load_model",
+    "shuffled",
+]
+
+_HOMES = {
+    "action": ("BaseTrainAction", "DefaultTrainAction"),
+    "context": ("TrainContext",),
+    "data": ("Examples", "Split"),
+    "models": ("Fit", "Hyper", "ModelKind", "SklearnKind", "shuffled"),
+    "params": ("TrainParams",),
+    "steps": ("EvaluateModelStep", "LoadDatasetStep", "TrainModelStep", "UploadModelStep"),
+    "versions": ("Versions", "load_model"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

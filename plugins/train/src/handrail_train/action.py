@@ -1,0 +1,74 @@
+"""The train action, and the base for trainings of your own."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail_train.context import TrainContext
+from handrail_train.params import TrainParams
+from handrail_train.steps import (
+    EvaluateModelStep,
+    LoadDatasetStep,
+    TrainModelStep,
+    UploadModelStep,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    P = TypeVar("P", default=Any)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
+
+
+class BaseTrainAction(BaseAction[P]):
+    """A training with any params and the steps that `setup_steps` registers.
+
+    Without steps it runs `execute`, which a subclass then brings. The result has the `metrics` of
+    the test.
+    """
+
+    action_name = "train"
+    context_class: ClassVar[type[BaseStepContext] | None] = TrainContext
+
+    def result(self, context: Any) -> Mapping[str, Any]:
+        found = {name: getattr(context, name, None) for name in ("metrics", "model")}
+        return {name: value for name, value in found.items() if value}
+
+
+class DefaultTrainAction(BaseTrainAction[TrainParams]):
+    """Train a model on a table and keep it as a new version; what fails is taken back.
+
+    The same data, params and seed give the same model, also when the run was killed and resumed.
+    """
+
+    action_name = "train"
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        registry.register(LoadDatasetStep())
+        registry.register(TrainModelStep())
+        registry.register(EvaluateModelStep())
+        registry.register(UploadModelStep())
+
+    def result(self, context: TrainContext) -> Mapping[str, Any]:
+        shown, model = dict(super().result(context)), context.model
+        if model is None:
+            return shown
+        options, reference = context.options, f"{model['name']}@{model['number']}"
+        accuracy = model["scores"].get("accuracy")
+        figures = "" if accuracy is None else f" · accuracy {accuracy:.4g}"
+        default = TrainParams.model_fields["store"].default
+        where = "" if options.store == default else f" --store {shlex.quote(options.store)}"
+        return {
+            **shown,
+            "summary": f"trained {options.kind} for {len(context.history)} epochs{figures} · "
+            f"{reference} in {context.use_store().url}",
+            "version": reference,
+            "epochs": len(context.history),
+            "next": {"look": f"handrail models show {reference}{where}"},
+        }

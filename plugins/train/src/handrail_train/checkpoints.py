@@ -1,0 +1,149 @@
+"""Checkpoints of one run: what it takes to go on with a training where it was interrupted.
+
+A checkpoint is one file in the folder of the run, `epoch-00012.ckpt`: a line of JSON, which tells
+what it is, then the model as `Fit.dump` gave it. It is written under another name first, so a file
+that has its name is whole. Only the latest and the best one stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handrail_train.disk import flush_folder, write_whole
+from handrail_train.errors import CheckpointError
+
+_NAME = re.compile(r"epoch-(\d{5,})\.ckpt")
+_OURS = re.compile(r"epoch-\d{5,}\.ckpt(\.tmp)?")
+
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A model after an epoch.
+
+    Attributes:
+        epoch: How many epochs it was trained.
+        history: What each of them has shown, the first one first.
+        about: What it was made from: versions of the libraries, fingerprint of the data.
+        content: The model, as `Fit.dump` gave it.
+    """
+
+    epoch: int
+    history: History
+    about: Mapping[str, Any]
+    content: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return what the file holds."""
+        head = {
+            "epoch": self.epoch,
+            "history": self.history,
+            "about": dict(self.about),
+            "sha256": hashlib.sha256(self.content).hexdigest(),
+        }
+        return json.dumps(head, allow_nan=False).encode() + b"\n" + self.content
+
+    @classmethod
+    def from_bytes(cls, written: bytes) -> Checkpoint | None:
+        """Return what a file holds; None where it is damaged."""
+        line, _, content = written.partition(b"\n")
+        try:
+            head = json.loads(line)
+            made = cls(
+                epoch=head["epoch"], history=head["history"], about=head["about"], content=content
+            )
+            intact = head["sha256"] == hashlib.sha256(content).hexdigest()
+        except (ValueError, KeyError, TypeError):
+            return None
+        return made if intact else None
+
+
+class Checkpoints:
+    """The checkpoints in the folder of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, epoch: int) -> Path:
+        """Return the file of the checkpoint after an epoch."""
+        return self.folder / f"epoch-{epoch:05}.ckpt"
+
+    def save(self, checkpoint: Checkpoint, *, keep: Iterable[int] = ()) -> Path:
+        """Write a checkpoint, and remove the others but those after the epochs to `keep`.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        path = self.path(checkpoint.epoch)
+        try:
+            write_whole(path, checkpoint.to_bytes())
+            kept = {path, *map(self.path, keep)}
+            for other in self._files():
+                if other not in kept:
+                    other.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoint {path} cannot be written: {error.strerror}",
+                ways_out=("free some space, or give another --state-folder",),
+            ) from error
+        return path
+
+    def latest(self) -> Checkpoint | None:
+        """Return the latest checkpoint that is intact, or None."""
+        for path in reversed(self._files()):
+            found = read_checkpoint(path)
+            if found is not None:
+                return found
+        return None
+
+    def flush(self) -> None:
+        """Make sure that the checkpoints survive a loss of power.
+
+        Raises:
+            CheckpointError: It cannot be made sure.
+        """
+        try:
+            flush_folder(self.folder)
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoints in {self.folder} cannot be made lasting: {error.strerror}"
+            ) from error
+
+    def at(self, epoch: int) -> Checkpoint | None:
+        """Return the checkpoint after an epoch; None where it is gone or damaged."""
+        return read_checkpoint(self.path(epoch))
+
+    def remove(self) -> None:
+        """Remove them all, and the folder if nothing else is in it; harmless to call again."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for entry in list(os.scandir(self.folder)):
+                if _OURS.fullmatch(entry.name):
+                    Path(entry.path).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    def _files(self) -> list[Path]:
+        return sorted(self._found(), key=lambda path: int(path.stem.partition("-")[2]))
+
+    def _found(self) -> Iterator[Path]:
+        with suppress(FileNotFoundError):
+            for entry in list(os.scandir(self.folder)):
+                if _NAME.fullmatch(entry.name):
+                    yield Path(entry.path)
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Return what a file holds; None where it is damaged or gone."""
+    try:
+        return Checkpoint.from_bytes(path.read_bytes())
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,214 @@
+"""TrainContext: what the steps of a training share, and what packs may use of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from handrail import BaseStepContext
+from handrail_train.checkpoints import Checkpoint, read_checkpoint
+from handrail_train.data import Split, load_examples, split_examples
+from handrail_train.data.source import Loaded
+from handrail_train.errors import CheckpointError, DataError, TrainError
+from handrail_train.params import TrainParams
+from handrail_train.store import Store, open_store
+from handrail_train.versions import Version, Versions
+
+_TRANSIENT = {"transient": True}
+
+
+@dataclass(slots=True)
+class Opened:
+    """What belongs to this process alone.
+
+    Attributes:
+        options: The params, as the default steps read them.
+        run: Stands for the run where there is none, as in a test of one step.
+        split: The data, once it has been read.
+        trained: The trained model as it was saved; stays when its file goes.
+        predictor: The trained model, once it has been loaded.
+        store: The store, once it has been used.
+        uploading: Whether this process has begun to store the model.
+    """
+
+    options: TrainParams | None = None
+    run: str = ""
+    split: Split | None = None
+    trained: Checkpoint | None = None
+    predictor: Any = None
+    store: Store | None = None
+    uploading: bool = False
+
+
+@dataclass
+class TrainContext(BaseStepContext):
+    """State of a training.
+
+    What is not transient holds values of JSON types. Data, model and store are opened when they are
+    first used, so a run that goes on in another process reads what it needs.
+
+    Attributes:
+        params: The params of the action, as a plain dict.
+        dataset: What is known of the data, once `load_dataset` is over: `fingerprint`, `rows`,
+            `dropped`, `columns`, `classes`, and how many rows `train`, `validation`, `test` have.
+        history: What each epoch has shown, once `train_model` is over.
+        model_path: The checkpoint with the trained model, once `train_model` is over.
+        metrics: The figures of the test, once `evaluate_model` is over; see
+            `handrail_train.evaluation.evaluate`.
+        model: The manifest of the version, as a dict, once `upload_model` is over.
+        project: For workflows of your own.
+        opened: What is open in this process; transient.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    dataset: Any = None
+    history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+    model_path: str | None = None
+    metrics: dict[str, Any] = field(default_factory=dict[str, Any])
+    model: dict[str, Any] | None = None
+    project: Any = None
+    opened: Opened = field(
+        default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
+    )
+
+    @property
+    def client(self) -> Any:
+        """The client of the runtime context.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        client = getattr(self.runtime_ctx, "client", None)
+        if client is None:
+            raise RuntimeError(
+                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
+            )
+        return client
+
+    @property
+    def options(self) -> TrainParams:
+        """The params that the default steps read, whatever model the action has.
+
+        Raises:
+            TrainError: The params of the action lack what these steps need.
+        """
+        if self.opened.options is None:
+            known = {k: v for k, v in self.params.items() if k in TrainParams.model_fields}
+            try:
+                self.opened.options = TrainParams.model_validate(known)
+            except ValidationError as error:
+                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+                raise TrainError(
+                    "the steps of a training cannot work with the params of this action: "
+                    f"{'; '.join(told)}",
+                    ways_out=("derive the params from handrail_train.TrainParams",),
+                ) from error
+        return self.opened.options
+
+    @property
+    def run(self) -> str:
+        """Identifies the run, in marks and names."""
+        if self.run_id is not None:
+            return self.run_id
+        self.opened.run = self.opened.run or str(uuid.uuid4())
+        return self.opened.run
+
+    @property
+    def mark(self) -> str:
+        """What the objects of the running step are marked with: `<run>/<step>`."""
+        return f"{self.run}/{self.current_step or 'upload_model'}"
+
+    def read_dataset(self) -> Loaded:
+        """Read the data again, whatever was read before, and divide it.
+
+        Raises:
+            DataError: It cannot be read, or no model can be trained on it.
+        """
+        options = self.options
+        loaded = load_examples(
+            options.data,
+            target=options.target,
+            features=options.features,
+            drop=options.drop,
+            missing=options.missing,
+        )
+        self.opened.split = split_examples(
+            loaded.examples,
+            test_share=options.test_share,
+            validation_share=options.validation_share,
+            seed=options.seed,
+        )
+        return loaded
+
+    def use_split(self) -> Split:
+        """Return the data, read and divided.
+
+        Raises:
+            DataError: It cannot be read, or is not what it was when the run began.
+        """
+        if self.opened.split is None:
+            now = self.read_dataset().examples.fingerprint()
+            before = now if self.dataset is None else self.dataset["fingerprint"]
+            if now != before:
+                self.opened.split = None
+                raise DataError(
+                    f"{self.options.data} has changed since the run began",
+                    ways_out=("put back what was there", "or undo the run: handrail rollback"),
+                )
+        assert self.opened.split is not None
+        return self.opened.split
+
+    def use_checkpoint(self) -> Checkpoint:
+        """Return the checkpoint with the trained model.
+
+        Raises:
+            CheckpointError: There is none, or it is gone or damaged.
+        """
+        if self.model_path is None:
+            raise CheckpointError(
+                "no model was trained in this run", ways_out=("let train_model run before",)
+            )
+        found = self.opened.trained or read_checkpoint(Path(self.model_path))
+        self.opened.trained = found
+        if found is None:
+            raise CheckpointError(
+                f"the trained model, {self.model_path}, is gone or damaged",
+                ways_out=("undo the run, and train again",),
+            )
+        return found
+
+    def use_predictor(self) -> Any:
+        """Return the trained model, loaded from where it lies.
+
+        Raises:
+            CheckpointError: There is none, or it is gone or damaged.
+            StorageError: It is in the store already, which failed or refused.
+        """
+        if self.opened.predictor is None:
+            if self.model is None:
+                self.opened.predictor = self.options.model_kind().load(
+                    self.use_checkpoint().content
+                )
+            else:
+                version = Version.from_dict(self.model)
+                self.opened.predictor = Versions(self.use_store()).load(version)
+        return self.opened.predictor
+
+    def use_store(self) -> Store:
+        """Return the store, opened.
+
+        Raises:
+            StorageError: It makes no sense.
+        """
+        if self.opened.store is None:
+            self.opened.store = open_store(self.options.store, retries=self.options.retries)
+        return self.opened.store
+
+
+def _told(param: str, what: str) -> str:
+    said = what.removeprefix("Value error, ")
+    return f"{param}: {said}" if param else said

@@ -1,0 +1,17 @@
+"""What a model is trained on: a table in a file, or a set that scikit-learn brings."""
+
+from __future__ import annotations
+
+from handrail_train.data.examples import Examples, Split
+from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, load_examples
+from handrail_train.data.splitting import split_examples
+
+__all__ = [
+    "BUNDLED",
+    "MEASURED",
+    "SUFFIXES",
+    "Examples",
+    "Split",
+    "load_examples",
+    "split_examples",
+]

@@ -1,0 +1,44 @@
+"""Files that are whole or not there, also after a loss of power."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a name for the time being, make it lasting, and give it its name.
+
+    A loss of power may still take the name back, until `flush_folder`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    write_lasting(temporary, content)
+    os.replace(temporary, path)
+
+
+def write_lasting(path: Path, content: bytes) -> None:
+    """Write a file, and wait until the disk has it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder.
+
+    Raises:
+        OSError: It cannot be done.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,79 @@
+"""The kinds of models that installed packs bring, found without importing any of them."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from handrail_train.errors import ModelError
+from handrail_train.models.kind import ModelKind
+from handrail_train.names import near
+
+GROUP = "handrail_train.trainable_models"
+
+
+def installed_kinds() -> dict[str, EntryPoint]:
+    """Return the entry point of each kind by its name, sorted; nothing is imported.
+
+    Where several distributions bring one name, both are there under `distribution:name`, and the
+    bare name is not.
+    """
+    return dict(_found(tuple(sys.path)))
+
+
+@lru_cache(maxsize=4)
+def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Look in what is on the path of this process; it takes a while where much is installed."""
+    named: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        others = named.setdefault(point.name, [])
+        if all(distribution_of(point) != distribution_of(other) for other in others):
+            others.append(point)
+    found: dict[str, EntryPoint] = {}
+    for name, points in named.items():
+        if len(points) == 1:
+            found[name] = points[0]
+        else:
+            found.update({f"{distribution_of(point)}:{name}": point for point in points})
+    return dict(sorted(found.items()))
+
+
+def distribution_of(point: EntryPoint) -> str:
+    """Return the name of the distribution that brings a kind."""
+    return "" if point.dist is None else point.dist.name
+
+
+def kind_named(name: str) -> ModelKind[Any]:
+    """Return a kind of model; its module is imported, its library is not.
+
+    Raises:
+        ModelError: None is called so, or what is called so is none.
+    """
+    kinds = installed_kinds()
+    if name not in kinds:
+        clash = [each for each in kinds if each.endswith(f":{name}")]
+        if clash:
+            raise ModelError(
+                f"several packs bring a model called {name}",
+                ways_out=(f"say which one: {' or '.join(clash)}",),
+            )
+        raise ModelError(
+            f"no model is known as {name!r}; there are {', '.join(kinds)}",
+            ways_out=near(name, kinds),
+        )
+    point = kinds[name]
+    try:
+        loaded = point.load()
+    except Exception as error:
+        raise ModelError(
+            f"the model {name} of {distribution_of(point)} cannot be loaded: {error}",
+            ways_out=(f"update or uninstall {distribution_of(point)}",),
+        ) from error
+    if not (isinstance(loaded, type) and issubclass(loaded, ModelKind)):
+        raise ModelError(
+            f"the model {name} of {distribution_of(point)} is {point.value}, which is no ModelKind"
+        )
+    kind: type[ModelKind[Any]] = cast("Any", loaded)
+    return kind()

@@ -1,0 +1,71 @@
+"""mlp: a network of fully connected layers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from handrail_train.data.examples import Examples
+from handrail_train.models.kind import Hyper
+from handrail_train.models.sklearn_kind import SklearnKind, shuffled
+
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Floats
+
+
+class MLPHyper(Hyper):
+    """Hyper-parameters of `sklearn.neural_network.MLPClassifier`."""
+
+    hidden: list[PositiveInt] = Field(default=[100], description="Units of each hidden layer")
+    activation: Literal["relu", "tanh", "logistic"] = Field(
+        default="relu", description="What a unit makes of its sum"
+    )
+    solver: Literal["adam", "sgd"] = Field(default="adam", description="How weights are changed")
+    learning_rate: PositiveFloat = Field(default=0.001, description="How far at a time")
+    alpha: float = Field(default=0.0001, ge=0, description="How strongly weights are kept small")
+    batch_size: PositiveInt = Field(default=200, description="Examples between two changes")
+
+
+class MLP(SklearnKind[MLPHyper]):
+    """A network of fully connected layers (scikit-learn's MLPClassifier)."""
+
+    hyper: ClassVar[type[Hyper]] = MLPHyper
+    allowed = (
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    )
+
+    def make(self, hyper: MLPHyper, seed: int) -> Any:
+        return import_module("sklearn.neural_network").MLPClassifier(
+            hidden_layer_sizes=tuple(hyper.hidden),
+            activation=hyper.activation,
+            solver=hyper.solver,
+            learning_rate_init=hyper.learning_rate,
+            alpha=hyper.alpha,
+            batch_size=hyper.batch_size,
+            random_state=seed,
+            shuffle=False,  # It would do so in the same order in each call.
+        )
+
+    def train(
+        self, estimator: Any, features: Floats, examples: Examples, number: int, seed: int
+    ) -> Mapping[str, float]:
+        estimator.batch_size = min(estimator.batch_size, len(examples))
+        order = shuffled(len(examples), number, seed)
+        with warnings.catch_warnings():
+            # It takes Ctrl-C for the wish to keep what is half trained.
+            warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
+            try:
+                estimator.partial_fit(
+                    features[order], examples.labels[order], classes=examples.classes
+                )
+            except UserWarning as error:
+                raise KeyboardInterrupt from error
+        # Each call makes it anew from the seed; written down, it takes longer than the weights.
+        if hasattr(estimator, "_random_state"):
+            del estimator._random_state
+        return {"loss": float(estimator.loss_)}

@@ -1,0 +1,108 @@
+"""Kinds of models that are estimators of scikit-learn."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from handrail_train.data.examples import Examples
+from handrail_train.errors import ModelError
+from handrail_train.models.kind import Fit, H, ModelKind
+from handrail_train.models.skops_file import canonical, dump_skops, load_skops
+
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Floats, Integers
+
+
+class SklearnKind(ModelKind[H]):
+    """An estimator of scikit-learn, stored as a pipeline in a skops file.
+
+    Attributes:
+        allowed: The types in it that skops does not trust by itself; no others are loaded.
+        scaled: Whether its features are brought to the mean 0 and the deviation 1 first.
+    """
+
+    allowed: ClassVar[Sequence[str]] = ()
+    scaled: ClassVar[bool] = True
+    modules: ClassVar[Mapping[str, str]] = {"scikit-learn": "sklearn", "skops": "skops"}
+    suffix: ClassVar[str] = ".skops"
+
+    @abstractmethod
+    def make(self, hyper: H, seed: int) -> Any:
+        """Return the estimator, which has learnt nothing yet."""
+
+    @abstractmethod
+    def train(
+        self, estimator: Any, features: Floats, examples: Examples, number: int, seed: int
+    ) -> Mapping[str, float]:
+        """Train an epoch, and return what it has shown; see `Fit.epoch`.
+
+        Args:
+            estimator: What `make` has returned, or what was loaded.
+            features: Those of the examples, scaled if they are to be.
+            examples: The examples.
+            number: Which epoch it is, from 1.
+            seed: Where chance begins.
+        """
+
+    def begin(self, hyper: H, examples: Examples, seed: int) -> Fit:
+        pipeline = import_module("sklearn.pipeline")
+        steps = [("model", self.make(hyper, seed))]
+        if self.scaled:
+            scaler = import_module("sklearn.preprocessing").StandardScaler()
+            steps.insert(0, ("scale", scaler.fit(examples.features)))
+        return _SklearnFit(self, pipeline.Pipeline(steps), examples, seed)
+
+    def go_on(self, hyper: H, examples: Examples, seed: int, content: bytes) -> Fit:
+        return _SklearnFit(self, self.load(content), examples, seed)
+
+    def load(self, content: bytes) -> Any:
+        model = load_skops(content, self.allowed)
+        if not isinstance(model, import_module("sklearn.pipeline").Pipeline):
+            raise ModelError("the skops file holds no model that was trained here")
+        return model
+
+    def probabilities(self, model: Any, features: Floats) -> Floats:
+        found: Floats = model.predict_proba(features)
+        return found
+
+    def artefact(self, content: bytes) -> bytes:
+        return canonical(content)
+
+
+class _SklearnFit(Fit):
+    """A pipeline whose last step is being trained."""
+
+    def __init__(
+        self, kind: SklearnKind[Any], pipeline: Any, examples: Examples, seed: int
+    ) -> None:
+        self._kind = kind
+        self._pipeline = pipeline
+        self._examples = examples
+        self._seed = seed
+        scale = pipeline[0] if kind.scaled else None
+        features = examples.features
+        self._features = features if scale is None else scale.transform(features)
+        self._checked = False
+
+    def epoch(self, number: int) -> Mapping[str, float]:
+        return self._kind.train(
+            self._pipeline[-1], self._features, self._examples, number, self._seed
+        )
+
+    @property
+    def model(self) -> Any:
+        return self._pipeline
+
+    def dump(self) -> bytes:
+        # The first time is enough: an epoch changes figures, and no types.
+        allowed, self._checked = None if self._checked else self._kind.allowed, True
+        return dump_skops(self._pipeline, allowed)
+
+
+def shuffled(count: int, number: int, seed: int) -> Integers:
+    """Return the places of `count` examples in the order in which epoch `number` sees them."""
+    order: Integers = import_module("numpy").random.default_rng([seed, number]).permutation(count)
+    return order

@@ -1,0 +1,193 @@
+"""TrainParams: what `handrail run train` takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from handrail import Argument, Option
+from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, Missing
+from handrail_train.errors import ModelError, StorageError
+from handrail_train.models import kind_named
+from handrail_train.models.kind import Hyper, ModelKind
+from handrail_train.store import parse_target
+from handrail_train.versions import NAME
+
+_SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
+
+
+class TrainParams(BaseModel):
+    """Train a model on a table and keep it as a new version; what fails is taken back.
+
+    The same data, params and seed give the same model, also when the run was killed and resumed.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    data: Annotated[str, Argument()] = Field(
+        description=f"CSV, TSV or Parquet file, or a set that scikit-learn brings: {_SETS}"
+    )
+    store: Annotated[str, Argument()] = Field(
+        default="models",
+        description="Where models are kept: a local folder, s3://bucket/path, gs://bucket/path, "
+        "az://container/path or memory://",
+    )
+    target: str | None = Field(
+        default=None, min_length=1, description="Column with the classes to learn; for a file"
+    )
+    features: list[str] = Field(
+        default_factory=list[str],
+        description="Learn from this column only; repeatable; all but the target unless given",
+    )
+    drop: list[str] = Field(
+        default_factory=list[str], description="Do not learn from this column; repeatable"
+    )
+    missing: Missing = Field(
+        default="fail", description="What to do about rows where a value is missing"
+    )
+    kind: str = Field(default="mlp", description="Kind of model; handrail models kinds lists them")
+    hyper: dict[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description="Hyper-parameters of the model; handrail models kinds KIND lists them",
+    )
+    name: str | None = Field(
+        default=None, description="Name of the model in the store; that of the data unless given"
+    )
+    epochs: PositiveInt = Field(default=20, le=100_000, description="Epochs, or rounds, at most")
+    patience: NonNegativeInt = Field(
+        default=0,
+        description="Stop after so many epochs in which the validation loss has not fallen, and "
+        "keep the best model; 0 for never",
+    )
+    tolerance: float = Field(
+        default=1e-4, ge=0, description="How much the validation loss has to fall to count"
+    )
+    test_share: float = Field(
+        default=0.2, gt=0, lt=1, description="Share of the rows that is kept for the test"
+    )
+    validation_share: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of the rest that is kept for validation"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Where chance begins")
+    checkpoint_every: PositiveInt = Field(
+        default=1, description="Epochs from one checkpoint to the next"
+    )
+    retries: int = Field(
+        default=8,
+        ge=0,
+        le=100,
+        description="How often to try again when the storage fails for a moment",
+    )
+    folder: Annotated[Path, Option("--state-folder")] = Field(
+        default=Path(".handrail/train"), description="Where the checkpoints of the runs are kept"
+    )
+
+    @field_validator("data")
+    @classmethod
+    def _known_data(cls, data: str) -> str:
+        if data in MEASURED:
+            raise ValueError(
+                f"the target of {data} is a measured number, and classes can be learnt only; "
+                f"take {_SETS}"
+            )
+        if data not in BUNDLED and Path(data).suffix.lower() not in SUFFIXES:
+            raise ValueError(
+                f"give a file whose name ends in {', '.join(SUFFIXES)}, or one of {_SETS}"
+            )
+        return data
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, store: str) -> str:
+        try:
+            parse_target(store)
+        except StorageError as error:
+            raise ValueError("; ".join((error.message, *error.ways_out))) from error
+        return store
+
+    @field_validator("name")
+    @classmethod
+    def _possible_name(cls, name: str | None) -> str | None:
+        if name is not None and re.fullmatch(NAME, name) is None:
+            raise ValueError("a name has small letters, digits, '.', '_' and '-' only")
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, values: Any) -> Any:
+        """Not in the validator of the store: what is wrong with a field is told with its value."""
+        given: Any = values
+        if isinstance(values, Mapping):
+            store = cast("Mapping[str, Any]", values).get("store", "")
+            if re.match(r"[^/]+://[^/]*:.*@", str(store)):
+                raise ValueError("there is a secret in the store, which is shown and recorded")
+        return given
+
+    @model_validator(mode="after")
+    def _fitting(self) -> TrainParams:
+        if self.data not in BUNDLED and self.target is None:
+            raise ValueError("say which column has the classes: --target COLUMN")
+        if self.data in BUNDLED and self.target is not None:
+            raise ValueError(f"{self.data} has its own target, so --target means nothing")
+        if self.features and self.drop:
+            raise ValueError("give either --features or --drop, not both")
+        if self.patience and not self.validation_share:
+            raise ValueError("--patience needs a validation share above 0")
+        try:
+            self.hyper_parameters()
+        except ModelError as error:
+            raise ValueError("; ".join((error.message, *error.ways_out))) from error
+        return self
+
+    def model_kind(self) -> ModelKind[Any]:
+        """Return the kind of model.
+
+        Raises:
+            ModelError: None is called so.
+        """
+        return kind_named(self.kind)
+
+    def hyper_parameters(self) -> Hyper:
+        """Return the hyper-parameters of the kind of model, all of them.
+
+        Raises:
+            ModelError: They are not valid, or the kind is unknown.
+        """
+        model = self.model_kind().hyper
+        try:
+            return model.model_validate(self.hyper)
+        except ValidationError as error:
+            told = [
+                _told(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
+            ]
+            raise ModelError(
+                f"{self.kind} cannot be made so: {'; '.join(told)}",
+                ways_out=(f"see what it takes: handrail models kinds {self.kind}",),
+            ) from error
+
+    @property
+    def model_name(self) -> str:
+        """The name in the store: as given, or made from that of the data."""
+        if self.name is not None:
+            return self.name
+        stem = re.sub(r"[^a-z0-9._-]+", "-", Path(self.data).stem.lower()).strip("-._")
+        return stem[:100] or "model"
+
+
+def _told(path: str, kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"{path} is unknown"
+    return f"{path}: {message.removeprefix('Value error, ')}"

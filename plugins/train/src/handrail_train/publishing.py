@@ -1,0 +1,162 @@
+"""Stores a trained model as a new version: its files first, its manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from handrail_train.errors import StorageError, VersionError
+from handrail_train.store import Store
+from handrail_train.versions import StoredFile, Version, Versions, object_key
+
+_TRIES = 20  # Of numbers that somebody else was quicker to take.
+
+RecordMany = Callable[[str, Iterable[Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The files of a version that is to be.
+
+    Attributes:
+        contents: The content of each, and the suffix of its key, by what it is.
+    """
+
+    contents: Mapping[str, tuple[bytes, str]]
+
+    def keys(self) -> dict[str, str]:
+        """Return the key of each file, by what it is."""
+        return {name: object_key(*given) for name, given in self.contents.items()}
+
+    def stored(self) -> dict[str, StoredFile]:
+        """Return what the manifest says about them."""
+        return {
+            name: StoredFile(
+                key=object_key(content, suffix),
+                sha256=hashlib.sha256(content).hexdigest(),
+                size=len(content),
+            )
+            for name, (content, suffix) in self.contents.items()
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Publishing:
+    """Makes one version.
+
+    Attributes:
+        store: Where.
+        mark: What the run marks its objects with: `<run>/<step>`.
+        record_many: Records what is about to be made, and what was.
+        told: Called with how much is stored, and how much there is, in bytes.
+        keys: What was recorded already, by a process before this one.
+    """
+
+    store: Store
+    mark: str
+    record_many: RecordMany
+    told: Callable[[int, int], None]
+    keys: list[str] = field(default_factory=list[str])
+
+    def publish(self, files: Files, about: Mapping[str, Any]) -> Version:
+        """Store the files that are not there, then the manifest.
+
+        Args:
+            files: The files.
+            about: What else the manifest says: `name`, `kind`, `data`, `scores`, `libraries`.
+
+        Raises:
+            StorageError: The store failed or refused.
+            VersionError: Others took one number after the other.
+        """
+        self._put_files(files)
+        version = self._put_manifest(files, about)
+        # Somebody may have removed what was there already before the manifest named it.
+        self._put_files(files)
+        self.settle()
+        return version
+
+    def settle(self) -> None:
+        """Make what was made lasting, record it, and drop what was only needed until then.
+
+        Raises:
+            StorageError: The store failed or refused.
+        """
+        ours = [key for key in self.keys if self.store.owner(key, self.mark) == "ours"]
+        identities = self.store.identities(ours)
+        if identities:
+            self.record_many("made", identities)
+        self.store.settle(ours, self.mark)
+
+    def _put_files(self, files: Files) -> None:
+        keys = files.keys()
+        missing = {
+            name: key for name, key in keys.items() if not self._is_there(key, files.contents[name])
+        }
+        self._record(missing.values())
+        total = sum(len(content) for content, _ in files.contents.values())
+        done = total - sum(len(files.contents[name][0]) for name in missing)
+        for name, key in missing.items():
+            content = files.contents[name][0]
+            self.store.create(key, content, self.mark)
+            done += len(content)
+            self.told(done, total)
+
+    def _is_there(self, key: str, given: tuple[bytes, str]) -> bool:
+        there = self.store.read(key)
+        if there is not None and there != given[0]:
+            raise StorageError(
+                f"{key}: what is there is not what its name says (at {self.store.url})",
+                ways_out=("remove it, and train again",),
+            )
+        return there is not None
+
+    def _put_manifest(self, files: Files, about: Mapping[str, Any]) -> Version:
+        versions, name = Versions(self.store), about["name"]
+        for _ in range(_TRIES):
+            version = Version(
+                **about,
+                number=versions.next_number(name),
+                run=self.mark.partition("/")[0],
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                files=files.stored(),
+            )
+            self._record([version.key])
+            if self.store.create(version.key, version.to_bytes(), self.mark):
+                return version
+        raise VersionError(
+            f"others took {_TRIES} numbers of {name} in {self.store.url}, one after the other",
+            ways_out=("train again once they are done, or give the model another --name",),
+        )
+
+    def _record(self, keys: Iterable[str]) -> None:
+        """Record objects that are about to be made, and the folders for them."""
+        wanted = list(keys)
+        new = [key for key in wanted if key not in self.keys]
+        folders = self.store.missing_folders(wanted)
+        if folders:
+            self.record_many("folders", folders)
+        if new:
+            self.record_many("keys", new)
+            self.keys += new
+
+
+def earlier_version(store: Store, mark: str, data: Mapping[str, Any]) -> Version | None:
+    """Return the version that a process before this one has made, if it got that far.
+
+    Args:
+        store: Where.
+        mark: What the run marks its objects with.
+        data: What that process had recorded.
+    """
+    known = {key: tuple(rest) for key, *rest in data.get("made", [])}
+    for key in data.get("keys", []):
+        if not key.startswith("versions/"):
+            continue
+        content = store.read(key)
+        if content is not None and store.owner(key, mark, known.get(key)) == "ours":
+            return Version.from_bytes(content, key)
+    return None

@@ -1,0 +1,37 @@
+"""load_dataset: read the data, check it, divide it."""
+
+from __future__ import annotations
+
+from handrail import BaseStep, StepResult
+from handrail_train.context import TrainContext
+from handrail_train.names import count_text
+
+
+class LoadDatasetStep(BaseStep[TrainContext]):
+    """Read the data, check that a model can be trained on it, divide it."""
+
+    name = "load_dataset"
+    progress_weight = 0.20
+    effects = False
+
+    def execute(self, context: TrainContext) -> StepResult:
+        context.options.model_kind().check()
+        loaded = context.read_dataset()
+        examples, split = loaded.examples, context.use_split()
+        parts = {name: len(getattr(split, name)) for name in ("train", "validation", "test")}
+        context.dataset = {
+            "fingerprint": examples.fingerprint(),
+            "rows": len(examples),
+            "dropped": loaded.dropped,
+            "columns": list(examples.columns),
+            "classes": examples.classes.tolist(),
+            **parts,
+        }
+        left_out = f", {count_text(loaded.dropped, 'row')} left out" if loaded.dropped else ""
+        columns, classes = len(examples.columns), len(examples.classes)
+        summary = (
+            f"{count_text(len(examples), 'row')}{left_out}, {count_text(columns, 'column')}, "
+            f"{classes} classes"
+        )
+        shown = {"rows": len(examples), "columns": columns, "classes": classes}
+        return StepResult(data={"summary": summary, **shown, **parts})

@@ -1,0 +1,99 @@
+"""train_model: train epoch by epoch, with a checkpoint after each, and go on from the last one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from handrail import BaseStep, StepResult
+from handrail_train.checkpoints import Checkpoint, Checkpoints
+from handrail_train.context import TrainContext
+from handrail_train.names import count_text
+from handrail_train.training import WATCHED, Schedule, Training
+
+
+class TrainModelStep(BaseStep[TrainContext]):
+    """Train the model; a checkpoint after each epoch lets a killed run go on from there."""
+
+    name = "train_model"
+    progress_weight = 0.50
+
+    def execute(self, context: TrainContext) -> StepResult:
+        folder = context.options.folder.absolute()
+        missing = [str(path) for path in (folder, *folder.parents) if not path.exists()]
+        if missing:
+            context.record_rollback_many("folders", reversed(missing))
+        place = folder / context.run
+        context.record_rollback("checkpoints", str(place))
+        place.mkdir(parents=True, exist_ok=True)
+        return self._train(context, Checkpoints(place))
+
+    def resume(self, context: TrainContext, result: StepResult) -> StepResult:
+        """Go on from the last checkpoint; the model becomes the same as if nothing had happened."""
+        places = result.rollback_data.get("checkpoints", [])
+        if not places:
+            return self.execute(context)
+        Path(places[-1]).mkdir(parents=True, exist_ok=True)
+        return self._train(context, Checkpoints(Path(places[-1])))
+
+    def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
+        options = context.options
+        split = context.use_split()
+        schedule = Schedule(
+            epochs=options.epochs,
+            patience=options.patience,
+            tolerance=options.tolerance,
+            checkpoint_every=options.checkpoint_every,
+        )
+
+        def told(shown: Mapping[str, float]) -> None:
+            context.set_progress(shown["epoch"], options.epochs, "epochs")
+            context.set_metrics(shown)
+
+        training = Training(
+            kind=options.model_kind(),
+            hyper=options.hyper_parameters(),
+            split=split,
+            seed=options.seed,
+            schedule=schedule,
+            checkpoints=checkpoints,
+            fingerprint=context.dataset["fingerprint"],
+            told=told,
+        )
+        kept = training.run()
+        latest = checkpoints.latest() or kept
+        context.history = latest.history
+        context.model_path = str(checkpoints.path(kept.epoch))
+        context.opened.trained, context.opened.predictor = kept, None
+        return _told(kept, latest)
+
+    def rollback(self, context: TrainContext, result: StepResult) -> None:
+        for place in result.rollback_data.get("checkpoints", []):
+            Checkpoints(Path(place)).remove()
+        for folder in reversed(result.rollback_data.get("folders", [])):
+            with suppress(OSError):
+                os.rmdir(folder)
+
+    def preview(self, context: TrainContext) -> str:
+        options = context.options
+        rows = (
+            "" if context.dataset is None else f" on {count_text(context.dataset['train'], 'row')}"
+        )
+        return f"train {options.kind} for {count_text(options.epochs, 'epoch')} at most{rows}"
+
+
+def _told(kept: Checkpoint, latest: Checkpoint) -> StepResult:
+    shown = kept.history[-1]
+    figures = ", ".join(
+        f"{name.replace('_', ' ')} {shown[name]:.4g}"
+        for name in ("loss", WATCHED, "validation_accuracy")
+        if name in shown
+    )
+    best = f", the best after {kept.epoch}" if kept.epoch != latest.epoch else ""
+    ended = f"{count_text(latest.epoch, 'epoch')}{best}"
+    summary = " · ".join(filter(None, (ended, figures)))
+    return StepResult(
+        data={"summary": summary, "epochs": latest.epoch, "best_epoch": kept.epoch, **shown}
+    )

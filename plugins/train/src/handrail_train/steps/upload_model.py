@@ -1,0 +1,130 @@
+"""upload_model: store the model and all that is known of it as a new version."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from handrail import BaseStep, StepResult
+from handrail_train.checkpoints import Checkpoint, Checkpoints
+from handrail_train.context import TrainContext
+from handrail_train.names import size_text
+from handrail_train.pictures import confusion_matrix, learning_curve
+from handrail_train.publishing import Files, Publishing, earlier_version
+from handrail_train.undo import withdraw_version
+
+SCORES = ("accuracy", "macro_f1", "log_loss")
+# What the model depends on, beside the data and the hyper-parameters.
+REPORTED = (
+    *("target", "features", "drop", "missing", "epochs", "patience", "tolerance"),
+    *("test_share", "validation_share", "seed"),
+)
+
+
+class UploadModelStep(BaseStep[TrainContext]):
+    """Store the model under its content address, and a manifest that makes it a version."""
+
+    name = "upload_model"
+    progress_weight = 0.20
+
+    def execute(self, context: TrainContext) -> StepResult:
+        return self._publish(context, {})
+
+    def resume(self, context: TrainContext, result: StepResult) -> StepResult:
+        """Store what is missing; a version that was complete already is left as it is."""
+        return self._publish(context, result.rollback_data)
+
+    def _publish(self, context: TrainContext, earlier: dict[str, Any]) -> StepResult:
+        began, store = time.monotonic(), context.use_store()
+        context.opened.uploading = True
+        mark = next(iter(earlier.get("mark", [])), context.mark)
+        if not earlier.get("store"):
+            context.record_rollback("store", store.address)
+        if not earlier.get("mark"):
+            context.record_rollback("mark", mark)
+        publishing = Publishing(
+            store=store,
+            mark=mark,
+            record_many=context.record_rollback_many,
+            told=lambda done, total: context.set_progress(done, total, "bytes"),
+            keys=list(dict.fromkeys(earlier.get("keys", []))),
+        )
+        version = earlier_version(store, mark, earlier)
+        if version is None:
+            files = files_of(context)
+            version = publishing.publish(files, _about(context))
+        else:
+            publishing.settle()
+        context.model = version.to_dict()
+        if context.model_path is not None:
+            # From here on, the model is loaded from the store.
+            Checkpoints(Path(context.model_path).parent).remove()
+        size = sum(each.size for each in version.files.values())
+        return StepResult(
+            data={
+                "summary": f"{version.reference} in {store.url} · {size_text(size)}",
+                "version": version.reference,
+                "bytes": size,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+
+    def rollback(self, context: TrainContext, result: StepResult) -> None:
+        undone = withdraw_version(
+            result.rollback_data,
+            retries=context.options.retries,
+            killed=not context.opened.uploading,
+        )
+        context.model = None
+        context.log("undone", {"summary": undone})
+
+    def preview(self, context: TrainContext) -> str:
+        options = context.options
+        return f"store a new version of {options.model_name} in {context.use_store().url}"
+
+
+def files_of(context: TrainContext) -> Files:
+    """Return the files of the version that the steps before have made ready.
+
+    Raises:
+        CheckpointError: The trained model is gone or damaged.
+    """
+    checkpoint, kind = context.use_checkpoint(), context.options.model_kind()
+    contents = {
+        "model": (kind.artefact(checkpoint.content), kind.suffix),
+        "report": (_report(context, checkpoint), ".json"),
+        "learning_curve": (learning_curve(context.history, checkpoint.epoch).encode(), ".svg"),
+    }
+    if context.metrics:
+        contents["confusion_matrix"] = (confusion_matrix(context.metrics).encode(), ".svg")
+    return Files(contents=contents)
+
+
+def _about(context: TrainContext) -> dict[str, Any]:
+    options, metrics = context.options, context.metrics
+    return {
+        "name": options.model_name,
+        "kind": options.kind,
+        "data": context.dataset["fingerprint"],
+        "scores": {name: metrics[name] for name in SCORES if name in metrics},
+        "libraries": options.model_kind().versions(),
+    }
+
+
+def _report(context: TrainContext, checkpoint: Checkpoint) -> bytes:
+    """Return all that is known of the training: equal for equal trainings."""
+    options = context.options
+    about = {
+        "kind": options.kind,
+        "hyper": options.hyper_parameters().model_dump(mode="json"),
+        "params": options.model_dump(mode="json", include=set(REPORTED)),
+        "dataset": {"name": Path(options.data).name, **context.dataset},
+        "history": context.history,
+        "best_epoch": checkpoint.epoch,
+        "metrics": context.metrics,
+        "libraries": options.model_kind().versions(),
+    }
+    text = json.dumps(about, indent=1, sort_keys=True, allow_nan=False)
+    return text.encode() + b"\n"

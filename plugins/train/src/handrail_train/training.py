@@ -1,0 +1,187 @@
+"""Trains a model epoch by epoch: what it shows, when it stops, what is kept of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail_train.checkpoints import Checkpoint, Checkpoints, History
+from handrail_train.data.examples import Examples, Split
+from handrail_train.errors import CheckpointError, ModelError
+from handrail_train.models.kind import Fit, ModelKind
+
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Floats
+
+WATCHED = "validation_loss"
+_LEAST = 1e-15  # A probability below this counts as this, so that one error is not an infinite one.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How long a model is trained.
+
+    Attributes:
+        epochs: How many epochs at most.
+        patience: After how many epochs without progress it stops; 0 for never.
+        tolerance: What counts as progress: how much the validation loss has to fall.
+        checkpoint_every: How many epochs there are from one checkpoint to the next.
+    """
+
+    epochs: int
+    patience: int
+    tolerance: float
+    checkpoint_every: int = 1
+
+    def best(self, history: History) -> int:
+        """Return after which epoch the model is the one to keep, from 1.
+
+        With patience it is the one before the progress ended, else the last one.
+        """
+        if not self.patience:
+            return len(history)
+        best, lowest = 1, math.inf
+        for epoch, shown in enumerate(history, 1):
+            if shown[WATCHED] < lowest - self.tolerance:
+                best, lowest = epoch, shown[WATCHED]
+        return best
+
+    def is_over(self, history: History) -> bool:
+        """Return whether there is nothing left to do after these epochs."""
+        if len(history) >= self.epochs:
+            return True
+        return bool(self.patience and history) and (
+            len(history) - self.best(history) >= self.patience
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One training, which may go on where another process was interrupted.
+
+    Attributes:
+        kind: What is trained.
+        hyper: Its hyper-parameters.
+        split: What it is trained on.
+        seed: Where chance begins.
+        schedule: How long.
+        checkpoints: Where they go.
+        fingerprint: Of the data.
+        told: Called with what each epoch has shown, once it is safe; `epoch` is among it.
+    """
+
+    kind: ModelKind[Any]
+    hyper: Any
+    split: Split
+    seed: int
+    schedule: Schedule
+    checkpoints: Checkpoints
+    fingerprint: str
+    told: Callable[[Mapping[str, float]], None]
+
+    def run(self) -> Checkpoint:
+        """Train until it is over, and return the checkpoint with the model to keep.
+
+        Raises:
+            ModelError: The training has diverged.
+            CheckpointError: Checkpoints cannot be written, or are not of this training.
+        """
+        about = {"data": self.fingerprint, "libraries": self.kind.versions()}
+        latest = self.checkpoints.latest()
+        if latest is not None:
+            _check(latest, about)
+        history: History = [] if latest is None else list(latest.history)
+        fit: Fit | None = None
+        while not self.schedule.is_over(history):
+            if fit is None:
+                fit = self._begun(latest)
+            number = len(history) + 1
+            history.append(self._epoch(fit, number))
+            if self._is_due(history):
+                latest = self._saved(fit, history, about)
+            self.told({"epoch": number, **history[-1]})
+        # Before, a checkpoint less would only cost the time of its epoch.
+        self.checkpoints.flush()
+        return self._kept(history)
+
+    def _begun(self, latest: Checkpoint | None) -> Fit:
+        examples = self.split.train
+        if latest is None:
+            return self.kind.begin(self.hyper, examples, self.seed)
+        return self.kind.go_on(self.hyper, examples, self.seed, latest.content)
+
+    def _epoch(self, fit: Fit, number: int) -> dict[str, float]:
+        try:
+            shown = {name: float(value) for name, value in fit.epoch(number).items()}
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise ModelError(
+                f"epoch {number} cannot be trained: {said}",
+                ways_out=("check the data and the hyper-parameters",),
+            ) from error
+        if len(self.split.validation):
+            found = self.kind.probabilities(fit.model, self.split.validation.features)
+            shown[WATCHED] = log_loss(found, self.split.validation)
+            shown["validation_accuracy"] = accuracy(found, self.split.validation)
+        for name, value in shown.items():
+            if not math.isfinite(value):
+                raise ModelError(
+                    f"the training has diverged: {name} is {value} after epoch {number}",
+                    ways_out=("take a lower learning rate: -p hyper.learning_rate=...",),
+                )
+        return shown
+
+    def _is_due(self, history: History) -> bool:
+        number, schedule = len(history), self.schedule
+        is_best = bool(schedule.patience) and schedule.best(history) == number
+        return number % schedule.checkpoint_every == 0 or is_best or schedule.is_over(history)
+
+    def _saved(self, fit: Fit, history: History, about: Mapping[str, Any]) -> Checkpoint:
+        made = Checkpoint(epoch=len(history), history=history, about=about, content=fit.dump())
+        self.checkpoints.save(made, keep=[self.schedule.best(history)])
+        return made
+
+    def _kept(self, history: History) -> Checkpoint:
+        best = self.schedule.best(history)
+        found = self.checkpoints.at(best)
+        if found is None:
+            raise CheckpointError(
+                f"the checkpoint of the best epoch, {self.checkpoints.path(best)}, is gone or "
+                "damaged",
+                ways_out=("undo the run, and train again",),
+            )
+        return found
+
+
+def _check(found: Checkpoint, about: Mapping[str, Any]) -> None:
+    """Refuse to go on from what was made otherwise: the model would be another one."""
+    for what, now in about.items():
+        before = found.about.get(what)
+        if before != now:
+            raise CheckpointError(
+                f"the checkpoints were made with {what} {_shown(before)}, and now it is "
+                f"{_shown(now)}: going on would give another model",
+                ways_out=("put back what was there", "or undo the run: handrail rollback"),
+            )
+
+
+def log_loss(probabilities: Floats, examples: Examples) -> float:
+    """Return the mean of minus the logarithm of the probability of what is true."""
+    np = import_module("numpy")
+    true = probabilities[np.arange(len(examples)), examples.codes]
+    return float(-np.log(np.clip(true, _LEAST, 1)).mean())
+
+
+def accuracy(probabilities: Floats, examples: Examples) -> float:
+    """Return the share of the examples whose most probable class is the true one."""
+    return float((probabilities.argmax(axis=1) == examples.codes).mean())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, Any]", value)
+        return ", ".join(f"{name} {each}" for name, each in pairs.items())
+    return str(value)

@@ -1,0 +1,192 @@
+"""A training that is killed at any instant ends with the same model, or without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+from itertools import count
+from typing import Any
+
+import pytest
+
+from handrail_train.store import open_store
+from handrail_train.versions import Versions
+
+KILLED = -signal.SIGKILL
+
+# All instants together take minutes; without HANDRAIL_FAULTS it is some of them.
+STEP = 1 if "HANDRAIL_FAULTS" in os.environ else 5
+
+local = pytest.mark.parametrize("scene", ["folder"], indirect=True)
+FILES: dict[str, dict[str, str]] = {}
+
+ways = pytest.mark.parametrize("way", ["resume", "rollback"])
+whens = pytest.mark.parametrize("when", ["before", "after"])
+
+
+def ended(scene: Any, training: Any, way: str, before: Any, files: Any) -> None:
+    """Finish or undo it in a new process, and see that all is right; undo what was finished."""
+    if way == "resume":
+        if training.outcome is None:
+            answer = training.do("resume")
+            assert "error" not in answer, answer
+        assert training.outcome == "completed"
+        (version,) = Versions(open_store(scene.url)).all()
+        assert {name: each.key for name, each in version.files.items()} == files
+        assert scene.objects() == {*files.values(), version.key}
+        left = {name for name in scene.world() if ".tmp" in name or name.endswith(".ckpt")}
+        assert not left
+    answer = training.do("rollback")
+    assert "error" not in answer, answer
+    assert training.outcome == "rolled_back"
+    assert scene.world() == before
+
+
+def files_of(scene: Any, training: Any) -> dict[str, str]:
+    """Return the keys of the files that a training makes which nothing interrupts.
+
+    They are the same in every store.
+    """
+    about = str({name: each for name, each in training.params.items() if name != "store"})
+    if about not in FILES:
+        assert training.do("run")["code"] == 0
+        (version,) = Versions(open_store(scene.url)).all()
+        scene.clear()
+        FILES[about] = {name: each.key for name, each in version.files.items()}
+    return FILES[about]
+
+
+@local
+@ways
+@whens
+def test_killed_at_every_write_of_the_journal(
+    scene: Any, training: Any, when: str, way: str
+) -> None:
+    before = scene.world()
+    files = files_of(scene, training(scene))
+    for at in count(1 if when == "before" else 2, STEP):
+        made = training(scene)
+        if made.do("run", at=at, when=when)["code"] != KILLED:
+            break
+        if made.recorded() is not None:
+            ended(scene, made, way, before, files)
+        scene.clear()
+    assert at > 10
+
+
+@ways
+@whens
+@pytest.mark.parametrize(("call", "nth"), [("create", 1), ("create", 4), ("create", 5)])
+def test_killed_around_each_request(
+    scene: Any, training: Any, call: str, nth: int, when: str, way: str
+) -> None:
+    test_killed_around_each_effect(scene, training, call, nth, when, way)
+
+
+CALLS = [
+    *(("write_whole", nth) for nth in (1, 2, 4)),
+    ("publish", 1),
+    ("identities", 1),
+    ("settle", 1),
+    ("remove", 1),
+]
+
+
+@local
+@ways
+@whens
+@pytest.mark.parametrize(("call", "nth"), CALLS)
+def test_killed_around_each_effect(
+    scene: Any, training: Any, call: str, nth: int, when: str, way: str
+) -> None:
+    before = scene.world()
+    files = files_of(scene, training(scene))
+    made = training(scene)
+    assert made.do("run", call=call, nth=nth, when=when)["code"] == KILLED
+    ended(scene, made, way, before, files)
+
+
+@whens
+@pytest.mark.parametrize(("call", "nth"), [("delete", 1), ("delete", 2), ("withdraw", 1)])
+@local
+def test_killed_again_while_it_is_undone(
+    scene: Any, training: Any, call: str, nth: int, when: str
+) -> None:
+    before = scene.world()
+    made = training(scene)
+    assert made.do("run", call="publish", nth=1)["code"] == KILLED
+    assert made.do("rollback", call=call, nth=nth, when=when)["code"] == KILLED
+    ended(scene, made, "rollback", before, {})
+
+
+@local
+@pytest.mark.parametrize("kind", ["sgd", "mlp"])
+def test_killed_after_each_epoch_again_and_again(scene: Any, training: Any, kind: str) -> None:
+    """Each process trains one epoch and dies; the model is that of a single process."""
+    hyper = {"hidden": [5]} if kind == "mlp" else {}
+    files = files_of(scene, training(scene, kind=kind, hyper=hyper))
+    made = training(scene, kind=kind, hyper=hyper)
+    assert made.do("run", call="write_whole", nth=1)["code"] == KILLED
+    for _ in range(3):
+        assert made.do("resume", call="write_whole", nth=1)["code"] == KILLED
+    assert made.do("resume")["code"] == 0
+    (version,) = Versions(open_store(scene.url)).all()
+    assert version.files["model"].key == files["model"]
+
+
+@local
+def test_a_run_that_stops_early_goes_on_to_the_same_best_epoch(scene: Any, training: Any) -> None:
+    more = {"epochs": 40, "patience": 2, "tolerance": 0.05}
+    files = files_of(scene, training(scene, **more))
+    made = training(scene, **more)
+    assert made.do("run", call="write_whole", nth=3)["code"] == KILLED
+    assert made.do("resume")["code"] == 0
+    (version,) = Versions(open_store(scene.url)).all()
+    assert {name: each.key for name, each in version.files.items()} == files
+
+
+@local
+@ways
+def test_data_that_changed_after_the_kill_is_not_trained_on(
+    scene: Any, training: Any, way: str
+) -> None:
+    made = training(scene)
+    assert made.do("run", call="write_whole", nth=2)["code"] == KILLED
+    path = scene.folder / "flowers.csv"
+    path.write_text(path.read_text().replace(",a\n", ",b\n", 5))
+    changed = {**scene.world()}
+    answer = made.do(way)
+    if way == "resume":
+        assert "flowers.csv has changed since the run began" in answer["message"]
+    assert made.outcome == "rolled_back"
+    assert {n for n in changed if ".handrail" not in n} == set(scene.world())
+
+
+@local
+def test_what_was_kept_after_a_failure_goes_on(scene: Any, training: Any) -> None:
+    """The store fails, the run is kept, and once the store works the model is the same."""
+    before = scene.world()
+    files = files_of(scene, training(scene))
+    place = scene.folder / "models" / "versions"
+    place.write_text("in the way")
+    made = training(scene)
+    assert "versions" in made.do("run", on_failure="keep")["message"]
+    assert made.outcome == "failed"
+    place.unlink()
+    assert made.do("resume")["code"] == 0
+    ended(scene, made, "resume", before, files)
+
+
+@local
+def test_a_completed_run_is_undone_and_the_version_of_another_run_stays(
+    scene: Any, training: Any
+) -> None:
+    first, second = training(scene), training(scene)
+    assert first.do("run")["version"] == "flowers@1"
+    assert second.do("run")["version"] == "flowers@2"
+    assert first.do("rollback")["code"] == 0
+    (version,) = Versions(open_store(scene.url)).all()
+    assert version.number == 2
+    Versions(open_store(scene.url)).load(version)
+    assert second.do("rollback")["code"] == 0
+    assert not [key for key in scene.objects() if key.startswith("versions/")]

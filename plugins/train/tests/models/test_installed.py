@@ -1,0 +1,84 @@
+"""Kinds of models are found by entry points: those of other packs too, and nothing is imported."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail_train.errors import ModelError
+from handrail_train.models import installed_kinds, kind_named
+from handrail_train.models import kind as kind_module
+from handrail_train.models.installed import GROUP, distribution_of
+from handrail_train.models.sgd import SGD
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a distribution with entry points onto the path."""
+
+    def install(distribution: str, **kinds: str) -> None:
+        folder = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+        )
+        lines = "".join(f"{name} = {value}\n" for name, value in kinds.items())
+        (folder / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.invalidate_caches()
+
+    return install
+
+
+def test_another_pack_adds_a_kind_that_is_listed_without_being_imported(
+    install: Callable[..., None],
+) -> None:
+    install("acme-forest", forest="acme_forest_that_is_not_there:Forest")
+    assert distribution_of(installed_kinds()["forest"]) == "acme-forest"
+    assert list(installed_kinds()) == sorted(installed_kinds())
+
+
+def test_a_kind_of_another_pack_can_be_used(install: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "acme_lines.py").write_text(
+        "from handrail_train.models.sgd import SGD\nclass Lines(SGD): 'Lines.'\n"
+    )
+    install("acme-lines", lines="acme_lines:Lines")
+    assert isinstance(kind_named("lines"), SGD)
+
+
+def test_a_broken_kind_is_told_with_its_pack(install: Callable[..., None]) -> None:
+    install("acme-broken", broken="acme_not_there:Broken", wrong="json:JSONDecoder")
+    with pytest.raises(ModelError, match="broken of acme-broken cannot be loaded"):
+        kind_named("broken")
+    with pytest.raises(ModelError, match="wrong of acme-broken is json:JSONDecoder, which is no"):
+        kind_named("wrong")
+
+
+def test_two_packs_with_one_name_have_to_be_told_apart(install: Callable[..., None]) -> None:
+    install("acme-other", sgd="handrail_train.models.sgd:SGD")
+    with pytest.raises(
+        ModelError, match=r"(?s)several packs.*acme-other:sgd or handrail-train:sgd"
+    ):
+        kind_named("sgd")
+    assert isinstance(kind_named("acme-other:sgd"), SGD)
+    assert "sgd" not in installed_kinds()
+
+
+def test_an_unknown_kind_is_told_with_what_was_meant() -> None:
+    with pytest.raises(ModelError, match=r"(?s)known as 'mpl'; there are .*did you mean mlp"):
+        kind_named("mpl")
+
+
+def test_a_kind_whose_library_is_missing_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: Any = kind_module.find_spec
+    monkeypatch.setattr(
+        kind_module, "find_spec", lambda name: None if name == "lightgbm" else found(name)
+    )
+    with pytest.raises(ModelError, match=r"pip install 'handrail-train\[lightgbm\]'"):
+        kind_named("lightgbm").check()

@@ -1,0 +1,157 @@
+"""Every store keeps the same promises: create-only, marked, and each run deletes its own alone."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail_train.errors import StorageError
+from handrail_train.store import Store, open_store
+
+OURS, THEIRS = "run-1/upload_model", "run-2/upload_model"
+
+
+def _bucket(server: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    bucket = f"models-{uuid.uuid4().hex[:8]}"
+    server.client().create_bucket(Bucket=bucket)
+    return f"s3://{bucket}/kept/here"
+
+
+@pytest.fixture(
+    params=["folder", "memory", "moto", pytest.param("radosgw", marks=pytest.mark.slow)]
+)
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place for models that is empty."""
+    if request.param == "folder":
+        return str(tmp_path / "models")
+    if request.param == "memory":
+        return f"memory://{uuid.uuid4().hex}/kept"
+    return _bucket(request.getfixturevalue(request.param), monkeypatch)
+
+
+@pytest.fixture
+def store(url: str) -> Store:
+    return open_store(url)
+
+
+def test_what_is_created_is_read_listed_and_deleted(store: Store) -> None:
+    assert store.read("objects/a.txt") is None
+    assert store.keys("objects/") == []
+    assert store.create("objects/b.txt", b"two", OURS)
+    assert store.create("objects/a.txt", b"one", OURS)
+    assert store.read("objects/a.txt") == b"one"
+    assert store.keys("objects/") == ["objects/a.txt", "objects/b.txt"]
+    assert store.keys("versions/") == []
+    store.delete(["objects/a.txt", "objects/never.txt"])
+    assert store.keys("objects/") == ["objects/b.txt"]
+
+
+def test_nothing_is_replaced(store: Store) -> None:
+    assert store.create("a", b"theirs", THEIRS)
+    assert not store.create("a", b"ours", OURS)
+    assert store.read("a") == b"theirs"
+    assert store.owner("a", OURS) == "foreign"
+    assert store.owner("a", THEIRS) == "ours"
+
+
+def test_what_was_created_by_the_same_run_before_counts(store: Store) -> None:
+    assert store.create("a", b"ours", OURS)
+    assert store.create("a", b"ours", OURS)
+    assert not store.create("a", b"something else", OURS)
+    assert store.read("a") == b"ours"
+
+
+def test_ownership_outlives_the_process_and_the_settling(store: Store, url: str) -> None:
+    folders = store.missing_folders(["x/a"])
+    store.create("x/a", b"ours", OURS)
+    assert open_store(url).owner("x/a", OURS) == "ours"
+    known = {key: tuple(rest) for key, *rest in store.identities(["x/a"])}
+    store.settle(["x/a", "x/never"], OURS)
+    again = open_store(url)
+    assert again.owner("x/a", OURS, known.get("x/a")) == "ours"
+    assert again.owner("x/b", OURS) == "absent"
+    again.delete(["x/a"])
+    again.create("x/a", b"ours", THEIRS)
+    again.settle(["x/a"], THEIRS)
+    assert again.owner("x/a", OURS, known.get("x/a")) == "foreign"
+    again.delete(["x/a"])
+    again.withdraw(folders)
+    assert again.keys("x/") == []
+
+
+def test_a_folder_shows_neither_names_for_the_time_being_nor_what_it_made(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "deep" / "models"))
+    folders = store.missing_folders(["objects/a", "objects/b"])
+    assert [Path(each).name for each in folders] == ["deep", "models", "objects"]
+    store.create("objects/a", b"1", OURS)
+    assert store.keys("objects/") == ["objects/a"]
+    assert len(list(tmp_path.rglob("*.tmp-*"))) == 1
+    store.settle(["objects/a"], OURS)
+    store.withdraw(folders)
+    assert store.read("objects/a") == b"1"
+    store.delete(["objects/a"])
+    store.withdraw(folders)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_half_written_before_a_kill_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.tmp-run-1").write_bytes(b"ha")
+    store = open_store(str(tmp_path))
+    assert store.owner("a", OURS) == "absent"
+    assert store.create("a", b"half", OURS)
+    assert store.read("a") == b"half"
+
+
+def test_a_file_system_without_links_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    with pytest.raises(StorageError, match="without hard links"):
+        open_store(str(tmp_path)).create("a", b"1", OURS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(StorageError, match=r"objects/a: .*\(at "):
+        open_store(str(tmp_path / "models")).create("objects/a", b"1", OURS)
+
+
+def test_a_bucket_that_is_not_there_is_told(moto: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _bucket(moto, monkeypatch)
+    with pytest.raises(StorageError, match=r"(?s)NoSuchBucket.*make the bucket first"):
+        open_store("s3://no-such-bucket/x", retries=0).create("a", b"1", OURS)
+
+
+def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    with pytest.raises(StorageError, match="cannot be reached") as error:
+        open_store("s3://bucket/x", retries=0).read("a")
+    assert error.value.passing
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("ftp://x/y", "no storage is known as ftp://"),
+        ("s3:/bucket/x", "no storage is known as s3:/"),
+        ("s3://", "names no bucket"),
+        ("az:///x", "names no container"),
+        ("s3://id:secret@bucket/x", "a secret in the store"),
+        ("  ", "the store is empty"),
+    ],
+)
+def test_targets_that_make_no_sense_are_told(target: str, said: str) -> None:
+    with pytest.raises(StorageError, match=said) as error:
+        open_store(target)
+    assert "secret@" not in str(error.value)

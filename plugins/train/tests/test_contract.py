@@ -1,0 +1,63 @@
+"""What every pack promises, of this one: its steps are run, killed at each record, and undone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail import RuntimeContext
+from handrail.testing import PackContract, folder
+from handrail.testing.harness import SilentLogger, run_step
+from handrail_train import (
+    EvaluateModelStep,
+    LoadDatasetStep,
+    TrainContext,
+    TrainModelStep,
+    TrainParams,
+)
+
+_HOME = Path(tempfile.mkdtemp(prefix="handrail-train-"))
+_WORLD = _HOME / "world"
+_WORLD.mkdir()
+_READY: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _tidy() -> Any:
+    yield
+    shutil.rmtree(_HOME)
+
+
+def _context(state: str) -> TrainContext:
+    params = TrainParams(
+        data="iris", kind="sgd", epochs=2, store=str(_WORLD / "models"), folder=_HOME / state
+    )
+    return TrainContext(RuntimeContext(logger=SilentLogger()), params=params.model_dump())
+
+
+def context() -> TrainContext:
+    """Make a context in which each of the steps has all that those before it make."""
+    if not _READY:
+        before = _context("before")
+        for step in (LoadDatasetStep(), TrainModelStep(), EvaluateModelStep()):
+            outcome = run_step(step, before)
+            assert outcome.error is None, outcome.error
+        for name in ("dataset", "history", "model_path", "metrics"):
+            _READY[name] = getattr(before, name)
+        _READY["trained"] = before.use_checkpoint()
+    made = _context("world")
+    for name in ("dataset", "history", "model_path", "metrics"):
+        setattr(made, name, _READY[name])
+    # upload_model removes the checkpoints; here each attempt finds the model again.
+    made.opened.trained = _READY["trained"]
+    return made
+
+
+class TestContract(PackContract):
+    distribution = "handrail-train"
+    context = context
+    world = folder(_WORLD)

@@ -1,0 +1,234 @@
+"""Versions: numbered, whole, shared where they are equal, and removed without harm to others."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail_train.errors import StorageError, VersionError
+from handrail_train.publishing import Files, Publishing, earlier_version
+from handrail_train.store import Store, open_store
+from handrail_train.undo import withdraw_version
+from handrail_train.versions import Version, Versions
+
+ABOUT = {
+    "kind": "sgd",
+    "data": "abc",
+    "scores": {"accuracy": 0.9},
+    "libraries": {"numpy": "2"},
+}
+
+
+class Run:
+    """A run that publishes versions, and keeps what it records."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.mark = store, f"{name}/upload_model"
+        self.data: dict[str, list[Any]] = {"store": [store.address], "mark": [self.mark]}
+
+    def record(self, key: str, values: Iterable[Any]) -> None:
+        self.data.setdefault(key, []).extend(values)
+
+    def publish(self, model: bytes, name: str = "digits", more: bytes = b"same") -> Version:
+        files = Files(contents={"model": (model, ".txt"), "report": (more, ".json")})
+        made = Publishing(
+            store=self.store,
+            mark=self.mark,
+            record_many=self.record,
+            told=lambda done, total: None,
+        )
+        return made.publish(files, {**ABOUT, "name": name})
+
+    def undo(self) -> str:
+        return withdraw_version(self.data, retries=0, killed=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "models"))
+
+
+@pytest.fixture(params=["folder", "memory", "moto"])
+def anywhere(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Store:
+    name = f"train-{uuid.uuid4().hex[:8]}"
+    if request.param == "folder":
+        return open_store(str(tmp_path / "models"))
+    if request.param == "memory":
+        return open_store(f"memory://{name}")
+    server = request.getfixturevalue("moto")
+    for variable, value in server.environment().items():
+        monkeypatch.setenv(variable, value)
+    server.client().create_bucket(Bucket=name)
+    return open_store(f"s3://{name}/kept")
+
+
+def test_versions_are_numbered_by_name(store: Store) -> None:
+    run = Run(store, "one")
+    made = [run.publish(b"1"), run.publish(b"2"), run.publish(b"3", "iris")]
+    assert [each.reference for each in made] == ["digits@1", "digits@2", "iris@1"]
+    versions = Versions(store)
+    assert versions.all() == made
+    assert versions.all("iris") == made[2:]
+    assert versions.get("digits") == versions.get("digits@latest") == made[1]
+    assert versions.get("digits@1") == made[0]
+    assert versions.content(made[0]) == b"1"
+
+
+def test_the_tenth_version_comes_after_the_ninth(store: Store) -> None:
+    run = Run(store, "one")
+    for number in range(11):
+        run.publish(str(number).encode())
+    assert Versions(store).get("digits").number == 11
+    assert [each.number for each in Versions(store).all()] == list(range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("digitz", "no model 'digitz'"),
+        ("digits@7", "no version digits@7 .*the latest is digits@1"),
+        ("digits@x", "no version digits@x"),
+        ("../digits", "no model"),
+    ],
+)
+def test_a_version_that_is_not_there_is_told(store: Store, reference: str, said: str) -> None:
+    Run(store, "one").publish(b"1")
+    with pytest.raises(VersionError, match=said):
+        Versions(store).get(reference)
+
+
+def test_equal_files_are_stored_once_and_the_undo_of_either_run_spares_the_other(
+    anywhere: Store,
+) -> None:
+    store = anywhere
+    first, second = Run(store, "one"), Run(store, "two")
+    one, two = first.publish(b"1"), second.publish(b"1")
+    assert one.files == two.files
+    assert first.undo() == "1 object deleted, 2 left that other versions have"
+    assert Versions(store).content(two) == b"1"
+    first.undo()
+    assert Versions(store).all() == [two]
+    assert second.undo() == "1 object deleted"
+    assert Versions(store).all() == []
+
+
+def test_an_undo_leaves_nothing_and_can_be_repeated(store: Store, tmp_path: Path) -> None:
+    run = Run(store, "one")
+    run.publish(b"1")
+    assert run.undo() == "3 objects deleted"
+    assert list(tmp_path.iterdir()) == []
+    assert run.undo() == "nothing had been stored"
+
+
+def test_what_somebody_put_under_a_recorded_key_stays(store: Store) -> None:
+    run, other = Run(store, "one"), Run(store, "two")
+    version = run.publish(b"1")
+    store.delete([version.key])
+    store.create(version.key, b"{}", other.mark)
+    store.settle([version.key], other.mark)
+    run.undo()
+    assert store.read(version.key) == b"{}"
+
+
+def test_a_request_that_arrives_after_the_kill_is_undone_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = open_store(f"memory://{uuid.uuid4().hex}")
+    run = Run(store, "one")
+    version = run.publish(b"1")
+    late = store.read(version.key)
+    assert late is not None
+    store.delete([version.key])
+    waited: list[float] = []
+
+    def arrive(seconds: float) -> None:
+        waited.append(seconds)
+        assert late is not None
+        store.create(version.key, late, run.mark)
+
+    monkeypatch.setattr("handrail_train.undo.time.sleep", arrive)
+    monkeypatch.setattr("handrail_train.store.objects.MEMORY_LAG", 1.0)
+    assert withdraw_version(run.data, retries=0, killed=True) == "3 objects deleted"
+    assert waited == [1.0]
+    assert store.keys("") == []
+
+
+def test_a_version_is_removed_with_what_no_other_has(store: Store) -> None:
+    run = Run(store, "one")
+    one, two = run.publish(b"1"), run.publish(b"2")
+    assert Versions(store).remove(one) == [one.files["model"].key]
+    assert Versions(store).all() == [two]
+    assert Versions(store).content(two, "report") == b"same"
+    assert len(Versions(store).remove(two)) == 2
+    assert store.keys("objects/") == []
+
+
+def test_a_number_that_somebody_else_takes_meanwhile_is_not_fought_over(
+    anywhere: Store,
+) -> None:
+    store = anywhere
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda n: Run(store, f"run-{n}").publish(str(n).encode()), range(8)))
+    assert sorted(each.number for each in made) == list(range(1, 9))
+    assert all(Versions(store).content(each) == each.run[4:].encode() for each in made)
+
+
+def test_an_object_that_is_not_what_its_name_says_is_told(store: Store) -> None:
+    version = Run(store, "one").publish(b"1")
+    key = version.files["model"].key
+    Path(store.address, key).write_bytes(b"changed")
+    with pytest.raises(VersionError, match="is not what was stored"):
+        Versions(store).content(version)
+    with pytest.raises(StorageError, match="not what its name says"):
+        Run(store, "two").publish(b"1")
+    store.delete([key])
+    with pytest.raises(VersionError, match="is gone"):
+        Versions(store).content(version)
+
+
+def test_a_file_that_is_removed_before_the_manifest_names_it_is_stored_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Run(store, "one")
+    version = first.publish(b"1")
+    usual = Publishing._put_manifest
+
+    def remove_then_put(*given: Any) -> Version:
+        Versions(store).remove(version)
+        return usual(*given)
+
+    monkeypatch.setattr(Publishing, "_put_manifest", remove_then_put)
+    second = Run(store, "two")
+    again = second.publish(b"1")
+    assert Versions(store).content(again) == b"1"
+    assert second.undo() == "3 objects deleted"
+
+
+def test_a_version_that_a_killed_process_completed_is_found(store: Store) -> None:
+    run = Run(store, "one")
+    assert earlier_version(store, run.mark, run.data) is None
+    version = run.publish(b"1")
+    assert earlier_version(store, run.mark, run.data) == version
+    assert earlier_version(store, "two/upload_model", {"keys": run.data["keys"]}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[]", "no manifest"),
+        (b"{", "no manifest"),
+        (json.dumps({"schema": 9}).encode(), "the shape 9"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_told(store: Store, content: bytes, said: str) -> None:
+    store.create("versions/digits/1.json", content, "x/y")
+    with pytest.raises(VersionError, match=rf"versions/digits/1\.json: .*{said}"):
+        Versions(store).all()

@@ -1,0 +1,109 @@
+"""The command `handrail models`: lists, shows, saves, removes; and what can be trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from handrail.errors import HandrailError
+from handrail_train.command import models
+from handrail_train.store import open_store
+from handrail_train.versions import Versions
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """Run the command; what it raises for the command line to tell is raised here."""
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(models, words, standalone_mode=False)
+        if isinstance(result.exception, HandrailError):
+            raise result.exception
+        assert result.exception is None, result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture
+def stored(here: Path, params: Any, train: Any) -> None:
+    """Two versions of flowers, which share nothing but the kind."""
+    train(params())
+    train(params(seed=1))
+
+
+def test_versions_are_listed(stored: None, run: Any) -> None:
+    head, one, two, last = run("list").output.splitlines()
+    assert head.split() == ["VERSION", "KIND", "ACCURACY", "SIZE", "CREATED"]
+    assert one.split()[:2] == ["flowers@1", "sgd"]
+    assert two.split()[:2] == ["flowers@2", "sgd"]
+    assert last == "2 versions in models"
+    document = json.loads(run("list", "--json").output)
+    assert document["schema"] == 1
+    assert [each["number"] for each in document["models"]] == [1, 2]
+    assert run("list", "other").output.splitlines()[-1] == "0 versions in models"
+
+
+def test_a_store_that_is_not_there_is_empty(here: Path, run: Any) -> None:
+    assert run("list", "--store", "nowhere").output.splitlines()[-1] == "0 versions in nowhere"
+    assert list(here.iterdir()) == []
+
+
+def test_a_version_is_shown(stored: None, run: Any) -> None:
+    said = run("show", "flowers@1").output
+    for words in ("flowers@1", "alpha=0.0001", "60 rows · 2 columns", "a, b, c", "3, kept after 3"):
+        assert words in said
+    document = json.loads(run("show", "flowers", "--json").output)
+    assert (document["number"], document["report"]["params"]["seed"]) == (2, 1)
+
+
+def test_the_files_of_a_version_are_saved(stored: None, run: Any, here: Path) -> None:
+    assert "wrote out/learning-curve.svg" in run("show", "flowers", "--save", "out").output
+    names = sorted(path.name for path in (here / "out").iterdir())
+    assert names == ["confusion-matrix.svg", "learning-curve.svg", "model.skops", "report.json"]
+
+
+def test_a_version_is_removed_and_nothing_of_another(stored: None, run: Any) -> None:
+    assert run("remove", "flowers@1").output.startswith("removed flowers@1: ")
+    versions = Versions(open_store("models"))
+    (left,) = versions.all()
+    versions.load(left)
+    document = json.loads(run("remove", "flowers@2", "--json").output)
+    assert document["removed"] == "flowers@2"
+    assert open_store("models").keys("objects/") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("remove", "flowers"), "which version of flowers"),
+        (("show", "flowerz"), "no model 'flowerz'.*did you mean flowers"),
+        (("show", "flowers@9"), "the latest is flowers@2"),
+        (("kinds", "mpl"), "did you mean mlp"),
+        (("list", "--store", "ftp://x"), "no storage is known as"),
+    ],
+)
+def test_what_is_not_there_is_told(stored: None, run: Any, words: Any, said: str) -> None:
+    with pytest.raises(HandrailError, match=f"(?s){said}"):
+        run(*words)
+
+
+def test_the_kinds_are_listed_with_their_packs(run: Any) -> None:
+    lines = run("kinds").output.splitlines()
+    assert ["mlp", "handrail-train"] in [line.split() for line in lines]
+    listed = json.loads(run("kinds", "--json").output)["kinds"]
+    assert {"name": "sgd", "pack": "handrail-train"} in listed
+
+
+def test_the_hyper_parameters_of_a_kind_are_listed(run: Any) -> None:
+    said = run("kinds", "sgd").output
+    assert "log_loss, modified_huber" in said
+    assert "handrail run train DATA --kind sgd -p hyper.loss=..." in said
+    assert "integer > 0 or null" in run("kinds", "random_forest").output
+    document = json.loads(run("kinds", "sgd", "--json").output)
+    assert document["hyper"]["alpha"]["default"] == 0.0001

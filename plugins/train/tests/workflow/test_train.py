@@ -1,0 +1,217 @@
+"""Whole trainings: what they make, tell, give back, and take back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handrail import BaseStep, RuntimeContext, StepFailedError, StepRegistry, StepResult
+from handrail.journal.sqlite import SqliteJournal
+from handrail.testing import run_action
+from handrail_train import DefaultTrainAction, load_model
+from handrail_train.store import open_store
+from handrail_train.versions import Versions
+
+
+class Refuse(BaseStep[Any]):
+    """Fails when all is done."""
+
+    name = "refuse"
+    progress_weight = 0.0
+
+    def execute(self, context: Any) -> StepResult:
+        raise PermissionError("the boss said no")
+
+
+class Refused(DefaultTrainAction):
+    """A training that fails when all is done."""
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        super().setup_steps(registry)
+        registry.register(Refuse())
+
+
+def test_a_model_is_trained_stored_and_can_be_used(here: Path, params: Any, train: Any) -> None:
+    result = train(params(epochs=20))
+    assert result["version"] == "flowers@1"
+    assert result["metrics"]["accuracy"] > 0.9
+    assert result["summary"].startswith("trained sgd for 20 epochs · accuracy ")
+    assert result["next"] == {"look": "handrail models show flowers@1"}
+    model = load_model("models", "flowers")
+    assert model.predict(np.array([[0.5, -0.5], [4.5, 1.5]])).tolist() == ["a", "c"]
+    assert not (here / ".handrail" / "train").exists() or not list(
+        (here / ".handrail" / "train").iterdir()
+    )
+
+
+def test_what_is_stored_tells_all_that_it_depends_on(here: Path, params: Any, train: Any) -> None:
+    train(params(hyper={"alpha": 0.01}, seed=7))
+    versions = Versions(open_store("models"))
+    version = versions.get("flowers")
+    report = json.loads(versions.content(version, "report"))
+    assert set(version.files) == {"model", "report", "learning_curve", "confusion_matrix"}
+    assert report["hyper"]["alpha"] == 0.01
+    assert (report["params"]["seed"], report["params"]["epochs"]) == (7, 3)
+    assert report["dataset"]["fingerprint"] == version.data
+    assert report["dataset"]["classes"] == ["a", "b", "c"]
+    assert len(report["history"]) == 3
+    assert report["metrics"]["accuracy"] == version.scores["accuracy"]
+    assert set(version.libraries) == {"numpy", "scikit-learn", "skops"}
+    for name, file in version.files.items():
+        assert file.sha256 in file.key
+        assert len(versions.content(version, name)) == file.size
+
+
+def test_the_same_training_again_adds_a_manifest_and_nothing_else(
+    here: Path, params: Any, train: Any, world: Any
+) -> None:
+    train(params())
+    before = set(world(here / "models"))
+    assert train(params())["version"] == "flowers@2"
+    assert set(world(here / "models")) - before == {"versions/flowers/2.json"}
+
+
+@pytest.mark.parametrize("more", [{"seed": 1}, {"hyper": {"alpha": 0.5}}, {"epochs": 4}])
+def test_another_training_gives_another_model(
+    here: Path, params: Any, train: Any, more: dict[str, Any]
+) -> None:
+    train(params())
+    train(params(**more))
+    one, two = Versions(open_store("models")).all()
+    assert one.files["model"] != two.files["model"]
+
+
+def test_progress_and_metrics_are_told_at_every_epoch(params: Any, tape: Any) -> None:
+    shown: list[int] = []
+    action = DefaultTrainAction(params(), RuntimeContext(logger=tape), packs=())
+    action.run(progress_callback=lambda current, total=100: shown.append(current))
+    assert [each for each in tape.progress if each[2] == "epochs"] == [
+        (number, 3, "epochs") for number in (1, 2, 3)
+    ]
+    told = [value for category, value in tape.metrics if category == "train_model"]
+    assert [value["epoch"] for value in told] == [1, 2, 3]
+    assert all({"validation_loss", "validation_accuracy"} <= set(value) for value in told)
+    assert tape.metrics[-1][0] == "evaluate_model"
+    assert shown == sorted(set(shown))
+    assert {20, 36, 53, 70, 80, 100} <= set(shown)
+
+
+def test_a_failure_takes_back_all_that_was_made(here: Path, params: Any, world: Any) -> None:
+    before = world(here)
+    with pytest.raises(StepFailedError, match="the boss said no"):
+        Refused(params(), packs=()).run()
+    assert world(here) == before
+    assert sorted(path.name for path in here.iterdir()) == ["flowers.csv"]
+
+
+def test_a_failure_leaves_what_was_there_before(
+    here: Path, params: Any, train: Any, world: Any
+) -> None:
+    train(params())
+    before = world(here)
+    for more in ({}, {"seed": 3}):
+        with pytest.raises(StepFailedError):
+            Refused(params(**more), packs=()).run()
+        assert world(here) == before
+    Versions(open_store("models")).load(Versions(open_store("models")).get("flowers"))
+
+
+def test_ctrl_c_takes_back_all_that_was_made(here: Path, params: Any, world: Any) -> None:
+    class Impatient:
+        def log(self, *_: Any) -> None: ...
+        def set_progress(self, *_: Any) -> None: ...
+        def set_metrics(self, value: Any, category: Any = None) -> None:
+            if value["epoch"] == 2:
+                raise KeyboardInterrupt
+
+    before = world(here)
+    with pytest.raises(KeyboardInterrupt):
+        DefaultTrainAction(params(), RuntimeContext(logger=Impatient()), packs=()).run()
+    assert world(here) == before
+
+
+def test_a_kept_failure_keeps_everything(here: Path, params: Any, tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "runs.db")
+    with pytest.raises(StepFailedError):
+        Refused(params(), packs=()).run(journal=journal, on_failure="keep")
+    journal.close()
+    assert Versions(open_store("models")).get("flowers").number == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("length,width,kind\n1,2,a\n3,4,a\n", "only one class"),
+        ("length,width,kind\n1,,a\n3,4,b\n", "values are missing in width"),
+        ("", "cannot be read as CSV"),
+    ],
+)
+def test_bad_data_ends_the_run_before_anything_is_made(
+    here: Path, flowers: Path, params: Any, world: Any, content: str, said: str
+) -> None:
+    flowers.write_text(content)
+    before = world(here)
+    outcome = run_action(DefaultTrainAction, params())
+    assert said in str(outcome.error)
+    assert world(here) == before
+
+
+def test_a_training_that_diverges_is_told_and_leaves_nothing(
+    here: Path, params: Any, world: Any, recwarn: Any
+) -> None:
+    hyper = {"learning_rate": 1e300, "solver": "sgd", "hidden": [4], "activation": "relu"}
+    before = world(here)
+    outcome = run_action(DefaultTrainAction, params(kind="mlp", hyper=hyper))
+    assert "cannot be trained" in str(outcome.error) or "diverged" in str(outcome.error)
+    assert world(here) == before
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_early_stopping_keeps_the_best_epoch(here: Path, params: Any, train: Any) -> None:
+    hyper = {"trees_per_epoch": 1, "max_depth": 2}
+    result = train(params(kind="random_forest", hyper=hyper, epochs=30, patience=2, tolerance=0.05))
+    assert result["epochs"] < 30
+    versions = Versions(open_store("models"))
+    report = json.loads(versions.content(versions.get("flowers"), "report"))
+    best = report["best_epoch"]
+    assert result["epochs"] == best + 2
+    assert len(load_model("models", "flowers")[-1].estimators_) == best
+
+
+def test_without_a_validation_share_the_training_loss_is_all_there_is(
+    here: Path, params: Any, train: Any
+) -> None:
+    train(params(validation_share=0.0))
+    versions = Versions(open_store("models"))
+    report = json.loads(versions.content(versions.get("flowers"), "report"))
+    assert report["history"] == [{}, {}, {}]
+    assert report["dataset"]["validation"] == 0
+
+
+def test_a_part_without_a_test_stores_a_model_without_scores(here: Path, params: Any) -> None:
+    class Untested(DefaultTrainAction):
+        def setup_steps(self, registry: StepRegistry[Any]) -> None:
+            super().setup_steps(registry)
+            registry.unregister("evaluate_model")
+
+    result = Untested(params(), packs=()).run()
+    assert result["summary"] == "trained sgd for 3 epochs · flowers@1 in models"
+    version = Versions(open_store("models")).get("flowers")
+    assert version.scores == {}
+    assert "confusion_matrix" not in version.files
+
+
+def test_a_dry_run_reads_the_data_and_makes_nothing(
+    here: Path, params: Any, world: Any, handrail: Callable[..., Any]
+) -> None:
+    before = world(here)
+    done = handrail("run", "train", "flowers.csv", "--target", "kind", "--dry-run")
+    assert "60 rows, 2 columns, 3 classes" in done.stderr
+    assert "train mlp for 20 epochs at most on 42 rows" in done.stderr
+    assert "store a new version of flowers in models" in done.stderr
+    assert world(here) == before

@@ -30,11 +30,12 @@ CORE_ON_OTHERS = (
     *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
     *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
 )
-LOWEST_PACKS = ("postgres", "upload", "utils")
+LOWEST_PACKS = ("export", "postgres", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
 MORE_GROUPS = {
+    "export": ("servers",),
     "postgres": ("servers",),
     "upload": ("servers",),
     "together": ("servers", "typing", "lint"),
@@ -250,7 +251,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 
 
 # What is long is tested with one Python; `lowest` tests the packs of these with the newest, too.
-ON_THE_OLDEST = ("postgres", "upload", "together")
+ON_THE_OLDEST = ("export", "postgres", "upload", "together")
 
 
 @nox.session

@@ -1,0 +1,97 @@
+"""COCO: one JSON file for each split, as https://cocodataset.org/#format-data describes it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from handrail_export.formats.categories import Categories
+from handrail_export.formats.format import CollectionFormat, Picture, Shape
+
+
+class CocoFormat(CollectionFormat):
+    """COCO object detection: `annotations/instances.json`, or one for each split.
+
+    Boxes and areas are in pixels, outlines are polygons, ids begin with 1. What the catalogue says
+    about a picture is under `metadata` of its image.
+    """
+
+    def write(self, pictures: Iterable[Picture], folder: Path, categories: Sequence[str]) -> None:
+        known = Categories(categories)
+        files: dict[str, _Instances] = {}
+        try:
+            for picture in pictures:
+                if picture.split not in files:
+                    end = f"_{picture.split}" if picture.split else ""
+                    path = folder / "annotations" / f"instances{end}.json"
+                    path.parent.mkdir(exist_ok=True)
+                    files[picture.split] = _Instances(path).__enter__()
+                files[picture.split].add(picture, known)
+            for each in files.values():
+                each.finish(known)
+        finally:
+            for each in files.values():
+                each.__exit__(None, None, None)
+
+
+class _Instances:
+    """One JSON file that grows: its images at once, its annotations beside it until the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._images = 0
+        self._annotations = 0
+        self._file: IO[str] = open(path, "x", encoding="utf-8")  # noqa: SIM115 - see __exit__
+        self._beside: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)
+
+    def __enter__(self) -> Self:
+        self._file.write('{"info": {"description": "exported by handrail-export"}, "licenses": [],')
+        self._file.write('\n"images": [')
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._beside.close()
+
+    def add(self, picture: Picture, known: Categories) -> None:
+        self._images += 1
+        image = {
+            "id": self._images,
+            "file_name": picture.path,
+            "width": picture.width,
+            "height": picture.height,
+            "metadata": picture.metadata,
+        }
+        self._file.write(f"{',' if self._images > 1 else ''}\n{json.dumps(image)}")
+        for shape in picture.shapes:
+            self._annotations += 1
+            told = _annotation(shape, self._annotations, self._images, known)
+            self._beside.write(f"{',' if self._annotations > 1 else ''}\n{json.dumps(told)}")
+
+    def finish(self, known: Categories) -> None:
+        self._file.write('\n],\n"annotations": [')
+        self._beside.seek(0)
+        for block in iter(lambda: self._beside.read(1 << 20), ""):
+            self._file.write(block)
+        named = [{"id": number + 1, "name": name} for number, name in enumerate(known.names)]
+        self._file.write(f'\n],\n"categories": {json.dumps(named)}}}\n')
+
+
+def _annotation(shape: Shape, number: int, image: int, known: Categories) -> dict[str, object]:
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": known.number(shape.category) + 1,
+        "bbox": list(shape.box),
+        "area": shape.area,
+        "segmentation": [list(shape.outline)] if shape.outline else [],
+        "iscrowd": 0,
+    }

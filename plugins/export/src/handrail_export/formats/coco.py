@@ -16,7 +16,8 @@ from handrail_export.formats.format import CollectionFormat, Picture, Shape
 class CocoFormat(CollectionFormat):
     """COCO object detection: `annotations/instances.json`, or one for each split.
 
-    Boxes and areas are in pixels, outlines are polygons, ids begin with 1. What the catalogue says
+    The names of images are paths below `images`, or below the folder of their split in it. Boxes and
+    areas are in pixels, outlines are polygons, ids begin with 1. What the catalogue says
     about a picture is under `metadata` of its image.
     """
 
@@ -65,7 +66,7 @@ class _Instances:
         self._images += 1
         image = {
             "id": self._images,
-            "file_name": picture.path,
+            "file_name": _name(picture),
             "width": picture.width,
             "height": picture.height,
             "metadata": picture.metadata,
@@ -83,6 +84,12 @@ class _Instances:
             self._file.write(block)
         named = [{"id": number + 1, "name": name} for number, name in enumerate(known.names)]
         self._file.write(f'\n],\n"categories": {json.dumps(named)}}}\n')
+
+
+def _name(picture: Picture) -> str:
+    """Return the path of a picture below the folder of its split, as COCO has it."""
+    above = f"images/{picture.split}/" if picture.split else "images/"
+    return picture.path.removeprefix(above)
 
 
 def _annotation(shape: Shape, number: int, image: int, known: Categories) -> dict[str, object]:

@@ -98,14 +98,15 @@ def export(seen: Seen) -> Callable[..., Done]:
         **options: Any,
     ) -> Done:
         params = {"source": source, "target": target, **options}
+        made = action(params, RuntimeContext(logger=seen), packs=packs)
         try:
-            made = action(params, RuntimeContext(logger=seen), packs=packs)
             done = Done(result=dict(made.run()))
         except StepFailedError as error:
-            assert fails, f"{error}: {error.__cause__}"
-            assert error.rollback_errors == []
-            return Done(result={}, error=error)
-        assert not fails, done.result
+            done = Done(result={}, error=error)
+            if not fails:
+                raise
+        assert fails == (done.error is not None), done.result
+        assert done.error is None or not done.error.rollback_errors
         return done
 
     return run

@@ -1,4 +1,4 @@
-"""Nothing heavy is imported to list, to plan, or to ask for help; the names of the pack are lazy."""
+"""Nothing heavy is imported to list, to plan, or to ask for help; public names are lazy."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -89,7 +89,7 @@ class Engine:
         self._connection.close()
 
     @contextmanager
-    def _watched(self, report: Report) -> Iterator[None]:
+    def _watched(self, report: Report) -> Generator[None]:
         over = threading.Event()
 
         def look() -> None:
@@ -107,7 +107,7 @@ class Engine:
             watcher.join()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self) -> Generator[None]:
         try:
             yield
         except self._errors.Error as error:

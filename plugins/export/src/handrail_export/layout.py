@@ -74,17 +74,17 @@ def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, 
         FormatError: There is no such format, or it does not split rows.
     """
     name = format_name(given, target)
-    format = find_format(name)
+    found = find_format(name)
     place = parse_place(target)
-    if isinstance(format, CollectionFormat):
-        return _folder(name, place), format
-    assert isinstance(format, RowFormat)
-    if partitioned and not format.partitions:
+    if isinstance(found, CollectionFormat):
+        return _folder(name, place), found
+    assert isinstance(found, RowFormat)
+    if partitioned and not found.partitions:
         raise FormatError(
             f"the format {name} cannot be partitioned", ways_out=("leave out --partition-by",)
         )
     if partitioned or place.folder or "." not in place.name:
-        return _folder(name, place), format
+        return _folder(name, place), found
     above = place.parent()
     layout = Layout(
         format=name,
@@ -93,10 +93,8 @@ def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, 
         file=place.name,
         output=place.shown,
     )
-    return layout, format
+    return layout, found
 
 
 def _folder(name: str, place: Place) -> Layout:
-    return Layout(
-        format=name, folder=place.address, shown=place.shown, file="", output=place.shown
-    )
+    return Layout(format=name, folder=place.address, shown=place.shown, file="", output=place.shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
@@ -26,8 +26,8 @@ class ExportParams(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     source: Annotated[str, Argument()] = Field(
-        description="What is exported: an SQLite file or a postgresql:// URL (a catalogue unless "
-        "--query or --table is given), or a Parquet or CSV file, also a pattern such as 'in/*.csv'",
+        description="What is exported: an SQLite file or a postgresql:// URL (a catalogue "
+        "unless --query or --table is given), or a Parquet or CSV file, or a pattern such as 'in/*.csv'",
     )
     target: Annotated[str, Argument()] = Field(
         description="Where it goes: a file, a folder, or the same in s3://bucket/path, gs://, az:// "
@@ -121,13 +121,14 @@ class ExportParams(BaseModel):
     def _no_secrets(cls, values: Any) -> Any:
         # Not in the validator of the field: what is wrong with a field is told with its value.
         if isinstance(values, Mapping):
+            given = cast("Mapping[str, object]", values)
             for name in ("source", "target"):
-                if re.match(r"[^/]+://[^/]*:.*@", str(values.get(name, ""))):
+                if re.match(r"[^/]+://[^/]*:.*@", str(given.get(name, ""))):
                     raise ValueError(
                         f"there is a secret in the {name}, which is shown and recorded; set "
                         "PGPASSWORD, or put it into ~/.pgpass"
                     )
-        return values
+        return cast("object", values)
 
     @model_validator(mode="after")
     def _one_source(self) -> ExportParams:

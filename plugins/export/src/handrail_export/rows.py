@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from handrail_export.arrow import Batch, Schema
 from handrail_export.engine import Engine
 from handrail_export.errors import ChoiceError, ExportError, SourceError
 from handrail_export.names import did_you_mean, listed
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.source import Source
-
-if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema
 
 BATCH = 1 << 16
 """Rows in a batch."""
@@ -126,13 +124,15 @@ class Rows:
         """
         if self._reader is None:
             raise ValueError("only rows that come from a driver have a schema before they are read")
-        schema = self._reader.schema
+        schema: Schema = self._reader.schema
         if not self._choice.columns:
             return schema
-        return import_module("pyarrow").schema([schema.field(n) for n in self._choice.columns])
+        fields = [schema.field(name) for name in self._choice.columns]
+        chosen: Schema = import_module("pyarrow").schema(fields)
+        return chosen
 
-    def batches(self) -> Iterator[RecordBatch]:
-        """Yield Arrow batches of at most 65,536 rows.
+    def batches(self) -> Iterator[Batch]:
+        """Yield Arrow batches, each a `pyarrow.RecordBatch` of at most 65,536 rows.
 
         Raises:
             SourceError: The source failed, or a value is not what its column has been.
@@ -181,7 +181,7 @@ class Rows:
         self.source.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self) -> Generator[None]:
         """Raise what the source has failed with, whatever became of it on the way here."""
         pyarrow = import_module("pyarrow")
         try:

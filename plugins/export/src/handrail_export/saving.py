@@ -18,6 +18,7 @@ from handrail_export.names import count_text
 from handrail_export.staging import sync_file, told_of_disk
 from handrail_export.storage import Stored, TakenError, Target
 from handrail_export.storage.stores import Stores
+from handrail_export.storage.target import Identity
 from handrail_export.undo import SaveUndo
 
 RecordMany = Callable[[str, Iterable[Any]], None]
@@ -250,5 +251,5 @@ def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield page
 
 
-def _json(version: object) -> object:
+def _json(version: str | Identity | None) -> object:
     return list(version) if isinstance(version, tuple) else version

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,12 +54,12 @@ def settle(path: Path) -> tuple[int, str]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder, in the order of their paths; those of the engine are left out."""
+    """Yield the files in a folder, in the order of their paths."""
     yield from sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager
-def told_of_disk(folder: Path) -> Iterator[None]:
+def told_of_disk(folder: Path) -> Generator[None]:
     """Turn what the operating system says about the folder into a StorageError."""
     try:
         yield

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from handrail_export.errors import StorageError
 from handrail_export.names import count_text
@@ -186,5 +186,5 @@ class SaveUndo:
 def _same(version: object, recorded: object) -> bool:
     """Compare a version with its JSON form."""
     if isinstance(version, tuple):
-        return list(version) == recorded
+        return list(cast("tuple[object, ...]", version)) == recorded
     return version == recorded

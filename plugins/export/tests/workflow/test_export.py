@@ -67,11 +67,15 @@ def test_columns_filter_and_limit(table, export, here, source, target):
     export(
         name, target, columns=["price", "id"], where="kind = 'a' -- even ones", limit=3, **options
     )
-    export(target if target != "out.jsonl" else name, "check.csv", **(
-        {} if target != "out.jsonl" else {
-            **options, "columns": ["price", "id"], "where": "kind = 'a'", "limit": 3
-        }
-    ))
+    export(
+        target if target != "out.jsonl" else name,
+        "check.csv",
+        **(
+            {}
+            if target != "out.jsonl"
+            else {**options, "columns": ["price", "id"], "where": "kind = 'a'", "limit": 3}
+        ),
+    )
     assert (here / "check.csv").read_text() == "price,id\n0.5,2\n1.0,4\n1.5,6\n"
 
 

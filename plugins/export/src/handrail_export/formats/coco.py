@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
 from handrail_export.formats.categories import Categories
 from handrail_export.formats.format import CollectionFormat, Picture, Shape
@@ -16,51 +15,38 @@ from handrail_export.formats.format import CollectionFormat, Picture, Shape
 class CocoFormat(CollectionFormat):
     """COCO object detection: `annotations/instances.json`, or one for each split.
 
-    The names of images are paths below `images`, or below the folder of their split in it. Boxes and
-    areas are in pixels, outlines are polygons, ids begin with 1. What the catalogue says
+    The names of images are paths below `images`, or below the folder of their split in it. Boxes
+    and areas are in pixels, outlines are polygons, ids begin with 1. What the catalogue says
     about a picture is under `metadata` of its image.
     """
 
     def write(self, pictures: Iterable[Picture], folder: Path, categories: Sequence[str]) -> None:
         known = Categories(categories)
         files: dict[str, _Instances] = {}
-        try:
+        with ExitStack() as opened:
             for picture in pictures:
                 if picture.split not in files:
                     end = f"_{picture.split}" if picture.split else ""
                     path = folder / "annotations" / f"instances{end}.json"
                     path.parent.mkdir(exist_ok=True)
-                    files[picture.split] = _Instances(path).__enter__()
+                    files[picture.split] = _Instances(path, opened)
                 files[picture.split].add(picture, known)
             for each in files.values():
                 each.finish(known)
-        finally:
-            for each in files.values():
-                each.__exit__(None, None, None)
 
 
 class _Instances:
     """One JSON file that grows: its images at once, its annotations beside it until the end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opened: ExitStack) -> None:
         self._images = 0
         self._annotations = 0
-        self._file: IO[str] = open(path, "x", encoding="utf-8")  # noqa: SIM115 - see __exit__
-        self._beside: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)
-
-    def __enter__(self) -> Self:
+        self._file = opened.enter_context(path.open("x", encoding="utf-8"))
+        self._beside = opened.enter_context(
+            tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)  # noqa: SIM115
+        )
         self._file.write('{"info": {"description": "exported by handrail-export"}, "licenses": [],')
         self._file.write('\n"images": [')
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-        self._beside.close()
 
     def add(self, picture: Picture, known: Categories) -> None:
         self._images += 1

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from handrail_export.rows import Column, Rows
 
 
-class Format(ABC):
+class Format(ABC):  # noqa: B024 - what it has to do is in the two kinds of it
     """Something that an export can be written as.
 
-    A format is offered by an entry point of the group `handrail_export.file_formats`, under the name
-    that `--format` takes; it leads to a class that needs no arguments, or to an object.
+    A format is offered by an entry point of the group `handrail_export.file_formats`, under the
+    name that `--format` takes; it leads to a class that needs no arguments, or to an object.
     """
 
 
@@ -32,7 +32,7 @@ class RowFormat(Format):
     ending: ClassVar[str]
     partitions: ClassVar[bool] = False
 
-    def check(self, columns: Sequence[Column]) -> None:  # noqa: B027 - most take everything
+    def check(self, columns: Sequence[Column]) -> None:
         """Refuse what cannot be written, before anything is.
 
         Raises:
@@ -65,7 +65,8 @@ class Shape:
         category: What it is.
         box: Left, top, width and height in pixels.
         area: How many pixels it has.
-        outline: The corners of its outer border, x and y in turn; empty where only the box is known.
+        outline: The corners of its outer border, x and y in turn; empty where only the box is
+            known.
     """
 
     category: str

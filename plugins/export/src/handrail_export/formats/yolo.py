@@ -1,4 +1,4 @@
-"""YOLO: a text file for each picture, as https://docs.ultralytics.com/datasets/detect describes it."""
+"""YOLO: a text file for each picture, as https://docs.ultralytics.com/datasets/detect tells."""
 
 from __future__ import annotations
 

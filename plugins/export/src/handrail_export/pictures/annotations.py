@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -72,7 +73,9 @@ class CatalogueAnnotations:
 
 
 def _told(unit: Unit, told: object) -> Shape:
-    given = cast("Mapping[str, Any]", told) if isinstance(told, Mapping) else {}
+    given: Mapping[str, Any] = {}
+    if isinstance(told, Mapping):
+        given = cast("Mapping[str, Any]", told)
     box = given.get("bbox")
     try:
         left, top, width, height = (float(value) for value in cast("Sequence[Any]", box))
@@ -83,6 +86,6 @@ def _told(unit: Unit, told: object) -> Shape:
         )
     except (TypeError, ValueError, KeyError):
         raise InvalidPicturesError(
-            f"an annotation of {unit.name} makes no sense: {str(told)[:80]}",
+            f"an annotation of {unit.name} makes no sense: {json.dumps(told)[:80]}",
             ways_out=('each is like {"category": "cat", "bbox": [left, top, width, height]}',),
         ) from None

@@ -37,7 +37,7 @@ class Patch:
         return left, top, right - left, bottom - top
 
     def outline(self) -> tuple[int, ...]:
-        """Return the corners of its outer border, clockwise, x and y in turn; holes are left out."""
+        """Return the corners of its outer border, clockwise, x and y in turn, without holes."""
         steps = _edges(self.runs)
         # The topmost pixel, and there the leftmost: its left corner is on the outer border.
         top, left, _ = min(self.runs)
@@ -51,42 +51,58 @@ def patches(rows: Sequence[bytes]) -> list[Patch]:
     Args:
         rows: One byte for each pixel.
     """
-    found: list[Patch] = []
-    above: list[tuple[Run, Patch]] = []
-    merged: dict[int, Patch] = {}
-
-    def root(patch: Patch) -> Patch:
-        while id(patch) in merged:
-            patch = merged[id(patch)]
-        return patch
-
+    tracer = _Tracer()
     for number, row in enumerate(rows):
+        tracer.take(number, row)
+    return [patch for patch in tracer.found if patch.runs]
+
+
+class _Tracer:
+    """Joins the runs of each row with those of the row above that they touch."""
+
+    def __init__(self) -> None:
+        self.found: list[Patch] = []
+        self._above: list[tuple[Run, Patch]] = []
+        self._joined: dict[int, Patch] = {}
+
+    def take(self, number: int, row: bytes) -> None:
         here: list[tuple[Run, Patch]] = []
-        first = 0
+        first, above = 0, self._above
         for match in _RUN.finditer(row):
             run = (number, match.start(), match.end())
-            mine: Patch | None = None
             while first < len(above) and above[first][0][2] <= run[1]:
                 first += 1
-            for other, patch in above[first:]:
-                if other[1] >= run[2]:
-                    break
-                touched = root(patch)
-                if touched.number != match[1][0]:
-                    continue
-                if mine is None:
-                    mine = touched
-                elif touched is not mine:
-                    mine.runs.extend(touched.runs)
-                    touched.runs = []
-                    merged[id(touched)] = mine
-            if mine is None:
-                mine = Patch(number=match[1][0])
-                found.append(mine)
-            mine.runs.append(run)
-            here.append((run, mine))
-        above = here
-    return [patch for patch in found if patch.runs]
+            patch = self._patch_of(run, match[1][0], first)
+            patch.runs.append(run)
+            here.append((run, patch))
+        self._above = here
+
+    def _patch_of(self, run: Run, number: int, first: int) -> Patch:
+        """Return the patch that a run belongs to: one that it touches, or a new one."""
+        mine: Patch | None = None
+        for position in range(first, len(self._above)):
+            other, patch = self._above[position]
+            if other[1] >= run[2]:
+                break
+            touched = self._whole(patch)
+            if touched.number == number:
+                mine = touched if mine is None else self._join(mine, touched)
+        if mine is None:
+            mine = Patch(number=number)
+            self.found.append(mine)
+        return mine
+
+    def _join(self, one: Patch, other: Patch) -> Patch:
+        if other is not one:
+            one.runs.extend(other.runs)
+            other.runs = []
+            self._joined[id(other)] = one
+        return one
+
+    def _whole(self, patch: Patch) -> Patch:
+        while id(patch) in self._joined:
+            patch = self._joined[id(patch)]
+        return patch
 
 
 def _edges(runs: Sequence[Run]) -> dict[Point, list[Point]]:
@@ -125,11 +141,13 @@ def _uncovered(start: int, end: int, others: Sequence[Run]) -> Iterator[tuple[in
 def _walk(steps: dict[Point, list[Point]], start: Point) -> list[Point]:
     """Follow the border from a point back to it; return where it turns."""
     corners: list[Point] = []
-    here, direction = start, (0, 0)
+    here: Point = start
+    direction: Point = (0, 0)
     while True:
         following = steps[here]
         # Where two pixels meet at a corner only, the turn to the right stays with this one.
-        ahead = max(following, key=lambda end: _turn(direction, _direction(here, end)))
+        turns = [_turn(direction, _direction(here, end)) for end in following]
+        ahead = following[turns.index(max(turns))]
         following.remove(ahead)
         heading = _direction(here, ahead)
         if heading != direction:

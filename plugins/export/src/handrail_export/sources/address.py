@@ -13,11 +13,8 @@ from handrail_export.errors import SourceError
 Kind = Literal["sqlite", "postgres", "parquet", "csv"]
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
-_ENDINGS: dict[str, Kind] = {
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
-    **dict.fromkeys((".csv", ".tsv", ".csv.gz", ".tsv.gz"), "csv"),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".db3"), "sqlite"),
-}
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _KINDS = (
     "photos.db: an SQLite file (any ending other than those of Parquet and CSV)",
     "postgresql://user@host/database: a PostgreSQL database",
@@ -64,6 +61,9 @@ def parse_source(text: str) -> Address:
 
 
 def _file(path: str, shown: str) -> Address:
-    lower = path.lower()
-    kind = next((kind for ending, kind in _ENDINGS.items() if lower.endswith(ending)), "sqlite")
+    kind: Kind = "sqlite"
+    if path.lower().endswith(_PARQUET):
+        kind = "parquet"
+    elif path.lower().endswith(_CSV):
+        kind = "csv"
     return Address(kind=kind, place=os.path.abspath(os.path.expanduser(path)), shown=shown)

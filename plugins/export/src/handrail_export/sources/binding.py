@@ -19,9 +19,7 @@ _TOKENS = re.compile(
 )
 
 
-def bind(
-    query: str, values: Mapping[str, object], place: str
-) -> tuple[str, Sequence[object]]:
+def bind(query: str, values: Mapping[str, object], place: str) -> tuple[str, Sequence[object]]:
     """Return the query with numbered places, and the values in the order of their numbers.
 
     Args:
@@ -54,7 +52,9 @@ def bind(
     if unused:
         raise SourceError(
             f"the query has no :{unused[0]}, and there is a value for it",
-            ways_out=(f"it has {listed(f':{name}' for name in numbers) or 'no places for values'}",),
+            ways_out=(
+                f"it has {listed(f':{name}' for name in numbers) or 'no places for values'}",
+            ),
         )
     return text, [values[name] for name in numbers]
 

@@ -44,9 +44,7 @@ def choose_collection(database: Database, name: str | None) -> str:
     if name is None:
         if len(found) != 1:
             many = f"has the collections {listed(found)}" if found else "has no collection"
-            raise SourceError(
-                f"{shown} {many}", ways_out=("--collection NAME" if found else "",)
-            )
+            raise SourceError(f"{shown} {many}", ways_out=("--collection NAME" if found else "",))
         name = str(next(iter(found)))
     if name not in found:
         near = did_you_mean(name, found)

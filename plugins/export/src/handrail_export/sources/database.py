@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from handrail_export.arrow import BatchReader
 from handrail_export.errors import SourceError
 from handrail_export.names import did_you_mean, listed, said
 from handrail_export.sources.address import Address
 from handrail_export.sources.source import Source
-
-if TYPE_CHECKING:
-    from pyarrow import RecordBatchReader
 
 BATCH = 1 << 16
 """Rows that are read at a time."""
@@ -68,12 +66,13 @@ class Database(Source):
             self.close()  # PostgreSQL takes no statement after one that failed.
             raise
 
-    def open(self) -> RecordBatchReader | None:
+    def open(self) -> BatchReader:
         with self._told():
             if self._cursor is not None:
                 self._close(self._cursor)
             self._cursor = cursor = self._new_cursor(self._connected())
-            return self._execute(cursor)
+            reader: BatchReader = self._execute(cursor)
+            return reader
 
     def close(self) -> None:
         cursor, connection = self._cursor, self._connection
@@ -109,7 +108,7 @@ class Database(Source):
         return self._connection
 
     @contextmanager
-    def _open_cursor(self) -> Iterator[Any]:
+    def _open_cursor(self) -> Generator[Any]:
         cursor = self._new_cursor(self._connected())
         try:
             yield cursor
@@ -122,7 +121,7 @@ class Database(Source):
             what.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self) -> Generator[None]:
         """Turn what the driver raises into a SourceError that names the database."""
         dbapi = import_module("adbc_driver_manager.dbapi")
         try:

@@ -67,7 +67,6 @@ class FileSource(Source):
                 f"{self.shown} is not a Parquet file, or only a part of one: {said(error)}"
             ) from error
 
-
     def failure(self, error: BaseException) -> SourceError:
         told = super().failure(error)
         if self.address.kind == "parquet" or self._text:

@@ -26,7 +26,8 @@ class PostgresSource(Database):
             "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text"
             " ELSE n.nspname || '.' || c.relname END FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!'"
+            " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+            " AND n.nspname NOT LIKE 'pg!_%' ESCAPE '!'"
             " AND n.nspname <> 'information_schema' ORDER BY 1"
         )
         return [name for (name,) in found]

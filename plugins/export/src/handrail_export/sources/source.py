@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
+from handrail_export.arrow import BatchReader
 from handrail_export.errors import SourceError
 from handrail_export.names import said
 
-if TYPE_CHECKING:
-    from pyarrow import RecordBatchReader
 
 class Source(ABC):
     """Rows that can be read once, a batch at a time.
@@ -21,7 +19,7 @@ class Source(ABC):
     shown: str
 
     @abstractmethod
-    def open(self) -> RecordBatchReader | None:
+    def open(self) -> BatchReader | None:
         """Start to read; None for files, which the engine reads by itself.
 
         Raises:
@@ -46,5 +44,5 @@ class Source(ABC):
         """Return what a library has raised while it read, as an error for people."""
         return SourceError(f"{self.shown}: {said(error)}")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - files have nothing to do
         """Let go of what is open; harmless to call again."""

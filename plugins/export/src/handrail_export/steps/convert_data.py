@@ -43,14 +43,14 @@ class ConvertDataStep(BaseStep[ExportContext]):
         context.use_manifest().clear()
         with told_of_disk(folder):
             folder.mkdir()
-            format = find_format(context.layout.format)
-            if isinstance(format, CollectionFormat):
+            written_as = find_format(context.layout.format)
+            if isinstance(written_as, CollectionFormat):
                 noun = "picture"
-                _Pictures(context, format, self.annotations).write(folder)
+                _Pictures(context, written_as, self.annotations).write(folder)
             else:
-                assert isinstance(format, RowFormat)
+                assert isinstance(written_as, RowFormat)
                 noun = "row"
-                _write_rows(context, format, folder)
+                _write_rows(context, written_as, folder)
         context.close_rows()
         manifest = context.use_manifest()
         manifest.describe(
@@ -96,17 +96,17 @@ def _told(context: ExportContext, noun: str) -> StepResult:
     )
 
 
-def _write_rows(context: ExportContext, format: RowFormat, folder: Path) -> None:
+def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> None:
     split = tuple(context.options.partition_by)
-    name = context.layout.file or f"data{format.ending}"
+    name = context.layout.file or f"data{written_as.ending}"
     rows: Rows = context.use_rows()
-    count = format.write(rows, folder if split else folder / name, split)
+    count = written_as.write(rows, folder if split else folder / name, split)
     context.total_count = context.exported_count = count
     if count == 0:
         shutil.rmtree(folder)
         return
     context.use_manifest().add(
-        _written(path, folder, format.count(path) if split else count)
+        _written(path, folder, written_as.count(path) if split else count)
         for path in files_below(folder)
     )
 
@@ -122,10 +122,13 @@ class _Pictures:
     """Writes what describes the pictures of a collection, and notes which are to be copied."""
 
     def __init__(
-        self, context: ExportContext, format: CollectionFormat, annotations: Annotations | None
+        self,
+        context: ExportContext,
+        written_as: CollectionFormat,
+        annotations: Annotations | None,
     ) -> None:
         self._context = context
-        self._format = format
+        self._format = written_as
         self._annotations = annotations
         self._copies: list[ExportedFile] = []
         self._problems: list[str] = []

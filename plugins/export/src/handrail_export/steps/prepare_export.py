@@ -20,12 +20,12 @@ class PrepareExportStep(BaseStep[ExportContext]):
 
     def execute(self, context: ExportContext) -> StepResult:
         layout, options = context.layout, context.options
-        format = find_format(layout.format)
+        written_as = find_format(layout.format)
         columns = [Column(**each) for each in context.columns]
-        if isinstance(format, CollectionFormat):
+        if isinstance(written_as, CollectionFormat):
             _check_collection(context, layout.format, columns)
         else:
-            _check_rows(context, layout.format, format, columns)
+            _check_rows(context, written_as, columns)
         key = layout.file or NAME
         if options.if_exists == "error" and context.use_target().stat(key) is not None:
             what = f"{layout.output} is there already"
@@ -53,18 +53,16 @@ def _check_collection(context: ExportContext, name: str, columns: list[Column]) 
         )
 
 
-def _check_rows(
-    context: ExportContext, name: str, format: Format, columns: list[Column]
-) -> None:
+def _check_rows(context: ExportContext, written_as: Format, columns: list[Column]) -> None:
     options = context.options
     given = [each for each in ("pictures", "masks", "categories") if getattr(options, each)]
     if given:
         raise FormatError(
-            f"{given[0]} is for collections of pictures, and {name} is a format for rows",
+            f"{given[0]} is for collections of pictures, and {context.layout.format} is for rows",
             ways_out=("--format coco or yolo",),
         )
     check_columns(options.partition_by, [each.name for each in columns], "what is exported")
     if options.partition_by and len(options.partition_by) == len(columns):
         raise ChoiceError("nothing is left but the columns that it is partitioned by")
-    if isinstance(format, RowFormat):
-        format.check(columns)
+    if isinstance(written_as, RowFormat):
+        written_as.check(columns)

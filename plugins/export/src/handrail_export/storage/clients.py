@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
@@ -24,8 +24,9 @@ _WAYS_OUT = {
     "InvalidAccessKeyId": "the access key is not known there: check AWS_ACCESS_KEY_ID",
     "NoSuchBucket": "make the bucket first, or check its name",
     "SignatureDoesNotMatch": "the secret does not fit the access key: check AWS_SECRET_ACCESS_KEY",
-    "NoCredentials": "give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, "
-    "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "NoCredentials": "give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or "
+    "AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME and "
+    "AZURE_STORAGE_ACCOUNT_KEY",
 }
 # Clients ask these for credentials where nothing else has any.
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
@@ -119,7 +120,7 @@ _MAKERS = {"s3": _s3, "gs": _gs, "az": _az, "memory": _memory}
 
 
 @contextmanager
-def told(about: str, url: str) -> Iterator[None]:
+def told(about: str, url: str) -> Generator[None]:
     """Turn what a client raises into a StorageError with the key and the server's words.
 
     That something is there already stays as the client tells it.

@@ -1,8 +1,9 @@
 """A local folder as the target.
 
 A file system keeps no marks, so what is ours is told by the file itself: a file is written and
-synced in the folder of the run, what tells it from all others is recorded, and then it gets its own
-name by a link, which fails where something is. Undo removes a name only while it leads to that file.
+synced in the folder of the run, what tells it from all others is recorded, and then it gets its
+own name by a link, which fails where something is. Undo removes a name only while it leads to that
+very file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -167,7 +168,7 @@ class LocalTarget(Target):
         return os.path.join(self.address, key)
 
     @contextmanager
-    def _told(self, about: str, *, putting: bool = False) -> Iterator[None]:
+    def _told(self, about: str, *, putting: bool = False) -> Generator[None]:
         try:
             yield
         except OSError as error:

@@ -171,5 +171,9 @@ class ObjectTarget(Target):
             obstore.copy(self._client, self._prefix + key, self._prefix + other)
         after = self.stat(other)
         # There are servers that say yes, and copy nothing.
-        if before is None or after is None or (after.size, after.mark) != (before.size, before.mark):
+        if (
+            before is None
+            or after is None
+            or (after.size, after.mark) != (before.size, before.mark)
+        ):
             raise StorageError(f"{key}: it cannot be copied (at {self.url})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -12,25 +13,33 @@ from handrail_export import DefaultExportAction
 from handrail_export.sources.binding import bind
 
 
-@pytest.fixture
-def files(here, table):
-    """Make sources of all kinds, most of them broken."""
-    table(5)
-    (here / "empty.csv").write_bytes(b"")
-    (here / "empty.parquet").write_bytes(b"")
-    (here / "text.parquet").write_text("hello, I am no Parquet file")
-    (here / "text.db").write_text("hello, I am no database at all")
-    (here / "latin.csv").write_bytes("a,b\n1,größe\n".encode("latin-1"))
-    (here / "late.csv").write_text("a,b\n" + "1,2\n" * 30_000 + "x,3\n")
-    (here / "folder").mkdir()
-    (here / "fine.csv").write_text("id,name\n1,one\n")
-    with closing(sqlite3.connect(here / "bare.db")) as database, database:
+@pytest.fixture(scope="session")
+def broken(tmp_path_factory):
+    """Make sources of all kinds, most of them broken; once, as the large ones take a moment."""
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "empty.csv").write_bytes(b"")
+    (folder / "empty.parquet").write_bytes(b"")
+    (folder / "text.parquet").write_text("hello, I am no Parquet file")
+    (folder / "text.db").write_text("hello, I am no database at all")
+    (folder / "latin.csv").write_bytes("a,b\n1,größe\n".encode("latin-1"))
+    (folder / "late.csv").write_text("a,b\n" + "1,2\n" * 30_000 + "x,3\n")
+    (folder / "folder").mkdir()
+    (folder / "fine.csv").write_text("id,name\n1,one\n")
+    with closing(sqlite3.connect(folder / "bare.db")) as database, database:
         database.execute("CREATE TABLE a (id INTEGER)")
         database.execute("CREATE TABLE mixed (value)")
         values = [(number if number < 70_000 else "text",) for number in range(70_010)]
         database.executemany("INSERT INTO mixed VALUES (?)", values)
-    with closing(sqlite3.connect(here / "blank.db")):
+    with closing(sqlite3.connect(folder / "blank.db")):
         pass
+    return folder
+
+
+@pytest.fixture
+def files(here, table, broken):
+    """Work where those sources are, and a table that is fine."""
+    table(5)
+    shutil.copytree(broken, here, dirs_exist_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ class YoloFormat(CollectionFormat):
             lines = (_line(shape, picture, known) for shape in picture.shapes)
             with open(path, "x", encoding="utf-8") as file:
                 file.writelines(lines)
+        if not splits:
+            return
         with open(folder / "data.yaml", "x", encoding="utf-8") as file:
             file.writelines(_data(list(splits), known))
 
@@ -48,9 +50,7 @@ def _line(shape: Shape, picture: Picture, known: Categories) -> str:
 
 def _data(splits: list[str], known: Categories) -> list[str]:
     # Training wants both: where there is no split for one, it is the first there is.
-    named = {"train": splits[0], "val": splits[0], **{split: split for split in splits}}
-    if splits and "train" not in splits:
-        named["train"] = splits[0]
+    named = {**dict.fromkeys(("train", "val"), splits[0]), **{each: each for each in splits}}
     # JSON is YAML, so this quotes whatever is in a name.
     places = [f"{name}: {json.dumps(f'images/{split}')}\n" for name, split in named.items()]
     return [

@@ -128,6 +128,21 @@ def table(here: Path) -> Callable[..., str]:
     return make
 
 
+class Draw:
+    """Pictures and masks, drawn for a test."""
+
+    def png(self, size: tuple[int, int] = (8, 6), colour: tuple[int, int, int] = (9, 9, 9)) -> bytes:
+        return png(size, colour)
+
+    def mask(self, rows: Sequence[str] | None = None) -> bytes:
+        return mask(MASK if rows is None else rows)
+
+
+@pytest.fixture
+def draw() -> Draw:
+    return Draw()
+
+
 def png(size: tuple[int, int] = (8, 6), colour: tuple[int, int, int] = (200, 10, 10)) -> bytes:
     """Return a small picture."""
     out = BytesIO()

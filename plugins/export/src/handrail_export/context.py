@@ -155,7 +155,9 @@ class ExportContext(BaseStepContext):
         from handrail_export.storage import open_target  # noqa: PLC0415 - a compiled client
 
         if self.opened.target is None:
-            self.opened.target = open_target(self.layout.folder, retries=self.options.retries)
+            layout = self.layout
+            self.opened.target = open_target(layout.folder, retries=self.options.retries)
+            self.opened.target.url = layout.shown
         return self.opened.target
 
     def use_manifest(self) -> Manifest:

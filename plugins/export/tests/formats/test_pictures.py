@@ -123,17 +123,15 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", [*BROKEN, "gone", "no picture", "strange name", "bad mask"])
 @pytest.mark.parametrize("on_invalid", ["fail", "skip"])
-def test_broken_pictures(shapes, export, here, world, seen, kind, on_invalid):
+def test_broken_pictures(shapes, export, draw, here, world, seen, kind, on_invalid):
     """A broken picture is told by its name; it fails the export, or is left out and counted."""
-    from ..conftest import MASK, mask, png  # noqa: TID252 - what they share
-
-    content = {**BROKEN, "cut off": png()[:20]}.get(kind, png())
+    content = {**BROKEN, "cut off": draw.png()[:20]}.get(kind, draw.png())
     name, other = "image_1/zz.png", "mask_1/zz.png"
-    files = {"image_1": (name, content), "mask_1": (other, mask(MASK))}
+    files = {"image_1": (name, content), "mask_1": (other, draw.mask())}
     if kind == "no picture":
         del files["image_1"]
     if kind == "bad mask":
-        files["mask_1"] = (other, mask(("01", "10")))
+        files["mask_1"] = (other, draw.mask(("01", "10")))
     shapes.add("../zz" if kind == "strange name" else "zz", files, {"split": "train"})
     if kind == "gone":
         os.unlink(shapes.store / name)
@@ -183,10 +181,8 @@ def test_content_that_has_changed(shapes, export, world):
         ("{", "the metadata of zz is not JSON"),
     ],
 )
-def test_metadata_that_makes_no_sense(shapes, export, metadata, told):
-    from ..conftest import png  # noqa: TID252 - what they share
-
-    shapes.add("zz", {"image_1": ("zz.png", png())}, metadata)
+def test_metadata_that_makes_no_sense(shapes, export, draw, metadata, told):
+    shapes.add("zz", {"image_1": ("zz.png", draw.png())}, metadata)
     assert told in export("shapes.db", "out", format="coco", fails=True).message
 
 
@@ -195,11 +191,9 @@ def test_split_by_what_is_not_there(shapes, export):
     assert "the metadata of its unit has no splt, and 2 more pictures" in done.message
 
 
-def test_roles_that_are_not_clear(catalogue, export):
+def test_roles_that_are_not_clear(catalogue, export, draw):
     """Where several roles have pictures, which one is asked for, and the option is named."""
-    from ..conftest import png  # noqa: TID252 - what they share
-
-    catalogue.add("a", {"left": ("l/a.png", png()), "right": ("r/a.png", png())})
+    catalogue.add("a", {"left": ("l/a.png", draw.png()), "right": ("r/a.png", draw.png())})
     done = export("shapes.db", "out", format="coco", fails=True)
     assert "several: left, right" in done.message
     assert done.ways_out == "--pictures ROLE"

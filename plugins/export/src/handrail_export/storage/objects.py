@@ -42,7 +42,8 @@ class ObjectTarget(Target):
         self._mark = MARK.replace("-", "_") if place.scheme == "az" else MARK
 
     def prepare(self, record: Callable[[str], None]) -> None:
-        """Nothing has to be made: there are no folders, and buckets are made by their owners."""
+        """Ask for an object: where there is no answer, there is nothing to undo either."""
+        self.stat(".handrail-reach")
 
     def withdraw(self, made: Iterable[str]) -> None:
         """Nothing was made."""

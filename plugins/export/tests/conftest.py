@@ -131,7 +131,9 @@ def table(here: Path) -> Callable[..., str]:
 class Draw:
     """Pictures and masks, drawn for a test."""
 
-    def png(self, size: tuple[int, int] = (8, 6), colour: tuple[int, int, int] = (9, 9, 9)) -> bytes:
+    def png(
+        self, size: tuple[int, int] = (8, 6), colour: tuple[int, int, int] = (9, 9, 9)
+    ) -> bytes:
         return png(size, colour)
 
     def mask(self, rows: Sequence[str] | None = None) -> bytes:

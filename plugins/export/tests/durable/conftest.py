@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ import pytest
 from handrail.journal.sqlite import SqliteJournal
 
 HERE = Path(__file__).parent
+_NUMBERS = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,13 +114,13 @@ class Scene:
 
     def __init__(self, here: Path, place: Any, worker: Any, options: dict[str, Any]) -> None:
         self.here, self.place, self.worker, self.options = here, place, worker, options
-        self.count = 0
+        self.journal = here
         self.before: dict[str, Any] = {}
         self.complete: dict[str, bytes] = {}
 
     def fresh(self) -> None:
         """Make the target what it was, with an older export and a file of others in it."""
-        self.count += 1
+        self.journal = self.here / f"journal-{next(_NUMBERS)}" / "runs.db"
         shutil.rmtree(self.here / "state", ignore_errors=True)
         self.place.clear()
         self.place.put("others/kept.txt", b"somebody else's")
@@ -129,15 +131,15 @@ class Scene:
             self.place.put("manifest.json", json.dumps(older).encode())
         self.before = self.place.objects()
 
-    @property
-    def journal(self) -> Path:
-        return self.here / f"journal-{self.count}" / "runs.db"
-
     def do(self, what: str, **kill: Any) -> dict[str, Any]:
         """`run`, `resume` or `rollback`; killed `at` a write, at the `nth` `call`, or `after` s."""
         told = {
             "do": what,
-            "params": {"target": self.place.url, "folder": str(self.here / "state"), **self.options},
+            "params": {
+                "target": self.place.url,
+                "folder": str(self.here / "state"),
+                **self.options,
+            },
             "journal": str(self.journal),
             "folder": str(self.here),
             "environment": dict(self.place.environment),

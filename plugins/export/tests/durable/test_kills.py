@@ -14,19 +14,13 @@ KILLED = -signal.SIGKILL
 
 # All instants together take minutes; without HANDRAIL_FAULTS it is some of them.
 FULL = "HANDRAIL_FAULTS" in os.environ
-STEP, ROUNDS = (1, 12) if FULL else (4, 3)
+STEP, ROUNDS = (1, 12) if FULL else (9, 1)
 
 ways = pytest.mark.parametrize("way", ["resume", "rollback"])
 kinds = pytest.mark.parametrize("kind", ["rows", "replacing", "pictures"])
+only_full = pytest.mark.skipif(not FULL, reason="HANDRAIL_FAULTS is not set")
 places = pytest.mark.parametrize(
-    "place",
-    [
-        "folder",
-        "moto",
-        pytest.param(
-            "radosgw", marks=pytest.mark.skipif(not FULL, reason="HANDRAIL_FAULTS is not set")
-        ),
-    ],
+    "place", ["folder", *(pytest.param(each, marks=only_full) for each in ("moto", "radosgw"))]
 )
 
 
@@ -59,7 +53,7 @@ CALLS = [
 @places
 def test_killed_around_effects(make_scene, place, way):
     """Before and after each kind of effect, for rows and pictures, and where something is replaced."""
-    for kind in ("replacing", "pictures"):
+    for kind in ("replacing", "pictures") if FULL else ("replacing",):
         scene = make_scene(kind, place)
         more = [("set_aside", 1), ("set_aside", 3), ("delete", 1)] if kind == "replacing" else []
         for number, (call, nth) in enumerate(CALLS + more):
@@ -112,16 +106,26 @@ def test_killed_at_random_instants(make_scene, kind, way):
             scene.go_on(way)
 
 
+@ways
+def test_killed_at_an_object_storage(make_scene, way):
+    """The marks of objects tell what a process that was killed had made."""
+    scene = make_scene("replacing", "moto")
+    for nth, when in ((2, "after"), (3, "before")):
+        scene.fresh()
+        assert scene.do("run", call="put", nth=nth, when=when)["code"] == KILLED
+        scene.go_on(way)
+
+
 def test_resume_does_not_begin_anew(make_scene):
     """What was saved before the kill is not saved again, and what was converted not converted."""
     scene = make_scene("pictures")
     scene.fresh()
-    assert scene.do("run", call="put", nth=3, when="after")["code"] == KILLED
+    assert scene.do("run", call="put", nth=4, when="after")["code"] == KILLED
     first = scene.place.objects()
     assert scene.do("resume", call="write", nth=1)["code"] == 0  # It would have died there.
     after = scene.place.objects()
     kept = [name for name, found in first.items() if found != "folder" and "handrail" not in name]
-    assert len(kept) == 4
+    assert len(kept) >= 4
     assert all(after[name] == first[name] for name in kept)
 
 

@@ -136,7 +136,9 @@ def test_broken_pictures(shapes, export, draw, here, world, seen, kind, on_inval
     if kind == "gone":
         os.unlink(shapes.store / name)
     before = world()
-    done = export("shapes.db", "out", format="coco", on_invalid=on_invalid, fails=on_invalid == "fail")
+    done = export(
+        "shapes.db", "out", format="coco", on_invalid=on_invalid, fails=on_invalid == "fail"
+    )
     assert [file for event, _, file in seen.logged if event == "invalid"] == [
         "../zz" if kind == "strange name" else "zz"
     ]

@@ -9,7 +9,9 @@ from handrail_export.pictures.shapes import patches
 
 masks = st.integers(1, 9).flatmap(
     lambda width: st.lists(
-        st.lists(st.integers(0, 2), min_size=width, max_size=width).map(bytes), min_size=1, max_size=9
+        st.lists(st.integers(0, 2), min_size=width, max_size=width).map(bytes),
+        min_size=1,
+        max_size=9,
     )
 )
 
@@ -36,9 +38,7 @@ def filled(pixels):
     """Return pixels with their holes: all that no path from outside reaches."""
     xs, ys = [x for x, _ in pixels], [y for _, y in pixels]
     field = {
-        (x, y)
-        for x in range(min(xs) - 1, max(xs) + 2)
-        for y in range(min(ys) - 1, max(ys) + 2)
+        (x, y) for x in range(min(xs) - 1, max(xs) + 2) for y in range(min(ys) - 1, max(ys) + 2)
     } - pixels
     waiting = [(min(xs) - 1, min(ys) - 1)]
     field.discard(waiting[0])

@@ -44,7 +44,9 @@ def test_all_is_well(exported, call, which):
     }[which]
     code, out = call("verify", *given)
     run, output, files = (
-        (exported[1], "rows.csv", "1 file") if which == "latest" else (exported[0], "out", "2 files")
+        (exported[1], "rows.csv", "1 file")
+        if which == "latest"
+        else (exported[0], "out", "2 files")
     )
     assert code == 0
     assert out.splitlines()[:2] == [f"export  {run}", f"output  {output}"]

@@ -142,7 +142,10 @@ def test_format_for_rows_of_a_pack(formats, table, export, here):
     export(table(3), "out.lines", table="item", columns=["name"])
     assert (here / "out.lines").read_text() == "item 1\nitem 2\nitem 3\n"
     done = export("rows.db", "out2.lines", table="item", fails=True)
-    assert (done.message, done.ways_out) == ("the format acme-lines takes one column", "--column NAME")
+    assert (done.message, done.ways_out) == (
+        "the format acme-lines takes one column",
+        "--column NAME",
+    )
     done = export("rows.db", "out", table="item", format="lines", partition_by=["id"], fails=True)
     assert done.message == "the format lines cannot be partitioned"
 

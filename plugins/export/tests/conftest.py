@@ -131,10 +131,8 @@ def table(here: Path) -> Callable[..., str]:
 class Draw:
     """Pictures and masks, drawn for a test."""
 
-    def png(
-        self, size: tuple[int, int] = (8, 6), colour: tuple[int, int, int] = (9, 9, 9)
-    ) -> bytes:
-        return png(size, colour)
+    def png(self, colour: tuple[int, int, int] = (9, 9, 9)) -> bytes:
+        return png(colour=colour)
 
     def mask(self, rows: Sequence[str] | None = None) -> bytes:
         return mask(MASK if rows is None else rows)

@@ -84,7 +84,7 @@ def test_pictures_from_and_to_a_bucket(catalogue, export, draw, bucket):
     bucket.client.delete_object(Bucket=bucket.name, Key="store/image 2.png")
     done = export("shapes.db", f"s3://{bucket.name}/yolo", format="yolo", fails=True)
     assert done.message.startswith("image 2.png: store/image 2.png: it is not there")
-    assert not [key for key in bucket.keys() if key.startswith("yolo")]
+    assert not [key for key in dict(bucket.keys()) if key.startswith("yolo")]
 
 
 def test_conflicts_and_replacing(table, export, bucket, here, monkeypatch):

@@ -27,7 +27,7 @@ class ExportParams(BaseModel):
 
     source: Annotated[str, Argument()] = Field(
         description="What is exported: an SQLite file or a postgresql:// URL (a catalogue, without "
-        "--query and --table), or a Parquet or CSV file, or a pattern such as 'in/*.csv'",
+        "--query and --table), or a Parquet or CSV file, or a pattern like 'in/*.csv'",
     )
     target: Annotated[str, Argument()] = Field(
         description="Where it goes: a file, a folder, or the same in s3://bucket/path, gs://, az:// "

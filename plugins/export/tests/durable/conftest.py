@@ -54,9 +54,8 @@ def worker() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
 class Folder:
     """A folder on this machine as the target."""
 
-    environment: dict[str, str] = {}
-
     def __init__(self, here: Path) -> None:
+        self.environment: dict[str, str] = {}
         self.path = here / "target"
         self.url = str(self.path)
 

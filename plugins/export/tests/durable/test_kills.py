@@ -52,7 +52,7 @@ CALLS = [
 @ways
 @places
 def test_killed_around_effects(make_scene, place, way):
-    """Before and after each kind of effect, for rows and pictures, and where something is replaced."""
+    """Before and after each kind of effect, for rows and pictures, also where it replaces."""
     for kind in ("replacing", "pictures") if FULL else ("replacing",):
         scene = make_scene(kind, place)
         more = [("set_aside", 1), ("set_aside", 3), ("delete", 1)] if kind == "replacing" else []

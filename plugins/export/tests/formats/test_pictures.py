@@ -1,4 +1,4 @@
-"""Collections of pictures as COCO and YOLO: what is written, and what becomes of broken pictures."""
+"""Collections of pictures as COCO and YOLO: what is written, and what becomes of broken ones."""
 
 from __future__ import annotations
 

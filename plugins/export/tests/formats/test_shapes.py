@@ -77,7 +77,7 @@ def test_patches(rows):
 
 @given(masks)
 def test_outline(rows):
-    """The outline goes around the patch, clockwise, at right angles, and encloses its pixels and holes."""
+    """The outline goes around the patch, clockwise, at right angles, and encloses all of it."""
     for patch in patches(rows):
         outline = patch.outline()
         points = list(zip(outline[::2], outline[1::2], strict=True))

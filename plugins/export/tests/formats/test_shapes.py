@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handrail_export.pictures.shapes import patches
@@ -14,6 +14,9 @@ masks = st.integers(1, 9).flatmap(
         max_size=9,
     )
 )
+
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def flooded(rows):
@@ -58,6 +61,7 @@ def area(outline):
     return sum(x * v - u * y for (x, y), (u, v) in pairs) / 2
 
 
+@patient
 @given(masks)
 def test_patches(rows):
     """Each patch is a set of pixels that touch, all of them are found, and the box fits."""
@@ -75,6 +79,7 @@ def test_patches(rows):
         assert patch.area == len(xs)
 
 
+@patient
 @given(masks)
 def test_outline(rows):
     """The outline goes around the patch, clockwise, at right angles, and encloses all of it."""

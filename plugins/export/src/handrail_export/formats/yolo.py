@@ -49,8 +49,9 @@ def _line(shape: Shape, picture: Picture, known: Categories) -> str:
 
 
 def _data(splits: list[str], known: Categories) -> list[str]:
-    # Training wants both: where there is no split for one, it is the first there is.
-    named = {**dict.fromkeys(("train", "val"), splits[0]), **{each: each for each in splits}}
+    # Training wants both: where there is no split for one, it is another.
+    other = "train" if "train" in splits else splits[0]
+    named = {"train": other, "val": other, **{each: each for each in splits}}
     # JSON is YAML, so this quotes whatever is in a name.
     places = [f"{name}: {json.dumps(f'images/{split}')}\n" for name, split in named.items()]
     return [

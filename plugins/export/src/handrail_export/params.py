@@ -26,12 +26,12 @@ class ExportParams(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     source: Annotated[str, Argument()] = Field(
-        description="What is exported: an SQLite file or a postgresql:// URL (its catalogue, unless "
-        "--query or --table is given), or Parquet or CSV files, such as 'in/*.csv'",
+        description="What is exported: an SQLite file or a postgresql:// URL (its catalogue, "
+        "unless --query or --table is given), or Parquet or CSV files, such as 'in/*.csv'",
     )
     target: Annotated[str, Argument()] = Field(
-        description="Where it goes: a file, a folder, or the same in s3://bucket/path, gs://, az:// "
-        "or memory://",
+        description="Where it goes: a file, a folder, or the same in s3://bucket/path, gs://, "
+        "az:// or memory://",
     )
     query: str | None = Field(
         default=None,

@@ -63,6 +63,7 @@ class Rows:
 
     Attributes:
         total: About how many rows the source has, where that is known.
+        columns: The columns, in order.
 
     Raises:
         SourceError: The source cannot be read.
@@ -93,7 +94,7 @@ class Rows:
                 self._reader = self._counted(_plain(self._reader))
                 self._engine.register(_VIEW, self._reader)
                 self._relation = _VIEW
-            self._check()
+            self.columns = self._check()
         except BaseException:
             self.close()
             raise
@@ -107,13 +108,6 @@ class Rows:
     def direct(self) -> bool:
         """Whether batches come from the driver of a database, with no engine in between."""
         return self._reader is not None and self._choice.where is None
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The columns, in order."""
-        return tuple(
-            Column(name=name, type=kind) for name, kind in self._engine.describe(self._select())
-        )
 
     @property
     def schema(self) -> Schema:
@@ -200,18 +194,24 @@ class Rows:
         limit = f" LIMIT {self._choice.limit}" if self._choice.limit is not None else ""
         return f"SELECT {chosen} FROM {self._relation}{where}{limit}"
 
-    def _check(self) -> None:
-        if self._reader is None:
-            described = self._engine.describe(f"SELECT * FROM {self._relation}")
-            known = [name for name, _ in described]
-        else:
-            known = list(self._reader.schema.names)  # The engine would rename what is there twice.
+    def _check(self) -> tuple[Column, ...]:
+        """Return the columns, if what was chosen is there."""
+        # Describing a CSV file reads its beginning, so it is done once where that is enough.
+        described = self._engine.describe(f"SELECT * FROM {self._relation}")
+        known = [name for name, _ in described]
+        if self._reader is not None:
+            known = list(self._reader.schema.names)  # The engine renames what is there twice.
         check_columns(self._choice.columns, known, self.source.shown)
+        types = dict(described)
+        if self._choice.where is not None:
+            self._check_filter(known)
+        names = self._choice.columns or known
+        return tuple(Column(name=name, type=types[name]) for name in names)
+
+    def _check_filter(self, known: Sequence[str]) -> None:
         try:
             self._engine.describe(self._select())
         except ChoiceError as error:
-            if self._choice.where is None:
-                raise
             raise ChoiceError(
                 f"the filter makes no sense: {error.message}",
                 ways_out=(f"columns: {listed(known)}",),

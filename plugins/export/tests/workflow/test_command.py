@@ -116,8 +116,8 @@ def test_damaged_manifest(exported, call, here):
     """A manifest that cannot be read is told, and the others are listed."""
     (here / ".handrail" / "exports" / f"{exported[0]}.db").write_bytes(b"damaged " * 200)
     done = CliRunner().invoke(command, ["list"])
-    assert f"warning: the manifest .handrail/exports/{exported[0]}.db cannot be used" in done.stderr
-    assert "1 export in" in done.stdout
+    assert f"warning: the manifest .handrail/exports/{exported[0]}.db cannot be used" in done.output
+    assert "1 export in" in done.output
 
 
 @pytest.mark.parametrize(

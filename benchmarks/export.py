@@ -2,8 +2,9 @@
 
 Each contender runs in a process of its own, in turn, round after round, on the same source and to a
 file that is not there yet. The clock starts once it has imported what it needs; the memory is the
-peak of the whole process. All write the same rows with the same compression, sync the file and give
-it its name; the whole export records for undo and makes a manifest with a checksum besides.
+peak of the whole process. On a machine that others use too, compare the seconds of CPU. All write
+the same rows with the same compression, sync the file and give it its name; the whole export
+records for undo and makes a manifest with a checksum besides.
 
     pip install -e core -e plugins/export adbc-driver-postgresql     and, for it, PostgreSQL
 """
@@ -132,12 +133,16 @@ CONTENDERS: dict[str, Contender] = {
 def child(name: str, source: str, target: str) -> None:
     """Run one contender once, and print what it took."""
     work = CONTENDERS[name](source, target)
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     work()
-    took = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    size = os.path.getsize(target) / 1e6
-    print(json.dumps({"seconds": took, "peak": peak, "size": size}))
+    took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    measured = {
+        "seconds": took,
+        "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "peak": after.ru_maxrss / 1024,
+        "size": os.path.getsize(target) / 1e6,
+    }
+    print(json.dumps(measured))
 
 
 def once(name: str, source: str, ending: str, work: Path) -> dict[str, float]:
@@ -162,14 +167,12 @@ def compare(title: str, bare: str, source: str, ending: str, rounds: int, work: 
     for _ in range(rounds):
         for name, measured in runs.items():
             measured.append(once(name, source, ending, work))
-    base = 0.0
+    base: dict[str, float] = {}
     for name, measured in runs.items():
-        took, peak, size = (
-            statistics.median(each[part] for each in measured)
-            for part in ("seconds", "peak", "size")
-        )
-        base = base or took
-        row = f"{took:.2f} | {took / base:.2f} | {peak:.0f} | {size:.0f}"
+        middle = {part: statistics.median(each[part] for each in measured) for part in measured[0]}
+        base = base or middle
+        times = (f"{middle[p]:.2f} | {middle[p] / base[p]:.2f}" for p in ("seconds", "cpu"))
+        row = f"{' | '.join(times)} | {middle['peak']:.0f} | {middle['size']:.0f}"
         print(f"| {title} | {name} | {row} |", flush=True)
 
 
@@ -178,7 +181,8 @@ def make_sqlite(path: Path, rows: int) -> str:
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA synchronous = OFF")
         database.execute(
-            "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price REAL, kind INTEGER, day TEXT)"
+            "CREATE TABLE item"
+            " (id INTEGER PRIMARY KEY, name TEXT, price REAL, kind INTEGER, day TEXT)"
         )
         database.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
@@ -236,7 +240,8 @@ def main() -> None:
         child(*given.child)
         return
     wanted = given.only or ("sqlite", "postgres", "files")
-    print("| export | contender | seconds | ratio | peak MB | file MB |\n|---|---|---|---|---|---|")
+    print("| export | contender | seconds | ratio | CPU s | ratio | peak MB | file MB |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="handrail-bench-", dir=given.work) as base:
         work = Path(base)
         for rows in given.rows or (ROWS // 10, ROWS // 2, ROWS):

@@ -275,11 +275,12 @@ def tests(session: nox.Session, part: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill durable runs and uploads everywhere: all writes and pairs of them, random instants."""
-    install(session, Path("core"), Path("plugins/upload"), groups=("test", "servers"))
+    """Kill durable runs, uploads and exports everywhere: all writes and pairs of them, random instants."""
+    packs = (Path("plugins/export"), Path("plugins/upload"))
+    install(session, Path("core"), *packs, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2000"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator")
-    paths = (*core, "plugins/upload/tests/durable")
+    paths = (*core, *(f"{pack}/tests/durable" for pack in packs))
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 

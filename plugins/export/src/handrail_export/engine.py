@@ -112,6 +112,11 @@ class Engine:
             yield
         except self._errors.Error as error:
             raise _error(error, self._errors) from error
+        except RuntimeError as error:
+            # It has asked Python for signals, and what Python raised is lost.
+            if str(error) == "Query interrupted":
+                raise KeyboardInterrupt from None
+            raise
 
 
 def _error(error: BaseException, errors: Any) -> ExportError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from handrail_export.arrow import Batch, Schema
 from handrail_export.engine import Engine
-from handrail_export.errors import ChoiceError, ExportError, SourceError
+from handrail_export.errors import ChoiceError
 from handrail_export.names import did_you_mean, listed
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.source import Source
@@ -82,7 +82,7 @@ class Rows:
         self.source = source
         self.report = report
         self._choice = choice
-        self._failed: SourceError | None = None
+        self._failed: BaseException | None = None
         self._opened: Engine | None = None
         try:
             self.total = source.estimate()
@@ -176,16 +176,17 @@ class Rows:
 
     @contextmanager
     def _told(self) -> Generator[None]:
-        """Raise what the source has failed with, whatever became of it on the way here."""
+        """Raise what went wrong while rows were read, whatever became of it on the way here."""
         pyarrow = import_module("pyarrow")
         try:
             yield
-        except (pyarrow.ArrowException, OSError, ExportError) as error:
-            if self._failed is not None:
-                raise self._failed from error
-            if isinstance(error, ExportError) or self.direct:
-                raise
-            raise self.source.failure(error) from error
+        except Exception as error:
+            failed, self._failed = self._failed, None
+            if failed is not None:
+                raise failed from None
+            if isinstance(error, (pyarrow.ArrowException, OSError)) and not self.direct:
+                raise self.source.failure(error) from error
+            raise
 
     def _select(self) -> str:
         chosen = ", ".join(quoted(name) for name in self._choice.columns) or "*"
@@ -224,19 +225,25 @@ class Rows:
 
     def _counting(self, reader: Any) -> Iterator[Any]:
         done, total = 0, self.total
-        while True:
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-            except Exception as error:
-                # It goes through the libraries of others, and comes out as something else.
-                self._failed = self.source.failure(error)
-                raise
-            yield batch
-            done += batch.num_rows
-            if total:
-                self.report(min(done, total), total)
+        try:
+            while True:
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+                except Exception as error:
+                    raise self.source.failure(error) from error
+                yield batch
+                done += batch.num_rows
+                if total:
+                    self.report(min(done, total), total)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # It goes through the libraries of others, and comes out as something else; a Ctrl-C
+            # may arrive here, too.
+            self._failed = error
+            raise
 
 
 def check_columns(wanted: Sequence[str], known: Sequence[str], shown: str) -> None:

@@ -8,10 +8,13 @@ import sys
 import pytest
 from pydantic import BaseModel
 
+from handrail import Run, StepWrapper, Undo
 from handrail.testing import FakePacks
 from handrail_export import BaseExportAction, DefaultExportAction, ExportParams, FinalizeStep
-from handrail_export.errors import FormatError
+from handrail_export.errors import ExportError, FormatError
 from handrail_export.formats import find_format, offers
+from handrail_export.formats.tables import CsvFormat
+from handrail_export.storage.local import LocalTarget
 
 STEPS = """
 from pathlib import Path
@@ -220,3 +223,47 @@ def test_finalize_alone():
             registry.register(FinalizeStep())
 
     assert Last({}, packs=()).run()["success"]
+
+
+class Again(StepWrapper):
+    """Undo a step that fails, and try it once more."""
+
+    name = "again"
+
+    def around(self, context):
+        try:
+            return (yield Run())
+        except (OSError, ExportError):
+            yield Undo()
+            return (yield Run())
+
+
+@pytest.mark.parametrize("where", ["convert_data", "save_files"])
+def test_another_attempt(table, export, here, monkeypatch, where):
+    """A step that is undone and tried again begins anew, and the export is whole."""
+    owner, method = {
+        "convert_data": (CsvFormat, "write"),
+        "save_files": (LocalTarget, "flush"),
+    }[where]
+    usual, calls = getattr(owner, method), []
+
+    def once_broken(self, *given):
+        answer = usual(self, *given)
+        calls.append(given)
+        if len(calls) == 1:
+            raise TimeoutError("not today")
+        return answer
+
+    class Patient(DefaultExportAction):
+        def setup_steps(self, registry):
+            super().setup_steps(registry)
+            registry.wrap(where, Again)
+
+    monkeypatch.setattr(owner, method, once_broken)
+    done = export(
+        table(4), "out", table="item", format="csv", partition_by=["kind"], action=Patient
+    )
+    assert done.result["exported_count"] == 4
+    assert len(calls) >= 2
+    names = {path.name for path in (here / "out").rglob("*") if path.is_file()}
+    assert names == {"data_0.csv", "manifest.json"}

@@ -68,17 +68,17 @@ def bare_adbc(source: str, target: str) -> Callable[[], None]:
     import pyarrow.csv
     import pyarrow.parquet
 
+    options = {}
     if source.startswith("postgresql:"):
         import adbc_driver_postgresql.dbapi as driver
-
-        connection, options = driver.connect(source), {}
     else:
         import adbc_driver_sqlite.dbapi as driver
 
-        connection = driver.connect(f"file:{source}?mode=ro")
+        source = f"file:{source}?mode=ro"
         options = {"adbc.sqlite.query.batch_rows": str(BATCH)}
 
     def work() -> None:
+        connection = driver.connect(source)
         with connection.cursor(adbc_stmt_kwargs=options) as cursor:
             cursor.execute("SELECT * FROM item")
             reader = cursor.fetch_record_batch()
@@ -106,9 +106,9 @@ def bare_duckdb(source: str, target: str) -> Callable[[], None]:
         ".csv": "FORMAT csv",
         ".jsonl": "FORMAT json",
     }[Path(target).suffix]
-    connection = duckdb.connect(config={"memory_limit": MEMORY})
 
     def work() -> None:
+        connection = duckdb.connect(config={"memory_limit": MEMORY})
         connection.execute(f"COPY (SELECT * FROM '{source}') TO '{target}.tmp' ({options})")
         finish(target)
 

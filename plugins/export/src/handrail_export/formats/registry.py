@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
@@ -37,7 +39,7 @@ class Offer:
 
 def offers() -> list[Offer]:
     """Return the formats that are installed, by name; nothing is imported."""
-    found = {_offer(point): point for point in entry_points(group=GROUP)}
+    found = {_offer(point): point for point in _points(tuple(sys.path))}
     return sorted(found, key=lambda each: (each.name, each.pack))
 
 
@@ -47,8 +49,8 @@ def find_format(name: str) -> Format:
     Raises:
         FormatError: There is none, several distributions offer it, or it cannot be used.
     """
-    points = list(entry_points(group=GROUP, name=name))
-    found = {_offer(point): point for point in points}
+    points = _points(tuple(sys.path))
+    found = {_offer(point): point for point in points if point.name == name}
     if not found:
         known = sorted({each.name for each in offers()})
         near = did_you_mean(name, known)
@@ -89,6 +91,12 @@ def ending_of(name: str) -> str | None:
     aliases = {"pq": "parquet", "ndjson": "jsonl"}
     bare = aliases.get(bare, bare)
     return bare if bare in known else None
+
+
+@lru_cache(maxsize=1)
+def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points; one export asks several times, and each time takes a while."""
+    return tuple(entry_points(group=GROUP))
 
 
 def _offer(point: EntryPoint) -> Offer:

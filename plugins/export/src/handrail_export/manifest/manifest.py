@@ -92,7 +92,8 @@ class Manifest:
         if tables and "about" not in tables:
             raise ExportError(f"{self.path} is no manifest of an export")
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        # Until `keep`, it has to survive a kill, not a loss of power.
+        self._db.execute("PRAGMA synchronous = OFF")
         if version < VERSION:
             self._db.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
 
@@ -175,7 +176,9 @@ class Manifest:
     def keep(self) -> None:
         """Make what was written so far survive a loss of power, not only of the process."""
         with self._told():
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._db.execute("PRAGMA synchronous = OFF")
 
     def close(self) -> None:
         """Close the file; harmless to call again."""

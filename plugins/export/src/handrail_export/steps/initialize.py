@@ -42,6 +42,7 @@ class InitializeStep(BaseStep[ExportContext]):
             format=layout.format,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        context.use_manifest().keep()
         return StepResult(data={"summary": f"{layout.output} can be written as {layout.format}"})
 
     def _prove_target(self, context: ExportContext) -> None:

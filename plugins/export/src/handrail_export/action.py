@@ -48,8 +48,8 @@ class BaseExportAction(BaseAction[P]):
 class DefaultExportAction(BaseExportAction[ExportParams]):
     """Export a table, a query or a catalogue of images to files; what fails is taken back.
 
-    Rows are streamed, so ten million take no more memory than one. The target is as it was until
-    all is converted, and nothing in it is replaced unless that is asked for.
+    Rows are streamed, so memory stays within a bound, however many there are. The target is as it
+    was until all is converted, and nothing in it is replaced unless that is asked for.
     """
 
     action_name = "export"

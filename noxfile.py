@@ -30,11 +30,12 @@ CORE_ON_OTHERS = (
     *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
     *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
 )
-LOWEST_PACKS = ("postgres", "train", "upload", "utils")
+LOWEST_PACKS = ("export", "postgres", "train", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
 MORE_GROUPS = {
+    "export": ("servers",),
     "postgres": ("servers",),
     "train": ("servers", "models"),
     "upload": ("servers",),
@@ -251,7 +252,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 
 
 # What is long is tested with one Python; `lowest` tests the packs of these with the newest, too.
-ON_THE_OLDEST = ("postgres", "train", "upload", "together")
+ON_THE_OLDEST = ("export", "postgres", "train", "upload", "together")
 
 
 @nox.session
@@ -276,7 +277,7 @@ def tests(session: nox.Session, part: str) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Kill durable runs of all kinds everywhere: all writes and pairs of them, random instants."""
-    packs = [Path("plugins", name) for name in ("train", "upload")]
+    packs = [Path("plugins", name) for name in ("export", "train", "upload")]
     install(session, Path("core"), Path("plugins/postgres"), *packs, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")

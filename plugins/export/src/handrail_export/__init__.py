@@ -1,0 +1,85 @@
+"""handrail-export: a table, a query or a catalogue of images becomes files, with a way back.
+
+Every public name is imported from here on first use; the heavy libraries behind them only when a
+run needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail_export.action import BaseExportAction as BaseExportAction
+    from handrail_export.action import DefaultExportAction as DefaultExportAction
+    from handrail_export.context import ExportContext as ExportContext
+    from handrail_export.formats import CollectionFormat as CollectionFormat
+    from handrail_export.formats import Picture as Picture
+    from handrail_export.formats import RowFormat as RowFormat
+    from handrail_export.formats import Shape as Shape
+    from handrail_export.params import ExportParams as ExportParams
+    from handrail_export.pictures import Annotations as Annotations
+    from handrail_export.pictures import CatalogueAnnotations as CatalogueAnnotations
+    from handrail_export.pictures import Unit as Unit
+    from handrail_export.rows import Column as Column
+    from handrail_export.rows import Rows as Rows
+    from handrail_export.steps import ConvertDataStep as ConvertDataStep
+    from handrail_export.steps import FetchResultsStep as FetchResultsStep
+    from handrail_export.steps import FinalizeStep as FinalizeStep
+    from handrail_export.steps import InitializeStep as InitializeStep
+    from handrail_export.steps import PrepareExportStep as PrepareExportStep
+    from handrail_export.steps import SaveFilesStep as SaveFilesStep
+
+__all__ = [
+    "Annotations",
+    "BaseExportAction",
+    "CatalogueAnnotations",
+    "CollectionFormat",
+    "Column",
+    "ConvertDataStep",
+    "DefaultExportAction",
+    "ExportContext",
+    "ExportParams",
+    "FetchResultsStep",
+    "FinalizeStep",
+    "InitializeStep",
+    "Picture",
+    "PrepareExportStep",
+    "RowFormat",
+    "Rows",
+    "SaveFilesStep",
+    "Shape",
+    "Unit",
+]
+
+_HOMES = {
+    "action": ("BaseExportAction", "DefaultExportAction"),
+    "context": ("ExportContext",),
+    "formats": ("CollectionFormat", "Picture", "RowFormat", "Shape"),
+    "params": ("ExportParams",),
+    "pictures": ("Annotations", "CatalogueAnnotations", "Unit"),
+    "rows": ("Column", "Rows"),
+    "steps": (
+        "ConvertDataStep",
+        "FetchResultsStep",
+        "FinalizeStep",
+        "InitializeStep",
+        "PrepareExportStep",
+        "SaveFilesStep",
+    ),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,100 @@
+"""The export action, and the base for exports of your own."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail_export.context import ExportContext
+from handrail_export.names import count_text, size_text
+from handrail_export.params import ExportParams
+from handrail_export.steps import (
+    ConvertDataStep,
+    FetchResultsStep,
+    FinalizeStep,
+    InitializeStep,
+    PrepareExportStep,
+    SaveFilesStep,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    P = TypeVar("P", default=Any)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
+
+
+class BaseExportAction(BaseAction[P]):
+    """An export with any params and the steps that `setup_steps` registers.
+
+    The result counts `exported_count`, `failed_count` and `total_count`, and has the
+    `output_path`, as the steps have set them on the context.
+    """
+
+    action_name = "export"
+    context_class: ClassVar[type[BaseStepContext] | None] = ExportContext
+
+    def result(self, context: Any) -> Mapping[str, Any]:
+        names = ("exported_count", "failed_count", "total_count", "output_path")
+        found = {name: getattr(context, name, None) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class DefaultExportAction(BaseExportAction[ExportParams]):
+    """Export a table, a query or a catalogue of images to files; what fails is taken back.
+
+    Rows are streamed, so memory stays within a bound, however many there are. The target is as it
+    was until all is converted, and nothing in it is replaced unless that is asked for.
+    """
+
+    action_name = "export"
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        registry.register(InitializeStep())
+        registry.register(FetchResultsStep())
+        registry.register(PrepareExportStep())
+        registry.register(ConvertDataStep())
+        registry.register(SaveFilesStep())
+        registry.register(FinalizeStep())
+
+    def result(self, context: ExportContext) -> Mapping[str, Any]:
+        counts = dict(super().result(context))
+        saved = context.results.get("save_files")
+        data = {} if saved is None else saved.data
+        if "files" not in data:  # A dry run, or the step was left out.
+            return counts
+        if not data["files"]:
+            return {"summary": _nothing(context), **counts, "run": context.run}
+        failed = f", {context.failed_count:,} left out" if context.failed_count else ""
+        verify = f"handrail export verify {context.run}{_folder_option(context)}"
+        return {
+            "summary": f"exported {count_text(context.exported_count, _noun(context))}{failed} to "
+            f"{context.output_path} · {count_text(data['files'], 'file')}, "
+            f"{size_text(data['bytes'])}",
+            **counts,
+            "files": data["files"],
+            "bytes": data["bytes"],
+            "run": context.run,
+            "next": {"check": verify},
+        }
+
+
+def _noun(context: ExportContext) -> str:
+    converted = context.results.get("convert_data")
+    return "row" if converted is None else str(converted.data.get("noun", "row"))
+
+
+def _nothing(context: ExportContext) -> str:
+    failed = f", {context.failed_count:,} left out" if context.failed_count else ""
+    return f"nothing to export: {context.options.source} has no such {_noun(context)}s{failed}"
+
+
+def _folder_option(context: ExportContext) -> str:
+    folder = context.options.folder
+    default = ExportParams.model_fields["folder"].default
+    return "" if folder == default else f" --state-folder {shlex.quote(str(folder))}"

@@ -1,0 +1,69 @@
+"""What of pyarrow's types is used here, as pyarrow has none of its own that checkers can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+
+class Schema(Protocol):
+    """A `pyarrow.Schema`."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        ...
+
+    def field(self, name: str) -> Any:
+        """Return the field of a column."""
+        ...
+
+
+class Values(Protocol):
+    """A `pyarrow.Array`: the values of a column."""
+
+    def to_pylist(self) -> list[Any]:
+        """Return the values as objects of Python."""
+        ...
+
+
+class Batch(Protocol):
+    """A `pyarrow.RecordBatch`: some rows."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows."""
+        ...
+
+    def column(self, name: str) -> Values:
+        """Return the values of a column."""
+        ...
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """Return the rows, each as a dict."""
+        ...
+
+    def select(self, columns: Sequence[str]) -> Batch:
+        """Return the batch with these columns only."""
+        ...
+
+    def slice(self, offset: int, length: int) -> Batch:
+        """Return some of the rows."""
+        ...
+
+
+class BatchReader(Protocol):
+    """A `pyarrow.RecordBatchReader`: batches that are read once."""
+
+    @property
+    def schema(self) -> Schema:
+        """The columns."""
+        ...
+
+    def read_next_batch(self) -> Batch:
+        """Return the next batch; StopIteration at the end."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches."""
+        ...

@@ -1,0 +1,205 @@
+"""The command `handrail export`: what became of exports."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handrail_export.errors import ExportError
+from handrail_export.formats.registry import offers
+from handrail_export.manifest import ExportedFile, Manifest
+from handrail_export.manifest.document import NAME, read_document
+from handrail_export.names import count_text, size_text
+from handrail_export.storage import open_target
+from handrail_export.verification import (
+    Difference,
+    Verification,
+    find_manifest,
+    manifests_in,
+    read_whole,
+)
+
+_SHOWN = 50  # Differences that are shown one by one.
+_A_RUN = re.compile(r"[0-9a-f-]{4,36}")
+
+folder_option = click.option(
+    "--state-folder",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(".handrail/exports"),
+    show_default=True,
+    help="Where the manifests of the runs are kept.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def export() -> None:
+    """Look at finished exports.
+
+    \b
+    handrail run export SOURCE TARGET    export a table, a query or a catalogue
+    handrail export verify               compare the latest export with its manifest
+    handrail export formats              list the formats there are
+    """  # noqa: D301 - the escape tells click to keep the lines
+
+
+@export.command("list")
+@folder_option
+@json_option
+def list_exports(folder: Path, as_json: bool) -> None:
+    """List the exports whose manifests are here, the latest last."""
+    exports: list[dict[str, Any]] = []
+    for path in manifests_in(folder):
+        try:
+            exports.append(_described(path))
+        except ExportError as error:  # The others are to be seen all the same.
+            click.echo(f"warning: {error.message}", err=True)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "exports": exports}))
+        return
+    for each in exports:
+        ended = (each["finished"] or "not finished")[:16].replace("T", " ")
+        counted = f"{each['exported_count'] or 0:,} as {each['format']}"
+        click.echo(f"{each['run']}  {ended:16}  {counted:>20}  {size_text(each['bytes']):>7}")
+        click.echo(f"  {each['output']}")
+    click.echo(f"{count_text(len(exports), 'export')} in {folder}")
+
+
+@export.command()
+@json_option
+def formats(as_json: bool) -> None:
+    """List the formats there are; nothing of them is imported."""
+    found = offers()
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "formats": [each.to_dict() for each in found]}))
+        return
+    width = max([len("FORMAT"), *(len(each.name) for each in found)])
+    click.echo(f"{'FORMAT':{width}}  PACK")
+    for each in found:
+        click.echo(f"{each.name:{width}}  {each.pack} {each.version}")
+
+
+@export.command()
+@click.argument("what", metavar="[RUN|FOLDER]", required=False)
+@click.option("--quick", is_flag=True, help="Compare sizes only, and read no content.")
+@folder_option
+@json_option
+def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
+    """Compare what is at the target of an export with its manifest.
+
+    RUN identifies the export, or as much of its id as tells it from the others; the latest one
+    unless given. FOLDER is a folder or URL with a manifest.json. Exit code 1 when something is
+    missing or different.
+    """
+    with closing(_find(what, folder)) as listed:
+        checked = Verification(target=open_target(listed.target), quick=quick)
+        differences = list(checked.differences(listed.files))
+    if as_json:
+        document = {
+            "schema": 1,
+            "run": listed.about.get("run"),
+            "output": listed.output,
+            "format": listed.about.get("format"),
+            "exported_count": listed.about.get("exported_count"),
+            "files": checked.files,
+            "bytes": checked.size,
+            "differences": [each.to_dict() for each in differences],
+        }
+        click.echo(json.dumps(document))
+    else:
+        _show(listed, checked, differences)
+    return 1 if differences else 0
+
+
+def _show(listed: Listed, checked: Verification, differences: list[Difference]) -> None:
+    unfinished = "" if listed.finished else " · not finished"
+    click.echo(f"export  {listed.about.get('run')}{unfinished}")
+    click.echo(f"output  {listed.output}")
+    for each in differences[:_SHOWN]:
+        click.echo(f"  {each.path}  {each.what}")
+    if len(differences) > _SHOWN:
+        click.echo(f"  ... and {len(differences) - _SHOWN:,} more")
+    files = f"{count_text(checked.files, 'file')}, {size_text(checked.size)}"
+    how = "sizes compared" if checked.quick else "content read"
+    told = count_text(len(differences), "difference") if differences else "all as it was exported"
+    click.echo(f"{files} · {how} · {told}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Listed:
+    """What a manifest says of an export.
+
+    Attributes:
+        about: What is known about it as a whole.
+        target: The folder that its files are below.
+        output: What people are told about where it is.
+        finished: Whether it came to its end.
+        files: Its files.
+        manifest: The manifest of the run, where it is from one.
+    """
+
+    about: dict[str, Any]
+    target: str
+    output: str
+    finished: bool
+    files: Iterator[ExportedFile]
+    manifest: Manifest | None = None
+
+    def close(self) -> None:
+        """Close the manifest."""
+        if self.manifest is not None:
+            self.manifest.close()
+
+
+def _find(what: str | None, folder: Path) -> Listed:
+    if what is not None and not _A_RUN.fullmatch(what):
+        return _at_target(what)
+    if what is not None and Path(what, NAME).is_file():
+        return _at_target(what)
+    path = find_manifest(folder, what)
+    manifest = Manifest(path, make=False)
+    about = manifest.description()
+    if "exported_count" not in about:
+        manifest.close()
+        raise ExportError(f"the export {path.stem} ended before it had written anything")
+    return Listed(
+        about=about,
+        target=about["target"],
+        output=about["output"],
+        finished="finished" in about,
+        files=manifest.files(),
+        manifest=manifest,
+    )
+
+
+def _at_target(where: str) -> Listed:
+    target = open_target(where)
+    content = read_whole(target, NAME)
+    if content is None:
+        raise ExportError(
+            f"there is no {NAME} in {where}",
+            ways_out=("of an export that is one file: handrail export verify RUN",),
+        )
+    about, files = read_document(content, f"{where}/{NAME}")
+    return Listed(about=about, target=where, output=where, finished=True, files=files)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with closing(Manifest(path, make=False)) as manifest:
+        about = manifest.description()
+        files, size = manifest.totals()
+        names = ("output", "source", "format", "exported_count", "created", "finished")
+        return {
+            "run": path.stem,
+            **{name: about.get(name) for name in names},
+            "files": files,
+            "bytes": size,
+        }

@@ -1,0 +1,248 @@
+"""ExportContext: what the steps of an export share, and what packs may use of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from handrail import BaseStepContext
+from handrail_export.errors import ExportError
+from handrail_export.params import ExportParams
+
+if TYPE_CHECKING:
+    from handrail_export.layout import Layout
+    from handrail_export.manifest import Manifest
+    from handrail_export.rows import Rows
+    from handrail_export.storage import Target
+
+_TRANSIENT = {"transient": True}
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Opened:
+    """What belongs to this process alone.
+
+    Attributes:
+        options: The params, as the default steps read them.
+        run: Stands for the run where there is none, as in a test of one step.
+        manifest: The manifest, once it is open.
+        target: The target, once it is open.
+        rows: The rows, once they are open.
+        scratch: The folder of a run that has none, such as a dry run.
+        cleaner: Removes it; at the latest when the context is gone.
+    """
+
+    options: ExportParams | None = None
+    run: str = ""
+    manifest: Manifest | None = None
+    target: Target | None = None
+    rows: Rows | None = None
+    scratch: str = ""
+    cleaner: Callable[[], object] | None = None
+
+
+@dataclass
+class ExportContext(BaseStepContext):
+    """State of an export.
+
+    What is not transient holds values of JSON types. The source, the target and the manifest are
+    opened when they are first used.
+
+    Attributes:
+        params: The params of the action, as a plain dict.
+        collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
+            over.
+        columns: Name and type of each column that is exported, once `fetch_results` is over.
+        layout_text: How the target is laid out, as JSON; see `layout`.
+        manifest_path: The file that lists what is exported; empty until `initialize`.
+        staging: The folder in which files wait until they are saved; empty until `initialize`.
+        total_count: How many rows or pictures were found.
+        exported_count: How many of them are exported.
+        failed_count: How many are not, because they are not valid.
+        output_path: What was made, once `save_files` is over; None where there was nothing.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    collection: str | None = None
+    columns: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    layout_text: str = ""
+    manifest_path: str = ""
+    staging: str = ""
+    total_count: int = 0
+    exported_count: int = 0
+    failed_count: int = 0
+    output_path: str | None = None
+    opened: Opened = field(
+        default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
+    )
+
+    @property
+    def client(self) -> Any:
+        """The client of the runtime context.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        client = getattr(self.runtime_ctx, "client", None)
+        if client is None:
+            raise RuntimeError(
+                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
+            )
+        return client
+
+    @property
+    def options(self) -> ExportParams:
+        """The params that the default steps read, whatever model the action has.
+
+        Raises:
+            ExportError: The params of the action lack what these steps need.
+        """
+        if self.opened.options is None:
+            known = {k: v for k, v in self.params.items() if k in ExportParams.model_fields}
+            try:
+                self.opened.options = ExportParams.model_validate(known)
+            except ValidationError as error:
+                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+                raise ExportError(
+                    "the steps of an export cannot work with the params of this action: "
+                    f"{'; '.join(told)}",
+                    ways_out=("derive the params from handrail_export.ExportParams",),
+                ) from error
+        return self.opened.options
+
+    @property
+    def run(self) -> str:
+        """Identifies the run, in marks and names."""
+        if self.run_id is not None:
+            return self.run_id
+        self.opened.run = self.opened.run or str(uuid.uuid4())
+        return self.opened.run
+
+    @property
+    def mark(self) -> str:
+        """What the objects of the running step are marked with: `<run>/<step>`."""
+        return f"{self.run}/{self.current_step or 'save_files'}"
+
+    @property
+    def layout(self) -> Layout:
+        """How the target is laid out.
+
+        Raises:
+            FormatError: The format does not exist, or does not fit the target.
+        """
+        from handrail_export.layout import Layout, lay_out  # noqa: PLC0415 - it lists formats
+
+        if self.layout_text:
+            return Layout.from_json(self.layout_text)
+        options = self.options
+        return lay_out(options.format, options.target, bool(options.partition_by))[0]
+
+    def use_target(self) -> Target:
+        """Return the target, opened.
+
+        Raises:
+            StorageError: It makes no sense.
+        """
+        from handrail_export.storage import open_target  # noqa: PLC0415 - a compiled client
+
+        if self.opened.target is None:
+            layout = self.layout
+            self.opened.target = open_target(layout.folder, retries=self.options.retries)
+            self.opened.target.url = layout.shown
+        return self.opened.target
+
+    def use_manifest(self) -> Manifest:
+        """Return the manifest, opened.
+
+        Raises:
+            ExportError: The file cannot be used, or `initialize` has not run.
+        """
+        from handrail_export.manifest import Manifest  # noqa: PLC0415
+
+        if self.opened.manifest is None:
+            if not self.manifest_path:
+                raise ExportError("there is no manifest: the step initialize has not run")
+            # A run that goes on must not take a list that is gone for one that is empty.
+            self.opened.manifest = Manifest(Path(self.manifest_path), make=False)
+        return self.opened.manifest
+
+    def use_rows(self) -> Rows:
+        """Return the rows of the source, which can be read once; they are opened again after that.
+
+        Raises:
+            SourceError: The source cannot be read.
+            ChoiceError: The columns or the filter do not fit it.
+        """
+        from handrail_export.rows import Choice, Rows  # noqa: PLC0415 - see above
+        from handrail_export.sources import make_source  # noqa: PLC0415
+
+        if self.opened.rows is None:
+            options = self.options
+            source, self.collection = make_source(options)
+            limit = None if self._limits_pictures() else options.limit
+            self.opened.rows = Rows(
+                source,
+                Choice(columns=tuple(options.columns), where=options.where, limit=limit),
+                memory=options.memory,
+                scratch=self.staging or self._scratch(),
+                report=self._report,
+            )
+        return self.opened.rows
+
+    def close_rows(self) -> None:
+        """Let go of the source; harmless to call again."""
+        if self.opened.rows is not None:
+            self.opened.rows.close()
+        self.opened.rows = None
+
+    def close(self) -> None:
+        """Close what is open; harmless to call again."""
+        self.close_rows()
+        if self.opened.manifest is not None:
+            self.opened.manifest.close()
+        if self.opened.cleaner is not None:
+            self.opened.cleaner()
+        self.opened.manifest = self.opened.target = self.opened.cleaner = None
+        self.opened.scratch = ""
+
+    def _limits_pictures(self) -> bool:
+        """Whether the limit is about pictures, of which each has several rows."""
+        from handrail_export.formats import CollectionFormat, find_format  # noqa: PLC0415
+
+        return isinstance(find_format(self.layout.format), CollectionFormat)
+
+    def _report(self, done: float, total: float) -> None:
+        if self.current_step is not None:
+            self.set_progress(done, total, "rows" if total != 100.0 else None)
+
+    def _scratch(self) -> str:
+        if not self.opened.scratch:
+            self.opened.scratch = folder = tempfile.mkdtemp(prefix="handrail-export-")
+            self.opened.cleaner = weakref.finalize(self.opened, shutil.rmtree, folder, True)
+        return self.opened.scratch
+
+
+def _told(param: str, what: str) -> str:
+    said = what.removeprefix("Value error, ")
+    return f"{param}: {said}" if param else said
+
+
+def staging_of(layout: Layout, state: Path, run: str) -> str:
+    """Return the folder in which the files of a run wait.
+
+    For a local target it is in the target, since a file can only be linked within its file system.
+    """
+    from handrail_export.storage import parse_place  # noqa: PLC0415
+
+    if parse_place(layout.folder).scheme == "file":
+        return os.path.join(layout.folder, f".handrail-{run}")
+    return str(state.absolute() / run)

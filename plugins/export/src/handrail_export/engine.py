@@ -1,0 +1,140 @@
+"""DuckDB, held in bounds: little memory, no network, and only the files of this export."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from handrail_export.errors import ChoiceError, ExportError, SourceError, StorageError
+from handrail_export.names import said
+
+_THREADS = 4
+_PAUSE = 0.2  # Seconds between two looks at how far a statement is.
+
+Report = Callable[[float, float], None]
+
+
+class Engine:
+    """One connection to a database in memory.
+
+    Args:
+        memory: Bytes that it may take, beside what the libraries themselves take.
+        reads: The files that it may read.
+        scratch: The folder that it may write into.
+    """
+
+    def __init__(self, *, memory: int, reads: Sequence[str], scratch: str) -> None:
+        duckdb = import_module("duckdb")
+        self._errors: Any = duckdb
+        threads = max(1, min(_THREADS, os.cpu_count() or 1))
+        self._connection: Any = duckdb.connect(
+            config={
+                "memory_limit": f"{memory // 1024}KiB",
+                "threads": threads,
+                "temp_directory": os.path.join(scratch, ".spill"),
+                "autoinstall_known_extensions": False,
+            }
+        )
+        self._set("allowed_paths", list(reads))
+        self._set("allowed_directories", [scratch])
+        # What a filter may name is the columns, not other files of the machine.
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET enable_progress_bar = false")
+
+    def _set(self, name: str, values: list[str]) -> None:
+        texts = ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
+        self._connection.execute(f"SET {name} = [{texts}]")
+
+    def register(self, name: str, reader: Any) -> None:
+        """Make a stream of Arrow batches known under a name."""
+        self._connection.register(name, reader)
+
+    def describe(self, query: str) -> list[tuple[str, str]]:
+        """Return the names and the types of what a query asks for; nothing of it is read.
+
+        Raises:
+            SourceError: The files cannot be read.
+            ChoiceError: The query makes no sense.
+        """
+        with self._told():
+            found = self._connection.execute(f"DESCRIBE {query}").fetchall()
+            return [(str(row[0]), str(row[1])) for row in found]
+
+    def value(self, query: str) -> Any:
+        """Return the one value that a query asks for."""
+        with self._told():
+            return self._connection.execute(query).fetchone()[0]
+
+    def run(self, statement: str, report: Report = lambda done, total: None) -> int:
+        """Execute a statement that copies; return how many rows it has copied.
+
+        Args:
+            statement: The statement.
+            report: Told `(done, 100)` now and then.
+        """
+        with self._told(), self._watched(report):
+            return int(self._connection.execute(statement).fetchone()[0])
+
+    def batches(self, query: str, size: int) -> Iterator[Any]:
+        """Yield the rows of a query as Arrow batches of up to `size` rows."""
+        with self._told():
+            yield from self._connection.sql(query).to_arrow_reader(size)
+
+    def close(self) -> None:
+        """Let go of it; harmless to call again."""
+        self._connection.close()
+
+    @contextmanager
+    def _watched(self, report: Report) -> Generator[None]:
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(_PAUSE):
+                done = float(self._connection.query_progress())
+                if done > 0:
+                    report(min(done, 100.0), 100.0)
+
+        watcher = threading.Thread(target=look, name="handrail-export", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        try:
+            yield
+        except self._errors.Error as error:
+            raise _error(error, self._errors) from error
+        except RuntimeError as error:
+            # It has asked Python for signals, and what Python raised is lost.
+            if str(error) == "Query interrupted":
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _error(error: BaseException, errors: Any) -> ExportError:
+    """Return what the engine says as an error for people."""
+    text = said(error)
+    if isinstance(error, errors.OutOfMemoryException):
+        return ExportError(
+            f"the conversion needs more memory: {text}",
+            ways_out=("give it more, such as --memory 2GB", "or choose fewer columns: --column"),
+        )
+    if "No space left" in text:
+        return StorageError(text, ways_out=("free some space, or give another target",))
+    if isinstance(error, errors.PermissionException):
+        return ChoiceError(f"a filter may only use columns of the source: {text}")
+    if isinstance(error, (errors.BinderException, errors.ParserException)):
+        return ChoiceError(text)
+    if isinstance(error, errors.ConversionException | errors.InvalidInputException):
+        text_instead = "to take all values as text: --csv-types text"
+        ways_out = (text_instead,) if text.startswith("CSV ") else ()
+        return SourceError(f"the rows cannot be read: {text}", ways_out=ways_out)
+    return SourceError(text)

@@ -1,0 +1,59 @@
+"""What can go wrong in an export; each error has one message, and the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from handrail.errors import HandrailError
+
+
+class ExportError(HandrailError, RuntimeError):
+    """Base of the errors of this pack."""
+
+    code = "export"
+
+
+class SourceError(ExportError, ValueError):
+    """The source cannot be opened or read, or a query of it makes no sense."""
+
+    code = "export-source"
+
+
+class ChoiceError(ExportError, ValueError):
+    """The columns, the filter or the partitions that were asked for do not fit the source."""
+
+    code = "export-choice"
+
+
+class FormatError(ExportError, ValueError):
+    """There is no such format, or it cannot take what it is given."""
+
+    code = "export-format"
+
+
+class InvalidPicturesError(ExportError, ValueError):
+    """Pictures of a collection are missing or broken."""
+
+    code = "export-pictures"
+
+
+class StorageError(ExportError):
+    """The target, or where the pictures lie, refused or failed.
+
+    Attributes:
+        passing: Whether it may work a moment later.
+    """
+
+    code = "export-storage"
+
+    def __init__(
+        self, message: str, *, passing: bool = False, ways_out: Iterable[str] = ()
+    ) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.passing = passing
+
+
+class ConflictError(ExportError):
+    """Something else is already stored where this run wants to write."""
+
+    code = "export-conflict"

@@ -1,0 +1,109 @@
+"""The formats there are: entry points, listed without importing anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from handrail_export.errors import FormatError
+from handrail_export.formats.format import CollectionFormat, Format, RowFormat
+from handrail_export.names import did_you_mean, listed
+
+GROUP = "handrail_export.file_formats"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A format that a distribution offers.
+
+    Attributes:
+        name: What `--format` takes.
+        pack: The distribution, or "" where it is not known.
+        version: Its version.
+        leads_to: Where the format is, as `module:name`.
+    """
+
+    name: str
+    pack: str
+    version: str
+    leads_to: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form, with the same keys as the attributes."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def offers() -> list[Offer]:
+    """Return the formats that are installed, by name; nothing is imported."""
+    found = {_offer(point): point for point in _points(tuple(sys.path))}
+    return sorted(found, key=lambda each: (each.name, each.pack))
+
+
+def find_format(name: str) -> Format:
+    """Return the format of that name.
+
+    Raises:
+        FormatError: There is none, several distributions offer it, or it cannot be used.
+    """
+    points = _points(tuple(sys.path))
+    found = {_offer(point): point for point in points if point.name == name}
+    if not found:
+        known = sorted({each.name for each in offers()})
+        near = did_you_mean(name, known)
+        raise FormatError(
+            f"there is no format {name}{near and f'; {near}'}",
+            ways_out=(f"formats: {listed(known)}", "handrail export formats lists them"),
+        )
+    if len(found) > 1:
+        who = " and ".join(f"{each.pack} {each.version}" for each in found)
+        raise FormatError(
+            f"the format {name} is offered by {who}", ways_out=("uninstall one of them",)
+        )
+    ((offer, point),) = found.items()
+    return _load(point, offer)
+
+
+def _load(point: EntryPoint, offer: Offer) -> Format:
+    who = f"the format {offer.name} of {offer.pack} {offer.version}"
+    try:
+        loaded: object = point.load()
+        made = cast("object", loaded()) if isinstance(loaded, type) else loaded
+    except Exception as error:
+        raise FormatError(
+            f"{who} cannot be loaded: {type(error).__name__}: {error}",
+            ways_out=(f"tell whoever maintains {offer.pack}: {offer.leads_to}",),
+        ) from error
+    if not isinstance(made, (RowFormat, CollectionFormat)):
+        raise FormatError(
+            f"{who} is neither a RowFormat nor a CollectionFormat: {offer.leads_to}",
+        )
+    return made
+
+
+def ending_of(name: str) -> str | None:
+    """Return the name of the format that an ending such as `.csv` stands for, or None."""
+    known: Sequence[str] = [each.name for each in offers()]
+    bare = name.rpartition(".")[2].lower() if "." in name else ""
+    aliases = {"pq": "parquet", "ndjson": "jsonl"}
+    bare = aliases.get(bare, bare)
+    return bare if bare in known else None
+
+
+@lru_cache(maxsize=1)
+def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points; one export asks several times, and each time takes a while."""
+    return tuple(entry_points(group=GROUP))
+
+
+def _offer(point: EntryPoint) -> Offer:
+    dist = point.dist
+    return Offer(
+        name=point.name,
+        pack="" if dist is None else str(dist.name),
+        version="" if dist is None else str(dist.version),
+        leads_to=point.value,
+    )

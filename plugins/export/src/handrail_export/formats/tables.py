@@ -1,0 +1,92 @@
+"""Parquet, CSV and JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from handrail_export.formats.format import RowFormat
+from handrail_export.rows import Rows
+
+_GROUP = 4  # Batches in a row group: large enough to compress well, small enough for memory.
+_BLOCK = 1 << 20
+
+
+class ParquetFormat(RowFormat):
+    """Apache Parquet, compressed with zstd."""
+
+    ending: ClassVar[str] = ".parquet"
+    partitions: ClassVar[bool] = True
+
+    def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
+        if rows.direct and not partition_by:
+            written = _write_batches(rows, path)
+            if written is not None:
+                return written
+        return rows.copy(str(path), "FORMAT parquet, COMPRESSION zstd", partition_by)
+
+    def count(self, path: Path) -> int:
+        rows: int = import_module("pyarrow.parquet").read_metadata(path).num_rows
+        return rows
+
+
+def _write_batches(rows: Rows, path: Path) -> int | None:
+    """Write what comes from a driver as it comes; None where there is a type that Parquet lacks."""
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    count = 0
+    with open(path, "xb") as file:
+        try:
+            writer: Any = parquet.ParquetWriter(file, rows.schema, compression="zstd")
+        except pyarrow.ArrowNotImplementedError:
+            path.unlink()
+            return None
+        with writer:
+            waiting: list[Any] = []
+            for batch in rows.batches():
+                waiting.append(batch)
+                count += batch.num_rows
+                if len(waiting) == _GROUP:
+                    writer.write_table(pyarrow.Table.from_batches(waiting))
+                    waiting.clear()
+            if waiting:
+                writer.write_table(pyarrow.Table.from_batches(waiting))
+    return count
+
+
+class CsvFormat(RowFormat):
+    """CSV as RFC 4180 has it, in UTF-8, with the names of the columns in its first line."""
+
+    ending: ClassVar[str] = ".csv"
+    partitions: ClassVar[bool] = True
+
+    def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
+        return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
+
+    def count(self, path: Path) -> int:
+        lines, inside = 0, False
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(_BLOCK), b""):
+                # A value may hold line breaks, and then it is in quotes; those in it are doubled.
+                first, *others = block.split(b'"')
+                lines += 0 if inside else first.count(b"\n")
+                for part in others:
+                    inside = not inside
+                    lines += 0 if inside else part.count(b"\n")
+        return lines - 1  # The first has the names of the columns.
+
+
+class JsonlFormat(RowFormat):
+    """JSON Lines: an object for each row, in UTF-8."""
+
+    ending: ClassVar[str] = ".jsonl"
+    partitions: ClassVar[bool] = True
+
+    def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
+        options = "FORMAT json" + (", FILE_EXTENSION 'jsonl'" if partition_by else "")
+        return rows.copy(str(path), options, partition_by)
+
+    def count(self, path: Path) -> int:
+        with open(path, "rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))

@@ -1,0 +1,100 @@
+"""How the target of an export is laid out: as one file, or as a folder of files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from handrail_export.errors import FormatError
+from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
+from handrail_export.formats.registry import ending_of
+from handrail_export.storage import Place, parse_place
+
+DEFAULT_FORMAT = "parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the files of an export go.
+
+    Attributes:
+        format: Name of the format.
+        folder: The folder that all keys are below, as it is opened from any working folder.
+        shown: The same, as people write it.
+        file: The key of the only file; empty where the export is the whole folder.
+        output: What people are told that was made.
+    """
+
+    format: str
+    folder: str
+    shown: str
+    file: str
+    output: str
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what `to_json` has written."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(**values)
+
+
+def format_name(given: str | None, target: str) -> str:
+    """Return the name of the format: as given, that of the ending of the target, or Parquet.
+
+    Raises:
+        FormatError: The target ends like a file, and not like one of any format.
+    """
+    if given is not None:
+        return given
+    place = parse_place(target)
+    if place.folder or "." not in place.name:
+        return DEFAULT_FORMAT
+    found = ending_of(place.name)
+    if found is None:
+        ending = place.name.rpartition(".")[2]
+        raise FormatError(
+            f"there is no format for files that end in .{ending}",
+            ways_out=("--format NAME", "handrail export formats lists them"),
+        )
+    return found
+
+
+def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, Format]:
+    """Return how the target is laid out, and the format.
+
+    A row format makes one file where the target ends like a file and nothing splits the rows;
+    everything else is a folder.
+
+    Raises:
+        FormatError: There is no such format, or it does not split rows.
+    """
+    name = format_name(given, target)
+    found = find_format(name)
+    place = parse_place(target)
+    if isinstance(found, CollectionFormat):
+        return _folder(name, place), found
+    assert isinstance(found, RowFormat)
+    if partitioned and not found.partitions:
+        raise FormatError(
+            f"the format {name} cannot be partitioned", ways_out=("leave out --partition-by",)
+        )
+    if partitioned or place.folder or "." not in place.name:
+        return _folder(name, place), found
+    above = place.parent()
+    layout = Layout(
+        format=name,
+        folder=above.address,
+        shown=above.shown,
+        file=place.name,
+        output=place.shown,
+    )
+    return layout, found
+
+
+def _folder(name: str, place: Place) -> Layout:
+    return Layout(format=name, folder=place.address, shown=place.shown, file="", output=place.shown)

@@ -1,0 +1,7 @@
+"""The list of the files of one export, with their rows and checksums."""
+
+from __future__ import annotations
+
+from handrail_export.manifest.manifest import SAVED, STAGED, ExportedFile, Manifest, remove_manifest
+
+__all__ = ["SAVED", "STAGED", "ExportedFile", "Manifest", "remove_manifest"]

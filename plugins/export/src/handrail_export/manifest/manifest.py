@@ -1,0 +1,212 @@
+"""The list of the files of one export, in an SQLite file, so that a million take no memory."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from handrail_export.errors import ExportError
+
+VERSION = 1
+
+State = Literal["staged", "saved"]
+STAGED: State = "staged"
+SAVED: State = "saved"
+
+_PAGE = 1000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS file (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    rows INTEGER,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    location TEXT,
+    state TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS file_of_state ON file (state, id);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """A file of an export.
+
+    Attributes:
+        path: Its path below the target.
+        rows: How many rows it has; None for what has none.
+        size: Bytes.
+        sha256: SHA-256 of its content, or "" for a picture whose checksum is not known yet.
+        location: Where it is copied from; None for what this run has written.
+        state: Whether it is at the target already.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    rows: int | None = None
+    location: str | None = None
+    state: State = STAGED
+
+
+class Manifest:
+    """The files of an export, and what is known about it as a whole.
+
+    Used by one thread at a time.
+
+    Args:
+        path: The SQLite file.
+        make: Whether it is made when it is not there.
+
+    Raises:
+        ExportError: It cannot be opened or made, or is none of ours.
+    """
+
+    def __init__(self, path: Path, *, make: bool = True) -> None:
+        self.path = path
+        if not make and not path.is_file():
+            raise ExportError(f"there is no manifest {path}")
+        with self._told():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            with self._told():
+                self._open()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise ExportError(
+                f"{self.path} was made by a newer version of handrail-export",
+                ways_out=("pip install --upgrade handrail-export",),
+            )
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")}
+        if tables and "about" not in tables:
+            raise ExportError(f"{self.path} is no manifest of an export")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # Until `keep`, it has to survive a kill, not a loss of power.
+        self._db.execute("PRAGMA synchronous = OFF")
+        if version < VERSION:
+            self._db.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
+
+    def describe(self, **values: Any) -> None:
+        """Keep values of JSON types under their names."""
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+
+    def description(self) -> dict[str, Any]:
+        """Return what `describe` has kept."""
+        with self._told():
+            rows = self._db.execute("SELECT name, value FROM about").fetchall()
+        return {name: json.loads(value) for name, value in rows}
+
+    def clear(self) -> None:
+        """Forget all files."""
+        with self._transaction():
+            self._db.execute("DELETE FROM file")
+
+    def add(self, files: Iterable[ExportedFile]) -> None:
+        """Add files; one of the same path is replaced."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO file (path, rows, size, sha256, location, state)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                ((f.path, f.rows, f.size, f.sha256, f.location, f.state) for f in files),
+            )
+
+    def settle(self, files: Iterable[ExportedFile], state: State) -> None:
+        """Keep what has become of files: their state, size and checksum."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE file SET state = ?, size = ?, sha256 = ? WHERE path = ?",
+                ((state, each.size, each.sha256, each.path) for each in files),
+            )
+
+    def reopen(self) -> None:
+        """Let all files be staged again."""
+        with self._transaction():
+            self._db.execute("UPDATE file SET state = ?", (STAGED,))
+
+    def files(self, *states: State) -> Iterator[ExportedFile]:
+        """Yield the files, in the order in which they were added; they may change meanwhile."""
+        wanted = states or (STAGED, SAVED)
+        places = ", ".join("?" * len(wanted))
+        last = 0
+        while True:
+            with self._told():
+                page = self._db.execute(
+                    "SELECT id, path, rows, size, sha256, location, state FROM file"
+                    f" WHERE id > ? AND state IN ({places}) ORDER BY id LIMIT {_PAGE}",
+                    (last, *wanted),
+                ).fetchall()
+            if not page:
+                return
+            for number, path, rows, size, sha256, location, state in page:
+                last = number
+                yield ExportedFile(
+                    path=path,
+                    rows=rows,
+                    size=size,
+                    sha256=sha256,
+                    location=location,
+                    state=state,
+                )
+
+    def has(self, path: str) -> bool:
+        """Return whether there is a file of this path."""
+        with self._told():
+            found = self._db.execute("SELECT 1 FROM file WHERE path = ?", (path,)).fetchone()
+        return found is not None
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many files there are, and their bytes."""
+        with self._told():
+            row = self._db.execute("SELECT count(*), COALESCE(sum(size), 0) FROM file").fetchone()
+        return int(row[0]), int(row[1])
+
+    def keep(self) -> None:
+        """Make what was written so far survive a loss of power, not only of the process."""
+        with self._told():
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._db.execute("PRAGMA synchronous = OFF")
+
+    def close(self) -> None:
+        """Close the file; harmless to call again."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise ExportError(
+                f"the manifest {self.path} cannot be used: {error}",
+                ways_out=("use another folder for it: --state-folder FOLDER",),
+            ) from error
+
+
+def remove_manifest(path: str | Path) -> None:
+    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""Figures and messages as people read them, and what they may have meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_KINDS = re.compile(
+    r"^(\[[A-Za-z ]+\] )?"
+    r"([A-Z_]{2,}: |[A-Z][A-Za-z]*( [A-Z][A-Za-z]*){0,3} (Error|Exception): )*(\[\w+\] )?"
+    r"(Failed to (prepare|execute|step) query( '.*?')?: )?(ERROR: +)?",
+    re.DOTALL,
+)
+_REST = re.compile(
+    r"(LINE \d|Query was|query: |Debug source|Possible [Ss]olution|file = |delimiter = |\^)"
+)
+
+
+def size_text(size: float) -> str:
+    """Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 999.5 or unit == "TB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return `1 file` or `1,200 files`."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def said(error: BaseException) -> str:
+    """Return what a library says, as one line without the name of the kind of error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kept: list[str] = []
+    for line in lines:
+        # What follows shows the statement, or where in the library it happened.
+        if _REST.match(line):
+            break
+        kept.append(line)
+    text = _KINDS.sub("", " ".join(kept))
+    text = re.sub(r"[. ]*SQLSTATE: \w+$", "", text)
+    return _UNFIT.sub(" ", text).rstrip(". ") or type(error).__name__
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean a or b?` for up to three known names near `name`, else nothing."""
+    # difflib is only worth its import once something has already gone wrong.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
+    matches = get_close_matches(name.lower().replace("-", "_"), folded, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(folded[each] for each in matches)}?" if matches else ""
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Return names as a list that stays on one line."""
+    all_names = list(names)
+    shown = ", ".join(all_names[:most])
+    return f"{shown}, ..." if len(all_names) > most else shown

@@ -1,0 +1,255 @@
+"""Puts staged files under their own names at the target, recording before each effect."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from handrail_export.errors import ConflictError, ExportError, StorageError
+from handrail_export.manifest import SAVED, STAGED, ExportedFile, Manifest
+from handrail_export.manifest.document import NAME, read_document, write_document
+from handrail_export.names import count_text
+from handrail_export.staging import sync_file, told_of_disk
+from handrail_export.storage import Stored, TakenError, Target
+from handrail_export.storage.stores import Stores
+from handrail_export.storage.target import Identity
+from handrail_export.undo import SaveUndo
+
+RecordMany = Callable[[str, Iterable[Any]], None]
+Report = Callable[[float, float, str], None]
+
+T = TypeVar("T")
+
+
+class Saving:
+    """One transfer of the files of a manifest to a target.
+
+    Args:
+        target: Where they go.
+        manifest: What there is to save.
+        staging: The folder of the run.
+        mark: What the objects are marked with: `<run>/<step>`.
+        record_many: Takes what undo needs, before each effect; see `context.record_rollback_many`.
+        report: Told `(current, total, category)`, of `bytes` and of `files`.
+        overwrite: Whether what is there may be replaced.
+        workers: How many files are saved at a time.
+        retries: How often to try again when a storage fails for a moment.
+        earlier: What a process of the same run had recorded before it was killed.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        manifest: Manifest,
+        staging: Path,
+        *,
+        mark: str,
+        record_many: RecordMany,
+        report: Report,
+        overwrite: bool,
+        workers: int,
+        retries: int,
+        earlier: SaveUndo,
+    ) -> None:
+        self._target = target
+        self._manifest = manifest
+        self._staging = staging
+        self._mark = mark
+        self._run = mark.partition("/")[0]
+        self._record_many = record_many
+        self._report = report
+        self._overwrite = overwrite
+        self._workers = workers
+        self._stores = Stores(retries)
+        self._earlier = earlier
+        self._there: dict[str, Stored] = {}
+        self._files, self._bytes = manifest.totals()
+        self._saved = [0, 0]
+
+    def check(self, with_document: bool) -> None:
+        """See what is there already, before anything is made.
+
+        Raises:
+            ConflictError: Something is, and must not be replaced.
+            StorageError: The storage failed or refused.
+        """
+        document = [ExportedFile(path=NAME, size=0, sha256="")] if with_document else []
+        with self._pool() as pool:
+            for files in pages(self._all(document), self._target.page):
+                found = pool.map(self._foreign, (each.path for each in files))
+                for file, stored in zip(files, found, strict=True):
+                    if stored is not None:
+                        self._there[file.path] = stored
+        if self._there and not self._overwrite:
+            first = next(iter(self._there))
+            more = len(self._there) - 1
+            others = f", and {count_text(more, 'more file')}" if more else ""
+            raise ConflictError(
+                f"{first} is already at {self._target.url}{others}",
+                ways_out=("replace it: --if-exists overwrite", "or give another target"),
+            )
+
+    def save(self) -> None:
+        """Save all that is staged; what is saved already stays."""
+        with self._pool() as pool:
+            for files in pages(self._manifest.files(STAGED), self._target.page):
+                arrived = [each for each in files if self._arrived(each)]
+                left = [each for each in files if each not in arrived]
+                staged = list(pool.map(self._stage, left))
+                self._prepare([(file.path, path) for file, path in staged])
+                for _ in pool.map(self._put, staged):
+                    pass
+                done = [*arrived, *(file for file, _ in staged)]
+                self._target.flush(each.path for each in done)
+                self._manifest.settle(done, SAVED)
+                for file, path in staged:
+                    if file.location is not None:
+                        path.unlink(missing_ok=True)
+                self._count(done)
+
+    def save_document(self, retire: bool) -> None:
+        """Save manifest.json, which says that the export is whole; the older one's files go.
+
+        Args:
+            retire: Whether files of an export that was there, which this one lacks, go aside.
+        """
+        older = self._there.get(NAME)
+        if retire and older is not None:
+            self._retire()
+        file = ExportedFile(path=NAME, size=0, sha256="")
+        if self._arrived(file):
+            return
+        path = self._staging / NAME
+        path.unlink(missing_ok=True)
+        write_document(self._manifest, path)
+        sync_file(path)
+        self._prepare([(NAME, path)])
+        self._put((file, path))
+        self._target.flush([NAME])
+
+    def _retire(self) -> None:
+        """Set aside the files of the export that is replaced, and which are not replaced."""
+        content = b"".join(self._target.blocks(NAME))
+        try:
+            _, files = read_document(content, f"{self._target.url}/{NAME}")
+        except ExportError:
+            return  # It is somebody's manifest.json; nothing is known of what it is about.
+        for page in pages((each.path for each in files), self._target.page):
+            gone = [path for path in page if not self._manifest.has(path)]
+            stored = {path: self._target.stat(path) for path in gone}
+            there = {path: found for path, found in stored.items() if found is not None}
+            self._set_aside(there)
+            self._target.delete(list(there))
+
+    def _all(self, more: Sequence[ExportedFile]) -> Iterator[ExportedFile]:
+        yield from self._manifest.files(STAGED)
+        yield from more
+
+    def _foreign(self, key: str) -> Stored | None:
+        found = self._target.stat(key)
+        if found is None or key not in self._earlier.keys:
+            return found
+        return None if self._earlier.owner(self._target, key) == "ours" else found
+
+    def _arrived(self, file: ExportedFile) -> bool:
+        """Return whether a process before this one had saved a file."""
+        return file.path in self._earlier.keys and (
+            self._earlier.owner(self._target, file.path) == "ours"
+        )
+
+    def _stage(self, file: ExportedFile) -> tuple[ExportedFile, Path]:
+        """Return a file with where it is staged; a picture is copied there first."""
+        if file.location is None:
+            return file, self._staging / "files" / file.path
+        folder = self._staging / "copies"
+        folder.mkdir(exist_ok=True)
+        path = folder / hashlib.sha256(file.path.encode()).hexdigest()[:32]
+        path.unlink(missing_ok=True)
+        digest, size = hashlib.sha256(), 0
+        with told_of_disk(self._staging), open(path, "xb") as out:
+            for block in self._stores.blocks(file.location):
+                digest.update(block)
+                size += len(block)
+                out.write(block)
+            out.flush()
+            if self._target.keeps_staged:
+                os.fsync(out.fileno())
+        known = file.sha256 or digest.hexdigest()
+        if size != file.size or digest.hexdigest() != known:
+            raise StorageError(
+                f"{file.location} is not what was uploaded: its content has changed since",
+                ways_out=("handrail upload verify --checksum shows what has changed",),
+            )
+        return replace(file, sha256=known), path
+
+    def _prepare(self, staged: Sequence[tuple[str, Path]]) -> None:
+        """Record what is about to be made, and set aside what is about to be replaced."""
+        if not staged:
+            return
+        keys = [key for key, _ in staged]
+        folders = self._target.missing_folders(keys)
+        if folders:
+            self._record_many("folders", folders)
+        identities = [self._target.identity(path) for _, path in staged]
+        self._record_many(
+            "keys",
+            [
+                {"key": key, "identity": identity and list(identity)}
+                for key, identity in zip(keys, identities, strict=True)
+            ],
+        )
+        self._set_aside({key: self._there[key] for key in keys if key in self._there})
+
+    def _set_aside(self, there: dict[str, Stored]) -> None:
+        names = {
+            key: self._target.aside_name(key, self._run)
+            for key in there
+            if key not in self._earlier.asides
+        }
+        if names:
+            told = [
+                {"key": key, "name": name, "version": _json(there[key].version)}
+                for key, name in names.items()
+            ]
+            self._record_many("asides", told)
+        for key in there:
+            aside = self._earlier.asides.get(key)
+            name = names[key] if aside is None else aside.name
+            self._target.set_aside(key, name)
+
+    def _put(self, staged: tuple[ExportedFile, Path]) -> None:
+        file, path = staged
+        try:
+            self._target.put(file.path, path, self._mark, self._there.get(file.path))
+        except TakenError:
+            raise ConflictError(
+                f"{file.path}: somebody else wrote there meanwhile (at {self._target.url})",
+                ways_out=("export it again once nobody else writes there",),
+            ) from None
+
+    def _count(self, files: Sequence[ExportedFile]) -> None:
+        self._saved[0] += len(files)
+        self._saved[1] += sum(each.size for each in files)
+        self._report(self._saved[0], self._files, "files")
+        if self._bytes:
+            self._report(min(self._saved[1], self._bytes), self._bytes, "bytes")
+
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-export")
+
+
+def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items in lists of up to `size`."""
+    iterator = iter(items)
+    while page := list(islice(iterator, size)):
+        yield page
+
+
+def _json(version: str | Identity | None) -> object:
+    return list(version) if isinstance(version, tuple) else version

@@ -1,0 +1,40 @@
+"""Where rows come from: a database, a catalogue in one, or files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handrail_export.sources.address import parse_source
+from handrail_export.sources.catalogue import choose_collection
+from handrail_export.sources.files import FileSource
+from handrail_export.sources.postgres import PostgresSource
+from handrail_export.sources.source import Source
+from handrail_export.sources.sqlite import SqliteSource
+
+if TYPE_CHECKING:
+    from handrail_export.params import ExportParams
+
+__all__ = ["Source", "make_source"]
+
+
+def make_source(options: ExportParams) -> tuple[Source, str | None]:
+    """Return the source that the params ask for, and the collection where it is a catalogue.
+
+    Raises:
+        SourceError: It is not there, or has no such table or collection.
+    """
+    address = parse_source(options.source)
+    if address.kind in ("parquet", "csv"):
+        return FileSource(address, text=options.csv_types == "text"), None
+    make = PostgresSource if address.kind == "postgres" else SqliteSource
+    database = make(address, options.query or "", options.parameters)
+    try:
+        if options.query:
+            return database, None
+        if options.table:
+            database.choose_table(options.table)
+            return database, None
+        return database, choose_collection(database, options.collection)
+    except BaseException:
+        database.close()
+        raise

@@ -1,0 +1,77 @@
+"""The :NAMES in a query, as the places that a driver fills with values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from handrail_export.errors import SourceError
+from handrail_export.names import did_you_mean, listed
+
+# What stands in quotes or in a comment is no place for a value, and neither is a cast (`::int`).
+_TOKENS = re.compile(
+    r"""
+      '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
+    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$
+    | :: | (?P<end>;) | (?<![\w:]):(?P<name>[A-Za-z_]\w*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def bind(query: str, values: Mapping[str, object], place: str) -> tuple[str, Sequence[object]]:
+    """Return the query with numbered places, and the values in the order of their numbers.
+
+    Args:
+        query: SQL with `:name` wherever a value belongs.
+        values: The values by name.
+        place: What stands before the number: `$` or `?`.
+
+    Raises:
+        SourceError: A value is missing or is not used, or there are several statements.
+    """
+    numbers: dict[str, int] = {}
+
+    def put(found: re.Match[str]) -> str:
+        if found["end"]:
+            raise SourceError("the query has several statements; give one")
+        name = found["name"]
+        if name is None:
+            return found[0]
+        if name not in values:
+            near = did_you_mean(name, values)
+            raise SourceError(
+                f"the query has :{name}, and there is no value for it{near and f'; {near}'}",
+                ways_out=(f"-p parameters.{name}=VALUE",),
+            )
+        number = numbers.setdefault(name, len(numbers) + 1)
+        return f"{place}{number}"
+
+    text = _TOKENS.sub(put, query)
+    unused = [name for name in values if name not in numbers]
+    if unused:
+        raise SourceError(
+            f"the query has no :{unused[0]}, and there is a value for it",
+            ways_out=(
+                f"it has {listed(f':{name}' for name in numbers) or 'no places for values'}",
+            ),
+        )
+    return text, [values[name] for name in numbers]
+
+
+def one_statement(query: str) -> str:
+    """Return a query without the semicolon and the blanks at its end.
+
+    Raises:
+        SourceError: It is empty.
+    """
+    text = query.strip().rstrip(";").rstrip()
+    if not text:
+        raise SourceError("the query is empty")
+    return text
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, whatever is in it."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'

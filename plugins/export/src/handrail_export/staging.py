@@ -1,0 +1,67 @@
+"""The files that a run has written, before they get their own names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from handrail_export.storage.local import disk_error, sync_folder
+
+
+def sync_file(path: Path) -> None:
+    """Make a file, and its name, survive a loss of power.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+    sync_folder(str(path.parent))
+
+
+def settle(path: Path) -> tuple[int, str]:
+    """Make a file survive a loss of power; return its size and SHA-256.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    failed: list[OSError] = []
+
+    def sync() -> None:
+        try:
+            sync_file(path)
+        except OSError as error:
+            failed.append(error)
+
+    # The disk writes while the processor hashes.
+    writing = threading.Thread(target=sync, name="handrail-sync", daemon=True)
+    writing.start()
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    finally:
+        writing.join()
+    if failed:
+        raise failed[0]
+    return path.stat().st_size, sha256
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, in the order of their paths."""
+    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def told_of_disk(folder: Path) -> Generator[None]:
+    """Turn what the operating system says about the folder into a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, "what is written", str(folder)) from error

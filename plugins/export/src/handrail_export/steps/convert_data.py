@@ -1,0 +1,200 @@
+"""convert_data: write what is exported, batch by batch, where nobody looks yet."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from handrail import BaseStep, StepResult
+from handrail_export.context import ExportContext
+from handrail_export.errors import InvalidPicturesError
+from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
+from handrail_export.manifest import ExportedFile
+from handrail_export.names import count_text, size_text
+from handrail_export.pictures import Annotations, Collection, Found
+from handrail_export.pictures.units import units_of
+from handrail_export.rows import Rows
+from handrail_export.sources.catalogue import COLUMNS
+from handrail_export.staging import files_below, settle, told_of_disk
+from handrail_export.storage.stores import Stores
+
+_SHOWN = 20  # Pictures that are not valid and are told one by one.
+_PAGE = 500
+
+
+class ConvertDataStep(BaseStep[ExportContext]):
+    """Write the files of the export into the folder of the run, and note their checksums.
+
+    Args:
+        annotations: What tells the shapes in pictures; metadata and masks unless given.
+    """
+
+    name = "convert_data"
+    progress_weight = 0.30
+
+    def __init__(self, annotations: Annotations | None = None) -> None:
+        self.annotations = annotations
+
+    def execute(self, context: ExportContext) -> StepResult:
+        folder = Path(context.staging, "files")
+        context.record_rollback("written", str(folder))
+        context.use_manifest().clear()
+        with told_of_disk(folder):
+            folder.mkdir()
+            written_as = find_format(context.layout.format)
+            if isinstance(written_as, CollectionFormat):
+                noun = "picture"
+                _Pictures(context, written_as, self.annotations).write(folder)
+            else:
+                assert isinstance(written_as, RowFormat)
+                noun = "row"
+                _write_rows(context, written_as, folder)
+        context.close_rows()
+        manifest = context.use_manifest()
+        manifest.describe(
+            collection=context.collection,
+            columns=[each["name"] for each in context.columns] if noun == "row" else None,
+            exported_count=context.exported_count,
+            failed_count=context.failed_count,
+            total_count=context.total_count,
+        )
+        manifest.keep()
+        return _told(context, noun)
+
+    def rollback(self, context: ExportContext, result: StepResult) -> None:
+        context.close_rows()
+        for folder in result.rollback_data.get("written", []):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def preview(self, context: ExportContext) -> Iterator[str]:
+        options = context.options
+        columns = ", ".join(each["name"] for each in context.columns)
+        yield f"convert {columns} to {context.layout.format}"
+        if options.where:
+            yield f"only where {options.where}"
+        if options.limit:
+            yield f"at most {options.limit:,}"
+
+
+def _told(context: ExportContext, noun: str) -> StepResult:
+    files, size = context.use_manifest().totals()
+    failed = f", {context.failed_count:,} left out" if context.failed_count else ""
+    counted = f"{count_text(context.exported_count, noun)}{failed}"
+    rest = f" · {count_text(files, 'file')}, {size_text(size)}"
+    summary = f"{counted}{rest}" if context.exported_count else f"no {noun}s{failed}"
+    return StepResult(
+        data={
+            "summary": summary,
+            "noun": noun,
+            "exported_count": context.exported_count,
+            "failed_count": context.failed_count,
+            "total_count": context.total_count,
+            "bytes": size,
+        }
+    )
+
+
+def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> None:
+    split = tuple(context.options.partition_by)
+    name = context.layout.file or f"data{written_as.ending}"
+    rows: Rows = context.use_rows()
+    count = written_as.write(rows, folder if split else folder / name, split)
+    context.total_count = context.exported_count = count
+    if count == 0:
+        shutil.rmtree(folder)
+        return
+    context.use_manifest().add(
+        _written(path, folder, written_as.count(path) if split else count)
+        for path in files_below(folder)
+    )
+
+
+def _written(path: Path, folder: Path, rows: int | None) -> ExportedFile:
+    size, sha256 = settle(path)
+    return ExportedFile(
+        path=path.relative_to(folder).as_posix(), size=size, sha256=sha256, rows=rows
+    )
+
+
+class _Pictures:
+    """Writes what describes the pictures of a collection, and notes which are to be copied."""
+
+    def __init__(
+        self,
+        context: ExportContext,
+        written_as: CollectionFormat,
+        annotations: Annotations | None,
+    ) -> None:
+        self._context = context
+        self._format = written_as
+        self._annotations = annotations
+        self._copies: list[ExportedFile] = []
+        self._problems: list[str] = []
+
+    def write(self, folder: Path) -> None:
+        context = self._context
+        context.total_count = context.exported_count = context.failed_count = 0
+        self._format.write(self._pictures(), folder, tuple(context.options.categories))
+        self._keep()
+        if self._problems and context.options.on_invalid == "fail":
+            more = context.failed_count - 1
+            rest = f", and {count_text(more, 'more picture')}" if more else ""
+            raise InvalidPicturesError(
+                f"{self._problems[0]}{rest}", ways_out=("leave them out: --on-invalid skip",)
+            )
+        if context.exported_count == 0:
+            shutil.rmtree(folder)
+            return
+        context.use_manifest().add(_written(path, folder, None) for path in files_below(folder))
+
+    def _pictures(self) -> Iterator[Picture]:
+        context, options = self._context, self._context.options
+        collection = Collection(
+            units_of(_catalogue_rows(context.use_rows())),
+            Stores(options.retries),
+            pictures=options.pictures,
+            masks=options.masks,
+            categories=options.categories,
+            split_by=options.partition_by,
+            default_split=self._format.default_split,
+            annotations=self._annotations,
+            workers=options.concurrency,
+        )
+        for found in collection:
+            context.total_count += 1
+            if found.picture is None or found.file is None:
+                self._refuse(found)
+                continue
+            self._copies.append(
+                ExportedFile(
+                    path=found.picture.path,
+                    size=found.file.size,
+                    sha256=found.file.sha256,
+                    location=found.file.location,
+                )
+            )
+            if len(self._copies) == _PAGE:
+                self._keep()
+            context.exported_count += 1
+            yield found.picture
+            if context.exported_count == options.limit:
+                return
+
+    def _refuse(self, found: Found) -> None:
+        context = self._context
+        context.failed_count += 1
+        if context.failed_count <= _SHOWN:
+            context.log("invalid", {"summary": found.problem}, found.unit)
+            self._problems.append(found.problem)
+
+    def _keep(self) -> None:
+        self._context.use_manifest().add(self._copies)
+        self._copies.clear()
+
+
+def _catalogue_rows(rows: Rows) -> Iterator[tuple[Any, ...]]:
+    for batch in rows.batches():
+        values = [batch.column(name).to_pylist() for name in COLUMNS]
+        yield from zip(*values, strict=True)

@@ -1,0 +1,105 @@
+"""initialize: open the target, prove that it can be written, and begin the manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from handrail import BaseStep, StepResult
+from handrail_export.context import ExportContext, staging_of
+from handrail_export.layout import lay_out
+from handrail_export.manifest import Manifest, remove_manifest
+from handrail_export.sources.address import parse_source
+from handrail_export.staging import told_of_disk
+from handrail_export.storage import open_target
+
+
+class InitializeStep(BaseStep[ExportContext]):
+    """Open the target, prove it is writable, make the folder in which files wait."""
+
+    name = "initialize"
+    progress_weight = 0.05
+
+    def execute(self, context: ExportContext) -> StepResult:
+        options = context.options
+        layout, _ = lay_out(options.format, options.target, bool(options.partition_by))
+        context.layout_text = layout.to_json()
+        context.close()
+        self._prove_target(context)
+        self._open_manifest(context)
+        self._make_staging(context)
+        context.use_manifest().describe(
+            run=context.run,
+            source=parse_source(options.source).shown,
+            target=context.use_target().address,
+            output=layout.output,
+            file=layout.file,
+            format=layout.format,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        context.use_manifest().keep()
+        return StepResult(data={"summary": f"{layout.output} can be written as {layout.format}"})
+
+    def _prove_target(self, context: ExportContext) -> None:
+        target, mark = context.use_target(), context.mark
+        context.record_rollback("target", target.address)
+        context.record_rollback("mark", mark)
+        target.prepare(lambda name: context.record_rollback("made", name))
+        probe = f".handrail-probe-{context.run}"
+        context.record_rollback("probe", probe)
+        target.probe(probe, mark)
+        context.record_rollback("cleared", probe)  # So the undo need not ask.
+
+    def _open_manifest(self, context: ExportContext) -> None:
+        folder = context.options.folder.absolute()
+        path = folder / f"{context.run}.db"
+        with told_of_disk(folder):
+            _make_folders(folder, lambda name: context.record_rollback("folders", name))
+            context.record_rollback("manifest", str(path))
+            context.opened.manifest = Manifest(path)
+        context.manifest_path = str(path)
+
+    def _make_staging(self, context: ExportContext) -> None:
+        staging = staging_of(context.layout, context.options.folder, context.run)
+        context.record_rollback("staging", staging)
+        with told_of_disk(Path(staging)):
+            os.mkdir(staging, 0o700)
+        context.staging = staging
+
+    def rollback(self, context: ExportContext, result: StepResult) -> None:
+        data = result.rollback_data
+        context.close()
+        for staging in data.get("staging", []):
+            shutil.rmtree(staging, ignore_errors=True)
+        try:
+            self._leave_target(data, context.options.retries)
+        finally:
+            for path in data.get("manifest", []):
+                remove_manifest(path)
+            for folder in reversed(data.get("folders", [])):
+                with suppress(OSError):
+                    os.rmdir(folder)
+
+    def _leave_target(self, data: dict[str, Any], retries: int) -> None:
+        for address, mark in zip(data.get("target", []), data.get("mark", []), strict=False):
+            target = open_target(address, retries=retries)
+            left = [each for each in data.get("probe", []) if each not in data.get("cleared", [])]
+            target.delete([each for each in left if target.owner(each, mark, None) == "ours"])
+            target.withdraw(data.get("made", []))
+
+    def preview(self, context: ExportContext) -> Iterator[str]:
+        layout = context.layout
+        yield f"open the target {layout.shown}, and prove that it can be written"
+        yield f"write {layout.format} to {layout.output}"
+
+
+def _make_folders(folder: Path, record: Callable[[str], None]) -> None:
+    for path in reversed([folder, *folder.parents]):
+        if not path.exists():
+            record(str(path))
+            path.mkdir(exist_ok=True)

@@ -1,0 +1,68 @@
+"""prepare_export: see that what is asked for can be written, before anything is."""
+
+from __future__ import annotations
+
+from handrail import BaseStep, StepResult
+from handrail_export.context import ExportContext
+from handrail_export.errors import ChoiceError, ConflictError, FormatError
+from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
+from handrail_export.manifest.document import NAME
+from handrail_export.rows import Column, check_columns
+from handrail_export.sources.catalogue import COLUMNS
+
+
+class PrepareExportStep(BaseStep[ExportContext]):
+    """Check columns, partitions and format against each other, and that the target is free."""
+
+    name = "prepare_export"
+    progress_weight = 0.10
+    effects = False
+
+    def execute(self, context: ExportContext) -> StepResult:
+        layout, options = context.layout, context.options
+        written_as = find_format(layout.format)
+        columns = [Column(**each) for each in context.columns]
+        if isinstance(written_as, CollectionFormat):
+            _check_collection(context, layout.format, columns)
+        else:
+            _check_rows(context, written_as, columns)
+        key = layout.file or NAME
+        if options.if_exists == "error" and context.use_target().stat(key) is not None:
+            what = f"{layout.output} is there already"
+            if not layout.file:
+                what = f"there is an export in {layout.output} already"
+            raise ConflictError(
+                what, ways_out=("replace it: --if-exists overwrite", "or give another target")
+            )
+        split = f", split by {', '.join(options.partition_by)}" if options.partition_by else ""
+        return StepResult(data={"summary": f"{layout.format} to {layout.output}{split}"})
+
+
+def _check_collection(context: ExportContext, name: str, columns: list[Column]) -> None:
+    if context.options.columns:
+        raise ChoiceError(
+            f"the format {name} takes whole pictures, not columns", ways_out=("leave out --column",)
+        )
+    known = [each.name for each in columns]
+    missing = [each for each in COLUMNS if each not in known]
+    if missing:
+        raise FormatError(
+            f"the format {name} is for the catalogue of an upload, and the source has no column "
+            f"{missing[0]}",
+            ways_out=("for rows: --format parquet, csv or jsonl",),
+        )
+
+
+def _check_rows(context: ExportContext, written_as: Format, columns: list[Column]) -> None:
+    options = context.options
+    given = [each for each in ("pictures", "masks", "categories") if getattr(options, each)]
+    if given:
+        raise FormatError(
+            f"{given[0]} is for collections of pictures, and {context.layout.format} is for rows",
+            ways_out=("--format coco or yolo",),
+        )
+    check_columns(options.partition_by, [each.name for each in columns], "what is exported")
+    if options.partition_by and len(options.partition_by) == len(columns):
+        raise ChoiceError("nothing is left but the columns that it is partitioned by")
+    if isinstance(written_as, RowFormat):
+        written_as.check(columns)

@@ -1,0 +1,75 @@
+"""save_files: give the files their own names at the target, and know how to undo that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from handrail import BaseStep, StepResult
+from handrail_export.context import ExportContext
+from handrail_export.names import count_text, size_text
+from handrail_export.saving import Saving
+from handrail_export.undo import SaveUndo
+
+
+class SaveFilesStep(BaseStep[ExportContext]):
+    """Store what was converted, copy the pictures, and write the manifest last of all."""
+
+    name = "save_files"
+    progress_weight = 0.35
+
+    def execute(self, context: ExportContext) -> StepResult:
+        return self._save(context, SaveUndo.of({}))
+
+    def resume(self, context: ExportContext, result: StepResult) -> StepResult:
+        """Save what is missing; what was recorded and may have arrived is looked at."""
+        return self._save(context, SaveUndo.of(result.rollback_data))
+
+    def _save(self, context: ExportContext, earlier: SaveUndo) -> StepResult:
+        began = time.monotonic()
+        manifest, layout = context.use_manifest(), context.layout
+        files, size = manifest.totals()
+        if not files:
+            return StepResult(data={"summary": "nothing to save", "files": 0, "bytes": 0})
+        target, options = context.use_target(), context.options
+        if not earlier.address:
+            context.record_rollback("target", target.address)
+        if not earlier.mark:
+            context.record_rollback("mark", context.mark)
+        saving = Saving(
+            target,
+            manifest,
+            Path(context.staging),
+            mark=context.mark,
+            record_many=context.record_rollback_many,
+            report=context.set_progress,
+            overwrite=options.if_exists == "overwrite",
+            workers=options.concurrency,
+            retries=options.retries,
+            earlier=earlier,
+        )
+        saving.check(with_document=not layout.file)
+        saving.save()
+        if not layout.file:
+            saving.save_document(retire=options.if_exists == "overwrite")
+        manifest.keep()
+        context.output_path = layout.output
+        took = time.monotonic() - began
+        rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
+        summary = f"{count_text(files, 'file')} at {layout.output} · {size_text(size)}{rate}"
+        return StepResult(data={"summary": summary, "files": files, "bytes": size})
+
+    def rollback(self, context: ExportContext, result: StepResult) -> None:
+        # Without a target, it was another process that saved, and it may have been killed.
+        undone = SaveUndo.of(result.rollback_data).run(
+            retries=context.options.retries, killed=context.opened.target is None
+        )
+        # Another attempt has to save all of it again.
+        if context.opened.manifest is not None:
+            context.opened.manifest.reopen()
+        context.log("undone", {"summary": undone.summary()})
+
+    def preview(self, context: ExportContext) -> Iterator[str]:
+        layout = context.layout
+        yield f"save {layout.output}" if layout.file else f"save files in {layout.output}"

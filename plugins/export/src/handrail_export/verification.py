@@ -1,0 +1,134 @@
+"""Compares what an export has left at its target with its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from handrail_export.errors import ExportError, StorageError
+from handrail_export.manifest import ExportedFile
+from handrail_export.saving import pages
+from handrail_export.storage import Target
+
+_PAGE = 500
+_READERS = 8
+_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A file that is not as the manifest has it.
+
+    Attributes:
+        path: Its path below the target.
+        what: What is different.
+    """
+
+    path: str
+    what: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form, with the same keys as the attributes."""
+        return {"path": self.path, "what": self.what}
+
+
+@dataclass(slots=True, kw_only=True)
+class Verification:
+    """A comparison of the files of one export.
+
+    Attributes:
+        target: Where they are.
+        quick: Whether only sizes are compared.
+        files: How many files were compared so far.
+        size: Their bytes.
+    """
+
+    target: Target
+    quick: bool = False
+    files: int = field(default=0, init=False)
+    size: int = field(default=0, init=False)
+
+    def differences(self, listed: Iterable[ExportedFile]) -> Iterator[Difference]:
+        """Compare files with what there is, and yield what is different.
+
+        Raises:
+            StorageError: The target failed or refused.
+        """
+        with ThreadPoolExecutor(_READERS) as pool:
+            for files in pages(listed, _PAGE):
+                for difference in pool.map(self._compare, files):
+                    if difference is not None:
+                        yield difference
+                self.files += len(files)
+                self.size += sum(each.size for each in files)
+
+    def _compare(self, file: ExportedFile) -> Difference | None:
+        found = self.target.stat(file.path)
+        if found is None:
+            return Difference(path=file.path, what="it is missing")
+        if found.size != file.size:
+            what = f"it has {found.size:,} bytes, not {file.size:,}"
+            return Difference(path=file.path, what=what)
+        if not self.quick and file.sha256 and self._sha256(file.path) != file.sha256:
+            return Difference(path=file.path, what="its content is different")
+        return None
+
+    def _sha256(self, key: str) -> str:
+        digest = hashlib.sha256()
+        for block in self.target.blocks(key):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def manifests_in(folder: Path) -> list[Path]:
+    """Return the manifests in a folder, that of the latest run last."""
+    # Runs are UUIDs that begin with the time, so their order is that of the runs.
+    return sorted(path for path in folder.glob("*.db") if _RUN.fullmatch(path.stem))
+
+
+def find_manifest(folder: Path, run: str | None) -> Path:
+    """Return the manifest of a run.
+
+    Args:
+        folder: Where the manifests are kept.
+        run: Identifies the run, or as much of it as tells it from the others; the latest if None.
+
+    Raises:
+        ExportError: There is none, or several fit.
+    """
+    paths = manifests_in(folder)
+    if not paths:
+        raise ExportError(
+            f"there is no export in {folder}",
+            ways_out=("give the folder where they are kept: --state-folder FOLDER",),
+        )
+    if run is None:
+        return paths[-1]
+    fitting = [path for path in paths if path.stem == run] or [
+        path for path in paths if path.stem.startswith(run) or path.stem.endswith(run)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise ExportError(
+            f"there is no export {run} in {folder}",
+            ways_out=("handrail export list shows those that there are",),
+        )
+    names = ", ".join(path.stem for path in fitting[:5])
+    raise ExportError(f"several exports fit {run}: {names}", ways_out=("give more of it",))
+
+
+def read_whole(target: Target, key: str) -> bytes | None:
+    """Return the content of an object, or None where there is none."""
+    if target.stat(key) is None:
+        return None
+    try:
+        return b"".join(target.blocks(key))
+    except StorageError:
+        if target.stat(key) is None:
+            return None
+        raise

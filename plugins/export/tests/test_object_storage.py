@@ -1,0 +1,154 @@
+"""Exports to and from S3: marks, conflicts, undo, pictures; at moto, and at radosgw where slow."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import handrail
+from handrail.journal.sqlite import SqliteJournal
+from handrail_export import DefaultExportAction
+from handrail_export.storage.objects import ObjectTarget
+
+OVER = {"if_exists": "overwrite"}
+
+
+class Bucket:
+    """An empty bucket, looked at from outside."""
+
+    def __init__(self, server):
+        self.name, self.client = server.bucket(), server.client()
+
+    def keys(self):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        return {each["Key"]: each["ETag"] for page in pages for each in page.get("Contents", [])}
+
+    def get(self, key):
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def put(self, key, content, **metadata):
+        self.client.put_object(Bucket=self.name, Key=key, Body=content, Metadata=metadata)
+
+    def mark(self, key):
+        return self.client.head_object(Bucket=self.name, Key=key)["Metadata"]["handrail-run"]
+
+
+@pytest.fixture(params=["moto", pytest.param("radosgw", marks=pytest.mark.slow)])
+def bucket(request, monkeypatch):
+    """An empty bucket of each server."""
+    server = request.getfixturevalue(request.param)
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return Bucket(server)
+
+
+def test_file_and_folder(table, export, bucket, here):
+    """Objects arrive with the mark of their run, and nothing stays on this machine."""
+    url = f"s3://{bucket.name}/deep"
+    done = export(table(4), f"{url}/out.csv", table="item")
+    assert bucket.get("deep/out.csv").startswith(b"id,name,price,kind\n1,item 1")
+    assert bucket.mark("deep/out.csv") == f"{done.result['run']}/save_files"
+    assert done.result["output_path"] == f"{url}/out.csv"
+    export("rows.db", f"{url}/parts/", table="item", format="jsonl", partition_by=["kind"])
+    assert set(bucket.keys()) == {
+        "deep/out.csv",
+        "deep/parts/kind=a/data_0.jsonl",
+        "deep/parts/kind=b/data_0.jsonl",
+        "deep/parts/manifest.json",
+    }
+    assert json.loads(bucket.get("deep/parts/manifest.json"))["exported_count"] == 4
+    assert {path.suffix for path in (here / ".handrail" / "exports").iterdir()} == {".db"}
+
+
+def test_pictures_from_and_to_a_bucket(catalogue, export, draw, bucket):
+    """Pictures are read where the catalogue says, and copied to where the export goes."""
+
+    def location(path):
+        return f"s3://{bucket.name}/store/{path.name}"
+
+    for number in range(3):
+        files = {
+            "image_1": (f"image {number}.png", draw.png(colour=(number, 0, 0))),
+            "mask_1": (f"mask {number}.png", draw.mask()),
+        }
+        for name, content in files.values():
+            bucket.put(f"store/{name}", content)
+        catalogue.add(f"scene {number}", files, location=location)
+    export("shapes.db", f"s3://{bucket.name}/coco", format="coco")
+    told = json.loads(bucket.get("coco/annotations/instances.json"))
+    assert len(told["annotations"]) == 9
+    assert bucket.get("coco/images/scene 1.png") == draw.png(colour=(1, 0, 0))
+    bucket.client.delete_object(Bucket=bucket.name, Key="store/image 2.png")
+    done = export("shapes.db", f"s3://{bucket.name}/yolo", format="yolo", fails=True)
+    assert done.message.startswith("image 2.png: store/image 2.png: it is not there")
+    assert not [key for key in dict(bucket.keys()) if key.startswith("yolo")]
+
+
+def test_conflicts_and_replacing(table, export, bucket, here, monkeypatch):
+    """What is there is not replaced unasked, and comes back when the export fails."""
+    bucket.put("out/data.csv", b"mine", owner="me")
+    bucket.put("out/other.csv", b"mine")
+    before = bucket.keys()
+    name, url = table(4), f"s3://{bucket.name}/out"
+    done = export(name, url, table="item", format="csv", fails=True)
+    assert done.message == f"data.csv is already at {url}"
+    assert bucket.keys() == before
+
+    usual = ObjectTarget.put
+
+    def broken(self, key, *given):
+        if key == "manifest.json":
+            raise handrail.HandrailError("the line went dead")
+        usual(self, key, *given)
+
+    monkeypatch.setattr(ObjectTarget, "put", broken)
+    done = export(name, url, table="item", format="csv", fails=True, **OVER)
+    assert done.message == "the line went dead"
+    assert bucket.keys() == before
+    head = bucket.client.head_object(Bucket=bucket.name, Key="out/data.csv")
+    assert head["Metadata"] == {"owner": "me"}
+
+    monkeypatch.setattr(ObjectTarget, "put", usual)
+    export(name, url, table="item", format="csv", **OVER)
+    assert set(bucket.keys()) == {"out/data.csv", "out/manifest.json", "out/other.csv"}
+    assert bucket.get("out/data.csv").startswith(b"id,")
+
+
+def test_rollback_deletes_what_is_marked(table, export, bucket, here):
+    """A completed export is taken back; what others have written since stays."""
+    table(4)
+    journal = SqliteJournal(here / "runs.db")
+    params = {
+        "source": "rows.db",
+        "table": "item",
+        "target": f"s3://{bucket.name}/out",
+        "partition_by": ["kind"],
+        "format": "csv",
+    }
+    DefaultExportAction(params, packs=()).run(journal=journal)
+    bucket.put("out/kind=a/data_0.csv", b"edited")
+    handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+    assert set(bucket.keys()) == {"out/kind=a/data_0.csv"}
+    assert bucket.get("out/kind=a/data_0.csv") == b"edited"
+
+
+def test_no_bucket_and_no_rights(table, export, bucket, monkeypatch):
+    """A bucket that is not there, and a server that is not there, are told before any work."""
+    done = export(table(1), "s3://acme-none/out.csv", table="item", fails=True)
+    assert "NoSuchBucket" in done.message
+    assert "make the bucket first" in done.ways_out
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    done = export("rows.db", "s3://acme-none/out.csv", table="item", retries=0, fails=True)
+    assert "the server cannot be reached" in done.message
+
+
+def test_memory(table, export):
+    """The storage in memory works as well, for tests."""
+    export(table(1), "memory://acme/out", table="item")
+    done = export("rows.db", "memory://acme/out", table="item", fails=True)
+    assert "there is an export in memory://acme/out already" in done.message

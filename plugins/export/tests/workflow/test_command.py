@@ -1,0 +1,146 @@
+"""`handrail export verify`, `list` and `formats`, as they are called."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from handrail_export.command import export as command
+from handrail_export.errors import ExportError
+
+
+@pytest.fixture
+def call():
+    """Call the command; return its exit code and what it printed."""
+
+    def run(*arguments):
+        done = CliRunner().invoke(command, arguments, standalone_mode=False)
+        if done.exception is not None:
+            raise done.exception
+        return done.return_value or 0, done.stdout
+
+    return run
+
+
+@pytest.fixture
+def exported(table, export):
+    """An export of two files in `out`, and one of a single file, `rows.csv`."""
+    first = export(table(4), "out", table="item", format="csv", partition_by=["kind"])
+    second = export("rows.db", "rows.csv", table="item", limit=2)
+    return first.result["run"], second.result["run"]
+
+
+@pytest.mark.parametrize("which", ["latest", "run", "part of the run", "folder"])
+def test_all_is_well(exported, call, which):
+    """The latest export is compared, or the one that is named; the content is read."""
+    given = {
+        "latest": [],
+        "run": [exported[0]],
+        "part of the run": [exported[0][-8:]],
+        "folder": ["out"],
+    }[which]
+    code, out = call("verify", *given)
+    run, output, files = (
+        (exported[1], "rows.csv", "1 file")
+        if which == "latest"
+        else (exported[0], "out", "2 files")
+    )
+    assert code == 0
+    assert out.splitlines()[:2] == [f"export  {run}", f"output  {output}"]
+    assert re.fullmatch(
+        rf"{files}, \d+ B · content read · all as it was exported", out.splitlines()[2]
+    )
+
+
+def test_differences(exported, call, here):
+    """What is missing, cut short or different is told, file by file, with exit code 1."""
+    path = here / "out" / "kind=a" / "data_0.csv"
+    text = path.read_text()
+    path.write_text(text.replace("item 2", "item X"))
+    (here / "out" / "kind=b" / "data_0.csv").unlink()
+    code, out = call("verify", "out")
+    assert code == 1
+    assert out.splitlines()[2:4] == [
+        "  kind=a/data_0.csv  its content is different",
+        "  kind=b/data_0.csv  it is missing",
+    ]
+    assert out.splitlines()[4].endswith("2 differences")
+    code, out = call("verify", exported[0], "--quick")
+    assert (code, out.count("it is missing"), out.count("different is")) == (1, 1, 0)
+    path.write_text(text + "more\n")
+    assert "bytes, not" in call("verify", "out", "--quick")[1]
+
+
+def test_as_json(exported, call, here):
+    """With --json the result is one object."""
+    (here / "rows.csv").unlink()
+    code, out = call("verify", "--json")
+    document = json.loads(out)
+    size = document.pop("bytes")
+    assert code == 1
+    assert size > 10
+    assert document == {
+        "schema": 1,
+        "run": exported[1],
+        "output": "rows.csv",
+        "format": "csv",
+        "exported_count": 2,
+        "files": 1,
+        "differences": [{"path": "rows.csv", "what": "it is missing"}],
+    }
+
+
+def test_list(exported, call):
+    """The exports are listed, the latest last, each with when, how much and where to."""
+    code, out = call("list")
+    lines = out.splitlines()
+    assert code == 0
+    assert [line.split()[0] for line in lines[0:4:2]] == list(exported)
+    assert [line.split()[3:6] for line in lines[0:4:2]] == [["4", "as", "csv"], ["2", "as", "csv"]]
+    assert lines[1:4:2] == ["  out", "  rows.csv"]
+    assert lines[4:] == ["2 exports in .handrail/exports"]
+    document = json.loads(call("list", "--json")[1])
+    assert [each["output"] for each in document["exports"]] == ["out", "rows.csv"]
+    assert [each["files"] for each in document["exports"]] == [2, 1]
+
+
+def test_list_of_none(call, here):
+    assert call("list") == (0, "0 exports in .handrail/exports\n")
+    assert not (here / ".handrail").exists()
+
+
+def test_damaged_manifest(exported, call, here):
+    """A manifest that cannot be read is told, and the others are listed."""
+    (here / ".handrail" / "exports" / f"{exported[0]}.db").write_bytes(b"damaged " * 200)
+    done = CliRunner().invoke(command, ["list"])
+    assert f"warning: the manifest .handrail/exports/{exported[0]}.db cannot be used" in done.output
+    assert "1 export in" in done.output
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["beef"], "there is no export beef in .handrail/exports"),
+        (["nowhere/"], "there is no manifest.json in nowhere/"),
+        (["--state-folder", "nowhere"], "there is no export in nowhere"),
+        (["bad"], "bad/manifest.json is no manifest of an export"),
+    ],
+)
+def test_nothing_to_verify(exported, call, here, given, told):
+    (here / "bad").mkdir()
+    (here / "bad" / "manifest.json").write_text("[]")
+    with pytest.raises(ExportError) as raised:
+        call("verify", *given)
+    assert told in raised.value.message
+
+
+def test_formats(call):
+    """The formats are listed with the packs that bring them."""
+    code, out = call("formats")
+    names = [line.split()[0] for line in out.splitlines()]
+    assert (code, names) == (0, ["FORMAT", "coco", "csv", "jsonl", "parquet", "yolo"])
+    document = json.loads(call("formats", "--json")[1])
+    assert {each["pack"] for each in document["formats"]} == {"handrail-export"}

@@ -1,0 +1,190 @@
+"""What is there already: refused, or replaced and brought back if anything fails."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+import handrail
+from handrail import step
+from handrail.errors import HandrailError
+from handrail.journal.sqlite import SqliteJournal
+from handrail_export import DefaultExportAction
+
+OVER = {"if_exists": "overwrite"}
+
+
+@step(weight=0.1)
+def refuse(context):
+    raise PermissionError("the boss said no")
+
+
+class Refused(DefaultExportAction):
+    """An export that fails when all is done."""
+
+    def setup_steps(self, registry):
+        super().setup_steps(registry)
+        registry.insert_after("save_files", refuse)
+
+
+def more(rows, here):
+    """Add rows to the table."""
+    with closing(sqlite3.connect(here / "rows.db")) as database, database:
+        for number in range(rows):
+            database.execute("INSERT INTO item (name, kind) VALUES (?, ?)", (f"new {number}", "c"))
+
+
+@pytest.mark.parametrize("target", ["out.csv", "out/"])
+def test_refused_unless_asked_for(table, export, world, target):
+    """An export does not replace what is there, and says how it would."""
+    export(table(3), target, table="item", format="csv")
+    before = world()
+    done = export("rows.db", target, table="item", format="csv", fails=True)
+    assert "is there already" in done.message or "in out already" in done.message
+    assert "--if-exists overwrite" in done.ways_out
+    assert world() == before
+
+
+def test_foreign_file_in_the_folder(table, export, here, world):
+    """A file of others in the folder is not touched, whatever its name."""
+    (here / "out").mkdir()
+    (here / "out" / "data.csv").write_text("mine")
+    (here / "out" / "notes.txt").write_text("mine")
+    before = {**world()}
+    name = table(3)
+    done = export(name, "out", table="item", format="csv", fails=True)
+    assert done.message == "data.csv is already at out"
+    assert {k: v for k, v in world().items() if k != name} == before
+    export(name, "out", table="item", format="csv", **OVER)
+    assert (here / "out" / "notes.txt").read_text() == "mine"
+    assert (here / "out" / "data.csv").read_text().startswith("id,")
+
+
+def test_replaced(table, export, here):
+    """One file takes the place of the other; nothing is left of the old one."""
+    export(table(3), "out.csv", table="item")
+    more(1, here)
+    export("rows.db", "out.csv", table="item", **OVER)
+    assert len((here / "out.csv").read_text().splitlines()) == 5
+    assert {path.name for path in here.iterdir()} == {"out.csv", "rows.db", ".handrail"}
+
+
+def test_an_export_is_replaced_as_a_whole(table, export, here):
+    """Files of the older export that the new one lacks go too; files of others stay."""
+    export(table(4), "out", table="item", format="csv", partition_by=["kind"])
+    (here / "out" / "kind=a" / "mine.txt").write_text("mine")
+    export("rows.db", "out", table="item", format="jsonl", where="kind = 'b'", **OVER)
+    names = {path.relative_to(here / "out").as_posix() for path in (here / "out").rglob("*")}
+    assert names == {"data.jsonl", "manifest.json", "kind=a", "kind=a/mine.txt"}
+
+
+@pytest.mark.parametrize("shape", ["file", "folder", "fewer files"])
+def test_back_after_a_failure(table, export, here, world, shape):
+    """What was replaced is back, to the byte, when a later step fails."""
+    options = {"table": "item", "format": "csv"}
+    if shape != "file":
+        options["partition_by"] = ["kind"]
+    target = "out.csv" if shape == "file" else "out"
+    export(table(4), target, **options)
+    inode = (here / "out.csv").stat().st_ino if shape == "file" else None
+    if shape == "fewer files":
+        options["where"] = "kind = 'a'"
+    more(2, here)
+    before = world()
+    done = export("rows.db", target, fails=True, action=Refused, **options, **OVER)
+    assert done.message == "the boss said no"
+    assert world() == before
+    if inode is not None:
+        assert (here / "out.csv").stat().st_ino == inode
+
+
+def test_nothing_replaces_with_no_rows(table, export, here):
+    """An export without rows leaves the one that is there."""
+    export(table(3), "out.csv", table="item")
+    export("rows.db", "out.csv", table="item", where="id > 9", **OVER)
+    assert len((here / "out.csv").read_text().splitlines()) == 4
+
+
+@pytest.fixture
+def journaled(here, seen):
+    """Run an export with a journal; return the journal."""
+
+    def run(on_failure="undo", action=DefaultExportAction, **params):
+        journal = SqliteJournal(here / ".handrail" / "runs.db")
+        given = {"source": "rows.db", "target": "out.csv", "table": "item", **params}
+        made = action(given, handrail.RuntimeContext(logger=seen), packs=())
+        if action is DefaultExportAction:
+            made.run(journal=journal, on_failure=on_failure)
+        else:
+            with pytest.raises(handrail.StepFailedError):
+                made.run(journal=journal, on_failure=on_failure)
+        return journal
+
+    return run
+
+
+@pytest.mark.parametrize("params", [{}, {"target": "new/out/", "partition_by": ["kind"]}])
+def test_rollback_of_a_completed_export(table, journaled, world, params):
+    """An export that has replaced nothing can be taken back later, to the folders it has made."""
+    table(4)
+    before = world()
+    journal = journaled(**params)
+    assert world() != before
+    handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+    assert world() == before
+
+
+def test_rollback_leaves_what_has_changed(table, journaled, here):
+    """What somebody has written over the export since is theirs."""
+    table(4)
+    journal = journaled()
+    (here / "out.csv").write_text("edited by hand")
+    handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+    assert (here / "out.csv").read_text() == "edited by hand"
+
+
+def test_rollback_after_replacing_is_refused(table, export, journaled, here):
+    """What it replaced is gone, so it cannot be taken back, and nothing is touched."""
+    export(table(2), "out.csv", table="item")
+    journal = journaled(**OVER)
+    before = (here / "out.csv").read_bytes()
+    with pytest.raises(HandrailError, match="cannot be rolled back"):
+        handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
+    journal.close()
+    assert (here / "out.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_kept_after_a_failure(table, export, journaled, here, world, way):
+    """With --on-failure keep all stays as it is, to be finished or undone later."""
+    export(table(4), "out.csv", table="item")
+    more(1, here)
+    before = world()
+    journal = journaled("keep", Refused, **OVER)
+    assert len((here / "out.csv").read_text().splitlines()) == 6
+    if way == "rollback":
+        handrail.rollback(Refused, 1, journal=journal, packs=())
+        assert world() == before
+    else:
+        with pytest.raises(handrail.StepFailedError, match="the boss said no"):
+            handrail.resume(Refused, 1, journal=journal, packs=())
+        assert world() == before
+    journal.close()
+
+
+def test_manifest_of_others_is_replaced_only_when_asked_for(table, export, here, world):
+    """A manifest.json that is none of ours is a file like any other."""
+    (here / "out").mkdir()
+    (here / "out" / "manifest.json").write_text(json.dumps({"files": "none of yours"}))
+    name = table(2)
+    before = world()
+    done = export(name, "out", table="item", fails=True)
+    assert "there is an export in out already" in done.message
+    assert world() == before
+    export(name, "out", table="item", **OVER)
+    assert json.loads((here / "out" / "manifest.json").read_text())["exported_count"] == 2

@@ -240,6 +240,25 @@ def test_a_misspelt_group_of_entry_points_is_told(packs: FakePacks) -> None:
     assert "did you mean handrail.steps" in found
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_group_of_entry_points_of_an_installed_package_is_that_ones(
+    packs: FakePacks, there: bool
+) -> None:
+    """Packs may have groups of their own, which no name of core's is meant by."""
+    modules = {"acme_kinds/steps.py": STEPS, "handrail_a/__init__.py": ""}
+    fake = packs.add(
+        "acme-kinds", modules=modules, steps={"scan_files": "acme_kinds.steps:ScanFiles"}
+    )
+    points = fake.info / "entry_points.txt"
+    package = "handrail_a" if there else "handrail_b"
+    points.write_text(
+        f"{points.read_text()}\n[{package}.steps]\nfast = acme_kinds.steps:ScanFiles\n"
+    )
+    check = next(each for each in CHECKS if each.name == "names")
+    verdict = examine(Subject(record=record_of("acme-kinds")), check)
+    assert verdict.status == ("passed" if there else "failed"), verdict
+
+
 def test_two_steps_of_one_name_are_told(verdict) -> None:
     steps = STEPS + '\n    class Other(ScanFiles):\n        aliases = ("again",)\n'
     found = told(verdict("names", steps=steps, more={"again": "acme_scan.steps:Other"}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 from handrail.actions import BaseAction
@@ -92,6 +93,8 @@ def _misspelt(subject: Subject) -> Iterator[Problem]:
     except metadata.PackageNotFoundError:
         return
     for group in sorted({point.group for point in points} - set(GROUPS)):
+        if _is_of_a_pack(group):
+            continue
         hint = did_you_mean(group, GROUPS)
         if group.startswith(PREFIX) or (hint and "handrail" in group):
             yield Problem(
@@ -100,6 +103,12 @@ def _misspelt(subject: Subject) -> Iterator[Problem]:
                 origins=(subject.origin,),
                 ways_out=(hint or f"the groups are: {', '.join(GROUPS)}",),
             )
+
+
+def _is_of_a_pack(group: str) -> bool:
+    """Whether a group, such as `handrail_train.models`, belongs to a package that is installed."""
+    package = group.partition(".")[0]
+    return package != PREFIX.rstrip(".") and find_spec(package) is not None
 
 
 def _has_steps(subject: Subject) -> None:

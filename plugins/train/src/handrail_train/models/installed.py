@@ -11,7 +11,7 @@ from handrail_train.errors import ModelError
 from handrail_train.models.kind import ModelKind
 from handrail_train.names import near
 
-GROUP = "handrail_train.trainable_models"
+GROUP = "handrail_train.models"
 
 
 def installed_kinds() -> dict[str, EntryPoint]:

@@ -50,7 +50,7 @@ class Fit(ABC):
 
 
 class ModelKind(ABC, Generic[H]):
-    """A kind of model, under its name in the entry point group `handrail_train.trainable_models`.
+    """A kind of model, under its name in the entry point group `handrail_train.models`.
 
     The module of a kind imports its library inside of methods only, for kinds are looked at while
     a run is planned.

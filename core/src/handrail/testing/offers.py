@@ -106,7 +106,7 @@ def _misspelt(subject: Subject) -> Iterator[Problem]:
 
 
 def _is_of_a_pack(group: str) -> bool:
-    """Whether a group, such as `handrail_train.models`, belongs to a package that is installed."""
+    """Whether a group, such as `acme_train.models`, belongs to a package that is installed."""
     package = group.partition(".")[0]
     return package != PREFIX.rstrip(".") and find_spec(package) is not None
 

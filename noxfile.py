@@ -275,7 +275,7 @@ def tests(session: nox.Session, part: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill durable runs, uploads and exports everywhere: all writes and pairs of them, random instants."""
+    """Kill durable runs, uploads and exports at all writes and pairs of them, and at random."""
     packs = (Path("plugins/export"), Path("plugins/upload"))
     install(session, Path("core"), *packs, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2000"}

@@ -20,7 +20,7 @@ from handrail_export import (
 from handrail_export.manifest import Manifest
 
 FIELDS = (
-    *("params", "collection", "columns", "layout_text", "manifest_path", "staging"),
+    *("params", "collection", "schema", "layout_text", "manifest_path", "staging"),
     *("total_count", "exported_count", "failed_count", "output_path"),
 )
 

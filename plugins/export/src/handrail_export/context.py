@@ -61,7 +61,7 @@ class ExportContext(BaseStepContext):
         params: The params of the action, as a plain dict.
         collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
             over.
-        columns: Name and type of each column that is exported, once `fetch_results` is over.
+        schema: Name and type of each column that is exported, once `fetch_results` is over.
         layout_text: How the target is laid out, as JSON; see `layout`.
         manifest_path: The file that lists what is exported; empty until `initialize`.
         staging: The folder in which files wait until they are saved; empty until `initialize`.
@@ -73,7 +73,7 @@ class ExportContext(BaseStepContext):
 
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     collection: str | None = None
-    columns: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    schema: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     layout_text: str = ""
     manifest_path: str = ""
     staging: str = ""

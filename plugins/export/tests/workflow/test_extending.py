@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -10,7 +11,13 @@ from pydantic import BaseModel
 
 from handrail import Run, StepWrapper, Undo
 from handrail.testing import FakePacks
-from handrail_export import BaseExportAction, DefaultExportAction, ExportParams, FinalizeStep
+from handrail_export import (
+    BaseExportAction,
+    DefaultExportAction,
+    ExportContext,
+    ExportParams,
+    FinalizeStep,
+)
 from handrail_export.errors import ExportError, FormatError
 from handrail_export.formats import find_format, offers
 from handrail_export.formats.tables import CsvFormat
@@ -267,3 +274,9 @@ def test_another_attempt(table, export, here, monkeypatch, where):
     assert len(calls) >= 2
     names = {path.name for path in (here / "out").rglob("*") if path.is_file()}
     assert names == {"data_0.csv", "manifest.json"}
+
+
+def test_fields_are_not_filled_with_params():
+    """A param fills a field of its name, so no field but `collection` is called like one."""
+    fields = {each.name for each in dataclasses.fields(ExportContext)}
+    assert fields & set(ExportParams.model_fields) == {"collection"}

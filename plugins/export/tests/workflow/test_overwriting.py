@@ -126,7 +126,23 @@ def journaled(here, seen):
     return run
 
 
-@pytest.mark.parametrize("params", [{}, {"target": "new/out/", "partition_by": ["kind"]}])
+EVERYTHING = {
+    "table": None,
+    "query": "SELECT * FROM item WHERE id < :most",
+    "parameters": {"most": 4},
+    "columns": ["id", "kind"],
+    "where": "id > 1",
+    "limit": 2,
+    "partition_by": ["kind"],
+    "target": "new/out/",
+    "format": "jsonl",
+    "memory": "100MB",
+}
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"target": "new/out/", "partition_by": ["kind"]}, EVERYTHING]
+)
 def test_rollback_of_a_completed_export(table, journaled, world, params):
     """An export that has replaced nothing can be taken back later, to the folders it has made."""
     table(4)

@@ -55,7 +55,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
         manifest = context.use_manifest()
         manifest.describe(
             collection=context.collection,
-            columns=[each["name"] for each in context.columns] if noun == "row" else None,
+            columns=[each["name"] for each in context.schema] if noun == "row" else None,
             exported_count=context.exported_count,
             failed_count=context.failed_count,
             total_count=context.total_count,
@@ -70,7 +70,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
 
     def preview(self, context: ExportContext) -> Iterator[str]:
         options = context.options
-        columns = ", ".join(each["name"] for each in context.columns)
+        columns = ", ".join(each["name"] for each in context.schema)
         yield f"convert {columns} to {context.layout.format}"
         if options.where:
             yield f"only where {options.where}"

@@ -18,7 +18,7 @@ class FetchResultsStep(BaseStep[ExportContext]):
         context.close_rows()
         rows = context.use_rows()
         found = rows.columns
-        context.columns = [{"name": each.name, "type": each.type} for each in found]
+        context.schema = [{"name": each.name, "type": each.type} for each in found]
         about = f" · about {count_text(rows.total, 'row')}" if rows.total else ""
         names = listed([each.name for each in found], most=6)
         summary = f"{rows.source.shown}{about} · {count_text(len(found), 'column')}: {names}"

@@ -21,7 +21,7 @@ class PrepareExportStep(BaseStep[ExportContext]):
     def execute(self, context: ExportContext) -> StepResult:
         layout, options = context.layout, context.options
         written_as = find_format(layout.format)
-        columns = [Column(**each) for each in context.columns]
+        columns = [Column(**each) for each in context.schema]
         if isinstance(written_as, CollectionFormat):
             _check_collection(context, layout.format, columns)
         else:

@@ -116,7 +116,7 @@ def formats(tmp_path_factory, monkeypatch):
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
         lines = [f"{point} = {module}:{value}" for point, value in points.items()]
-        group = "[handrail_export.file_formats]"
+        group = "[handrail_export.formats]"
         (info / "entry_points.txt").write_text("\n".join([group, *lines]) + "\n")
         monkeypatch.syspath_prepend(str(site))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Format(ABC):  # noqa: B024 - what it has to do is in the two kinds of it
     """Something that an export can be written as.
 
-    A format is offered by an entry point of the group `handrail_export.file_formats`, under the
+    A format is offered by an entry point of the group `handrail_export.formats`, under the
     name that `--format` takes; it leads to a class that needs no arguments, or to an object.
     """
 

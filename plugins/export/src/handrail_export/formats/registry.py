@@ -13,7 +13,7 @@ from handrail_export.errors import FormatError
 from handrail_export.formats.format import CollectionFormat, Format, RowFormat
 from handrail_export.names import did_you_mean, listed
 
-GROUP = "handrail_export.file_formats"
+GROUP = "handrail_export.formats"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

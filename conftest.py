@@ -1,7 +1,7 @@
 """Runs the examples in README.md and docs/ as tests, and shares that with the other tests.
 
 A `python` block is executed; with a title, such as `title="flows.py"`, it is saved under that name
-too, and so is a `toml` block with a title. A `text` block with the title `Output` is what the
+too, and so is a `toml` or `sql` block with a title. A `text` block with the title `Output` is what the
 block before it prints. A `console` block is run by bash in the folder of those files; one with the
 title `With acme-greet` is run by tests/ecosystem, where that pack is installed. Where the output
 has changed for a good reason, `HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
@@ -185,7 +185,7 @@ def parse(document: Document) -> Iterator[Region]:
         evaluator: Callable[[Example], None] | None = None
         if language == "python" and not str(source).startswith("--8<--"):
             evaluator = run_python
-        elif language == "toml" and "title=" in options:
+        elif language in ("toml", "sql") and "title=" in options:
             evaluator = save
         elif language == "text" and 'title="Output"' in options:
             evaluator = check_output

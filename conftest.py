@@ -1,10 +1,11 @@
 """Runs the examples in README.md and docs/ as tests, and shares that with the other tests.
 
 A `python` block is executed; with a title, such as `title="flows.py"`, it is saved under that name
-too, and so is a `toml` or `sql` block with a title. A `text` block with the title `Output` is what the
-block before it prints. A `console` block is run by bash in the folder of those files; one with the
-title `With acme-greet` is run by tests/ecosystem, where that pack is installed. Where the output
-has changed for a good reason, `HANDRAIL_DOCS=write pytest README.md docs` writes what it is now.
+too, and so is a `toml` or `sql` block with a title. A `text` block with the title `Output` is what
+the block before it prints. A `console` block is run by bash in the folder of those files; one with
+the title `With acme-greet` is run by tests/ecosystem, where that pack is installed. Where the
+output has changed for a good reason, `HANDRAIL_DOCS=write pytest README.md docs` writes what it is
+now.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,11 +75,14 @@ class Manifest:
             raise ExportError(f"there is no manifest {path}")
         with self._told():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # A run that is kept, or undone, never comes to the step that closes it.
+        self._closing = weakref.finalize(self, self._db.close)
+        self._closing.atexit = False
         try:
             with self._told():
                 self._open()
         except BaseException:
-            self._db.close()
+            self.close()
             raise
 
     def _open(self) -> None:
@@ -182,7 +186,7 @@ class Manifest:
 
     def close(self) -> None:
         """Close the file; harmless to call again."""
-        self._db.close()
+        self._closing()
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

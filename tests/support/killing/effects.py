@@ -273,4 +273,5 @@ def client() -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.client("s3", config=config)
+    # The usual session keeps the keys that it was made with, also where they have changed.
+    return boto3.Session().client("s3", config=config)

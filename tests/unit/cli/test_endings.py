@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 MORE = """
 from typing import Annotated
 from pydantic import BaseModel, ByteSize, Field

@@ -8,6 +8,8 @@ from recorded_runs import Call, Journal, planned, started
 from handrail.cli.plain import columns
 from handrail.journal.sqlite import SqliteJournal
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 @pytest.fixture
 def several(journal: Journal) -> Journal:

@@ -18,6 +18,8 @@ from handrail.cli.plain import columns, seconds
 from handrail.cli.recorded_steps import steps_of
 from handrail.journal import AttemptRow, NoteRow, RecordedRun, RunRow
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 LONG = "a reason that goes on and on, " * 30
 
 

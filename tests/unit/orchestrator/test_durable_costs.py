@@ -27,6 +27,8 @@ from handrail.plan.plan import Plan
 from handrail.recovery.drift import steps_of
 from handrail.recovery.recovered import Recovery
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 ENTRIES = 100_000
 encoded: list[int] = []
 

@@ -17,6 +17,8 @@ from handrail import (
     StepResult,
 )
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 RESULT = StepResult()
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from durable_runs import Run, Start, made, runs
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 def test_all_that_are_dead(handrail: Run, folder: Path, killed: Callable[..., None]) -> None:
     """A boot script finishes what was left, the oldest first, and nothing else."""

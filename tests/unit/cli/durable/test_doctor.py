@@ -8,7 +8,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from durable_runs import Run
+
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 
 def journal_of(run: Run, **variables: str) -> dict[str, object]:

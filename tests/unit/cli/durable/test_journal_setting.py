@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from durable_runs import Run, runs
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 def place(run: Run, **more: object) -> tuple[str, str]:
     """Where `config` says that the journal is, and who says so."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from durable_runs import Run, made
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_read_only(handrail: Run, folder: Path) -> None:

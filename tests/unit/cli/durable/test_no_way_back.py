@@ -10,6 +10,8 @@ import pytest
 from durable_runs import Run, Start
 from garden import Garden
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 STEPS = '''
 import sys
 from handrail import BaseStep, StepResult, action, step

@@ -11,6 +11,8 @@ from urllib.parse import quote
 import pytest
 from durable_runs import Run, Start, runs
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 def test_two_terminals_race(handrail: Run, folder: Path, start: Start, killed: Callable) -> None:
     """Of two that resume one run, one does; the other is refused with 3 and told who has it."""

@@ -12,6 +12,8 @@ import pytest
 from durable_runs import Run, made, runs
 from garden import Garden
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 TAG = """
 from pathlib import Path
 from handrail import hookimpl, step

@@ -12,6 +12,8 @@ from durable_runs import Called, Run, Start, made
 
 from handrail.journal.sqlite import place
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 def error_of(called: Called) -> dict[str, object]:
     """The error that a command wrote as its last event."""

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from durable_runs import Run, made, runs
+
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 
 def test_a_run_has_a_number_and_says_what_can_be_done(handrail: Run, folder: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from durable_runs import Run, Start, made, runs
 from garden import Garden, Plant
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 def test_resume_is_no_way_around_what_is_required(
     handrail: Run, folder: Path, killed: Callable[..., None]

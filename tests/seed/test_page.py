@@ -386,12 +386,15 @@ def test_actions(
     steps: list[str],
     adds: dict[str, int],
 ) -> None:
-    """Each action of the page runs its steps in order and returns the result of its kind."""
+    """Each action of the page runs its steps in order and returns the result of its kind.
+
+    The pack of that kind may count more than the page does.
+    """
     cls = page.names[heading][action]
     assert cls.params_model is AnyParams
     result = cls(AnyParams(), runtime, packs=()).run()
     count = {"steps_executed": len(steps), "steps_total": len(steps)}
-    assert result == {"success": True, **count, **adds}
+    assert {"success": True, **count, **adds}.items() <= result.items()
     assert [name for event, name in notes.logged if event == "ran"] == steps
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journals.places import new_run
@@ -115,6 +117,27 @@ def test_a_file_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         numbers = sorted(pool.map(work, range(16)))
     assert numbers == list(range(1, 17))
+
+
+def test_tables_that_another_process_makes_meanwhile_are_none_of_another_program(
+    tmp_path: Path,
+) -> None:
+    """Whoever looks sees all of them, or none."""
+    path = tmp_path / "runs.db"
+
+    class Slow(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "PRAGMA user_version" and not made:
+                made.append(SqliteJournal(path).close())
+            return super().execute(sql, *values)
+
+    made: list[None] = []
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Slow)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        assert schema.version_of(connection, "it", NOW) == 0
+        assert made
+        assert schema.version_of(connection, "it", NOW) == NOW
+        schema.migrate(connection, "it", schema.MIGRATIONS)
 
 
 def test_every_commit_outlives_power_loss_unless_the_url_says_otherwise(path: Path) -> None:

@@ -127,9 +127,7 @@ def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
     Raises:
         JournalError: It is more than the `known` one, or they are those of another program.
     """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    application, version, tables = _read(connection)
     if application != APPLICATION and (application or version or tables):
         raise JournalError(
             f"{shown} is a database of another program, not a journal",
@@ -142,3 +140,28 @@ def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
             ways_out=("pip install --upgrade handrail", "or another file: --journal PATH"),
         )
     return int(version)
+
+
+_ASKED = (
+    "PRAGMA application_id",
+    "PRAGMA user_version",
+    "SELECT count(*) FROM sqlite_master",
+)
+
+
+def _read(connection: sqlite3.Connection) -> list[int]:
+    """Return whose tables these are, their version, and how many there are, at one moment."""
+    # Another process may be making them: of its one commit all is seen, or nothing.
+    begun = not connection.in_transaction
+    if begun:
+        connection.execute("BEGIN")
+    try:
+        asked = (
+            "PRAGMA application_id",
+            "PRAGMA user_version",
+            "SELECT count(*) FROM sqlite_master",
+        )
+        return [connection.execute(each).fetchone()[0] for each in asked]
+    finally:
+        if begun and connection.in_transaction:
+            connection.execute("ROLLBACK")

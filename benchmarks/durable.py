@@ -140,7 +140,7 @@ if __name__ == "__main__":
     # On a real disk: in memory, a sync costs nothing.
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="benchmark-") as made:
         where = Path(made)
-        steps(where, "full", 300, 9)
+        steps(where, "full", 1000, 9)
         steps(where, "normal", 3000, 15)
         going_on.measure(where, 10_000, 15)
         context(where, 20, 7)

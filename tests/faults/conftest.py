@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +14,9 @@ import pytest
 
 pytest.register_assert_rewrite("killing.trial")
 
+from killing.asking import Ask, asking  # noqa: E402
 from killing.memory import folder_in_memory  # noqa: E402
-from killing.trial import SUPPORT, Ask, Trial  # noqa: E402 - it is rewritten first
+from killing.trial import Trial  # noqa: E402 - it is rewritten first
 
 HERE = Path(__file__).parent
 WIDE = "HANDRAIL_FAULTS" in os.environ
@@ -76,26 +74,8 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def worker(servers: Servers) -> Iterator[Ask]:
     """Run the command line in a process of its own; see worker.py."""
-    path = os.pathsep.join((str(SUPPORT), os.environ.get("PYTHONPATH", "")))
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "worker.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **servers.environment, "PYTHONPATH": path},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def ask(told: dict[str, Any]) -> dict[str, Any]:
-        print(json.dumps(told), file=process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(process.stdout.readline())
-        return answer
-
-    yield ask
-    process.stdin.close()
-    process.stdout.close()
-    process.wait()
+    with asking(HERE / "worker.py", servers.environment) as ask:
+        yield ask
 
 
 @pytest.fixture(scope="session")

@@ -19,34 +19,14 @@ from collections.abc import Callable
 from typing import Any
 
 from killing.effects import client
+from killing.forks import Count
 
 from handrail.cli import main
 from handrail.journal.sqlite import SqliteJournal
 
 
-class Count:
-    """Counts what this process writes to its journal, and lets it die around number `at`."""
-
-    def __init__(self, told: dict[str, Any]) -> None:
-        self.at, self.when, self.writes = told.get("at"), told.get("when"), 0
-        self.signal = signal.SIGSTOP if told.get("stop") else signal.SIGKILL
-
-    def strike(self) -> None:
-        """End this process as a power cut would, or stop it."""
-        os.kill(os.getpid(), self.signal)
-
-    def around(self, usual: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*given: Any, **more: Any) -> Any:
-            self.writes += 1
-            here = self.writes == self.at
-            if here and self.when == "before":
-                self.strike()
-            answer = usual(*given, **more)
-            if here and self.when == "after":
-                self.strike()
-            return answer
-
-        return write
+class Written(Count):
+    """Counts what this process writes to its journal, opening and claiming included."""
 
     def owned(self, usual: Callable[..., Any]) -> Callable[..., Any]:
         opens = self.around(usual)
@@ -76,14 +56,15 @@ def child(told: dict[str, Any], path: str) -> None:
             os.dup2(answer.fileno(), 2)
             os.environ.update(told["environment"])
             os.chdir(told["folder"])
-            count = Count(told)
+            strike = signal.SIGSTOP if told.get("stop") else signal.SIGKILL
+            count = Written(told.get("at"), told.get("when"), strike)
             SqliteJournal.__init__.__kwdefaults__["lease"] = told.get("lease", 20.0)
             for each in journals():
                 each.open_run = count.owned(each.open_run)
                 each.claim = count.owned(each.claim)
             code = main(told["words"])
             sys.stdout.flush()
-            more = {"writes": count.writes, "modules": sorted(sys.modules) * ("warm" in told)}
+            more = {"writes": count.calls, "modules": sorted(sys.modules) * ("warm" in told)}
             print(f"\n{json.dumps(more)}", flush=True)
         except BaseException:  # noqa: BLE001 - it is told by the exit code
             traceback.print_exc()

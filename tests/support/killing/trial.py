@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,12 @@ from typing import Any
 from handrail.journal.opening import open_journal
 from handrail.journal.protocol import Journal
 from handrail.journal.records import RunRow
+from killing.asking import SUPPORT, Ask
 from killing.effects import Files, Objects, Place, Rows
 
 KILLED = -signal.SIGKILL
-SUPPORT = Path(__file__).parents[1]
 FLOW = "twenty.py"
 CLOSED = 2  # There is nothing left to do.
-
-Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(kw_only=True)

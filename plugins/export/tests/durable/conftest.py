@@ -6,14 +6,13 @@ import itertools
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing.asking import Ask, asking
 
 from handrail.journal.sqlite import SqliteJournal
 
@@ -29,26 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def worker() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+def worker() -> Iterator[Ask]:
     """Do something in a process of its own; see worker.py."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "worker.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def ask(told: dict[str, Any]) -> dict[str, Any]:
-        print(json.dumps(told), file=process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(process.stdout.readline())
-        return answer
-
-    yield ask
-    process.stdin.close()
-    process.stdout.close()
-    process.wait()
+    with asking(HERE / "worker.py") as ask:
+        yield ask
 
 
 class Folder:

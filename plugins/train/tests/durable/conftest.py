@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing.asking import Ask, asking
 
 from handrail.journal.sqlite import SqliteJournal
 from handrail_train.store import open_store
@@ -35,27 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def worker() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+def worker() -> Iterator[Ask]:
     """Do something in a process of its own; see worker.py."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "worker.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def ask(told: dict[str, Any]) -> dict[str, Any]:
-        print(json.dumps(told), file=process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(process.stdout.readline())
-        return answer
-
-    yield ask
-    process.stdin.close()
-    process.stdout.close()
-    process.wait()
+    with asking(HERE / "worker.py", {"OMP_NUM_THREADS": "1"}) as ask:
+        yield ask
 
 
 class Scene:

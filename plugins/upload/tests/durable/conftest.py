@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing.asking import Ask, asking
 from killing.memory import folder_in_memory
 
 from handrail.journal.sqlite import SqliteJournal
@@ -57,26 +56,10 @@ def tmp_path() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def worker() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+def worker() -> Iterator[Ask]:
     """Do something in a process of its own; see worker.py."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "worker.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def ask(told: dict[str, Any]) -> dict[str, Any]:
-        print(json.dumps(told), file=process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(process.stdout.readline())
-        return answer
-
-    yield ask
-    process.stdin.close()
-    process.stdout.close()
-    process.wait()
+    with asking(HERE / "worker.py") as ask:
+        yield ask
 
 
 def world_of(scene: Any) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handrail.recovery.folder import working_in
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback
     from handrail.planning import Packs
+    from handrail.recovery.recovered import Aim, Recovery
     from handrail.workflow import Workflow
 
 
@@ -65,19 +68,10 @@ def resume(
         DriftError: The steps that began are not what they were.
         StepFailedError: A step failed, now or before, and what was done has been undone.
     """
-    cls, recorded = look_up("resume", action, number, journal)
-    with working_in(recorded.row, folder):
-        return prepare(
-            cls,
-            recorded,
-            journal,
-            "resume",
-            ctx=ctx,
-            packs=packs,
-            accept_drift=accept_drift,
-            take_over=take_over,
-            options=_options(progress_callback, observers),
-        ).run()
+    options: dict[str, Any] = {"progress_callback": progress_callback, "observers": observers}
+    going = _Going("resume", ctx, packs, accept_drift, take_over, options)
+    with going.on(action, number, journal, folder) as recovery:
+        return recovery.run()
 
 
 async def resume_async(
@@ -94,19 +88,10 @@ async def resume_async(
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Finish a run inside a running event loop; see `resume`."""
-    cls, recorded = look_up("resume", action, number, journal)
-    with working_in(recorded.row, folder):
-        return await prepare(
-            cls,
-            recorded,
-            journal,
-            "resume",
-            ctx=ctx,
-            packs=packs,
-            accept_drift=accept_drift,
-            take_over=take_over,
-            options=_options(progress_callback, observers),
-        ).run_async()
+    options: dict[str, Any] = {"progress_callback": progress_callback, "observers": observers}
+    going = _Going("resume", ctx, packs, accept_drift, take_over, options)
+    with going.on(action, number, journal, folder) as recovery:
+        return await recovery.run_async()
 
 
 def rollback(
@@ -138,19 +123,10 @@ def rollback(
         DriftError: The steps that began are not what they were.
         StepFailedError: A step could not be undone; its `rollback_errors` tell.
     """
-    cls, recorded = look_up("rollback", action, number, journal)
-    with working_in(recorded.row, folder):
-        return prepare(
-            cls,
-            recorded,
-            journal,
-            "rollback",
-            ctx=ctx,
-            packs=packs,
-            accept_drift=accept_drift,
-            take_over=take_over,
-            options=_options(None, observers),
-        ).run()
+    options: dict[str, Any] = {"progress_callback": None, "observers": observers}
+    going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
+    with going.on(action, number, journal, folder) as recovery:
+        return recovery.run()
 
 
 async def rollback_async(
@@ -166,22 +142,42 @@ async def rollback_async(
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Undo a run inside a running event loop; see `rollback`."""
-    cls, recorded = look_up("rollback", action, number, journal)
-    with working_in(recorded.row, folder):
-        return await prepare(
-            cls,
-            recorded,
-            journal,
-            "rollback",
-            ctx=ctx,
-            packs=packs,
-            accept_drift=accept_drift,
-            take_over=take_over,
-            options=_options(None, observers),
-        ).run_async()
+    options: dict[str, Any] = {"progress_callback": None, "observers": observers}
+    going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
+    with going.on(action, number, journal, folder) as recovery:
+        return await recovery.run_async()
 
 
-def _options(
-    callback: Callable[[int, int], object] | None, observers: Iterable[Observer]
-) -> dict[str, Any]:
-    return {"progress_callback": callback, "observers": observers}
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """How a run goes on: what both directions, blocking and async, are given alike."""
+
+    aim: Aim
+    ctx: RuntimeContext | None
+    packs: Packs
+    accept_drift: bool
+    take_over: bool
+    options: dict[str, Any]
+
+    @contextmanager
+    def on(
+        self,
+        action: type[BaseAction[Any]] | Workflow,
+        number: int | None,
+        journal: Journal,
+        folder: str | os.PathLike[str] | None,
+    ) -> Generator[Recovery]:
+        """Look the run up, and work in its folder until the block ends."""
+        cls, recorded = look_up(self.aim, action, number, journal)
+        with working_in(recorded.row, folder):
+            yield prepare(
+                cls,
+                recorded,
+                journal,
+                self.aim,
+                ctx=self.ctx,
+                packs=self.packs,
+                accept_drift=self.accept_drift,
+                take_over=self.take_over,
+                options=self.options,
+            )

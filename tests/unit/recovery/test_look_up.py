@@ -21,7 +21,7 @@ from handrail.errors import (
     PlanError,
     RunClosedError,
 )
-from handrail.recovery import resume, resume_async, rollback, rollback_async
+from handrail.recovery import drift, resume, resume_async, rollback, rollback_async
 
 
 @pytest.fixture
@@ -213,3 +213,10 @@ def test_an_undo_does_not_need_what_the_run_read(project, journal):
         resume(Reads, journal=journal)
     assert rollback(Reads, journal=journal) == {"rolled_back": True, "number": 1}
     assert not (project / "here.txt").exists()
+
+
+def test_the_recorded_plan_is_decoded_once(world, journal, kept):
+    """It has megabytes in a long run, and who looks the run up asks for several parts of it."""
+    drift._decoded.cache_clear()
+    rollback(Plain, 1, journal=journal, packs=())
+    assert drift._decoded.cache_info().misses == 1

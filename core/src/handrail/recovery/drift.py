@@ -13,10 +13,25 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=1)
+def _decoded(plan: str) -> Mapping[str, Any]:
+    # It is long, and asked for more than once.
+    decoded: Mapping[str, Any] = json.loads(plan)
+    return decoded
+
+
 def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
-    """Return what a recorded plan says of its steps; it is long, and asked for more than once."""
-    steps: list[Mapping[str, Any]] = json.loads(plan)["steps"]
+    """Return what a recorded plan says of its steps."""
+    steps: Sequence[Mapping[str, Any]] = _decoded(plan)["steps"]
     return steps
+
+
+def action_of(plan: str) -> str:
+    """Return the action that a recorded plan is of.
+
+    It is not what the run is filed under: that is how the command line finds the action, such as
+    `flows.py:nightly`.
+    """
+    return str(_decoded(plan)["action"])
 
 
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:

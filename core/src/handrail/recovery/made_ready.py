@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
 from handrail.planning import provider_of
 from handrail.recovery.chosen import Chosen
-from handrail.recovery.drift import begun
+from handrail.recovery.drift import action_of, begun, steps_of
 from handrail.recovery.recovered import Recovery, check
 from handrail.stored_params import params_of
 from handrail.validation import unchecked
@@ -51,7 +50,7 @@ def check_action(row: RunRow, name: str, journal: Journal) -> None:
     Raises:
         NotFoundError: It is another one's.
     """
-    began = action_of(row)
+    began = action_of(row.plan)
     if began != name:
         raise NotFoundError(
             f"run {row.number} in {journal.shown} is one of {began}, not of {name}",
@@ -70,7 +69,7 @@ def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
             continue
         if aim == "resume" and row.outcome in ("completed", "rollback_incomplete"):
             continue
-        fits = action is None or action_of(row) == action
+        fits = action is None or action_of(row.plan) == action
         if fits and journal.holder(row.number) is None:
             return row.number
     what = "resumed" if aim == "resume" else "rolled back"
@@ -81,12 +80,6 @@ def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
 def only_undoes(row: RunRow, aim: Aim) -> bool:
     """Whether a run that goes on so has no more steps to execute, but for those that always run."""
     return aim == "rollback" or row.direction == "undo"
-
-
-def action_of(row: RunRow) -> str:
-    """Return the name of the action that a run is one of."""
-    # Not `row.action`, which is how the command line finds it: `flows.py:nightly`.
-    return str(json.loads(row.plan)["action"])
 
 
 def prepare(
@@ -138,7 +131,7 @@ def prepare(
             plan = hold(plan)
         elif chosen.no_lock:
             plan = replace(plan, locked=False)
-    names = [str(step["name"]) for step in json.loads(recorded.row.plan)["steps"]]
+    names = [str(step["name"]) for step in steps_of(recorded.row.plan)]
     return Recovery(
         action=made,
         plan=chosen.part_of(plan, names),

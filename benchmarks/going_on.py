@@ -15,6 +15,7 @@ from rounds import Cases, Took, nothings, plan_of, show
 from handrail import BaseAction, BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
 from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.plan import Plan
+from handrail.recovery import recorded_plan
 from handrail.recovery.recovered import Recovery
 
 NAME = "runs.db"
@@ -69,6 +70,9 @@ def resume(left: Path, plan: Plan, last: Last, synchronous: Literal["full", "nor
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(left, copy)
     action = GoesOn(None, packs=())
+    # As in a process that has neither read a plan nor named one before.
+    recorded_plan._decoded.cache_clear()
+    plan.__dict__.pop("fingerprint", None)
     clock, cpu = time.perf_counter(), time.process_time()
     journal = SqliteJournal(copy / NAME, synchronous=synchronous)
     Recovery(

@@ -24,7 +24,7 @@ from handrail import (
 from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.draft import plan_of_registry
 from handrail.plan.plan import Plan
-from handrail.recovery.drift import steps_of
+from handrail.recovery.recorded_plan import _decoded
 from handrail.recovery.recovered import Recovery
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -202,7 +202,7 @@ def resuming(path: Path, count: int) -> int:
         journal = SqliteJournal(path, synchronous="normal")
         Orchestrator(plan, BaseStepContext(RuntimeContext()), journal=journal).execute()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    steps_of.cache_clear()
+    _decoded.cache_clear()
     journal = SqliteJournal(path)
     action = Flow(None, packs=())
 

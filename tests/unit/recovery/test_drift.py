@@ -108,6 +108,7 @@ def began_elsewhere(recorded: Any, **origin: str) -> Any:
     """Return the record of a run whose first step came from there."""
     plan = json.loads(recorded.row.plan)
     plan["steps"][0]["origin"].update(origin)
+    plan["fingerprint"] = "0" * 16
     return replace(recorded, row=replace(recorded.row, plan=json.dumps(plan)))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,15 @@ from handrail.errors import (
     PlanError,
     RunClosedError,
 )
-from handrail.recovery import drift, resume, resume_async, rollback, rollback_async
+from handrail.recovery import (
+    drift,
+    made_ready,
+    recorded_plan,
+    resume,
+    resume_async,
+    rollback,
+    rollback_async,
+)
 
 
 @pytest.fixture
@@ -88,7 +99,7 @@ def check(context: BaseStepContext) -> None:
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
+def project(tmp_path, monkeypatch) -> Iterator[Path]:
     """A project with a pack installed, which is the working folder."""
     garden = Garden(tmp_path)
     source = """
@@ -108,7 +119,10 @@ def project(tmp_path, monkeypatch) -> Path:
     for name in ("HANDRAIL_NO_PACKS", "HANDRAIL_ONLY_PACKS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(garden.project)
-    return garden.project
+    yield garden.project
+    # Other tests have packs of that name, too.
+    for name in [each for each in sys.modules if each.partition(".")[0] == "acme_tag"]:
+        del sys.modules[name]
 
 
 def fails(journal: Any) -> None:
@@ -215,8 +229,19 @@ def test_an_undo_does_not_need_what_the_run_read(project, journal):
     assert not (project / "here.txt").exists()
 
 
-def test_the_recorded_plan_is_decoded_once(world, journal, kept):
-    """It has megabytes in a long run, and who looks the run up asks for several parts of it."""
-    drift._decoded.cache_clear()
-    rollback(Plain, 1, journal=journal, packs=())
-    assert drift._decoded.cache_info().misses == 1
+@pytest.mark.parametrize(("aim", "times"), [("resume", 0), ("rollback", 1)])
+def test_the_recorded_plan_is_decoded_where_it_has_to_be_and_once(journal, kept, aim, times):
+    """It has megabytes in a long run; its beginning tells whether anything has changed.
+
+    An undo asks whose the steps are that began.
+    """
+    recorded_plan._decoded.cache_clear()
+    cls, recorded = made_ready.look_up(aim, Plain, 1, journal)
+    ready = made_ready.prepare(cls, recorded, journal, aim, packs=())
+    assert not drift.drift(recorded, ready.plan)
+    assert not drift.news(recorded, ready.plan)
+    assert recorded_plan._decoded.cache_info().misses == times
+    other = replace(ready.plan, steps=ready.plan.steps[:1])
+    assert drift.drift(recorded, other)
+    assert drift.news(recorded, other)
+    assert recorded_plan._decoded.cache_info().misses == 1

@@ -17,7 +17,7 @@ from handrail.engine.outcome import Failure, after, final_error, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, describe
 from handrail.events import RunStarted
-from handrail.steps import StepResult, overrides
+from handrail.steps import StepResult
 from handrail.wrapper import Call, Raised
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
     for position, result in enumerate(run.finished):
         planned = run.plan.steps[position]
         over = result.success and not result.skipped and position not in run.undone
-        if over and overrides(planned.step, "restore"):
+        if planned.restorable and over:
             run.asking = True
             answer = yield Call(planned.step.restore, (run.context, result))
             run.asking = False

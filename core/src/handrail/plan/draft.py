@@ -87,6 +87,7 @@ def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
         undoable=overrides(step, "rollback"),
         reverts=overrides(step, "rollback") or _hears_of_undo(step),
         resumable=overrides(step, "resume"),
+        restorable=overrides(step, "restore"),
         required=draft.required,
     )
 

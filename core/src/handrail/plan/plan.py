@@ -61,6 +61,7 @@ class PlannedStep:
         undoable: Whether it has a `rollback` of its own.
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
         resumable: Whether it has a `resume` of its own.
+        restorable: Whether it has a `restore` of its own.
     """
 
     name: str
@@ -79,6 +80,7 @@ class PlannedStep:
     reverts: bool
     required: str = ""
     resumable: bool = False
+    restorable: bool = False
 
     @property
     def leaves(self) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.plan.selection import select
+from handrail.recovery.recorded_plan import steps_of
 from handrail.settings.selection import Selection
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ class Chosen:
         """Which packs were on or off."""
         return Selection(no_packs=self.no_packs, only_packs=self.only_packs)
 
-    def part_of(self, plan: Plan, began: Collection[str]) -> Plan:
+    def part_of(self, plan: Plan, recorded: str) -> Plan:
         """Return the part of `plan` that was chosen, as far as its steps are still there.
 
         Args:
             plan: The whole plan, as it is now.
-            began: Names of the steps that the run was to have, in order.
+            recorded: The plan that the run was to have, as JSON.
         """
         there = plan.positions
         only = [name for name in self.only if name in there]
@@ -76,6 +76,7 @@ class Chosen:
             return replace(plan, steps=())
         start = self.start
         if start is not None and start not in there:
-            start = next((name for name in began if name in there), None)
+            names = (str(step["name"]) for step in steps_of(recorded))
+            start = next((name for name in names if name in there), None)
         skip = [name for name in self.skip if name in there]
         return select(plan, only=only, start=start, skip=skip)

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from handrail.recovery.recorded_plan import is_of, steps_of
 
 if TYPE_CHECKING:
     from handrail.journal.records import RecordedRun
     from handrail.plan.plan import Plan, PlannedStep
-
-
-@lru_cache(maxsize=1)
-def _decoded(plan: str) -> Mapping[str, Any]:
-    # It is long, and asked for more than once.
-    decoded: Mapping[str, Any] = json.loads(plan)
-    return decoded
-
-
-def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
-    """Return what a recorded plan says of its steps."""
-    steps: Sequence[Mapping[str, Any]] = _decoded(plan)["steps"]
-    return steps
-
-
-def action_of(plan: str) -> str:
-    """Return the action that a recorded plan is of.
-
-    It is not what the run is filed under: that is how the command line finds the action, such as
-    `flows.py:nightly`.
-    """
-    return str(_decoded(plan)["action"])
 
 
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
@@ -46,6 +24,11 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
         row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
     }
     lines: list[str] = []
+    if is_of(recorded.row.plan, plan):
+        for planned in plan.steps:
+            if planned.name in versions and not planned.always_run:
+                lines += _newer_data(planned, versions[planned.name])
+        return lines
     place = -1
     for step in steps_of(recorded.row.plan):
         name = step["name"]
@@ -87,15 +70,19 @@ def _changes(step: Mapping[str, Any], now: PlannedStep, version: int | None) -> 
     pack = step["origin"]["pack"]
     if pack != now.origin.pack:
         lines.append(f"{now.name} was of {pack or 'the project'}, now of {now.origin.owner}")
-    if version is not None and version != now.step.data_version:
-        lines.append(
-            f"{now.name} had recorded for data_version {version}, now {now.step.data_version}"
-        )
-    return lines
+    return lines + _newer_data(now, version)
+
+
+def _newer_data(now: PlannedStep, version: int | None) -> list[str]:
+    if version is None or version == now.step.data_version:
+        return []
+    return [f"{now.name} had recorded for data_version {version}, now {now.step.data_version}"]
 
 
 def news(recorded: RecordedRun, plan: Plan) -> list[str]:
     """Return what else differs, which does not stop a run: versions of packs, steps to come."""
+    if is_of(recorded.row.plan, plan):
+        return []
     steps = steps_of(recorded.row.plan)
     before = {step["name"]: step["origin"]["version"] for step in steps}
     lines = [

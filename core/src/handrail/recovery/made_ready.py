@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
 from handrail.planning import provider_of
 from handrail.recovery.chosen import Chosen
-from handrail.recovery.drift import action_of, begun, steps_of
+from handrail.recovery.drift import begun
+from handrail.recovery.recorded_plan import action_of
 from handrail.recovery.recovered import Recovery, check
 from handrail.stored_params import params_of
 from handrail.validation import unchecked
@@ -131,10 +132,9 @@ def prepare(
             plan = hold(plan)
         elif chosen.no_lock:
             plan = replace(plan, locked=False)
-    names = [str(step["name"]) for step in steps_of(recorded.row.plan)]
     return Recovery(
         action=made,
-        plan=chosen.part_of(plan, names),
+        plan=chosen.part_of(plan, recorded.row.plan),
         recorded=recorded,
         journal=journal,
         aim=aim,

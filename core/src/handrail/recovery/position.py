@@ -11,7 +11,7 @@ from handrail.engine.rollback import ended
 from handrail.errors import DriftError
 from handrail.journal.codec import decode_results
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
-from handrail.recovery.drift import steps_of
+from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

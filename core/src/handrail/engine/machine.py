@@ -55,7 +55,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         run.failure = broken
     else:
         # What always runs closes a success: once it began, nothing turns the run back any more.
-        closing = run.sealed is not None or any(place >= run.ordinary for place in run.attempts)
+        closing = run.sealed is not None or max(run.attempts, default=-1) >= run.ordinary
         if failure is None and not closing:
             failure = yield from forward_durably(run)
         if failure is None:
@@ -78,8 +78,9 @@ def _recall_closing(run: RunState) -> None:
 def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
     for position, result in enumerate(run.finished):
         planned = run.plan.steps[position]
-        over = result.success and not result.skipped and position not in run.undone
-        if planned.restorable and over:
+        if not planned.restorable or result.skipped:
+            continue
+        if result.success and position not in run.undone:
             run.asking = True
             answer = yield Call(planned.step.restore, (run.context, result))
             run.asking = False

@@ -121,12 +121,13 @@ def decode_results(texts: Sequence[str]) -> list[StepResult]:
 
 
 def _result(values: dict[str, Any]) -> StepResult:
+    get = values.get
     return StepResult(
         values["success"],
         _data(values["data"]) if "data" in values else {},
-        values.get("error"),
-        values.get("rollback_data", {}),
-        values.get("skipped", False),
+        get("error"),
+        get("rollback_data", {}),
+        get("skipped", False),
         datetime.fromisoformat(values["timestamp"]),
     )
 

@@ -106,16 +106,7 @@ class PlannedStep:
     @property
     def identity(self) -> list[object]:
         """What a fingerprint of the plan says of this step; the same on every machine."""
-        inner = type(innermost(self.step))
-        return [
-            self.name,
-            f"{inner.__module__}:{inner.__qualname__}",
-            self.origin.pack,
-            self.origin.version,
-            str(self.weight),
-            self.always_run,
-            [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
-        ]
+        return [self.name, *_nature(self)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,8 +131,21 @@ class Plan:
     @cached_property
     def fingerprint(self) -> str:
         """Identifies the plan: the first 16 hex digits of a SHA-256 over its steps and layers."""
-        known = [self.action, [planned.identity for planned in self.steps]]
-        text = json.dumps(known, separators=(",", ":"), ensure_ascii=True)
+        # JSON, put together by hand: a run that goes on asks for this first, and of the many steps
+        # of a long plan most differ in their names only.
+        alike: dict[object, str] = {}
+        steps: list[str] = []
+        for planned in self.steps:
+            kind = type(planned.step) if planned.plain else planned
+            origin = planned.origin
+            key = (kind, origin.pack, origin.version, id(planned.weight), planned.always_run)
+            nature = alike.get(key)
+            if nature is None:
+                nature = alike[key] = _compact(_nature(planned))[1:]
+            name = planned.name
+            plain = name.isascii() and name.isidentifier()
+            steps.append(f'["{name}",{nature}' if plain else f"[{_compact(name)},{nature}")
+        text = f"[{_compact(self.action)},[{','.join(steps)}]]"
         return sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
@@ -186,6 +190,23 @@ class Plan:
             elif before[name] != after[name]:
                 lines.append(f"~ {name}: moved to place {position + 1}")
         return lines
+
+
+def _nature(planned: PlannedStep) -> list[object]:
+    """Return what a fingerprint says of a step beside its name."""
+    inner = type(innermost(planned.step))
+    return [
+        f"{inner.__module__}:{inner.__qualname__}",
+        planned.origin.pack,
+        planned.origin.version,
+        str(planned.weight),
+        planned.always_run,
+        [[layer.name, layer.origin.pack, layer.origin.version] for layer in planned.layers],
+    ]
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _change(old: PlannedStep, new: PlannedStep) -> str:

@@ -26,8 +26,9 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
     lines: list[str] = []
     if is_of(recorded.row.plan, plan):
         for planned in plan.steps:
-            if planned.name in versions and not planned.always_run:
-                lines += _newer_data(planned, versions[planned.name])
+            version = versions.get(planned.name)
+            if version not in (None, planned.step.data_version) and not planned.always_run:
+                lines += _newer_data(planned, version)
         return lines
     place = -1
     for step in steps_of(recorded.row.plan):

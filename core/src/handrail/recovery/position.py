@@ -56,27 +56,30 @@ def position_of(recorded: RecordedRun, plan: Plan) -> Position:
         DriftError: The step that is in doubt comes before others that are over.
     """
     attempts = _Attempts(recorded)
-    left = set(attempts.last)
     found = Position(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = recorded.row.direction == "undo"
     latest = _latest(attempts, plan)
+    last_of, finished = attempts.last, found.finished
     for place, planned in enumerate(plan.steps):
-        last = attempts.last.get(planned.name)
+        last = last_of.get(planned.name)
         if last is None:
             if place < latest and not planned.always_run:
-                found.finished.append(StepResult(skipped=True))
+                finished.append(StepResult(skipped=True))
             continue
-        left.discard(planned.name)
         if planned.name in attempts.earlier:
             _leave_over(found, place, attempts, planned.name)
-        row, result = recorded.attempts[last], attempts.result(last)
+        row, result = attempts.rows[last], attempts.results[last]
         if row.state != "skipped":
             found.attempts[place] = row.n
-        if not planned.always_run:
+        if planned.always_run:
+            if row.state != "started":
+                found.closed[place] = result
+        elif row.state == "done":
+            finished.append(result)
+        else:
             _place(found, place, row, result, undoing=undoing)
-        elif row.state != "started":
-            found.closed[place] = result
     _check_order(found, latest)
+    left = last_of.keys() - {planned.name for planned in plan.steps}
     found.gone = _gone(recorded, attempts, left)
     return found
 
@@ -85,18 +88,23 @@ class _Attempts:
     """The attempts of a run by step, of which most have one; each is a place among the rows.
 
     Attributes:
+        rows: The rows.
+        results: Their results.
         last: The last attempt of each step.
         earlier: Those before it, of steps that had several.
     """
 
     def __init__(self, recorded: RecordedRun) -> None:
         self.rows = recorded.attempts
-        self.last: dict[str, int] = {}
+        self.results = _results(recorded)
+        self.last = {row.step: place for place, row in enumerate(self.rows)}
         self.earlier: dict[str, list[int]] = {}
-        self._notes = _notes_of(recorded)
-        texts = [row.result for row in self.rows if row.result is not None]
-        decoded = iter(decode_results(texts))
-        self._results = [None if row.result is None else next(decoded) for row in self.rows]
+        if len(self.last) < len(self.rows):
+            self._several()
+
+    def _several(self) -> None:
+        """Tell the attempts of a step apart."""
+        self.last.clear()
         for place, row in enumerate(self.rows):
             before = self.last.setdefault(row.step, place)
             if before != place:
@@ -112,14 +120,24 @@ class _Attempts:
         """Return all attempts of a step, in their order."""
         return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
 
-    def result(self, place: int) -> StepResult:
-        """Return the result of an attempt, with what it recorded, as its undo gets it."""
-        row = self.rows[place]
-        if row.state == "skipped":
-            return StepResult(skipped=True)
-        found = self._results[place] or StepResult(success=False, error="it was interrupted")
-        notes = self._notes.get((row.step, row.n)) if self._notes else None
-        return ended(found, notes) if notes else found
+
+def _results(recorded: RecordedRun) -> list[StepResult]:
+    """Return the result of each attempt, with what it recorded, as its undo gets it."""
+    rows, notes = recorded.attempts, _notes_of(recorded)
+    decoded = iter(decode_results([row.result for row in rows if row.result is not None]))
+    found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
+    if notes:
+        for place, row in enumerate(rows):
+            of_attempt = notes.get((row.step, row.n))
+            if of_attempt and row.state != "skipped":
+                found[place] = ended(found[place], of_attempt)
+    return found
+
+
+def _unsaid(row: AttemptRow) -> StepResult:
+    if row.state == "skipped":
+        return StepResult(skipped=True)
+    return StepResult(success=False, error="it was interrupted")
 
 
 def _latest(attempts: _Attempts, plan: Plan) -> int:
@@ -135,7 +153,7 @@ def _leave_over(found: Position, place: int, attempts: _Attempts, step: str) -> 
     for each in attempts.of(step)[:-1]:
         row = attempts.rows[each]
         if row.state == "undo_failed":
-            found.leftovers.setdefault(place, []).append((row.n, attempts.result(each)))
+            found.leftovers.setdefault(place, []).append((row.n, attempts.results[each]))
 
 
 def _place(
@@ -143,7 +161,7 @@ def _place(
 ) -> None:
     if row.error is not None and row.state in ("failed", "undo_failed", "undone"):
         found.failed = found.failed or ((place, row.error) if not result.success else None)
-    if row.state in ("done", "skipped") or undoing:
+    if row.state == "skipped" or undoing:
         found.finished.append(result)
         if row.state == "undone":
             found.undone.add(place)

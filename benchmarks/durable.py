@@ -27,6 +27,7 @@ from rounds import Cases, nothings, plan_of, show
 
 from handrail import BaseStepContext, Orchestrator, RuntimeContext
 from handrail.journal.sqlite import SqliteJournal
+from handrail.journal.sqlite.database import LOG_PAGES
 
 ENTRIES = 100_000
 
@@ -42,12 +43,18 @@ class Large(BaseStepContext):
     )
 
 
-def raw_connection(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
-    """Return a connection to a new file with the table of attempts."""
+def raw_connection(
+    path: Path, synchronous: Synchronous, log_pages: int = 1000
+) -> sqlite3.Connection:
+    """Return a connection to a new file with the table of attempts.
+
+    After `log_pages` pages SQLite brings its log into the file: 1000 unless it is told otherwise.
+    """
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA mmap_size = 0")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {log_pages}")
     connection.execute(
         "CREATE TABLE attempt (id INTEGER PRIMARY KEY, run INTEGER, step TEXT, n INTEGER,"
         " state TEXT, data_version INTEGER, result TEXT, error TEXT, at TEXT,"
@@ -105,9 +112,11 @@ def steps(folder: Path, synchronous: Synchronous, count: int, rounds: int) -> No
         orchestrator.execute()
 
     two, one = (raw_connection(folder / f"raw-{n}-{synchronous}.db", synchronous) for n in (2, 1))
+    rare = raw_connection(folder / f"raw-rare-{synchronous}.db", synchronous, LOG_PAGES)
     cases: Cases = {
         "raw, the two rows of a step": raw(two, count, rows=2),
         "raw, one row": raw(one, count, rows=1),
+        "raw, two rows, with as long a log": raw(rare, count, rows=2),
         "durable step": execute,
     }
     show(f"{count} steps, synchronous={synchronous}", cases, count, rounds)

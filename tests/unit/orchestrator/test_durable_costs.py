@@ -152,6 +152,16 @@ def test_a_context_that_changes_takes_no_commit_of_its_own(
     assert [row.name for row in journal.read(1).fields] == ["entries", "last", *["last"] * 5]
 
 
+def test_a_run_of_many_hundred_steps_does_not_wait_for_the_log_to_be_brought_into_the_file(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """All of its commits are in the log still; SQLite as it comes begins a new one before that."""
+    before = commits(path)
+    steps = plan_of(*some(900))
+    Orchestrator(steps, BaseStepContext(RuntimeContext()), journal=journal).execute()
+    assert commits(path) - before == 902
+
+
 def test_what_comes_before_a_step_that_may_skip_is_committed_first(
     journal: SqliteJournal, path: Path
 ) -> None:

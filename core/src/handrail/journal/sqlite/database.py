@@ -19,6 +19,9 @@ from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
 Synchronous = Literal["full", "normal"]
 T = TypeVar("T")
 
+# A long run writes the same pages again and again, and waits for the disk twice whenever SQLite
+# brings its log into the file: not after each 1000 pages, but when the log has some 16 MB.
+LOG_PAGES = 4000
 BUSY_SECONDS = 10.0
 _NEEDED = (3, 37)  # STRICT tables
 
@@ -152,6 +155,7 @@ class Database:
         execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA mmap_size = 0")
         execute(f"PRAGMA synchronous = {synchronous}")
+        execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         until = time.monotonic() + BUSY_SECONDS
         while True:
             try:

@@ -55,6 +55,29 @@ def test_run_of_another_action_is_refused(kill, journal, kept):
     assert journal.runs()[1].outcome == "failed"
 
 
+def test_looking_for_the_latest_reads_the_plans_of_those_only_that_may_go_on(
+    kill, world, journal, kept, monkeypatch
+):
+    """A journal may hold thousands of runs that are over, each with a plan of megabytes."""
+    rollback(Plain, 3, journal=journal, packs=())
+    read, listed = [], []
+    one, many = journal.read, journal.runs
+
+    def read_one(number, **more):
+        read.append(number)
+        return one(number, **more)
+
+    def read_many(**more):
+        listed.append(more)
+        return many(**more)
+
+    monkeypatch.setattr(journal, "read", read_one)
+    monkeypatch.setattr(journal, "runs", read_many)
+    assert made_ready.latest(journal, "rollback", "plain") == 1
+    assert read == [2, 1]
+    assert listed == [{"plans": False}]
+
+
 def test_latest_is_that_of_the_action(kill, world, journal, kept):
     """Runs of others are passed over, and so are those with which nothing is left to do."""
     assert rollback(Flow, journal=journal, packs=())["number"] == 2

@@ -23,13 +23,13 @@ from handrail.partial import partial
 from handrail.plan.plan import Plan
 from handrail.planning import (
     check_part,
+    chosen_json,
     held_to_lock,
     info_of,
     naming,
     plan_action,
     provider_of,
     registered,
-    selected_packs,
 )
 from handrail.registry import StepRegistry
 from handrail.validation import as_dict, validated, values_of
@@ -287,8 +287,8 @@ class BaseAction(Generic[P]):
         if journal is not None and about is None:
             from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
 
-            packs = selected_packs(self._provider())
-            about = about_action(type(self), self.params, packs=packs)
+            chosen = chosen_json(plan, self._provider())
+            about = about_action(type(self), self.params, packs=chosen)
         return Orchestrator(
             plan,
             context,

@@ -200,13 +200,16 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
         raise PlanError(info.name, found)
 
 
-def selected_packs(provider: PackProvider) -> str:
-    """Return as JSON which of the installed packs flags and variables leave out; for a journal."""
+def chosen_json(plan: Plan, provider: PackProvider) -> str:
+    """Return as JSON which steps a plan was cut down to, and which installed packs are left out."""
     from handrail.packs.installed import InstalledPacks  # noqa: PLC0415 - as below
 
-    if not isinstance(provider, InstalledPacks):
-        return "{}"
-    return json.dumps(asdict(provider.settings.selection), separators=(",", ":"))
+    chosen: dict[str, Any] = {}
+    if isinstance(provider, InstalledPacks):
+        chosen |= asdict(provider.settings.selection)
+    if plan.part:
+        chosen["only"] = [planned.name for planned in plan.steps]
+    return json.dumps(chosen, separators=(",", ":"))
 
 
 def held_to_lock(

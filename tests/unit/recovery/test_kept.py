@@ -13,6 +13,7 @@ from handrail import (
     StepResult,
 )
 from handrail.journal.records import AttemptChange
+from handrail.plan.selection import select
 from handrail.recovery import resume, rollback
 
 
@@ -39,6 +40,27 @@ def test_a_kept_run_is_rolled_back(writes):
         flow_run(writes, first, second, on_failure="keep")
     rollback(flow(first, second), journal=writes, packs=())
     assert (len(first.undone), len(second.undone)) == (1, 1)
+
+
+def test_a_part_of_a_plan_that_was_kept_goes_on_as_that_part(writes):
+    """Nobody asked for the steps that were left out; the whole plan would run them now."""
+    broken, executed = [True], []
+
+    def works(name: str) -> Does:
+        def work(context: Any) -> StepResult:
+            executed.append(name)
+            return StepResult(success=name != "c" or not broken[0], error="broken")
+
+        return Does(name, work)
+
+    action = flow(*(works(name) for name in "abcd"))
+    made = action(None, packs=())
+    part = select(made.plan(), only=["a", "c"])
+    with pytest.raises(StepFailedError):
+        made.run_plan(part, journal=writes, on_failure="keep")
+    broken[0] = False
+    assert resume(action, journal=writes, packs=())["success"]
+    assert executed == ["a", "c", "c"]
 
 
 def test_a_single_value_that_a_kept_step_returned_reaches_its_resume(writes):

@@ -120,6 +120,7 @@ class Plan:
         history: What it was made from, for `handrail.plan.explain`; None for a plain registry.
         locked: Whether it was found to be what the project's lock holds; False where the lock was
             left aside on purpose, None where there is none.
+        part: Whether steps were left out of it on purpose, as by `run --only`.
     """
 
     action: str
@@ -127,6 +128,7 @@ class Plan:
     origin: Origin = UNKNOWN
     history: History | None = field(default=None, repr=False)
     locked: bool | None = None
+    part: bool = False
 
     @cached_property
     def fingerprint(self) -> str:

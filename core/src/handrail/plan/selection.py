@@ -42,6 +42,7 @@ def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
     total = sum(planned.weight for planned in steps)
     return replace(
         plan,
+        part=plan.part or len(steps) < len(plan.steps),
         steps=tuple(
             replace(
                 planned,

@@ -105,15 +105,18 @@ def show_failure(
         console.note(f"  undo    {message}")
         if problem.__cause__ is not None and (place := _line_of(problem.__cause__)):
             console.note(f"  at      {place}")
-    show_ways(session, outcome, failed=not asked)
+    show_ways(session, outcome, failed=not asked, done=plan.positions.get(error.step) != 0)
     _debug(session, error)
     for problem in error.rollback_errors:
         _debug(session, problem)
     return code
 
 
-def show_ways(session: Session, outcome: Outcome, *, failed: bool) -> None:
-    """Tell where more is known about a durable run, and what can be done about it."""
+def show_ways(session: Session, outcome: Outcome, *, failed: bool, done: bool = True) -> None:
+    """Tell where more is known about a durable run, and what can be done about it.
+
+    Where no step was done there is nothing that could have been kept.
+    """
     if outcome.number is None:
         return
     note = session.console.note
@@ -121,7 +124,7 @@ def show_ways(session: Session, outcome: Outcome, *, failed: bool) -> None:
     note(f"  full    {typed(f'show {outcome.number}{traceback_too}')}")
     for purpose, command in outcome.ways:
         note(f"  {purpose:7} {command}")
-    if failed and outcome.value == "rolled_back":
+    if failed and done and outcome.value == "rolled_back":
         note("  next    to keep what is done and resume, run it with  --on-failure keep")
 
 

@@ -40,6 +40,16 @@ def test_the_traceback_of_a_failure_is_kept(handrail: Run, folder: Path) -> None
     assert 'raise ValueError("it is broken")' in told
 
 
+def test_keeping_is_offered_where_something_was_done(handrail: Run, folder: Path) -> None:
+    """A run that failed at its first step has nothing that could have been kept."""
+    (folder / "open").touch()
+    (folder / "broken").touch()
+    assert "--on-failure keep" in handrail("run", "durable.py:job", "a").stderr
+    first = handrail("run", "durable.py:undoing")
+    assert "full    handrail show 2" in first.stderr
+    assert "--on-failure keep" not in first.stderr
+
+
 def test_without_a_journal(handrail: Run, folder: Path) -> None:
     """Nothing is written for it, but the plan that is compared with the next one."""
     (folder / "open").touch()

@@ -39,10 +39,18 @@ class Rows:
     outcome: Outcome | None = None
     changes_run: bool = False
 
-    @property
-    def only_attempts(self) -> bool:
-        """Whether nothing but attempts is written."""
-        return not (self.notes or self.fields or self.changes_run)
+
+def attempts_of(run: int, batches: Iterable[Sequence[Change]]) -> list[object] | None:
+    """Return the values of all attempts in a row, or None where anything else is written too."""
+    values: list[object] = []
+    for batch in batches:
+        for change in batch:
+            if not isinstance(change, AttemptChange):
+                return None
+            step, n, state, data_version, result, error = change
+            error = None if error is None else to_stored(error)
+            values += (run, to_stored(step), n, state, data_version, result, error)
+    return values
 
 
 def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:

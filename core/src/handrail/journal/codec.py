@@ -26,8 +26,6 @@ def encode(value: Any, about: str) -> str:
         RollbackDataError: It has no JSON form, or one that reads as another value; or it has a URL
             with a password in it, without which its undo would not work.
     """
-    if value.__class__ is dict and not value:
-        return "{}"  # Most steps leave nothing to undo.
     try:
         _check(value)
         text = _STRICT(value)
@@ -81,7 +79,11 @@ def encode_result(
     Raises:
         RollbackDataError: Its rollback data has no JSON form.
     """
-    rollback = mask_json(encode(result.rollback_data, f"rollback_data of step '{name}'"), mask)
+    left = result.rollback_data
+    # Most steps leave nothing to undo.
+    rollback = "{}"
+    if left.__class__ is not dict or left:
+        rollback = mask_json(encode(left, f"rollback_data of step '{name}'"), mask)
     # Put together by hand, without what is as usual: this is done for each step, read for each
     # step when a run goes on, and most of them say next to nothing.
     success = "true" if result.success else "false"
@@ -90,13 +92,13 @@ def encode_result(
         text += ',"skipped":true'
     if result.error is not None:
         text += f',"error":{_COMPACT(mask(_text(result.error)))}'
-    items = _items(result.data)
-    if items:
-        data = ",".join(
+    data = result.data
+    if (data.__class__ is not dict or data) and (items := _items(data)):
+        stored = ",".join(
             f"{_COMPACT(mask(_text(key)))}:{_as_far_as_it_goes(value, mask)}"
             for key, value in items
         )
-        text += f',"data":{{{data}}}'
+        text += f',"data":{{{stored}}}'
     if took is not None:
         text += f',"took":{took:.3f}'
     if traceback is not None:

@@ -136,7 +136,7 @@ class JournaledLog:
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
-        self._noted.append(AttemptChange(step=planned.name, n=attempt, state="done", result=text))
+        self._noted.append(AttemptChange(planned.name, attempt, "done", 1, text))
         return None
 
     def failed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.masks import without_passwords
+from handrail.plan.text import plan_json
 
 if TYPE_CHECKING:
     from handrail.engine.commands import Machine
@@ -73,7 +73,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     new = NewRun(
         uid=run.run_id,
         action=about.action,
-        plan=json.dumps(run.plan.to_dict(), separators=(",", ":")),
+        plan=plan_json(run.plan),
         params=about.params,
         packs=about.packs,
         cwd=os.getcwd(),

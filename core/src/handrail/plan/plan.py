@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.entry import innermost
 from handrail.origin import UNKNOWN, Origin
+from handrail.plan.text import identity_json
 from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:
@@ -106,7 +106,16 @@ class PlannedStep:
     @property
     def identity(self) -> list[object]:
         """What a fingerprint of the plan says of this step; the same on every machine."""
-        return [self.name, *_nature(self)]
+        inner = type(innermost(self.step))
+        return [
+            self.name,
+            f"{inner.__module__}:{inner.__qualname__}",
+            self.origin.pack,
+            self.origin.version,
+            str(self.weight),
+            self.always_run,
+            [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,22 +142,7 @@ class Plan:
     @cached_property
     def fingerprint(self) -> str:
         """Identifies the plan: the first 16 hex digits of a SHA-256 over its steps and layers."""
-        # JSON, put together by hand: a run that goes on asks for this first, and of the many steps
-        # of a long plan most differ in their names only.
-        alike: dict[object, str] = {}
-        steps: list[str] = []
-        for planned in self.steps:
-            kind = type(planned.step) if planned.plain else planned
-            origin = planned.origin
-            key = (kind, origin.pack, origin.version, id(planned.weight), planned.always_run)
-            nature = alike.get(key)
-            if nature is None:
-                nature = alike[key] = _compact(_nature(planned))[1:]
-            name = planned.name
-            plain = name.isascii() and name.isidentifier()
-            steps.append(f'["{name}",{nature}' if plain else f"[{_compact(name)},{nature}")
-        text = f"[{_compact(self.action)},[{','.join(steps)}]]"
-        return sha256(text.encode()).hexdigest()[:16]
+        return sha256(identity_json(self).encode()).hexdigest()[:16]
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
@@ -168,14 +162,14 @@ class Plan:
     def __iter__(self) -> Iterator[PlannedStep]:
         return iter(self.steps)
 
-    def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `action`, `fingerprint`, `origin` and `steps`."""
-        return {
+    def to_dict(self, *, steps: bool = True) -> dict[str, object]:
+        """Return the JSON form: `action`, `fingerprint`, `origin` and, unless left out, `steps`."""
+        told: dict[str, object] = {
             "action": self.action,
             "fingerprint": self.fingerprint,
             "origin": self.origin.to_dict(),
-            "steps": [planned.to_dict() for planned in self.steps],
         }
+        return {**told, "steps": [each.to_dict() for each in self.steps]} if steps else told
 
     def diff(self, other: Plan) -> list[str]:
         """Return what changes from this plan to `other`, one `+`, `-` or `~` line a step."""
@@ -192,23 +186,6 @@ class Plan:
             elif before[name] != after[name]:
                 lines.append(f"~ {name}: moved to place {position + 1}")
         return lines
-
-
-def _nature(planned: PlannedStep) -> list[object]:
-    """Return what a fingerprint says of a step beside its name."""
-    inner = type(innermost(planned.step))
-    return [
-        f"{inner.__module__}:{inner.__qualname__}",
-        planned.origin.pack,
-        planned.origin.version,
-        str(planned.weight),
-        planned.always_run,
-        [[layer.name, layer.origin.pack, layer.origin.version] for layer in planned.layers],
-    ]
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _change(old: PlannedStep, new: PlannedStep) -> str:

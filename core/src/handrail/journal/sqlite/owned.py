@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, NoReturn
 
 from handrail.errors import JournalError
-from handrail.journal.changes import Rows, rows_of
+from handrail.journal.changes import Rows, attempts_of, rows_of
 from handrail.journal.codec import now
 from handrail.journal.held import lost_error
 from handrail.journal.owner import clock
@@ -80,16 +79,15 @@ class SqliteOwnedRun:
             self._claimed.lock.close()
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        rows = rows_of(self._mine[0], batches)
         moment = clock()
-        attempts = rows.attempts
-        small = statements.ATTEMPTS_OF_OPEN_RUN.get(len(attempts))
-        if small and moment < self._renew_at and rows.only_attempts:
+        attempts = attempts_of(self._mine[0], batches) if moment < self._renew_at else None
+        small = statements.ATTEMPTS_OF_OPEN_RUN.get(len(attempts or ()))
+        if attempts and small:
             # What most steps write, and what costs a step most of its time.
-            values = (now(), *chain.from_iterable(attempts), *self._mine)
-            if self._database.write_at_once(small, values) != len(attempts):
+            if not self._database.write_at_once(small, (now(), *attempts, *self._mine)):
                 self._database.write(self._refuse)
             return
+        rows = rows_of(self._mine[0], batches)
 
         def write(connection: sqlite3.Connection) -> None:
             self._check(connection, rows, moment)

@@ -57,9 +57,10 @@ def _attempts_of_open_run(count: int) -> str:
     """
 
 
-# A whole commit in one statement, by the number of rows: the end of a step, and the beginning of
-# the next one. It takes the time, the rows, and what a run has to be; it changes all rows, or none.
-ATTEMPTS_OF_OPEN_RUN = {count: _attempts_of_open_run(count) for count in (1, 2)}
+# A whole commit in one statement, by the number of values in its rows: the end of a step, and the
+# beginning of the next one. It takes the time, the rows, and what a run has to be; it changes all
+# rows, or none.
+ATTEMPTS_OF_OPEN_RUN = {7 * count: _attempts_of_open_run(count) for count in (1, 2)}
 NOTE = 'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, ?, ?, ?, ?)'
 FIELD = """
     INSERT INTO field (run, boundary, name, value) VALUES (?, ?, ?, ?)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from handrail import BaseStep, StepRegistry, StepResult, StepWrapper
 from handrail.plan.draft import plan_of_registry
 from handrail.plan.plan import Plan
+from handrail.plan.text import plan_json
 
 
 class Does(BaseStep[Any]):
@@ -62,8 +63,8 @@ STEPS = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(STEPS, max_size=8, unique_by=lambda step: step[1]))
-def test_a_fingerprint_is_that_of_the_json_of_all_steps(drawn: list[Any]) -> None:
-    """However it is put together: steps that differ in their names only, and all others."""
+def test_what_is_put_together_by_hand_is_the_json_of_the_plan(drawn: list[Any]) -> None:
+    """Steps that differ in their names only, and all others."""
     steps: list[BaseStep[Any]] = []
     for cls, name, weight, always, layers in drawn:
         step = cls(name, weight, always=always)
@@ -72,6 +73,7 @@ def test_a_fingerprint_is_that_of_the_json_of_all_steps(drawn: list[Any]) -> Non
         steps.append(step)
     plan = plan_of(*steps)
     assert plan.fingerprint == written_out(plan)
+    assert plan_json(plan) == json.dumps(plan.to_dict(), separators=(",", ":"))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("names", "masks", "origin", "errors", "events"),
+        *("frozen", "names", "masks", "origin", "errors", "events"),
         *("steps", "wrapper", "runtime", "recording", "context"),
     ),
     ("entry", "registry"),

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from handrail.packs.store import index_file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
@@ -69,6 +71,11 @@ class Garden:
     @property
     def path(self) -> list[str]:
         return [str(self.site)]
+
+    @property
+    def index(self) -> Path:
+        """The file that keeps the index of what is planted here."""
+        return Path(index_file(self.cache, self.path))
 
     def plant(
         self,

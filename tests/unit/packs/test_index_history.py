@@ -14,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import handrail.packs.snapshot
 from handrail.packs.index import read_index
-from handrail.packs.store import index_file
 
 NAMES = st.sampled_from(["acme-scan", "acme-webp", "other"])
 VERSIONS = st.sampled_from(["1.0", "1.1", "2.0rc1"])
@@ -89,7 +88,7 @@ class Installation(RuleBasedStateMachine):
 
     @rule(cut=st.integers(0, 5000))
     def damage_the_index(self, cut):
-        file = index_file(self.garden.cache, self.garden.path)
+        file = self.garden.index
         if file.exists():
             file.write_bytes(file.read_bytes()[:cut])
 

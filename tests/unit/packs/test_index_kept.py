@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from handrail.packs.index import read_index
-from handrail.packs.store import index_file
 
 
 def warm(garden):
     """Read the index twice, and return whether the second time believed the first."""
     first = read_index(garden.path, cache=garden.cache)
-    file = index_file(garden.cache, garden.path)
+    file = garden.index
     before = file.stat().st_ino if file.exists() else None
     assert read_index(garden.path, cache=garden.cache) == first
     return before is not None and file.stat().st_ino == before
@@ -32,7 +32,19 @@ def test_index_of_fresh_changes_is_not_kept(garden):
     """Right after a change nothing is kept, since a second change might leave no trace."""
     garden.plant()
     read_index(garden.path, cache=garden.cache)
-    assert not index_file(garden.cache, garden.path).exists()
+    assert not garden.index.exists()
+
+
+def test_a_clock_that_was_set_back_is_not_trusted(garden, monkeypatch):
+    """What has changed in the future is not kept: the clock will come by the same time again."""
+    garden.plant()
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)
+    read_index(garden.path, cache=garden.cache)
+    assert not garden.index.exists()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 3600 * 10**9)
+    read_index(garden.path, cache=garden.cache)
+    assert garden.index.exists()
 
 
 CHANGES = {
@@ -116,7 +128,7 @@ def test_damaged_index_is_made_again(garden, settled, spoil):
     """An index that is damaged, cut off or of another format is not believed but replaced."""
     garden.plant()
     first = read_index(garden.path, cache=garden.cache)
-    file = index_file(garden.cache, garden.path)
+    file = garden.index
     good = file.read_bytes()
     file.write_bytes(SPOILS[spoil](good))
     assert read_index(garden.path, cache=garden.cache) == first
@@ -130,7 +142,7 @@ def test_index_that_cannot_be_written_is_done_without(garden, settled, place):
     if "parent" in place:
         garden.cache.write_text("")
     else:
-        index_file(garden.cache, garden.path).mkdir(parents=True)
+        garden.index.mkdir(parents=True)
     for _ in range(2):
         assert len(read_index(garden.path, cache=garden.cache)) == 1
 
@@ -164,7 +176,7 @@ def test_another_core_does_not_believe_it(garden, settled, monkeypatch):
     """An index that another version of the core has kept is made again."""
     garden.plant()
     assert warm(garden)
-    file = index_file(garden.cache, garden.path)
+    file = garden.index
     before = file.read_bytes()
     monkeypatch.setattr("handrail.__version__", "99.0")
     read_index(garden.path, cache=garden.cache)
@@ -177,9 +189,7 @@ def test_many_at_once(garden, settled):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: read_index(garden.path, cache=garden.cache), range(32)))
     assert len(set(found)) == 1
-    assert [file.name for file in garden.cache.iterdir()] == [
-        index_file(garden.cache, garden.path).name
-    ]
+    assert [file.name for file in garden.cache.iterdir()] == [garden.index.name]
 
 
 def test_default_cache_follows_the_environment(garden):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
-from handrail.cli.report import json_error, report
 from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.names import did_you_mean
@@ -37,9 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "steps": ("steps:steps", "List the steps that packs offer."),
 }
 
+MOST_COLUMNS = 100
 CONTEXT: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
-    "max_content_width": 100,
+    "max_content_width": MOST_COLUMNS,
     "auto_envvar_prefix": None,
 }
 
@@ -187,20 +187,46 @@ def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
 
 def _run(session: Session, command: click.Command, words: list[str], program: str) -> int:
     try:
-        answer = command.main(words, prog_name=program, standalone_mode=False, obj=session)
+        answer = command.main(
+            words,
+            prog_name=program,
+            standalone_mode=False,
+            obj=session,
+            terminal_width=_width(),
+        )
         return answer if isinstance(answer, int) else ExitCode.DONE
     except click.ClickException as error:
         return _usage(session, error)
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(session)
     except Exception as error:  # noqa: BLE001 - the last place where an error can be shown well
+        from handrail.cli.report import report  # noqa: PLC0415 - most calls have no error
+
         return report(session, error)
+
+
+def _width() -> int:
+    """Return how many columns help takes: what click works out with `shutil`, slow to import."""
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() else 0
+    if width == 0:
+        try:
+            width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
+        except (OSError, ValueError):
+            width = 0  # It is no terminal.
+    return max(min(width or 80, MOST_COLUMNS) - 2, 50)
+
+
+def _json_error(session: Session, code: str, message: str, exit_code: ExitCode) -> None:
+    from handrail.cli.report import json_error  # noqa: PLC0415 - most calls have no error
+
+    document = {"code": code, "message": message, "exit_code": int(exit_code)}
+    json_error(session, {**document, "origin": None, "ways_out": []})
 
 
 def _interrupted(session: Session) -> int:
     if session.json:
-        document = {"code": "interrupted", "message": "interrupted", "exit_code": 130}
-        json_error(session, {**document, "origin": None, "ways_out": []})
+        _json_error(session, "interrupted", "interrupted", ExitCode.INTERRUPTED)
     else:
         session.console.note("interrupted")
     return ExitCode.INTERRUPTED
@@ -208,8 +234,7 @@ def _interrupted(session: Session) -> int:
 
 def _usage(session: Session, error: click.ClickException) -> int:
     if session.json:
-        document = {"code": "usage", "message": error.format_message(), "exit_code": 2}
-        json_error(session, {**document, "origin": None, "ways_out": []})
+        _json_error(session, "usage", error.format_message(), ExitCode.USAGE)
         return ExitCode.USAGE
     context = getattr(error, "ctx", None)
     if context is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.local import looks_like_file
 from handrail.lock_names import Locked, attribute_of, way_to
-from handrail.packs.local import LOCAL
+from handrail.packs.record import LOCAL
 
 if TYPE_CHECKING:
     from handrail.cli.local import Target

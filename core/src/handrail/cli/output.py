@@ -9,14 +9,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from handrail.cli.plain import to_json
-
 SCHEMA = 1
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _MARKS = str.maketrans(dict(zip("✓✗↶○▸└·…█░", "+x<o>`-~#.", strict=True)))
 # What moves the cursor or rings the bell, also when a file name or an error brings it; colour may.
-_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+_CONTROL = r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
 
 
 def colour_wanted(stream: TextIO) -> bool:
@@ -90,10 +88,14 @@ class Console:
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
+        from handrail.cli.plain import to_json  # noqa: PLC0415 - only where it is asked for
+
         self.print(to_json({"schema": SCHEMA, **document}, indent=2))
 
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
+        from handrail.cli.plain import to_json  # noqa: PLC0415 - only where it is asked for
+
         self.print(to_json({"schema": SCHEMA, **document}))
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -108,7 +110,7 @@ class Console:
 
 def visible(text: str) -> str:
     """Return `text` with its control characters, but for line ends and colour, spelled out."""
-    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
+    return re.sub(_CONTROL, lambda found: ascii(found.group())[1:-1], text)
 
 
 def drop(stream: TextIO) -> None:

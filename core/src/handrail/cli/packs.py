@@ -10,7 +10,6 @@ import click
 
 from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
-from handrail.packs.local import does
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +54,9 @@ def to_dict(record: PackRecord) -> dict[str, object]:
 
 def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
     """Return the JSON form of an action or a step in a listing."""
+    # Not for listing packs.
+    from handrail.packs.local import does  # noqa: PLC0415
+
     return {
         "id": f"{record.id}:{entry.name}",
         "name": entry.name,

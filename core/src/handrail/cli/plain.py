@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -25,6 +23,8 @@ def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
+        import math  # noqa: PLC0415 - only for a document that is not JSON
+
         return value if math.isfinite(value) else str(value)
     if id(value) in around or len(around) == _DEEPEST:
         return "..."
@@ -103,6 +103,8 @@ def columns(text: str) -> int:
 
 
 def _columns_of(letter: str) -> int:
+    import unicodedata  # noqa: PLC0415 - most tables are ASCII
+
     if unicodedata.combining(letter):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ def report(session: Session, error: BaseException) -> ExitCode:
     """Show `error` and return the exit code that it calls for."""
     code = error.exit_code if isinstance(error, HandrailError) else ExitCode.FAILED
     if session.debug:
+        import traceback  # noqa: PLC0415 - only where it is shown
+
         session.console.note("".join(traceback.format_exception(error)).rstrip())
     if session.json:
         document: dict[str, object] = (

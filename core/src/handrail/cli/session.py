@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.cli.output import Console
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
     from handrail.packs.installed import InstalledPacks
@@ -27,7 +28,6 @@ OWN_OPTIONS = frozenset({"--no-pack", "--only-packs", "--debug", "--help", "-h"}
 """Options that no param can have, because they mean something anywhere on the command line."""
 
 
-@dataclass(kw_only=True)
 class Session:
     """Flags of the call, and what they lead to.
 
@@ -41,13 +41,14 @@ class Session:
         recorded: The selection of packs that a run which goes on began with.
     """
 
-    no_packs: tuple[str, ...] = ()
-    only_packs: tuple[str, ...] | None = None
-    debug: bool = False
-    json: bool = False
-    events: bool = False
-    console: Console = field(default_factory=Console)
-    recorded: Selection | None = None
+    def __init__(self, *, json: bool = False) -> None:
+        self.no_packs: tuple[str, ...] = ()
+        self.only_packs: tuple[str, ...] | None = None
+        self.debug = False
+        self.json = json
+        self.events = False
+        self.console = Console()
+        self.recorded: Selection | None = None
 
     @cached_property
     def packs(self) -> InstalledPacks:
@@ -57,14 +58,14 @@ class Session:
         """
         from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
 
-        return installed(start=self.folder, no_packs=self.no_packs, only_packs=self.only_packs)
+        return installed(start=self.where, no_packs=self.no_packs, only_packs=self.only_packs)
 
     def set_pack_values(self, values: Sequence[tuple[str, str, str]]) -> None:
         """Take settings of packs that the command line has, as pack, dotted key and text."""
         from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
 
         self.packs = installed(
-            start=self.folder,
+            start=self.where,
             no_packs=self.no_packs,
             only_packs=self.only_packs,
             pack_values=values,
@@ -76,19 +77,31 @@ class Session:
 
         Flags of this call come on top of that, variables that select packs do not count.
         """
-        self.__dict__.pop("folder", None)
+        self.__dict__.pop("where", None)
         self.recorded = recorded
         self.set_pack_values(values)
 
-    @cached_property
+    @property
     def folder(self) -> Path:
         """The working folder.
 
         Raises:
             NotFoundError: It has been deleted.
         """
+        # Slow to import, and not needed to list packs.
+        from pathlib import Path  # noqa: PLC0415
+
+        return Path(self.where)
+
+    @cached_property
+    def where(self) -> str:
+        """Path of the working folder.
+
+        Raises:
+            NotFoundError: It has been deleted.
+        """
         try:
-            return Path.cwd()
+            return os.getcwd()
         except FileNotFoundError:
             ways_out = ("cd to a folder that exists",)
             raise NotFoundError("the working folder is gone", ways_out=ways_out) from None

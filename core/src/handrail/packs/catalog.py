@@ -8,9 +8,8 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.names import near
-from handrail.packs.local import LOCAL, import_local
 from handrail.packs.policy import meant
-from handrail.packs.record import EntryPoint, Kind, PackRecord
+from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
 _SINGULAR = {"actions": "action", "steps": "step", "commands": "command"}
@@ -84,6 +83,9 @@ class Catalog:
         """
         record, entry = self.find(kind, name)
         if record.is_local:
+            # Most projects have nothing of their own.
+            from handrail.packs.local import import_local  # noqa: PLC0415
+
             return import_local(record, entry, record.origin)
         # The hook machinery is not needed to list names.
         from handrail.packs.loader import import_target  # noqa: PLC0415

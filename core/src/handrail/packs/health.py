@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 
 from handrail.errors import Problem
+from handrail.frozen import replace
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.targets import locate
 
@@ -16,7 +16,6 @@ _VALUE = re.compile(rf"{_NAME}(?:\s*:\s*{_NAME})?\s*(?:\[[^\]]*\])?")
 _SKIPPED = (".pyc", ".pyo")
 
 
-@dataclass(slots=True, kw_only=True)
 class Health:
     """What was found out about one distribution.
 
@@ -26,9 +25,10 @@ class Health:
         folders: Folders whose contents this depends on.
     """
 
-    gone: list[str] = field(default_factory=list[str])
-    packages: tuple[str, ...] = ()
-    folders: set[str] = field(default_factory=set[str])
+    def __init__(self) -> None:
+        self.gone: list[str] = []
+        self.packages: tuple[str, ...] = ()
+        self.folders: set[str] = set()
 
 
 def inspect(location: str, info: str, record_text: str | None) -> Health:

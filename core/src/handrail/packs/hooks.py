@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
 from handrail import hookspecs
+from handrail.frozen import frozen
 from handrail.names import did_you_mean
 from handrail.origin import Origin
 
 MARK = "handrail_impl"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hook:
     """One implementation of a hook.
 
@@ -47,7 +47,7 @@ class Hook:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mistake:
     """What is wrong with a function, where, and how to make it right."""
 

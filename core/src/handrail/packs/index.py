@@ -7,22 +7,16 @@ not, `importlib_metadata` reads the distributions that mention us; nothing else 
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from handrail.errors import Problem
-from handrail.packs.health import Health, broken, inspect, judged
-from handrail.packs.metadata import bytes_of, described, packages_of, stem_of, text_of
-from handrail.packs.record import PREFIX, PackRecord
-from handrail.packs.snapshot import Root, Stamp, has_other_finders, look, stamp
+from handrail.packs.record import PackRecord
+from handrail.packs.snapshot import has_other_finders, look
 from handrail.packs.store import default_folder, index_file, keep, restore
-from handrail.settings.names import normalised
 
-_SECTION = re.compile(rb"^\s*\[\s*" + re.escape(PREFIX).encode(), re.MULTILINE)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read_index(
@@ -40,191 +34,21 @@ def read_index(
     others = path is None and has_other_finders()
     # Other things than strings can be on the path, and the import system passes them over.
     searched: list[str] = list(filter(_is_text, sys.path if path is None else path))
-    if folder is None or others:
-        return _Reading(path=searched, with_others=others).records()
-    file = index_file(folder, searched)
     now = look(searched)
-    kept = restore(file, searched, now)
+    file = None if folder is None or others else index_file(folder, searched)
+    kept = None if file is None else restore(file, searched, now)
     if kept is not None:
         return kept
-    reading = _Reading(path=searched)
+    # What reads metadata is not needed where an index is believed.
+    from handrail.packs.reading import Reading  # noqa: PLC0415
+
+    reading = Reading(path=searched, now=now, with_others=others)
     records = reading.records()
     # What changed while we read it, or hangs on folders that we cannot watch, is not kept.
-    if reading.can_be_kept and look(searched) == now:
+    if file is not None and reading.can_be_kept and look(searched) == now:
         keep(file, searched, now, reading.watched, records)
     return records
 
 
 def _is_text(entry: object) -> bool:
     return isinstance(entry, str)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Installed:
-    """One distribution that is a pack, or would be if it could be read.
-
-    Attributes:
-        record: What is known of it.
-        health: What is known of its files.
-        place: Real path of its metadata.
-    """
-
-    record: PackRecord
-    health: Health
-    place: str
-
-
-@dataclass(slots=True, kw_only=True)
-class _Reading:
-    """One look at everything on the path.
-
-    Attributes:
-        path: Folders and archives.
-        with_others: Whether other finders than those of the path are asked too.
-        watched: Stamps of the files and folders that the records depend on.
-        can_be_kept: Whether `watched` and the listing of the path show every change.
-    """
-
-    path: Sequence[str]
-    with_others: bool = False
-    watched: dict[str, Stamp] = field(default_factory=dict[str, Stamp])
-    can_be_kept: bool = True
-
-    def records(self) -> tuple[PackRecord, ...]:
-        found: dict[str, list[_Installed]] = {}
-        taken: set[str] = set()
-        for root in look(self.path).roots:
-            here: dict[str, list[_Installed]] = {}
-            names: set[str] = set()
-            for each in self._archive(root) if root.is_archive else self._folder(root, names):
-                here.setdefault(each.record.id, []).append(each)
-            for name, group in here.items():
-                # An earlier distribution of the same name that is no pack hides this one.
-                if name in found:
-                    found[name].append(_one_of(group))
-                elif name not in taken:
-                    found[name] = [_one_of(group)]
-            taken |= names
-        if self.with_others:
-            for each in self._others(taken | set(found)):
-                found.setdefault(each.record.id, []).append(each)
-        judged_all = (self._judged(found[name]) for name in sorted(found))
-        return tuple(each for each in judged_all if each.entry_points or each.problems)
-
-    def _folder(self, root: Root, names: set[str]) -> Iterator[_Installed]:
-        for info in root.infos:
-            names.add(normalised(stem_of(root.path, info)[0]))
-            if _mentions_us(f"{root.path}/{info}"):
-                yield self._read(root.path, info)
-
-    def _read(self, location: str, info: str) -> _Installed:
-        place = f"{location}/{info}"
-        for name in ("", "/entry_points.txt", "/METADATA", "/PKG-INFO", "/RECORD"):
-            self.watched[place + name] = stamp(place + name)
-        distribution = _library().Distribution.at(place)
-        name, version = stem_of(location, info)
-        record, faults = described(distribution, name, version, location)
-        health = inspect(location, info, text_of(distribution, "RECORD"))
-        record = replace(record, packages=packages_of(record, health, distribution))
-        for code, fault in faults:
-            record = broken(record, fault, code=code)
-        return _Installed(record=record, health=health, place=os.path.realpath(place))
-
-    def _archive(self, root: Root) -> Iterator[_Installed]:
-        try:
-            distributions = list(_library().distributions(path=[root.path]))
-        except Exception:  # noqa: BLE001 - any file can lie on the path
-            return
-        yield from self._elsewhere(distributions, root.path)
-
-    def _others(self, known: set[str]) -> Iterator[_Installed]:
-        distributions = list(_library().distributions())
-        for each in self._elsewhere(distributions, ""):
-            if each.record.id not in known:
-                yield each
-
-    def _elsewhere(self, distributions: Sequence[Any], location: str) -> Iterator[_Installed]:
-        """Yield the packs among distributions that are not folders."""
-        for distribution in distributions:
-            text = text_of(distribution, "entry_points.txt")
-            if text and _SECTION.search(text.encode(errors="replace")):
-                record, faults = described(distribution, "", "", location)
-                record = replace(record, packages=packages_of(record, Health(), distribution))
-                for code, fault in faults:
-                    record = broken(record, fault, code=code)
-                if record.id and (faults or record.entry_points):
-                    yield _Installed(record=record, health=Health(), place=f"{id(distribution)}")
-
-    def _judged(self, group: list[_Installed]) -> PackRecord:
-        first, *hidden = group
-        record = first.record
-        if record.status == "on":
-            record = judged(record, first.health, self.path)
-            self.can_be_kept &= record.status == "on" or bool(first.health.gone)
-        for folder in first.health.folders:
-            self.watched.setdefault(folder, stamp(folder))
-        for other in hidden:
-            differs = other.record.entry_points != record.entry_points
-            if other.place != first.place and differs:
-                record = replace(record, problems=(*record.problems, _hides(record, other.record)))
-        return record
-
-
-def _library() -> Any:
-    # Slow to import, and seldom needed.
-    import importlib_metadata  # noqa: PLC0415
-
-    return importlib_metadata
-
-
-def _mentions_us(place: str) -> bool:
-    """Whether a metadata folder is that of a pack, or may be that of one that is damaged."""
-    try:
-        with open(f"{place}/entry_points.txt", "rb") as stream:
-            return _SECTION.search(stream.read()) is not None
-    except FileNotFoundError:
-        # Most distributions have none. One that needs us and has lost it is worth a closer look.
-        return _needs_us(place) and b"/entry_points.txt" in bytes_of(f"{place}/RECORD")
-    except OSError:
-        return _needs_us(place) or os.path.basename(place).startswith("handrail_")
-
-
-def _needs_us(place: str) -> bool:
-    return b"\nRequires-Dist: handrail" in bytes_of(f"{place}/METADATA")
-
-
-def _one_of(group: list[_Installed]) -> _Installed:
-    """Return the one distribution of a name in a folder; with several, the one that is whole."""
-    if len(group) == 1:
-        return group[0]
-    whole = [each for each in group if each.record.status == "on" and not each.health.gone]
-    versions = " and ".join(sorted({each.record.version or "?" for each in group}))
-    if len(whole) == 1 or len({each.record.entry_points for each in whole}) == 1 == len(
-        {each.record.version for each in whole}
-    ):
-        chosen = whole[0]
-        leftover = Problem(
-            code="leftover-metadata",
-            message=f"{chosen.record.origin}: there is metadata of {versions} in one folder",
-            origins=(chosen.record.origin,),
-            ways_out=(f"pip install --force-reinstall {chosen.record.id}",),
-        )
-        problems = (leftover,) if len(whole) < len(group) else ()
-        chosen.record = replace(chosen.record, problems=problems)
-        return chosen
-    first = group[0]
-    why = f"there are two of it in one folder: {versions}"
-    first.record = broken(replace(first.record, version=versions), why, code="two-versions")
-    return first
-
-
-def _hides(record: PackRecord, other: PackRecord) -> Problem:
-    return Problem(
-        code="hidden-pack",
-        message=(
-            f"{record.origin} in {record.location} hides {other.origin} in {other.location}, "
-            "which offers something else"
-        ),
-        origins=(record.origin, other.origin),
-        ways_out=("uninstall one of them, or change the order of the path",),
-    )

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import handrail
@@ -16,7 +15,6 @@ from handrail.packs.catalog import Catalog
 from handrail.packs.failures import joined, problems_of, unusable_pack
 from handrail.packs.given import GivenPacks, observer
 from handrail.packs.index import read_index
-from handrail.packs.local import local_record
 from handrail.packs.names import action_problems, anchor_warnings, workflow_problems
 from handrail.packs.policies import read_policies
 from handrail.packs.policy import decide
@@ -26,6 +24,8 @@ from handrail.settings.names import normalised
 from handrail.settings.values import Flags, Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from handrail.packs.given import Observer
     from handrail.packs.loaded import LoadedPack
     from handrail.plan.edits import EditSet
@@ -65,7 +65,12 @@ class InstalledPacks:
             settings, loosened = governed(settings, policies)
             ungoverned += contradictions(policies)
         decision = decide(records, settings, handrail.__version__)
-        own = local_record(settings)
+        own: PackRecord | None = None
+        if settings.local or settings.workflows:
+            # Most projects have nothing of their own.
+            from handrail.packs.local import local_record  # noqa: PLC0415
+
+            own = local_record(settings)
         self.settings = settings
         self.records = decision.records
         self.catalog = Catalog((*decision.records, *((own,) if own else ())))
@@ -258,7 +263,7 @@ class InstalledPacks:
 
 def installed(
     *,
-    start: Path | None = None,
+    start: str | Path | None = None,
     no_packs: Sequence[str] = (),
     only_packs: Sequence[str] | None = None,
     pack_values: Sequence[tuple[str, str, str]] = (),
@@ -284,7 +289,7 @@ def installed(
         recorded=recorded,
     )
     variables = os.environ if environ is None else environ
-    settings, problems = read_settings(start or Path.cwd(), variables, flags)
+    settings, problems = read_settings(start or os.getcwd(), variables, flags)
     return InstalledPacks(settings, read_index(), problems)
 
 

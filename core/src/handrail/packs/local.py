@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.names import did_you_mean
 from handrail.origin import Origin
-from handrail.packs.record import PREFIX, EntryPoint, PackRecord
+from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
 
 if TYPE_CHECKING:
     from handrail.settings.values import Settings
 
-LOCAL = "local"
 _EXTENDS = "extends "
 
 

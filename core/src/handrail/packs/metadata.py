@@ -9,14 +9,32 @@ from handrail.packs.health import Health, owned
 from handrail.packs.record import GROUPS, EntryPoint, PackRecord
 from handrail.settings.names import normalised
 
+_AT_ONCE = 1 << 16
+
 
 def bytes_of(file: str) -> bytes:
     """Return the contents of a file, nothing when it cannot be read."""
     try:
-        with open(file, "rb") as stream:
-            return stream.read()
+        return contents(file)
     except OSError:
         return b""
+
+
+def contents(file: str) -> bytes:
+    """Return the contents of a file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    # A thousand small files are read in half the time without an object for each.
+    number = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        whole = b""
+        while part := os.read(number, _AT_ONCE):
+            whole += part
+    finally:
+        os.close(number)
+    return whole
 
 
 def stem_of(location: str, info: str) -> tuple[str, str]:
@@ -52,7 +70,9 @@ def described(
         name = given or name
         version = metadata.get("Version") or version
         summary = metadata.get("Summary") or ""
-        requires = tuple(distribution.requires or ())
+        # An egg has them elsewhere; to ask a wheel for them is to have METADATA parsed again.
+        listed = metadata.get_all("Requires-Dist")
+        requires = tuple(distribution.requires or () if listed is None else listed)
     except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
         faults.append(("metadata", f"METADATA cannot be read: {_reason(error)}"))
     points: list[EntryPoint] = []

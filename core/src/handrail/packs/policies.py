@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
 from handrail.packs.record import EntryPoint, PackRecord
-from handrail.packs.targets import locate
 from handrail.settings.requirements import POLICY_FILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from handrail.settings.policy import Policy
 
 GROUP = "policy"
@@ -42,6 +42,11 @@ def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Pro
 
 def _places(record: PackRecord, entry: EntryPoint) -> Iterator[Path]:
     """Yield where the file of a policy may be, the place that the distribution owns first."""
+    # Most environments have no policy, and do without these.
+    from pathlib import Path  # noqa: PLC0415
+
+    from handrail.packs.targets import locate  # noqa: PLC0415
+
     # Something else of the same name may come before it on the path.
     yield Path(record.location, *entry.module.split("."), POLICY_FILE)
     target = locate(entry.module)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from handrail.errors import Problem
+from handrail.frozen import frozen, replace
 from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.record import PackRecord, Status
@@ -20,7 +21,7 @@ CORE = "handrail"
 ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decision:
     """What the policy made of the packs.
 
@@ -111,17 +112,25 @@ def _compatible(record: PackRecord, core_version: str) -> PackRecord:
     if record.status != "on":
         return record
     for text in record.requires:
-        try:
-            wanted = Requirement.parse(text)
-            if wanted.name != CORE or not wanted.applies():
-                continue
-            fits = satisfies(core_version, wanted.specifiers)
-        except ValueError:
-            # Unreadable is not the same as unfit; installers refuse it anyway.
-            continue
-        if not fits:
-            return _incompatible(record, wanted.specifiers, core_version)
+        unmet = _unmet(text, core_version)
+        if unmet:
+            return _incompatible(record, unmet, core_version)
     return record
+
+
+@lru_cache(maxsize=256)  # Many packs say the same of the core.
+def _unmet(requirement: str, core_version: str) -> str:
+    """Return the range that a requirement asks for where the core is not in it, else nothing."""
+    if CORE not in requirement.lower():
+        return ""  # Most are of something else, and need no closer look.
+    try:
+        wanted = Requirement.parse(requirement)
+        if wanted.name != CORE or not wanted.applies():
+            return ""
+        return "" if satisfies(core_version, wanted.specifiers) else wanted.specifiers
+    except ValueError:
+        # Unreadable is not the same as unfit; installers refuse it anyway.
+        return ""
 
 
 def _incompatible(record: PackRecord, specifiers: str, core_version: str) -> PackRecord:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from handrail.errors import Problem
+from handrail.frozen import frozen
 from handrail.origin import Origin
+
+LOCAL = "local"
+"""What the project's own files are called, as if they were a pack."""
 
 PREFIX = "handrail."
 GROUPS = tuple(
@@ -18,7 +21,7 @@ Kind = Literal["actions", "steps", "commands"]
 Status = Literal["on", "off", "incompatible", "broken", "required", "policy"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EntryPoint:
     """One line of a distribution's entry points.
 
@@ -43,7 +46,7 @@ class EntryPoint:
         return self.value.partition("[")[0].partition(":")[2].strip()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackRecord:
     """A pack as its metadata shows it, and whether it is used.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from handrail.errors import Problem
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.record import PackRecord
 from handrail.packs.versions import satisfies

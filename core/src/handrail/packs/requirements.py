@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from handrail.frozen import frozen
 from handrail.packs.versions import Version, satisfies
 from handrail.settings.names import normalised
 
-_REQUIREMENT = re.compile(
-    r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*"
-    r"(?P<rest>[^;]*?)\s*(?:;\s*(?P<marker>.*))?",
-    re.DOTALL,
+# Compiled where they are used: most calls need none of them.
+_REQUIREMENT = (
+    r"(?s)\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*"
+    r"(?P<rest>[^;]*?)\s*(?:;\s*(?P<marker>.*))?"
 )
-_TOKEN = re.compile(
+_TOKEN = (
     r"\s*(?:(?P<mark>[()])|(?P<text>'[^']*'|\"[^\"]*\")"
     r"|(?P<operator>===|==|~=|!=|<=|>=|<|>|not\s+in\b|in\b)|(?P<word>[a-z_.]+))\s*"
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Requirement:
     """What a distribution wants of another.
 
@@ -44,7 +43,7 @@ class Requirement:
         Raises:
             ValueError: It spells none.
         """
-        match = _REQUIREMENT.fullmatch(text)
+        match = re.fullmatch(_REQUIREMENT, text)
         if match is None:
             raise ValueError(f"'{text}' is not a requirement")
         rest = match["rest"].strip()
@@ -69,6 +68,9 @@ class Requirement:
 
 
 def _environment() -> dict[str, str]:
+    # Needed for markers only, which few requirements have.
+    import platform  # noqa: PLC0415
+
     version = sys.version_info
     return {
         "extra": "",
@@ -95,9 +97,9 @@ class _Tokens:
         self._at = 0
 
     def _split(self) -> Iterator[tuple[str, str]]:
-        at = 0
+        at, token = 0, re.compile(_TOKEN)
         while at < len(self._text):
-            match = _TOKEN.match(self._text, at)
+            match = token.match(self._text, at)
             if match is None:
                 raise self._unreadable()
             yield str(match.lastgroup), match[str(match.lastgroup)]

@@ -10,7 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from handrail.frozen import frozen
 
 # JSON forms, so that a stored one can be compared as it is read.
 Stamp = list[int] | None
@@ -23,7 +24,7 @@ _TICK = 100_000_000
 _COARSE_TICK = 2_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Root:
     """One folder or archive on the path.
 
@@ -38,7 +39,7 @@ class Root:
     is_archive: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Snapshot:
     """The path, and the stamps of what matters on it.
 
@@ -65,9 +66,10 @@ def is_settled(stamps: Iterable[Stamp]) -> bool:
     now = time.time_ns()
     for each in stamps:
         if each is not None:
-            changed = max(each[1], each[2])
-            tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
-            if 0 <= now - changed < tick:
+            _, modified, changed, _ = each
+            tick = _TICK if max(modified, changed) % 1_000_000_000 else _COARSE_TICK
+            # A clock that was set back, or that of a server, may come by the same time again.
+            if now - changed < tick or 0 <= now - modified < tick:
                 return False
     return True
 

@@ -8,20 +8,23 @@ import sys
 import time
 from binascii import crc32
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import handrail
 from handrail.errors import Problem
+from handrail.frozen import values_of
 from handrail.origin import Origin
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.snapshot import Snapshot, Stamp, is_settled, stamp
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FORMAT = 1
 
 
-def default_folder(environ: Mapping[str, str]) -> Path | None:
+def default_folder(environ: Mapping[str, str]) -> str | None:
     """Return the folder that indexes are kept in; None for nowhere.
 
     It is `HANDRAIL_CACHE`, or `handrail` in the user's folder for caches. An empty
@@ -29,21 +32,22 @@ def default_folder(environ: Mapping[str, str]) -> Path | None:
     """
     own = environ.get("HANDRAIL_CACHE")
     if own is not None:
-        return Path(own) if own else None
+        return own or None
     folder = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(folder) / "handrail" if os.path.isabs(folder) else None
+    return os.path.join(folder, "handrail") if os.path.isabs(folder) else None
 
 
-def index_file(folder: Path, path: Sequence[str]) -> Path:
+def index_file(folder: str | Path, path: Sequence[str]) -> str:
     """Return the file for this interpreter and `path` in `folder`."""
     name = crc32("\0".join((sys.prefix, *path)).encode(errors="surrogateescape"))
-    return folder / f"packs-{name:08x}.json"
+    return os.path.join(folder, f"packs-{name:08x}.json")
 
 
-def restore(file: Path, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
+def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
     """Return the records kept in `file`, or None when they do not fit what is installed now."""
     try:
-        head, _, body = file.read_bytes().partition(b"\n")
+        with open(file, "rb") as stream:
+            head, _, body = stream.read().partition(b"\n")
         if head != _head(body):
             return None
         kept: Any = json.loads(body)
@@ -58,7 +62,7 @@ def restore(file: Path, path: Sequence[str], now: Snapshot) -> tuple[PackRecord,
 
 
 def keep(
-    file: Path,
+    file: str,
     path: Sequence[str],
     then: Snapshot,
     watched: Mapping[str, Stamp],
@@ -82,15 +86,18 @@ def keep(
         "watched": list(watched.items()),
         "records": [_plain(record) for record in records],
     }
-    draft = file.with_name(f"{file.name}.{os.getpid()}-{time.monotonic_ns()}")
+    draft = f"{file}.{os.getpid()}-{time.monotonic_ns()}"
     try:
         body = json.dumps(kept, separators=(",", ":")).encode()
-        file.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
         try:
-            draft.write_bytes(_head(body) + b"\n" + body)
+            with open(draft, "xb") as stream:
+                stream.write(_head(body) + b"\n" + body)
             os.replace(draft, file)
-        finally:
-            draft.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(draft)
+            raise
     except (OSError, ValueError):
         # An index only saves time.
         return
@@ -106,9 +113,8 @@ def _key(path: Sequence[str]) -> list[object]:
 
 
 def _plain(record: PackRecord) -> dict[str, object]:
-    values = {each.name: getattr(record, each.name) for each in fields(record)}
     return {
-        **values,
+        **values_of(record),
         "entry_points": [[each.group, each.name, each.value] for each in record.entry_points],
         "problems": [problem.to_dict() for problem in record.problems],
     }

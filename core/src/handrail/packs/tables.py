@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
+from handrail.frozen import frozen, made
 from handrail.names import did_you_mean, near
 from handrail.origin import Origin
 from handrail.packs.texts import interpreted, put, value_at, variables_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Table:
     """The values that are set for a pack.
 
@@ -34,9 +34,9 @@ class Table:
     values: Mapping[str, Any]
     source: Callable[..., str]
     prefix: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict[str, str])
-    flags: Mapping[Path, str] = field(default_factory=dict[Path, str])
-    fixed: Mapping[Path, Value[Any]] = field(default_factory=dict[Path, Any])
+    variables: Mapping[str, str] = made(default_factory=dict[str, str])
+    flags: Mapping[Path, str] = made(default_factory=dict[Path, str])
+    fixed: Mapping[Path, Value[Any]] = made(default_factory=dict[Path, Any])
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
+
+from handrail.frozen import frozen
 
 # Finders that cannot find a module which the finder of paths did not. Of others we cannot tell.
 _NO_OTHER_PLACES = frozenset(
@@ -21,7 +22,7 @@ _NO_OTHER_PLACES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """Where a module is.
 

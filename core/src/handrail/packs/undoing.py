@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError
+from handrail.frozen import replace
 from handrail.packs.failures import joined, problems_of
 from handrail.packs.given import observer
 

@@ -7,22 +7,21 @@ version: 0.3.0rc1 is in `>=0.2`, though not in `>=0.3`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import total_ordering
 from typing import Any
 
-_VERSION = re.compile(
-    r"""v?
+from handrail.frozen import frozen, replace
+
+# Compiled where they are used: most versions are plain numbers.
+_VERSION = r"""(?xia)v?
     (?:(?P<epoch>[0-9]+)!)?
     (?P<release>[0-9]+(?:\.[0-9]+)*)
     (?:[-_.]?(?P<pre>alpha|a|beta|b|preview|pre|c|rc)[-_.]?(?P<pre_number>[0-9]*))?
     (?P<post>-(?P<implied>[0-9]+)|[-_.]?(?:post|rev|r)[-_.]?(?P<post_number>[0-9]*))?
     (?P<dev>[-_.]?dev[-_.]?(?P<dev_number>[0-9]*))?
     (?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?
-    """,
-    re.VERBOSE | re.IGNORECASE | re.ASCII,
-)
-_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*")
+    """
+_CLAUSE = r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*"
 _PRE = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
 
 # Places in the order of a release: dev releases of it, its pre-releases, itself.
@@ -31,7 +30,7 @@ _NEVER = float("inf")
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@frozen
 class Version:
     """A version, comparable by PEP 440.
 
@@ -58,7 +57,10 @@ class Version:
         Raises:
             ValueError: It spells none.
         """
-        match = _VERSION.fullmatch(text.strip())
+        numbers = text.strip().split(".")
+        if all(part.isdecimal() and part.isascii() for part in numbers):
+            return cls(epoch=0, release=tuple(map(int, numbers)))
+        match = re.fullmatch(_VERSION, text.strip())
         if match is None:
             raise ValueError(f"'{text}' is not a version")
         pre = match["pre"]
@@ -122,7 +124,7 @@ def satisfies(version: str, specifiers: str) -> bool:
 
 
 def _meets(version: str, clause: str) -> bool:
-    match = _CLAUSE.fullmatch(clause)
+    match = re.fullmatch(_CLAUSE, clause)
     if match is None:
         raise ValueError(f"'{clause.strip()}' is not a range of versions")
     operator, wanted = match.groups()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from handrail.frozen import frozen, made
 from handrail.origin import Origin
 
 Options = Mapping[str, Any]
@@ -16,7 +16,7 @@ def _nothing() -> Options:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Insert:
     """A step that the project puts into an action.
 
@@ -34,12 +34,12 @@ class Insert:
     name: str = ""
     side: Literal["before", "after", "end"] = "end"
     anchor: str | None = None
-    options: Options = field(default_factory=_nothing)
+    options: Options = made(default_factory=_nothing)
     if_missing: Literal["error", "skip"] = "error"
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wrap:
     """A layer that the project puts around a step.
 
@@ -52,11 +52,11 @@ class Wrap:
 
     step: str
     use: str
-    options: Options = field(default_factory=_nothing)
+    options: Options = made(default_factory=_nothing)
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Remove:
     """A step that the project takes out, with file and line."""
 
@@ -64,7 +64,7 @@ class Remove:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Changes:
     """One table `[actions.NAME]` or `[workflows.NAME]`.
 
@@ -83,12 +83,12 @@ class Changes:
     name: str
     section: Literal["actions", "workflows"]
     extends: str = ""
-    params: Options = field(default_factory=_nothing)
+    params: Options = made(default_factory=_nothing)
     inserts: tuple[Insert, ...] = ()
     removes: tuple[Remove, ...] = ()
     wraps: tuple[Wrap, ...] = ()
     origin: Origin
-    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict[Any, int])
+    lines: Mapping[tuple[str | int, ...], int] = made(default_factory=dict[Any, int])
 
     def source_of(self, *path: str | int) -> Origin:
         """Return file and line of a key below the table; of what holds it when it is not there."""
@@ -98,7 +98,7 @@ class Changes:
         return Origin(file=self.origin.file, line=line)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LocalName:
     """One action or step of the project.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from handrail.errors import Problem
+from handrail.frozen import replace
 from handrail.settings.keys import below
 from handrail.settings.lines import locate
 from handrail.settings.sections.actions import check_chains, read_changes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail.errors import Problem, SettingsError
 from handrail.origin import Origin
@@ -13,6 +14,9 @@ from handrail.settings.requirements import RequiredPack, parse_pack
 from handrail.settings.selection import RECORDED, Selection
 from handrail.settings.values import Choice, Flags, Settings, Value
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NO_PACKS = "HANDRAIL_NO_PACKS"
 ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
 POLICY = "HANDRAIL_POLICY"
@@ -20,7 +24,9 @@ JOURNAL = "HANDRAIL_JOURNAL"
 VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, "HANDRAIL_CACHE")
 
 
-def load_settings(start: Path, environ: Mapping[str, str], flags: Flags | None = None) -> Settings:
+def load_settings(
+    start: str | Path, environ: Mapping[str, str], flags: Flags | None = None
+) -> Settings:
     """Return the settings for work in the folder `start`.
 
     Raises:
@@ -39,7 +45,7 @@ def settings_error(problems: Sequence[Problem]) -> SettingsError:
 
 
 def read_settings(
-    start: Path, environ: Mapping[str, str], flags: Flags | None = None
+    start: str | Path, environ: Mapping[str, str], flags: Flags | None = None
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Return what can be used of the settings for work in `start`, and what is wrong with the rest.
 
@@ -50,7 +56,7 @@ def read_settings(
         project = find_project(start)
     except SettingsError as error:
         problems += error.problems
-        project = Project(folder=start.absolute())
+        project = Project(where=os.path.abspath(start))
     flags = flags or Flags()
     choices = (
         _choice(flags.no_packs, "--no-pack", flags.only_packs, "--only-packs"),
@@ -91,6 +97,8 @@ def _of_run(recorded: Selection) -> Choice:
 
 def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
     """Return what HANDRAIL_POLICY wants: names with ranges, commas or spaces between them."""
+    if not text:
+        return ()
     words = re.sub(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*", r"\1", text)
     found: list[RequiredPack] = []
     origin = Origin(file=f"{POLICY}={text}")

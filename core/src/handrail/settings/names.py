@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
-_SEPARATORS = re.compile(r"[-_.]+")
-
 
 def normalised(name: str) -> str:
     """Return `name` as an id of a pack: lower case, words joined by single hyphens (PEP 503)."""
-    return _SEPARATORS.sub("-", name.strip()).lower()
+    words = name.strip().lower().replace("_", "-").replace(".", "-")
+    while "--" in words:
+        words = words.replace("--", "-")
+    return words
 
 
 def variable_prefix(pack: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 from handrail.errors import Problem
+from handrail.frozen import frozen, made, replace
 from handrail.origin import Origin
 from handrail.settings.file import parsed, read_locked
 from handrail.settings.keys import POLICY_KEYS
@@ -23,7 +23,7 @@ from handrail.settings.values import Grants, Settings, Value
 Leaf = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Policy:
     """What one policy says.
 
@@ -37,9 +37,9 @@ class Policy:
     """
 
     origin: Origin
-    required: Requirements = field(default_factory=Requirements)
+    required: Requirements = made(default_factory=Requirements)
     grants: Grants | None = None
-    packs: Packs = field(default_factory=Packs)
+    packs: Packs = made(default_factory=Packs)
     locked: Value[bool] | None = None
     problems: tuple[Problem, ...] = ()
 

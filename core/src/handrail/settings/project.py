@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING
 
 from handrail.errors import Problem, SettingsError
+from handrail.frozen import frozen
 from handrail.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 OWN_FILE = "handrail.toml"
 SHARED_FILE = "pyproject.toml"
 SHARED_TABLE = ("tool", "handrail")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Project:
     """Where the project is.
 
     Attributes:
-        folder: Its folder; the folder that was asked about when there is no file.
-        file: `handrail.toml` or `pyproject.toml`, or None.
+        where: Its folder; the folder that was asked about when there is no file.
+        settings: Name of the file in it that has its settings; empty for none.
     """
 
-    folder: Path
-    file: Path | None = None
+    where: str
+    settings: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Its folder; the folder that was asked about when there is no file."""
+        return _path(self.where)
+
+    @property
+    def file(self) -> Path | None:
+        """`handrail.toml` or `pyproject.toml`, or None."""
+        return self.folder / self.settings if self.settings else None
 
     @property
     def table(self) -> tuple[str, ...]:
         """Path in the file of the table that holds the settings."""
-        return SHARED_TABLE if self.file is not None and self.file.name == SHARED_FILE else ()
+        return SHARED_TABLE if self.settings == SHARED_FILE else ()
 
 
-def find_project(start: Path) -> Project:
+def _path(where: str) -> Path:
+    # Slow to import, and not needed to list packs.
+    from pathlib import Path  # noqa: PLC0415
+
+    return Path(where)
+
+
+def find_project(start: str | Path) -> Project:
     """Return the project of the nearest folder, from `start` upwards, that has settings.
 
     That is a folder with a `handrail.toml`, or with a `pyproject.toml` that has a table
@@ -40,28 +62,29 @@ def find_project(start: Path) -> Project:
     Raises:
         SettingsError: One folder has both.
     """
-    start = start.absolute()
-    for folder in (start, *start.parents):
-        own, shared = folder / OWN_FILE, folder / SHARED_FILE
-        has_own, has_shared = _exists(own), _has_table(shared)
+    where = os.path.join(os.getcwd(), start) if not os.path.isabs(start) else os.fspath(start)
+    for folder in _upwards(where):
+        # A folder that may not be entered holds nothing for us.
+        has_own = os.path.exists(os.path.join(folder, OWN_FILE))
+        has_shared = _has_table(os.path.join(folder, SHARED_FILE))
         if has_own and has_shared:
             raise _both(folder)
         if has_own or has_shared:
-            return Project(folder=folder, file=own if has_own else shared)
-    return Project(folder=start)
+            return Project(where=folder, settings=OWN_FILE if has_own else SHARED_FILE)
+    return Project(where=where)
 
 
-def _exists(path: Path) -> bool:
+def _upwards(folder: str) -> Iterator[str]:
+    above = ""
+    while folder != above:
+        yield folder
+        above, folder = folder, os.path.dirname(folder)
+
+
+def _has_table(path: str) -> bool:
     try:
-        return path.exists()
-    except OSError:
-        # A folder that may not be entered holds nothing for us.
-        return False
-
-
-def _has_table(path: Path) -> bool:
-    try:
-        raw = path.read_bytes()
+        with open(path, "rb") as stream:
+            raw = stream.read()
     except OSError:
         return False
     # Most projects say nothing about us: do not load a parser for them.
@@ -81,7 +104,7 @@ def _has_table(path: Path) -> bool:
     return True
 
 
-def _both(folder: Path) -> SettingsError:
+def _both(folder: str) -> SettingsError:
     message = f"{folder} has settings in both {OWN_FILE} and [tool.handrail] of {SHARED_FILE}"
     problem = Problem(
         code="two-settings-files",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
+from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.settings.names import normalised
 
 POLICY_FILE = "handrail-policy.toml"
 
+# Compiled where they are used: most calls need none of them.
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_PACK = re.compile(rf"(?P<name>{_NAME})\s*(?P<range>[^\s;@\[].*)?")
-_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][^\s,]*\s*")
+_PACK = rf"(?P<name>{_NAME})\s*(?P<range>[^\s;@\[].*)?"
+_CLAUSE = r"\s*(===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][^\s,]*\s*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequiredPack:
     """A pack that has to be there, on and whole.
 
@@ -46,7 +47,7 @@ class RequiredPack:
         return brief_source(self.source)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequiredStep:
     """A step of one pack that has to be in the plan of certain actions, in a certain place.
 
@@ -79,7 +80,7 @@ class RequiredStep:
         return f"{self.pack}:{self.name}{place}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Requirements:
     """What a project or a policy requires."""
 
@@ -89,11 +90,11 @@ class Requirements:
 
 def parse_pack(text: str) -> tuple[str, str] | None:
     """Return the normalised name and the range that `acme-scan>=1.4,<2` spells, or None."""
-    match = _PACK.fullmatch(text.strip())
+    match = re.fullmatch(_PACK, text.strip())
     if match is None:
         return None
     clauses = (match["range"] or "").split(",") if match["range"] else []
-    if not all(_CLAUSE.fullmatch(clause) for clause in clauses):
+    if not all(re.fullmatch(_CLAUSE, clause) for clause in clauses):
         return None
     return normalised(match["name"]), ",".join("".join(clause.split()) for clause in clauses)
 

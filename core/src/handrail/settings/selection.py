@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.settings.values import Choice
@@ -13,7 +14,7 @@ RECORDED = "as when the run began"
 """The source of a selection that a run has recorded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Selection:
     """What flags and variables say about which packs are on; the project's file says more.
 

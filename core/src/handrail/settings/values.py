@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from handrail.frozen import frozen, made
 from handrail.settings.project import Project
 from handrail.settings.requirements import RequiredPack, Requirements
 from handrail.settings.selection import Selection, selection_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Value(Generic[T]):
     """A setting and its source.
 
@@ -42,7 +42,7 @@ class Value(Generic[T]):
 Grants = Mapping[str, tuple[Value[str], ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Flags:
     """What the command line says.
 
@@ -59,7 +59,7 @@ class Flags:
     recorded: Selection | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Choice:
     """What one source says about which packs are on.
 
@@ -76,7 +76,7 @@ def _nothing() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settings:
     """Every setting, with its source.
 
@@ -101,16 +101,16 @@ class Settings:
 
     project: Project
     choices: tuple[Choice, ...] = ()
-    packs: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
-    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=_nothing)
+    packs: Mapping[str, Mapping[str, Any]] = made(default_factory=_nothing)
+    lines: Mapping[tuple[str | int, ...], int] = made(default_factory=_nothing)
     pack_values: tuple[tuple[str, str, str], ...] = ()
-    variables: Mapping[str, str] = field(default_factory=_nothing)
-    grants: Grants = field(default_factory=_nothing)
-    actions: Mapping[str, Changes] = field(default_factory=_nothing)
-    workflows: Mapping[str, Changes] = field(default_factory=_nothing)
+    variables: Mapping[str, str] = made(default_factory=_nothing)
+    grants: Grants = made(default_factory=_nothing)
+    actions: Mapping[str, Changes] = made(default_factory=_nothing)
+    workflows: Mapping[str, Changes] = made(default_factory=_nothing)
     local: tuple[LocalName, ...] = ()
-    required: Requirements = field(default_factory=Requirements)
-    locked: Value[bool] = field(default_factory=lambda: Value(value=False, source="default"))
+    required: Requirements = made(default_factory=Requirements)
+    locked: Value[bool] = made(default_factory=lambda: Value(value=False, source="default"))
     journal: Value[str] | None = None
     policies: tuple[Policy, ...] = ()
     wanted_policies: tuple[RequiredPack, ...] = ()
@@ -129,6 +129,5 @@ class Settings:
         """Return `file:line` of a pack's setting; of what holds it when it is not there."""
         while path and path not in self.lines:
             path = path[:-1]
-        if not path or self.project.file is None:
-            return self.project.file.name if self.project.file is not None else "default"
-        return f"{self.project.file.name}:{self.lines[path]}"
+        name = self.project.settings
+        return f"{name}:{self.lines[path]}" if path and name else name or "default"

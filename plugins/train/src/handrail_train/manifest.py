@@ -131,7 +131,8 @@ def _check(version: Version) -> None:
     right = {name: isinstance(getattr(version, name), str) for name in texts}
     right["name"] = right["name"] and re.fullmatch(NAME, version.name) is not None
     right["number"] = type(version.number) is int and version.number > 0
-    right["scores"] = all(isinstance(each, int | float) for each in version.scores.values())
+    scores: Any = version.scores
+    right["scores"] = all(isinstance(each, int | float) for each in scores.values())
     right["libraries"] = all(type(each) is str for each in version.libraries.values())
     right["files"] = {"model", "report"} <= set(version.files)
     for name, file in version.files.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import Any
 
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper, ModelKind
@@ -73,7 +73,8 @@ def kind_named(name: str) -> ModelKind[Any]:
     try:
         loaded: object = point.load()
         if isinstance(loaded, type) and issubclass(loaded, ModelKind):
-            made = cast("type[ModelKind[Any]]", loaded)()
+            kind: type[ModelKind[Any]] = loaded
+            made = kind()
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise ModelError(

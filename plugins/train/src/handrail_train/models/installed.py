@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Hyper, ModelKind
@@ -73,8 +73,7 @@ def kind_named(name: str) -> ModelKind[Any]:
     try:
         loaded: object = point.load()
         if isinstance(loaded, type) and issubclass(loaded, ModelKind):
-            kind: type[ModelKind[Any]] = loaded
-            made = kind()
+            made = cast("Any", loaded)()
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise ModelError(

@@ -133,8 +133,9 @@ def examples_of(
             f"{source}: there are infinite values in {some_of(infinite)}",
             ways_out=("replace them by numbers", *(f"--drop {name}" for name in infinite[:1])),
         )
-    large = [name for place, name in enumerate(names) if (np.abs(matrix[:, place]) > _MOST).any()]
-    if large:
+    if matrix.max() > _MOST or matrix.min() < -_MOST:
+        most = np.abs(matrix).max(axis=0)
+        large = [name for name, each in zip(names, most, strict=True) if each > _MOST]
         raise DataError(
             f"{source}: there are values beyond {_MOST:g} in {some_of(large)}, with which nothing "
             "can be computed",

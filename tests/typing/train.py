@@ -31,8 +31,8 @@ from handrail_train import (
     load_model,
     shuffled,
 )
+from handrail_train.manifest import Version
 from handrail_train.store import Store
-from handrail_train.versions import Version
 
 
 class MyParams(BaseModel):

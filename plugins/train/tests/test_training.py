@@ -230,6 +230,15 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         made.run()
 
 
+def test_a_kind_that_gives_no_probability_for_each_class_is_told(tmp_path: Path) -> None:
+    class Narrow(Scripted):
+        def probabilities(self, model: Any, features: Any) -> Any:
+            return super().probabilities(model, features)[:, :1]
+
+    with pytest.raises(ModelError, match=r"Narrow.probabilities gives .*, 1\), and has to give"):
+        training(tmp_path / "run", Narrow(LOSSES), epochs=2).run()
+
+
 def test_figures_of_probabilities() -> None:
     found, given = np.array([[0.8, 0.2], [0.4, 0.6]]), examples(2)
     assert accuracy(found, given) == 0.5

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from handrail_train.errors import StorageError, VersionError
+from handrail_train.manifest import Version
 from handrail_train.publishing import Files, Publishing, earlier_version
 from handrail_train.store import Store, open_store
 from handrail_train.undo import withdraw_version
-from handrail_train.versions import Version, Versions
+from handrail_train.versions import Versions
 
 ABOUT = {
     "kind": "sgd",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction, BaseStepContext, StepRegistry
 from handrail_train.context import TrainContext
+from handrail_train.names import count_text
 from handrail_train.params import TrainParams
 from handrail_train.steps import (
     EvaluateModelStep,
@@ -15,6 +15,7 @@ from handrail_train.steps import (
     TrainModelStep,
     UploadModelStep,
 )
+from handrail_train.store import in_store
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -62,13 +63,12 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
         options, reference = context.options, f"{model['name']}@{model['number']}"
         accuracy = model["scores"].get("accuracy")
         figures = "" if accuracy is None else f" · accuracy {accuracy:.4g}"
-        default = TrainParams.model_fields["store"].default
-        where = "" if options.store == default else f" --store {shlex.quote(options.store)}"
+        epochs = count_text(len(context.history), "epoch")
         return {
             **shown,
-            "summary": f"trained {options.kind} for {len(context.history)} epochs{figures} · "
+            "summary": f"trained {options.kind} for {epochs}{figures} · "
             f"{reference} in {context.use_store().url}",
             "version": reference,
             "epochs": len(context.history),
-            "next": {"look": f"handrail models show {reference}{where}"},
+            "next": {"look": f"handrail models show {reference}{in_store(options.store)}"},
         }

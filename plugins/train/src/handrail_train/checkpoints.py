@@ -73,6 +73,20 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def make(self) -> None:
+        """Make the folder, and those above it.
+
+        Raises:
+            CheckpointError: It cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"the folder for checkpoints, {self.folder}, cannot be made: {error.strerror}",
+                ways_out=("give another --state-folder",),
+            ) from error
+
     def path(self, epoch: int) -> Path:
         """Return the file of the checkpoint after an epoch."""
         return self.folder / f"epoch-{epoch:05}.ckpt"

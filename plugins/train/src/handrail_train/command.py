@@ -9,16 +9,17 @@ from typing import Any
 
 import click
 
-from handrail_train.errors import ModelError, VersionError
+from handrail_train.errors import ModelError, StorageError, VersionError
+from handrail_train.manifest import ManifestError, Version
 from handrail_train.models import installed_kinds, kind_named
 from handrail_train.models.installed import distribution_of
-from handrail_train.names import count_text, size_text
-from handrail_train.store import open_store
-from handrail_train.versions import Version, Versions
+from handrail_train.names import count_text, cut, near, printable, size_text
+from handrail_train.store import DEFAULT, in_store, open_store
+from handrail_train.versions import Versions
 
 store_option = click.option(
     "--store",
-    default="models",
+    default=DEFAULT,
     show_default=True,
     help="Where models are kept: a folder, or a URL such as s3://bucket/path.",
 )
@@ -37,16 +38,27 @@ def models() -> None:
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
-@models.command("list")
+@models.command("list", short_help="List the versions in a store.")
 @click.argument("name", required=False)
 @store_option
 @json_option
 def list_models(name: str | None, store: str, as_json: bool) -> None:
     """List the versions in a store, those of one model if NAME is given."""
     opened = open_store(store)
-    found = Versions(opened).all(name)
+    versions = Versions(opened)
+    found, damaged = versions.look(name)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "models": [each.to_dict() for each in found]}))
+        listed = [each.to_dict() for each in found]
+        wrong = [
+            {"version": reference, "message": error.message, "ways_out": list(error.ways_out)}
+            for reference, error in damaged.items()
+        ]
+        click.echo(json.dumps({"schema": 1, "models": listed, "damaged": wrong}))
+        return
+    if name is not None and not (found or damaged):
+        known = {each.name for each in versions.look()[0]}
+        hints = "".join(f"; {way}" for way in near(name, known))
+        _say(f"0 versions of {name} in {opened.url}{hints}")
         return
     head = ("VERSION", "KIND", "ACCURACY", "SIZE", "CREATED")
     _table(
@@ -62,10 +74,12 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
             for each in found
         ],
     )
-    click.echo(f"{count_text(len(found), 'version')} in {opened.url}")
+    _say(f"{count_text(len(found), 'version')} in {opened.url}")
+    for error in damaged.values():
+        _say(f"damaged: {'; '.join((error.message, *error.ways_out))}")
 
 
-@models.command()
+@models.command(short_help="Show what is known of a version.")
 @click.argument("reference", metavar="NAME[@NUMBER]")
 @click.option(
     "--save",
@@ -79,34 +93,52 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
     """Show what is known of a version, of the latest one without a number."""
     versions = Versions(open_store(store))
     version = versions.get(reference)
-    report: dict[str, Any] = json.loads(versions.content(version, "report"))
+    report = _report(versions, version)
     saved = [] if folder is None else _save(versions, version, folder)
     if as_json:
         document = {**version.to_dict(), "report": report, "saved": saved}
         click.echo(json.dumps(document))
         return
+    for label, text in _described(version, report):
+        _say(f"{label:8}  {text}".rstrip())
+    for name, file in version.files.items():
+        _say(f"  {name:16}  {size_text(file.size):>7}  {file.key}")
+    for path in saved:
+        _say(f"wrote {path}")
+
+
+def _report(versions: Versions, version: Version) -> dict[str, Any]:
+    """Return the report of a version, which somebody else may have written.
+
+    Raises:
+        VersionError: It makes no sense.
+    """
+    try:
+        report: dict[str, Any] = json.loads(versions.content(version, "report"))
+        _described(version, report)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        key = version.files["report"].key
+        raise VersionError(f"{version.reference}: {key} is no report of a training") from error
+    return report
+
+
+def _described(version: Version, report: dict[str, Any]) -> list[tuple[str, str]]:
     data, hyper = report["dataset"], report["hyper"]
     libraries = ", ".join(f"{name} {number}" for name, number in version.libraries.items())
-    lines = [
+    return [
         ("version", version.reference),
         ("kind", " ".join((version.kind, *(f"{k}={json.dumps(v)}" for k, v in hyper.items())))),
         ("data", f"{data['name']} · {data['rows']:,} rows · {len(data['columns'])} columns"),
         ("", f"fingerprint {version.data[:16]}"),
-        ("classes", _cut(", ".join(map(str, data["classes"])))),
+        ("classes", cut(", ".join(map(str, data["classes"])))),
         ("epochs", f"{len(report['history'])}, kept after {report['best_epoch']}"),
         ("test", ", ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in version.scores.items())),
         ("made", f"{_when(version)} by run {version.run}"),
         ("needs", libraries),
     ]
-    for label, text in lines:
-        click.echo(f"{label:8}  {text}".rstrip())
-    for name, file in version.files.items():
-        click.echo(f"  {name:16}  {size_text(file.size):>7}  {file.key}")
-    for path in saved:
-        click.echo(f"wrote {path}")
 
 
-@models.command()
+@models.command(short_help="Delete a version, and what no other one has.")
 @click.argument("reference", metavar="NAME@NUMBER")
 @store_option
 @json_option
@@ -115,20 +147,25 @@ def remove(reference: str, store: str, as_json: bool) -> None:
     if "@" not in reference:
         raise VersionError(
             f"which version of {reference} is to be removed has to be said",
-            ways_out=(f"see which there are: handrail models list {reference}",),
+            ways_out=(f"see which there are: handrail models list {reference}{in_store(store)}",),
         )
     versions = Versions(open_store(store))
-    version = versions.get(reference)
-    deleted = versions.remove(version)
+    kept = 0
+    try:
+        version = versions.get(reference)
+    except ManifestError:
+        deleted = versions.remove_damaged(reference)
+    else:
+        reference, deleted = version.reference, versions.remove(version)
+        kept = len(version.files) - len(deleted)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "removed": version.reference, "deleted": deleted}))
+        click.echo(json.dumps({"schema": 1, "removed": reference, "deleted": deleted}))
         return
-    kept = len(version.files) - len(deleted)
     others = f", {kept} kept that other versions have" if kept else ""
-    click.echo(f"removed {version.reference}: {count_text(len(deleted), 'file')} deleted{others}")
+    _say(f"removed {reference}: {count_text(len(deleted), 'file')} deleted{others}")
 
 
-@models.command()
+@models.command(short_help="List what can be trained; with KIND its hyper-parameters.")
 @click.argument("kind", required=False)
 @json_option
 def kinds(kind: str | None, as_json: bool) -> None:
@@ -176,6 +213,8 @@ def _show_kind(name: str, as_json: bool) -> None:
 def _values(about: dict[str, Any]) -> str:
     if "enum" in about:
         return ", ".join(map(str, about["enum"]))
+    if about.get("type") == "array" and "items" in about:
+        return f"list of {_values(about['items'])}"
     if "anyOf" in about:
         return " or ".join(_values(each) for each in about["anyOf"])
     bounds = (
@@ -188,13 +227,19 @@ def _values(about: dict[str, Any]) -> str:
 
 
 def _save(versions: Versions, version: Version, folder: Path) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
     saved: list[str] = []
-    for name, file in version.files.items():
-        suffix = Path(file.key).name.removeprefix(file.sha256)
-        path = folder / f"{name.replace('_', '-')}{suffix}"
-        path.write_bytes(versions.content(version, name))
-        saved.append(str(path))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in version.files.items():
+            suffix = Path(file.key).name.removeprefix(file.sha256)
+            path = folder / f"{name.replace('_', '-')}{suffix}"
+            path.write_bytes(versions.content(version, name))
+            saved.append(str(path))
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or folder}: {error.strerror}",
+            ways_out=("give --save a folder that can be written",),
+        ) from error
     return saved
 
 
@@ -207,8 +252,8 @@ def _when(version: Version) -> str:
     return version.created[:19].replace("T", " ")
 
 
-def _cut(text: str, width: int = 80) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def _say(text: str) -> None:
+    click.echo(printable(text))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -216,4 +261,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         line = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        click.echo("  ".join(line).rstrip())
+        _say("  ".join(line).rstrip())

@@ -14,9 +14,10 @@ from handrail_train.checkpoints import Checkpoint, read_checkpoint
 from handrail_train.data import Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
 from handrail_train.errors import CheckpointError, DataError, TrainError
+from handrail_train.manifest import Version
 from handrail_train.params import TrainParams
 from handrail_train.store import Store, open_store
-from handrail_train.versions import Version, Versions
+from handrail_train.versions import Versions
 
 _TRANSIENT = {"transient": True}
 

@@ -27,6 +27,19 @@ def some_of(names: Iterable[str], *, most: int = 8) -> str:
     return ", ".join(listed[:most]) + more
 
 
+def printable(text: str) -> str:
+    """Return a text without what would steer a terminal: control characters are written out."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def cut(text: str, width: int = 80) -> str:
+    """Return a text on one line, and no longer than `width`."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
 def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return a way out that names what was probably meant; nothing when nothing is near."""
     found = difflib.get_close_matches(name, list(known), n=1)

@@ -21,10 +21,10 @@ from pydantic import (
 from handrail import Argument, Option
 from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, Missing
 from handrail_train.errors import ModelError, StorageError
+from handrail_train.manifest import NAME
 from handrail_train.models import kind_named
 from handrail_train.models.kind import Hyper, ModelKind
-from handrail_train.store import parse_target
-from handrail_train.versions import NAME
+from handrail_train.store import DEFAULT, parse_target
 
 _SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
 
@@ -35,13 +35,13 @@ class TrainParams(BaseModel):
     The same data, params and seed give the same model, also when the run was killed and resumed.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     data: Annotated[str, Argument()] = Field(
         description=f"CSV, TSV or Parquet file, or a set that scikit-learn brings: {_SETS}"
     )
     store: Annotated[str, Argument()] = Field(
-        default="models",
+        default=DEFAULT,
         description="Where models are kept: a local folder, s3://bucket/path, gs://bucket/path, "
         "az://container/path or memory://",
     )
@@ -133,7 +133,10 @@ class TrainParams(BaseModel):
         if isinstance(values, Mapping):
             store = cast("Mapping[str, Any]", values).get("store", "")
             if re.match(r"[^/]+://[^/]*:.*@", str(store)):
-                raise ValueError("there is a secret in the store, which is shown and recorded")
+                raise ValueError(
+                    "there is a secret in the store, which is shown and recorded; "
+                    "give credentials in variables, such as AWS_SECRET_ACCESS_KEY"
+                )
         return given
 
     @model_validator(mode="after")

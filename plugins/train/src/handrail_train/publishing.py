@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handrail_train.errors import StorageError, VersionError
+from handrail_train.manifest import StoredFile, Version, object_key
 from handrail_train.store import Store
-from handrail_train.versions import StoredFile, Version, Versions, object_key
+from handrail_train.versions import Versions
 
 _TRIES = 20  # Of numbers that somebody else was quicker to take.
 

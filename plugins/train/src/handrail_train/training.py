@@ -123,7 +123,7 @@ class Training:
                 ways_out=("check the data and the hyper-parameters",),
             ) from error
         if len(self.split.validation):
-            found = self.kind.probabilities(fit.model, self.split.validation.features)
+            found = checked_probabilities(self.kind, fit.model, self.split.validation)
             shown[WATCHED] = log_loss(found, self.split.validation)
             shown["validation_accuracy"] = accuracy(found, self.split.validation)
         for name, value in shown.items():
@@ -166,6 +166,23 @@ def _check(found: Checkpoint, about: Mapping[str, Any]) -> None:
                 f"{_shown(now)}: going on would give another model",
                 ways_out=("put back what was there", "or undo the run: handrail rollback"),
             )
+
+
+def checked_probabilities(kind: ModelKind[Any], model: Any, examples: Examples) -> Floats:
+    """Return how probable each class is of each example.
+
+    Raises:
+        ModelError: The kind gives something else.
+    """
+    found = kind.probabilities(model, examples.features)
+    shape, wanted = getattr(found, "shape", None), (len(examples), len(examples.classes))
+    if shape != wanted:
+        raise ModelError(
+            f"{type(kind).__name__}.probabilities gives an array of the shape {shape}, and has to "
+            f"give {wanted}: a row for each example, a column for each class",
+            ways_out=(f"update {type(kind).__module__}, or take another --kind",),
+        )
+    return found
 
 
 def log_loss(probabilities: Floats, examples: Examples) -> float:

@@ -8,127 +8,20 @@ manifest, `versions/<name>/<number>.json`, which is created last and names them 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from handrail_train.errors import VersionError
+from handrail_train.errors import ModelError, VersionError
+from handrail_train.manifest import NAME, ManifestError, Version, manifest_key
 from handrail_train.models import kind_named
 from handrail_train.names import near
-from handrail_train.store import Store, open_store
+from handrail_train.store import Store, in_store, open_store
 
-SCHEMA = 1
-NAME = r"[a-z0-9][a-z0-9._-]{0,99}"
 _KEY = re.compile(rf"versions/({NAME})/(\d+)\.json")
+_NAMED = re.compile(rb'"(objects/[0-9a-f]{2}/[0-9a-f]{64}[A-Za-z0-9._-]*)"')
 _READERS = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file of a version.
-
-    Attributes:
-        key: Its key in the store, which has its content address.
-        sha256: SHA-256 of its content, in hexadecimal digits.
-        size: Bytes.
-    """
-
-    key: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A version of a model, as its manifest has it.
-
-    Attributes:
-        name: Name of the model.
-        number: Number of the version, from 1.
-        kind: What kind of model it is, such as `mlp`.
-        run: The run that has made it.
-        created: When, in UTC.
-        data: Fingerprint of what it was trained on.
-        scores: The main figures of its test.
-        libraries: The libraries it was made with, and needs.
-        files: Its files: `model`, `report`, `learning_curve`, `confusion_matrix`.
-    """
-
-    name: str
-    number: int
-    kind: str
-    run: str
-    created: str
-    data: str
-    scores: Mapping[str, float]
-    libraries: Mapping[str, str]
-    files: Mapping[str, StoredFile]
-
-    @property
-    def reference(self) -> str:
-        """What people call it: `digits@3`."""
-        return f"{self.name}@{self.number}"
-
-    @property
-    def key(self) -> str:
-        """The key of its manifest."""
-        return manifest_key(self.name, self.number)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"schema": SCHEMA, **asdict(self)}
-
-    def to_bytes(self) -> bytes:
-        """Return the manifest."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode() + b"\n"
-
-    @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Version:
-        """Return the version with this JSON form.
-
-        Raises:
-            VersionError: It makes no sense.
-        """
-        try:
-            values = dict(found)
-            schema = values.pop("schema")
-            if schema == SCHEMA:
-                files = {name: StoredFile(**each) for name, each in values.pop("files").items()}
-                return cls(**values, files=files)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise VersionError(f"this is no manifest of a model: {error!r}") from error
-        raise VersionError(
-            f"the manifest has the shape {schema}, which this handrail-train does not know",
-            ways_out=("pip install --upgrade handrail-train",),
-        )
-
-    @classmethod
-    def from_bytes(cls, content: bytes, key: str) -> Version:
-        """Return what a manifest says.
-
-        Raises:
-            VersionError: It makes no sense.
-        """
-        try:
-            return cls.from_dict(json.loads(content))
-        except VersionError as error:
-            raise VersionError(f"{key}: {error.message}", ways_out=error.ways_out) from error
-        except ValueError as error:
-            raise VersionError(f"{key}: this is no manifest of a model: {error}") from error
-
-
-def object_key(content: bytes, suffix: str) -> str:
-    """Return the key of an object, which has its content address."""
-    digest = hashlib.sha256(content).hexdigest()
-    return f"objects/{digest[:2]}/{digest}{suffix}"
-
-
-def manifest_key(name: str, number: int) -> str:
-    """Return the key of the manifest of a version."""
-    return f"versions/{name}/{number}.json"
 
 
 class Versions:
@@ -144,7 +37,34 @@ class Versions:
             StorageError: The store failed or refused.
             VersionError: A manifest makes no sense.
         """
-        return [Version.from_bytes(content, key) for key, content in self._manifests(name)]
+        found, damaged = self.look(name)
+        for error in damaged.values():
+            raise error
+        return found
+
+    def look(self, name: str | None = None) -> tuple[list[Version], dict[str, VersionError]]:
+        """Return the versions as `all` does, and by reference what is wrong with the others.
+
+        Raises:
+            StorageError: The store failed or refused.
+        """
+        found: list[Version] = []
+        damaged: dict[str, VersionError] = {}
+        for key, content in self._manifests(name):
+            try:
+                found.append(self._read(content, key))
+            except VersionError as error:
+                damaged[_reference(key)] = error
+        return found, damaged
+
+    def _read(self, content: bytes, key: str) -> Version:
+        try:
+            return Version.from_bytes(content, key)
+        except ManifestError as error:
+            way = f"remove it: handrail models remove {_reference(key)}{in_store(self.store.url)}"
+            raise ManifestError(
+                f"{error.message} (in {self.store.url})", ways_out=(way,)
+            ) from error
 
     def get(self, reference: str) -> Version:
         """Return the version that `NAME@NUMBER` names; the latest one for a bare `NAME`.
@@ -158,16 +78,23 @@ class Versions:
         if not there:
             known = sorted({each for each, _, _ in self._found()})
             raise VersionError(
-                f"there is no model {name!r} in {self.store.url}", ways_out=near(name, known)
+                f"there is no model {name!r} in {self.store.url}",
+                ways_out=(
+                    *near(name, known),
+                    f"see which there are: handrail models list{in_store(self.store.url)}",
+                ),
             )
         wanted = max(there) if not at or number == "latest" else _number(number)
         content = None if wanted is None else self.store.read(manifest_key(name, wanted))
         if wanted is None or content is None:
             raise VersionError(
                 f"there is no version {reference} in {self.store.url}; the latest is "
-                f"{name}@{max(there)}"
+                f"{name}@{max(there)}",
+                ways_out=(
+                    f"see which there are: handrail models list {name}{in_store(self.store.url)}",
+                ),
             )
-        return Version.from_bytes(content, manifest_key(name, wanted))
+        return self._read(content, manifest_key(name, wanted))
 
     def next_number(self, name: str) -> int:
         """Return the number that the next version of a model gets if nobody is quicker."""
@@ -190,7 +117,10 @@ class Versions:
             what = "is gone" if content is None else "is not what was stored"
             raise VersionError(
                 f"{version.reference}: {about.key} {what} (in {self.store.url})",
-                ways_out=(f"remove it: handrail models remove {version.reference}",),
+                ways_out=(
+                    "remove the version: handrail models remove "
+                    f"{version.reference}{in_store(self.store.url)}",
+                ),
             )
         return content
 
@@ -204,7 +134,19 @@ class Versions:
         """
         kind = kind_named(version.kind)
         kind.check()
-        return kind.load(self.content(version))
+        content = self.content(version)
+        try:
+            return kind.load(content)
+        except ModelError as error:
+            now = kind.versions()
+            others = (
+                f"it was made with {name} {before}, and here is {now[name]}"
+                for name, before in version.libraries.items()
+                if name in now and now[name] != before
+            )
+            raise ModelError(
+                f"{version.reference}: {error.message}", ways_out=(*others, *error.ways_out)
+            ) from error
 
     def remove(self, version: Version) -> list[str]:
         """Delete a version, and those of its files that no other version has.
@@ -212,8 +154,23 @@ class Versions:
         Returns:
             The keys of the files that were deleted.
         """
-        self.store.delete([version.key])
-        keys = self.unused(each.key for each in version.files.values())
+        return self._remove(version.key, (each.key for each in version.files.values()))
+
+    def remove_damaged(self, reference: str) -> list[str]:
+        """Delete a version whose manifest makes no sense, and those files that it still names.
+
+        Returns:
+            The keys of the files that were deleted.
+        """
+        name, _, number = reference.partition("@")
+        key = manifest_key(name, int(number))
+        content = self.store.read(key) or b""
+        return self._remove(key, (each.decode() for each in _NAMED.findall(content)))
+
+    def _remove(self, key: str, files: Iterable[str]) -> list[str]:
+        # The manifest first, so that no version lacks a file.
+        self.store.delete([key])
+        keys = self.unused(files)
         self.store.delete(keys)
         return keys
 
@@ -262,3 +219,8 @@ def load_model(store: str, reference: str) -> Any:
 
 def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _reference(key: str) -> str:
+    _, name, file = key.split("/")
+    return f"{name}@{file.removesuffix('.json')}"

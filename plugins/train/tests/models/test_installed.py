@@ -58,6 +58,38 @@ def test_a_broken_kind_is_told_with_its_pack(install: Callable[..., None]) -> No
         kind_named("wrong")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("class Odd(SklearnKind): hyper = Hyper", "abstract"),
+        ("class Odd(SGD):\n    def __init__(self, more): ...", "missing 1 required"),
+        ("class Odd(SGD): hyper = dict", "derived from handrail_train.Hyper"),
+        ("class Odd(SGD): hyper = None", "derived from handrail_train.Hyper"),
+        ("raise SystemError('no\\nluck')", "SystemError: no luck"),
+        ("def Odd(): ...", "which is no ModelKind"),
+    ],
+)
+def test_a_kind_that_is_half_made_is_told_with_its_pack(
+    install: Callable[..., None], tmp_path: Path, body: str, said: str
+) -> None:
+    name = f"acme_odd_{abs(hash(body))}"
+    (tmp_path / f"{name}.py").write_text(
+        "from handrail_train import Hyper, SklearnKind\n"
+        f"from handrail_train.models.sgd import SGD\n{body}\n"
+    )
+    install("acme-odd", odd=f"{name}:Odd")
+    with pytest.raises(ModelError, match=said) as error:
+        kind_named("odd")
+    assert "odd of acme-odd" in error.value.message
+    assert "update or uninstall acme-odd" in error.value.ways_out
+
+
+def test_a_kind_has_its_full_name_whoever_else_is_installed(install: Callable[..., None]) -> None:
+    assert isinstance(kind_named("handrail-train:sgd"), SGD)
+    with pytest.raises(ModelError, match="no model is known as 'acme-other:sgd'"):
+        kind_named("acme-other:sgd")
+
+
 def test_two_packs_with_one_name_have_to_be_told_apart(install: Callable[..., None]) -> None:
     install("acme-other", sgd="handrail_train.models.sgd:SGD")
     with pytest.raises(

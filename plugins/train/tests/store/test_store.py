@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,39 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
     with pytest.raises(StorageError, match=r"objects/a: .*\(at "):
         open_store(str(tmp_path / "models")).create("objects/a", b"1", OURS)
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an undo would take what other versions need for what nobody needs."""
+    store = open_store(str(tmp_path))
+    store.create("versions/a/1.json", b"1", OURS)
+    scandir: Any = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "versions":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(StorageError, match="Permission denied"):
+        store.keys("versions/")
+
+
+def test_an_undo_asks_nothing_of_a_file_system_for_what_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that can only be read refuses to delete even that."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    store = open_store(str(tmp_path / "models"))
+    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    store.delete(["objects/a"])
+    store.settle(["objects/a"], OURS)
 
 
 def test_a_bucket_that_is_not_there_is_told(moto: Any, monkeypatch: pytest.MonkeyPatch) -> None:

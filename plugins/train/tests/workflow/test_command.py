@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,9 @@ def test_versions_are_listed(stored: None, run: Any) -> None:
     document = json.loads(run("list", "--json").output)
     assert document["schema"] == 1
     assert [each["number"] for each in document["models"]] == [1, 2]
-    assert run("list", "other").output.splitlines()[-1] == "0 versions in models"
+    assert run("list", "other").output == "0 versions of other in models\n"
+    said = run("list", "flower").output
+    assert said == "0 versions of flower in models; did you mean flowers?\n"
 
 
 def test_a_store_that_is_not_there_is_empty(here: Path, run: Any) -> None:
@@ -82,8 +85,11 @@ def test_a_version_is_removed_and_nothing_of_another(stored: None, run: Any) -> 
     ("words", "said"),
     [
         (("remove", "flowers"), "which version of flowers"),
-        (("show", "flowerz"), "no model 'flowerz'.*did you mean flowers"),
-        (("show", "flowers@9"), "the latest is flowers@2"),
+        (("show", "flowerz"), "no model 'flowerz'.*did you mean flowers.*handrail models list"),
+        (("show", "flowers@9"), "the latest is flowers@2.*handrail models list flowers"),
+        (("show", "flowers", "--save", "/proc/none"), "/proc/none: .*that can be written"),
+        (("show", "flowers", "--store", "x y"), "handrail models list --store 'x y'"),
+        (("list", "--store", "flowers.csv"), "Not a directory"),
         (("kinds", "mpl"), "did you mean mlp"),
         (("list", "--store", "ftp://x"), "no storage is known as"),
     ],
@@ -107,3 +113,47 @@ def test_the_hyper_parameters_of_a_kind_are_listed(run: Any) -> None:
     assert "integer > 0 or null" in run("kinds", "random_forest").output
     document = json.loads(run("kinds", "sgd", "--json").output)
     assert document["hyper"]["alpha"]["default"] == 0.0001
+    assert "list of integer > 0" in run("kinds", "mlp").output
+
+
+def test_a_damaged_manifest_hides_no_other_version_and_can_be_removed(
+    stored: None, run: Any, here: Path
+) -> None:
+    path = here / "models/versions/flowers/1.json"
+    path.write_bytes(path.read_bytes()[:-5])
+    said = run("list").output.splitlines()
+    assert said[1].startswith("flowers@2")
+    assert said[-1].startswith("damaged: versions/flowers/1.json: this is no manifest")
+    assert said[-1].endswith("remove it: handrail models remove flowers@1")
+    document = json.loads(run("list", "--json").output)
+    assert [each["number"] for each in document["models"]] == [2]
+    assert [each["version"] for each in document["damaged"]] == ["flowers@1"]
+    with pytest.raises(HandrailError, match=r"(?s)no manifest.*models remove flowers@1"):
+        run("show", "flowers@1")
+    assert run("remove", "flowers@1").output == "removed flowers@1: 4 files deleted\n"
+    (left,) = Versions(open_store("models")).all()
+    Versions(open_store("models")).load(left)
+
+
+def test_a_report_that_somebody_else_wrote_is_told(stored: None, run: Any, here: Path) -> None:
+    content = b"{}"
+    digest = hashlib.sha256(content).hexdigest()
+    key = f"objects/{digest[:2]}/{digest}.json"
+    (here / "models" / key).parent.mkdir(exist_ok=True)
+    (here / "models" / key).write_bytes(content)
+    path = here / "models/versions/flowers/1.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"]["report"] = {"key": key, "sha256": digest, "size": 2}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(HandrailError, match="is no report of a training"):
+        run("show", "flowers@1")
+
+
+def test_what_would_steer_a_terminal_is_written_out(
+    here: Path, params: Any, train: Any, run: Any
+) -> None:
+    path = here / "flowers.csv"
+    given = params()
+    path.write_text(path.read_text().replace(",a\n", ",\x1b[31ma\n"))
+    train(given)
+    assert "\\x1b[31ma, b, c" in run("show", "flowers").output

@@ -20,6 +20,8 @@ from handrail import (
     StepResult,
     hookimpl,
 )
+from handrail.journal.sqlite import SqliteJournal
+from handrail.recovery import rollback
 from handrail.testing import run_action
 from handrail_train import (
     BaseTrainAction,
@@ -28,7 +30,7 @@ from handrail_train import (
     TrainContext,
     TrainModelStep,
 )
-from handrail_train.errors import TrainError
+from handrail_train.errors import ModelError, TrainError
 
 
 class Gate(BaseStep[TrainContext]):
@@ -176,3 +178,20 @@ def test_a_retried_upload_finds_the_model_again(here: Path, params: Any) -> None
 def test_the_step_says_what_it_would_do(params: Any) -> None:
     context = TrainContext(RuntimeContext(), params=params(epochs=1))
     assert TrainModelStep().preview(context) == "train sgd for 1 epoch at most"
+
+
+def test_a_run_can_be_undone_where_the_kind_of_its_model_is_gone(
+    here: Path, params: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world(here)
+    journal = SqliteJournal(here.parent / "runs.db")
+    DefaultTrainAction(params(), packs=()).run(journal=journal)
+    assert world(here) != before
+
+    def gone(name: str) -> Any:
+        raise ModelError(f"no model is known as {name!r}")
+
+    monkeypatch.setattr("handrail_train.params.kind_named", gone)
+    rollback(DefaultTrainAction, 1, journal=journal, packs=())
+    journal.close()
+    assert world(here) == before

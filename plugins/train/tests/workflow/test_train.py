@@ -135,6 +135,16 @@ def test_ctrl_c_takes_back_all_that_was_made(here: Path, params: Any, world: Any
     assert world(here) == before
 
 
+def test_a_folder_for_checkpoints_that_cannot_be_made_is_told(
+    here: Path, params: Any, world: Any
+) -> None:
+    (here / "state").write_text("in the way")
+    before = world(here)
+    outcome = run_action(DefaultTrainAction, params(folder="state/runs"))
+    assert "cannot be made: Not a directory" in str(outcome.error)
+    assert world(here) == before
+
+
 def test_a_kept_failure_keeps_everything(here: Path, params: Any, tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "runs.db")
     with pytest.raises(StepFailedError):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from handrail_train.data.examples import Examples
 from handrail_train.errors import DataError
-from handrail_train.names import count_text, near, some_of
+from handrail_train.names import count_text, cut, near, printable, some_of
 
+_MOST = 1e150  # Beyond it, the squares that scaling takes are infinite.
+_EXACT = 2**53  # Beyond it, a fraction no longer tells one whole number from the next.
+_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+_IN_UTF8 = "save it as text in UTF-8"
 _SMALLEST, _LARGEST = 1 << 20, 1 << 30  # Bytes of a block; types are told from the first one.
 
 
@@ -40,29 +46,54 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
             table = _read_text(path, delimiter)
         names: list[str] = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
         raise DataError(
-            f"{path} cannot be read as {kind}: {said}",
-            ways_out=("check that it is a table, with one header line and as many values in each",)
-            if delimiter
-            else ("check that it is a Parquet file, and whole",),
+            f"{path} cannot be read as {kind}: {cut(printable(_said(error)), 160)}",
+            ways_out=(_way_out(path, delimiter, error),),
         ) from error
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{path} has the column {some_of(twice)} more than once")
+        raise DataError(
+            f"{path} has the column {some_of(map(repr, twice))} more than once",
+            ways_out=("give each column a name of its own",),
+        )
     return table
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.object[error.start]:#04x} of a name is not UTF-8"
+    return str(error)
+
+
+def _way_out(path: Path, delimiter: str, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "give whoever trains the right to read it"
+    if not delimiter:
+        return "check that it is a Parquet file, and whole"
+    with suppress(OSError), path.open("rb") as file:
+        has_zeros = b"\0" in file.read(1024)
+        if has_zeros or isinstance(error, UnicodeDecodeError):
+            return _IN_UTF8
+    return "check that it is a table, with one header line and as many values in each"
 
 
 def _read_text(path: Path, delimiter: str) -> Any:
     csv = import_module("pyarrow.csv")
     # In one block as far as possible, so that whole numbers before a fraction are no error.
     size = min(max(path.stat().st_size + 1, _SMALLEST), _LARGEST)
-    return csv.read_csv(
-        path,
-        read_options=csv.ReadOptions(block_size=size),
-        parse_options=csv.ParseOptions(delimiter=delimiter),
-        convert_options=csv.ConvertOptions(strings_can_be_null=True),
-    )
+
+    def read(*, use_threads: bool) -> Any:
+        return csv.read_csv(
+            path,
+            read_options=csv.ReadOptions(block_size=size, use_threads=use_threads),
+            parse_options=csv.ParseOptions(delimiter=delimiter),
+            convert_options=csv.ConvertOptions(strings_can_be_null=True),
+        )
+
+    try:
+        return read(use_threads=True)
+    except import_module("pyarrow").ArrowInvalid:
+        return read(use_threads=False)  # Only so it says in which row it went wrong.
 
 
 def examples_of(
@@ -102,6 +133,14 @@ def examples_of(
             f"{source}: there are infinite values in {some_of(infinite)}",
             ways_out=("replace them by numbers", *(f"--drop {name}" for name in infinite[:1])),
         )
+    if matrix.max() > _MOST or matrix.min() < -_MOST:
+        most = np.abs(matrix).max(axis=0)
+        large = [name for name, each in zip(names, most, strict=True) if each > _MOST]
+        raise DataError(
+            f"{source}: there are values beyond {_MOST:g} in {some_of(large)}, with which nothing "
+            "can be computed",
+            ways_out=("check them, or measure in another unit", f"--drop {large[0]}"),
+        )
     classes, codes = np.unique(_labels(table[target], source, target), return_inverse=True)
     examples = Examples(
         features=matrix, codes=codes.astype("int64"), classes=classes, columns=tuple(names)
@@ -122,12 +161,18 @@ def _chosen(
                 ways_out=(*near(name, there), f"give {option} a column that is there"),
             )
     if target in features:
-        raise DataError(f"{target!r} is the target, so nothing can be learnt from it")
+        raise DataError(
+            f"{target!r} is the target, so nothing can be learnt from it",
+            ways_out=("name other columns with --features",),
+        )
     names = [
         name for name in (features or there) if name != target and (features or name not in drop)
     ]
     if not names:
-        raise DataError(f"{source} has no column but the target to learn from")
+        raise DataError(
+            f"{source} has no column but the target to learn from",
+            ways_out=("drop fewer columns, or give a table with more",),
+        )
     return names
 
 
@@ -174,16 +219,29 @@ def _check_numbers(table: Any, source: str, names: Sequence[str]) -> None:
     numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     others = [name for name in names if not any(test(table[name].type) for test in numeric)]
     if others:
-        told = some_of(f"{name} ({table[name].type})" for name in others)
+        told = some_of(f"{name} ({_example(table[name])})" for name in others)
         raise DataError(
             f"{source}: these columns are not numbers: {told}",
             ways_out=(
-                " ".join(f"--drop {name}" for name in others[:4])
+                "leave them out: " + " ".join(f"--drop {shlex.quote(name)}" for name in others)
                 if len(others) <= 4
                 else "name the columns to learn from: --features NAME",
-                "or turn them into numbers first",
+                "or turn them into numbers first: text is not encoded by itself, for each way of "
+                "it says something else about the values",
             ),
         )
+
+
+def _example(column: Any) -> str:
+    """Return the type of a column that is not numbers, and a value that shows why."""
+    compute, types = import_module("pyarrow.compute"), import_module("pyarrow.types")
+    if types.is_binary(column.type):
+        return "text that is not in UTF-8"
+    if not (types.is_string(column.type) or types.is_large_string(column.type)):
+        return str(column.type)
+    others = column.filter(compute.invert(compute.match_substring_regex(column, _NUMBER)))
+    shown = next(iter(others.slice(0, 1).to_pylist()), None)
+    return "text" if shown is None else f"text, such as {cut(shown, 24)!r}"
 
 
 def _labels(column: Any, source: str, target: str) -> Any:
@@ -194,10 +252,14 @@ def _labels(column: Any, source: str, target: str) -> Any:
         return np.array(column.to_pylist(), dtype=str)
     if types.is_boolean(kind):
         return np.array([str(each).lower() for each in column.to_pylist()], dtype=str)
-    if types.is_integer(kind):
-        return column.to_numpy().astype("int64")
-    if types.is_floating(kind):
+    if types.is_integer(kind) or types.is_floating(kind):
         values = column.to_numpy()
+        most = _EXACT if types.is_floating(kind) else np.iinfo("int64").max
+        if (values > most).any() or (values < -most).any():
+            raise DataError(
+                f"{source}: the target {target!r} has numbers that are too large to be told apart",
+                ways_out=("give --target a column of classes", "or write them as text"),
+            )
         whole = values.astype("int64")
         if (whole == values).all():
             return whole
@@ -206,5 +268,9 @@ def _labels(column: Any, source: str, target: str) -> Any:
             ways_out=("give --target a column of classes, or make classes of its ranges first",),
         )
     raise DataError(
-        f"{source}: the target {target!r} is {kind}, which is neither text nor a whole number"
+        f"{source}: the target {target!r} is {kind}, which is neither text nor a whole number",
+        ways_out=(
+            "give --target a column of classes",
+            *((f"or {_IN_UTF8}",) if types.is_binary(kind) else ()),
+        ),
     )

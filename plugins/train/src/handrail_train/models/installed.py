@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from handrail_train.errors import ModelError
-from handrail_train.models.kind import ModelKind
-from handrail_train.names import near
+from handrail_train.models.kind import Hyper, ModelKind
+from handrail_train.names import cut, near
 
 GROUP = "handrail_train.models"
 
@@ -52,6 +52,9 @@ def kind_named(name: str) -> ModelKind[Any]:
         ModelError: None is called so, or what is called so is none.
     """
     kinds = installed_kinds()
+    distribution, _, bare = name.rpartition(":")
+    if name not in kinds and bare in kinds and distribution == distribution_of(kinds[bare]):
+        return kind_named(bare)
     if name not in kinds:
         clash = [each for each in kinds if each.endswith(f":{name}")]
         if clash:
@@ -64,16 +67,27 @@ def kind_named(name: str) -> ModelKind[Any]:
             ways_out=near(name, kinds),
         )
     point = kinds[name]
+    pack = distribution_of(point)
+    ways_out = (f"update or uninstall {pack}",)
+    made: ModelKind[Any] | None = None
     try:
-        loaded = point.load()
+        loaded: object = point.load()
+        if isinstance(loaded, type) and issubclass(loaded, ModelKind):
+            made = cast("Any", loaded)()
     except Exception as error:
+        said = f"{type(error).__name__}: {error}"
         raise ModelError(
-            f"the model {name} of {distribution_of(point)} cannot be loaded: {error}",
-            ways_out=(f"update or uninstall {distribution_of(point)}",),
+            f"the model {name} of {pack} cannot be loaded: {cut(said, 200)}", ways_out=ways_out
         ) from error
-    if not (isinstance(loaded, type) and issubclass(loaded, ModelKind)):
+    if made is None:
         raise ModelError(
-            f"the model {name} of {distribution_of(point)} is {point.value}, which is no ModelKind"
+            f"the model {name} of {pack} is {point.value}, which is no ModelKind", ways_out=ways_out
         )
-    kind: type[ModelKind[Any]] = cast("Any", loaded)
-    return kind()
+    hyper: object = getattr(made, "hyper", None)
+    if not (isinstance(hyper, type) and issubclass(hyper, Hyper)):
+        raise ModelError(
+            f"the model {name} of {pack} has no model of its hyper-parameters: `hyper` has to be "
+            "derived from handrail_train.Hyper",
+            ways_out=ways_out,
+        )
+    return made

@@ -11,6 +11,7 @@ from handrail_train.data.examples import Examples
 from handrail_train.errors import ModelError
 from handrail_train.models.kind import Fit, H, ModelKind
 from handrail_train.models.skops_file import canonical, dump_skops, load_skops
+from handrail_train.models.state_file import dump_state, is_state, load_state
 
 if TYPE_CHECKING:
     from handrail_train.data.examples import Floats, Integers
@@ -59,9 +60,12 @@ class SklearnKind(ModelKind[H]):
         return _SklearnFit(self, self.load(content), examples, seed)
 
     def load(self, content: bytes) -> Any:
-        model = load_skops(content, self.allowed)
+        if is_state(content):
+            model = load_state(content, self.allowed)
+        else:
+            model = load_skops(content, self.allowed)
         if not isinstance(model, import_module("sklearn.pipeline").Pipeline):
-            raise ModelError("the skops file holds no model that was trained here")
+            raise ModelError("the file holds no model that was trained here")
         return model
 
     def probabilities(self, model: Any, features: Floats) -> Floats:
@@ -69,6 +73,8 @@ class SklearnKind(ModelKind[H]):
         return found
 
     def artefact(self, content: bytes) -> bytes:
+        if is_state(content):
+            content = dump_skops(self.load(content), None)
         return canonical(content)
 
 
@@ -97,9 +103,13 @@ class _SklearnFit(Fit):
         return self._pipeline
 
     def dump(self) -> bytes:
-        # The first time is enough: an epoch changes figures, and no types.
-        allowed, self._checked = None if self._checked else self._kind.allowed, True
-        return dump_skops(self._pipeline, allowed)
+        allowed = self._kind.allowed
+        if not self._checked:
+            # The first time is enough: an epoch changes figures, and no types.
+            dump_skops(self._pipeline, allowed)
+            self._checked = True
+        state = dump_state(self._pipeline, allowed)
+        return dump_skops(self._pipeline, None) if state is None else state
 
 
 def shuffled(count: int, number: int, seed: int) -> Integers:

@@ -32,7 +32,9 @@ def dump_skops(model: Any, allowed: Sequence[str] | None) -> bytes:
     skops = import_module("skops.io")
     content: bytes = skops.dumps(model)
     if allowed is not None:
-        _check_types(skops, content, allowed)
+        _check_types(
+            skops, content, allowed, "name them in `allowed` of the kind, if they may be loaded"
+        )
     return content
 
 
@@ -47,8 +49,10 @@ def load_skops(content: bytes, allowed: Sequence[str]) -> Any:
         ModelError: It is no skops file, or has something that is not allowed.
     """
     skops = import_module("skops.io")
+    if not content:
+        raise ModelError("this is no skops file: it is empty", ways_out=("store the model again",))
     try:
-        _check_types(skops, content, allowed)
+        _check_types(skops, content, allowed, "load nothing that you do not trust")
         return skops.loads(content, trusted=list(allowed))
     except ModelError:
         raise
@@ -60,12 +64,12 @@ def load_skops(content: bytes, allowed: Sequence[str]) -> Any:
         ) from error
 
 
-def _check_types(skops: Any, content: bytes, allowed: Sequence[str]) -> None:
+def _check_types(skops: Any, content: bytes, allowed: Sequence[str], way_out: str) -> None:
     found = cast("list[str]", skops.get_untrusted_types(data=content))
     if unknown := sorted(set(found) - set(allowed)):
         raise ModelError(
             f"the model has types in it that are not allowed: {', '.join(unknown)}",
-            ways_out=("load nothing that you do not trust",),
+            ways_out=(way_out,),
         )
 
 

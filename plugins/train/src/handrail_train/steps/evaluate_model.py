@@ -6,6 +6,7 @@ from handrail import BaseStep, StepResult
 from handrail_train.context import TrainContext
 from handrail_train.evaluation import evaluate
 from handrail_train.names import count_text
+from handrail_train.training import checked_probabilities
 
 
 class EvaluateModelStep(BaseStep[TrainContext]):
@@ -22,7 +23,7 @@ class EvaluateModelStep(BaseStep[TrainContext]):
     def execute(self, context: TrainContext) -> StepResult:
         test = context.use_split().test
         kind, predictor = context.options.model_kind(), context.use_predictor()
-        context.metrics = found = evaluate(kind.probabilities(predictor, test.features), test)
+        context.metrics = found = evaluate(checked_probabilities(kind, predictor, test), test)
         figures = {name: found[name] for name in ("accuracy", "macro_f1", "log_loss")}
         context.set_metrics(figures)
         summary = (

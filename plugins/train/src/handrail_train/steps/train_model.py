@@ -27,7 +27,6 @@ class TrainModelStep(BaseStep[TrainContext]):
             context.record_rollback_many("folders", reversed(missing))
         place = folder / context.run
         context.record_rollback("checkpoints", str(place))
-        place.mkdir(parents=True, exist_ok=True)
         return self._train(context, Checkpoints(place))
 
     def resume(self, context: TrainContext, result: StepResult) -> StepResult:
@@ -35,11 +34,11 @@ class TrainModelStep(BaseStep[TrainContext]):
         places = result.rollback_data.get("checkpoints", [])
         if not places:
             return self.execute(context)
-        Path(places[-1]).mkdir(parents=True, exist_ok=True)
         return self._train(context, Checkpoints(Path(places[-1])))
 
     def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
         options = context.options
+        checkpoints.make()
         split = context.use_split()
         schedule = Schedule(
             epochs=options.epochs,

@@ -11,6 +11,7 @@ from handrail import BaseStep, StepResult
 from handrail_train.checkpoints import Checkpoint, Checkpoints
 from handrail_train.context import TrainContext
 from handrail_train.names import size_text
+from handrail_train.params import TrainParams
 from handrail_train.pictures import confusion_matrix, learning_curve
 from handrail_train.publishing import Files, Publishing, earlier_version
 from handrail_train.undo import withdraw_version
@@ -74,7 +75,7 @@ class UploadModelStep(BaseStep[TrainContext]):
     def rollback(self, context: TrainContext, result: StepResult) -> None:
         undone = withdraw_version(
             result.rollback_data,
-            retries=context.options.retries,
+            retries=_retries(context),
             killed=not context.opened.uploading,
         )
         context.model = None
@@ -83,6 +84,16 @@ class UploadModelStep(BaseStep[TrainContext]):
     def preview(self, context: TrainContext) -> str:
         options = context.options
         return f"store a new version of {options.model_name} in {context.use_store().url}"
+
+
+def _retries(context: TrainContext) -> int:
+    """Return how often to try again; the other params need not make sense any more.
+
+    An undo has to work as well where the pack that brought the kind of model is gone.
+    """
+    given = context.params.get("retries")
+    default: int = TrainParams.model_fields["retries"].default
+    return given if isinstance(given, int) else default
 
 
 def files_of(context: TrainContext) -> Files:

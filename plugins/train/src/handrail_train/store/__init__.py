@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 from handrail_train.store.store import Owner, Store
 from handrail_train.store.target import Target, parse_target
 
-__all__ = ["Owner", "Store", "Target", "open_store", "parse_target"]
+__all__ = ["DEFAULT", "Owner", "Store", "Target", "in_store", "open_store", "parse_target"]
+
+DEFAULT = "models"  # The store where none is named.
 
 
 def open_store(target: str, *, retries: int = 8) -> Store:
@@ -27,3 +31,8 @@ def open_store(target: str, *, retries: int = 8) -> Store:
     from handrail_train.store.objects import ObjectStore  # noqa: PLC0415
 
     return ObjectStore(parsed, retries=retries)
+
+
+def in_store(url: str) -> str:
+    """Return the option that names a store in a command, after a space; nothing for the default."""
+    return "" if url == DEFAULT else f" --store {shlex.quote(url)}"

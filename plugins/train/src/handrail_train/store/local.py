@@ -63,7 +63,9 @@ class LocalStore(Store):
     def keys(self, prefix: str) -> list[str]:
         found: list[str] = []
         with self._told(prefix):
-            for folder, _, files in os.walk(self.root / prefix):
+            if self.root.is_file():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            for folder, _, files in os.walk(self.root / prefix, onerror=_raised):
                 paths = (Path(folder, name) for name in files if ".tmp-" not in name)
                 found += [path.relative_to(self.root).as_posix() for path in paths]
         return sorted(found)
@@ -71,7 +73,9 @@ class LocalStore(Store):
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
-                (self.root / key).unlink()
+                # A file system that can only be read refuses to unlink what is not there, too.
+                if os.path.lexists(self.root / key):
+                    (self.root / key).unlink()
 
     def owner(self, key: str, mark: str, known: tuple[int, ...] | None = None) -> Owner:
         with self._told(key):
@@ -115,7 +119,9 @@ class LocalStore(Store):
     def settle(self, keys: Iterable[str], mark: str) -> None:
         for key in keys:
             with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
-                self._temporary(key, mark).unlink()
+                temporary = self._temporary(key, mark)
+                if os.path.lexists(temporary):
+                    temporary.unlink()
 
     def _temporary(self, key: str, mark: str) -> Path:
         path = self.root / key
@@ -136,6 +142,12 @@ class LocalStore(Store):
             raise StorageError(
                 f"{about}: {said} (at {self.url})", ways_out=(ways.get(error.errno or 0, ""),)
             ) from error
+
+
+def _raised(error: OSError) -> None:
+    """Raise what `os.walk` would pass over: a folder that cannot be read is not an empty one."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:

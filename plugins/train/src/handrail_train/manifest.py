@@ -1,0 +1,160 @@
+"""The manifest of a version of a model: a small JSON file that names what belongs to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from handrail_train.errors import VersionError
+
+SCHEMA = 1
+NAME = r"[a-z0-9][a-z0-9._-]{0,99}"
+_FILE = re.compile(r"[a-z][a-z0-9_]{0,99}")
+
+
+class ManifestError(VersionError):
+    """A manifest makes no sense."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file of a version.
+
+    Attributes:
+        key: Its key in the store, which has its content address.
+        sha256: SHA-256 of its content, in hexadecimal digits.
+        size: Bytes.
+    """
+
+    key: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a model, as its manifest has it.
+
+    Attributes:
+        name: Name of the model.
+        number: Number of the version, from 1.
+        kind: What kind of model it is, such as `mlp`.
+        run: The run that has made it.
+        created: When, in UTC.
+        data: Fingerprint of what it was trained on.
+        scores: The main figures of its test.
+        libraries: The libraries it was made with, and needs.
+        files: Its files: `model`, `report`, `learning_curve`, `confusion_matrix`.
+    """
+
+    name: str
+    number: int
+    kind: str
+    run: str
+    created: str
+    data: str
+    scores: Mapping[str, float]
+    libraries: Mapping[str, str]
+    files: Mapping[str, StoredFile]
+
+    @property
+    def reference(self) -> str:
+        """What people call it: `digits@3`."""
+        return f"{self.name}@{self.number}"
+
+    @property
+    def key(self) -> str:
+        """The key of its manifest."""
+        return manifest_key(self.name, self.number)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    def to_bytes(self) -> bytes:
+        """Return the manifest."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False).encode() + b"\n"
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Version:
+        """Return the version with this JSON form.
+
+        Raises:
+            VersionError: It makes no sense.
+        """
+        schema = found.get("schema") if isinstance(cast("Any", found), Mapping) else None
+        if schema != SCHEMA and isinstance(schema, int):
+            raise VersionError(
+                f"the manifest has the shape {schema}, which this handrail-train does not know",
+                ways_out=("pip install --upgrade handrail-train",),
+            )
+        try:
+            values = dict(found)
+            if type(values.pop("schema")) is not int:
+                raise ValueError("schema cannot be so")
+            files = {name: StoredFile(**each) for name, each in values.pop("files").items()}
+            made = cls(**values, files=files)
+            _check(made)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ManifestError(f"this is no manifest of a model: {error}") from error
+        return made
+
+    @classmethod
+    def from_bytes(cls, content: bytes, key: str) -> Version:
+        """Return what the manifest under a key says.
+
+        Raises:
+            VersionError: It makes no sense, or belongs under another key.
+        """
+        try:
+            made = cls.from_dict(json.loads(content))
+        except VersionError as error:
+            raise type(error)(f"{key}: {error.message}", ways_out=error.ways_out) from error
+        except ValueError as error:
+            raise ManifestError(f"{key}: this is no manifest of a model: {error}") from error
+        if made.key != key:
+            raise ManifestError(f"{key}: this is the manifest of {made.reference}")
+        return made
+
+
+def _check(version: Version) -> None:
+    """Refuse what would be shown wrongly, or lead out of the store.
+
+    Raises:
+        ValueError: Something in it is not what it has to be.
+    """
+    texts = ("name", "kind", "run", "created", "data")
+    right = {name: isinstance(getattr(version, name), str) for name in texts}
+    right["name"] = right["name"] and re.fullmatch(NAME, version.name) is not None
+    right["number"] = type(version.number) is int and version.number > 0
+    scores: Any = version.scores
+    right["scores"] = all(isinstance(each, int | float) for each in scores.values())
+    right["libraries"] = all(type(each) is str for each in version.libraries.values())
+    right["files"] = {"model", "report"} <= set(version.files)
+    for name, file in version.files.items():
+        right[f"files.{name}"] = _FILE.fullmatch(name) is not None and _is_right(file)
+    if wrong := [name for name, each in right.items() if not each]:
+        raise ValueError(f"{', '.join(wrong)} cannot be so")
+
+
+def _is_right(file: StoredFile) -> bool:
+    if re.fullmatch(r"[0-9a-f]{64}", file.sha256) is None or type(file.size) is not int:
+        return False
+    # Else the key of somebody else's manifest might lead to any file there is.
+    start = f"objects/{file.sha256[:2]}/{file.sha256}"
+    return file.key.startswith(start) and "/" not in file.key[len(start) :]
+
+
+def object_key(content: bytes, suffix: str) -> str:
+    """Return the key of an object, which has its content address."""
+    digest = hashlib.sha256(content).hexdigest()
+    return f"objects/{digest[:2]}/{digest}{suffix}"
+
+
+def manifest_key(name: str, number: int) -> str:
+    """Return the key of the manifest of a version."""
+    return f"versions/{name}/{number}.json"

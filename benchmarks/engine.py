@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from rounds import Cases, Took, show
+
 from handrail import (
     BaseStep,
     BaseStepContext,
@@ -23,7 +25,6 @@ from handrail import (
 )
 from handrail.events import StepProgressed
 from handrail.plan.draft import plan_of_registry
-from rounds import Cases, Took, show
 
 RESULT = StepResult()
 REPORTS = 1_000

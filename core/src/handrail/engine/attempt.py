@@ -28,8 +28,8 @@ def perform(
         position: Its position.
         asks: Whether a step that may skip itself is asked.
     """
-    skipped = yield from ask(run, planned, position, asks=asks)
-    return (yield from execute(run, planned)) if skipped is None else skipped
+    answer = yield from ask(run, planned, position, asks=asks)
+    return (yield from execute(run, planned)) if answer is None else answer
 
 
 def ask(
@@ -43,13 +43,17 @@ def ask(
     if run.listener:
         yield StepStarted(step=planned.name, position=position, origin=planned.origin)
     if asks:
-        answer = yield Call(planned.step.can_skip, (run.context,))
+        answer = yield planned
         run.asking = False
-        if isinstance(answer, Raised | NotRun):
-            return NotRun(answer.error)
-        if answer:
-            return StepResult(skipped=True)
+        return skipped(answer)
     return None
+
+
+def skipped(answer: Any) -> StepResult | NotRun | None:
+    """Return what has come of a step that was asked whether to skip it: None if it is to be run."""
+    if isinstance(answer, Raised | NotRun):
+        return NotRun(answer.error)
+    return StepResult(skipped=True) if answer else None
 
 
 def execute(run: RunState, planned: PlannedStep) -> Generator[Any, Any, Any]:

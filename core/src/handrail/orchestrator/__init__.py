@@ -16,7 +16,8 @@ from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError, describe
 from handrail.events import Event
-from handrail.orchestrator.blocking import Blocking, running_loop
+from handrail.orchestrator.blocking import Blocking
+from handrail.orchestrator.own_loop import running_loop
 from handrail.plan.draft import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry

@@ -82,7 +82,7 @@ def _planned(draft: Draft, weight: Fraction, share: float) -> PlannedStep:
         reason=draft.reason,
         always_run=draft.always_run,
         effects=bool(step.effects),
-        plain=not is_layer(step) and not overrides(step, "can_skip"),
+        plain=not is_layer(step),
         skippable=overrides(step, "can_skip"),
         undoable=overrides(step, "rollback"),
         reverts=overrides(step, "rollback") or _hears_of_undo(step),

@@ -56,7 +56,7 @@ class PlannedStep:
         required: Who requires it, as `handrail.toml:4`; an empty string where nobody does.
         always_run: Whether it closes the plan whatever happens.
         effects: Whether a dry run must not execute it.
-        plain: Whether nothing but its `execute` has to be called to run it.
+        plain: Whether its `execute` is called to run it, and not the body of a layer.
         skippable: Whether it has a `can_skip` of its own.
         undoable: Whether it has a `rollback` of its own.
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.

@@ -36,7 +36,7 @@ def ask(
     run: RunState, planned: PlannedStep, position: int, *, asks: bool = True
 ) -> Generator[Any, Any, Any]:
     """Begin with a step: return None if it is to be executed, else a StepResult or `NotRun`."""
-    asks = asks and planned.skippable
+    asks = asks and planned.facts.skippable
     run.began = run.clock() if run.listener else 0.0
     run.asking = asks
     run.context.current_step = planned.name

@@ -49,13 +49,11 @@ def _wrong(failure: BaseException | None) -> str | None:
 
 def executed_steps(run: RunState) -> int:
     """Return how many steps succeeded without being skipped."""
-    return len(
-        [
-            each
-            for each in chain(run.finished, run.closed.values())
-            if each.success and not each.skipped
-        ]
-    )
+    executed = 0
+    for result in chain(run.finished, run.closed.values()):
+        if result.success and not result.skipped:
+            executed += 1
+    return executed
 
 
 def close(run: RunState) -> Generator[Any, Any, bool]:

@@ -39,7 +39,12 @@ def forward_durably(run: RunState) -> Generator[Any, Any, Failure | None]:
 def _step(run: RunState, position: int) -> Generator[Any, Any, Failure | None]:
     """Run one step, and write it, before anybody is told."""
     planned = run.plan.steps[position]
-    if run.begun == position and planned.plain and not planned.skippable and not run.listener:
+    if (
+        run.begun == position
+        and planned.facts.plain
+        and not planned.facts.skippable
+        and not run.listener
+    ):
         # Most steps: there is nothing to ask, and the end of the one before has begun this one.
         run.context.current_step = planned.name
         run.begun = None
@@ -99,7 +104,7 @@ def _go_on(
     if overrides(planned.step, "resume"):
         run.go_on_recording(doubt.rollback_data)
         return (yield Attempt(planned.step, resumed=doubt))
-    if planned.reverts:
+    if planned.facts.reverts:
         run.asking = True
         answer = yield Call(planned.step.rollback, (run.context, doubt))
         run.asking = False
@@ -138,7 +143,7 @@ def _commit(
     """Commit the end of a step, and with it the beginning of the next one."""
     following = position + 1
     # One that may skip itself is asked only when all before it is durable.
-    if following < run.ordinary and not run.plan.steps[following].skippable:
+    if following < run.ordinary and not run.plan.steps[following].facts.skippable:
         begin(run, following)
     committed = yield COMMIT
     if not isinstance(committed, Raised):

@@ -78,7 +78,7 @@ def _recall_closing(run: RunState) -> None:
 def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
     for position, result in enumerate(run.finished):
         planned = run.plan.steps[position]
-        if not planned.restorable or result.skipped:
+        if not planned.facts.restorable or result.skipped:
             continue
         if result.success and position not in run.undone:
             run.asking = True
@@ -116,9 +116,9 @@ def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:
     segments = run.progress.weights.segments if wanted else [(0, run.ordinary, 0)]
     for first, stop, percent in segments:
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
-            if planned.plain and not observed:
+            if planned.facts.plain and not observed:
                 answer = None
-                if planned.skippable:
+                if planned.facts.skippable:
                     run.asking = True
                     answer = yield planned
                     run.asking = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -37,12 +38,16 @@ class Weights:
 
     def __init__(self, plan: Plan) -> None:
         self._ordinary = ordinary_steps(plan)
-        fractions = [planned.weight for planned in plan.steps]
-        scale = math.lcm(*{weight.denominator for weight in fractions})
-        whole = [weight.numerator * (scale // weight.denominator) for weight in fractions]
-        if not any(whole):
-            whole = [1] * len(whole)
-        self.done = list(accumulate(whole, initial=0))
+        alike = {planned.facts for planned in plan.steps}
+        scale = math.lcm(*{facts.weight.denominator for facts in alike})
+        whole = {
+            facts: facts.weight.numerator * (scale // facts.weight.denominator) for facts in alike
+        }
+        if not any(whole.values()):
+            whole = dict.fromkeys(alike, 1)
+        done = list(accumulate((whole[planned.facts] for planned in plan.steps), initial=0))
+        # An array has no object for each of them, but no room for weights with many digits.
+        self.done: Sequence[int] = array("q", done) if done[-1] < 2**63 else done
         self.total = self.done[-1] or 1
 
     def after(self, position: int) -> int:

@@ -198,17 +198,18 @@ class RunState:
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Take what a step said of its own progress."""
-        if not self.progress.wanted or self.undoing:
+        if not self.progress.wanted or self.undoing or self.context.current_step is None:
             return
-        planned = self.running()
-        if planned is None or not (0 <= current <= total and 0 < total < math.inf):
+        position, steps = self.position, self.plan.steps
+        if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
             return
         if self.listener is not None:
+            step = steps[position].name
             self.listener(
-                StepProgressed(step=planned.name, current=current, total=total, category=category)
+                StepProgressed(step=step, current=current, total=total, category=category)
             )
-        if self.outcome in (None, "completed"):
-            self.progress.within(self.position, current, total)
+        if self.outcome is None or self.outcome == "completed":
+            self.progress.within(position, current, total)
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Take metrics of a step."""

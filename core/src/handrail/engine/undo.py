@@ -60,7 +60,7 @@ def _walk_back(
     plain = run.listener is None and run.log is None and not undone and not leftovers
     for position in range(first, -1, -1) if stopped is None else ():
         planned, result = steps[position], finished[position]
-        if not planned.reverts or result.skipped:
+        if not planned.facts.reverts or result.skipped:
             continue
         if plain:
             run.current = position
@@ -121,7 +121,7 @@ def _miss(run: RunState) -> None:
 def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
     for position in range(first, -1, -1):
         if (
-            run.plan.steps[position].reverts
+            run.plan.steps[position].facts.reverts
             and not run.finished[position].skipped
             and (position not in run.undone or position in run.leftovers)
         ):
@@ -204,7 +204,11 @@ def _give_up(
     )
     if not failure.unwritten:
         error.__cause__ = final_error(run, failure, "interrupted")
-    if isinstance(error, LeaseLostError) or not running or not run.plan.steps[position].reverts:
+    if (
+        isinstance(error, LeaseLostError)
+        or not running
+        or not run.plan.steps[position].facts.reverts
+    ):
         return
     run.undoing = True
     run.current = position

@@ -1,17 +1,18 @@
-"""What a step costs beside the plain loop, in one run: `python benchmarks/engine.py`.
+"""What a run in memory costs beside plain loops, in one run: `python benchmarks/engine.py`.
 
-Each case is timed in turn, round after round, so that a machine that slows down slows all of them;
-the table has the median of each, in microseconds a step, and its ratio to the plain loop.
+Every table has its floor in the first row. Cases are timed in turn, round after round, and a ratio
+is of what was measured in the same round, so a machine that slows down changes little.
 """
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+
+from rounds import Cases, Took, show
 
 from handrail import (
     BaseStep,
@@ -20,10 +21,13 @@ from handrail import (
     RuntimeContext,
     StepRegistry,
     StepResult,
+    StepWrapper,
 )
+from handrail.events import StepProgressed
+from handrail.plan.draft import plan_of_registry
 
-ROUNDS = 15
 RESULT = StepResult()
+REPORTS = 1_000
 
 
 class Nothing(BaseStep[BaseStepContext]):
@@ -42,95 +46,216 @@ class Nothing(BaseStep[BaseStepContext]):
         """Do nothing."""
 
 
+class MaySkip(Nothing):
+    """Is asked whether there is anything to do, and says so."""
+
+    def can_skip(self, context: BaseStepContext) -> bool:
+        """Say that there is."""
+        return False
+
+
 class Fails(Nothing):
-    """Fails, so that everything before it is undone."""
+    """Fails, so that everything before it is undone, and knows when that was."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.failed = Took(0.0, 0.0)
 
     def execute(self, context: BaseStepContext) -> StepResult:
         """Fail."""
+        self.failed = Took(time.perf_counter(), time.process_time())
         return StepResult(success=False, error="on purpose")
 
 
-def registry_of(count: int, last: BaseStep[Any] | None = None) -> StepRegistry[BaseStepContext]:
-    """Return a registry of `count` steps."""
+class Reports(Nothing):
+    """Reports its progress a thousand times."""
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        """Report."""
+        report = context.set_progress
+        for done in range(REPORTS):
+            report(done, REPORTS)
+        return RESULT
+
+
+class Silent:
+    """A runtime context that throws away what it is told."""
+
+    def log(self, event: str, data: Any, file: str | None = None) -> None:
+        """Do nothing."""
+
+    def set_progress(self, current: float, total: float, category: str | None = None) -> None:
+        """Do nothing."""
+
+    def set_metrics(self, value: Any, category: str | None = None) -> None:
+        """Do nothing."""
+
+
+def fresh() -> BaseStepContext:
+    """Return a context whose log goes nowhere."""
+    return BaseStepContext(RuntimeContext(logger=Silent()))
+
+
+def registry_of(
+    count: int, kind: type[Nothing] = Nothing, last: BaseStep[Any] | None = None
+) -> StepRegistry[BaseStepContext]:
+    """Return a registry of `count` steps, and one more if that is given."""
     registry = StepRegistry[BaseStepContext]()
     for number in range(count):
-        registry.register(Nothing(f"step_{number}"))
+        registry.register(kind(f"step_{number}"))
     if last is not None:
         registry.register(last)
     return registry
 
 
-def fresh() -> BaseStepContext:
-    """Return a context whose log goes nowhere."""
-    return BaseStepContext(RuntimeContext())
+def heard(*_: object) -> None:
+    """Listen, and do nothing."""
 
 
-def loop(steps: list[BaseStep[BaseStepContext]]) -> None:
-    """Run the steps with nothing around them."""
-    context = fresh()
-    for step in steps:
-        step.execute(context)
-
-
-def guarded_undo(steps: list[BaseStep[BaseStepContext]]) -> None:
-    """Undo the steps in a loop that only guards each call."""
-    context = fresh()
-    for step in reversed(steps):
-        try:  # noqa: SIM105 - a context manager costs more than what is measured
-            step.rollback(context, RESULT)
-        except Exception:  # noqa: BLE001
-            pass
-
-
-def run(orchestrator: Orchestrator[BaseStepContext]) -> None:
-    """Execute; a failure is what the case is about."""
-    with suppress(RuntimeError):
-        orchestrator.execute()
-
-
-def cases(count: int) -> dict[str, Callable[[], None]]:
-    """Return what is measured, by name."""
+def runs(count: int) -> Cases:
+    """Return runs of `count` steps."""
     registry = registry_of(count)
+    layered = registry_of(count)
+    for number in range(count):
+        layered.wrap(f"step_{number}", StepWrapper)
     steps = registry.get_steps()
-    failing = registry_of(count, Fails("last"))
-    plain = Orchestrator(registry, fresh())
-    told = Orchestrator(registry, fresh(), lambda _current, _total: None)
-    watched = Orchestrator(registry, fresh(), observers=[lambda _event: None])
-    undone = Orchestrator(failing, fresh())
+    context = fresh()
+
+    def loop() -> None:
+        for step in steps:
+            step.execute(context)
+
     return {
-        "plain loop": lambda: loop(steps),
-        "run": lambda: run(plain),
-        "run, progress callback": lambda: run(told),
-        "run, observer of all events": lambda: run(watched),
-        "guarded loop of rollbacks": lambda: guarded_undo(steps),
-        "run and undo": lambda: run(undone),
-        "register and plan": lambda: registry_of(count).compiled(_plan),
+        "plain loop": loop,
+        "run": _execution(registry),
+        "run, progress callback": _execution(registry, heard),
+        "run, steps with a can_skip": _execution(registry_of(count, MaySkip), heard),
+        "run, a layer around each step": _execution(layered, heard),
+        "run, observer of all events": _execution(registry, observers=[heard]),
     }
 
 
-def _plan(registry: StepRegistry[Any]) -> Any:
-    from handrail.plan.draft import plan_of_registry
+def _execution(registry: StepRegistry[Any], *args: Any, **more: Any) -> Callable[[], None]:
+    orchestrator = Orchestrator(registry, fresh(), *args, **more)
 
-    return plan_of_registry(registry)
+    def execute() -> None:
+        orchestrator.execute()
+
+    return execute
 
 
-def measure(count: int) -> None:
-    """Print the table for `count` steps."""
-    found = cases(count)
-    times: dict[str, list[float]] = {name: [] for name in found}
-    for _ in range(ROUNDS if count <= 10_000 else 5):
-        for name, case in found.items():
-            began = time.perf_counter()
-            case()
-            times[name].append((time.perf_counter() - began) / count * 1e6)
-    floor = statistics.median(times["plain loop"])
-    print(f"\n{count} steps, Python {sys.version.split()[0]}")
-    print(f"{'case':30}{'us a step':>12}{'x plain loop':>15}")
-    for name, taken in times.items():
-        middle = statistics.median(taken)
-        print(f"{name:30}{middle:12.3f}{middle / floor:15.1f}")
+def rollbacks(count: int) -> Cases:
+    """Return the undo of `count` steps; from the failure of the last one to the end."""
+    last = Fails("last")
+    registry = registry_of(count, last=last)
+    steps = registry.get_steps()[:-1]
+    context = fresh()
+
+    def guarded_loop() -> None:
+        for step in reversed(steps):
+            try:  # noqa: SIM105 - a context manager costs more than what is measured
+                step.rollback(context, RESULT)
+            except Exception:  # noqa: BLE001
+                pass
+
+    def undone(**more: Any) -> Callable[[], Took]:
+        orchestrator = Orchestrator(registry, fresh(), **more)
+
+        def undo() -> Took:
+            with suppress(RuntimeError):
+                orchestrator.execute()
+            began, cpu = last.failed
+            return Took(time.perf_counter() - began, time.process_time() - (cpu or 0.0))
+
+        return undo
+
+    return {
+        "guarded loop of rollbacks": guarded_loop,
+        "undo": undone(),
+        "undo, observer of all events": undone(observers=[heard]),
+    }
+
+
+def edits(count: int) -> Cases:
+    """Return how `count` steps are put into a list, and into a registry."""
+    steps: list[BaseStep[Any]] = [Nothing(f"step_{number}") for number in range(count)]
+
+    def bare() -> None:
+        known: dict[str, BaseStep[Any]] = {}
+        for step in steps:
+            known[step.name] = step
+
+    def inserted() -> StepRegistry[Any]:
+        registry = StepRegistry[BaseStepContext]()
+        registry.register(steps[0])
+        for number in range(1, count):
+            if number % 2:
+                registry.insert_before(f"step_{number // 2}", steps[number])
+            else:
+                registry.insert_after(f"step_{number // 2}", steps[number])
+        return registry
+
+    def resolved() -> None:
+        inserted().get_steps()
+
+    def planned() -> None:
+        plan_of_registry(inserted())
+
+    return {
+        "append to a dict by name": bare,
+        "insert": _dropped(inserted),
+        "insert, and resolve": resolved,
+        "insert, and make the plan": planned,
+    }
+
+
+def _dropped(made: Callable[[], object]) -> Callable[[], None]:
+    def drop() -> None:
+        made()
+
+    return drop
+
+
+def reports() -> Cases:
+    """Return a step that reports its progress; the floors call who listens, and nobody else."""
+    runtime = RuntimeContext(logger=Silent())
+    event = StepProgressed(step="reports", current=1, total=REPORTS, category="reports")
+
+    def by_hand() -> None:
+        report = runtime.set_progress
+        for done in range(REPORTS):
+            report(done, REPORTS, "reports")
+
+    def by_hand_with_callback() -> None:
+        report = runtime.set_progress
+        for done in range(REPORTS):
+            report(done, REPORTS, "reports")
+            if not done % 10:
+                heard(done // 10, 100)
+
+    def by_hand_with_observer() -> None:
+        report = runtime.set_progress
+        for done in range(REPORTS):
+            report(done, REPORTS, "reports")
+            heard(event)
+
+    registry = registry_of(0, last=Reports("reports"))
+    return {
+        "runtime context": by_hand,
+        "reported, nobody listens": _execution(registry),
+        "runtime context, callback": by_hand_with_callback,
+        "reported, progress callback": _execution(registry, heard),
+        "runtime context, observer": by_hand_with_observer,
+        "reported, observer of all events": _execution(registry, observers=[heard]),
+    }
 
 
 if __name__ == "__main__":
-    for size in (100, 1_000, 10_000, 100_000):
-        measure(size)
+    print(f"Python {sys.version.split()[0]}")
+    for size in (1_000, 10_000, 100_000):
+        turns = 51 if size == 1_000 else 15 if size == 10_000 else 5
+        show(f"{size} steps are run", runs(size), size, turns)
+        show(f"{size} steps are undone", rollbacks(size), size, turns)
+    for size in (1_000, 10_000):
+        show(f"{size} steps are inserted", edits(size), size, 15)
+    show(f"{REPORTS} reports of a step", reports(), REPORTS, 101)

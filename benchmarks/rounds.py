@@ -72,6 +72,6 @@ def show(title: str, cases: Cases, count: int, rounds: int) -> None:
             if known:
                 middle = statistics.median(took for took, _ in known) / count * 1e6
                 line += (
-                    f"{middle:12.2f}{statistics.median(took / least for took, least in known):8.2f}"
+                    f"{middle:12.3f}{statistics.median(took / least for took, least in known):8.2f}"
                 )
         print(line, flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, cast
 
@@ -21,17 +21,29 @@ class Entry:
         name: What the step is called in the plan; layers do not change it.
         step: The step as it was given, without the layers.
         weight: Its progress weight, read once.
-        names: Everything it answers to: its name, the names inside its wrappers, its aliases.
+        others: What it answers to beside its name: the names inside its wrappers, its aliases.
         layers: Wrappers added with `wrap` or by `replace` carried over, the innermost first.
     """
 
     name: str
     step: BaseStep[Any]
     weight: Real
-    names: tuple[str, ...]
-    layers: list[StepWrapper[Any]] = field(default_factory=list[StepWrapper[Any]])
+    others: tuple[str, ...] = ()
+    layers: tuple[StepWrapper[Any], ...] = ()
     previous: Entry | None = None
     next: Entry | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything it answers to, its name first."""
+        return (self.name, *self.others)
+
+    def stand_in_for(self, old: Entry) -> None:
+        """Take over the names of what was in this place, and the layers around it."""
+        self.others = tuple(dict.fromkeys((*self.names, *old.names)))[1:]
+        self.layers = old.layers
+        if self.layers:
+            rewire(self.layers[0], old.step, self.step)
 
     @property
     def outermost(self) -> BaseStep[Any]:
@@ -83,32 +95,40 @@ def entry_for(step: BaseStep[Any]) -> Entry:
     Raises:
         InvalidStepError: It is no step, or its name or weight is missing or senseless.
     """
-    given = cast("object", step)
-    if not isinstance(given, BaseStep):
-        if isinstance(given, type):
-            raise InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
-        raise InvalidStepError(f"{given!r} is not a step: derive it from BaseStep or use @step")
+    kind = type(step)
+    # Asking an abstract class takes as long as all the rest, so nearly every step is told by its
+    # ancestors, and nearly every weight by its type.
+    if BaseStep not in kind.__mro__ and not isinstance(cast("object", step), BaseStep):
+        raise _no_step(step)
     name = _read(step, "name")
     if not isinstance(name, str) or not name.strip():
         raise InvalidStepError(
             f"{owner_of(step)} has the name {name!r}; it must be a non-empty string"
         )
     weight = _read(step, "progress_weight")
-    # What nearly every weight is, told without asking an abstract class.
     usual = type(weight) in (float, int)
     if not usual and (isinstance(weight, bool) or not isinstance(weight, Real)):
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
             "it must be a number"
         )
-    if not math.isfinite(weight) or weight < 0:
+    if not 0 <= cast("float", weight) < math.inf:
         raise InvalidStepError(
             f"step '{name}' ({owner_of(step)}) has the progress_weight {weight!r}; "
             "it must be finite and not below 0"
         )
-    if isinstance(cast("object", weight), float):
+    if not usual and isinstance(cast("object", weight), float):
         weight = cast("Real", float(weight))  # An enum of floats reads otherwise than its value.
-    return Entry(name=name, step=step, weight=weight, names=_names_of(step, name))
+    aliases = _read(step, "aliases")
+    if aliases == () and StepWrapper not in kind.__mro__:
+        return Entry(name, step, weight)
+    return Entry(name, step, weight, _names_of(step, name)[1:])
+
+
+def _no_step(given: object) -> InvalidStepError:
+    if isinstance(given, type):
+        return InvalidStepError(f"{given.__name__} is a class: register {given.__name__}()")
+    return InvalidStepError(f"{given!r} is not a step: derive it from BaseStep or use @step")
 
 
 def _read(step: BaseStep[Any], attribute: str) -> Any:
@@ -121,8 +141,6 @@ def _read(step: BaseStep[Any], attribute: str) -> Any:
 
 
 def _names_of(step: BaseStep[Any], name: str) -> tuple[str, ...]:
-    if not isinstance(step, StepWrapper) and _read(step, "aliases") == ():
-        return (name,)
     names = {name: None}
     current: BaseStep[Any] | None = step
     seen: set[int] = set()

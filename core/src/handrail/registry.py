@@ -121,11 +121,8 @@ class StepRegistry(Generic[C]):
         assert old is not None
         new = entry_for(step)
         self._claim(new, instead_of=old)
-        new.names = tuple(dict.fromkeys((*new.names, *old.names)))
+        new.stand_in_for(old)
         self._anchors.update(dict.fromkeys(new.names, new))
-        new.layers = old.layers
-        if new.layers:
-            rewire(new.layers[0], old.step, new.step)
         self._link(new, after=old)
         self._unlink(old)
 
@@ -152,7 +149,7 @@ class StepRegistry(Generic[C]):
         if any(layer is known for known in chain(inner)):
             raise InvalidStepError(f"{layer!r} is already around step '{name}'")
         rewire(layer, inner, inner)
-        entry.layers.append(layer)
+        entry.layers += (layer,)
         self._edits += 1
 
     def get_steps(self) -> list[BaseStep[C]]:
@@ -200,15 +197,18 @@ class StepRegistry(Generic[C]):
         return entry
 
     def _claim(self, entry: Entry, instead_of: Entry | None = None) -> None:
-        for name in entry.names:
-            holder = self._anchors.get(name)
+        anchors = self._anchors
+        for name in entry.names if entry.others else (entry.name,):
+            holder = anchors.get(name)
             if holder is not None and holder is not instead_of:
                 raise DuplicateStepError(
                     f"step name '{name}' of {entry.owner} is taken by step '{holder.name}' "
                     f"({holder.owner})",
                     ways_out=("give one of them another name, or use replace()",),
                 )
-        self._anchors.update(dict.fromkeys(entry.names, entry))
+        anchors[entry.name] = entry
+        if entry.others:
+            anchors.update(dict.fromkeys(entry.others, entry))
 
     def _link(self, entry: Entry, after: Entry | None) -> None:
         following = self._first if after is None else after.next

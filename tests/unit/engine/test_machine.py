@@ -18,7 +18,7 @@ from handrail import (
     StepWrapper,
 )
 from handrail.context import link_run
-from handrail.engine.commands import CHECK, UNDO_BEGINS, UNDO_ENDS, NotRun, Report
+from handrail.engine.commands import CHECK, GoBack, Machine, NotRun, Report
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
@@ -70,13 +70,21 @@ class Game:
         )
         link_run(context, self.run)
         self.machine = play(self.run)
+        self.walk: Machine | None = None
 
     def send(self, answer: Any = None) -> Any:
         """Answer, and name what comes next."""
+        machine = self.machine if self.walk is None else self.walk
         try:
-            command = self.machine.send(answer)
+            command = machine.send(answer)
         except StopIteration:
-            return "over"
+            if self.walk is None:
+                return "over"
+            self.walk = None
+            return "undone"
+        if isinstance(command, GoBack):
+            self.walk = command.walk
+            return "goes back"
         return command.name if isinstance(command, PlannedStep) else command
 
 
@@ -97,16 +105,16 @@ def test_a_success_asks_for_each_step_and_a_check() -> None:
 
 
 def test_a_failure_asks_for_the_undo_of_the_failing_step_first() -> None:
-    """With the result of each step at hand, between the two marks."""
+    """On a way of its own, with the result of each step at hand."""
     game = Game(Step("a"), Step("b"))
     assert game.send() == "a"
     assert game.send(GOOD) == "b"
-    assert game.send(BAD) is UNDO_BEGINS
+    assert game.send(BAD) == "goes back"
     assert game.send() == "b"
     assert game.run.undo_result is BAD
     assert game.send() == "a"
     assert game.run.undo_result is GOOD
-    assert game.send() is UNDO_ENDS
+    assert game.send() == "undone"
     assert game.send() == "over"
     assert isinstance(game.run.failure, StepFailedError)
 
@@ -117,9 +125,9 @@ def test_an_interrupt_before_a_step_leaves_that_step_alone() -> None:
     game = Game(Step("a"), Step("b"))
     game.send()
     game.send(GOOD)
-    assert game.send(NotRun(interrupt)) is UNDO_BEGINS
+    assert game.send(NotRun(interrupt)) == "goes back"
     assert game.send() == "a"
-    assert game.send() is UNDO_ENDS
+    assert game.send() == "undone"
     game.send()
     assert game.run.failure is interrupt
     assert len(game.run.context.step_results) == 1
@@ -130,7 +138,7 @@ def test_an_interrupt_at_the_check_undoes_everything() -> None:
     game = Game(Step("a"))
     game.send()
     assert game.send(GOOD) is CHECK
-    assert game.send(Raised(KeyboardInterrupt())) is UNDO_BEGINS
+    assert game.send(Raised(KeyboardInterrupt())) == "goes back"
     assert game.send() == "a"
 
 
@@ -142,7 +150,7 @@ def test_an_interrupt_during_the_undo_stops_it() -> None:
     game.send(GOOD)
     game.send(BAD)
     assert game.send() == "b"
-    assert game.send(Raised(stop)) is UNDO_ENDS
+    assert game.send(Raised(stop)) == "undone"
     assert game.send() == "over"
     assert (game.run.outcome, game.run.failure) == ("interrupted", stop)
     assert stop.__notes__ == ["the undo was stopped; not undone: b, a"]
@@ -151,15 +159,14 @@ def test_an_interrupt_during_the_undo_stops_it() -> None:
 def test_a_step_that_asks_is_asked_first() -> None:
     """True skips it, False executes it, an error fails the run before it started."""
     game = Game(Asked("a"), Asked("b"), Asked("c"))
-    command = game.send()
-    assert isinstance(command, Call)
-    assert isinstance(game.send(True), Call)
+    assert (game.send(), game.run.asking) == ("a", True)
+    assert (game.send(True), game.run.asking) == ("b", True)
     assert game.run.finished[0].skipped
-    assert isinstance(game.send(False), Attempt)
-    assert isinstance(game.send(GOOD), Call)
-    assert game.send(Raised(ValueError("x"))) is UNDO_BEGINS
+    assert (game.send(False), game.run.asking) == ("b", False)
+    assert (game.send(GOOD), game.run.asking) == ("c", True)
+    assert game.send(Raised(ValueError("x"))) == "goes back"
     assert game.send() == "b"
-    assert game.send() is UNDO_ENDS
+    assert game.send() == "undone"
 
 
 def test_layers_are_driven_by_commands() -> None:
@@ -187,7 +194,7 @@ def test_reports_come_only_when_the_percentage_grows() -> None:
     command = game.send()
     while command != "over":
         if isinstance(command, Report):
-            game.run.reached(command.percent)
+            game.run.progress.reached(command.percent)
             command = game.send(None)
         else:
             command = game.send(GOOD)
@@ -199,7 +206,7 @@ def test_an_error_in_a_report_fails_the_step_before_it() -> None:
     game = Game(Step("a"), Step("b"), percents=[])
     game.send()
     assert game.send(GOOD) == Report(50)
-    assert game.send(Raised(ValueError("callback"))) is UNDO_BEGINS
+    assert game.send(Raised(ValueError("callback"))) == "goes back"
     assert game.send() == "a"
     game.send()
     game.send()

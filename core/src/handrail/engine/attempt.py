@@ -28,28 +28,32 @@ def perform(
         position: Its position.
         asks: Whether a step that may skip itself is asked.
     """
-    skipped = yield from ask(run, planned, position, asks=asks)
-    return (yield from execute(run, planned)) if skipped is None else skipped
+    answer = yield from ask(run, planned, position, asks=asks)
+    return (yield from execute(run, planned)) if answer is None else answer
 
 
 def ask(
     run: RunState, planned: PlannedStep, position: int, *, asks: bool = True
 ) -> Generator[Any, Any, Any]:
     """Begin with a step: return None if it is to be executed, else a StepResult or `NotRun`."""
-    asks = asks and planned.skippable
+    asks = asks and planned.facts.skippable
     run.began = run.clock() if run.listener else 0.0
     run.asking = asks
     run.context.current_step = planned.name
     if run.listener:
         yield StepStarted(step=planned.name, position=position, origin=planned.origin)
     if asks:
-        answer = yield Call(planned.step.can_skip, (run.context,))
+        answer = yield planned
         run.asking = False
-        if isinstance(answer, Raised | NotRun):
-            return NotRun(answer.error)
-        if answer:
-            return StepResult(skipped=True)
+        return skipped(answer)
     return None
+
+
+def skipped(answer: Any) -> StepResult | NotRun | None:
+    """Return what has come of a step that was asked whether to skip it: None if it is to be run."""
+    if isinstance(answer, Raised | NotRun):
+        return NotRun(answer.error)
+    return StepResult(skipped=True) if answer else None
 
 
 def execute(run: RunState, planned: PlannedStep) -> Generator[Any, Any, Any]:

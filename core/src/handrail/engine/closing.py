@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, told
@@ -48,8 +49,11 @@ def _wrong(failure: BaseException | None) -> str | None:
 
 def executed_steps(run: RunState) -> int:
     """Return how many steps succeeded without being skipped."""
-    results = [*run.finished, *run.closed.values()]
-    return sum(result.success and not result.skipped for result in results)
+    executed = 0
+    for result in chain(run.finished, run.closed.values()):
+        if result.success and not result.skipped:
+            executed += 1
+    return executed
 
 
 def close(run: RunState) -> Generator[Any, Any, bool]:
@@ -74,9 +78,9 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
                 return _unwritten(run, failure.error)
         if run.listener:
             yield told(run, planned, position, failure)
-        if failure is None and run.failure is None and run.reporting:
-            percent = 100 if position == last else run.weights.after(position)
-            answer = (yield Report(percent)) if percent > run.percent else None
+        if failure is None and run.failure is None and run.progress.wanted:
+            percent = 100 if position == last else run.progress.weights.after(position)
+            answer = (yield Report(percent)) if percent > run.progress.percent else None
             failure = None if answer is None else after(run.plan.steps, position, answer)
         if failure is not None:
             _keep(run, planned, failure)

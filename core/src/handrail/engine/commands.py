@@ -1,8 +1,8 @@
 """What the engine asks of a driver, and what a driver answers.
 
 The command for a plain step is the `PlannedStep` itself: while going forward it means "execute it",
-between `UNDO_BEGINS` and `UNDO_ENDS` it means "call its rollback with `RunState.undo_result`". The
-answers are a StepResult or `Raised`. `Call`, `Attempt` and `Sleep` come from the wrappers' module.
+and is answered by a StepResult or `Raised`; while `RunState.asking` it means "ask its `can_skip`".
+`Call`, `Attempt` and `Sleep` come from the wrappers' module.
 """
 
 from __future__ import annotations
@@ -23,13 +23,21 @@ class Mark(Enum):
     """
 
     CHECK = "check"
-    UNDO_BEGINS = "undo begins"
-    UNDO_ENDS = "undo ends"
 
 
 CHECK = Mark.CHECK
-UNDO_BEGINS = Mark.UNDO_BEGINS
-UNDO_ENDS = Mark.UNDO_ENDS
+
+
+@dataclass(slots=True)
+class GoBack:
+    """Ask the driver to play `walk` to its end, whatever cancels the run; answered by None.
+
+    In there a `PlannedStep` means "call its rollback with `RunState.undo_result`"; it is answered
+    by None or `Raised`. The driver plays it by itself, not through the machine that asks: handing
+    a command up through three generators costs as much as the rest of an undo.
+    """
+
+    walk: Machine
 
 
 @dataclass(frozen=True, slots=True)

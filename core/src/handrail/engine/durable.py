@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 def forward_durably(run: RunState) -> Generator[Any, Any, Failure | None]:
     """Run the ordinary steps that are left; return why that could not be done, if so."""
-    if run.finished and run.reporting:
-        run.reached(run.weights.after(len(run.finished) - 1))
+    if run.finished and run.progress.wanted:
+        run.progress.reached(run.progress.weights.after(len(run.finished) - 1))
     while len(run.finished) < run.ordinary:
         failure = yield from _step(run, len(run.finished))
         if failure is not None:
             return failure
-    ends = run.ordinary < len(run.plan.steps) or not run.reporting
+    ends = run.ordinary < len(run.plan.steps) or not run.progress.wanted
     answer = yield (CHECK if ends else Report(100))
     return None if answer is None else after(run.plan.steps, run.ordinary - 1, answer)
 
@@ -39,7 +39,12 @@ def forward_durably(run: RunState) -> Generator[Any, Any, Failure | None]:
 def _step(run: RunState, position: int) -> Generator[Any, Any, Failure | None]:
     """Run one step, and write it, before anybody is told."""
     planned = run.plan.steps[position]
-    if run.begun == position and planned.plain and not run.listener:
+    if (
+        run.begun == position
+        and planned.facts.plain
+        and not planned.facts.skippable
+        and not run.listener
+    ):
         # Most steps: there is nothing to ask, and the end of the one before has begun this one.
         run.context.current_step = planned.name
         run.begun = None
@@ -55,10 +60,10 @@ def _step(run: RunState, position: int) -> Generator[Any, Any, Failure | None]:
         failure = yield from _commit(run, planned, position)
     if run.listener and len(run.finished) > position:
         yield told(run, planned, position, failure)
-    if failure is not None or not run.reporting or position + 1 == len(run.plan.steps):
+    if failure is not None or not run.progress.wanted or position + 1 == len(run.plan.steps):
         return failure
-    percent = run.weights.after(position)
-    reported = (yield Report(percent)) if percent > run.percent else None
+    percent = run.progress.weights.after(position)
+    reported = (yield Report(percent)) if percent > run.progress.percent else None
     return None if reported is None else after(run.plan.steps, position, reported)
 
 
@@ -99,7 +104,7 @@ def _go_on(
     if overrides(planned.step, "resume"):
         run.go_on_recording(doubt.rollback_data)
         return (yield Attempt(planned.step, resumed=doubt))
-    if planned.reverts:
+    if planned.facts.reverts:
         run.asking = True
         answer = yield Call(planned.step.rollback, (run.context, doubt))
         run.asking = False
@@ -138,7 +143,7 @@ def _commit(
     """Commit the end of a step, and with it the beginning of the next one."""
     following = position + 1
     # One that may skip itself is asked only when all before it is durable.
-    if following < run.ordinary and not run.plan.steps[following].skippable:
+    if following < run.ordinary and not run.plan.steps[following].facts.skippable:
         begin(run, following)
     committed = yield COMMIT
     if not isinstance(committed, Raised):

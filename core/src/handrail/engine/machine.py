@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import perform, told
+from handrail.engine.attempt import perform, skipped, told
 from handrail.engine.closing import end
 from handrail.engine.commands import CHECK, Machine, NotRun, Report
 from handrail.engine.durable import forward_durably
@@ -78,7 +78,7 @@ def _recall_closing(run: RunState) -> None:
 def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
     for position, result in enumerate(run.finished):
         planned = run.plan.steps[position]
-        if not planned.restorable or result.skipped:
+        if not planned.facts.restorable or result.skipped:
             continue
         if result.success and position not in run.undone:
             run.asking = True
@@ -107,45 +107,54 @@ def started(run: RunState) -> RunStarted:
 
 
 def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:
+    """Run the ordinary steps; this is the hot loop. Return why that could not be done, if so."""
     steps = run.plan.steps
-    reporting = run.reporting
-    segments = run.weights.segments(run.ordinary) if reporting else [(0, run.ordinary, 0)]
+    wanted = run.progress.wanted
+    observed = run.listener is not None
+    keep = run.finished.append
+    publish = run.context.step_results.append
+    segments = run.progress.weights.segments if wanted else [(0, run.ordinary, 0)]
     for first, stop, percent in segments:
-        failure = yield from _stretch(
-            run, steps if stop - first == len(steps) else steps[first:stop]
-        )
-        if failure is not None:
-            return failure
-        if percent > run.percent and stop < len(steps):
+        for planned in steps if stop - first == len(steps) else steps[first:stop]:
+            if planned.facts.plain and not observed:
+                answer = None
+                if planned.facts.skippable:
+                    run.asking = True
+                    answer = yield planned
+                    run.asking = False
+                    # Nearly always it says no.
+                    answer = None if answer is False else skipped(answer)
+                if answer is None:
+                    answer = yield planned
+                if type(answer) is StepResult and answer.success and run.recording is None:
+                    keep(answer)
+                    publish(answer)
+                    continue
+                failure = settle(run, planned, answer)
+            else:
+                failure = yield from _step(run, planned)
+            if failure is not None:
+                return failure
+        if percent > run.progress.percent and stop < len(steps):
             answer = yield Report(percent)
             if answer is not None:
                 return after(steps, stop - 1, answer)
-    answer = yield (CHECK if run.ordinary < len(steps) or not reporting else Report(100))
-    if answer is None:
-        return None
+    answer = yield (CHECK if run.ordinary < len(steps) or not wanted else Report(100))
+    return None if answer is None else _at_the_end(run, answer)
+
+
+def _at_the_end(run: RunState, answer: Raised) -> Failure:
+    """Blame the last ordinary step for what happened after it."""
     if run.ordinary == 0:
         raise answer.error  # There is no step to blame, and nothing to undo.
-    return after(steps, run.ordinary - 1, answer)
+    return after(run.plan.steps, run.ordinary - 1, answer)
 
 
-def _stretch(run: RunState, steps: tuple[PlannedStep, ...]) -> Generator[Any, Any, Failure | None]:
-    """Run some steps; this is the hot loop."""
-    keep = run.finished.append
-    publish = run.context.step_results.append
-    observed = run.listener is not None
-    for planned in steps:
-        if planned.plain and not observed:
-            answer = yield planned
-            if answer.__class__ is StepResult and answer.success and run.recording is None:
-                keep(answer)
-                publish(answer)
-                continue
-        else:
-            answer = yield from perform(run, planned, len(run.finished))
-        position = len(run.finished)
-        failure = settle(run, planned, answer)
-        if observed:
-            yield told(run, planned, position, failure)
-        if failure is not None:
-            return failure
-    return None
+def _step(run: RunState, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
+    """Run a step with layers, or one that somebody is told of."""
+    position = len(run.finished)
+    answer = yield from perform(run, planned, position)
+    failure = settle(run, planned, answer)
+    if run.listener:
+        yield told(run, planned, position, failure)
+    return failure

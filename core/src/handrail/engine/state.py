@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
-from handrail.engine.progress import Weights, weights_of
+from handrail.engine.progress import Progress, ordinary_steps
+from handrail.engine.results import Results
 from handrail.engine.rollback import ended
 from handrail.errors import RecordError, RollbackError
-from handrail.events import Event, MessageLogged, MetricsMeasured, ProgressChanged, StepProgressed
-from handrail.names import near
+from handrail.events import Event, MessageLogged, MetricsMeasured, StepProgressed
 from handrail.recording import Beside, Recorder
 from handrail.steps import StepResult
 
@@ -24,58 +25,20 @@ if TYPE_CHECKING:
     from handrail.wrapper import Raised
 
 
-D = TypeVar("D")
-
-
-class Results(Mapping[str, "StepResult"]):
-    """The results of the finished steps by name, alias or inner name; nothing is kept per step."""
-
-    def __init__(self, run: RunState) -> None:
-        self._run = run
-
-    def __getitem__(self, name: str) -> StepResult:
-        result = self.get(name)
-        if result is not None:
-            return result
-        run = self._run
-        if name in run.plan.positions:
-            raise KeyError(f"step '{name}' has not finished yet")
-        matches = near(name, run.plan.positions)
-        hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
-        raise KeyError(f"no step answers to '{name}'{hint}")
-
-    @overload
-    def get(self, key: str, /) -> StepResult | None: ...
-    @overload
-    def get(self, key: str, /, default: StepResult | D) -> StepResult | D: ...
-
-    # Overridden, as is `in`, because a miss of `[]` looks for near names.
-    def get(self, key: str, /, default: Any = None) -> Any:
-        """Return the result of the step that answers to `key`, or `default`."""
-        run = self._run
-        position = run.plan.positions.get(key)
-        result = None if position is None else run.result_at(position)
-        return default if result is None else result
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        run = self._run
-        for position, planned in enumerate(run.plan.steps):
-            if run.result_at(position) is not None:
-                yield planned.name
-
-    def __len__(self) -> int:
-        return len(self._run.finished) + len(self._run.closed)
-
-
+@dataclass(slots=True, eq=False)
 class RunState:
     """One execution of a plan.
 
     Attributes:
         plan: What is executed.
+        context: What its steps share.
+        new_id: Makes the id of the run, when somebody asks for it.
+        clock: Tells the time in seconds, of which only differences count.
+        on_progress: Told the percentage of the run as a whole whenever it grows.
+        listener: Told of all events.
         ordinary: How many of its steps come before those with `always_run`.
+        progress: What is reported of the run as a whole.
+        results: The results of the finished steps by name.
         finished: Results of ordinary steps, one for each position from 0 on.
         closed: Results of `always_run` steps, by position.
         current: Position of the step that is being run or undone, where that is not the next one.
@@ -95,7 +58,6 @@ class RunState:
         gone: Names of steps that began, and are not in the plan any more, when a run goes on.
         opened: When the run started, on the driver's clock, if somebody listens.
         began: When the running step started, on the driver's clock, if somebody listens.
-        percent: The last progress that was reported.
         outcome: How the run ended, once that is known.
         fell: Why it went back, once it did.
         failure: What ended it, unless it succeeded.
@@ -103,67 +65,50 @@ class RunState:
         rollback_errors: One for each step that could not be undone.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        context: BaseStepContext,
-        *,
-        new_id: Callable[[], str],
-        clock: Callable[[], float],
-        on_progress: Callable[[int], object] | None = None,
-        listener: Callable[[Event], None] | None = None,
-        log: RunLog | None = None,
-    ) -> None:
-        self.plan = plan
-        self.context = context
-        self.clock = clock
-        self.on_progress = on_progress
-        self.listener = listener
-        self.ordinary = sum(not planned.always_run for planned in plan.steps)
-        self.finished: list[StepResult] = []
-        self.closed: dict[int, StepResult] = {}
-        self.current: int | None = None
-        self.undoing = False
-        self.asking = False
-        self.recording: Recorder | None = None
-        self.leftovers: dict[int, list[tuple[int, StepResult]]] = {}
-        self.log = log
-        self.beside: Beside | None = None
-        self.number: int | None = None
-        self.keeps = False
-        self.attempts: dict[int, int] = {}
-        self.begun: int | None = None
-        self.doubt: StepResult | None = None
-        self.undone: set[int] = set()
-        self.gone: tuple[str, ...] = ()
-        self.batches = count(1)
-        self.percent = 0
-        self.opened = 0.0
-        self.began = 0.0
-        self.outcome: str | None = None
-        self.fell: Failure | None = None
-        self.failure: BaseException | None = None
-        self.sealed: str | None = None
-        self.undo_result: StepResult | None = None
-        self.rollback_errors: list[RollbackError] = []
-        self.results: Mapping[str, StepResult] = Results(self)
-        self._new_id = new_id
-        self._id: str | None = None
-        self._weights: Weights | None = None
-        self._reports = threading.RLock()
-        self._records = threading.Lock()
+    plan: Plan
+    context: BaseStepContext
+    _: KW_ONLY
+    new_id: Callable[[], str]
+    clock: Callable[[], float]
+    on_progress: Callable[[int], object] | None = None
+    listener: Callable[[Event], None] | None = None
+    log: RunLog | None = None
+    ordinary: int = field(init=False)
+    progress: Progress = field(init=False)
+    results: Mapping[str, StepResult] = field(init=False)
+    finished: list[StepResult] = field(default_factory=list[StepResult])
+    closed: dict[int, StepResult] = field(default_factory=dict[int, StepResult])
+    current: int | None = None
+    undoing: bool = False
+    asking: bool = False
+    recording: Recorder | None = None
+    leftovers: dict[int, list[tuple[int, StepResult]]] = field(
+        default_factory=dict[int, list[tuple[int, StepResult]]]
+    )
+    beside: Beside | None = None
+    number: int | None = None
+    keeps: bool = False
+    attempts: dict[int, int] = field(default_factory=dict[int, int])
+    begun: int | None = None
+    doubt: StepResult | None = None
+    undone: set[int] = field(default_factory=set[int])
+    gone: tuple[str, ...] = ()
+    opened: float = 0.0
+    began: float = 0.0
+    outcome: str | None = None
+    fell: Failure | None = None
+    failure: BaseException | None = None
+    sealed: str | None = None
+    undo_result: StepResult | None = None
+    rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])
+    _id: str | None = None
+    batches: count[int] = field(default_factory=lambda: count(1))
+    _records: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def weights(self) -> Weights:
-        """The plan's weights, worked out when something reports progress."""
-        if self._weights is None:
-            self._weights = weights_of(self.plan)
-        return self._weights
-
-    @property
-    def reporting(self) -> bool:
-        """Whether anybody wants to know of progress."""
-        return self.on_progress is not None or self.listener is not None
+    def __post_init__(self) -> None:
+        self.ordinary = ordinary_steps(self.plan)
+        self.progress = Progress(self.plan, self.on_progress, self.listener)
+        self.results = Results(self)
 
     def result_at(self, position: int) -> StepResult | None:
         """Return the result of the step at `position`, or None while there is none."""
@@ -178,9 +123,10 @@ class RunState:
 
     def running(self) -> PlannedStep | None:
         """Return the step that is being run or undone."""
-        if self.context.current_step is None or self.position >= len(self.plan.steps):
+        position = len(self.finished) if self.current is None else self.current
+        if self.context.current_step is None or position >= len(self.plan.steps):
             return None
-        return self.plan.steps[self.position]
+        return self.plan.steps[position]
 
     def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
         """End the running attempt; return its result with what was recorded, for its undo."""
@@ -201,7 +147,7 @@ class RunState:
     def run_id(self) -> str:
         """A UUID for this run."""
         if self._id is None:
-            self._id = self._new_id()
+            self._id = self.new_id()
         return self._id
 
     def is_recorded(self, uid: str, number: int) -> None:
@@ -252,26 +198,18 @@ class RunState:
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Take what a step said of its own progress."""
-        planned = self.running() if self.reporting and not self.undoing else None
-        if planned is None or not (0 <= current <= total and 0 < total < math.inf):
+        if not self.progress.wanted or self.undoing or self.context.current_step is None:
+            return
+        position, steps = self.position, self.plan.steps
+        if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
             return
         if self.listener is not None:
+            step = steps[position].name
             self.listener(
-                StepProgressed(step=planned.name, current=current, total=total, category=category)
+                StepProgressed(step=step, current=current, total=total, category=category)
             )
-        if self.outcome in (None, "completed"):
-            self.reached(self.weights.within(self.position, current, total))
-
-    def reached(self, percent: int) -> None:
-        """Report that the run as a whole has come to `percent`, if that is news."""
-        with self._reports:  # Steps may report from threads of their own.
-            if percent <= self.percent:
-                return
-            self.percent = percent
-            if self.listener is not None:
-                self.listener(ProgressChanged(percent=percent))
-            if self.on_progress is not None:
-                self.on_progress(percent)
+        if self.outcome is None or self.outcome == "completed":
+            self.progress.within(position, current, total)
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Take metrics of a step."""

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.commands import COMMIT, UNDO_BEGINS, UNDO_ENDS
+from handrail.engine.commands import COMMIT, GoBack, Machine
 from handrail.engine.outcome import Failure, final_error
 from handrail.errors import LeaseLostError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
@@ -43,33 +43,49 @@ def undo(
     elif broken_off_by is not None and run.current is not None:
         # The step that was being undone is undone again.
         first = run.current
-    announced = run.undoing
-    run.undoing = True
-    yield UNDO_BEGINS
-    if run.listener and not announced:
-        yield UndoStarted(
-            cause=failure.text,
-            steps=tuple(run.plan.steps[place].name for place in _places_to_undo(run, first)),
-        )
     stopped = broken_off_by if isinstance(broken_off_by, KeyboardInterrupt) else None
-    yield from _undo_all(run, failure, first, stopped)
-    yield UNDO_ENDS
+    announced, run.undoing = run.undoing, True
+    yield GoBack(_walk_back(run, failure, first, stopped, announced=announced))
 
 
-def _undo_all(
-    run: RunState, failure: Failure, first: int, stopped: BaseException | None
-) -> Generator[Any, Any, None]:
+def _walk_back(
+    run: RunState, failure: Failure, first: int, stopped: BaseException | None, *, announced: bool
+) -> Machine:
+    """Undo the steps from `first` back, and keep how that went. This is the other hot loop."""
     steps = run.plan.steps
-    for position in _places_to_undo(run, first):
-        run.current = position
-        if stopped is None:
-            stopped = yield from _undo_step(run, steps[position], position)
+    if run.listener and not announced:
+        names = tuple(steps[place].name for place in _places_to_undo(run, first))
+        yield UndoStarted(cause=failure.text, steps=names)
+    finished, undone, leftovers = run.finished, run.undone, run.leftovers
+    plain = run.listener is None and run.log is None and not undone and not leftovers
+    for position in range(first, -1, -1) if stopped is None else ():
+        planned, result = steps[position], finished[position]
+        if not planned.facts.reverts or result.skipped:
+            continue
+        if plain:
+            run.current = position
+            run.undo_result = result
+            answer = yield planned
+            if answer is None:
+                continue
+            stopped = _failed(run, planned, answer)
+        elif position not in undone or position in leftovers:
+            run.current = position
+            stopped = yield from _undo_step(run, planned, position)
         if stopped is not None:
-            left = ", ".join(steps[place].name for place in _places_to_undo(run, position))
-            stopped.add_note(f"the undo was stopped; not undone: {left}")
+            first = position
             break
+    _went_back(run, failure, first, stopped)
+
+
+def _went_back(run: RunState, failure: Failure, first: int, stopped: BaseException | None) -> None:
+    """Keep how the undo ended: with everything undone, or `stopped` at the step at `first`."""
     if stopped is None:
         _miss(run)
+    else:
+        left = ", ".join(run.plan.steps[place].name for place in _places_to_undo(run, first))
+        if left:
+            stopped.add_note(f"the undo was stopped; not undone: {left}")
     outcome = "rollback_incomplete" if run.rollback_errors else "rolled_back"
     if stopped is None:
         run.failure = final_error(run, failure, outcome)
@@ -84,6 +100,16 @@ def _undo_all(
     run.undo_result = None
 
 
+def _failed(run: RunState, planned: PlannedStep, answer: Raised) -> BaseException | None:
+    """Keep why a step could not be undone; an interrupt stops the undo, and is returned."""
+    if isinstance(answer.error, KeyboardInterrupt):
+        return answer.error
+    problem = RollbackError(planned.name, answer.error, origin=planned.origin)
+    run.rollback_errors.append(problem)
+    run.context.errors.append(problem.message)
+    return None
+
+
 def _miss(run: RunState) -> None:
     """Count what a step did that is not in the plan any more as not undone."""
     for name in reversed(run.gone):
@@ -95,7 +121,7 @@ def _miss(run: RunState) -> None:
 def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
     for position in range(first, -1, -1):
         if (
-            run.plan.steps[position].reverts
+            run.plan.steps[position].facts.reverts
             and not run.finished[position].skipped
             and (position not in run.undone or position in run.leftovers)
         ):
@@ -121,12 +147,10 @@ def _undo_step(
         run.undo_result = result if run.log is None else run.log.stored(result)
         answer = yield planned
         if answer is not None:
-            if isinstance(answer.error, KeyboardInterrupt):
-                return answer.error
+            stopped = _failed(run, planned, answer)
+            if stopped is not None:
+                return stopped
             error = cast("BaseException", answer.error)
-            problem = RollbackError(planned.name, error, origin=planned.origin)
-            run.rollback_errors.append(problem)
-            run.context.errors.append(problem.message)
         if run.log is not None:
             if answer is None:
                 run.log.undone(position, attempt)
@@ -180,19 +204,25 @@ def _give_up(
     )
     if not failure.unwritten:
         error.__cause__ = final_error(run, failure, "interrupted")
-    if isinstance(error, LeaseLostError) or not running or not run.plan.steps[position].reverts:
+    if (
+        isinstance(error, LeaseLostError)
+        or not running
+        or not run.plan.steps[position].facts.reverts
+    ):
         return
     run.undoing = True
     run.current = position
-    yield UNDO_BEGINS
-    result = run.finished[position]
+    yield GoBack(_undo_unwritten(run, position, error))
+
+
+def _undo_unwritten(run: RunState, position: int, error: BaseException) -> Machine:
+    planned, result = run.plan.steps[position], run.finished[position]
     run.undo_result = result if run.log is None else run.log.stored(result)
-    answer = yield run.plan.steps[position]
+    answer = yield planned
     if answer is not None:
-        problem = RollbackError(run.plan.steps[position].name, answer.error)
+        problem = RollbackError(planned.name, answer.error)
         run.rollback_errors.append(problem)
         error.add_note(problem.message)
     run.undoing = False
     run.current = None
     run.undo_result = None
-    yield UNDO_ENDS

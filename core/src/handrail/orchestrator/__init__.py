@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
@@ -14,9 +11,11 @@ from handrail.context import link_run
 from handrail.engine.closing import executed_steps
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
-from handrail.errors import AsyncStepError, describe
+from handrail.errors import AsyncStepError
 from handrail.events import Event
-from handrail.orchestrator.blocking import Blocking, running_loop
+from handrail.orchestrator.blocking import Blocking
+from handrail.orchestrator.listeners import Listeners
+from handrail.orchestrator.own_loop import running_loop
 from handrail.plan.draft import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
@@ -178,7 +177,7 @@ class Orchestrator(Generic[C]):
             new_id=_uuid7,
             clock=time.perf_counter,
             on_progress=None if callback is None else lambda percent: callback(percent, 100),
-            listener=_Listeners(self._observers) if self._observers else None,
+            listener=Listeners(self._observers) if self._observers else None,
         )
         link_run(context, run)
         if self._executed:
@@ -241,42 +240,6 @@ def _ending(run: RunState, interrupt: BaseException | None) -> RunResult:
         "steps_executed": executed_steps(run),
         "steps_total": len(run.plan.steps),
     }
-
-
-class _Listeners:
-    """Tells observers what happens, one event after the other; one that raises is dropped."""
-
-    def __init__(self, observers: Iterable[Observer]) -> None:
-        self._observers = list(observers)
-        self._waiting: deque[Event] = deque()
-        self._telling = threading.RLock()
-        self._busy = False
-
-    def __call__(self, event: Event) -> None:
-        with self._telling:
-            self._waiting.append(event)
-            if self._busy:
-                # An observer logged something, or a signal came upon it: that has to wait its turn.
-                return
-            self._busy = True
-            try:
-                while self._waiting:
-                    self._tell(self._waiting.popleft())
-            finally:
-                self._busy = False
-
-    def _tell(self, event: Event) -> None:
-        for observer in tuple(self._observers):
-            try:
-                observer(event)
-            except Exception as error:  # noqa: BLE001 - telemetry must not fail a run
-                self._observers.remove(observer)
-                name = getattr(observer, "__qualname__", repr(observer))
-                print(
-                    f"observer {name} was dropped, it raised {type(error).__name__}: "
-                    f"{describe(error)}",
-                    file=sys.stderr,
-                )
 
 
 def _uuid7() -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.broken_off import Doing, abandon
-from handrail.engine.commands import UNDO_BEGINS, UNDO_ENDS, Commit, Machine, Mark, NotRun, Report
+from handrail.engine.commands import Commit, GoBack, Machine, Mark, NotRun, Report
 from handrail.events import Event
 from handrail.orchestrator.beside import beside
 from handrail.orchestrator.calls import checked, guarded, target
@@ -46,28 +46,26 @@ class Asynchronous:
                 command = _advance(current, None)
                 while command is not None:
                     answer = None
-                    if command is UNDO_BEGINS:
-                        command = await self._undo_shielded(current)
+                    if isinstance(command, GoBack):
+                        await self._undo_shielded(command.walk)
                     else:
                         answer = await self._perform(command)
                         self._called = False
-                        command = _advance(current, answer)
+                    command = _advance(current, answer)
                 current = None
             except BaseException as error:  # noqa: BLE001 - it came between two steps
                 # Raised by a signal handler of the program.
                 current = abandon(self._run, error, Doing(command, self._called, answer))
 
-    async def _undo_shielded(self, machine: Machine) -> Any:
-        while True:
-            undo = asyncio.ensure_future(self._undo(machine))
-            command = await self._shielded(undo)
-            if not isinstance(command, Raised):
-                return command
-            # A loop that shuts down cancels every task; this one had not begun.
+    async def _undo_shielded(self, walk: Machine) -> None:
+        # A loop that shuts down cancels every task; this one may not have begun.
+        while isinstance(await self._shielded(asyncio.ensure_future(self._undo(walk))), Raised):
+            pass
 
-    async def _undo(self, machine: Machine) -> Any:
-        command = _advance(machine, None)
-        while command is not UNDO_ENDS:
+    async def _undo(self, walk: Machine) -> None:
+        """Play a way back, in which steps are undone, to its end."""
+        command = _advance(walk, None)
+        while command is not None:
             if isinstance(command, PlannedStep):
                 context = self._run.context
                 context.current_step = command.name
@@ -76,10 +74,9 @@ class Asynchronous:
                     (context, self._run.undo_result),
                     inline=is_async(command.step, "rollback"),
                 )
-                command = _advance(machine, answer if isinstance(answer, Raised) else None)
+                command = _advance(walk, answer if isinstance(answer, Raised) else None)
             else:
-                command = _advance(machine, await self._perform(command))
-        return _advance(machine, None)
+                command = _advance(walk, await self._perform(command))
 
     async def _perform(self, command: Any) -> Any:
         run = self._run
@@ -96,7 +93,8 @@ class Asynchronous:
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
             run.context.current_step = command.name
-            command = Attempt(command.step)
+            step = command.step
+            command = Call(step.can_skip, (run.context,)) if run.asking else Attempt(step)
         if isinstance(command, Attempt):
             method = "execute" if command.resumed is None else "resume"
             inline = is_async(command.step, method)
@@ -108,7 +106,7 @@ class Asynchronous:
             inline = command.inline or _is_async_method(owner, name, command.function)
             return await self._call(command.function, command.args, inline=inline)
         if isinstance(command, Report):
-            return guarded(run.reached, command.percent)
+            return guarded(run.progress.reached, command.percent)
         if isinstance(command, Sleep):
             try:
                 await asyncio.sleep(command.seconds)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import contextvars
 import inspect
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from handrail import wrapper
 from handrail.context import BaseStepContext
 from handrail.engine.broken_off import Doing, abandon
-from handrail.engine.commands import UNDO_BEGINS, Commit, Machine, Mark, NotRun, Report
+from handrail.engine.commands import Commit, GoBack, Machine, Mark, NotRun, Report
+from handrail.engine.progress import Progress
 from handrail.engine.state import RunState
-from handrail.errors import AsyncStepError
 from handrail.events import Event, InterruptReceived
 from handrail.orchestrator.calls import checked, guarded, pause, target
 from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
+from handrail.orchestrator.own_loop import OwnLoop, run_in_loop
 from handrail.plan.plan import PlannedStep
 from handrail.recording import Recorder
 from handrail.steps import StepResult
 from handrail.wrapper import Attempt, Call, Raised, Sleep
 
-if TYPE_CHECKING:
-    import asyncio
-
-
 ENGINE = frozenset(
     {
         "handrail.orchestrator.blocking",
         "handrail.orchestrator.calls",
+        "handrail.orchestrator.own_loop",
         "handrail.engine.attempt",
         "handrail.engine.broken_off",
         "handrail.engine.closing",
@@ -39,6 +35,7 @@ ENGINE = frozenset(
         "handrail.engine.undo",
         "handrail.engine.rollback",
         "handrail.engine.progress",
+        "handrail.engine.results",
         "handrail.engine.state",
         "handrail.wrapper",
         "handrail.context",
@@ -48,10 +45,7 @@ ENGINE = frozenset(
 )
 
 
-def running_loop() -> bool:
-    """Return whether an asyncio loop runs in this thread, without importing asyncio."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+_NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
 
 class Blocking:
@@ -63,11 +57,11 @@ class Blocking:
 
     def __init__(self, run: RunState) -> None:
         self._run = run
-        self._runner: asyncio.Runner | None = None
         self._called = False
         self._interrupts = active_interrupts() or Interrupts(
             ENGINE, CALLS_USER_CODE, self._signalled
         )
+        self._loop = OwnLoop(run, self._interrupts)
         self.interrupted: KeyboardInterrupt | None = None
 
     def drive(self, opened: Callable[[], Machine], over: Callable[[], None]) -> None:
@@ -93,8 +87,7 @@ class Blocking:
                 except BaseException as error:  # noqa: BLE001 - see `_play`
                     current = abandon(self._run, error, Doing())
         finally:
-            if self._runner is not None:
-                self._runner.close()
+            self._loop.close()
 
     def _play(self, machine: Machine) -> Machine | None:
         """Play `machine`; return what is to be played instead, should it be broken off."""
@@ -107,23 +100,25 @@ class Blocking:
         try:
             command = send(None)
             while True:
-                while command.__class__ is PlannedStep:
+                while type(command) is PlannedStep:
                     answer = None
-                    if interrupts.pending is not None:
+                    # What always runs is started also when a signal waits; see `_perform`.
+                    if interrupts.pending is not None and run.outcome is None:
                         command = send(NotRun(_taken(interrupts)))
                         continue
                     context.current_step = command.name
                     try:
-                        answer = command.step.execute(context)
+                        step = command.step
+                        answer = step.can_skip(context) if run.asking else step.execute(context)
                     except BaseException as error:  # noqa: BLE001 - the engine decides
                         answer = Raised(error)
                     else:
-                        if answer.__class__ is not StepResult:
+                        if type(answer) is not StepResult and not (run.asking and answer is False):
                             answer = self._result(command.step, answer)
                     command = send(answer)
                 answer = None
-                if command is UNDO_BEGINS:
-                    self._undo(send)
+                if type(command) is GoBack:
+                    self._undo(command.walk.send)
                 else:
                     answer = self._perform(command)
                 self._called = False
@@ -135,27 +130,38 @@ class Blocking:
             return abandon(run, error, Doing(command, self._called, answer))
 
     def _undo(self, send: Callable[[Any], Any]) -> None:
-        """Call the rollbacks up to the end of the undo."""
+        """Play a way back, in which steps are undone, to its end."""
         run = self._run
         context = run.context
         interrupts = self._interrupts
         before = interrupts.begin_undo()
         try:
             command = send(None)
-            while not isinstance(command, Mark):
-                if not isinstance(command, PlannedStep):
+            while True:
+                if type(command) is not PlannedStep:
                     command = send(self._perform(command))
-                elif interrupts.pending is not None:
+                    continue
+                if interrupts.pending is not None:
                     command = send(Raised(_taken(interrupts)))
-                else:
-                    context.current_step = command.name
-                    answer = guarded(command.step.rollback, context, run.undo_result)
-                    if answer is not None:
-                        answer = self._wait(answer) if inspect.isawaitable(answer) else answer
-                        answer = answer if isinstance(answer, Raised) else None
-                    command = send(answer)
+                    continue
+                context.current_step = command.name
+                step: Any = command.step
+                try:
+                    answer: Any = step.rollback(context, run.undo_result)
+                except BaseException as error:  # noqa: BLE001 - the engine decides
+                    answer = Raised(error)
+                if answer is not None:
+                    answer = self._undone(answer)
+                command = send(answer)
+        except StopIteration:
+            pass
         finally:
             interrupts.undoing = before
+
+    def _undone(self, answer: Any) -> Raised | None:
+        """Return what went wrong in a rollback; whatever else it returned is nobody's business."""
+        answer = self._awaited(answer)
+        return answer if isinstance(answer, Raised) else None
 
     def _perform(self, command: Any) -> Any:
         run = self._run
@@ -173,12 +179,13 @@ class Blocking:
         if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))
-        if isinstance(command, Call | Attempt):
-            function, args = target(command, run.context)
-            answer = self._call(function, args)
-            return checked(command.step, answer) if isinstance(command, Attempt) else answer
         if isinstance(command, Report):
-            return guarded(run.reached, command.percent)
+            return guarded(run.progress.reached, command.percent)
+        if isinstance(command, Call):
+            return self._call(command.function, command.args)
+        if isinstance(command, Attempt):
+            function, args = target(command, run.context)
+            return checked(command.step, self._call(function, args))
         if isinstance(command, Sleep):
             return guarded(pause, command.seconds)
         return None
@@ -190,59 +197,18 @@ class Blocking:
         self._interrupts.pending = error
 
     def _result(self, step: Any, answer: Any) -> Any:
-        if inspect.isawaitable(answer):
-            answer = self._wait(answer)
-        return checked(step, answer)
+        answer = self._awaited(answer)
+        return answer if self._run.asking else checked(step, answer)
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         self._called = True
-        answer = guarded(function, *args)
-        return self._wait(answer) if inspect.isawaitable(answer) else answer
+        return self._awaited(guarded(function, *args))
 
-    def _wait(self, awaitable: Awaitable[Any]) -> Any:
-        """Run an awaitable to its end in this run's own loop."""
-        if running_loop():
-            getattr(awaitable, "close", lambda: None)()
-            return Raised(
-                AsyncStepError(
-                    "an async step cannot run inside a running event loop from execute()",
-                    ways_out=("await orchestrator.execute_async() instead",),
-                )
-            )
-        import asyncio  # noqa: PLC0415 - only runs with an async step pay for it
-
-        from handrail.orchestrator.beside import beside  # noqa: PLC0415 - it imports asyncio
-
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-            self._run.beside = beside
-        loop = self._runner.get_loop()
-        interrupts = self._interrupts
-        task: asyncio.Task[Any] | None = None
-        cancelled = False
-
-        def cancel() -> None:
-            nonlocal cancelled
-            cancelled = True
-            if task is not None:
-                loop.call_soon_threadsafe(task.cancel)
-
-        async def body() -> Any:
-            nonlocal task
-            task = asyncio.current_task()
-            if cancelled:
-                getattr(awaitable, "close", lambda: None)()
-                raise asyncio.CancelledError
-            return await awaitable
-
-        outer, interrupts.cancel_task = interrupts.cancel_task, cancel
-        answer = guarded(_run_in_loop, self._runner, body())
-        interrupts.cancel_task = outer
-        if not cancelled or not isinstance(answer, Raised):
+    def _awaited(self, answer: Any) -> Any:
+        # Asking whether something can be awaited takes longer than all the rest of a step.
+        if type(answer) in _NOT_AWAITABLE or not inspect.isawaitable(answer):
             return answer
-        if isinstance(answer.error, asyncio.CancelledError):
-            return Raised(interrupts.take() or answer.error)
-        return answer
+        return self._loop.wait(answer)
 
     def _signalled(self, name: str, undoing: bool) -> None:
         if self._run.listener is None:
@@ -255,24 +221,21 @@ def _taken(interrupts: Interrupts) -> KeyboardInterrupt:
     return interrupts.take() or KeyboardInterrupt()
 
 
-def _run_in_loop(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
-    # Steps see the context variables that the ones before them have set.
-    return runner.run(body, context=contextvars.copy_context())
-
-
 CALLS_USER_CODE = frozenset(
     function.__code__
     for function in (
         Blocking._play,  # pyright: ignore[reportPrivateUsage]
+        Blocking._undo,  # pyright: ignore[reportPrivateUsage]
         guarded,
         pause,
-        _run_in_loop,
+        run_in_loop,
         wrapper.advance,
         *(
             getattr(wrapper.StepWrapper, name)
             for name in ("execute", "can_skip", "rollback", "resume", "restore", "preview")
         ),
-        RunState.reached,
+        Progress.reached,
+        Progress.within,
         RunState.progressed,
         RunState.measured,
         RunState.logged,

@@ -74,10 +74,7 @@ class Changes:
         old = node.draft
         new = edit.entry
         self._former[id(node)] = old.entry.step
-        new.layers = old.entry.layers
-        if new.layers:
-            rewire(new.layers[0], old.entry.step, new.step)
-        new.names = tuple(dict.fromkeys((*new.names, *old.entry.names)))
+        new.stand_in_for(old.entry)
         node.draft = Draft(
             entry=new,
             origin=edit.origin,
@@ -110,14 +107,14 @@ class Changes:
         if outlived and (edit.origin.pack, id(step)) in self._wrapped:
             return  # Its pack has said what it wants around the new step.
         rewire(layer, former if former is not None and outlived else inner, inner)
-        draft.entry.layers.append(layer)
+        draft.entry.layers += (layer,)
         made = Layer(
             name=layer_name(layer),
             origin=edit.source or edit.origin,
             wrapper=layer,
             reason=edit.origin.place if edit.source is not None else "",
         )
-        draft.layers.insert(0, made)
+        draft.layers = (made, *draft.layers)
 
     def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
         made: object = edit.layer

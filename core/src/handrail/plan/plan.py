@@ -16,6 +16,7 @@ from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:
     from handrail.plan.edits import History
+    from handrail.plan.facts import Facts
     from handrail.wrapper import StepWrapper
 
 
@@ -40,47 +41,96 @@ class Layer:
         return {"name": self.name, "origin": self.origin.to_dict(), "reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class PlannedStep:
     """One step of a plan; what is constant about it is read once, here.
 
     Attributes:
         name: What the step is called, whatever is wrapped around it.
-        names: Everything it answers to: its name, inner names, aliases.
         step: The step with its layers around it.
-        weight: Its progress weight as it was given, as an exact fraction.
-        weight_share: Its part of the plan's total weight, 0.0 to 1.0.
-        layers: The layers that were put around it, outermost first.
-        origin: Where the step came from.
-        reason: Why it stands where it stands.
-        required: Who requires it, as `handrail.toml:4`; an empty string where nobody does.
-        always_run: Whether it closes the plan whatever happens.
-        effects: Whether a dry run must not execute it.
-        plain: Whether nothing but its `execute` has to be called to run it.
-        skippable: Whether it has a `can_skip` of its own.
-        undoable: Whether it has a `rollback` of its own.
-        reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
-        resumable: Whether it has a `resume` of its own.
-        restorable: Whether it has a `restore` of its own.
+        facts: What else is known of it; it can be asked for as if it stood here.
+        others: What it answers to beside its name: inner names, aliases.
     """
 
     name: str
-    names: tuple[str, ...]
     step: BaseStep[Any] = field(repr=False)
-    weight: Fraction
-    weight_share: float
-    layers: tuple[Layer, ...]
-    origin: Origin
-    reason: str
-    always_run: bool
-    effects: bool
-    plain: bool
-    skippable: bool
-    undoable: bool
-    reverts: bool
-    required: str = ""
-    resumable: bool = False
-    restorable: bool = False
+    facts: Facts
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything it answers to: its name, inner names, aliases."""
+        return (self.name, *self.others)
+
+    @property
+    def weight(self) -> Fraction:
+        """Its progress weight as it was given, as an exact fraction."""
+        return self.facts.weight
+
+    @property
+    def weight_share(self) -> float:
+        """Its part of the plan's total weight, 0.0 to 1.0."""
+        return self.facts.weight_share
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that were put around it, outermost first."""
+        return self.facts.layers
+
+    @property
+    def origin(self) -> Origin:
+        """Where the step came from."""
+        return self.facts.origin
+
+    @property
+    def reason(self) -> str:
+        """Why it stands where it stands."""
+        return self.facts.reason
+
+    @property
+    def required(self) -> str:
+        """Who requires it, as `handrail.toml:4`; an empty string where nobody does."""
+        return self.facts.required
+
+    @property
+    def always_run(self) -> bool:
+        """Whether it closes the plan whatever happens."""
+        return self.facts.always_run
+
+    @property
+    def effects(self) -> bool:
+        """Whether a dry run must not execute it."""
+        return self.facts.effects
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it has a `rollback` of its own."""
+        return self.facts.undoable
+
+    @property
+    def reverts(self) -> bool:
+        """Whether an undo has something to call: its `rollback`, or that of a layer."""
+        return self.facts.reverts
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it has a `resume` of its own."""
+        return self.facts.resumable
+
+    @property
+    def plain(self) -> bool:
+        """Whether its `execute` is called to run it, and not the body of a layer."""
+        return self.facts.plain
+
+    @property
+    def skippable(self) -> bool:
+        """Whether it has a `can_skip` of its own."""
+        return self.facts.skippable
+
+    @property
+    def restorable(self) -> bool:
+        """Whether it has a `restore` of its own."""
+        return self.facts.restorable
 
     @property
     def leaves(self) -> bool:
@@ -90,17 +140,18 @@ class PlannedStep:
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
+        facts = self.facts
         return {
             "name": self.name,
-            "weight_share": self.weight_share,
-            "layers": [layer.to_dict() for layer in self.layers],
-            "origin": self.origin.to_dict(),
-            "reason": self.reason,
-            "required": self.required or None,
-            "undo": self.undoable,
-            "resume": self.resumable,
-            "always_run": self.always_run,
-            "effects": self.effects,
+            "weight_share": facts.weight_share,
+            "layers": [layer.to_dict() for layer in facts.layers],
+            "origin": facts.origin.to_dict(),
+            "reason": facts.reason,
+            "required": facts.required or None,
+            "undo": facts.undoable,
+            "resume": facts.resumable,
+            "always_run": facts.always_run,
+            "effects": facts.effects,
         }
 
     @property

@@ -33,7 +33,8 @@ def preview_plan(plan: Plan) -> Plan:
         else:
             steps.append(planned)
             continue
-        steps.append(replace(planned, step=stand_in, plain=False, skippable=True, reverts=False))
+        facts = replace(planned.facts, plain=True, skippable=True, reverts=False)
+        steps.append(replace(planned, step=stand_in, facts=facts))
     return replace(plan, steps=tuple(steps))
 
 

@@ -40,16 +40,14 @@ def select(
 def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
     """Return a plan of the same action with `steps`, whose shares add up to 1 again."""
     total = sum(planned.weight for planned in steps)
+    alike = {
+        facts: replace(facts, weight_share=float(facts.weight / total) if total else 1 / len(steps))
+        for facts in {planned.facts for planned in steps}
+    }
     return replace(
         plan,
         part=plan.part or len(steps) < len(plan.steps),
-        steps=tuple(
-            replace(
-                planned,
-                weight_share=float(planned.weight / total) if total else 1 / len(steps),
-            )
-            for planned in steps
-        ),
+        steps=tuple(replace(planned, facts=alike[planned.facts]) for planned in steps),
     )
 
 

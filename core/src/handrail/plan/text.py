@@ -7,63 +7,49 @@ what they share is encoded once, and put together by hand; the text is that of `
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from handrail.plan.facts import Facts
     from handrail.plan.plan import Plan, PlannedStep
 
 
 def plan_json(plan: Plan) -> str:
     """Return what `Plan.to_dict` says, as JSON without spaces; action and fingerprint first."""
+
+    def rest(planned: PlannedStep) -> str:
+        told = planned.to_dict()
+        del told["name"]
+        return compact(told)[1:]
+
     head = compact(plan.to_dict(steps=False))
-    alike: dict[Hashable, str] = {}
-    steps: list[str] = []
-    for planned in plan.steps:
-        key = _told_of(planned)
-        rest = alike.get(key)
-        if rest is None:
-            told = planned.to_dict()
-            del told["name"]
-            rest = alike[key] = compact(told)[1:]
-        steps.append(f'{{"name":{_quoted(planned.name)},{rest}')
+    steps = [f'{{"name":{name},{alike}' for name, alike in _each(plan, rest)]
     return f'{head[:-1]},"steps":[{",".join(steps)}]}}'
-
-
-def _told_of(planned: PlannedStep) -> Hashable:
-    if planned.layers:
-        return planned
-    return (
-        planned.weight_share,
-        id(planned.origin),
-        planned.reason,
-        planned.required,
-        planned.undoable,
-        planned.resumable,
-        planned.always_run,
-        planned.effects,
-    )
 
 
 def identity_json(plan: Plan) -> str:
     """Return the JSON of the action and the identity of each step, which a fingerprint is of."""
-    alike: dict[Hashable, str] = {}
-    steps: list[str] = []
-    for planned in plan.steps:
-        kind = type(planned.step) if planned.plain else planned
-        origin = planned.origin
-        key = (kind, origin.pack, origin.version, id(planned.weight), planned.always_run)
-        rest = alike.get(key)
-        if rest is None:
-            rest = alike[key] = compact(planned.identity[1:])[1:]
-        steps.append(f"[{_quoted(planned.name)},{rest}")
+
+    def rest(planned: PlannedStep) -> str:
+        return compact(planned.identity[1:])[1:]
+
+    steps = [f"[{name},{alike}" for name, alike in _each(plan, rest)]
     return f"[{compact(plan.action)},[{','.join(steps)}]]"
+
+
+def _each(plan: Plan, rest: Callable[[PlannedStep], str]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each step in quotes, and what `rest` says of steps with the same facts."""
+    alike: dict[Facts, str] = {}
+    for planned in plan.steps:
+        text = alike.get(planned.facts)
+        if text is None:
+            text = alike[planned.facts] = rest(planned)
+        name = planned.name
+        plain = name.isascii() and name.isidentifier()
+        yield f'"{name}"' if plain else compact(name), text
 
 
 def compact(value: object) -> str:
     """Return JSON without spaces, ASCII only."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if name.isascii() and name.isidentifier() else compact(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ class _Pictures:
         self._format = written_as
         self._annotations = annotations
         self._copies: list[ExportedFile] = []
+        self._paths: set[str] = set()
         self._problems: list[str] = []
 
     def write(self, folder: Path) -> None:
@@ -164,6 +166,9 @@ class _Pictures:
         )
         for found in collection:
             context.total_count += 1
+            if found.picture is not None and self._taken(found.picture.path):
+                problem = f"{found.unit}: there is another picture {found.picture.path}"
+                found = replace(found, picture=None, problem=problem)
             if found.picture is None or found.file is None:
                 self._refuse(found)
                 continue
@@ -175,12 +180,16 @@ class _Pictures:
                     location=found.file.location,
                 )
             )
+            self._paths.add(found.picture.path)
             if len(self._copies) == _PAGE:
                 self._keep()
             context.exported_count += 1
             yield found.picture
             if context.exported_count == options.limit:
                 return
+
+    def _taken(self, path: str) -> bool:
+        return path in self._paths or self._context.use_manifest().has(path)
 
     def _refuse(self, found: Found) -> None:
         context = self._context
@@ -192,6 +201,7 @@ class _Pictures:
     def _keep(self) -> None:
         self._context.use_manifest().add(self._copies)
         self._copies.clear()
+        self._paths.clear()
 
 
 def _catalogue_rows(rows: Rows) -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -13,6 +14,7 @@ from handrail_export.errors import ChoiceError, ExportError, SourceError, Storag
 from handrail_export.names import said
 
 _THREADS = 4
+_SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.
 
 Report = Callable[[float, float], None]
@@ -30,6 +32,7 @@ class Engine:
     def __init__(self, *, memory: int, reads: Sequence[str], scratch: str) -> None:
         duckdb = import_module("duckdb")
         self._errors: Any = duckdb
+        self._scratch = scratch
         threads = max(1, min(_THREADS, os.cpu_count() or 1))
         self._connection: Any = duckdb.connect(
             config={
@@ -111,7 +114,8 @@ class Engine:
         try:
             yield
         except self._errors.Error as error:
-            raise _error(error, self._errors) from error
+            # Not `from`: it says all that the engine did, and a cause would be shown beside it.
+            raise _error(error, self._errors, self._scratch)  # noqa: B904
         except RuntimeError as error:
             # It has asked Python for signals, and what Python raised is lost.
             if str(error) == "Query interrupted":
@@ -119,22 +123,42 @@ class Engine:
             raise
 
 
-def _error(error: BaseException, errors: Any) -> ExportError:
+def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
     """Return what the engine says as an error for people."""
     text = said(error)
     if isinstance(error, errors.OutOfMemoryException):
         return ExportError(
             f"the conversion needs more memory: {text}",
-            ways_out=("give it more, such as --memory 2GB", "or choose fewer columns: --column"),
+            ways_out=(
+                "give it more, such as --memory 2GB",
+                "or choose fewer columns: --column",
+                *(_SPILL_WAYS_OUT if "offload" in text else ()),
+            ),
         )
-    if "No space left" in text:
-        return StorageError(text, ways_out=("free some space, or give another target",))
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        # It is told within JSON within a sentence, with the path in it.
+        if (said_of_disk := os.strerror(number)) in text:
+            return StorageError(
+                f"what is written: {said_of_disk} (at {scratch})",
+                ways_out=("free some space, or give another target",),
+            )
+    if os.strerror(errno.ENAMETOOLONG) in text:
+        return ChoiceError(
+            "a value is too long for the name of a folder",
+            ways_out=("give another column to --partition-by", "or leave such rows out: --where"),
+        )
     if isinstance(error, errors.PermissionException):
         return ChoiceError(f"a filter may only use columns of the source: {text}")
-    if isinstance(error, (errors.BinderException, errors.ParserException)):
+    if isinstance(error, (errors.BinderException, errors.CatalogException, errors.ParserException)):
         return ChoiceError(text)
     if isinstance(error, errors.ConversionException | errors.InvalidInputException):
-        text_instead = "to take all values as text: --csv-types text"
-        ways_out = (text_instead,) if text.startswith("CSV ") else ()
-        return SourceError(f"the rows cannot be read: {text}", ways_out=ways_out)
+        return SourceError(f"the rows cannot be read: {text}", ways_out=_csv_ways_out(text))
     return SourceError(text)
+
+
+def _csv_ways_out(text: str) -> tuple[str, ...]:
+    if "not utf-8" in text:
+        return ("convert the file first, such as with: iconv -f LATIN1 -t UTF-8",)
+    if text.startswith("CSV "):
+        return ("to take all values as text: --csv-types text",)
+    return ()

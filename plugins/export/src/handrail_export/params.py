@@ -133,7 +133,12 @@ class ExportParams(BaseModel):
     @model_validator(mode="after")
     def _one_source(self) -> ExportParams:
         kind = parse_source(self.source).kind
-        asked = [name for name in ("query", "table", "collection") if getattr(self, name)]
+        asked = [
+            name for name in ("query", "table", "collection") if getattr(self, name) is not None
+        ]
+        empty = next((name for name in asked if not str(getattr(self, name)).strip()), None)
+        if empty is not None:
+            raise ValueError(f"the {empty} is empty")
         if len(asked) > 1:
             raise ValueError(f"give one of {' and '.join(asked)}, not both")
         if asked and kind in ("csv", "parquet"):

@@ -14,6 +14,9 @@ from handrail_export.errors import ChoiceError, ExportError, SourceError, Storag
 from handrail_export.names import said
 
 _THREADS = 4
+_LITTLE = (
+    256 << 20
+)  # Bytes: with more it is no faster, and with half of it JSON takes twice as long.
 _SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.
 
@@ -24,20 +27,28 @@ class Engine:
     """One connection to a database in memory.
 
     Args:
-        memory: Bytes that it may take, beside what the libraries themselves take.
+        memory: Bytes that it may take, beside what the libraries themselves take. It begins with
+            some of them, as it fills what it has, and is no faster for that; see `grow`.
         reads: The files that it may read.
         scratch: The folder that it may write into.
+
+    Attributes:
+        starved: Whether something failed because there was too little memory.
     """
 
     def __init__(self, *, memory: int, reads: Sequence[str], scratch: str) -> None:
         duckdb = import_module("duckdb")
         self._errors: Any = duckdb
         self._scratch = scratch
+        self._memory, self._taken = memory, min(memory, _LITTLE)
+        self.starved = False
         threads = max(1, min(_THREADS, os.cpu_count() or 1))
         self._connection: Any = duckdb.connect(
             config={
-                "memory_limit": f"{memory // 1024}KiB",
+                "memory_limit": _kibibytes(self._taken),
                 "threads": threads,
+                # One after the other, so that a file only grows, and little waits in memory.
+                "async_threads": 1,
                 "temp_directory": os.path.join(scratch, ".spill"),
                 "autoinstall_known_extensions": False,
             }
@@ -51,6 +62,14 @@ class Engine:
     def _set(self, name: str, values: list[str]) -> None:
         texts = ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
         self._connection.execute(f"SET {name} = [{texts}]")
+
+    def grow(self) -> bool:
+        """Take all the memory that it may; return whether it had less until now."""
+        if self._taken == self._memory:
+            return False
+        self._taken = self._memory
+        self._connection.execute(f"SET memory_limit = '{_kibibytes(self._memory)}'")
+        return True
 
     def register(self, name: str, reader: Any) -> None:
         """Make a stream of Arrow batches known under a name."""
@@ -114,6 +133,7 @@ class Engine:
         try:
             yield
         except self._errors.Error as error:
+            self.starved = isinstance(error, self._errors.OutOfMemoryException)
             # Not `from`: it says all that the engine did, and a cause would be shown beside it.
             raise _error(error, self._errors, self._scratch)  # noqa: B904
         except RuntimeError as error:
@@ -154,6 +174,10 @@ def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
     if isinstance(error, errors.ConversionException | errors.InvalidInputException):
         return SourceError(f"the rows cannot be read: {text}", ways_out=_csv_ways_out(text))
     return SourceError(text)
+
+
+def _kibibytes(memory: int) -> str:
+    return f"{memory // 1024}KiB"
 
 
 def _csv_ways_out(text: str) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from handrail_export.arrow import Batch, Schema
 from handrail_export.choice import Choice, check_columns, check_filter, check_names
 from handrail_export.engine import Engine
-from handrail_export.errors import ChoiceError, SourceError
+from handrail_export.errors import ChoiceError, ExportError, SourceError
 from handrail_export.names import listed
 from handrail_export.readers import checked, plain
 from handrail_export.sources.binding import quoted
@@ -25,6 +26,9 @@ _FRACTIONS = ("DOUBLE", "FLOAT")
 _UNCHANGED: Mapping[str, str] = {}
 
 Report = Callable[[float, float], None]
+
+
+def _untold(_done: float, _total: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ class Rows:
         *,
         memory: int,
         scratch: str,
-        report: Report = lambda done, total: None,
+        report: Report = _untold,
     ) -> None:
         self.source = source
         self.report = report
@@ -77,20 +81,23 @@ class Rows:
             self.total = source.estimate()
             self._reader: Any = source.open()
             self._opened = Engine(memory=memory, reads=source.paths, scratch=scratch)
-            if self._reader is None:
-                self._relation = source.relation
-            else:
-                if not self._reader.schema.names:
-                    raise SourceError(
-                        f"{source.shown} has no columns", ways_out=("--query 'SELECT ...'",)
-                    )
-                self._reader = self._counted(plain(self._reader))
-                self._engine.register(_VIEW, self._reader)
-                self._relation = _VIEW
+            self._relation = self._prepare()
             self.columns = self._check()
         except BaseException:
             self.close()
             raise
+
+    def _prepare(self) -> str:
+        """Let the engine know the reader; return what stands after FROM."""
+        if self._reader is None:
+            return self.source.relation
+        if not self._reader.schema.names:
+            raise SourceError(
+                f"{self.source.shown} has no columns", ways_out=("--query 'SELECT ...'",)
+            )
+        self._reader = self._counted(plain(self._reader))
+        self._engine.register(_VIEW, self._reader)
+        return _VIEW
 
     @property
     def _engine(self) -> Engine:
@@ -128,6 +135,7 @@ class Rows:
             if self.direct:
                 yield from self._chosen()
             else:
+                self._engine.grow()
                 yield from self._engine.batches(self._select(), BATCH)
 
     def _chosen(self) -> Iterator[Any]:
@@ -165,11 +173,28 @@ class Rows:
             names = ", ".join(quoted(name) for name in partition_by)
             options += f", PARTITION_BY ({names}), FILENAME_PATTERN 'data_{{i}}'"
         target = path.replace("'", "''")
-        report: Report = self.report if self._reader is None else lambda done, total: None
+        statement = f"COPY ({self._select(changed)}) TO '{target}' ({options})"
+        report: Report = _untold if self._reader is not None else self.report
         with self._told():
-            return self._engine.run(
-                f"COPY ({self._select(changed)}) TO '{target}' ({options})", report
-            )
+            if partition_by:
+                self._engine.grow()  # It would rather move rows to the disk than say so.
+            try:
+                return self._engine.run(statement, report)
+            except ExportError:
+                if not (self._engine.starved and self._engine.grow()):
+                    raise
+            self._begin_anew(path)
+            return self._engine.run(statement)
+
+    def _begin_anew(self, path: str) -> None:
+        """Read the rows from the first on, for a file that is not there."""
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        self.report = _untold  # It has been told already.
+        if self._reader is not None:
+            self.source.close()
+            self._reader = self.source.open()
+            self._prepare()
 
     def close(self) -> None:
         """Let go of the source; harmless to call again."""

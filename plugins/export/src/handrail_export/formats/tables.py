@@ -60,6 +60,7 @@ class CsvFormat(RowFormat):
 
     ending: ClassVar[str] = ".csv"
     partitions: ClassVar[bool] = True
+    grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
@@ -82,6 +83,7 @@ class JsonlFormat(RowFormat):
 
     ending: ClassVar[str] = ".jsonl"
     partitions: ClassVar[bool] = True
+    grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         options = "FORMAT json" + (", FILE_EXTENSION 'jsonl'" if partition_by else "")

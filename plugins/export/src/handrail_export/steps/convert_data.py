@@ -12,6 +12,7 @@ from handrail import BaseStep, StepResult
 from handrail_export.context import ExportContext
 from handrail_export.errors import InvalidPicturesError
 from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
+from handrail_export.hashing import Following
 from handrail_export.manifest import ExportedFile
 from handrail_export.names import count_text, size_text
 from handrail_export.pictures import Annotations, Collection, Found
@@ -101,19 +102,25 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     split = tuple(context.options.partition_by)
     name = context.layout.file or f"data{written_as.ending}"
     rows: Rows = context.use_rows()
-    count = written_as.write(rows, folder if split else folder / name, split)
+    sha256: str | None = None
+    if written_as.grows and not split:
+        with Following(folder / name) as following:
+            count = written_as.write(rows, folder / name, split)
+        sha256 = following.sha256() if count else None
+    else:
+        count = written_as.write(rows, folder if split else folder / name, split)
     context.total_count = context.exported_count = count
     if count == 0:
         shutil.rmtree(folder)
         return
     context.use_manifest().add(
-        _written(path, folder, written_as.count(path) if split else count)
+        _written(path, folder, written_as.count(path) if split else count, sha256)
         for path in files_below(folder)
     )
 
 
-def _written(path: Path, folder: Path, rows: int | None) -> ExportedFile:
-    size, sha256 = settle(path)
+def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = None) -> ExportedFile:
+    size, sha256 = settle(path, sha256)
     return ExportedFile(
         path=path.relative_to(folder).as_posix(), size=size, sha256=sha256, rows=rows
     )

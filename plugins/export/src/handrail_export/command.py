@@ -121,7 +121,7 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
 
 def _show(listed: Listed, checked: Verification, differences: list[Difference]) -> None:
     unfinished = "" if listed.finished else " · not finished"
-    click.echo(f"export  {listed.about.get('run')}{unfinished}")
+    click.echo(f"export  {listed.about.get('run') or 'of a run that is not known'}{unfinished}")
     click.echo(f"output  {listed.output}")
     for each in differences[:_SHOWN]:
         click.echo(f"  {each.path}  {each.what}")
@@ -161,13 +161,13 @@ class Listed:
 
 def _find(what: str | None, folder: Path) -> Listed:
     if what is not None and not _A_RUN.fullmatch(what):
-        return _at_target(what)
+        return _at_target(what.removesuffix(f"/{NAME}"))
     if what is not None and Path(what, NAME).is_file():
         return _at_target(what)
     path = find_manifest(folder, what)
     manifest = Manifest(path, make=False)
     about = manifest.description()
-    if "exported_count" not in about:
+    if not {"exported_count", "target", "output"} <= about.keys():
         manifest.close()
         raise ExportError(f"the export {path.stem} ended before it had written anything")
     return Listed(

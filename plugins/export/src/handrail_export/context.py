@@ -182,7 +182,8 @@ class ExportContext(BaseStepContext):
             SourceError: The source cannot be read.
             ChoiceError: The columns or the filter do not fit it.
         """
-        from handrail_export.rows import Choice, Rows  # noqa: PLC0415 - see above
+        from handrail_export.choice import Choice  # noqa: PLC0415 - see above
+        from handrail_export.rows import Rows  # noqa: PLC0415 - see above
         from handrail_export.sources import make_source  # noqa: PLC0415
 
         if self.opened.rows is None:

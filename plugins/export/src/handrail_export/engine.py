@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -13,6 +14,10 @@ from handrail_export.errors import ChoiceError, ExportError, SourceError, Storag
 from handrail_export.names import said
 
 _THREADS = 4
+_LITTLE = (
+    256 << 20
+)  # Bytes: with more it is no faster, and with half of it JSON takes twice as long.
+_SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.
 
 Report = Callable[[float, float], None]
@@ -22,19 +27,28 @@ class Engine:
     """One connection to a database in memory.
 
     Args:
-        memory: Bytes that it may take, beside what the libraries themselves take.
+        memory: Bytes that it may take, beside what the libraries themselves take. It begins with
+            some of them, as it fills what it has, and is no faster for that; see `grow`.
         reads: The files that it may read.
         scratch: The folder that it may write into.
+
+    Attributes:
+        starved: Whether something failed because there was too little memory.
     """
 
     def __init__(self, *, memory: int, reads: Sequence[str], scratch: str) -> None:
         duckdb = import_module("duckdb")
         self._errors: Any = duckdb
+        self._scratch = scratch
+        self._memory, self._taken = memory, min(memory, _LITTLE)
+        self.starved = False
         threads = max(1, min(_THREADS, os.cpu_count() or 1))
         self._connection: Any = duckdb.connect(
             config={
-                "memory_limit": f"{memory // 1024}KiB",
+                "memory_limit": _kibibytes(self._taken),
                 "threads": threads,
+                # One after the other, so that a file only grows, and little waits in memory.
+                "async_threads": 1,
                 "temp_directory": os.path.join(scratch, ".spill"),
                 "autoinstall_known_extensions": False,
             }
@@ -48,6 +62,14 @@ class Engine:
     def _set(self, name: str, values: list[str]) -> None:
         texts = ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
         self._connection.execute(f"SET {name} = [{texts}]")
+
+    def grow(self) -> bool:
+        """Take all the memory that it may; return whether it had less until now."""
+        if self._taken == self._memory:
+            return False
+        self._taken = self._memory
+        self._connection.execute(f"SET memory_limit = '{_kibibytes(self._memory)}'")
+        return True
 
     def register(self, name: str, reader: Any) -> None:
         """Make a stream of Arrow batches known under a name."""
@@ -111,7 +133,9 @@ class Engine:
         try:
             yield
         except self._errors.Error as error:
-            raise _error(error, self._errors) from error
+            self.starved = isinstance(error, self._errors.OutOfMemoryException)
+            # Not `from`: it says all that the engine did, and a cause would be shown beside it.
+            raise _error(error, self._errors, self._scratch)  # noqa: B904
         except RuntimeError as error:
             # It has asked Python for signals, and what Python raised is lost.
             if str(error) == "Query interrupted":
@@ -119,22 +143,46 @@ class Engine:
             raise
 
 
-def _error(error: BaseException, errors: Any) -> ExportError:
+def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
     """Return what the engine says as an error for people."""
     text = said(error)
     if isinstance(error, errors.OutOfMemoryException):
         return ExportError(
             f"the conversion needs more memory: {text}",
-            ways_out=("give it more, such as --memory 2GB", "or choose fewer columns: --column"),
+            ways_out=(
+                "give it more, such as --memory 2GB",
+                "or choose fewer columns: --column",
+                *(_SPILL_WAYS_OUT if "offload" in text else ()),
+            ),
         )
-    if "No space left" in text:
-        return StorageError(text, ways_out=("free some space, or give another target",))
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        # It is told within JSON within a sentence, with the path in it.
+        if (said_of_disk := os.strerror(number)) in text:
+            return StorageError(
+                f"what is written: {said_of_disk} (at {scratch})",
+                ways_out=("free some space, or give another target",),
+            )
+    if os.strerror(errno.ENAMETOOLONG) in text:
+        return ChoiceError(
+            "a value is too long for the name of a folder",
+            ways_out=("give another column to --partition-by", "or leave such rows out: --where"),
+        )
     if isinstance(error, errors.PermissionException):
         return ChoiceError(f"a filter may only use columns of the source: {text}")
-    if isinstance(error, (errors.BinderException, errors.ParserException)):
+    if isinstance(error, (errors.BinderException, errors.CatalogException, errors.ParserException)):
         return ChoiceError(text)
     if isinstance(error, errors.ConversionException | errors.InvalidInputException):
-        text_instead = "to take all values as text: --csv-types text"
-        ways_out = (text_instead,) if text.startswith("CSV ") else ()
-        return SourceError(f"the rows cannot be read: {text}", ways_out=ways_out)
+        return SourceError(f"the rows cannot be read: {text}", ways_out=_csv_ways_out(text))
     return SourceError(text)
+
+
+def _kibibytes(memory: int) -> str:
+    return f"{memory // 1024}KiB"
+
+
+def _csv_ways_out(text: str) -> tuple[str, ...]:
+    if "not utf-8" in text:
+        return ("convert the file first, such as with: iconv -f LATIN1 -t UTF-8",)
+    if text.startswith("CSV "):
+        return ("to take all values as text: --csv-types text",)
+    return ()

@@ -9,11 +9,12 @@ _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _KINDS = re.compile(
     r"^(\[[A-Za-z ]+\] )?"
     r"([A-Z_]{2,}: |[A-Z][A-Za-z]*( [A-Z][A-Za-z]*){0,3} (Error|Exception): )*(\[\w+\] )?"
-    r"(Failed to (prepare|execute|step) query( '.*?')?: )?(ERROR: +)?",
+    r"(Failed to (prepare|execute|step) query( '.*?')?: )?(could not begin COPY: )?(ERROR: +)?",
     re.DOTALL,
 )
 _REST = re.compile(
-    r"(LINE \d|Query was|query: |Debug source|Possible [Ss]olution|file = |delimiter = |\^)"
+    r"(LINE \d|Query was|query: |Debug source|Possible [Ss]olution|file = |delimiter = |\^"
+    r"|The search space used was|This limit was set)"
 )
 
 

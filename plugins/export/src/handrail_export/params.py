@@ -93,7 +93,7 @@ class ExportParams(BaseModel):
     memory: ByteSize = Field(
         default=ByteSize(512 << 20),
         ge=32 << 20,
-        description="How much memory the conversion may take",
+        description="How much memory the conversion may take; 256 MB of it do unless rows are wide",
     )
     retries: int = Field(
         default=8,
@@ -133,7 +133,12 @@ class ExportParams(BaseModel):
     @model_validator(mode="after")
     def _one_source(self) -> ExportParams:
         kind = parse_source(self.source).kind
-        asked = [name for name in ("query", "table", "collection") if getattr(self, name)]
+        asked = [
+            name for name in ("query", "table", "collection") if getattr(self, name) is not None
+        ]
+        empty = next((name for name in asked if not str(getattr(self, name)).strip()), None)
+        if empty is not None:
+            raise ValueError(f"the {empty} is empty")
         if len(asked) > 1:
             raise ValueError(f"give one of {' and '.join(asked)}, not both")
         if asked and kind in ("csv", "parquet"):

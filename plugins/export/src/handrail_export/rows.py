@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from handrail_export.arrow import Batch, Schema
+from handrail_export.choice import Choice, check_columns, check_filter, check_names
 from handrail_export.engine import Engine
-from handrail_export.errors import ChoiceError
-from handrail_export.names import did_you_mean, listed
+from handrail_export.errors import ChoiceError, ExportError, SourceError
+from handrail_export.names import listed
+from handrail_export.readers import checked, plain
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.source import Source
 
@@ -19,23 +22,13 @@ BATCH = 1 << 16
 """Rows in a batch."""
 
 _VIEW = "handrail_source"
+_FRACTIONS = ("DOUBLE", "FLOAT")
+_UNCHANGED: Mapping[str, str] = {}
 
 Report = Callable[[float, float], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What is wanted of a source.
-
-    Attributes:
-        columns: Their names in order; empty for all.
-        where: An SQL expression that has to be true, or None.
-        limit: How many rows at most, or None.
-    """
-
-    columns: tuple[str, ...] = ()
-    where: str | None = None
-    limit: int | None = None
+def _untold(_done: float, _total: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +70,7 @@ class Rows:
         *,
         memory: int,
         scratch: str,
-        report: Report = lambda done, total: None,
+        report: Report = _untold,
     ) -> None:
         self.source = source
         self.report = report
@@ -88,16 +81,23 @@ class Rows:
             self.total = source.estimate()
             self._reader: Any = source.open()
             self._opened = Engine(memory=memory, reads=source.paths, scratch=scratch)
-            if self._reader is None:
-                self._relation = source.relation
-            else:
-                self._reader = self._counted(_plain(self._reader))
-                self._engine.register(_VIEW, self._reader)
-                self._relation = _VIEW
+            self._relation = self._prepare()
             self.columns = self._check()
         except BaseException:
             self.close()
             raise
+
+    def _prepare(self) -> str:
+        """Let the engine know the reader; return what stands after FROM."""
+        if self._reader is None:
+            return self.source.relation
+        if not self._reader.schema.names:
+            raise SourceError(
+                f"{self.source.shown} has no columns", ways_out=("--query 'SELECT ...'",)
+            )
+        self._reader = self._counted(plain(self._reader))
+        self._engine.register(_VIEW, self._reader)
+        return _VIEW
 
     @property
     def _engine(self) -> Engine:
@@ -135,6 +135,7 @@ class Rows:
             if self.direct:
                 yield from self._chosen()
             else:
+                self._engine.grow()
                 yield from self._engine.batches(self._select(), BATCH)
 
     def _chosen(self) -> Iterator[Any]:
@@ -149,24 +150,51 @@ class Rows:
             if left == 0:
                 return
 
-    def copy(self, path: str, options: str, partition_by: Sequence[str] = ()) -> int:
+    def copy(
+        self, path: str, options: str, partition_by: Sequence[str] = (), *, finite: bool = False
+    ) -> int:
         """Let the engine write them to a file, or with partitions into a folder.
 
         Args:
             path: Where, in the folder of this export.
             options: What stands in the brackets of its COPY, such as `FORMAT csv`.
             partition_by: Columns whose values become folders.
+            finite: Whether NaN and infinity become NULL, for what has no form for them.
 
         Returns:
             How many rows there are.
         """
+        changed = {
+            each.name: f"CASE WHEN isfinite({quoted(each.name)}) THEN {quoted(each.name)} END"
+            for each in self.columns
+            if finite and each.type in _FRACTIONS and each.name not in partition_by
+        }
         if partition_by:
             names = ", ".join(quoted(name) for name in partition_by)
             options += f", PARTITION_BY ({names}), FILENAME_PATTERN 'data_{{i}}'"
         target = path.replace("'", "''")
-        report: Report = self.report if self._reader is None else lambda done, total: None
+        statement = f"COPY ({self._select(changed)}) TO '{target}' ({options})"
+        report: Report = _untold if self._reader is not None else self.report
         with self._told():
-            return self._engine.run(f"COPY ({self._select()}) TO '{target}' ({options})", report)
+            if partition_by:
+                self._engine.grow()  # It would rather move rows to the disk than say so.
+            try:
+                return self._engine.run(statement, report)
+            except ExportError:
+                if not (self._engine.starved and self._engine.grow()):
+                    raise
+            self._begin_anew(path)
+            return self._engine.run(statement)
+
+    def _begin_anew(self, path: str) -> None:
+        """Read the rows from the first on, for a file that is not there."""
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        self.report = _untold  # It has been told already.
+        if self._reader is not None:
+            self.source.close()
+            self._reader = self.source.open()
+            self._prepare()
 
     def close(self) -> None:
         """Let go of the source; harmless to call again."""
@@ -188,8 +216,11 @@ class Rows:
                 raise self.source.failure(error) from error
             raise
 
-    def _select(self) -> str:
+    def _select(self, changed: Mapping[str, str] = _UNCHANGED) -> str:
         chosen = ", ".join(quoted(name) for name in self._choice.columns) or "*"
+        if changed:
+            named = {name: f"{value} AS {quoted(name)}" for name, value in changed.items()}
+            chosen = ", ".join(named.get(each.name, quoted(each.name)) for each in self.columns)
         # On lines of their own: a comment at the end of the filter ends there.
         where = f" WHERE (\n{self._choice.where}\n)" if self._choice.where else ""
         limit = f" LIMIT {self._choice.limit}" if self._choice.limit is not None else ""
@@ -200,8 +231,11 @@ class Rows:
         # Describing a CSV file reads its beginning, so it is done once where that is enough.
         described = self._engine.describe(f"SELECT * FROM {self._relation}")
         known = [name for name, _ in described]
+        self.source.check(known)
         if self._reader is not None:
-            known = list(self._reader.schema.names)  # The engine renames what is there twice.
+            # The engine renames what is there twice.
+            known = list(self._reader.schema.names)
+            check_names(known, self.source.shown)
         check_columns(self._choice.columns, known, self.source.shown)
         types = dict(described)
         if self._choice.where is not None:
@@ -210,7 +244,11 @@ class Rows:
         return tuple(Column(name=name, type=types[name]) for name in names)
 
     def _check_filter(self, known: Sequence[str]) -> None:
+        where = self._choice.where or ""
+        if not where.strip():
+            raise ChoiceError("the filter is empty", ways_out=("leave out --where",))
         try:
+            check_filter(where)
             self._engine.describe(self._select())
         except ChoiceError as error:
             raise ChoiceError(
@@ -228,11 +266,14 @@ class Rows:
         try:
             while True:
                 try:
-                    batch = reader.read_next_batch()
+                    batch = checked(reader.read_next_batch(), self.source.shown)
                 except StopIteration:
                     return
-                except Exception as error:
-                    raise self.source.failure(error) from error
+                except SourceError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - see below
+                    # Not `from`: it says all of it, and a cause would be shown beside it.
+                    raise self.source.failure(error)  # noqa: B904
                 yield batch
                 done += batch.num_rows
                 if total:
@@ -244,50 +285,3 @@ class Rows:
             # may arrive here, too.
             self._failed = error
             raise
-
-
-def check_columns(wanted: Sequence[str], known: Sequence[str], shown: str) -> None:
-    """Check that all columns are there, and none twice.
-
-    Raises:
-        ChoiceError: They are not.
-    """
-    for number, name in enumerate(wanted):
-        if name not in known:
-            near = did_you_mean(name, known)
-            raise ChoiceError(
-                f"{shown} has no column {name}{near and f'; {near}'}",
-                ways_out=(f"columns: {listed(known)}",),
-            )
-        if name in wanted[:number]:
-            raise ChoiceError(f"the column {name} is asked for twice")
-    twice = next((name for name in known if list(known).count(name) > 1), None)
-    if twice is not None:
-        raise ChoiceError(
-            f"{shown} has two columns {twice}",
-            ways_out=("give one of them another name in --query: AS other",),
-        )
-
-
-def _plain(reader: Any) -> Any:
-    """Return a reader without the types that only PostgreSQL has: their values are text."""
-    pyarrow = import_module("pyarrow")
-    opaque = getattr(pyarrow, "OpaqueType", ())
-    if not any(isinstance(field.type, opaque) for field in reader.schema):
-        return reader
-    schema = pyarrow.schema(
-        pyarrow.field(field.name, field.type.storage_type)
-        if isinstance(field.type, opaque)
-        else field
-        for field in reader.schema
-    )
-
-    def batches() -> Iterator[Any]:
-        for batch in reader:
-            columns = [
-                column.storage if isinstance(column.type, opaque) else column
-                for column in batch.columns
-            ]
-            yield pyarrow.RecordBatch.from_arrays(columns, schema=schema)
-
-    return pyarrow.RecordBatchReader.from_batches(schema, batches())

@@ -26,12 +26,19 @@ def sync_file(path: Path) -> None:
     sync_folder(str(path.parent))
 
 
-def settle(path: Path) -> tuple[int, str]:
+def settle(path: Path, sha256: str | None = None) -> tuple[int, str]:
     """Make a file survive a loss of power; return its size and SHA-256.
+
+    Args:
+        path: The file.
+        sha256: The SHA-256 of its content, where that is known.
 
     Raises:
         OSError: It cannot be read or written.
     """
+    if sha256 is not None:
+        sync_file(path)
+        return path.stat().st_size, sha256
     failed: list[OSError] = []
 
     def sync() -> None:

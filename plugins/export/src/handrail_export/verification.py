@@ -70,6 +70,8 @@ class Verification:
         found = self.target.stat(file.path)
         if found is None:
             return Difference(path=file.path, what="it is missing")
+        if found.size < 0:
+            return Difference(path=file.path, what="it is no file")
         if found.size != file.size:
             what = f"it has {found.size:,} bytes, not {file.size:,}"
             return Difference(path=file.path, what=what)

@@ -114,6 +114,39 @@ def test_one_of_several_collections(shapes, export, here):
     assert export("shapes.db", "out.csv", collection="other").result["exported_count"] == 1
 
 
+def test_files_that_are_units_of_their_own(catalogue, export, draw, here):
+    """A unit that is called like its file gives the picture that name, without a second ending."""
+    files = {"a.png": "a.png", "deep/b.PNG": "deep/b.PNG", "c.v2": "c.v2.png"}
+    for name, file in files.items():
+        catalogue.add(name, {"image_1": (file, draw.png())})
+    export("shapes.db", "out", format="coco")
+    found = sorted(path.name for path in (here / "out" / "images").rglob("*") if path.is_file())
+    assert found == ["a.png", "b.PNG", "c.v2.png"]
+
+
+def test_two_pictures_of_one_name(catalogue, export, draw, world):
+    """Two pictures that would be one are refused by name, or one of them is left out."""
+    catalogue.add("a", {"image_1": ("1/a.png", draw.png())})
+    catalogue.add("a.png", {"image_1": ("2/a.png", draw.png())})
+    before = world()
+    done = export("shapes.db", "out", format="coco", fails=True)
+    assert done.message == "a.png: there is another picture images/a.png"
+    assert world() == before
+    done = export("shapes.db", "out", format="coco", on_invalid="skip")
+    assert (done.result["exported_count"], done.result["failed_count"]) == (1, 1)
+
+
+def test_two_pictures_of_one_label(catalogue, export, draw, world):
+    """YOLO has one label for pictures that differ in their ending only; it is told which."""
+    for name in ("a.jpg", "a.png"):
+        catalogue.add(name, {"image_1": (name, draw.png())})
+    before = world()
+    done = export("shapes.db", "out", format="yolo", fails=True)
+    assert done.message.startswith("another picture is called like images/train/a.png")
+    assert world() == before
+    export("shapes.db", "out", format="yolo", where="name NOT LIKE '%.jpg'")
+
+
 BROKEN = {
     "garbage": b"this is no picture at all",
     "nothing": b"",

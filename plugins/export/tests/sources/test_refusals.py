@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from handrail.errors import ParamsError
 from handrail_export import DefaultExportAction
 from handrail_export.sources.binding import bind
+
+OVER = {"if_exists": "overwrite"}
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +26,11 @@ def broken(tmp_path_factory):
     (folder / "text.db").write_text("hello, I am no database at all")
     (folder / "latin.csv").write_bytes("a,b\n1,größe\n".encode("latin-1"))
     (folder / "late.csv").write_text("a,b\n" + "1,2\n" * 30_000 + "x,3\n")
+    (folder / "ragged.csv").write_text("a,b\n1,2\n1,2,3\n4\n")
     (folder / "folder").mkdir()
+    with closing(sqlite3.connect(folder / "bytes.db")) as database, database:
+        database.execute("CREATE TABLE a (v)")
+        database.executemany("INSERT INTO a VALUES (?)", [("text",)] * 65_536 + [(b"\xff",)])
     (folder / "fine.csv").write_text("id,name\n1,one\n")
     with closing(sqlite3.connect(folder / "bare.db")) as database, database:
         database.execute("CREATE TABLE a (id INTEGER)")
@@ -53,7 +60,7 @@ def files(here, table, broken):
         ("empty.parquet", {}, "empty.parquet is empty", ""),
         ("text.parquet", {}, "text.parquet is not a Parquet file", ""),
         ("text.db", {"table": "a"}, "text.db is not an SQLite database", ""),
-        ("latin.csv", {}, "not utf-8 encoded", ""),
+        ("latin.csv", {}, "not utf-8 encoded", "iconv"),
         ("late.csv", {}, "CSV Error on Line: 30002", "--csv-types text"),
         ("rows.db", {}, "rows.db is not a catalogue of uploads", "tables: item"),
         ("rows.db", {"table": "itme"}, "has no table itme; did you mean item?", "tables: item"),
@@ -95,7 +102,80 @@ def files(here, table, broken):
         ("fine.csv", {"format": "parqet"}, "no format parqet; did you mean parquet?", "formats: "),
         ("fine.csv", {"target": "out.xls"}, "no format for files that end in .xls", "--format"),
         ("fine.csv", {"target": "fine.csv/out.csv"}, "fine.csv is not a folder", ""),
-        ("fine.csv", {"target": "fine.csv"}, "fine.csv is there already", "overwrite"),
+        ("fine.csv", {"target": "fine.csv", **OVER}, "fine.csv is what is read", "another target"),
+        (
+            "rows.db",
+            {"target": "rows.db", "format": "csv", "table": "item", **OVER},
+            "rows.db is what is read",
+            "",
+        ),
+        (
+            "fine.csv",
+            {"target": "./", "format": "csv", "csv_types": "text", **OVER},
+            " is read, and what is there",
+            "leave out",
+        ),
+        ("ragged.csv", {}, "ragged.csv makes no table: its lines do not have as many", ""),
+        ("late.csv", {"where": " "}, "the filter is empty", "leave out --where"),
+        (
+            "rows.db",
+            {"table": "item", "where": "id < 3) OR (1 = 1"},
+            'makes no sense: syntax error at or near ")"',
+            "columns: id",
+        ),
+        (
+            "rows.db",
+            {"table": "item", "where": "1 = 1); DROP TABLE item; --"},
+            "makes no sense",
+            "columns: id",
+        ),
+        (
+            "rows.db",
+            {"table": "item", "where": "getenv('HOME') = 'x'"},
+            "the filter makes no sense: Scalar Function",
+            "",
+        ),
+        (
+            "rows.db",
+            {"query": "ATTACH 'new.db' AS new"},
+            "begins with ATTACH, and only what reads",
+            "SELECT",
+        ),
+        (
+            "rows.db",
+            {"query": "-- c\n /* d */ vacuum into 'new.db'"},
+            "begins with VACUUM",
+            "SELECT",
+        ),
+        (
+            "rows.db",
+            {"query": "DELETE FROM item RETURNING *"},
+            "attempt to write a readonly database",
+            "",
+        ),
+        (
+            "rows.db",
+            {"query": "WITH a AS (SELECT 1) INSERT INTO item (name) SELECT 'x' FROM a"},
+            "attempt to write",
+            "",
+        ),
+        ("rows.db", {"query": "-- nothing"}, "the query is empty", "SELECT"),
+        ("rows.db", {"query": "BEGIN"}, "", ""),
+        (
+            "rows.db",
+            {"query": "SELECT * FROM item WHERE id = ?"},
+            "parameter count mismatch",
+            ":NAME in the query",
+        ),
+        (
+            "rows.db",
+            {"query": "SELECT 1 AS a, 2 AS A"},
+            "the columns a and A, which are the same",
+            "AS other",
+        ),
+        ("rows.db", {"query": "SELECT 1 AS ''"}, "has a column without a name", "AS other"),
+        ("bytes.db", {"table": "a"}, "has text in the column v that is not UTF-8", "AS BLOB"),
+        ("fine.csv", {"folder": "late.csv"}, "what is written: Not a directory", ""),
     ],
 )
 def test_refused(files, export, world, source, options, told, way_out):
@@ -129,6 +209,8 @@ def test_text_instead_of_guessing(files, export, here):
         ({"source": "a.db", "target": "ftp://h/x"}, "no storage is known as ftp://"),
         ({"source": "a.db", "limit": 0}, "greater than or equal to 1"),
         ({"source": ""}, "the source is empty"),
+        ({"source": "a.db", "query": ""}, "the query is empty"),
+        ({"source": "a.db", "table": " "}, "the table is empty"),
     ],
 )
 def test_params(given, told):
@@ -154,3 +236,15 @@ def test_places_for_values(query, bound, values):
     """A name is a value only outside of quotes, comments and casts."""
     given = {} if values is None else {"a": 1}
     assert bind(query, given, "$") == (bound, values or [])
+
+
+def test_what_stands_after_a_statement(table, export):
+    """A comment after the last statement is none, wherever it begins."""
+    name = table(3)
+    for query in (
+        "SELECT 1 AS a; -- done",
+        "/* ; */ SELECT 1 AS a -- ;",
+        "SELECT 1 AS a;;\n /**/ ",
+    ):
+        export(name, "out.csv", query=query, if_exists="overwrite")
+        assert Path("out.csv").read_text() == "a\n1\n"

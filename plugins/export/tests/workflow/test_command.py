@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -126,15 +128,67 @@ def test_damaged_manifest(exported, call, here):
         (["beef"], "there is no export beef in .handrail/exports"),
         (["nowhere/"], "there is no manifest.json in nowhere/"),
         (["--state-folder", "nowhere"], "there is no export in nowhere"),
-        (["bad"], "bad/manifest.json is no manifest of an export"),
     ],
 )
-def test_nothing_to_verify(exported, call, here, given, told):
-    (here / "bad").mkdir()
-    (here / "bad" / "manifest.json").write_text("[]")
+def test_nothing_to_verify(exported, call, given, told):
     with pytest.raises(ExportError) as raised:
         call("verify", *given)
     assert told in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[]", "bad/manifest.json is no manifest of an export: it has no files"),
+        ('{"files": [{"path": "a"}]}', "a file has no 'size'"),
+        ('{"files": [{"path": "../x", "size": 1, "sha256": ""}]}', "../x leads out of it"),
+        ('{"files": [{"path": "/x", "size": 1, "sha256": ""}]}', "/x leads out of it"),
+        ('{"schema": 2, "files": []}', "was made by a newer version"),
+    ],
+)
+def test_documents_that_are_none(call, here, content, told):
+    """A manifest.json of others, or that leads elsewhere, is refused, and nothing is compared."""
+    (here / "bad").mkdir()
+    (here / "bad" / "manifest.json").write_text(content)
+    for given in ("bad", "bad/manifest.json"):
+        with pytest.raises(ExportError) as raised:
+            call("verify", given)
+        assert told in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("UPDATE about SET value = '{' WHERE name = 'output'", "is damaged"),
+        ("DELETE FROM about WHERE name = 'target'", "ended before it had written anything"),
+        ("DROP TABLE file", "cannot be used: no such table: file"),
+        ("DROP TABLE about", "is no manifest of an export"),
+        (None, "is no manifest of an export"),
+    ],
+)
+def test_manifests_with_damages(exported, call, here, damage, told):
+    """A manifest of which a part is gone is told, and nothing is written into it."""
+    path = here / ".handrail" / "exports" / f"{exported[1]}.db"
+    if damage is None:
+        path.write_bytes(b"")
+    else:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(damage)
+    before = path.read_bytes()
+    with pytest.raises(ExportError) as raised:
+        call("verify")
+    assert told in raised.value.message
+    assert exported[0] in CliRunner().invoke(command, ["list"]).output
+    assert path.read_bytes() == before
+
+
+def test_folder_in_place_of_a_file(exported, call, here):
+    """What is no file any more is told as that."""
+    path = here / "out" / "kind=a" / "data_0.csv"
+    path.unlink()
+    path.mkdir()
+    code, out = call("verify", "out")
+    assert (code, "kind=a/data_0.csv  it is no file" in out) == (1, True)
 
 
 def test_formats(call):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -173,6 +175,36 @@ def test_rollback_after_replacing_is_refused(table, export, journaled, here):
         handrail.rollback(DefaultExportAction, 1, journal=journal, packs=())
     journal.close()
     assert (here / "out.csv").read_bytes() == before
+
+
+@step(weight=0.1)
+def meddle(context):
+    Path("out.csv").unlink()
+    Path("out.csv").write_text("mine")
+    raise PermissionError("the boss said no")
+
+
+class Meddled(DefaultExportAction):
+    """An export that fails when somebody else has written over what it has made."""
+
+    def setup_steps(self, registry):
+        super().setup_steps(registry)
+        registry.insert_after("save_files", meddle)
+
+
+def test_what_cannot_be_put_back_is_kept(table, export, journaled, here, world):
+    """What was replaced outlives an undo that failed, and is put back by the next one."""
+    export(table(4), "out.csv", table="item")
+    more(1, here)
+    before = world()
+    journal = journaled(action=Meddled, **OVER)
+    (kept,) = here.glob(".handrail-*/aside/out.csv")
+    assert (here / "out.csv").read_text() == "mine"
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == before["out.csv"]
+    (here / "out.csv").unlink()
+    handrail.rollback(Meddled, 1, journal=journal, packs=())
+    journal.close()
+    assert world() == before
 
 
 @pytest.mark.parametrize("way", ["resume", "rollback"])

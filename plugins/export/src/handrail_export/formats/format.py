@@ -27,10 +27,13 @@ class RowFormat(Format):
     Attributes:
         ending: What the names of its files end with, such as `.parquet`.
         partitions: Whether `write` can split the rows by the values of columns.
+        grows: Whether `write` makes text, from its beginning to its end, so that the checksum is
+            taken meanwhile; else the file is read again for it.
     """
 
     ending: ClassVar[str]
     partitions: ClassVar[bool] = False
+    grows: ClassVar[bool] = False
 
     def check(self, columns: Sequence[Column]) -> None:
         """Refuse what cannot be written, before anything is.

@@ -60,6 +60,7 @@ class CsvFormat(RowFormat):
 
     ending: ClassVar[str] = ".csv"
     partitions: ClassVar[bool] = True
+    grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
@@ -78,14 +79,15 @@ class CsvFormat(RowFormat):
 
 
 class JsonlFormat(RowFormat):
-    """JSON Lines: an object for each row, in UTF-8."""
+    """JSON Lines: an object for each row, in UTF-8; NaN and infinity of a column are null."""
 
     ending: ClassVar[str] = ".jsonl"
     partitions: ClassVar[bool] = True
+    grows: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
         options = "FORMAT json" + (", FILE_EXTENSION 'jsonl'" if partition_by else "")
-        return rows.copy(str(path), options, partition_by)
+        return rows.copy(str(path), options, partition_by, finite=True)
 
     def count(self, path: Path) -> int:
         with open(path, "rb") as file:

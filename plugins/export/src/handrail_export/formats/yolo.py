@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from handrail_export.errors import FormatError
 from handrail_export.formats.categories import Categories
 from handrail_export.formats.format import CollectionFormat, Picture, Shape
 
@@ -29,8 +30,15 @@ class YoloFormat(CollectionFormat):
             path = folder / label
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = (_line(shape, picture, known) for shape in picture.shapes)
-            with open(path, "x", encoding="utf-8") as file:
-                file.writelines(lines)
+            try:
+                with open(path, "x", encoding="utf-8") as file:
+                    file.writelines(lines)
+            except FileExistsError:
+                raise FormatError(
+                    f"another picture is called like {picture.path}, and YOLO does not tell "
+                    "endings apart",
+                    ways_out=("leave one out, such as --where \"name NOT LIKE '%.jpg'\"",),
+                ) from None
         if not splits:
             return
         with open(folder / "data.yaml", "x", encoding="utf-8") as file:

@@ -11,6 +11,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest.manifest import ExportedFile, Manifest
 
 NAME = "manifest.json"
+SCHEMA = 1
 
 _ABOUT = (
     *("run", "source", "collection", "format", "columns", "created"),
@@ -22,7 +23,7 @@ def write_document(manifest: Manifest, path: Path) -> None:
     """Write what a manifest knows as one JSON object, a line for each file."""
     about = manifest.description()
     with open(path, "x", encoding="utf-8") as out:
-        out.write('{"schema": 1')
+        out.write(f'{{"schema": {SCHEMA}')
         for name in _ABOUT:
             if about.get(name) is not None:
                 out.write(f',\n"{name}": {json.dumps(about[name])}')
@@ -48,15 +49,27 @@ def read_document(content: bytes, where: str) -> tuple[dict[str, Any], Iterator[
         if not isinstance(found, dict) or "files" not in found:
             raise ValueError("it has no files")
         about = cast("dict[str, Any]", found)
+        if about.get("schema", SCHEMA) != SCHEMA:
+            raise ExportError(
+                f"{where} was made by a newer version of handrail-export",
+                ways_out=("pip install --upgrade handrail-export",),
+            )
         files = [_file(each) for each in about.pop("files")]
-    except (ValueError, KeyError, TypeError) as error:
+    except ExportError:
+        raise
+    except KeyError as error:
+        raise ExportError(f"{where} is no manifest of an export: a file has no {error}") from error
+    except (ValueError, TypeError) as error:
         raise ExportError(f"{where} is no manifest of an export: {error}") from error
     return about, iter(files)
 
 
 def _file(told: dict[str, Any]) -> ExportedFile:
+    path = str(told["path"])
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"{path} leads out of it")
     return ExportedFile(
-        path=str(told["path"]),
+        path=path,
         size=int(told["size"]),
         sha256=str(told["sha256"]),
         rows=told.get("rows"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import weakref
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,6 +72,11 @@ class Manifest:
 
     def __init__(self, path: Path, *, make: bool = True) -> None:
         self.path = path
+        self._way_out = (
+            "use another folder for it: --state-folder FOLDER"
+            if make
+            else "of an export that is a folder: handrail export verify FOLDER"
+        )
         if not make and not path.is_file():
             raise ExportError(f"there is no manifest {path}")
         with self._told():
@@ -80,12 +86,12 @@ class Manifest:
         self._closing.atexit = False
         try:
             with self._told():
-                self._open()
+                self._open(make)
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, make: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise ExportError(
@@ -93,7 +99,7 @@ class Manifest:
                 ways_out=("pip install --upgrade handrail-export",),
             )
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")}
-        if tables and "about" not in tables:
+        if "about" not in tables and (tables or not make):
             raise ExportError(f"{self.path} is no manifest of an export")
         self._db.execute("PRAGMA journal_mode = WAL")
         # Until `keep`, it has to survive a kill, not a loss of power.
@@ -111,7 +117,10 @@ class Manifest:
         """Return what `describe` has kept."""
         with self._told():
             rows = self._db.execute("SELECT name, value FROM about").fetchall()
-        return {name: json.loads(value) for name, value in rows}
+        try:
+            return {name: json.loads(value) for name, value in rows}
+        except ValueError as error:
+            raise ExportError(f"the manifest {self.path} is damaged: {error}") from error
 
     def clear(self) -> None:
         """Forget all files."""
@@ -206,11 +215,12 @@ class Manifest:
         except (sqlite3.Error, OSError) as error:
             raise ExportError(
                 f"the manifest {self.path} cannot be used: {error}",
-                ways_out=("use another folder for it: --state-folder FOLDER",),
+                ways_out=(self._way_out,),
             ) from error
 
 
 def remove_manifest(path: str | Path) -> None:
     """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
     for suffix in ("", "-wal", "-shm", "-journal"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(f"{path}{suffix}")

@@ -99,7 +99,10 @@ class Collection:
 
     def _picture(self, unit: Unit, file: CatalogueFile) -> Picture:
         split = self._split(unit)
-        path = "/".join(part for part in ("images", split, f"{unit.name}{file.ending}") if part)
+        # A file that is a unit of its own gives it its whole name.
+        named = file.ending and unit.name.lower().endswith(file.ending)
+        name = unit.name if named else f"{unit.name}{file.ending}"
+        path = "/".join(part for part in ("images", split, name) if part)
         if any(part in ("", ".", "..") for part in path.split("/")):
             raise InvalidPicturesError("its name leads out of the target")
         size = picture_size(lambda most: self._stores.read(file.location, most))

@@ -29,9 +29,9 @@ def make_source(options: ExportParams) -> tuple[Source, str | None]:
     make = PostgresSource if address.kind == "postgres" else SqliteSource
     database = make(address, options.query or "", options.parameters)
     try:
-        if options.query:
+        if options.query is not None:
             return database, None
-        if options.table:
+        if options.table is not None:
             database.choose_table(options.table)
             return database, None
         return database, choose_collection(database, options.collection)

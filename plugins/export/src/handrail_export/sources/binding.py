@@ -18,6 +18,8 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_NOTHING = re.compile(r"(?:\s|;|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+
 
 def bind(query: str, values: Mapping[str, object], place: str) -> tuple[str, Sequence[object]]:
     """Return the query with numbered places, and the values in the order of their numbers.
@@ -34,7 +36,9 @@ def bind(query: str, values: Mapping[str, object], place: str) -> tuple[str, Seq
 
     def put(found: re.Match[str]) -> str:
         if found["end"]:
-            raise SourceError("the query has several statements; give one")
+            if _bare(query[found.end() :]):
+                raise SourceError("the query has several statements; give one")
+            return ""
         name = found["name"]
         if name is None:
             return found[0]
@@ -66,9 +70,20 @@ def one_statement(query: str) -> str:
         SourceError: It is empty.
     """
     text = query.strip().rstrip(";").rstrip()
-    if not text:
-        raise SourceError("the query is empty")
+    if not _bare(text):
+        raise SourceError("the query is empty", ways_out=("--query 'SELECT ...'",))
     return text
+
+
+def first_word(query: str) -> str:
+    """Return the word that a query begins with, in capitals."""
+    found = re.match(r"\w*", _bare(query))
+    return found[0].upper() if found else ""
+
+
+def _bare(query: str) -> str:
+    """Return a query without the comments, blanks and semicolons that it begins with."""
+    return _NOTHING.sub("", query, count=1)
 
 
 def quoted(name: str) -> str:

@@ -127,7 +127,8 @@ class Database(Source):
         try:
             yield
         except dbapi.Error as error:
-            raise self.failure(error) from error
+            # Not `from`: it says all that the driver did, and a cause would be shown beside it.
+            raise self.failure(error)  # noqa: B904
 
     def failure(self, error: BaseException) -> SourceError:
         return SourceError(f"{self.shown}: {said(error)}", ways_out=self._ways_out(str(error)))

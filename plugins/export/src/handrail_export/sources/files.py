@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+from collections.abc import Sequence
 from importlib import import_module
 
 from handrail_export.errors import SourceError
 from handrail_export.names import count_text, said
 from handrail_export.sources.address import Address
 from handrail_export.sources.source import Source
+
+_DELIMITER = re.compile("[,;\t|]")
 
 
 class FileSource(Source):
@@ -30,6 +34,7 @@ class FileSource(Source):
         if self._found:
             return
         place = self.address.place
+        shown = {place: self.shown}
         if os.path.isfile(place):
             self._found = (place,)
         elif os.path.isdir(place):
@@ -41,7 +46,7 @@ class FileSource(Source):
         if not self._found:
             raise SourceError(f"there is no file {self.address.shown}")
         for path in self._found:
-            _check_readable(path)
+            _check_readable(path, shown.get(path, path))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -63,9 +68,23 @@ class FileSource(Source):
         try:
             return sum(int(parquet.read_metadata(path).num_rows) for path in self._found)
         except (pyarrow.ArrowException, OSError) as error:
-            raise SourceError(
+            # Not `from`: it says all that pyarrow did, and a cause would be shown beside it.
+            raise SourceError(  # noqa: B904
                 f"{self.shown} is not a Parquet file, or only a part of one: {said(error)}"
-            ) from error
+            )
+
+    def check(self, columns: Sequence[str]) -> None:
+        # Where the lines have different numbers of values, each is taken for one value as a whole.
+        if self.address.kind != "csv" or len(columns) != 1 or not _DELIMITER.search(columns[0]):
+            return
+        with open(self._found[0], encoding="utf-8", errors="replace") as file:
+            line = file.readline().rstrip("\r\n")
+        if line == columns[0]:
+            raise SourceError(
+                f"{self.shown} makes no table: its lines do not have as many values as the "
+                f"first, which is {line[:60]}",
+                ways_out=("mend the lines that have more or fewer",),
+            )
 
     def failure(self, error: BaseException) -> SourceError:
         told = super().failure(error)
@@ -80,11 +99,11 @@ def literal(text: str) -> str:
     return f"'{doubled}'"
 
 
-def _check_readable(path: str) -> None:
+def _check_readable(path: str, shown: str) -> None:
     try:
         with open(path, "rb") as file:
             empty = not file.read(1)
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{shown} cannot be read: {error.strerror}") from error
     if empty:
-        raise SourceError(f"{path} is empty, without even the names of columns")
+        raise SourceError(f"{shown} is empty, without even the names of columns")

@@ -60,6 +60,7 @@ class PostgresSource(Database):
 
     def _execute(self, cursor: Any) -> Any:
         query, values = bind(one_statement(self.query), self.parameters, "$")
+        query += "\n"  # It is put into brackets, which a comment at its end must not hide.
         if not values:
             cursor.execute(query)
             return cursor.fetch_record_batch()

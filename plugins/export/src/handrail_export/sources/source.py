@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from handrail_export.arrow import BatchReader
 from handrail_export.errors import SourceError
@@ -39,6 +40,13 @@ class Source(ABC):
     def estimate(self) -> int | None:
         """Return about how many rows there are, where that costs next to nothing."""
         return None
+
+    def check(self, columns: Sequence[str]) -> None:  # noqa: B027 - most have no doubts
+        """See whether these can be the columns.
+
+        Raises:
+            SourceError: They cannot.
+        """
 
     def failure(self, error: BaseException) -> SourceError:
         """Return what a library has raised while it read, as an error for people."""

@@ -7,10 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from handrail_export.errors import SourceError
-from handrail_export.sources.binding import bind, one_statement, quoted
+from handrail_export.sources.binding import bind, first_word, one_statement, quoted
 from handrail_export.sources.database import BATCH, Database, driver
+from handrail_export.sources.rounded import beginning, exact
 
 _MAGIC = b"SQLite format 3\0"
+_FORBIDDEN = ("ATTACH", "DETACH", "VACUUM")
 
 
 class SqliteSource(Database):
@@ -48,10 +50,23 @@ class SqliteSource(Database):
 
     def _execute(self, cursor: Any) -> Any:
         query, values = bind(one_statement(self.query), self.parameters, "?")
+        word = first_word(query)
+        if word in _FORBIDDEN:
+            # Where the file is only read, they still make or change others.
+            raise SourceError(
+                f"{self.shown} begins with {word}, and only what reads is taken",
+                ways_out=("--query 'SELECT ...'",),
+            )
         cursor.execute(query, tuple(values) or None)
+        reader, rounded = beginning(cursor.fetch_record_batch())
+        if not rounded:
+            return reader
+        cursor.execute(exact(query, reader.schema.names, rounded), tuple(values) or None)
         return cursor.fetch_record_batch()
 
     def _ways_out(self, text: str) -> tuple[str, ...]:
+        if "parameter count mismatch" in text:
+            return ("values have names: :NAME in the query, and -p parameters.NAME=VALUE",)
         if "Type mismatch" not in text:
             return ()
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from handrail import BaseStep, StepResult
 from handrail_export.context import ExportContext
 from handrail_export.errors import InvalidPicturesError
 from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
+from handrail_export.hashing import Following
 from handrail_export.manifest import ExportedFile
 from handrail_export.names import count_text, size_text
 from handrail_export.pictures import Annotations, Collection, Found
@@ -100,19 +102,25 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
     split = tuple(context.options.partition_by)
     name = context.layout.file or f"data{written_as.ending}"
     rows: Rows = context.use_rows()
-    count = written_as.write(rows, folder if split else folder / name, split)
+    sha256: str | None = None
+    if written_as.grows and not split:
+        with Following(folder / name) as following:
+            count = written_as.write(rows, folder / name, split)
+        sha256 = following.sha256() if count else None
+    else:
+        count = written_as.write(rows, folder if split else folder / name, split)
     context.total_count = context.exported_count = count
     if count == 0:
         shutil.rmtree(folder)
         return
     context.use_manifest().add(
-        _written(path, folder, written_as.count(path) if split else count)
+        _written(path, folder, written_as.count(path) if split else count, sha256)
         for path in files_below(folder)
     )
 
 
-def _written(path: Path, folder: Path, rows: int | None) -> ExportedFile:
-    size, sha256 = settle(path)
+def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = None) -> ExportedFile:
+    size, sha256 = settle(path, sha256)
     return ExportedFile(
         path=path.relative_to(folder).as_posix(), size=size, sha256=sha256, rows=rows
     )
@@ -131,6 +139,7 @@ class _Pictures:
         self._format = written_as
         self._annotations = annotations
         self._copies: list[ExportedFile] = []
+        self._paths: set[str] = set()
         self._problems: list[str] = []
 
     def write(self, folder: Path) -> None:
@@ -164,6 +173,9 @@ class _Pictures:
         )
         for found in collection:
             context.total_count += 1
+            if found.picture is not None and self._taken(found.picture.path):
+                problem = f"{found.unit}: there is another picture {found.picture.path}"
+                found = replace(found, picture=None, problem=problem)
             if found.picture is None or found.file is None:
                 self._refuse(found)
                 continue
@@ -175,12 +187,16 @@ class _Pictures:
                     location=found.file.location,
                 )
             )
+            self._paths.add(found.picture.path)
             if len(self._copies) == _PAGE:
                 self._keep()
             context.exported_count += 1
             yield found.picture
             if context.exported_count == options.limit:
                 return
+
+    def _taken(self, path: str) -> bool:
+        return path in self._paths or self._context.use_manifest().has(path)
 
     def _refuse(self, found: Found) -> None:
         context = self._context
@@ -192,6 +208,7 @@ class _Pictures:
     def _keep(self) -> None:
         self._context.use_manifest().add(self._copies)
         self._copies.clear()
+        self._paths.clear()
 
 
 def _catalogue_rows(rows: Rows) -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 from handrail import BaseStep, StepResult
 from handrail_export.context import ExportContext, staging_of
+from handrail_export.errors import StorageError
 from handrail_export.layout import lay_out
 from handrail_export.manifest import Manifest, remove_manifest
 from handrail_export.sources.address import parse_source
@@ -75,7 +77,7 @@ class InitializeStep(BaseStep[ExportContext]):
         data = result.rollback_data
         context.close()
         for staging in data.get("staging", []):
-            shutil.rmtree(staging, ignore_errors=True)
+            _clear(Path(staging))
         try:
             self._leave_target(data, context.options.retries)
         finally:
@@ -98,8 +100,31 @@ class InitializeStep(BaseStep[ExportContext]):
         yield f"write {layout.format} to {layout.output}"
 
 
+def _clear(staging: Path) -> None:
+    """Remove the folder of the run, unless something that was replaced is still in it.
+
+    Raises:
+        StorageError: Something is.
+    """
+    aside = staging / "aside"
+    kept = next((path for path in aside.rglob("*") if not path.is_dir()), None)
+    if kept is None:
+        shutil.rmtree(staging, ignore_errors=True)
+        return
+    for path in staging.iterdir():
+        if path != aside:
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
+    raise StorageError(
+        f"what was replaced could not be put back, and is kept in {aside}",
+        ways_out=("make room for it where it was, and roll back again",),
+    )
+
+
 def _make_folders(folder: Path, record: Callable[[str], None]) -> None:
     for path in reversed([folder, *folder.parents]):
-        if not path.exists():
+        if not os.path.lexists(path):
             record(str(path))
-            path.mkdir(exist_ok=True)
+            path.mkdir()
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from handrail import BaseStep, StepResult
+from handrail_export.choice import check_columns
 from handrail_export.context import ExportContext
 from handrail_export.errors import ChoiceError, ConflictError, FormatError
 from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
 from handrail_export.manifest.document import NAME
-from handrail_export.rows import Column, check_columns
+from handrail_export.rows import Column
+from handrail_export.sources.address import parse_source
 from handrail_export.sources.catalogue import COLUMNS
+from handrail_export.storage import parse_place
 
 
 class PrepareExportStep(BaseStep[ExportContext]):
@@ -26,6 +31,7 @@ class PrepareExportStep(BaseStep[ExportContext]):
             _check_collection(context, layout.format, columns)
         else:
             _check_rows(context, written_as, columns)
+        _check_apart(context)
         key = layout.file or NAME
         if options.if_exists == "error" and context.use_target().stat(key) is not None:
             what = f"{layout.output} is there already"
@@ -36,6 +42,30 @@ class PrepareExportStep(BaseStep[ExportContext]):
             )
         split = f", split by {', '.join(options.partition_by)}" if options.partition_by else ""
         return StepResult(data={"summary": f"{layout.format} to {layout.output}{split}"})
+
+
+def _check_apart(context: ExportContext) -> None:
+    """Refuse what would replace the very files that are read."""
+    layout, address = context.layout, parse_source(context.options.source)
+    if address.kind == "postgres" or parse_place(layout.folder).scheme != "file":
+        return
+    read = context.use_rows().source.paths or (address.place,)
+    target = os.path.realpath(os.path.join(layout.folder, layout.file))
+    for path in map(os.path.realpath, read):
+        if path == target:
+            raise ConflictError(
+                f"{layout.output} is what is read", ways_out=("give another target",)
+            )
+        if (
+            context.options.if_exists == "overwrite"
+            and not layout.file
+            and path.startswith(os.path.join(target, ""))
+        ):
+            raise ConflictError(
+                f"{os.path.relpath(path, target)} in {layout.output} is read, and what is there "
+                "may be replaced",
+                ways_out=("give another target", "or leave out --if-exists overwrite"),
+            )
 
 
 def _check_collection(context: ExportContext, name: str, columns: list[Column]) -> None:

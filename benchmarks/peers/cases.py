@@ -184,7 +184,14 @@ IMPORT = Case(
     work="",
     unit="process",
     contenders=(
-        Contender(label=BARE, peer=FLOOR, steps=1, floor=BARE, command=("-c", "pass")),
+        Contender(
+            label=BARE,
+            peer=FLOOR,
+            steps=1,
+            floor=BARE,
+            ours="import handrail",
+            command=("-c", "pass"),
+        ),
         imports("handrail", "handrail"),
         imports("taskflow", "taskflow.engines"),
         imports("apache-hamilton", "hamilton.driver"),
@@ -204,6 +211,7 @@ HELP = Case(
             peer=FLOOR,
             steps=1,
             floor=GROUP,
+            ours="handrail --help",
             command=(str(CONTENDERS / "click_group.py"), "--help"),
         ),
         helps("handrail", "handrail"),

@@ -84,10 +84,12 @@ def run(
             stdout=out,
             stderr=err,
         )
-        ended = waited(process, began + limit)
-        clock = time.perf_counter() - began
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            ended = waited(process, began + limit)
+            clock = time.perf_counter() - began
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         if ended is None:
             process.wait()
             return {"failed": f"not done after {limit:g} s"}, ""

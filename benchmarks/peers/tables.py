@@ -14,13 +14,15 @@ HEADS = {
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return the value with that many digits that count, and none of them made up."""
+    """Return the value with that many digits that count, and none that were not measured."""
     if value is None:
         return "-"
-    if value >= 10 ** (digits - 1):
-        rounded = float(f"{value:.{digits}g}")
+    if value < 1e-3:
+        return "< 0.001"
+    rounded = float(f"{value:.{digits}g}")
+    if rounded >= 10 ** (digits - 1):
         return f"{rounded:,.0f}".replace(",", " ")
-    return f"{value:#.{digits}g}"
+    return f"{rounded:#.{digits}g}"
 
 
 def cells(row: Row, unit: str) -> list[str]:

@@ -128,7 +128,7 @@ def told(printed: str) -> Measure:
     """Return what a contender has measured itself, from the last line that it printed."""
     lines = printed.strip().splitlines()
     try:
-        measure = json.loads(lines[-1])
+        measure: Measure = json.loads(lines[-1])
         for name in ("clock", "cpu", "built", "ready"):
             measure[name] = float(measure[name])
     except (IndexError, KeyError, TypeError, ValueError):

@@ -44,7 +44,7 @@ def names(known: tuple[str, ...]) -> Any:
 
 def arguments() -> argparse.ArgumentParser:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="bench", description="Ours, the peers and the floors.")
     cases = tuple(case.name for case in CASES)
     add = parser.add_argument
     add("--rounds", type=int, default=5, help="how often each is measured (5); slow ones less")

@@ -12,6 +12,8 @@ HEADS = {
     "process": ("ms", "of CPU", "x floor", "x handrail"),
 }
 
+WITH_WORK = "1 ms of work takes"
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return the value with that many digits that count, and none that were not measured."""
@@ -60,13 +62,16 @@ def printed(case: dict[str, Any]) -> str:
 
 
 def markdown(case: dict[str, Any], columns: Sequence[str]) -> str:
-    """Return the table for a page, with those columns."""
+    """Return the table for a page; what 1 ms of work takes is worked out, not measured."""
     heads = HEADS[case["unit"]]
-    lines = [f"| {case['title']} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    title = case["title"]
+    lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for row in rows(case):
         by_head = dict(zip(heads, cells(row, case["unit"]), strict=True))
+        by_head[WITH_WORK] = "-" if row.each is None else f"{(1000 + row.each) / 1000:.3f} ms"
         figures = [by_head[column] for column in columns]
         if row.each is None and row.remark:
             figures = [row.remark, *([""] * (len(columns) - 1))]
-        lines.append(f"| {row.label} | {' | '.join(figures)} |")
+        steps = "" if row.steps in {1, 1000} else f", {row.steps} steps"
+        lines.append(f"| {row.label}{steps} | {' | '.join(figures)} |")
     return "\n".join(lines)

@@ -57,7 +57,8 @@ def loop(count: int, folder: Path, watch: Watch) -> Run:
 def lean(count: int, folder: Path, watch: Watch) -> Run:
     """Call each step with what an orchestrator does around it, prepared as far as that goes."""
     weight = sum(step.weight for step in nothings(count))
-    done, prepared = 0, []
+    done = 0
+    prepared: list[tuple[Nothing, Callable[[Any], bool], Callable[[Any], Any], int]] = []
     for step in nothings(count):
         done += step.weight
         prepared.append((step, step.can_skip, step.execute, 100 * done // weight))

@@ -85,7 +85,8 @@ def plan_of(count: int, *more: BaseStep[Any]) -> Plan:
     registry = StepRegistry[BaseStepContext]()
     for step in (*(Nothing(f"step_{number}") for number in range(count)), *more):
         registry.register(step)
-    return registry.compiled(plan_of_registry)
+    plan: Plan = registry.compiled(plan_of_registry)
+    return plan
 
 
 def in_memory(count: int, folder: Path, watch: Watch) -> Run:

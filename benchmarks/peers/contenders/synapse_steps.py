@@ -56,7 +56,7 @@ def orchestrator(count: int, *more: BaseStep[Any]) -> Orchestrator[Any]:
     for step in (*(Nothing(f"step_{number}") for number in range(count)), *more):
         registry.register(step)
     # Without a logger, it has the least to do.
-    runtime: Any = RuntimeContext(logger=None, env=PluginEnvironment())  # type: ignore[arg-type]
+    runtime: Any = RuntimeContext(logger=None, env=PluginEnvironment())
     context = BaseStepContext(runtime_ctx=runtime)
     return Orchestrator(registry, context, lambda _current, _total: None)
 

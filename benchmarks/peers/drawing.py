@@ -10,6 +10,7 @@ from summary import Row
 
 SANS = "system-ui,-apple-system,Segoe UI,Roboto,sans-serif"
 INK, GREY, RULE = "#1f2933", "#52606d", "#d5dce3"
+GROUND = "#f8fafb"
 OURS, PEERS, FLOORS = "#1f7a4d", "#3d6aa5", "#7b8794"
 WIDTH, LEFT, RIGHT = 760, 252, 700
 LEAST, MOST = -2, 5  # Powers of ten, in microseconds: 10 ns to 100 ms.
@@ -60,11 +61,15 @@ def bar(row: Row, y: float) -> list[str]:
     if row.each is None:
         return [label, text(LEFT + 6, y, row.remark, fill=GREY, font_style="italic")]
     x = round(place(row.each), 1)
+    # Figures stand on lines of the scale; a rim in the colour of the ground keeps them apart.
+    halo: dict[str, str | int] = {"stroke": GROUND, "stroke_width": 4, "paint_order": "stroke"}
+    if row.each < HIDDEN:
+        halo = {}
     return [
         label,
         f'<path d="M{LEFT} {y - 4:g}L{x:g} {y - 4:g}" stroke="{drawn}" stroke-width="2"/>',
         f'<circle cx="{x:g}" cy="{y - 4:g}" r="5" fill="{drawn}"/>',
-        text(x + 10, y, amount(row.each), fill=drawn, font_weight=weight),
+        text(x + 10, y, amount(row.each), fill=drawn, font_weight=weight, **halo),
     ]
 
 
@@ -119,7 +124,7 @@ def draw(groups: Groups) -> str:
             ' aria-labelledby="t d">',
             '<title id="t">What a step costs</title>',
             f'<desc id="d">{escape(described)}.</desc>',
-            f'<rect width="{WIDTH}" height="{height:g}" rx="12" fill="#f8fafb"/>',
+            f'<rect width="{WIDTH}" height="{height:g}" rx="12" fill="{GROUND}"/>',
             text(24, 38, "What a step costs", font_size=14, font_weight=600),
             text(24, 56, "beside its own work;", fill=GREY),
             text(24, 71, "each line is ten times the last", fill=GREY),

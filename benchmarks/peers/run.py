@@ -85,11 +85,13 @@ def measured(case: Case, bench: Bench, missing: dict[str, str], rounds: int) -> 
     ]
 
     def measure(contender: Contender) -> Measure:
-        print(f"{case.name}: {contender.label:60}", end="\r", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"{case.name}: {contender.label:50}", end="\r", file=sys.stderr, flush=True)
         return bench.measure(case, contender)
 
     found = in_turns([each for each in here if not each.remark], rounds, measure)
-    print(" " * 79, end="\r", file=sys.stderr)
+    if sys.stderr.isatty():
+        print(" " * 79, end="\r", file=sys.stderr)
     return {
         "name": case.name,
         "title": case.title,

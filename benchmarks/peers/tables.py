@@ -73,5 +73,6 @@ def markdown(case: dict[str, Any], columns: Sequence[str]) -> str:
         if row.each is None and row.remark:
             figures = [row.remark, *([""] * (len(columns) - 1))]
         steps = "" if row.steps in {1, 1000} else f", {row.steps} steps"
-        lines.append(f"| {row.label}{steps} | {' | '.join(figures)} |")
+        failed = f" ({row.remark})" if row.remark and row.each is not None else ""
+        lines.append(f"| {row.label}{steps}{failed} | {' | '.join(figures)} |")
     return "\n".join(lines)

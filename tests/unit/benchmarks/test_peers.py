@@ -16,6 +16,7 @@ sys.path.insert(0, str(PEERS))
 
 import cases  # noqa: E402
 import measuring  # noqa: E402
+import picture  # noqa: E402
 import run  # noqa: E402
 import summary  # noqa: E402
 import tables  # noqa: E402
@@ -204,3 +205,26 @@ def test_each_contender_is_held_against_one_of_its_own_case() -> None:
 )
 def test_a_number_has_three_digits_that_count(value: float | None, written: str) -> None:
     assert tables.number(value) == written
+
+
+def test_a_run_replaces_only_what_stands_between_the_markers_of_its_tables() -> None:
+    text = """before
+<!-- bench: some -->
+old
+<!-- bench end -->
+<!-- bench: other -->
+kept
+<!-- bench end -->
+"""
+    assert picture.written(text, "some", "new\n") == text.replace("old", "new")
+    assert picture.written(text, "third", "new\n") == text
+
+
+def test_a_table_for_a_page_says_what_failed_and_what_one_millisecond_becomes() -> None:
+    case = case_of(row("peer", took(0.5), {"failed": "no disk"}, steps=1000))
+    columns = ("us a step", tables.WITH_WORK)
+    assert tables.markdown(case, columns).splitlines() == [
+        "| Some work | us a step | 1 ms of work takes |",
+        "|---|---|---|",
+        "| peer (failed in 1 of 2: no disk) | 500 | 1.500 ms |",
+    ]

@@ -13,8 +13,8 @@ INK, GREY, RULE = "#1f2933", "#52606d", "#d5dce3"
 GROUND = "#f8fafb"
 OURS, PEERS, FLOORS = "#1f7a4d", "#3d6aa5", "#7b8794"
 WIDTH, LEFT, RIGHT = 760, 252, 700
-LEAST, MOST = -2, 5  # Powers of ten, in microseconds: 10 ns to 100 ms.
-TICKS = ("10 ns", "100 ns", "1 us", "10 us", "100 us", "1 ms", "10 ms", "100 ms")
+LEAST, MOST = -2, 6  # Powers of ten, in microseconds: 10 ns to 1 s.
+TICKS = ("10 ns", "100 ns", "1 us", "10 us", "100 us", "1 ms", "10 ms", "100 ms", "1 s")
 LINE, HEAD = 21, 34
 TOP = 96
 # One per cent of a millisecond, and all of it, in microseconds.

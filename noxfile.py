@@ -285,6 +285,12 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Measure ours beside the peers and the floors; `nox -s bench -- --help` has the options."""
+    session.run(sys.executable, "benchmarks/peers/run.py", *session.posargs)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Upload the sample collection for real, into build/store."""

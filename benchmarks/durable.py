@@ -1,9 +1,9 @@
-"""What durability costs, in one run: `python benchmarks/durable.py [--peer] [FOLDER]`.
+"""What durability costs, in one run: `python benchmarks/durable.py [FOLDER]`.
 
 A step of a durable run beside raw SQLite with the same settings, which commits the same two rows
 for it: the end of one step, with its result as JSON, and the beginning of the next. Then going on
 with a run of many finished steps beside reading its rows, and a large context that no step changes
-beside encoding it. With `--peer` the same work is also done by DBOS; `dbos_peer.py` says how.
+beside encoding it. What others take for the same is measured by `peers/run.py`.
 
 The cases take turns, and each figure is the median of its rounds. The files are in the folder that
 is given, or the one it is called from: its disk is what is measured.
@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import dbos_peer
 import going_on
 from rounds import Cases, nothings, plan_of, show
 
@@ -144,7 +143,6 @@ def context(folder: Path, count: int, rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default=".", type=Path, metavar="FOLDER")
-    parser.add_argument("--peer", action="store_true", help="also run DBOS")
     given = parser.parse_args()
     # On a real disk: in memory, a sync costs nothing.
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="benchmark-") as made:
@@ -153,5 +151,3 @@ if __name__ == "__main__":
         steps(where, "normal", 3000, 15)
         going_on.measure(where, 10_000, 15)
         context(where, 20, 7)
-        if given.peer:
-            dbos_peer.measure(where, 1000, 5)

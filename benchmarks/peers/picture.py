@@ -1,0 +1,74 @@
+"""From the JSON of a run to the documentation: `python benchmarks/peers/picture.py run.json`.
+
+Draws `docs/assets/performance.svg`, and writes the tables between the markers in
+`docs/explanation/performance.md` and `benchmarks/README.md`. What was not measured in that run
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from drawing import draw
+from environments import ROOT
+from summary import rows
+from tables import HEADS, markdown
+
+PICTURE = ROOT / "docs" / "assets" / "performance.svg"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
+NOTES = ROOT / "benchmarks" / "README.md"
+DRAWN = ("in-memory", "rollback", "durable", "durable-normal")
+# The page leaves to the notes what only matters to whoever changes the engine.
+FOR_USERS = {
+    "step": ("us a step", "x floor", "x handrail", "1 ms of work takes"),
+    "process": ("ms", "x floor", "x handrail"),
+}
+
+
+def written(text: str, name: str, block: str) -> str:
+    """Return the text with that block between the markers of that name, if it has them."""
+    begin, end = re.escape(f"<!-- bench: {name} -->"), re.escape("<!-- bench end -->")
+    return re.sub(
+        f"({begin}\n).*?({end})", lambda found: found[1] + block + found[2], text, flags=re.DOTALL
+    )
+
+
+def conditions(run: dict[str, Any]) -> str:
+    """Return a sentence on what the figures depend on."""
+    began, ended = run["began"], run["ended"]
+    versions: dict[str, str] = {}
+    for case in run["cases"]:
+        for row in case["rows"]:
+            for each in row["measures"]:
+                if each and "version" in each and row["peer"] != "floor":
+                    versions[row["peer"]] = each["version"]
+                    versions["Python"] = each["python"]
+    named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    load = f"{began['load']:.1f} at the beginning and {ended['load']:.1f} at the end"
+    return (
+        f"Measured on {began['at'][:10]} with {began['cores']} virtual cores; {run['rounds']}"
+        f" rounds, of which slow ones took part in fewer. The load was {load}: above the"
+        f" number of cores, others were at work, too. {named}.\n"
+    )
+
+
+def main() -> None:
+    """Write all of it."""
+    run = json.loads(Path(sys.argv[1]).read_text())
+    cases = {case["name"]: case for case in run["cases"]}
+    if set(DRAWN) <= set(cases):
+        PICTURE.write_text(draw([(cases[name]["title"], rows(cases[name])) for name in DRAWN]))
+    for path in (PAGE, NOTES):
+        text = written(path.read_text(), "conditions", conditions(run))
+        for name, case in cases.items():
+            columns = FOR_USERS[case["unit"]] if path == PAGE else HEADS[case["unit"]]
+            text = written(text, name, markdown(case, columns) + "\n")
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,7 @@ from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
     from handrail.orchestrator import Observer
+    from handrail.packs.installed import InstalledPacks
     from handrail.plan.edits import EditSet
     from handrail.settings.requirements import RequiredStep
 
@@ -74,6 +75,10 @@ def provider_of(packs: Packs) -> PackProvider:
     given = cast("object", packs)
     if hasattr(given, "contributors"):
         return cast("PackProvider", given)
+    if given == ():
+        from handrail.packs.given import GivenPacks  # noqa: PLC0415 - as below
+
+        return GivenPacks((), {})
     # Reading what is installed is for those who plan, not for `import handrail`.
     from handrail.packs import installed  # noqa: PLC0415
 
@@ -93,6 +98,16 @@ def provider_of(packs: Packs) -> PackProvider:
                 ways_out=("give the module with the functions that are marked with @hookimpl",),
             )
     return provider
+
+
+def installed_packs(provider: object) -> InstalledPacks | None:
+    """Return `provider` if it is the packs that are installed, and not some that were given."""
+    # Who has made such an object has imported its class; nobody else pays for that here.
+    if "handrail.packs.installed" not in sys.modules:
+        return None
+    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415
+
+    return provider if isinstance(provider, InstalledPacks) else None
 
 
 def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -> ActionInfo:
@@ -202,11 +217,8 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
 
 def chosen_json(plan: Plan, provider: PackProvider) -> str:
     """Return as JSON which steps a plan was cut down to, and which installed packs are left out."""
-    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415 - as below
-
-    chosen: dict[str, Any] = {}
-    if isinstance(provider, InstalledPacks):
-        chosen |= asdict(provider.settings.selection)
+    installed = installed_packs(provider)
+    chosen: dict[str, Any] = {} if installed is None else asdict(installed.settings.selection)
     if plan.part:
         chosen["only"] = [planned.name for planned in plan.steps]
     return json.dumps(chosen, separators=(",", ":"))
@@ -227,14 +239,12 @@ def held_to_lock(
         PlanDriftedError: It is not what the lock holds.
         LockError: The lock cannot be read, or there has to be one.
     """
-    # Both are in use already where an installed pack counts.
-    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415
-
-    if not isinstance(provider, InstalledPacks):
+    installed = installed_packs(provider)
+    if installed is None:
         return plan
     from handrail.locking import held_in_program  # noqa: PLC0415
 
-    return held_in_program(provider, action_class, plan, whole)
+    return held_in_program(installed, action_class, plan, whole)
 
 
 def _missing(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 # Each of them takes milliseconds, and none is needed to list what is installed.
 SLOW = [
     *("asyncio", "dataclasses", "email", "importlib_metadata", "logging", "pathlib", "pluggy"),
-    *("pydantic", "shutil", "sqlite3", "tomllib", "traceback", "unicodedata", "urllib.parse"),
+    *("pydantic", "sqlite3", "tomllib", "traceback", "unicodedata", "urllib.parse"),
 ]
+if tuple(map(int, version("click").split(".")[:2])) >= (8, 2):
+    SLOW.append("shutil")  # Help of older ones imports it, whatever it is told.
 
 COUNTS = """
     import os, sys
@@ -59,6 +63,42 @@ def test_listing_imports_nothing_slow(garden, words):
     counted(garden, *words)
     code, slow, _, _ = counted(garden, *words)
     assert (code, slow) == (0, "[]")
+
+
+RUNS = """
+    import os, sys
+    from handrail import BaseAction, resume, step
+    from handrail.journal.sqlite import SqliteJournal
+
+    @step
+    def first(context):
+        pass
+
+    @step
+    def last(context):
+        if not os.path.exists("open"):
+            raise ValueError("shut")
+
+    class Flow(BaseAction):
+        action_name = "flow"
+        def setup_steps(self, registry):
+            registry.register(first)
+            registry.register(last)
+
+    journal = SqliteJournal("runs.db")
+    try:
+        Flow(None, packs=()).run(journal=journal, on_failure="keep")
+    except RuntimeError:
+        open("open", "w").close()
+    print(resume(Flow, journal=journal, packs=())["success"])
+    print("importlib_metadata" in sys.modules, "handrail.packs.installed" in sys.modules)
+"""
+
+
+def test_a_program_without_packs_does_not_import_what_finds_them(garden, tmp_path, monkeypatch):
+    """Neither to plan and to run, nor to go on: that is more than half of what going on takes."""
+    monkeypatch.chdir(tmp_path)
+    assert garden.run(RUNS).split() == ["True", "False", "False"]
 
 
 def test_a_warm_listing_reads_the_index_alone(garden):

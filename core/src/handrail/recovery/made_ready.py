@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
-from handrail.planning import provider_of
+from handrail.planning import installed_packs, provider_of
 from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
 from handrail.recovery.recorded_plan import action_of
@@ -154,11 +154,12 @@ def _selected(chosen: Chosen) -> PackProvider:
 
 def _for_undo(provider: PackProvider, needed: Collection[str]) -> UndoingPacks | None:
     """Return the installed packs without what an undo can do without; None for given ones."""
-    # Both are in use already where an installed pack counts.
-    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415
-    from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415
+    installed = installed_packs(provider)
+    if installed is None:
+        return None
+    from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415 - where nobody gives packs
 
-    return UndoingPacks(provider, needed) if isinstance(provider, InstalledPacks) else None
+    return UndoingPacks(installed, needed)
 
 
 def _owners(recorded: RecordedRun) -> set[str]:

@@ -12,9 +12,11 @@ is given, or the one it is called from: its disk is what is measured.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 import going_on
-from rounds import Cases, nothings, plan_of, show
+from rounds import Cases, Took, nothings, plan_of, show
 
 from handrail import BaseStepContext, Orchestrator, RuntimeContext
 from handrail.journal.sqlite import SqliteJournal
@@ -101,25 +103,40 @@ def raw(connection: sqlite3.Connection, count: int, *, rows: int) -> Callable[[]
     return body
 
 
+def timed(work: Callable[[], object]) -> Took:
+    """Return what `work` took."""
+    clock, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Took(time.perf_counter() - clock, time.process_time() - cpu)
+
+
 def steps(folder: Path, synchronous: Synchronous, count: int, rounds: int) -> None:
-    """Measure a run of `count` steps."""
-    journal = SqliteJournal(folder / f"{synchronous}.db", synchronous=synchronous)
-    plan = plan_of(*nothings(count))
-    orchestrator = Orchestrator(plan, BaseStepContext(RuntimeContext()), journal=journal)
+    """Measure a run of `count` steps, each in a new file: a log that grows costs more to sync."""
+    plan, files = plan_of(*nothings(count)), itertools.count()
+    pages = LOG_PAGES[synchronous]
 
-    def execute() -> None:
-        orchestrator.execute()
+    def ours() -> Took:
+        journal = SqliteJournal(folder / f"{synchronous}-{next(files)}.db", synchronous=synchronous)
+        orchestrator = Orchestrator(plan, BaseStepContext(RuntimeContext()), journal=journal)
+        took = timed(orchestrator.execute)
+        journal.close()
+        return took
 
-    two, one = (raw_connection(folder / f"raw-{n}-{synchronous}.db", synchronous) for n in (2, 1))
-    rare = raw_connection(folder / f"raw-rare-{synchronous}.db", synchronous, LOG_PAGES)
+    def by_hand(rows: int, log_pages: int = 1000) -> Took:
+        connection = raw_connection(
+            folder / f"{synchronous}-{next(files)}.db", synchronous, log_pages
+        )
+        took = timed(raw(connection, count, rows=rows))
+        connection.close()
+        return took
+
     cases: Cases = {
-        "raw, the two rows of a step": raw(two, count, rows=2),
-        "raw, one row": raw(one, count, rows=1),
-        "raw, two rows, with as long a log": raw(rare, count, rows=2),
-        "durable step": execute,
+        "raw, the two rows of a step": lambda: by_hand(2),
+        "raw, one row": lambda: by_hand(1),
+        f"raw, two rows, {pages} pages of log": lambda: by_hand(2, pages),
+        "durable step": ours,
     }
     show(f"{count} steps, synchronous={synchronous}", cases, count, rounds)
-    journal.close()
 
 
 def context(folder: Path, count: int, rounds: int) -> None:

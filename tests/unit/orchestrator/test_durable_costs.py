@@ -152,14 +152,21 @@ def test_a_context_that_changes_takes_no_commit_of_its_own(
     assert [row.name for row in journal.read(1).fields] == ["entries", "last", *["last"] * 5]
 
 
-def test_a_run_of_many_hundred_steps_does_not_wait_for_the_log_to_be_brought_into_the_file(
+def test_where_no_commit_is_synced_the_log_is_not_brought_into_the_file_often(
     journal: SqliteJournal, path: Path
 ) -> None:
-    """All of its commits are in the log still; SQLite as it comes begins a new one before that."""
+    """All commits of many hundred steps are in it; SQLite as it comes would have begun it anew."""
     before = commits(path)
-    steps = plan_of(*some(900))
-    Orchestrator(steps, BaseStepContext(RuntimeContext()), journal=journal).execute()
+    Orchestrator(plan_of(*some(900)), BaseStepContext(RuntimeContext()), journal=journal).execute()
     assert commits(path) - before == 902
+
+
+def test_where_each_commit_is_synced_the_log_stays_short(tmp_path: Path) -> None:
+    """To sync a file that grows takes longer than to sync one that is written over."""
+    journal = SqliteJournal(tmp_path / "full.db")
+    Orchestrator(plan_of(*some(300)), BaseStepContext(RuntimeContext()), journal=journal).execute()
+    assert 0 < (tmp_path / "full.db-wal").stat().st_size < 2**20 * 1.2
+    journal.close()
 
 
 def test_what_comes_before_a_step_that_may_skip_is_committed_first(

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
@@ -19,9 +19,10 @@ from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
 Synchronous = Literal["full", "normal"]
 T = TypeVar("T")
 
-# A long run writes the same pages again and again, and waits for the disk twice whenever SQLite
-# brings its log into the file: not after each 1000 pages, but when the log has some 16 MB.
-LOG_PAGES = 4000
+# After so many pages SQLite brings its log into the file, which takes two syncs, and writes the log
+# from its beginning again. A sync takes longer while the log grows: where each commit waits for
+# one, the log is short, about 1 MB; where none does, those two are rare.
+LOG_PAGES: Mapping[Synchronous, int] = {"full": 250, "normal": 4000}
 BUSY_SECONDS = 10.0
 _NEEDED = (3, 37)  # STRICT tables
 
@@ -155,7 +156,7 @@ class Database:
         execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA mmap_size = 0")
         execute(f"PRAGMA synchronous = {synchronous}")
-        execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES[synchronous]}")
         until = time.monotonic() + BUSY_SECONDS
         while True:
             try:

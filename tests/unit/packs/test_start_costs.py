@@ -112,3 +112,11 @@ def test_a_warm_listing_reads_the_index_alone(garden):
     assert opened == again == 1  # The index.
     assert cold > 20
     assert many - few == 20
+
+
+def test_packs_as_nearly_all_are_written_are_read_without_the_library(garden):
+    """Its import, and that of the parser for mail, would be most of what a cold index takes."""
+    garden.plant("acme-scan")
+    code, slow, opened, _ = counted(garden, "packs")
+    assert (code, slow) == (0, "[]")
+    assert opened >= 3, "it was read, and not known from an index"

@@ -1,7 +1,7 @@
 """Which packs are installed, from metadata only.
 
 The records are kept in a file, which is believed only when it fits what is installed. When it does
-not, `importlib_metadata` reads the distributions that mention us; nothing else imports that.
+not, the distributions that mention us are read; what is unusual is left to `importlib_metadata`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.packs.health import Health, broken, inspect, judged
 from handrail.packs.metadata import bytes_of, contents, described, packages_of, stem_of, text_of
+from handrail.packs.plain import plain
 from handrail.packs.record import PREFIX, PackRecord
 from handrail.packs.snapshot import Root, Snapshot, Stamp, stamp
 from handrail.settings.names import normalised
@@ -84,7 +85,7 @@ class Reading:
         place = f"{location}/{info}"
         for name in ("", "/entry_points.txt", "/METADATA", "/PKG-INFO", "/RECORD"):
             self.watched[place + name] = stamp(place + name)
-        distribution = _library().Distribution.at(place)
+        distribution: Any = plain(place) or _library().Distribution.at(place)
         name, version = stem_of(location, info)
         record, faults = described(distribution, name, version, location)
         health = inspect(location, info, text_of(distribution, "RECORD"))

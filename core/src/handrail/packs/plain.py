@@ -1,0 +1,114 @@
+"""Reads metadata folders as nearly all are written, without a parser for mail.
+
+The import of `importlib_metadata`, and of what it parses METADATA with, takes longer than all else
+that is done for a cold index. So what is plain is read here, and anything unusual is left to it.
+The formats are those of the core metadata and entry points specifications of PyPA.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from handrail.packs.metadata import contents
+from handrail.packs.record import EntryPoint
+
+# One line of a header, of an entry point, and of what has a meaning in those that is not plain.
+_FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*): ?(.*)")
+_POINT = re.compile(r"([\w.-]+)\s*=\s*([\w.]+(?::[\w.]+)?)")
+_SECTION = re.compile(r"\[([\w.-]+)\]")
+_NEEDED = ("Metadata-Version", "Name", "Version", "Summary", "Requires-Dist")
+
+
+class PlainDistribution:
+    """What `importlib_metadata.Distribution` says of a folder, as far as packs are asked for it.
+
+    Attributes:
+        metadata: The fields of METADATA.
+        entry_points: Those of all groups.
+    """
+
+    requires = None
+
+    def __init__(
+        self, place: str, metadata: PlainMetadata, entry_points: Sequence[EntryPoint]
+    ) -> None:
+        self._path = place
+        self.metadata = metadata
+        self.entry_points = entry_points
+
+    def read_text(self, name: str) -> str | None:
+        """Return a file of the folder, or None; raise `UnicodeDecodeError` where it is no text."""
+        try:
+            return contents(f"{self._path}/{name}").decode().replace("\r\n", "\n")
+        except OSError:
+            return None
+
+
+class PlainMetadata:
+    """The fields of METADATA that packs are asked for."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self._fields = fields
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of a field, or None."""
+        return next(iter(self._fields.get(name, ())), None)
+
+    def get_all(self, name: str) -> list[str] | None:
+        """Return all values of a field, or None where it is not given."""
+        return self._fields.get(name)
+
+
+def plain(place: str) -> PlainDistribution | None:
+    """Return the distribution with this metadata folder; None where it is not plain."""
+    if not place.endswith(".dist-info"):
+        return None
+    try:
+        head, _, _ = contents(f"{place}/METADATA").partition(b"\n\n")
+        fields = _fields(head.decode())
+        points = _points(contents(f"{place}/entry_points.txt").decode())
+    except (OSError, UnicodeDecodeError):
+        return None
+    if fields is None or points is None:
+        return None
+    return PlainDistribution(place, PlainMetadata(fields), points)
+
+
+def _fields(head: str) -> dict[str, list[str]] | None:
+    fields: dict[str, list[str]] = {}
+    needed = False
+    for line in head.rstrip("\n").split("\n"):
+        if line[:1] in (" ", "\t"):
+            if needed:
+                return None  # It goes on with the line before.
+            continue
+        found = _FIELD.fullmatch(line)
+        if found is None:
+            return None
+        name, value = found.groups()
+        needed = name in _NEEDED
+        if needed:
+            if not value or value != value.strip() or "=?" in value or not value.isprintable():
+                return None
+            fields.setdefault(name, []).append(value)
+        elif name.title() in _NEEDED:
+            return None  # Their names may be written in any case.
+    once = all(len(fields.get(name, ())) == 1 for name in ("Metadata-Version", "Name", "Version"))
+    return fields if once else None
+
+
+def _points(text: str) -> list[EntryPoint] | None:
+    points: list[EntryPoint] = []
+    group = ""
+    for line in text.split("\n"):
+        if not line or line.startswith("#"):
+            continue
+        section, point = _SECTION.fullmatch(line), _POINT.fullmatch(line)
+        if section is not None:
+            group = section[1]
+        elif point is not None and group:
+            points.append(EntryPoint(group=group, name=point[1], value=point[2]))
+        else:
+            return None
+    return points

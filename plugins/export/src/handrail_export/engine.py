@@ -14,8 +14,8 @@ from handrail_export.errors import ChoiceError, ExportError, SourceError, Storag
 from handrail_export.names import said
 
 _THREADS = 4
-# Bytes: with half of it JSON Lines take twice as long, with more of it a little less.
-_LITTLE = 256 << 20
+# Bytes: with a third of it JSON Lines take twice as long, and with more of it little less.
+_LITTLE = 384 << 20
 _SPILL_WAYS_OUT = ("or free some space at the target, to which it moves what is too much",)
 _PAUSE = 0.2  # Seconds between two looks at how far a statement is.
 

@@ -93,7 +93,7 @@ class ExportParams(BaseModel):
     memory: ByteSize = Field(
         default=ByteSize(512 << 20),
         ge=32 << 20,
-        description="How much memory the conversion may take; 256 MB of it do unless rows are wide",
+        description="How much memory the conversion may take; 384 MB of it do unless rows are wide",
     )
     retries: int = Field(
         default=8,

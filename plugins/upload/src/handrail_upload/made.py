@@ -56,6 +56,7 @@ class Made:
         known = [[each.file.key, *each.identity] for each in sent if each.identity is not None]
         if known:
             self._record_many("made", known)
-        self._manifest.update(each.file for each in sent)
+        # First this: a process that goes on does not look again at what the manifest calls sent.
         self._storage.settle([each.file.key for each in sent], self._run)
+        self._manifest.update(each.file for each in sent)
         self._since = time.monotonic()

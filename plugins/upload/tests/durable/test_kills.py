@@ -69,6 +69,7 @@ def test_killed_around_each_put(
         ("prepare", 1),
         ("probe", 1),
         ("set_aside", 2),
+        ("settle", 2),
         ("stage", 1),
         ("stage", 2),
         ("publish", 1),

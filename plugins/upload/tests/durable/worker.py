@@ -26,7 +26,8 @@ LOADED = (boto3.session, psycopg, pyarrow)  # So that no child has to.
 
 STORAGES = (LocalStorage, ObjectStorage)
 CALLS: dict[str, tuple[type[Any], ...]] = {
-    **dict.fromkeys(("put", "probe", "set_aside", "put_back", "delete", "discard"), STORAGES),
+    **dict.fromkeys(("put", "probe", "set_aside", "settle", "put_back"), STORAGES),
+    **dict.fromkeys(("delete", "discard"), STORAGES),
     **dict.fromkeys(("prepare", "stage", "publish", "remove", "withdraw"), (Catalogue,)),
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from garden import Garden
 from killing.flow import Flow, Plain
-from pydantic import BaseModel, FilePath
+from pydantic import BaseModel, FilePath, model_validator
 
 from handrail import BaseAction, BaseStep, StepFailedError, StepResult, step
 from handrail.context import BaseStepContext
@@ -250,6 +250,35 @@ def test_an_undo_does_not_need_what_the_run_read(project, journal):
         resume(Reads, journal=journal)
     assert rollback(Reads, journal=journal) == {"rolled_back": True, "number": 1}
     assert not (project / "here.txt").exists()
+
+
+class Both(BaseModel):
+    """What fits together, or does not."""
+
+    name: str
+
+    @model_validator(mode="after")
+    def _fits(self) -> Both:
+        if Path("refuse").exists():
+            raise ValueError("they do not fit")
+        return self
+
+
+class Fits(Here):
+    """Has params that are looked at as a whole."""
+
+    action_name = "fits"
+    params_model = Both
+
+
+def test_what_is_wrong_with_all_params_together_is_told_without_the_name_of_one(project, journal):
+    """A validator of a whole model has no name to put before what it says."""
+    with pytest.raises(StepFailedError):
+        Fits({"name": "x"}).run(journal=journal, on_failure="keep")
+    (project / "refuse").touch()
+    cls, recorded = made_ready.look_up("rollback", Fits, 1, journal)
+    ready = made_ready.prepare(cls, recorded, journal, "rollback")
+    assert ready.ignored == ("they do not fit",)
 
 
 @pytest.mark.parametrize(("aim", "times"), [("resume", 0), ("rollback", 1)])

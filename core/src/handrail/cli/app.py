@@ -152,6 +152,9 @@ def root(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+_NO_COMMAND: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -195,6 +198,10 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
             terminal_width=_width(),
         )
         return answer if isinstance(answer, int) else ExitCode.DONE
+    except _NO_COMMAND as error:
+        # As without any words: help was asked for. Older ones print it themselves.
+        click.echo(error.message)
+        return ExitCode.DONE
     except click.ClickException as error:
         return _usage(session, error)
     except (click.Abort, KeyboardInterrupt):

@@ -184,7 +184,8 @@ def _made_to_undo(
         if action.params_model is None:
             raise
         params = unchecked(action.params_model, values)
-        told = tuple(f"{path}: {text}" for path, text in error.fields)
+        # What a validator of the whole model finds has no path.
+        told = tuple(f"{path}: {text}" if path else text for path, text in error.fields)
         return action(params, ctx, packs=packs), told
 
 

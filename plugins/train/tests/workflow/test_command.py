@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from handrail.cli import main
 from handrail.errors import HandrailError
 from handrail_train.command import models
 from handrail_train.store import open_store
@@ -157,3 +158,14 @@ def test_what_would_steer_a_terminal_is_written_out(
     path.write_text(path.read_text().replace(",a\n", ",\x1b[31ma\n"))
     train(given)
     assert "\\x1b[31ma, b, c" in run("show", "flowers").output
+
+
+def test_the_command_alone_shows_its_help_as_the_command_line_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is wrong, and nothing is said twice."""
+    assert main(["models"]) == 0
+    told = capsys.readouterr()
+    assert told.out.count("Usage: handrail models") == 1
+    assert "list" in told.out
+    assert told.err == ""

@@ -33,7 +33,7 @@ FLOORS = (
     ("journal", "packs"),
     ("orchestrator",),
     (
-        *("params", "fields", "validation", "partial", "planning"),
+        *("params", "fields", "validation", "partial", "planning", "provider"),
         *("lock_names", "locking", "stored_params"),
     ),
     ("action_context", "actions", "workflow"),

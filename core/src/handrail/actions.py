@@ -28,9 +28,9 @@ from handrail.planning import (
     info_of,
     naming,
     plan_action,
-    provider_of,
     registered,
 )
+from handrail.provider import provider_of
 from handrail.registry import StepRegistry
 from handrail.validation import as_dict, validated, values_of
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from handrail.journal.protocol import Journal
     from handrail.orchestrator.durable import RunAbout
-    from handrail.planning import PackProvider, Packs
+    from handrail.provider import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
 else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, OnFailure, ProgressCallback
     from handrail.plan.plan import Plan
-    from handrail.planning import Packs
+    from handrail.provider import Packs
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
 

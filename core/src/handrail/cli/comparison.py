@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
-    from handrail.planning import PackProvider
+    from handrail.provider import PackProvider
 
 Make = Callable[["PackProvider"], "Plan"]
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
-    from handrail.planning import PackProvider
+    from handrail.provider import PackProvider
 
 
 class _Silent:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.planning import PackProvider
+    from handrail.provider import PackProvider
 
 
 def plan_options() -> list[click.Parameter]:

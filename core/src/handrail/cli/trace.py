@@ -12,7 +12,7 @@ from handrail.plan.trace import Question, TracedPacks
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan
-    from handrail.planning import PackProvider
+    from handrail.provider import PackProvider
 
 
 def show_trace(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.origin import Origin
+from handrail.settings.names import normalised
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
@@ -66,3 +67,23 @@ def observer(pack: LoadedPack) -> Observer:
 
     observe.__qualname__ = f"observe of {pack.origin}"
     return observe
+
+
+def given(
+    packs: Iterable[object], *, grants: Mapping[str, Iterable[str]] | None = None
+) -> GivenPacks:
+    """Return a provider of just these packs.
+
+    Args:
+        packs: Modules or objects with hooks, or loaded packs.
+        grants: What each may do to the steps of others, as in the settings.
+
+    Raises:
+        PackError: A hook is wrong.
+    """
+    from handrail.packs.loaded import LoadedPack  # noqa: PLC0415 - slow to import
+    from handrail.packs.loader import load_inline  # noqa: PLC0415 - slow to import
+
+    loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
+    granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}
+    return GivenPacks(loaded, granted)

@@ -13,7 +13,7 @@ from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.origin import Origin
 from handrail.packs.catalog import Catalog
 from handrail.packs.failures import joined, problems_of, unusable_pack
-from handrail.packs.given import GivenPacks, observer
+from handrail.packs.given import observer
 from handrail.packs.index import read_index
 from handrail.packs.names import action_problems, anchor_warnings, workflow_problems
 from handrail.packs.policies import read_policies
@@ -291,23 +291,3 @@ def installed(
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or os.getcwd(), variables, flags)
     return InstalledPacks(settings, read_index(), problems)
-
-
-def given(
-    packs: Iterable[object], *, grants: Mapping[str, Iterable[str]] | None = None
-) -> GivenPacks:
-    """Return a provider of just these packs.
-
-    Args:
-        packs: Modules or objects with hooks, or loaded packs.
-        grants: What each may do to the steps of others, as in the settings.
-
-    Raises:
-        PackError: A hook is wrong.
-    """
-    from handrail.packs.loaded import LoadedPack  # noqa: PLC0415 - not for listing
-    from handrail.packs.loader import load_inline  # noqa: PLC0415 - not for listing
-
-    loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
-    granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}
-    return GivenPacks(loaded, granted)

@@ -213,14 +213,14 @@ class Plan:
     def __iter__(self) -> Iterator[PlannedStep]:
         return iter(self.steps)
 
-    def to_dict(self, *, steps: bool = True) -> dict[str, object]:
-        """Return the JSON form: `action`, `fingerprint`, `origin` and, unless left out, `steps`."""
-        told: dict[str, object] = {
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form: `action`, `fingerprint`, `origin` and `steps`."""
+        return {
             "action": self.action,
             "fingerprint": self.fingerprint,
             "origin": self.origin.to_dict(),
+            "steps": [planned.to_dict() for planned in self.steps],
         }
-        return {**told, "steps": [each.to_dict() for each in self.steps]} if steps else told
 
     def diff(self, other: Plan) -> list[str]:
         """Return what changes from this plan to `other`, one `+`, `-` or `~` line a step."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback
-    from handrail.planning import Packs
+    from handrail.provider import Packs
     from handrail.recovery.recovered import Aim, Recovery
     from handrail.workflow import Workflow
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
-from handrail.planning import installed_packs, provider_of
+from handrail.provider import installed_packs, provider_of
 from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
 from handrail.recovery.recorded_plan import action_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.packs.undoing import UndoingPacks
     from handrail.plan.plan import Plan
-    from handrail.planning import PackProvider, Packs
+    from handrail.provider import PackProvider, Packs
     from handrail.recovery.recovered import Aim
 
 

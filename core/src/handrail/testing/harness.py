@@ -16,7 +16,7 @@ from handrail.testing.outcome import Outcome
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
-    from handrail.planning import Packs
+    from handrail.provider import Packs
     from handrail.steps import BaseStep
 
 C = TypeVar("C", bound=BaseStepContext)

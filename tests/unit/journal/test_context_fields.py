@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handrail import BaseStepContext, RuntimeContext
+from handrail.errors import ContextError
 from handrail.journal.context_fields import ContextFields
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=5)  # Also such that is no Unicode.
@@ -28,6 +31,7 @@ class Context(BaseStepContext):
 
 
 @given(values=st.lists(VALUES, min_size=1, max_size=4))
+@example(values=[{"\ud800": None}])
 @settings(deadline=None, max_examples=150)
 def test_a_field_is_stored_as_what_it_is_and_only_when_it_changed(values: list[Any]) -> None:
     """NaN is not null, 1 is not 1.0, and text keeps what cannot be encoded."""
@@ -45,3 +49,37 @@ def test_a_field_is_stored_as_what_it_is_and_only_when_it_changed(values: list[A
         assert stored["value"].isascii()
         assert json.dumps(json.loads(stored["value"])) == expected
         assert fields.encode(context, stored) == {}
+
+
+ODD = "photo-\udcff.png"  # As a name of a file comes that is no UTF-8.
+
+
+@dataclass(kw_only=True)
+class Typed(BaseStepContext):
+    """Holds what is known of files by their names."""
+
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
+    more: list[dict[str, list[str]]] = field(default_factory=list[dict[str, list[str]]])
+    paths: dict[str, Path] = field(default_factory=dict[str, Path])
+
+
+def test_keys_that_are_no_unicode_come_back_as_they_were() -> None:
+    """Pydantic has three replacement characters for each in its JSON, and says nothing."""
+    fields = ContextFields(Typed)
+    before = Typed(
+        runtime_ctx=RuntimeContext(),
+        sizes={ODD: 1, "\ufffd": 2},
+        more=[{"a": ["\ufffd"]}, {ODD: [ODD]}],
+        paths={"\ufffd": Path("\ufffd")},
+    )
+    stored = fields.encode(before, {})
+    after = Typed(runtime_ctx=RuntimeContext())
+    fields.restore(after, stored)
+    assert (after.sizes, after.more, after.paths) == (before.sizes, before.more, before.paths)
+
+
+def test_a_key_that_is_no_unicode_is_refused_where_its_values_have_no_json_form() -> None:
+    """Rather than to be stored as another one."""
+    context = Typed(runtime_ctx=RuntimeContext(), paths={ODD: Path("a")})
+    with pytest.raises(ContextError, match=r"paths cannot be stored: .*a key in it is no Unicode"):
+        ContextFields(Typed).encode(context, {})

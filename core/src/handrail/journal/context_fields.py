@@ -16,6 +16,7 @@ from handrail.recording import LINK, RECORDER
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_REPLACED = "\\ufffd"  # As JSON has what pydantic puts in place of text that is no Unicode.
 _OWN_MODULE = BaseStepContext.__module__
 _OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER}
 
@@ -93,8 +94,16 @@ class ContextFields:
                 if encoded.isascii() and b"null" not in encoded:
                     return encoded.decode("ascii")
             self._odd.add(name)
-        plain = adapter.dump_python(value, mode="json", warnings="error")
-        return json.dumps(plain, separators=(",", ":"))
+        try:
+            plain = adapter.dump_python(value, mode="json", warnings="error")
+        except UnicodeEncodeError:
+            return _with_odd_keys(adapter.dump_python(value, warnings="error"))
+        text = json.dumps(plain, separators=(",", ":"))
+        if _REPLACED in text:
+            as_it_is = adapter.dump_python(value, warnings="error")
+            if _has_odd_key(as_it_is):
+                return _with_odd_keys(as_it_is)
+        return text
 
     def restore(self, context: BaseStepContext, stored: Mapping[str, str]) -> None:
         """Set the fields of `context` to what was stored.
@@ -116,6 +125,35 @@ class ContextFields:
                     ways_out=("install the version of the code that began this run",),
                 ) from error
             object.__setattr__(context, name, value)
+
+
+def _has_odd_key(value: Any) -> bool:
+    """Whether the key of some dict in `value` is no Unicode, such as an odd name of a file."""
+    if isinstance(value, dict):
+        items = cast("dict[Any, Any]", cast("object", value)).items()
+        return any(
+            (isinstance(key, str) and not _is_unicode(key)) or _has_odd_key(each)
+            for key, each in items
+        )
+    if isinstance(value, list | tuple):
+        return any(map(_has_odd_key, cast("list[Any]", cast("object", value))))
+    return False
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _with_odd_keys(value: Any) -> str:
+    """Return JSON without pydantic, which refuses such keys or takes others in their place."""
+    try:
+        return json.dumps(value, separators=(",", ":"))
+    except TypeError as error:
+        raise ValueError("a key in it is no Unicode, and its values have no JSON form") from error
 
 
 def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:

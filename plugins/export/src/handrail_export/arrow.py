@@ -35,6 +35,11 @@ class Batch(Protocol):
         """How many rows."""
         ...
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its values take."""
+        ...
+
     def column(self, name: str) -> Values:
         """Return the values of a column."""
         ...

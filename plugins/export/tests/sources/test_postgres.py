@@ -148,3 +148,20 @@ def test_no_server(export):
     done = export("postgresql://nobody@127.0.0.1:9/none", table="item", fails=True)
     assert "127.0.0.1" in done.message
     assert "Connection refused" in done.message
+
+
+def test_rows_are_held_a_few_megabytes_at_a_time(postgres_url):
+    """The driver takes 16 MB otherwise, and with that memory grew with the rows."""
+    source, _ = make_source(
+        ExportParams(
+            source=postgres_url,
+            target="out.parquet",
+            query="SELECT i, repeat('x', 90) FROM generate_series(1, 200000) i",
+        )
+    )
+    try:
+        sizes = [batch.nbytes for batch in source.open()]
+    finally:
+        source.close()
+    assert len(sizes) > 4
+    assert max(sizes) < 6 << 20

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 from handrail_export.formats.format import RowFormat
 from handrail_export.rows import Rows
 
-_GROUP = 4  # Batches in a row group: large enough to compress well, small enough for memory.
+# A row group is large enough to compress well, and small enough for memory where rows are wide.
+_GROUP_ROWS = 1 << 18
+_GROUP_BYTES = 32 << 20
 _BLOCK = 1 << 20
 
 
@@ -44,12 +46,15 @@ def _write_batches(rows: Rows, path: Path) -> int | None:
             return None
         with writer:
             waiting: list[Any] = []
+            held = size = 0
             for batch in rows.batches():
                 waiting.append(batch)
+                held, size = held + batch.num_rows, size + batch.nbytes
                 count += batch.num_rows
-                if len(waiting) == _GROUP:
+                if held >= _GROUP_ROWS or size >= _GROUP_BYTES:
                     writer.write_table(pyarrow.Table.from_batches(waiting))
                     waiting.clear()
+                    held = size = 0
             if waiting:
                 writer.write_table(pyarrow.Table.from_batches(waiting))
     return count

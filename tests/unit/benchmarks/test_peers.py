@@ -23,6 +23,8 @@ import tables  # noqa: E402
 
 sys.path.remove(str(PEERS))
 
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
 
 @dataclass(frozen=True)
 class Contender:

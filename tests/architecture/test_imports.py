@@ -60,9 +60,6 @@ PURE = ("names", *FLOORS[0], *FLOORS[1], "plan", "engine")
 NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
 
 BAD_NAMES = ("utils.py", "helpers.py", "common.py", "base.py")
-MOST_LINES = 320
-# Every error is on one page, because people look it up there.
-LONGER = {"errors.py": 480}
 
 
 class Import(NamedTuple):
@@ -212,16 +209,6 @@ def test_no_file_is_named_after_nothing() -> None:
     """A file says what is in it: no utils.py, helpers.py, common.py, base.py."""
     sources = [*CORE.rglob("*.py"), *PLUGINS.glob("*/src/**/*.py")]
     assert [str(path.relative_to(ROOT)) for path in sources if path.name in BAD_NAMES] == []
-
-
-def test_files_of_the_core_stay_small() -> None:
-    """A file that has outgrown a few screens is divided."""
-    long = {
-        path.relative_to(CORE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
-        for path in CORE.rglob("*.py")
-    }
-    too_long = {file: n for file, n in long.items() if n > LONGER.get(file, MOST_LINES)}
-    assert too_long == {}, "divide them"
 
 
 def test_every_package_is_typed() -> None:

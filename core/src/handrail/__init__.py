@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handrail.errors import ParamsError as ParamsError
     from handrail.errors import PlanError as PlanError
     from handrail.errors import Problem as Problem
+    from handrail.errors import SourceChangedError as SourceChangedError
     from handrail.errors import StepFailedError as StepFailedError
     from handrail.errors import StepNotFoundError as StepNotFoundError
     from handrail.hookspecs import ActionInfo as ActionInfo
@@ -80,6 +81,7 @@ __all__ = [
     "RuntimeContext",
     "RuntimeLogger",
     "Sleep",
+    "SourceChangedError",
     "StepFailedError",
     "StepNotFoundError",
     "StepRegistry",
@@ -110,6 +112,7 @@ _HOMES = {
         "ParamsError",
         "PlanError",
         "Problem",
+        "SourceChangedError",
         "StepFailedError",
         "StepNotFoundError",
     ),

@@ -435,10 +435,20 @@ class RollbackRefusedError(HandrailError, RuntimeError):
 
 
 class DriftError(HandrailError, RuntimeError):
-    """The steps that a run has begun are not what they were when it began."""
+    """The steps, or the params, that a run has begun with are not what they were."""
 
     code = "run-drifted"
     exit_code = ExitCode.PLAN
+
+
+class SourceChangedError(DriftError):
+    """What a run reads is not what it was when the run began; for `restore` and `resume` of steps.
+
+    A run that goes on stops at this error and undoes nothing: it can be resumed once the source is
+    as it was, or rolled back.
+    """
+
+    code = "source-changed"
 
 
 class RunHeldError(HandrailError, RuntimeError):

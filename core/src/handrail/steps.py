@@ -124,10 +124,21 @@ class BaseStep(ABC, Generic[C]):
         raise NotImplementedError(f"{type(self).__qualname__} does not override resume")
 
     def restore(self, context: C, result: StepResult) -> None:
-        """Rebuild transient things, such as clients, when a run goes on in a new process."""
+        """Rebuild transient things, such as clients, when a run goes on in a new process.
+
+        Has no effects. Raise SourceChangedError where what the step had read is not what it was:
+        the run then stops, and nothing is undone.
+        """
 
     def preview(self, context: C) -> str | Iterable[str] | None:
         """Tell a dry run what `execute` would do, one line each; None means no preview."""
+        return None
+
+    def preview_rollback(self, context: C, result: StepResult) -> str | Iterable[str] | None:
+        """Say what `rollback` would do with this result, one line each; None means no preview.
+
+        `handrail rollback` shows it before it asks. Has no effects, and takes seconds at most.
+        """
         return None
 
     def __repr__(self) -> str:

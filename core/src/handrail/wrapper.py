@@ -139,6 +139,11 @@ class StepWrapper(BaseStep[C]):
         """Return the preview of the wrapped step."""
         return self.wrapped.preview(context)
 
+    @forwards
+    def preview_rollback(self, context: C, result: StepResult) -> str | Iterable[str] | None:
+        """Return the preview of the undo of the wrapped step."""
+        return self.wrapped.preview_rollback(context, result)
+
 
 ByHand = Callable[[StepWrapper[Any], Any], "StepResult | Awaitable[StepResult]"]
 _by_hand: list[ByHand] = []

@@ -232,7 +232,10 @@ CALLS_USER_CODE = frozenset(
         wrapper.advance,
         *(
             getattr(wrapper.StepWrapper, name)
-            for name in ("execute", "can_skip", "rollback", "resume", "restore", "preview")
+            for name in (
+                *("execute", "can_skip", "rollback", "resume", "restore"),
+                *("preview", "preview_rollback"),
+            )
         ),
         Progress.reached,
         Progress.within,

@@ -434,6 +434,13 @@ class RollbackRefusedError(HandrailError, RuntimeError):
     exit_code = ExitCode.ROLLBACK
 
 
+class ConfirmationError(HandrailError):
+    """A person has to be asked, and nobody is at a terminal; `--yes` says it beforehand."""
+
+    code = "needs-yes"
+    exit_code = ExitCode.USAGE
+
+
 class DriftError(HandrailError, RuntimeError):
     """The steps, or the params, that a run has begun with are not what they were."""
 

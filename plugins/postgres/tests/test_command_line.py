@@ -73,7 +73,7 @@ def test_a_killed_run_is_shown_finished_undone_and_deleted(
     assert done.returncode == 0, done.stderr
     assert f" · journal {place}" in done.stderr
     assert (folder / "seen.txt").read_text() == "first second"
-    undone = handrail("rollback", "1")
+    undone = handrail("rollback", "1", "--yes")
     assert undone.returncode == 0, undone.stderr
     assert made(folder) == {"seen.txt"}
     assert runs(handrail) == {1: "rolled back"}

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +33,13 @@ from handrail.journal import (
 from journals import model
 from journals.places import SHORT_LEASE, new_run, open_place, until
 from journals.process import Process
+
+
+def moment(ago: float) -> str:
+    """Return the time so many seconds from now, as a journal has it."""
+    found = datetime.now(UTC) + timedelta(seconds=ago)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 STARTED = AttemptChange(step="scan", n=1, state="started", data_version=3)
 PAST = timedelta(days=-1)  # Everything that is closed was closed before tomorrow.
@@ -153,6 +160,15 @@ class RecordsContract:
         assert [each.number for each in journal.runs(outcome="interrupted")] == [5, 4, 3, 2, 1]
         assert [each.number for each in journal.runs(outcome="interrupted", limit=1)] == [5]
         assert journal.runs(outcome="completed") == []
+
+    def test_runs_are_found_by_project(self, journal: Journal) -> None:
+        """Names and folders compare as they are, odd letters included."""
+        for project in ("/work", "/work/in", "photos", "/odd/\udcff"):
+            journal.open_run(new_run(project=project))
+        for number, project in enumerate(("/work", "/work/in", "photos", "/odd/\udcff"), 1):
+            found = journal.runs(project=project)
+            assert [(row.number, row.project) for row in found] == [(number, project)]
+        assert journal.runs(project="elsewhere") == []
 
     def test_a_list_of_runs_leaves_out_what_is_long(self, journal: Journal) -> None:
         owned = journal.open_run(new_run())
@@ -305,6 +321,37 @@ class FencesContract:
         assert (row.outcome, row.closed, row.fence) == (None, None, 2)
         again.write([note(1)])
         assert again.uid == owned.uid
+
+    def test_the_time_of_each_owner_counts_and_that_in_between_does_not(
+        self, opened: Callable[..., Journal]
+    ) -> None:
+        """Forward until the undo begins, and back from then on; also over a claim."""
+        journal, later = opened(), opened()
+        owned = journal.open_run(new_run(opened=moment(-100.0)), [STARTED])
+        owned.release()
+        given_up = journal.read(1, fields=False).row
+        assert given_up.heard is not None
+        worked, undid = given_up.spent(given_up.heard)
+        assert 99.0 < worked < 130.0
+        assert undid == 0.0
+        again = later.claim(1)
+        claimed = later.read(1, fields=False).row
+        assert abs(claimed.worked - worked) < 0.01
+        assert (claimed.turned, claimed.heard) == (None, None)
+        again.write([RunChange(direction="undo")])
+        again.write([RunChange(outcome="rolled_back")])
+        again.release()
+        row = later.read(1, fields=False).row
+        assert row.closed is not None
+        assert row.turned is not None
+        assert claimed.claimed <= row.turned <= row.closed
+        worked_in_all, undid = row.spent(row.closed)
+        assert worked - 0.01 < worked_in_all < worked + 30.0
+        assert undid < 30.0
+        later.claim(1).release()
+        folded = later.read(1, fields=False).row
+        assert abs(folded.worked - worked_in_all) < 0.01
+        assert abs(folded.undid - undid) < 0.01
 
     def test_a_run_is_held_until_it_is_released(self, opened: Callable[..., Journal]) -> None:
         mine, other = opened(), opened()

@@ -36,6 +36,7 @@ def new_run(**changes: str) -> NewRun:
         "cwd": "/work",
         "core_version": "0.1.0",
         "opened": "2026-11-25T03:30:00.000Z",
+        "project": "/work",
     }
     return NewRun(**{**values, **changes})
 

@@ -201,7 +201,7 @@ def test_an_undo_that_fails_says_where(handrail: Run) -> None:
     assert lines[place + 1].endswith(" in fall")
     told = handrail("show", "--traceback").stdout
     assert "to see it fail again:  handrail rollback 1 --debug" in told
-    assert 'raise OSError("cannot undo")' in handrail("rollback", "1", "--debug").stderr
+    assert 'raise OSError("cannot undo")' in handrail("rollback", "1", "--yes", "--debug").stderr
 
 
 def test_a_rollback_that_is_stopped(handrail: Run, folder: Path, environment: Env) -> None:
@@ -209,7 +209,7 @@ def test_a_rollback_that_is_stopped(handrail: Run, folder: Path, environment: En
     (folder / "endless.py").write_text(ENDLESS)
     handrail("run", "endless.py:single", "-q")
     process = subprocess.Popen(
-        [sys.executable, "-m", "handrail", "rollback", "1"],
+        [sys.executable, "-m", "handrail", "rollback", "1", "--yes"],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,

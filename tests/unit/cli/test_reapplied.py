@@ -11,7 +11,7 @@ def test_packs_that_were_switched_off_at_the_start_stay_off(yard: Any) -> None:
     """Nobody has to say it again; with them the steps that began would be elsewhere."""
     done = yard("run", "ship", *WITHOUT)
     assert done.returncode == 0, done.stderr
-    undone = yard("rollback", "1")
+    undone = yard("rollback", "1", "--yes")
     assert undone.returncode == 0, undone.stderr
 
 
@@ -25,7 +25,7 @@ def test_packs_that_came_later_are_not_part_of_what_began(yard: Any) -> None:
         "    return weigh if step.name == 'send' else None\n"
     )
     yard.plant("acme-scales", "1.0.0", source, packs={"scales": "acme_scales"})
-    refused = yard("rollback", "1")
+    refused = yard("rollback", "1", "--yes")
     assert refused.returncode == 3, refused.stderr
     assert "send was step" in refused.stderr
-    assert yard("rollback", "1", "--accept-drift").returncode == 0
+    assert yard("rollback", "1", "--yes", "--accept-drift").returncode == 0

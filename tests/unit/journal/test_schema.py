@@ -79,6 +79,27 @@ def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path
     journal.close()
 
 
+def test_a_run_of_before_is_of_the_project_in_its_folder(tmp_path: Path) -> None:
+    """Older versions recorded the working folder only; its time is that since it was opened."""
+    path = tmp_path / "runs.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(connection, str(path), schema.MIGRATIONS[:2])
+    opened, closed = "2026-11-25T03:30:00.000Z", "2026-11-25T03:30:02.500Z"
+    connection.execute(
+        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
+        " lease_boot, outcome, closed) VALUES ('u', 'a', '', '', '', '/photos', '', ?, ?,"
+        " '', 'completed', ?)",
+        (opened, this_process(lock=None, lease=0.0).to_json(), closed),
+    )
+    connection.close()
+    journal = SqliteJournal(path)
+    (row,) = journal.runs(project="/photos")
+    assert row.spent(closed) == (2.5, 0.0)
+    journal.claim(1).release()
+    assert journal.read(1).row.worked == 2.5
+    journal.close()
+
+
 def test_a_migration_that_fails_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

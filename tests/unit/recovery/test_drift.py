@@ -32,9 +32,9 @@ def test_with_accepted_drift_a_step_that_is_gone_counts_as_not_undone(writes):
     interrupted(writes, first, second)
     plan = flow(second, Does("lost"))
     with pytest.raises(DriftError, match="a is not in the plan any more"):
-        rollback(plan, journal=writes, packs=())
+        rollback(plan, 1, journal=writes, packs=())
     with pytest.raises(StepFailedError) as failed:
-        rollback(plan, journal=writes, packs=(), accept_drift=True)
+        rollback(plan, 1, journal=writes, packs=(), accept_drift=True)
     assert [problem.step for problem in failed.value.rollback_errors] == ["a"]
     assert (first.undone, len(second.undone)) == ([], 1)
     assert writes.runs()[0].outcome == "rollback_incomplete"

@@ -38,7 +38,7 @@ def test_a_kept_run_is_rolled_back(writes):
     second = Does("b", lambda context: StepResult(success=False, error="broken"))
     with pytest.raises(StepFailedError):
         flow_run(writes, first, second, on_failure="keep")
-    rollback(flow(first, second), journal=writes, packs=())
+    rollback(flow(first, second), 1, journal=writes, packs=())
     assert (len(first.undone), len(second.undone)) == (1, 1)
 
 
@@ -77,7 +77,7 @@ def test_a_single_value_that_a_kept_step_returned_reaches_its_resume(writes):
     with pytest.raises(StepFailedError):
         flow_run(writes, step, on_failure="keep")
     resume(flow(step), journal=writes, packs=())
-    rollback(flow(step), journal=writes, packs=())
+    rollback(flow(step), 1, journal=writes, packs=())
     assert step.undone == [{"path": "/x", "made": ["x", "y"]}]
 
 

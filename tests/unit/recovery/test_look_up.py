@@ -73,19 +73,21 @@ def test_looking_for_the_latest_reads_the_plans_of_those_only_that_may_go_on(
 
     monkeypatch.setattr(journal, "read", read_one)
     monkeypatch.setattr(journal, "runs", read_many)
-    assert made_ready.latest(journal, "rollback", "plain") == 1
+    assert made_ready.latest_to_resume(journal, action="plain") == 1
     assert read == [2, 1]
-    assert listed == [{"plans": False}]
+    assert listed == [{"project": None, "plans": False}]
 
 
 def test_latest_is_that_of_the_action(kill, world, journal, kept):
     """Runs of others are passed over, and so are those with which nothing is left to do."""
-    assert rollback(Flow, journal=journal, packs=())["number"] == 2
-    assert rollback(Plain, journal=journal, packs=())["number"] == 3
-    assert rollback(Plain, journal=journal, packs=())["number"] == 1
+    assert made_ready.latest_to_resume(journal, action="plain") == 3
+    assert rollback(Flow, 2, journal=journal, packs=())["number"] == 2
+    assert rollback(Plain, 3, journal=journal, packs=())["number"] == 3
+    assert made_ready.latest_to_resume(journal, action="plain") == 1
+    assert rollback(Plain, 1, journal=journal, packs=())["number"] == 1
     assert {path.name for path in world.rglob("*") if path.is_file()} == {"theirs", "closed"}
-    with pytest.raises(NotFoundError, match=r"no run of plain in .* can be rolled back"):
-        rollback(Plain, journal=journal, packs=())
+    with pytest.raises(NotFoundError, match=r"no run of plain in .* can be resumed"):
+        resume(Plain, journal=journal, packs=())
     with pytest.raises(RunClosedError, match="was rolled back"):
         rollback(Plain, 1, journal=journal, packs=())
 
@@ -155,12 +157,12 @@ def fails(journal: Any) -> None:
 
 
 def go_on(how: str, **more: Any) -> Any:
-    """Resume or roll back the latest run of the action, blocking or not."""
-    works = {"resume": resume, "rollback": rollback}
+    """Resume or roll back the run, blocking or not."""
+    works: dict[str, Any] = {"resume": resume, "rollback": rollback}
     if how in works:
-        return works[how](Here, **more)
-    waits = {"resume_async": resume_async, "rollback_async": rollback_async}
-    return asyncio.run(waits[how](Here, **more))
+        return works[how](Here, 1, **more)
+    waits: dict[str, Any] = {"resume_async": resume_async, "rollback_async": rollback_async}
+    return asyncio.run(waits[how](Here, 1, **more))
 
 
 @pytest.mark.parametrize("how", ["resume", "rollback", "resume_async", "rollback_async"])
@@ -191,9 +193,9 @@ def test_a_folder_that_is_gone_is_named_with_the_way_out(project, tmp_path, jour
     os.chdir(tmp_path)
     project.rename(tmp_path / "moved")
     with pytest.raises(NotFoundError, match=r"run 1 ran in .*project, which cannot") as gone:
-        rollback(Here, journal=journal)
+        rollback(Here, 1, journal=journal)
     assert any("folder=PATH" in way for way in gone.value.ways_out)
-    assert rollback(Here, journal=journal, folder=tmp_path / "moved")["number"] == 1
+    assert rollback(Here, 1, journal=journal, folder=tmp_path / "moved")["number"] == 1
     assert not (tmp_path / "moved" / "here.txt").exists()
 
 
@@ -223,7 +225,7 @@ def test_what_is_required_stops_a_resume_and_no_undo(project, journal):
     with pytest.raises(PlanError):
         resume(Here, journal=journal)
     settings.write_text('[required]\nsteps = [{step = "acme-sign:s", after = "check"}]\n')
-    assert rollback(Here, journal=journal) == {"rolled_back": True, "number": 1}
+    assert rollback(Here, 1, journal=journal) == {"rolled_back": True, "number": 1}
     assert not (project / "here.txt").exists()
 
 
@@ -248,7 +250,7 @@ def test_an_undo_does_not_need_what_the_run_read(project, journal):
     (project / "given").unlink()
     with pytest.raises(ValueError, match="source"):
         resume(Reads, journal=journal)
-    assert rollback(Reads, journal=journal) == {"rolled_back": True, "number": 1}
+    assert rollback(Reads, 1, journal=journal) == {"rolled_back": True, "number": 1}
     assert not (project / "here.txt").exists()
 
 

@@ -74,7 +74,7 @@ def test_names_that_are_no_unicode_survive(writes):
 
     step = Does("a", work)
     flow_run(writes, step)
-    rollback(flow(step), journal=writes, packs=())
+    rollback(flow(step), 1, journal=writes, packs=())
     assert step.undone == [{"file": [name], "other": [name]}]
 
 

@@ -55,7 +55,7 @@ def test_threads_that_record_together_lose_nothing(writes):
 
     step = Does("a", work)
     flow_run(writes, step)
-    rollback(flow(step), journal=writes, packs=())
+    rollback(flow(step), 1, journal=writes, packs=())
     assert sorted(step.undone[0]["key"]) == list(range(64))
 
 

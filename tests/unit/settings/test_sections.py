@@ -160,6 +160,7 @@ def test_everything_is_listed(tmp_path):
             "handrail.toml:25",
         ),
         ("required.steps", "acme-audit:audit in upload, export", "handrail.toml:26"),
+        ("project.name", None, "default"),
         ("locked", False, "default"),
     ]
 
@@ -284,6 +285,7 @@ def test_keys_know_their_parts():
         "grants",
         "required",
         "journal",
+        "project",
         "locked",
     )
     assert "use" in below("actions.NAME.wrap.STEP")

@@ -107,6 +107,7 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
             "replace handrail-upload:upload_files",
             "handrail.toml:15",
         ),
+        ("project.name", None, "default"),
         ("locked", False, "default"),
     ]
 
@@ -117,6 +118,7 @@ def test_defaults(tmp_path):
     assert rows_of(settings) == [
         ("packs.disable", [], "default"),
         ("packs.only", None, "default"),
+        ("project.name", None, "default"),
         ("locked", False, "default"),
     ]
 
@@ -172,7 +174,10 @@ acme-x = true
         ("handrail.toml:8: there is no section [pakcs]", ("did you mean packs?",)),
         (
             "handrail.toml:9: there is no section [other]",
-            ("known here: actions, grants, journal, local, locked, packs, required, workflows",),
+            (
+                "known here: actions, grants, journal, local, locked, packs, project, required, "
+                "workflows",
+            ),
         ),
     ]
     with pytest.raises(SettingsError, match="9 settings cannot be used") as error:

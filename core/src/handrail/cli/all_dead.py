@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.journals import address, from_anywhere, named, opened
+from handrail.cli.journals import address, from_anywhere, named, opened, project_of
+from handrail.cli.plain import plural
 from handrail.cli.signals import like_interrupts
 from handrail.errors import ExitCode, NotFoundError
 
@@ -36,19 +37,23 @@ def all_dead(session: Session, aim: Aim, values: Mapping[str, Any]) -> int:
             raise
         return _nothing(session, error.message, values)
     try:
-        dead = _dead(journal)
+        project = project_of(session, values)
+        dead = _dead(journal, project)
         if not dead:
-            told = f"no run in {journal.shown} was left by a process that is gone"
-            return _nothing(session, told, values)
+            of_project = "" if project is None else " of this project"
+            text = f"no run{of_project} in {journal.shown} was left by a process that is gone"
+            return _nothing(session, f"{text}{_others(journal, project)}", values)
         place = from_anywhere(address(session, values["journal"]).value)
         words = [*_words(session, values), "--journal", place]
         worst = 0
         with like_interrupts():
             for number in dead:
-                code, interrupted = _in_process([aim, str(number), *words])
+                # It may run at a terminal, and is not to ask.
+                sure = ["--yes"] if aim == "rollback" else []
+                code, interrupted = _in_process([aim, str(number), *sure, *words])
                 if interrupted:
                     return ExitCode.INTERRUPTED
-                if code in _REFUSED and number not in _dead(journal):
+                if code in _REFUSED and number not in _dead(journal, project):
                     session.console.note(f"run {number} was taken by another process")
                     continue
                 worst = max(worst, code)
@@ -64,13 +69,21 @@ def _check(values: Mapping[str, Any]) -> None:
             raise click.UsageError(f"--all-dead takes no {shown}: it is for every run that is dead")
 
 
-def _dead(journal: Journal) -> list[int]:
-    """Return the runs that are not over and belong to nobody, the oldest first."""
+def _dead(journal: Journal, project: str | None) -> list[int]:
+    """Return the runs of a project that are not over and belong to nobody, the oldest first."""
     return [
         row.number
-        for row in reversed(journal.runs())
-        if row.outcome is None and journal.holder(row.number) is None
+        for row in reversed(journal.runs(outcome="interrupted", project=project, plans=False))
+        if journal.holder(row.number) is None
     ]
+
+
+def _others(journal: Journal, project: str | None) -> str:
+    """Return how to reach the dead runs of other projects, where there are any."""
+    others = [] if project is None else _dead(journal, None)
+    if not others:
+        return ""
+    return f"; {plural(len(others), 'run')} of other projects: --all-projects"
 
 
 def _nothing(session: Session, told: str, values: Mapping[str, Any]) -> int:

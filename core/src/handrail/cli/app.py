@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "packs": ("packs:packs", "List the installed packs, and why each is on or off."),
     "plan": ("plan:plan", "Show what a run would do, and who put each step there."),
     "resume": ("recover:resume", "Finish a run that was interrupted, or kept after a failure."),
-    "rollback": ("recover:rollback", "Undo a run, from wherever it was left."),
+    "rollback": ("rollback:rollback", "Undo a run, from wherever it was left."),
     "run": ("run:run", "Run an action."),
     "runs": ("runs:runs", "List the runs that the journal has."),
     "show": ("show:show", "Show how a run went, and what can be done about it."),

@@ -9,6 +9,7 @@ from handrail.cli.commands import typed
 from handrail.cli.plain import one_line
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.standing import ways_of
+from handrail.engine.rollback import ASKED
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -22,6 +23,7 @@ from handrail.events import Event, RunFinished, RunStarted, UndoStarted
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan
+    from handrail.recovery.recovered import Aim
 
 _CAUSE = 400  # Letters of a cause; all of it is in the record of the run.
 _ENDINGS = {
@@ -75,7 +77,7 @@ def show_failure(
     outcome: Outcome,
     *,
     as_json: bool,
-    asked: bool = False,
+    aim: Aim | None = None,
 ) -> int:
     """Tell about a run in which a step failed, and return the exit code.
 
@@ -85,9 +87,11 @@ def show_failure(
         error: Why it failed.
         outcome: What it told of itself.
         as_json: Whether to tell it as JSON.
-        asked: Whether it was asked to undo, and nothing failed but that.
+        aim: Whether a recorded run was to be finished or undone; None for a new one.
     """
     console = session.console
+    # Nothing failed but the undo, where somebody had asked for it.
+    asked = error.error == ASKED
     incomplete = bool(error.rollback_errors) or error.outcome == "completed"
     kept = error.outcome == "failed"
     code = ExitCode.ROLLBACK if incomplete else ExitCode.KEPT if kept else ExitCode.FAILED
@@ -97,7 +101,10 @@ def show_failure(
         return code
     if asked:
         label = console.style("error:", "red", "bold", err=True)
-        console.note(f"{label} {plan.action} was {_ENDINGS.get(error.outcome, error.outcome)}")
+        number = "" if outcome.number is None else f"run {outcome.number} · "
+        ended = _ENDINGS.get(error.outcome, error.outcome)
+        before = " before; it was not resumed" if aim == "resume" else ""
+        console.note(f"{label} {number}{plan.action} was {ended}, as was asked{before}")
     else:
         _tell_cause(session, plan, error, recorded=outcome.number is not None)
     for problem in error.rollback_errors:
@@ -105,17 +112,23 @@ def show_failure(
         console.note(f"  undo    {message}")
         if problem.__cause__ is not None and (place := _line_of(problem.__cause__)):
             console.note(f"  at      {place}")
-    show_ways(session, outcome, failed=not asked, done=plan.positions.get(error.step) != 0)
+    # What goes on can be kept no more than it was.
+    kept_next = aim is None and not asked and plan.positions.get(error.step) != 0
+    show_ways(session, outcome, failed=not asked, keeps=kept_next)
     _debug(session, error)
     for problem in error.rollback_errors:
         _debug(session, problem)
     return code
 
 
-def show_ways(session: Session, outcome: Outcome, *, failed: bool, done: bool = True) -> None:
-    """Tell where more is known about a durable run, and what can be done about it.
+def show_ways(session: Session, outcome: Outcome, *, failed: bool, keeps: bool = False) -> None:
+    """Show where more is known about a durable run, and what can be done about it.
 
-    Where no step was done there is nothing that could have been kept.
+    Args:
+        session: The call.
+        outcome: How the run ended.
+        failed: Whether a step failed, so that there is a traceback.
+        keeps: Whether a run like it could keep what it has done.
     """
     if outcome.number is None:
         return
@@ -124,7 +137,7 @@ def show_ways(session: Session, outcome: Outcome, *, failed: bool, done: bool = 
     note(f"  full    {typed(f'show {outcome.number}{traceback_too}')}")
     for purpose, command in outcome.ways:
         note(f"  {purpose:7} {command}")
-    if failed and done and outcome.value == "rolled_back":
+    if keeps and outcome.value == "rolled_back":
         note("  next    to keep what is done and resume, run it with  --on-failure keep")
 
 

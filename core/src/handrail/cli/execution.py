@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.provider import PackProvider
+    from handrail.recovery.recovered import Aim
 
 
 class _Silent:
@@ -184,7 +185,7 @@ def carry_out(
     *,
     journal: Journal | None = None,
     dry: bool = False,
-    undo: bool = False,
+    aim: Aim | None = None,
 ) -> int:
     """Run something, show how it goes and how it ended, and return the exit code.
 
@@ -196,9 +197,10 @@ def carry_out(
         values: Options of the call: `as_json`, `quiet` and perhaps `on_failure`.
         journal: The journal of the run, if it has one.
         dry: Whether nothing is changed.
-        undo: Whether the run was asked to undo.
+        aim: Whether a recorded run is to be finished or undone; None for a new one.
     """
     console = session.console
+    undo = aim == "rollback"
     as_json, quiet = values["as_json"], values["quiet"]
     moving = moves(console.err) and not as_json
     view: Any = (
@@ -215,7 +217,7 @@ def carry_out(
             result = run((outcome,) if quiet and not as_json else (outcome, view))
     except StepFailedError as error:
         _close(view)
-        return show_failure(session, plan, error, outcome, as_json=as_json, asked=undo)
+        return show_failure(session, plan, error, outcome, as_json=as_json, aim=aim)
     except JournalError as error:
         _close(view)
         if outcome.number is None:
@@ -228,7 +230,7 @@ def carry_out(
         _close(view)
         return show_exit(session, plan, error, outcome, as_json=as_json)
     _close(view)
-    if journal is not None and outcome.number is not None:
+    if journal is not None and outcome.number is not None and not undo:
         outcome.sealed = is_sealed(journal, outcome.number)
     took = seconds(time.monotonic() - began)
     if as_json:

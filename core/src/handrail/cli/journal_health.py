@@ -62,7 +62,7 @@ class JournalHealth:
         for row, stand in self.waiting[:_MOST]:
             ways = " or ".join(command for _, command in stand.ways)
             began = f"{moment(row.opened):%d %b %H:%M}"
-            lines.append(f"run {row.number} of {row.action}, {began}, {stand.told}:  {ways}")
+            lines.append(f"run {row.number} of {row.action}, {began}, {stand.described}:  {ways}")
         if len(self.waiting) > _MOST:
             lines.append(f"and {len(self.waiting) - _MOST} more:  handrail runs")
         return lines

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.cli.standing import between
 from handrail.engine.rollback import ASKED, ended
+from handrail.journal.records import seconds_between
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _step(
     result: dict[str, Any] = json.loads(row.result) if row.result else {}
     state = "running" if running and row.state == "started" else row.state
     took, at_least = result.get("took"), False
-    if state == "started" and (lived := between(row.at, heard)) > 0:
+    if state == "started" and (lived := seconds_between(row.at, heard)) > 0:
         took, at_least = lived, True
     values = _joined(notes.get((name, row.n), {}), result.get("rollback_data", {}))
     return Shown(

@@ -1,14 +1,15 @@
-"""`handrail resume` and `handrail rollback`: finish or undo a run that another process began."""
+"""`handrail resume`, and what it shares with `handrail rollback`: the run, its action, its plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.cli.all_dead import all_dead
-from handrail.cli.journals import journal_option, number_of, opened
+from handrail.cli.journals import journal_option, number_of, opened, project_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.standing import moment, standing
 from handrail.errors import ExitCode, NotFoundError
@@ -23,24 +24,27 @@ if TYPE_CHECKING:
     from handrail.recovery.recovered import Aim, Recovery
 
 
-def _options(aim: Aim) -> list[click.Parameter]:
+def options_of(aim: Aim) -> list[click.Parameter]:
+    """Return the parameters that `resume` and `rollback` have in common."""
     done = "resume" if aim == "resume" else "roll back"
-    keep = click.Option(
-        ["--on-failure"],
-        type=click.Choice(["undo", "keep"]),
-        default="undo",
-        show_default=True,
-        help="Undo what was done when a step fails, or keep it.",
-    )
-    no_lock = click.Option(
-        ["--no-lock"], is_flag=True, help="Go on also where it is not what the lock holds."
-    )
     return [
         click.Argument(["run"], required=False, metavar="[RUN]"),
         click.Option(
             ["--all-dead"],
             is_flag=True,
-            help=f"{done.capitalize()} every run whose process is gone, the oldest first.",
+            help=f"{done.capitalize()} every run of this project whose process is gone, the oldest "
+            "first, and ask nothing.",
+        ),
+        click.Option(
+            ["--project"],
+            metavar="DIR",
+            help="Take the runs of the project in this folder instead, or of the one that has this "
+            "name, where others keep their runs in the journal too.",
+        ),
+        click.Option(
+            ["--all-projects"],
+            is_flag=True,
+            help="With --all-dead: the runs of every project in the journal.",
         ),
         click.Option(
             ["--take-over"],
@@ -62,7 +66,6 @@ def _options(aim: Aim) -> list[click.Parameter]:
             metavar="PATH",
             help="The folder to work in, where that of the run was moved or is on another machine.",
         ),
-        *([no_lock, keep] if aim == "resume" else []),
         journal_option(),
         click.Option(
             ["--json", "as_json"], is_flag=True, help="Write one event per line to standard output."
@@ -71,80 +74,92 @@ def _options(aim: Aim) -> list[click.Parameter]:
     ]
 
 
-def _command(aim: Aim, text: str) -> click.Command:
-    def callback(**values: Any) -> int:
-        return _go_on(session_of(click.get_current_context()), aim, values)
-
-    return click.Command(aim, params=_options(aim), callback=callback, help=text)
-
-
-resume = _command(
-    "resume",
+@click.command(params=options_of("resume"))
+@click.option("--no-lock", is_flag=True, help="Go on also where it is not what the lock holds.")
+@click.option(
+    "--on-failure",
+    type=click.Choice(["undo", "keep"]),
+    default="undo",
+    show_default=True,
+    help="Undo what was done when a step fails, or keep it.",
+)
+@click.pass_context
+def resume(ctx: click.Context, /, **values: Any) -> int:
     """Finish a run that was interrupted, or kept after a failure.
 
-    RUN is its number; without one it is the latest that can be resumed, which is named first. The
-    run goes on in its own working folder, with its own params, packs and part of the plan; secrets
-    are read from their variables again. A step that was interrupted is undone and run again, or
-    goes on as its `resume` says. A run that was undoing goes on with that, and ends with 1.
-    """,
-)
-rollback = _command(
-    "rollback",
-    """Undo a run: one that was interrupted, one that was kept, or a completed one.
-
-    RUN is its number; without one it is the latest that can be rolled back, which is named first.
-    What the steps recorded before each effect is enough, so this works after a kill too. Only the
-    steps that began have to be what they were: the lock and what is required do not count. Of a
-    rollback that was not complete, only what failed is tried again.
-    """,
-)
-
-
-def _go_on(session: Session, aim: Aim, values: Mapping[str, Any]) -> int:
+    RUN is its number; without one it is the latest of this project that can be resumed, which is
+    named first. The run goes on in its own working folder, with its own params, packs and part of
+    the plan; secrets are read from their variables again. A step that was interrupted is undone and
+    run again, or goes on as its `resume` says. A run that was undoing goes on with that, and ends
+    with 1. Where a source, the params or a step that began is not what it was, it stops with 3 and
+    undoes nothing.
+    """
+    session = session_of(ctx)
+    check_words(values)
     if values["all_dead"]:
-        return all_dead(session, aim, values)
-    number = number_of(values["run"]) if values["run"] else None
-    journal = opened(session, values["journal"])
-    try:
-        return _one(session, journal, aim, number, values)
-    finally:
-        journal.close()
+        return all_dead(session, "resume", values)
+    with closing(opened(session, values["journal"])) as journal:
+        return _resume(session, journal, values)
 
 
-def _one(
-    session: Session, journal: Journal, aim: Aim, number: int | None, values: Mapping[str, Any]
-) -> int:
-    # Lists need none of this.
-    from handrail.cli.execution import carry_out, head_of  # noqa: PLC0415
-    from handrail.recovery.drift import news  # noqa: PLC0415
-    from handrail.recovery.made_ready import latest  # noqa: PLC0415
-    from handrail.recovery.recovered import check  # noqa: PLC0415
+def check_words(values: Mapping[str, Any]) -> None:
+    """Refuse words that do not go together.
 
-    told = not values["as_json"] and not values["quiet"]
-    found = latest(journal, aim) if number is None else number
-    recorded = journal.read(found)
-    if number is None and told:
+    Raises:
+        click.UsageError: They do not.
+    """
+    if values["all_projects"] and not values["all_dead"]:
+        raise click.UsageError(
+            "--all-projects goes with --all-dead; one run is named by its number"
+        )
+    if values["all_projects"] and values["project"]:
+        raise click.UsageError("--all-projects takes no --project")
+    if values["run"] and values["project"]:
+        raise click.UsageError("a number names the run, whatever its project: leave --project out")
+
+
+def _resume(session: Session, journal: Journal, values: Mapping[str, Any]) -> int:
+    from handrail.recovery.made_ready import latest_to_resume  # noqa: PLC0415 - lists need it not
+    from handrail.recovery.recovered import check  # noqa: PLC0415 - likewise
+
+    shows = not values["as_json"] and not values["quiet"]
+    if values["run"]:
+        number = number_of(values["run"])
+    else:
+        project = project_of(session, values)
+        assert project is not None
+        number = latest_to_resume(journal, project=project)
+    recorded = journal.read(number)
+    if not values["run"] and shows:
         session.console.note(_named(journal, recorded.row))
-    if aim == "resume" and recorded.row.outcome == "completed":
+    if recorded.row.outcome == "completed":
         return _completed(session, recorded.row, as_json=values["as_json"])
-    check(recorded, aim)
-    recovery = _recovery(session, journal, aim, recorded, values)
-    for line in news(recorded, recovery.plan) if told else ():
-        session.console.note(f"since run {found} began: {line}")
-    for line in recovery.ignored if told else ():
-        session.console.note(f"no matter for an undo: {line}")
+    check(recorded, "resume")
+    recovery = recovery_of(session, journal, "resume", recorded, values)
+    return go_on(session, journal, recovery, values)
+
+
+def go_on(session: Session, journal: Journal, recovery: Recovery, values: Mapping[str, Any]) -> int:
+    """Carry out what is to be done to a run, show how it goes, and return the exit code."""
+    from handrail.cli.execution import carry_out, head_of  # noqa: PLC0415 - lists need it not
+    from handrail.recovery.drift import news  # noqa: PLC0415 - likewise
+
+    shows = not values["as_json"] and not values["quiet"]
+    number = recovery.recorded.row.number
+    for line in news(recovery.recorded, recovery.plan) if shows else ():
+        session.console.note(f"since run {number} began: {line}")
+    for line in recovery.ignored if shows else ():
+        session.console.note(f"ignored for the undo: {line}")
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         recovery.options["observers"] = views
         return recovery.run()
 
     head = head_of(recovery.plan, journal)
-    if aim == "rollback":
-        return carry_out(session, recovery.plan, head, run, values, undo=True)
-    return carry_out(session, recovery.plan, head, run, values, journal=journal)
+    return carry_out(session, recovery.plan, head, run, values, journal=journal, aim=recovery.aim)
 
 
-def _recovery(
+def recovery_of(
     session: Session,
     journal: Journal,
     aim: Aim,
@@ -217,7 +232,7 @@ def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: st
 
 
 def _named(journal: Journal, row: RunRow) -> str:
-    state = standing(journal, row).told
+    state = standing(journal, row).described
     return f"run {row.number} · {row.action} · {state}, started {moment(row.opened):%d %b %H:%M:%S}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,9 +11,9 @@ import click
 
 from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, named, opened
-from handrail.cli.plain import plural, seconds, table
+from handrail.cli.plain import plural, table
 from handrail.cli.session import session_of
-from handrail.cli.standing import STYLES, Standing, between, moment, owner_of, standing
+from handrail.cli.standing import STYLES, Standing, moment, owner_of, spent_on, standing, time_told
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def prune(ctx: click.Context, older_than: str) -> None:
 
 def to_dict(row: RunRow, stand: Standing) -> dict[str, Any]:
     """Return the JSON form of a run in a listing."""
+    took, undo_took = spent_on(row, stand)
     return {
         "id": row.number,
         "uid": row.uid,
@@ -127,6 +128,9 @@ def to_dict(row: RunRow, stand: Standing) -> dict[str, Any]:
         "sealed": row.sealed,
         "started": row.opened,
         "ended": row.closed,
+        "took": took,
+        "undo_took": undo_took,
+        "project": row.project,
         "folder": row.cwd,
         "owner": owner_of(row),
         "held": stand.holder is not None,
@@ -180,9 +184,9 @@ def _show(
         (
             str(row.number),
             row.action,
-            stand.told,
+            stand.described,
             f"{moment(row.opened):%Y-%m-%d %H:%M:%S}",
-            _took(row, stand),
+            time_told(*spent_on(row, stand)),
             stand.ways[0][1] if stand.ways and row.outcome != "completed" else "",
         )
         for row, stand in stands
@@ -191,19 +195,11 @@ def _show(
     lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows, ends=(1,))
     console.print(console.style(lines[0], "dim"))
     for (_, stand), line in zip(stands, lines[1:], strict=True):
-        told = console.style(stand.told, STYLES.get(stand.state, "bold"))
-        console.print(line.replace(stand.told, told, 1) if stand.told in line else line)
+        told = console.style(stand.described, STYLES.get(stand.state, "bold"))
+        console.print(line.replace(stand.described, told, 1) if stand.described in line else line)
     told = plural(len(rows), "run")
     told = f"the latest {told} (--all lists more)" if more else told
     console.print(f"{told} in {journal.shown} · one:  {typed('show RUN')}")
-
-
-def _took(row: RunRow, stand: Standing) -> str:
-    if row.closed is not None:
-        return seconds(between(row.opened, row.closed))
-    if stand.holder is None:
-        return "-"
-    return seconds((datetime.now(UTC) - moment(row.opened)).total_seconds())
 
 
 def _age(text: str) -> timedelta:

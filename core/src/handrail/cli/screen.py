@@ -13,7 +13,7 @@ from handrail.cli.commands import typed
 from handrail.cli.plain import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
 from handrail.cli.prospects import packs_of, staying, would
 from handrail.cli.recorded_steps import Shown, heard_of
-from handrail.cli.standing import STYLES, Standing, between, moment, owner_of
+from handrail.cli.standing import STYLES, Standing, moment, owner_of, spent_on, time_told
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -48,7 +48,7 @@ def lines_of(
     """
     console = session.console
     row = recorded.row
-    before, told, after = "\n".join(_head(recorded, stand)).rpartition(stand.told)
+    before, told, after = "\n".join(_head(recorded, stand)).rpartition(stand.described)
     told = console.style(told, STYLES.get(stand.state, "bold"))
     lines = f"{before}{told}{after}".split("\n")
     installed = packs_of(session, recorded) if stand.ways else {}
@@ -81,7 +81,7 @@ def lines_of(
 def _head(recorded: RecordedRun, stand: Standing) -> list[str]:
     row = recorded.row
     about = [] if row.outcome is not None else [_about_owner(recorded, stand)]
-    return facts(f"run {row.number}", row.action, stand.told, *about)
+    return facts(f"run {row.number}", row.action, stand.described, *about)
 
 
 def _about_owner(recorded: RecordedRun, stand: Standing) -> str:
@@ -109,7 +109,7 @@ def _about(
         plan += ", packs as installed"
     told = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {owner_of(row)['user']}"]
     if row.closed is not None:
-        told.append(f"took {seconds(between(row.opened, row.closed))}")
+        told.append(f"took {time_told(*spent_on(row, stand))}")
     elif stand.holder is not None:
         ago = (datetime.now(UTC) - moment(row.opened)).total_seconds()
         told.append(f"{seconds(ago)} ago")

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from handrail.cli.commands import typed
+from handrail.cli.plain import seconds
+from handrail.journal.codec import now
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder, Journal
@@ -39,25 +41,28 @@ class Standing:
             `running`, or `stalled`: its owner lives and gives no sign of it.
         holder: Whom it belongs to, while it does.
         ways: Commands by what they are good for: `finish`, `undo`.
+        sealed: Whether it cannot be rolled back any more.
     """
 
     state: str
     holder: Holder | None
     ways: tuple[tuple[str, str], ...]
+    sealed: bool = False
 
     @property
-    def told(self) -> str:
-        """The state, with the process where there is one."""
+    def described(self) -> str:
+        """The state, with the process where there is one, and whether it is sealed."""
         if self.holder is None:
-            return self.state
+            return f"{self.state}, sealed" if self.sealed else self.state
         return f"{self.state} ({self.holder.described.partition(',')[0].partition(' on ')[0]})"
 
 
 def standing(journal: Journal, row: RunRow) -> Standing:
     """Return how a run stands now."""
     if row.outcome in _ENDED:
-        ways = ways_of(row.number, row.outcome, sealed=row.sealed is not None)
-        return Standing(state=_ENDED[row.outcome], holder=None, ways=ways)
+        sealed = row.sealed is not None
+        ways = ways_of(row.number, row.outcome, sealed=sealed)
+        return Standing(state=_ENDED[row.outcome], holder=None, ways=ways, sealed=sealed)
     holder = journal.holder(row.number)
     if holder is not None and not holder.stale:
         return Standing(state="running", holder=holder, ways=())
@@ -67,7 +72,8 @@ def standing(journal: Journal, row: RunRow) -> Standing:
         sealed=row.sealed is not None,
         more="" if holder is None else " --take-over",
     )
-    return Standing(state="interrupted" if holder is None else "stalled", holder=holder, ways=ways)
+    state = "interrupted" if holder is None else "stalled"
+    return Standing(state=state, holder=holder, ways=ways, sealed=row.sealed is not None)
 
 
 def ways_of(
@@ -92,6 +98,23 @@ def is_sealed(journal: Journal, number: int) -> bool:
     return any(row.sealed is not None for row in rows)
 
 
+def spent_on(row: RunRow, stand: Standing, heard: str | None = None) -> tuple[float, float]:
+    """Return the seconds that processes worked on a run, and those for which they undid it.
+
+    Args:
+        row: The run.
+        stand: How it stands.
+        heard: When its owner last gave a sign of life, where more is known than in its row.
+    """
+    left = heard or max(row.heard or row.claimed, row.seen or row.claimed)
+    return row.spent(row.closed or (now() if stand.holder is not None else left))
+
+
+def time_told(took: float, undo_took: float) -> str:
+    """Return how long a run took, as `0.4s` or `0.4s, undo 1.1s`."""
+    return f"{seconds(took)}, undo {seconds(undo_took)}" if undo_took else seconds(took)
+
+
 def owner_of(row: RunRow) -> dict[str, object]:
     """Return who claimed a run last: `pid`, `host`, `user`, `started`."""
     try:
@@ -104,8 +127,3 @@ def owner_of(row: RunRow) -> dict[str, object]:
 def moment(text: str) -> datetime:
     """Return the time that a journal has as text, in the time zone of this machine."""
     return datetime.fromisoformat(text).astimezone()
-
-
-def between(first: str, last: str) -> float:
-    """Return the seconds between two times of a journal."""
-    return max(0.0, (moment(last) - moment(first)).total_seconds())

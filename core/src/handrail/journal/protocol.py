@@ -100,6 +100,7 @@ class Journal(Protocol):
         limit: int | None = None,
         action: str | None = None,
         outcome: Outcome | None = None,
+        project: str | None = None,
         plans: bool = True,
     ) -> list[RunRow]:
         """Return runs, the latest first.
@@ -108,6 +109,7 @@ class Journal(Protocol):
             limit: How many at most.
             action: Only runs of this action: what it is called, or the part behind the last colon.
             outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            project: Only runs of this project.
             plans: Whether to read their plans, too, which may be long.
         """
         ...

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handrail.errors import NotFoundError
-from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
-from handrail.journal.texts import MARK, from_stored
+from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
+from handrail.journal.texts import MARK, from_stored, to_stored
 
 
 def no_run(number: int, near: list[int]) -> NotFoundError:
@@ -21,16 +21,31 @@ def no_run(number: int, near: list[int]) -> NotFoundError:
     )
 
 
+def new_values(new: NewRun) -> dict[str, str]:
+    """Return the values of a new run but its plan, by column, as they are stored."""
+    return {
+        "uid": new.uid,
+        "action": to_stored(new.action),
+        "params": new.params,
+        "packs": new.packs,
+        "cwd": to_stored(new.cwd),
+        "core_version": new.core_version,
+        "opened": new.opened,
+        "project": to_stored(new.project),
+    }
+
+
 def run_row(row: tuple[Any, ...], *, seen: float | None, given_up: bool) -> RunRow:
     """Return the row with these values, in the order of the attributes.
 
     Args:
-        row: The values, up to `closed`.
+        row: The values, up to `undid`.
         seen: When its owner last gave a sign of life, in seconds since 1970, or None.
         given_up: Whether it is open, and its owner gave it up.
     """
-    uid, action, plan, params, packs, cwd, core_version, opened = row[:8]
-    number, direction, sealed, outcome, fence, owner, closed = row[8:]
+    uid, action, plan, params, packs, cwd, core_version, opened, project = row[:9]
+    number, direction, sealed, outcome, fence, owner, closed = row[9:16]
+    claimed, turned, heard, worked, undid = row[16:]
     return RunRow(
         uid=uid,
         action=from_stored(action),
@@ -40,6 +55,7 @@ def run_row(row: tuple[Any, ...], *, seen: float | None, given_up: bool) -> RunR
         cwd=from_stored(cwd),
         core_version=core_version,
         opened=opened,
+        project=from_stored(project),
         number=number,
         direction=direction,
         sealed=_perhaps(sealed),
@@ -47,6 +63,11 @@ def run_row(row: tuple[Any, ...], *, seen: float | None, given_up: bool) -> RunR
         fence=fence,
         owner=owner,
         closed=closed,
+        claimed=claimed or opened,
+        turned=turned,
+        heard=heard,
+        worked=worked,
+        undid=undid,
         seen=None if seen is None else _moment(seen),
         given_up=given_up,
     )

@@ -8,6 +8,7 @@ is a named tuple, which costs a fraction of a dataclass to make, and to compare.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 Direction = Literal["forward", "undo"]
@@ -28,6 +29,8 @@ class NewRun:
         cwd: The working folder.
         core_version: Version of Handrail.
         opened: When, in UTC, as `2026-11-25T03:30:00.000Z`.
+        project: Whose run it is: the name that the settings of the project give it, else the real
+            path of its folder.
     """
 
     uid: str
@@ -38,6 +41,7 @@ class NewRun:
     cwd: str
     core_version: str
     opened: str
+    project: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,11 @@ class RunRow(NewRun):
         fence: Raised by each claim; who writes with an older one has lost the run.
         owner: Who claimed it last, for people: JSON with `pid`, `host`, `user`, `started`.
         closed: When it ended, or None.
+        claimed: When its last owner began to work on it.
+        turned: When its undo began, or None.
+        heard: When its last owner renewed its lease or gave the run up, or None.
+        worked: Seconds that earlier owners worked on it, before its undo.
+        undid: Seconds that earlier owners undid it.
         seen: When its owner last gave a sign of life, in UTC; None where it has ended, was given
             up, or the machine has been restarted since.
         given_up: Whether it has not ended, and its owner gave it up: it was told to stop, or could
@@ -66,8 +75,31 @@ class RunRow(NewRun):
     fence: int
     owner: str
     closed: str | None
+    claimed: str
+    turned: str | None = None
+    heard: str | None = None
+    worked: float = 0.0
+    undid: float = 0.0
     seen: str | None = None
     given_up: bool = False
+
+    def spent(self, until: str) -> tuple[float, float]:
+        """Return the seconds that its owners worked on it, and those for which they undid it.
+
+        Time in which nobody had it does not count.
+
+        Args:
+            until: When its last owner ended, or now.
+        """
+        turned = until if self.turned is None else max(self.turned, self.claimed)
+        working = seconds_between(self.claimed, min(turned, until))
+        return self.worked + working, self.undid + seconds_between(turned, until)
+
+
+def seconds_between(first: str, last: str) -> float:
+    """Return the seconds between two times of a journal; 0.0 where they are the wrong way round."""
+    took = datetime.fromisoformat(last) - datetime.fromisoformat(first)
+    return max(0.0, took.total_seconds())
 
 
 class AttemptRow(NamedTuple):

@@ -14,6 +14,7 @@ from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.masks import without_passwords
 from handrail.plan.text import plan_json
+from handrail.settings.load import project_at
 
 if TYPE_CHECKING:
     from handrail.engine.commands import Machine
@@ -32,6 +33,7 @@ class RunAbout:
         mask: Takes the known secrets out of a text.
         secrets: Names of the params that are secret; a field of the context that is called like one
             is not stored.
+        project: Whose run it is; that of the working folder unless given.
     """
 
     action: str
@@ -39,6 +41,7 @@ class RunAbout:
     packs: str = "{}"
     mask: Callable[[str], str] = without_passwords
     secrets: frozenset[str] = frozenset()
+    project: str | None = None
 
 
 class GoingOn(Protocol):
@@ -79,6 +82,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         cwd=os.getcwd(),
         core_version=__version__,
         opened=now(),
+        project=about.project or project_at(os.getcwd()),
     )
     owned = journal.open_run(new, log.first())
     log.attach(owned)

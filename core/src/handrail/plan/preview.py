@@ -67,7 +67,9 @@ class _Previewed(_StandIn):
     def execute(self, context: Any) -> StepResult:
         """Return the preview of the step."""
         try:
-            lines = _lines(self.step.preview(context))  # It may be a generator, and fail late.
+            answer = self.step.preview(context)
+            # It may be a generator, and fail late.
+            lines = [NOT_PREVIEWED] if answer is None else lines_of(answer)
         except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run goes on
             lines = [f"{NOT_PREVIEWED}: {describe(error)}"]
         return StepResult(data={"preview": lines})
@@ -98,7 +100,8 @@ def _missed(reason: str) -> StepResult:
     return StepResult(data={"preview": [f"cannot tell in a dry run: {reason}"]})
 
 
-def _lines(answer: str | Iterable[str] | None) -> list[str]:
+def lines_of(answer: str | Iterable[str] | None) -> list[str]:
+    """Return the lines of a preview; none for None."""
     if answer is None:
-        return [NOT_PREVIEWED]
+        return []
     return answer.splitlines() if isinstance(answer, str) else [str(line) for line in answer]

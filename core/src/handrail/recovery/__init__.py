@@ -96,7 +96,7 @@ async def resume_async(
 
 def rollback(
     action: type[BaseAction[Any]] | Workflow,
-    number: int | None = None,
+    number: int,
     *,
     journal: Journal,
     ctx: RuntimeContext | None = None,
@@ -110,7 +110,8 @@ def rollback(
 
     Only the steps that began have to be what they were. The lock and what is required do not
     count, a broken pack does only where one of its steps began, and the rest of the plan may have
-    problems. Arguments are those of `resume`, the working folder likewise.
+    problems. Arguments are those of `resume`, the working folder likewise; `number` is needed, as
+    what is undone is what was named.
 
     Returns:
         `{"rolled_back": True, "number": number}`.
@@ -131,7 +132,7 @@ def rollback(
 
 async def rollback_async(
     action: type[BaseAction[Any]] | Workflow,
-    number: int | None = None,
+    number: int,
     *,
     journal: Journal,
     ctx: RuntimeContext | None = None,

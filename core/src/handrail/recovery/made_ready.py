@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def look_up(
     aim: Aim, action: type[BaseAction[Any]] | Workflow, number: int | None, journal: Journal
 ) -> tuple[type[BaseAction[Any]], RecordedRun]:
-    """Return the run of `action` that has this number, or the latest that fits.
+    """Return the run of `action` that has this number, or the latest that can be resumed.
 
     Raises:
         NotFoundError: There is no such run of this action.
@@ -39,7 +39,9 @@ def look_up(
         RollbackRefusedError: It cannot be undone, or only be undone.
     """
     cls = action.action_class if isinstance(action, Workflow) else action
-    recorded = journal.read(latest(journal, aim, cls.action_name) if number is None else number)
+    if number is None:
+        number = latest_to_resume(journal, action=cls.action_name)
+    recorded = journal.read(number)
     check_action(recorded.row, cls.action_name, journal)
     check(recorded, aim)
     return cls, recorded
@@ -59,25 +61,56 @@ def check_action(row: RunRow, name: str, journal: Journal) -> None:
         )
 
 
-def latest(journal: Journal, aim: Aim, action: str | None = None) -> int:
-    """Return the number of the latest run, of `action`, that can be resumed or rolled back.
+def latest_to_resume(
+    journal: Journal, *, project: str | None = None, action: str | None = None
+) -> int:
+    """Return the number of the latest run, of a project or of an action, that can be resumed.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: There is none; the latest one of another project is named.
     """
-    for row in journal.runs(plans=False):
-        if row.outcome == "rolled_back" or (row.sealed and aim == "rollback"):
-            continue
-        if aim == "resume" and row.outcome in ("completed", "rollback_incomplete"):
+    found = next(_to_resume(journal, project, action), None)
+    if found is not None:
+        return found.number
+    whose = "run" if action is None else f"run of {action}"
+    whose += "" if project is None else " of this project"
+    raise NotFoundError(
+        f"there is no {whose} in {journal.shown} that can be resumed",
+        ways_out=_elsewhere(next(_to_resume(journal, None, action), None), "resume"),
+    )
+
+
+def latest_of_project(journal: Journal, project: str) -> int:
+    """Return the number of the latest run of a project, whatever became of it.
+
+    Raises:
+        NotFoundError: There is none; the latest one of another project is named.
+    """
+    found = journal.runs(limit=1, project=project, plans=False)
+    if found:
+        return found[0].number
+    others = journal.runs(limit=1, plans=False)
+    raise NotFoundError(
+        f"there is no run of this project in {journal.shown}",
+        ways_out=_elsewhere(next(iter(others), None), "rollback"),
+    )
+
+
+def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
+    for row in journal.runs(project=project, plans=False):
+        if row.outcome in ("rolled_back", "completed", "rollback_incomplete"):
             continue
         if journal.holder(row.number) is not None:
             continue
         # A plan is long, and next to all runs were passed over without it.
         if action is None or action_of(journal.read(row.number, fields=False).row.plan) == action:
-            return row.number
-    what = "resumed" if aim == "resume" else "rolled back"
-    whose = "run" if action is None else f"run of {action}"
-    raise NotFoundError(f"there is no {whose} in {journal.shown} that can be {what}")
+            yield row
+
+
+def _elsewhere(row: RunRow | None, aim: Aim) -> tuple[str, ...]:
+    if row is None:
+        return ()
+    return (f"run {row.number} is one of {row.project}:  handrail {aim} {row.number}",)
 
 
 def only_undoes(row: RunRow, aim: Aim) -> bool:

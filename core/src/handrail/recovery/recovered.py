@@ -148,7 +148,7 @@ class Recovery:
 
     def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
         check(self.recorded, self.aim)
-        self._check_drift(self.recorded)
+        self.check_drift()
         about = about_action(type(self.action), self.action.params)
         orchestrator = self.action.orchestrator(self.plan, **self.options)
         number = self.recorded.row.number
@@ -164,6 +164,14 @@ class Recovery:
             owned.release()
             raise
         return orchestrator, going
+
+    def check_drift(self) -> None:
+        """Refuse steps that began and are not what they were.
+
+        Raises:
+            DriftError: They are not, and that was not accepted.
+        """
+        self._check_drift(self.recorded)
 
     def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
         """Refuse what another process has made impossible while this one was about to begin."""
@@ -204,7 +212,8 @@ def check(recorded: RecordedRun, aim: Aim) -> None:
     number = row.number
     if row.outcome == "rolled_back":
         raise RunClosedError(
-            f"run {number} was rolled back", ways_out=("start a new one:  handrail run",)
+            f"run {number} was rolled back",
+            ways_out=(f"start a new one:  handrail run {row.action}",),
         )
     if row.outcome == "completed" and aim == "resume":
         raise RunClosedError(f"run {number} is completed; there is nothing to resume")

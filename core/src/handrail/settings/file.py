@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import Problem
 from handrail.frozen import replace
@@ -12,12 +13,14 @@ from handrail.settings.keys import below
 from handrail.settings.lines import locate
 from handrail.settings.sections.actions import check_chains, read_changes
 from handrail.settings.sections.grants import read_grants
-from handrail.settings.sections.journal import read_journal
 from handrail.settings.sections.local import read_local
 from handrail.settings.sections.packs import Packs, read_packs
 from handrail.settings.sections.required import read_required
 from handrail.settings.table import TableReader
 from handrail.settings.values import Choice, Settings, Value
+
+if TYPE_CHECKING:
+    from handrail.settings.changes import Changes
 
 _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
@@ -63,31 +66,47 @@ def _with_sections(settings: Settings, reader: TableReader, table: object) -> Se
     found: dict[str, Any] = {}
     packs = Packs()
     for key, value in reader.table((), table).items():
-        match key:
-            case "packs":
-                packs = read_packs(reader, value)
-                found |= {"packs": packs.tables, "lines": packs.lines}
-            case "grants":
-                found["grants"] = read_grants(reader, value)
-            case "actions":
-                found["actions"] = read_changes(reader, "actions", value)
-            case "workflows":
-                found["workflows"] = workflows = read_changes(reader, "workflows", value)
-                reader.problems += check_chains(workflows)
-            case "local":
-                found["local"] = read_local(reader, value)
-            case "required":
-                found["required"] = read_required(reader, value)
-            case "journal":
-                found["journal"] = read_journal(reader, value)
-            case "locked":
-                found["locked"] = read_locked(reader, value)
-            case _:
-                reader.unknown((key,), key, value, below())
+        if key == "packs":
+            packs = read_packs(reader, value)
+            found |= {"packs": packs.tables, "lines": packs.lines}
+        elif key in _READERS:
+            attribute, read = _READERS[key]
+            found[attribute] = read(reader, value)
+        else:
+            reader.unknown((key,), key, value, below())
     own = Choice(disable=packs.disable, only=packs.only)
     return replace(settings, choices=(*settings.choices, own), **found)
+
+
+def read_text(reader: TableReader, section: str, value: object) -> Value[str] | None:
+    """Return the only text of a section, or None where there is none that can be used."""
+    found: Value[str] | None = None
+    for path, key, each in reader.fields((section,), value, section):
+        text = reader.text(path, each)
+        if text:
+            found = Value(value=text, source=reader.source(path), key=f"{section}.{key}")
+    return found
 
 
 def read_locked(reader: TableReader, value: object) -> Value[bool]:
     """Read the key `locked`."""
     return Value(value=reader.flag(("locked",), value), source=reader.source(("locked",)))
+
+
+def _read_workflows(reader: TableReader, value: object) -> Mapping[str, Changes]:
+    workflows = read_changes(reader, "workflows", value)
+    reader.problems += check_chains(workflows)
+    return workflows
+
+
+# The attribute of the settings that a section becomes, and what reads it.
+_READERS: Mapping[str, tuple[str, Callable[[TableReader, object], object]]] = {
+    "grants": ("grants", read_grants),
+    "actions": ("actions", lambda reader, value: read_changes(reader, "actions", value)),
+    "workflows": ("workflows", _read_workflows),
+    "local": ("local", read_local),
+    "required": ("required", read_required),
+    "journal": ("journal", lambda reader, value: read_text(reader, "journal", value)),
+    "project": ("name", lambda reader, value: read_text(reader, "project", value)),
+    "locked": ("locked", read_locked),
+}

@@ -29,6 +29,7 @@ KEYS: dict[str, str] = {
     "required.steps.after": "text",
     "required.steps.in": "text or list of names",
     "journal.url": "text",
+    "project.name": "text",
     "locked": "true or false",
 }
 """Dotted key and type; a word in capitals stands for any name."""

@@ -77,6 +77,11 @@ def read_settings(
     return settings, tuple(problems)
 
 
+def project_at(folder: str) -> str:
+    """Return what a journal calls the project of work in `folder`; see `Settings.project_id`."""
+    return read_settings(folder, {})[0].project_id
+
+
 def _choice(
     disable: tuple[str, ...], of_disable: str, only: tuple[str, ...] | None, of_only: str
 ) -> Choice:

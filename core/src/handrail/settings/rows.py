@@ -41,6 +41,8 @@ def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
     rows += [("required.steps", _step(each), each.source) for each in settings.required.steps]
     rows += [("policy", str(policy.origin), "installed") for policy in settings.policies]
     rows += [("policy", each.wanted, each.source) for each in settings.wanted_policies]
+    name = settings.name
+    rows.append(("project.name", name and name.value, "default" if name is None else name.source))
     rows.append(("locked", settings.locked.value, settings.locked.source))
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -95,6 +96,7 @@ class Settings:
         required: What no plan may do without, that of policies first.
         locked: Whether every run has to be locked.
         journal: Where the project keeps its runs, or None where it does not say.
+        name: What the project calls itself, or None where it does not say.
         policies: The policies that are installed.
         wanted_policies: Those that HANDRAIL_POLICY wants to be installed.
     """
@@ -112,8 +114,14 @@ class Settings:
     required: Requirements = made(default_factory=Requirements)
     locked: Value[bool] = made(default_factory=lambda: Value(value=False, source="default"))
     journal: Value[str] | None = None
+    name: Value[str] | None = None
     policies: tuple[Policy, ...] = ()
     wanted_policies: tuple[RequiredPack, ...] = ()
+
+    @property
+    def project_id(self) -> str:
+        """What a journal calls the project: its name, else the real path of its folder."""
+        return os.path.realpath(self.project.where) if self.name is None else self.name.value
 
     @property
     def locked_by(self) -> str:

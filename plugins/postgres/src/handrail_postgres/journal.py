@@ -12,7 +12,14 @@ from handrail.errors import JournalError
 from handrail.journal.changes import rows_of
 from handrail.journal.opening import refuse_password
 from handrail.journal.owner import Owner, this_process
-from handrail.journal.reading import attempt_rows, field_rows, no_run, note_rows, run_row
+from handrail.journal.reading import (
+    attempt_rows,
+    field_rows,
+    new_values,
+    no_run,
+    note_rows,
+    run_row,
+)
 from handrail.journal.records import Outcome, RecordedRun, RunRow
 from handrail.journal.renewal import SECONDS
 from handrail.journal.texts import to_stored
@@ -74,11 +81,12 @@ class PostgresJournal:
         Raises:
             JournalError: It could not be written; there is no run.
         """
-        values = (
-            *(new.uid, to_stored(new.action), new.plan, new.params, new.packs),
-            *(to_stored(new.cwd), new.core_version, new.opened),
-            *(this_process(lock=None, lease=self._lease).to_json(), self._lease),
-        )
+        values = {
+            **new_values(new),
+            "plan": new.plan,
+            "owner": this_process(lock=None, lease=self._lease).to_json(),
+            "lease": self._lease,
+        }
         session = Session(self._url)
         try:
             with session.transaction() as connection:
@@ -121,6 +129,7 @@ class PostgresJournal:
         limit: int | None = None,
         action: str | None = None,
         outcome: Outcome | None = None,
+        project: str | None = None,
         plans: bool = True,
     ) -> list[RunRow]:
         """Return runs, the latest first.
@@ -129,6 +138,7 @@ class PostgresJournal:
             limit: How many at most.
             action: Only runs of this action: what it is called, or the part behind the last colon.
             outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            project: Only runs of this project.
             plans: Whether to read their plans, too, which may be long.
         """
         with self._reading().using() as connection:
@@ -136,6 +146,7 @@ class PostgresJournal:
                 "limit": limit,
                 "action": None if action is None else to_stored(action),
                 "outcome": outcome,
+                "project": None if project is None else to_stored(project),
             }
             statement = statements.RUNS if plans else statements.RUNS_WITHOUT_PLANS
             return [_row(row) for row in connection.execute(statement, values)]
@@ -216,7 +227,7 @@ class PostgresJournal:
 
 def _row(row: tuple[Any, ...]) -> RunRow:
     *values, lease_until, now = row
-    closed, owner = values[-1], values[-2]
+    owner, closed = values[14:16]
     seen = None
     if closed is None and lease_until is not None:
         seen = min(now, lease_until - Owner.of_json(owner).lease)

@@ -128,8 +128,9 @@ def change_run(
         LeaseLostError: It is not ours any more, or is closed.
     """
     if rows.changes_run:
-        new = (rows.direction, rows.sealed, rows.outcome, rows.outcome, lease)
-        held = connection.execute(statements.CHANGE, (*new, number, fence)).fetchone()
+        new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
+        ours = {"lease": lease, "run": number, "fence": fence}
+        held = connection.execute(statements.CHANGE, {**new, **ours}).fetchone()
     else:
         held = connection.execute(statements.RENEW, (lease, number, fence)).fetchone()
     if held is None:

@@ -77,8 +77,24 @@ _FIRST: tuple[LiteralString, ...] = (
     "INSERT INTO handrail_schema VALUES (0)",
 )
 
+# Whose run it is, and how long processes have worked on it: forward until `turned`, back since.
+# `worked` and `undid` are of earlier owners; that of the present one began at `claimed`. A run of
+# before is taken for one of the project in its working folder.
+_PROJECTS: tuple[LiteralString, ...] = (
+    """
+    ALTER TABLE handrail_run
+        ADD COLUMN project text NOT NULL DEFAULT '',
+        ADD COLUMN claimed text COLLATE "C",
+        ADD COLUMN turned text COLLATE "C",
+        ADD COLUMN heard text COLLATE "C",
+        ADD COLUMN worked float8 NOT NULL DEFAULT 0.0,
+        ADD COLUMN undid float8 NOT NULL DEFAULT 0.0
+    """,
+    "UPDATE handrail_run SET project = cwd",
+)
+
 # Each only adds: a journal that was written by an older pack keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[LiteralString]] = (_FIRST,)
+MIGRATIONS: Sequence[Sequence[LiteralString]] = (_FIRST, _PROJECTS)
 
 
 def migrate(

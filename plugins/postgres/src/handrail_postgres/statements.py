@@ -27,15 +27,36 @@ _LOCKED: LiteralString = """
 LOCKED: LiteralString = f"SELECT count(*) > 0 {_LOCKED}"
 END_SESSION: LiteralString = f"SELECT pg_terminate_backend(pid, 5000) {_LOCKED}"
 
-OPEN: LiteralString = f"""
+OPEN: LiteralString = """
     INSERT INTO handrail_run (uid, action, plan, params, packs, cwd, core_version, opened,
-                              owner, lease_until)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, {_LEASE})
+                              project, claimed, owner, lease_until)
+    VALUES (%(uid)s, %(action)s, %(plan)s, %(params)s, %(packs)s, %(cwd)s, %(core_version)s,
+            %(opened)s, %(project)s, %(opened)s, %(owner)s,
+            clock_timestamp() + make_interval(secs => %(lease)s))
     RETURNING id
 """
+
+# The time of the owner before, up to its last sign of life, is added to that of all others.
+_ENDED: LiteralString = """
+    coalesce(closed, greatest(coalesce(heard, opened), coalesce(
+        (SELECT max(at COLLATE "C") FROM handrail_attempt WHERE run = handrail_run.id), opened)))
+"""
+_BEGAN: LiteralString = "coalesce(claimed, opened)"
+_TURNED: LiteralString = f"greatest({_BEGAN}, coalesce(turned, {_ENDED}))"
+
+
+def _between(first: LiteralString, last: LiteralString) -> LiteralString:
+    return f"""
+        greatest(0.0, extract(epoch FROM ({last})::timestamptz - ({first})::timestamptz)::float8)
+    """
+
+
 CLAIM: LiteralString = f"""
     UPDATE handrail_run
-    SET fence = fence + 1, owner = %s, lease_until = {_LEASE}, outcome = NULL, closed = NULL
+    SET fence = fence + 1, owner = %s, lease_until = {_LEASE},
+        worked = worked + {_between(_BEGAN, f"least({_TURNED}, {_ENDED})")},
+        undid = undid + {_between(_TURNED, _ENDED)},
+        claimed = {_NOW}, heard = NULL, outcome = NULL, closed = NULL
     WHERE id = %s AND fence = %s
     RETURNING fence, uid
 """
@@ -48,18 +69,24 @@ STATE: LiteralString = "SELECT fence, outcome, owner FROM handrail_run WHERE id 
 
 # Each finds its one row only while the run is still ours and open, and locks it until the commit.
 RENEW: LiteralString = f"""
-    UPDATE handrail_run SET lease_until = {_LEASE}
+    UPDATE handrail_run SET lease_until = {_LEASE}, heard = {_NOW}
     WHERE id = %s AND fence = %s AND outcome IS NULL
     RETURNING fence
 """
 CHANGE: LiteralString = f"""
     UPDATE handrail_run
-    SET direction = coalesce(%s, direction), sealed = coalesce(%s, sealed), outcome = %s::text,
-        closed = CASE WHEN %s::text IS NOT NULL THEN {_NOW} END, lease_until = {_LEASE}
-    WHERE id = %s AND fence = %s AND outcome IS NULL
+    SET direction = coalesce(%(direction)s, direction), sealed = coalesce(%(sealed)s, sealed),
+        turned = CASE WHEN %(direction)s::text = 'undo' THEN coalesce(turned, {_NOW})
+                 ELSE turned END,
+        outcome = %(outcome)s::text,
+        closed = CASE WHEN %(outcome)s::text IS NOT NULL THEN {_NOW} END,
+        lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+    WHERE id = %(run)s AND fence = %(fence)s AND outcome IS NULL
     RETURNING fence
 """
-RELEASE: LiteralString = "UPDATE handrail_run SET lease_until = NULL WHERE id = %s AND fence = %s"
+RELEASE: LiteralString = f"""
+    UPDATE handrail_run SET lease_until = NULL, heard = {_NOW} WHERE id = %s AND fence = %s
+"""
 
 ATTEMPT: LiteralString = f"""
     INSERT INTO handrail_attempt (run, step, n, state, data_version, result, error, at)
@@ -77,14 +104,15 @@ FIELD: LiteralString = """
 """
 
 _COLUMNS: LiteralString = """
-    params, packs, cwd, core_version, opened,
-    id, direction, sealed, outcome, fence, owner, closed,
+    params, packs, cwd, core_version, opened, project,
+    id, direction, sealed, outcome, fence, owner, closed, claimed, turned, heard, worked, undid,
     extract(epoch FROM lease_until)::float8, extract(epoch FROM clock_timestamp())::float8
 """
 _FOUND: LiteralString = """
     WHERE (%(action)s::text IS NULL OR action = %(action)s::text
            OR right(action, length(%(action)s::text) + 1) = ':' || %(action)s::text)
       AND (%(outcome)s::text IS NULL OR coalesce(outcome, 'interrupted') = %(outcome)s::text)
+      AND (%(project)s::text IS NULL OR project = %(project)s::text)
     ORDER BY id DESC LIMIT %(limit)s
 """
 _RUN: LiteralString = f"SELECT uid, action, plan, {_COLUMNS} FROM handrail_run"

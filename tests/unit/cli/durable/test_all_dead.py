@@ -26,7 +26,7 @@ def test_all_that_are_dead(handrail: Run, folder: Path, killed: Callable[..., No
     assert done.stderr.index("run 1 · ") < done.stderr.index("run 2 · ")
     again = handrail("rollback", "--all-dead")
     assert again.returncode == 0
-    assert "no run in .handrail/runs.db was left" in again.stdout
+    assert "no run of this project in .handrail/runs.db was left" in again.stdout
     assert handrail("resume", "1", "--all-dead").returncode == 2
 
 
@@ -61,7 +61,7 @@ def test_one_that_fails_does_not_stop_the_others(
     idle = handrail("resume", "--all-dead")
     assert (idle.returncode, idle.stdout) == (
         0,
-        "no run in .handrail/runs.db was left by a process that is gone\n",
+        "no run of this project in .handrail/runs.db was left by a process that is gone\n",
     )
 
 
@@ -88,7 +88,7 @@ def test_one_that_another_process_ended_meanwhile_is_no_failure(
     process = start("-m", "handrail", "resume", "--all-dead")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    assert handrail("rollback", "2").returncode == 0
+    assert handrail("rollback", "2", "--yes").returncode == 0
     _, told = process.communicate("")
     assert process.returncode == 0, told
     assert "run 2 was taken by another process" in told

@@ -62,7 +62,7 @@ def test_runs_in_the_journal_of_a_project_are_found_by_all_commands(
     (folder / "open").touch()
     assert handrail("show").stdout.startswith("run 1 · durable.py:job · interrupted")
     assert handrail("resume", "--all-dead", cwd=folder / "in").returncode == 0
-    assert handrail("rollback").returncode == 0
+    assert handrail("rollback", "1", "--yes").returncode == 0
     assert handrail("runs", "prune", "--older-than", "0s").stdout == "1 run deleted\n"
 
 

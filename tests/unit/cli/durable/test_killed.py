@@ -50,12 +50,12 @@ def test_a_killed_run_is_finished(handrail: Run, folder: Path, killed: Callable[
 def test_a_killed_run_is_undone(handrail: Run, folder: Path, killed: Callable[..., None]) -> None:
     killed()
     assert made(folder) == {"first.txt", "über.txt"}
-    done = handrail("rollback", "1")
+    done = handrail("rollback", "1", "--yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("job rolled back in ")
     assert made(folder) == set()
     assert runs(handrail) == {1: "rolled back"}
-    assert handrail("rollback", "1").returncode == 2
+    assert handrail("rollback", "1", "--yes").returncode == 2
     assert handrail("resume", "1").returncode == 2
 
 
@@ -64,7 +64,7 @@ def test_a_completed_run_is_undone(handrail: Run, folder: Path) -> None:
     (folder / "open").touch()
     handrail("run", "durable.py:job", "a")
     assert "stays   what mail did: has effects, and no rollback" in handrail("show").stdout
-    done = handrail("rollback")
+    done = handrail("rollback", "1", "--yes")
     assert done.returncode == 0, done.stderr
     assert made(folder) == {"seen.txt"}
 
@@ -73,7 +73,7 @@ def test_an_undo_that_was_asked_for_tells_of_no_error(handrail: Run, folder: Pat
     """A program that reads the events learns that nothing went wrong."""
     (folder / "open").touch()
     handrail("run", "durable.py:job", "a")
-    finished = handrail("rollback", "--json").events[-2]
+    finished = handrail("rollback", "1", "--yes", "--json").events[-2]
     assert (finished["event"], finished["outcome"]) == ("RunFinished", "rolled_back")
     assert finished["error"] is None
 
@@ -163,11 +163,11 @@ def test_steps_that_changed_stop_it(handrail: Run, folder: Path, killed: Callabl
     source = (folder / "durable.py").read_text()
     changed = source.replace("[first, second, mail]", "[second, mail]")
     (folder / "durable.py").write_text(changed)
-    refused = handrail("rollback", "1")
+    refused = handrail("rollback", "1", "--yes")
     assert refused.returncode == 3
     assert "first is not in the plan any more" in refused.stderr
     assert "--accept-drift" in refused.stderr
     (folder / "durable.py").write_text(source.replace("second, mail]", "second]"))
-    done = handrail("rollback", "1")
+    done = handrail("rollback", "1", "--yes")
     assert done.returncode == 0, done.stderr
     assert "since run 1 began: mail is gone" in done.stderr

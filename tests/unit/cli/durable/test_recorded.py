@@ -107,14 +107,14 @@ def test_a_folder_that_is_gone_is_told_and_another_can_be_named(
     killed()
     moved = tmp_path / "moved"
     folder.rename(moved)
-    gone = handrail("rollback", "1", cwd=moved)
+    gone = handrail("rollback", "1", "--yes", cwd=moved)
     assert gone.returncode == 2
     assert f"run 1 ran in {folder}, which cannot be entered: No such file" in gone.stderr
     assert "--folder PATH" in gone.stderr
-    wrong = handrail("rollback", "1", "--folder", "nowhere", cwd=moved)
+    wrong = handrail("rollback", "1", "--yes", "--folder", "nowhere", cwd=moved)
     assert wrong.returncode == 2
     assert "nowhere cannot be entered" in wrong.stderr
-    done = handrail("rollback", "1", "--folder", ".", cwd=moved)
+    done = handrail("rollback", "1", "--yes", "--folder", ".", cwd=moved)
     assert done.returncode == 0, done.stderr
     assert made(moved) == set()
 
@@ -125,15 +125,15 @@ def test_an_action_that_has_moved_is_told_and_can_be_named(
     """Only as what it was: an action of another name is none of this run's."""
     killed()
     (folder / "durable.py").rename(folder / "moved.py")
-    gone = handrail("rollback", "1")
+    gone = handrail("rollback", "1", "--yes")
     assert gone.returncode == 2
     assert "the action of run 1: there is no file durable.py" in gone.stderr
     assert "handrail rollback 1 --action FILE.py:NAME" in gone.stderr
-    other = handrail("rollback", "1", "--action", "moved.py:undoing")
+    other = handrail("rollback", "1", "--yes", "--action", "moved.py:undoing")
     assert other.returncode == 2
     assert "is one of job, not of undoing" in other.stderr
-    assert handrail("rollback", "1", "--action", "nowhere.py:job").returncode == 2
-    done = handrail("rollback", "1", "--action", "moved.py:job")
+    assert handrail("rollback", "1", "--yes", "--action", "nowhere.py:job").returncode == 2
+    done = handrail("rollback", "1", "--yes", "--action", "moved.py:job")
     assert done.returncode == 0, done.stderr
     assert made(folder) == set()
 
@@ -159,13 +159,13 @@ def test_a_workflow_whose_file_has_moved(
     settings.write_text('[workflows.nightly]\nextends = "durable.py:job"\nremove = ["mail"]\n')
     killed("-m", "handrail", "run", "nightly", "a")
     (folder / "durable.py").rename(folder / "moved.py")
-    gone = handrail("rollback", "1")
+    gone = handrail("rollback", "1", "--yes")
     assert gone.returncode == 2
     assert "handrail.toml:2: the workflow nightly extends " in gone.stderr
     assert "there is no file" in gone.stderr
     assert "--action" not in gone.stderr
     settings.write_text(settings.read_text().replace("durable.py", "moved.py"))
-    done = handrail("rollback", "1")
+    done = handrail("rollback", "1", "--yes")
     assert done.returncode == 0, done.stderr
     assert made(folder) == set()
 

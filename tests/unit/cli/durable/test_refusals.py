@@ -60,7 +60,12 @@ def test_what_is_no_run(handrail: Run, folder: Path, command: str) -> None:
     refused(handrail, [command, "-1"], 2, "usage", "No such option")
     change(folder, "UPDATE run SET outcome = 'rolled_back'")
     refused(handrail, [command, "1"], 2, "run-closed", "run 1 was rolled back", "handrail run")
-    refused(handrail, [command], 2, "not-found", "there is no run in ")
+    if command == "resume":
+        refused(handrail, [command], 2, "not-found", "there is no run of this project in ")
+    else:
+        refused(
+            handrail, [command], 5, "rollback-refused", "run 1 was rolled back", "handrail runs"
+        )
 
 
 def test_what_is_completed_is_well(handrail: Run, folder: Path) -> None:
@@ -97,7 +102,10 @@ def test_what_another_process_has(handrail: Run, start: Start, command: str) -> 
     assert owner.stdout.readline() == "ready\n"
     held = f"run 1 is held by pid {owner.pid} on "
     refused(handrail, [command, "1"], 3, "run-held", held, "wait for it to end")
-    refused(handrail, [command], 2, "not-found", "there is no run in ")
+    if command == "resume":
+        refused(handrail, [command], 2, "not-found", "there is no run of this project in ")
+    else:
+        refused(handrail, [command], 3, "run-held", held)
 
 
 @BOTH

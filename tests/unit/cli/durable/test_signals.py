@@ -26,7 +26,7 @@ def test_ctrl_c_in_an_undo_says_how_to_go_on(handrail: Run, folder: Path, start:
     assert process.returncode == 130
     assert "  undo    handrail rollback 1\n" in told
     (folder / "open").touch()
-    assert handrail("rollback", "1").returncode == 0
+    assert handrail("rollback", "1", "--yes").returncode == 0
     assert runs(handrail) == {1: "rolled back"}
 
 

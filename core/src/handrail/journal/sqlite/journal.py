@@ -13,6 +13,7 @@ from handrail.errors import JournalError
 from handrail.journal.changes import rows_of
 from handrail.journal.owner import boot, clock, this_process
 from handrail.journal.ownership import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.journal.reading import new_values
 from handrail.journal.renewal import SECONDS
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.claims import Claimed, claim, holder_of
@@ -24,7 +25,6 @@ from handrail.journal.sqlite.pruning import prune
 from handrail.journal.sqlite.reading import read_run, read_runs
 from handrail.journal.sqlite.schema import MIGRATIONS
 from handrail.journal.sqlite.seen import Seen
-from handrail.journal.texts import to_stored
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,11 +88,11 @@ class SqliteJournal:
 
         def add(connection: sqlite3.Connection) -> int:
             nonlocal lock
-            values = (
-                *(new.uid, to_stored(new.action), new.params, new.packs),
-                *(to_stored(new.cwd), new.core_version, new.opened),
-                *(boot(), clock() + self._lease),
-            )
+            values = {
+                **new_values(new),
+                "boot": boot(),
+                "until": clock() + self._lease,
+            }
             number = connection.execute(statements.OPEN, values).lastrowid
             assert number is not None
             connection.execute(statements.PLAN, (number, new.plan))
@@ -141,6 +141,7 @@ class SqliteJournal:
         limit: int | None = None,
         action: str | None = None,
         outcome: Outcome | None = None,
+        project: str | None = None,
         plans: bool = True,
     ) -> list[RunRow]:
         """Return runs, the latest first.
@@ -149,10 +150,11 @@ class SqliteJournal:
             limit: How many at most.
             action: Only runs of this action: what it is called, or the part behind the last colon.
             outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            project: Only runs of this project.
             plans: Whether to read their plans, too, which may be long.
         """
         with self._database.reading() as connection:
-            return read_runs(connection, limit, action, outcome, plans=plans)
+            return read_runs(connection, limit, action, outcome, project, plans=plans)
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.

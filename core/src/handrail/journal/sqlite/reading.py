@@ -20,6 +20,7 @@ def read_runs(
     limit: int | None,
     action: str | None,
     outcome: Outcome | None,
+    project: str | None,
     *,
     plans: bool,
 ) -> list[RunRow]:
@@ -29,6 +30,7 @@ def read_runs(
         "limit": -1 if limit is None else limit,
         "action": None if action is None else to_stored(action),
         "outcome": outcome,
+        "project": None if project is None else to_stored(project),
     }
     return [_row(found) for found in connection.execute(statement, values)]
 
@@ -68,7 +70,7 @@ def read_run(
 
 def _row(row: tuple[Any, ...]) -> RunRow:
     *values, lease_boot, lease_until = row
-    closed, owner = values[-1], values[-2]
+    owner, closed = values[14:16]
     seen = None
     if closed is None and lease_until is not None and lease_boot == boot():
         begun = lease_until - Owner.of_json(owner).lease

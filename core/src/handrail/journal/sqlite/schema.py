@@ -92,8 +92,21 @@ _PLANS = (
     """,
 )
 
+# Whose run it is, and how long processes have worked on it: forward until `turned`, back since.
+# `worked` and `undid` are of earlier owners; that of the present one began at `claimed`. A run of
+# before is taken for one of the project in its working folder.
+_PROJECTS = (
+    "ALTER TABLE run ADD COLUMN project TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE run ADD COLUMN claimed TEXT",
+    "ALTER TABLE run ADD COLUMN turned TEXT",
+    "ALTER TABLE run ADD COLUMN heard TEXT",
+    "ALTER TABLE run ADD COLUMN worked REAL NOT NULL DEFAULT 0.0",
+    "ALTER TABLE run ADD COLUMN undid REAL NOT NULL DEFAULT 0.0",
+    "UPDATE run SET project = cwd",
+)
+
 # Each only adds: a journal that was written by an older Handrail keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[str]] = (_FIRST, _PLANS)
+MIGRATIONS: Sequence[Sequence[str]] = (_FIRST, _PLANS, _PROJECTS)
 
 
 def migrate(
@@ -140,13 +153,6 @@ def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
             ways_out=("pip install --upgrade handrail", "or another file: --journal PATH"),
         )
     return int(version)
-
-
-_ASKED = (
-    "PRAGMA application_id",
-    "PRAGMA user_version",
-    "SELECT count(*) FROM sqlite_master",
-)
 
 
 def _read(connection: sqlite3.Connection) -> list[int]:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ')"
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ')"  # The same within a statement.
 
 OPEN = """
     INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened,
-                     owner, lease_boot, lease_until)
-    VALUES (?, ?, '', ?, ?, ?, ?, ?, '', ?, ?)
+                     project, claimed, owner, lease_boot, lease_until)
+    VALUES (:uid, :action, '', :params, :packs, :cwd, :core_version, :opened,
+            :project, :opened, '', :boot, :until)
 """
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"
 NAME_OWNER = "UPDATE run SET owner = ? WHERE id = ?"
-CLAIM = """
+# The time of the owner before, up to its last sign of life, is added to that of all others.
+_ENDED = """
+    coalesce(closed, max(coalesce(heard, opened), coalesce(
+        (SELECT max(at) FROM attempt WHERE attempt.run = run.id), opened)))
+"""
+_BEGAN = "coalesce(claimed, opened)"
+_TURNED = f"max({_BEGAN}, coalesce(turned, {_ENDED}))"
+
+
+def _between(first: str, last: str) -> str:
+    # Days with their fractions are right to some 40 us, and the times to 1 ms.
+    return f"max(0.0, round((julianday({last}) - julianday({first})) * 86400.0, 3))"
+
+
+CLAIM = f"""
     UPDATE run
-    SET fence = fence + 1, owner = ?, lease_boot = ?, lease_until = ?, outcome = NULL, closed = NULL
+    SET fence = fence + 1, owner = ?, lease_boot = ?, lease_until = ?,
+        worked = worked + {_between(_BEGAN, f"min({_TURNED}, {_ENDED})")},
+        undid = undid + {_between(_TURNED, _ENDED)},
+        claimed = {_NOW}, heard = NULL, outcome = NULL, closed = NULL
     WHERE id = ? AND fence = ?
     RETURNING fence, uid
 """
@@ -22,11 +40,14 @@ STATE = "SELECT fence, outcome, owner FROM run WHERE id = ?"
 
 # Each finds its one row only while the run is still ours and open.
 HELD = "SELECT 1 FROM run WHERE id = ? AND fence = ? AND outcome IS NULL"
-RELEASE = "UPDATE run SET lease_until = NULL WHERE id = ? AND fence = ?"
-RENEW = "UPDATE run SET lease_until = ? WHERE id = ? AND fence = ? AND outcome IS NULL"
+RELEASE = f"UPDATE run SET lease_until = NULL, heard = {_NOW} WHERE id = ? AND fence = ?"
+RENEW = f"""
+    UPDATE run SET lease_until = ?, heard = {_NOW} WHERE id = ? AND fence = ? AND outcome IS NULL
+"""
 CHANGE = f"""
     UPDATE run
     SET direction = coalesce(:direction, direction), sealed = coalesce(:sealed, sealed),
+        turned = CASE WHEN :direction = 'undo' THEN coalesce(turned, {_NOW}) ELSE turned END,
         outcome = :outcome, closed = CASE WHEN :outcome IS NULL THEN NULL ELSE {_NOW} END,
         lease_until = CASE WHEN :outcome IS NULL THEN :lease END
     WHERE id = :run AND fence = :fence AND outcome IS NULL
@@ -69,8 +90,9 @@ FIELD = """
 
 _BEFORE_PLAN = "SELECT uid, action"
 _AFTER_PLAN = """
-    params, packs, cwd, core_version, opened,
-    id, direction, sealed, outcome, fence, owner, closed, lease_boot, lease_until FROM run
+    params, packs, cwd, core_version, opened, project,
+    id, direction, sealed, outcome, fence, owner, closed, claimed, turned, heard, worked, undid,
+    lease_boot, lease_until FROM run
 """
 _RUN = f"""
     {_BEFORE_PLAN}, coalesce(plan.plan, run.plan), {_AFTER_PLAN} LEFT JOIN plan ON plan.run = run.id
@@ -82,6 +104,7 @@ _FOUND = """
     WHERE (:action IS NULL OR action = :action
            OR substr(action, -length(:action) - 1) = ':' || :action)
       AND (:outcome IS NULL OR coalesce(outcome, 'interrupted') = :outcome)
+      AND (:project IS NULL OR project = :project)
     ORDER BY id DESC LIMIT :limit
 """
 RUNS = f"{_RUN} {_FOUND}"

@@ -1,0 +1,99 @@
+"""What an undo would do, step by step, before anything is claimed or touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.context import link_run
+from handrail.engine.state import RunState
+from handrail.errors import describe
+from handrail.journal.context_fields import ContextFields
+from handrail.plan.preview import lines_of
+from handrail.recovery.position import fields_at, position_of
+from handrail.stored_params import about_action
+
+if TYPE_CHECKING:
+    from handrail.context import BaseStepContext
+    from handrail.origin import Origin
+    from handrail.plan.plan import PlannedStep
+    from handrail.recovery.recovered import Recovery
+    from handrail.steps import StepResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepUndo:
+    """What the undo of one step would do.
+
+    Attributes:
+        step: Name of the step.
+        origin: Where it came from, or None for one that is not in the plan any more.
+        lines: What its `preview_rollback` says, or why it cannot; empty where it says nothing.
+        recorded: How many values it recorded for its undo, by key.
+    """
+
+    step: str
+    origin: Origin | None
+    lines: tuple[str, ...] = ()
+    recorded: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        origin = None if self.origin is None else self.origin.to_dict()
+        named = {"step": self.step, "origin": origin}
+        return {**named, "lines": list(self.lines), "recorded": dict(self.recorded)}
+
+
+def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
+    """Return what an undo would do, in its order: the last step first.
+
+    The context has the fields that were stored; nothing transient has been restored.
+
+    Raises:
+        DriftError: The step in doubt comes before others that are over, in the plan as it is.
+        ContextError: A stored field of the context does not fit it any more.
+    """
+    recorded, plan = recovery.recorded, recovery.plan
+    context: BaseStepContext = recovery.action.orchestrator(plan).context
+    run = RunState(plan, context, new_id=lambda: recorded.row.uid, clock=lambda: 0.0)
+    link_run(context, run)
+    run.is_recorded(recorded.row.uid, recorded.row.number)
+    place = position_of(recorded, plan)
+    results = [*place.finished, *([] if place.doubt is None else [place.doubt])]
+    run.finished[:] = context.step_results[:] = results
+    secrets = about_action(type(recovery.action), recovery.action.params).secrets
+    ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields))
+    found = [
+        StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
+        for name in reversed(place.gone)
+    ]
+    for position in range(min(len(results), run.ordinary) - 1, -1, -1):
+        planned, result = plan.steps[position], results[position]
+        if not planned.facts.reverts or result.skipped:
+            continue
+        left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
+        mine = left if position in place.undone else [result, *left]
+        run.current, context.current_step = position, planned.name
+        found += [_of_step(planned, context, each) for each in mine]
+    return tuple(found)
+
+
+def _of_step(planned: PlannedStep, context: Any, result: StepResult) -> StepUndo:
+    return StepUndo(
+        step=planned.name,
+        origin=planned.origin,
+        lines=tuple(_lines(planned, context, result)),
+        recorded={key: _count(value) for key, value in result.rollback_data.items()},
+    )
+
+
+def _lines(planned: PlannedStep, context: Any, result: StepResult) -> Iterator[str]:
+    try:
+        yield from lines_of(planned.step.preview_rollback(context, result))
+    except Exception as error:  # noqa: BLE001 - a preview may fail; the undo itself will tell
+        yield f"cannot be previewed: {describe(error)}"
+
+
+def _count(value: object) -> int:
+    return len(cast("list[object]", value)) if isinstance(value, list | dict) else 1

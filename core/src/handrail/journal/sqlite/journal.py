@@ -6,7 +6,6 @@ import os
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
@@ -19,7 +18,7 @@ from handrail.journal.sqlite.claims import Claimed, claim, holder_of
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import told_of_system
 from handrail.journal.sqlite.owned import SqliteOwnedRun, write_rows
-from handrail.journal.sqlite.place import prepare
+from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.pruning import prune
 from handrail.journal.sqlite.reading import read_run, read_runs
 from handrail.journal.sqlite.schema import MIGRATIONS
@@ -58,9 +57,8 @@ class SqliteJournal:
         create: bool = True,
     ) -> None:
         self._shown = os.fspath(path)
-        file = Path(os.path.abspath(os.path.expanduser(path)))
+        file = self._path = resolved(path)
         prepare(file, create=create)
-        self._path = file
         self._lease = lease
         self._database = Database(file, synchronous)
         folder = "owners" if file.name == NAME else f"{file.name}-owners"

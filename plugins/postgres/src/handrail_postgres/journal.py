@@ -77,7 +77,7 @@ class PostgresJournal:
         values = (
             *(new.uid, to_stored(new.action), new.plan, new.params, new.packs),
             *(to_stored(new.cwd), new.core_version, new.opened),
-            *(this_process(lock=None, lease=self._lease).to_json(), self._lease),
+            *(this_process(lease=self._lease).to_json(), self._lease),
         )
         session = Session(self._url)
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import dataclasses
 import errno
 import fcntl
 import json
@@ -9,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,12 +25,15 @@ class Process:
         place: Path or URL.
         lease: Length of its leases, in seconds.
         locks: Whether its file system has locks.
+        within: A command that starts it, such as in a namespace of its own.
     """
 
-    def __init__(self, place: str, *, lease: float = 20.0, locks: bool = True) -> None:
+    def __init__(
+        self, place: str, *, lease: float = 20.0, locks: bool = True, within: Sequence[str] = ()
+    ) -> None:
         words = [place, str(lease), "locks" if locks else "no-locks"]
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "journals.process", *words],
+            [*within, sys.executable, "-W", "ignore", "-m", "journals.process", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -133,6 +139,21 @@ class Servant:
         if child == 0:
             signal.pause()
         return child
+
+    def fork_in_c(self) -> int:
+        """Fork a child as a library may do, which Python does not know of; return its number."""
+        c = ctypes.PyDLL(None)
+        child = int(c.fork())
+        if child == 0:
+            c.pause()
+        return child
+
+    def holder(self, number: int) -> dict[str, Any] | None:
+        found = self.journal.holder(number)
+        return None if found is None else dataclasses.asdict(found)
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def note_in_child(self, seq: int) -> object:
         """Return what a forked child is told that writes to the run, and then reads."""

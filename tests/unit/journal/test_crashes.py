@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
+from journals.contract import is_stale
 from journals.places import SHORT_LEASE, new_run, open_place, until
 from journals.process import Process, without_locks
 
@@ -93,7 +95,7 @@ def test_without_locks_a_process_of_another_container_has_its_lease(
     with Process(place, locks=False, lease=SHORT_LEASE) as owner:
         number = owner.ask("open")
         owner.stop()
-        monkeypatch.setattr("handrail.journal.owner._space", lambda: "pid:[1]")
+        monkeypatch.setattr("handrail.journal.owner._namespace", lambda _: "pid:[1]")
         journal = open_place(place, 20.0)
         with pytest.raises(RunHeldError):
             journal.claim(number)
@@ -102,6 +104,25 @@ def test_without_locks_a_process_of_another_container_has_its_lease(
         owner.go_on()
         assert owner.ask("note", 1) == "LeaseLostError"
         journal.close()
+
+
+def test_without_locks_a_stopped_process_is_not_taken_for_dead(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives, so that its run has to be taken from it, though its lease is over."""
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    with (
+        Process(place, locks=False, lease=SHORT_LEASE) as owner,
+        closing(open_place(place, 20.0)) as journal,
+    ):
+        number = owner.ask("open")
+        owner.stop()
+        until(lambda: is_stale(journal, number))
+        with pytest.raises(RunHeldError, match="no sign of life"):
+            journal.claim(number)
+        journal.claim(number, take_over=True)
+        owner.go_on()
+        assert owner.ask("note", 1) == "LeaseLostError"
 
 
 def test_without_locks_one_of_two_rivals_gets_a_run(
@@ -148,7 +169,7 @@ def test_an_owner_of_an_earlier_boot_is_gone(place: str, monkeypatch: pytest.Mon
     journal = open_place(place, 1e9)
     number = journal.open_run(new_run()).number
     assert journal.holder(number) is not None
-    monkeypatch.setattr("handrail.journal.sqlite.claims.boot", lambda: "another boot")
+    monkeypatch.setattr("handrail.journal.owner.boot", lambda: "another boot")
     assert journal.holder(number) is None
     journal.close()
 
@@ -165,7 +186,7 @@ def test_a_clock_that_is_put_a_day_on_or_back_changes_no_lease(
         number = stopped.ask("open")
         stopped.stop()
         put_clock(monkeypatch, days)
-        monkeypatch.setattr("handrail.journal.owner._space", lambda: "pid:[1]")
+        monkeypatch.setattr("handrail.journal.owner._namespace", lambda _: "pid:[1]")
         journal = open_place(place, 20.0)
         until(lambda: journal.holder(number) is None)
         journal.claim(number)

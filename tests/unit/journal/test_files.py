@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from journals.places import new_run
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal import NoteChange, OwnedRun, RunChange
 from handrail.journal.sqlite import SqliteJournal
-from handrail.journal.sqlite.place import refuse_network
+from handrail.journal.sqlite.place import refuse_mount
 from handrail.journal.sqlite.pruning import AT_ONCE
 
 MOUNTS = """\
@@ -68,11 +69,50 @@ def test_what_is_made_is_for_this_user_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_somebodys_own_stays_as_it_is(tmp_path: Path) -> None:
-    """Only a folder that we make, or that has our name, is closed and ignored."""
-    tmp_path.chmod(0o755)
-    SqliteJournal(tmp_path / "mine.db").close()
-    assert mode_of(tmp_path) == 0o755
-    assert not (tmp_path / ".gitignore").exists()
+    """Only a folder that we make is closed and ignored, whatever it is called."""
+    mine = tmp_path / ".handrail"
+    mine.mkdir()
+    mine.chmod(0o755)
+    SqliteJournal(mine / "runs.db").close()
+    assert mode_of(mine) == 0o755
+    assert not (mine / ".gitignore").exists()
+
+
+def test_a_folder_that_a_link_leads_to_stays_as_it_is(tmp_path: Path) -> None:
+    """The journal is made there, and nothing else is changed."""
+    (tmp_path / "target").mkdir(mode=0o755)
+    (tmp_path / ".handrail").symlink_to("target")
+    SqliteJournal(tmp_path / ".handrail" / "runs.db").close()
+    assert mode_of(tmp_path / "target") == 0o755
+    assert [each.name for each in (tmp_path / "target").iterdir()] == ["runs.db"]
+    assert mode_of(tmp_path / "target" / "runs.db") == 0o600
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("link", [".handrail/runs.db", ".handrail", "around"])
+def test_a_link_that_leads_nowhere_is_not_followed(
+    tmp_path: Path, link: str, *, create: bool
+) -> None:
+    """Neither the file nor a folder is made where it leads to."""
+    path = tmp_path / link
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path if link == "around" else tmp_path / "nowhere")
+    place = path if path.suffix else path / "runs.db"
+    with pytest.raises(JournalError, match=f"{path} is a link to .*, where nothing is") as error:
+        SqliteJournal(place, create=create)
+    assert f"rm {path}" in error.value.ways_out[0]
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_folder_of_locks_is_told(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """It stays as it is, and nobody gets a run."""
+    with closing(SqliteJournal(tmp_path / "runs.db")) as journal:
+        make(tmp_path / "owners")
+        with pytest.raises(JournalError, match=r"the journal .* cannot be used"):
+            journal.open_run(new_run())
+        assert journal.runs() == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["owners", "runs.db"]
 
 
 def test_two_journals_in_one_folder_do_not_share_locks(tmp_path: Path) -> None:
@@ -116,10 +156,10 @@ def test_more_runs_than_files_may_be_open_are_pruned(tmp_path: Path) -> None:
 def test_network_file_systems_are_refused(path: str, kind: str | None) -> None:
     """The deepest mount, and of two at one place the later one, says where a file is."""
     if kind is None:
-        refuse_network(Path(path), MOUNTS)
+        refuse_mount(Path(path), MOUNTS)
         return
     with pytest.raises(JournalError, match=rf"network file system \({kind}\)") as refused:
-        refuse_network(Path(path), MOUNTS)
+        refuse_mount(Path(path), MOUNTS)
     assert any("postgresql://" in way for way in refused.value.ways_out)
 
 

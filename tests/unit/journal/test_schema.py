@@ -66,7 +66,7 @@ def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
         " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', '', ?,"
         " '', 'completed', '2026')",
-        (this_process(lock=None, lease=0.0).to_json(),),
+        (this_process(lease=0.0).to_json(),),
     )
     connection.close()
     journal = SqliteJournal(path)

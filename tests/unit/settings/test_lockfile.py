@@ -159,3 +159,13 @@ def test_the_own_folder_is_private_and_ignored(tmp_path):
     assert folder == own_folder(tmp_path) == tmp_path / ".handrail"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / ".gitignore").read_text().splitlines()[-1] == "*"
+
+
+def test_an_own_folder_that_is_there_stays_as_it_is(tmp_path):
+    """So does the one that a link leads to: neither gets anything that was not asked for."""
+    target = tmp_path / "target"
+    target.mkdir(mode=0o755)
+    (tmp_path / ".handrail").symlink_to(target)
+    assert own_folder(tmp_path) == tmp_path / ".handrail"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+    assert list(target.iterdir()) == []

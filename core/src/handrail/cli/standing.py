@@ -64,6 +64,9 @@ def standing(journal: Journal, row: RunRow) -> Standing:
         ways = ways_of(row.number, row.outcome, sealed=sealed)
         return Standing(state=_ENDED[row.outcome], holder=None, ways=ways, sealed=sealed)
     holder = journal.holder(row.number)
+    if holder is not None and holder.journal is not None:
+        # What can be done can be done there, and how it stands is known there.
+        return Standing(state="interrupted", holder=holder, ways=())
     if holder is not None and not holder.stale:
         return Standing(state="running", holder=holder, ways=())
     ways = ways_of(

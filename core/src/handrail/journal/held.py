@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LeaseLostError, RunHeldError
@@ -11,8 +13,36 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Holder
 
 
+def forked_from(holder: Holder, lock: str) -> Holder:
+    """Return who has a run whose owner is gone, while its lock is held.
+
+    Args:
+        holder: The owner.
+        lock: The file of the lock.
+    """
+    described = f"a process forked from {holder.described}, which is gone"
+    return replace(holder, described=described, stale=True, lock=lock)
+
+
 def held_error(number: int, holder: Holder) -> RunHeldError:
     """Return the error for a claim of a run that has a holder."""
+    if holder.journal is not None:
+        there = shlex.quote(holder.journal)
+        return RunHeldError(
+            f"this journal is a copy; run {number} belongs to the journal at {holder.journal}",
+            ways_out=(
+                f"go on there: handrail resume {number} --journal {there}",
+                "or remove that one first, if this one is to take its place",
+            ),
+        )
+    if holder.lock is not None:
+        return RunHeldError(
+            f"run {number} is held by {holder.described}: the lock went on to it",
+            ways_out=(
+                f"see which it is, and end it: fuser -v {shlex.quote(holder.lock)}",
+                "or take the run from it: --take-over",
+            ),
+        )
     silent = "" if holder.silent is None else f"{holder.silent:.0f} s"
     if not holder.stale:
         return RunHeldError(

@@ -10,6 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handrail.journal.ownership import Identity, OwnerLock
 
 # The one that goes on while the machine sleeps, where there is one.
 _CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
@@ -18,8 +22,8 @@ _STATE, _STARTED = 0, 19
 
 
 def clock() -> float:
-    """Return seconds since some moment before all processes of this boot."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+    """Return seconds since some moment before all processes of this boot, the same for all."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK) - _shift()
 
 
 @cache
@@ -29,6 +33,32 @@ def boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def is_other_boot(recorded: str) -> bool:
+    """Whether that is certainly not this boot of the machine; one of the two may be unknown."""
+    return bool(recorded and boot()) and recorded != boot()
+
+
+@cache
+def _shift() -> float:
+    """Return how many seconds the clock of this time namespace is ahead of the machine's."""
+    # The offsets that are shown are those of children, which may be somewhere else.
+    if _namespace("time") != _namespace("time_for_children"):
+        return 0.0
+    try:
+        text = Path("/proc/self/timens_offsets").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    found = {
+        name: float(full) + int(nano) / 1e9
+        for name, full, nano in map(str.split, text.splitlines())
+    }
+    return found.get("boottime", 0.0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shift.cache_clear)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +73,9 @@ class Owner:
         ticks: The same in the words of the kernel, or None; a number may be given again.
         space: Which processes its number is one of, or None where that is unknown.
         lock: Name of the lock that it holds, or None where locks do not work.
+        lock_identity: Which file that lock is, or None where that is unknown.
+        journal: Path of the journal, or None where it has none, or that is unknown.
+        journal_identity: Which file the journal was, in the same way.
         lease: Seconds that its lease lasts.
     """
 
@@ -53,6 +86,9 @@ class Owner:
     ticks: int | None = None
     space: str | None = None
     lock: str | None = None
+    lock_identity: Identity | None = None
+    journal: str | None = None
+    journal_identity: Identity | None = None
     lease: float = 0.0
 
     def to_json(self) -> str:
@@ -63,35 +99,57 @@ class Owner:
     def of_json(cls, text: str) -> Owner:
         """Return the owner that was recorded as `text`, whatever later versions add to it."""
         known = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in json.loads(text).items() if name in known})
+        found = {name: value for name, value in json.loads(text).items() if name in known}
+        for name in ("lock_identity", "journal_identity"):
+            if found.get(name) is not None:
+                found[name] = tuple(found[name])
+        return cls(**found)
 
     @property
     def described(self) -> str:
         """Who it is, for people."""
-        me = self.pid == os.getpid() and self.space == _space() and self.host == _host()
+        me = self.pid == os.getpid() and self.space == _namespace("pid") and self.host == _host()
         return f"pid {self.pid}{' (this process)' * me} on {self.host}, user {self.user}"
 
     @property
-    def is_gone(self) -> bool:
-        """Whether it certainly does not run any more; only for an owner of this boot."""
-        if self.ticks is None or self.space is None or self.space != _space():
+    def lives(self) -> bool | None:
+        """Whether it still runs, or None where that is not certain; for an owner of this boot."""
+        if self.space is None or self.space != _namespace("pid"):
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
             return False
-        found = _stat(self.pid)
-        return found is None or found[_STATE] in "ZX" or int(found[_STARTED]) != self.ticks
+        except PermissionError:
+            pass  # Somebody else's, which may be hidden in /proc.
+        found = _stat(str(self.pid)) if _numbers_are_ours() else None
+        if found is None or self.ticks is None:
+            return None
+        # The kernel rounds after it has added the offset of a time namespace.
+        return found[_STATE] not in "ZX" and abs(_ticks(found) - self.ticks) <= 1
 
 
-def this_process(*, lock: str | None, lease: float) -> Owner:
+def this_process(
+    *,
+    lease: float,
+    lock: OwnerLock | None = None,
+    journal: str | None = None,
+    journal_identity: Identity | None = None,
+) -> Owner:
     """Return this process as an owner."""
-    found = _stat(os.getpid())
-    ticks = None if found is None else int(found[_STARTED])
+    found = _stat("self")
+    ticks = None if found is None else _ticks(found)
     return Owner(
         pid=os.getpid(),
         host=_host(),
         user=_user(),
         started=_started(ticks),
         ticks=ticks,
-        space=_space(),
-        lock=lock,
+        space=_namespace("pid"),
+        lock=None if lock is None else lock.name,
+        lock_identity=None if lock is None else lock.identity,
+        journal=journal,
+        journal_identity=journal_identity,
         lease=lease,
     )
 
@@ -122,16 +180,31 @@ def _started(ticks: int | None) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _space() -> str | None:
+def _namespace(kind: str) -> str | None:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return os.readlink(f"/proc/self/ns/{kind}")
     except OSError:
         return None
 
 
-def _stat(pid: int) -> list[str] | None:
+def _numbers_are_ours() -> bool:
+    """Whether the numbers in /proc are those of our processes: it may be of another namespace."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    # Our numbers from the namespace of /proc down to our own.
+    numbers = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
+    return numbers == [[str(os.getpid())]]
+
+
+def _stat(process: str) -> list[str] | None:
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     return text.rpartition(")")[2].split()
+
+
+def _ticks(found: list[str]) -> int:
+    return int(found[_STARTED]) - round(_shift() * os.sysconf("SC_CLK_TCK"))

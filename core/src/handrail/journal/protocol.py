@@ -19,11 +19,16 @@ class Holder:
         described: Who it is, such as `pid 4711 on build7, user team7`.
         stale: Whether it gave no sign of life for longer than its lease: stopped, or stuck.
         silent: Seconds since its last sign of life, as far as that can be known.
+        lock: The file of the lock that a process has which was forked from the owner, and outlives
+            it; else None.
+        journal: Path of the journal that this one is a copy of, and that has the run; else None.
     """
 
     described: str
     stale: bool
     silent: float | None = None
+    lock: str | None = None
+    journal: str | None = None
 
 
 class OwnedRun(Protocol):

@@ -38,17 +38,19 @@ def replace_file(file: Path, contents: bytes, *, mode: int | None = None) -> Non
 def own_folder(project: Path) -> Path:
     """Return the folder that keeps what belongs to this copy of a project, made where it is not.
 
-    Only its owner can look into it, and version control leaves it alone.
+    One that is made is for its owner alone, and version control leaves it alone.
 
     Raises:
         OSError: It cannot be made.
     """
     folder = project / OWN_FOLDER
-    if not folder.is_dir():
+    try:
         folder.mkdir(mode=0o700)
-    ignored = folder / ".gitignore"
-    if not ignored.exists():
-        ignored.write_text("# Made by handrail.\n*\n", encoding="utf-8")
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return folder  # Somebody's own stays as it is.
+    (folder / ".gitignore").write_text("# Made by handrail.\n*\n", encoding="utf-8")
     return folder
 
 

@@ -62,7 +62,7 @@ def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: 
             connection.execute(statements.END_SESSION, (locks, number))
             if not _lock(connection, locks, number):
                 raise held_error(number, holder)
-        owner = this_process(lock=None, lease=lease).to_json()
+        owner = this_process(lease=lease).to_json()
         claimed = connection.execute(statements.CLAIM, (owner, lease, number, fence)).fetchone()
         if claimed is None:
             # Another one had it, and gave it up, in the meantime.

@@ -84,7 +84,7 @@ class PostgresJournal:
         values = {
             **new_values(new),
             "plan": new.plan,
-            "owner": this_process(lock=None, lease=self._lease).to_json(),
+            "owner": this_process(lease=self._lease).to_json(),
             "lease": self._lease,
         }
         session = Session(self._url)

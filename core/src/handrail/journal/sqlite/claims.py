@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass
 
 from handrail.errors import RunHeldError
-from handrail.journal.held import held_error
-from handrail.journal.owner import Owner, boot, clock, this_process
-from handrail.journal.ownership import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.journal.held import forked_from, held_error
+from handrail.journal.owner import Owner, boot, clock, is_other_boot, this_process
+from handrail.journal.ownership import (
+    Identity,
+    LocksUnsupportedError,
+    OwnerLock,
+    OwnerLocks,
+    SeenLock,
+    identity_of,
+)
 from handrail.journal.protocol import Holder
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.database import Database
@@ -40,21 +48,18 @@ class _Record:
 
     @property
     def stale(self) -> bool:
-        return self.until is None or self.boot != boot() or clock() > self.until
+        return self.until is None or clock() > self.until
+
+    @property
+    def lives(self) -> bool | None:
+        return False if is_other_boot(self.boot) else self.owner.lives
 
     @property
     def holder(self) -> Holder:
         silent = None
-        if self.until is not None and self.boot == boot():
+        if self.until is not None:
             silent = max(0.0, clock() - (self.until - self.owner.lease))
         return Holder(described=self.owner.described, stale=self.stale, silent=silent)
-
-    def is_over(self, locks: OwnerLocks) -> bool:
-        """Whether the owner has ended, or given the run up."""
-        if self.owner.lock is not None:
-            with contextlib.suppress(LocksUnsupportedError):
-                return locks.is_free(self.owner.lock)
-        return self.stale or self.owner.is_gone
 
 
 def holder_of(database: Database, locks: OwnerLocks, number: int) -> Holder | None:
@@ -63,8 +68,56 @@ def holder_of(database: Database, locks: OwnerLocks, number: int) -> Holder | No
     Raises:
         NotFoundError: There is no such run.
     """
-    record = _recorded(database, number)
-    return None if record.is_over(locks) else record.holder
+    return _holder(database, locks, _recorded(database, number))
+
+
+def _holder(database: Database, locks: OwnerLocks, record: _Record) -> Holder | None:
+    """Return whom a run belongs to, or None for ever: an owner that is gone stays so.
+
+    A free lock tells that the owner is gone only if it is the one that the owner took. Its file may
+    have been removed, and made anew by somebody else, while the owner lives.
+    """
+    original = _original(record, database.file)
+    if original is not None:
+        return Holder(described=f"its original, {original}", stale=False, journal=original)
+    owner = record.owner
+    try:
+        seen = _look(locks, owner)
+    except LocksUnsupportedError:
+        return None if record.until is None or not _may_live(record) else record.holder
+    if seen is None or owner.lock_identity not in (None, seen.identity):
+        return None if record.until is None or record.lives is False else record.holder
+    if seen.free:
+        return None
+    if owner.lives is False:
+        return forked_from(record.holder, str(locks.path(str(owner.lock))))
+    return record.holder
+
+
+def _may_live(record: _Record) -> bool:
+    """Whether an owner without a lock may live: where nothing else tells, its lease does."""
+    lives = record.lives
+    return not record.stale if lives is None else lives
+
+
+def _look(locks: OwnerLocks, owner: Owner) -> SeenLock | None:
+    if owner.lock is None:
+        raise LocksUnsupportedError
+    return locks.look(owner.lock)
+
+
+def _original(record: _Record, file: Identity | None) -> str | None:
+    """Return the path of the journal that this one was copied from, if it is still there."""
+    path, recorded = record.owner.journal, record.owner.journal_identity
+    if path is None or recorded is None:
+        return None
+    try:
+        found = identity_of(os.stat(path))
+    except (OSError, ValueError):
+        return None
+    # Devices are numbered anew at each boot.
+    same = found[1] == recorded[1] if is_other_boot(record.boot) else found == recorded
+    return path if same and found != file else None
 
 
 def claim(
@@ -88,26 +141,18 @@ def _claim(
     database: Database, locks: OwnerLocks, number: int, take_over: bool, lease: float
 ) -> Claimed:
     record = _recorded(database, number)
-    main = str(number)
+    holder = _holder(database, locks, record)
+    if holder is not None and not (take_over and holder.stale):
+        raise held_error(number, holder)
     with contextlib.ExitStack() as undo:
-        lock: OwnerLock | None = None
-        works = True
-        try:
-            lock = locks.take(main)
-        except LocksUnsupportedError:
-            works = False
-        if lock is not None:
-            undo.callback(lock.close)
-        over = record.owner.lock == main if lock else False
-        if not (over or record.is_over(locks) or (take_over and record.stale)):
-            raise held_error(number, record.holder)
-        if lock is None and works:
+        lock = None
+        with contextlib.suppress(LocksUnsupportedError):
             # A stopped process keeps its lock, though the run is no longer its own.
-            lock = locks.take(f"{number}.{record.fence + 1}")
+            lock = locks.take(str(number)) or locks.take(f"{number}.{record.fence + 1}")
             if lock is None:
                 raise held_error(number, record.holder)
             undo.callback(lock.close)
-        owner = this_process(lock=lock.name if lock else None, lease=lease)
+        owner = owner_here(database, lock, lease)
         values = (owner.to_json(), boot(), clock() + lease, number, record.fence)
         claimed: tuple[int, str] | None = database.write(
             lambda connection: connection.execute(statements.CLAIM, values).fetchone()
@@ -117,6 +162,13 @@ def _claim(
         undo.pop_all()
     fence, uid = claimed
     return Claimed(number=number, uid=uid, fence=fence, lock=lock)
+
+
+def owner_here(database: Database, lock: OwnerLock | None, lease: float) -> Owner:
+    """Return this process as the owner of a run in that journal."""
+    return this_process(
+        lease=lease, lock=lock, journal=str(database.path), journal_identity=database.file
+    )
 
 
 def _recorded(database: Database, number: int) -> _Record:

@@ -55,7 +55,7 @@ class Database:
             )
             try:
                 self._prepare(synchronous)
-                self._file = _identity(self._name)
+                self.file = _identity(self._name)
             except BaseException:
                 self._connection.close()
                 raise
@@ -145,7 +145,7 @@ class Database:
 
     def _check_place(self) -> None:
         # SQLite would go on writing to a file that has no name any more.
-        if _identity(self._name) != self._file:
+        if _identity(self._name) != self.file:
             raise JournalError(
                 f"the journal {self.path} was removed or replaced while it was in use",
                 ways_out=("put it back, or begin a new one",),

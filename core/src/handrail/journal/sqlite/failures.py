@@ -29,7 +29,7 @@ def told_of_system(path: Path) -> Generator[None, None, None]:
         if error.errno in _FULL:
             raise _full(path) from error
         if error.errno in _DENIED:
-            raise _read_only(path, str(error.strerror)) from error
+            raise _read_only(path, str(error.strerror), error.filename) from error
         raise JournalError(
             f"the journal {path} cannot be used: {error.strerror or error}", ways_out=(_ANOTHER,)
         ) from error
@@ -61,10 +61,11 @@ def _full(path: Path) -> JournalError:
     )
 
 
-def _read_only(path: Path, reason: str) -> JournalError:
+def _read_only(path: Path, reason: str, place: str | None = None) -> JournalError:
+    place = place or str(path)
     return JournalError(
         f"the journal {path} cannot be written: {reason}",
-        ways_out=(f"make {path} and its folder writable for this user", _ANOTHER),
+        ways_out=(f"make {place} and its folder writable for this user", _ANOTHER),
     )
 
 

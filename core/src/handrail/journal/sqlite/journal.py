@@ -6,21 +6,20 @@ import os
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
 from handrail.journal.changes import rows_of
-from handrail.journal.owner import boot, clock, this_process
+from handrail.journal.owner import boot, clock
 from handrail.journal.ownership import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.journal.reading import new_values
 from handrail.journal.renewal import SECONDS
 from handrail.journal.sqlite import statements
-from handrail.journal.sqlite.claims import Claimed, claim, holder_of
+from handrail.journal.sqlite.claims import Claimed, claim, holder_of, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import told_of_system
 from handrail.journal.sqlite.owned import SqliteOwnedRun, write_rows
-from handrail.journal.sqlite.place import prepare
+from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.pruning import prune
 from handrail.journal.sqlite.reading import read_run, read_runs
 from handrail.journal.sqlite.schema import MIGRATIONS
@@ -58,9 +57,8 @@ class SqliteJournal:
         create: bool = True,
     ) -> None:
         self._shown = os.fspath(path)
-        file = Path(os.path.abspath(os.path.expanduser(path)))
+        file = self._path = resolved(path)
         prepare(file, create=create)
-        self._path = file
         self._lease = lease
         self._database = Database(file, synchronous)
         folder = "owners" if file.name == NAME else f"{file.name}-owners"
@@ -97,9 +95,8 @@ class SqliteJournal:
             assert number is not None
             connection.execute(statements.PLAN, (number, new.plan))
             lock = self._lock_new(number)
-            name = None if lock is None else lock.name
-            owner = this_process(lock=name, lease=self._lease).to_json()
-            connection.execute(statements.NAME_OWNER, (owner, number))
+            owner = owner_here(self._database, lock, self._lease)
+            connection.execute(statements.NAME_OWNER, (owner.to_json(), number))
             rows = rows_of(number, (changes,))
             if rows.changes_run:
                 change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
@@ -210,7 +207,7 @@ class SqliteJournal:
         if lock is None:
             raise JournalError(
                 f"the number {number} of the new run is in use: "
-                f"{self._locks.folder / str(number)} is locked",
+                f"{self._locks.path(str(number))} is locked",
                 ways_out=("was the journal deleted while a run went on? end that run",),
             )
         return lock

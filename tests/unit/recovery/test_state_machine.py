@@ -170,16 +170,17 @@ class Runs(RuleBasedStateMachine):
     @rule(at=points, after=st.booleans(), accept=st.booleans())
     def finish(self, at: int, after: bool, accept: bool) -> None:
         undoes = self.row().direction == "undo"
-        drifted = self.drifted
+        drifted, stuck = self.drifted, self.stuck and not undoes
         ended = self.child(at, after, self._go_on(resume, accept))
-        assert ended in self._ends(accept, drifted, WENT_BACK if undoes else 0, undoes)
+        usual = DRIFTED if stuck else WENT_BACK if undoes else 0
+        assert ended in self._ends(accept, drifted, usual, undoes=undoes)
 
     @precondition(lambda self: self.row() is not None and self.row().outcome != "rolled_back")
     @rule(at=points, after=st.booleans(), accept=st.booleans())
     def undo(self, at: int, after: bool, accept: bool) -> None:
         drifted = self.drifted
         ended = self.child(at, after, self._go_on(rollback, accept))
-        assert ended in self._ends(accept, drifted, 0, True)
+        assert ended in self._ends(accept, drifted, 0, undoes=True)
 
     def _go_on(self, function: Any, accept: bool) -> Callable[[Any], object]:
         action, number = flow(self.world, self.plan, ""), self.row().number
@@ -187,7 +188,7 @@ class Runs(RuleBasedStateMachine):
             action, number, journal=journal, packs=(), accept_drift=accept
         )
 
-    def _ends(self, accept: bool, drifted: bool, usual: int, undoes: bool) -> tuple[int, ...]:
+    def _ends(self, accept: bool, drifted: bool, usual: int, *, undoes: bool) -> tuple[int, ...]:
         """Return how going on may end."""
         if drifted and not accept:
             return (DRIFTED,)
@@ -202,6 +203,12 @@ class Runs(RuleBasedStateMachine):
     def drifted(self) -> bool:
         """Whether steps that began are elsewhere in the plan now, or gone."""
         return bool(self.began) and ("early" in self.plan or "a" not in self.plan)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether `a` was interrupted, was gone while others ran, and is there again."""
+        left = {row.step for row in self.recorded.attempts if row.state in ("started", "failed")}
+        return "a" in left and "a" in self.plan and len(self.began) > 1
 
     @precondition(lambda self: self.unfinished and "early" not in self.plan)
     @rule()
@@ -257,3 +264,21 @@ TestRuns.settings = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_a_step_that_was_gone_meanwhile_and_is_back_is_undone() -> None:
+    """Interrupted, lost, passed over with --accept-drift, brought back: no resume, but an undo."""
+    runs = Runs()
+    try:
+        runs.begin(at=1, after=False, fails="")
+        runs.lose_a_step()
+        runs.finish(at=2, after=False, accept=False)
+        runs.finish(at=2, after=False, accept=True)
+        runs.bring_it_back()
+        runs.finish(at=1, after=False, accept=True)
+        runs.undo(at=1, after=False, accept=False)
+        runs.undo(at=16, after=False, accept=False)
+        runs.nothing_is_missing_and_nothing_left()
+        assert runs.row().outcome == "rolled_back"
+    finally:
+        runs.teardown()

@@ -47,17 +47,23 @@ class Position:
     batches: int = 0
 
 
-def position_of(recorded: RecordedRun, plan: Plan) -> Position:
+def position_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> Position:
     """Return where `recorded` stands in `plan`.
 
     A step of the plan that never began counts as skipped where a later one did.
+
+    Args:
+        recorded: The run.
+        plan: Its plan now.
+        undoing: Whether it is to be undone, also where it has gone forward so far: then no step is
+            in doubt, and those that were interrupted are among the finished ones.
 
     Raises:
         DriftError: The step that is in doubt comes before others that are over.
     """
     attempts = _Attempts(recorded)
     found = Position(batches=max((note.seq for note in recorded.notes), default=0))
-    undoing = recorded.row.direction == "undo"
+    undoing = undoing or recorded.row.direction == "undo"
     latest = _latest(attempts, plan)
     last_of, finished = attempts.last, found.finished
     for place, planned in enumerate(plan.steps):

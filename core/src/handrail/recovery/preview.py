@@ -51,7 +51,6 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     The context has the fields that were stored; nothing transient has been restored.
 
     Raises:
-        DriftError: The step in doubt comes before others that are over, in the plan as it is.
         ContextError: A stored field of the context does not fit it any more.
     """
     recorded, plan = recovery.recorded, recovery.plan
@@ -59,8 +58,8 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     run = RunState(plan, context, new_id=lambda: recorded.row.uid, clock=lambda: 0.0)
     link_run(context, run)
     run.is_recorded(recorded.row.uid, recorded.row.number)
-    place = position_of(recorded, plan)
-    results = [*place.finished, *([] if place.doubt is None else [place.doubt])]
+    place = position_of(recorded, plan, undoing=True)
+    results = place.finished
     run.finished[:] = context.step_results[:] = results
     secrets = about_action(type(recovery.action), recovery.action.params).secrets
     ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields))

@@ -57,7 +57,7 @@ class Recorded:
     def begin(self, run: RunState) -> Machine:
         """Put what is recorded into `run`, and return what is to be played."""
         row = self.recorded.row
-        place = position_of(self.recorded, self.plan)
+        place = position_of(self.recorded, self.plan, undoing=self.aim == "rollback")
         run.is_recorded(row.uid, row.number)
         run.finished[:] = place.finished
         run.context.step_results[:] = place.finished
@@ -74,9 +74,6 @@ class Recorded:
             failure = self._failure(place.failed, len(run.finished) - 1)
             run.fell = failure
         elif self.aim == "rollback":
-            if place.doubt is not None and len(run.finished) < run.ordinary:
-                run.finished.append(place.doubt)
-                run.context.step_results.append(place.doubt)
             failure = self._failure(None, len(run.finished) - 1)
         else:
             run.doubt = place.doubt
@@ -176,7 +173,7 @@ class Recovery:
     def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
         """Refuse what another process has made impossible while this one was about to begin."""
         if recorded.row.sealed is not None and self.aim == "rollback":
-            place = position_of(recorded, self.plan)
+            place = position_of(recorded, self.plan, undoing=True)
             if len(place.finished) + len(place.closed) == len(self.plan.steps):
                 # It was closed, and the claim has opened it again.
                 owned.write([RunChange(outcome="completed")])

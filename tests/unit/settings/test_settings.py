@@ -46,6 +46,7 @@ def test_both_files_are_an_error(tmp_path):
     with pytest.raises(SettingsError, match=r"has settings in both handrail.toml and") as error:
         find_project(tmp_path)
     assert error.value.exit_code is ExitCode.USAGE
+    assert error.value.to_dict()["problems"] == [error.value.problems[0].to_dict()]
     settings, problems = read(tmp_path)
     assert [problem.code for problem in problems] == ["two-settings-files"]
     assert (settings.project.folder, settings.project.file) == (tmp_path, None)

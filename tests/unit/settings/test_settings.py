@@ -52,6 +52,22 @@ def test_both_files_are_an_error(tmp_path):
     assert (settings.project.folder, settings.project.file) == (tmp_path, None)
 
 
+def test_a_project_that_is_not_to_be_trusted_is_a_problem(tmp_path, monkeypatch):
+    """It is none for listings, and what is in it is not looked at, however late that shows."""
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    (tmp_path / "handrail.toml").write_text("[unknown]\n")
+    (tmp_path / "handrail.toml").chmod(0o666)
+    with pytest.raises(SettingsError, match="everyone may write"):
+        find_project(deep)
+    settings, problems = read(deep)
+    assert [problem.code for problem in problems] == ["foreign-project"]
+    assert (settings.project.folder, settings.project.file) == (deep, None)
+    monkeypatch.setattr("handrail.settings.project.distrust", lambda path: None)
+    settings, problems = read(deep)
+    assert [problem.code for problem in problems] == ["foreign-project"]
+
+
 @pytest.mark.parametrize("text", ["[tool.handrail\n", "[tool.handrail]\nx = \n"])
 def test_damaged_pyproject_that_means_us(tmp_path, text):
     """A pyproject.toml that seems to have our table but is no TOML is told, not passed over."""

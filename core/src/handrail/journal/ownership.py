@@ -7,6 +7,9 @@ import os
 import weakref
 from pathlib import Path
 
+from handrail.errors import JournalError
+from handrail.settings.trust import refuse
+
 try:
     import fcntl
 except ImportError:  # Not on Windows; there a lease has to do.
@@ -68,9 +71,11 @@ class OwnerLocks:
 
         Raises:
             LocksUnsupportedError: There are no locks here.
+            JournalError: Others may put files into the folder.
             OSError: The file of the lock cannot be made.
         """
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        refuse(self.folder, error=JournalError)
         descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o600)
         taken = False
         try:
@@ -85,7 +90,9 @@ class OwnerLocks:
 
         Raises:
             LocksUnsupportedError: There are no locks here.
+            JournalError: Others may put files into the folder.
         """
+        refuse(self.folder, error=JournalError)
         try:
             descriptor = os.open(self.folder / name, os.O_RDONLY)
         except FileNotFoundError:

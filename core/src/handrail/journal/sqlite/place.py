@@ -9,6 +9,7 @@ from pathlib import Path
 
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal.sqlite.failures import told_of_system
+from handrail.settings.trust import Distrust, distrust
 
 FOLDER = ".handrail"
 OTHER = "name another file: --journal PATH"
@@ -31,8 +32,9 @@ def prepare(path: Path, *, create: bool) -> None:
 
     Raises:
         NotFoundError: There is none, and none is to be made.
-        JournalError: No journal can be there.
+        JournalError: No journal can be there, or it is not to be trusted.
     """
+    refuse_foreign(path)
     with told_of_system(path):
         if path.is_dir():
             raise JournalError(f"{path} is a folder, not a journal", ways_out=(OTHER,))
@@ -46,6 +48,24 @@ def prepare(path: Path, *, create: bool) -> None:
         with contextlib.suppress(FileExistsError):
             # The files that SQLite puts beside it get the same permissions.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def foreign(path: Path) -> Distrust | None:
+    """Return why a journal is not to be trusted: for itself, its folder, or what SQLite replays."""
+    beside = (f"{path}{end}" for end in ("-wal", "-shm", "-journal"))
+    folder = (path.parent,) if path.parent.name == FOLDER else ()
+    return next(filter(None, map(distrust, (*folder, path, *beside))), None)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a journal that others may have written.
+
+    Raises:
+        JournalError: It is not to be trusted.
+    """
+    found = foreign(path)
+    if found is not None:
+        raise JournalError(found.message, ways_out=(*found.ways_out, f"or {OTHER}"))
 
 
 def refuse_network(path: Path, mounts: str | None = None) -> None:

@@ -489,6 +489,13 @@ class SettingsError(HandrailError):
             for line in (problem.message, *problem.ways_out):
                 self.add_note(line)
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the `problems` in full."""
+        return {
+            **super().to_dict(),
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
 
 def describe(error: BaseException) -> str:
     """Return what `error` says, or the name of its type when it says nothing."""

@@ -46,9 +46,26 @@ def test_both_files_are_an_error(tmp_path):
     with pytest.raises(SettingsError, match=r"has settings in both handrail.toml and") as error:
         find_project(tmp_path)
     assert error.value.exit_code is ExitCode.USAGE
+    assert error.value.to_dict()["problems"] == [error.value.problems[0].to_dict()]
     settings, problems = read(tmp_path)
     assert [problem.code for problem in problems] == ["two-settings-files"]
     assert (settings.project.folder, settings.project.file) == (tmp_path, None)
+
+
+def test_a_project_that_is_not_to_be_trusted_is_a_problem(tmp_path, monkeypatch):
+    """It is none for listings, and what is in it is not looked at, however late that shows."""
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    (tmp_path / "handrail.toml").write_text("[unknown]\n")
+    (tmp_path / "handrail.toml").chmod(0o666)
+    with pytest.raises(SettingsError, match="everyone may write"):
+        find_project(deep)
+    settings, problems = read(deep)
+    assert [problem.code for problem in problems] == ["foreign-project"]
+    assert (settings.project.folder, settings.project.file) == (deep, None)
+    monkeypatch.setattr("handrail.settings.project.distrust", lambda path: None)
+    settings, problems = read(deep)
+    assert [problem.code for problem in problems] == ["foreign-project"]
 
 
 @pytest.mark.parametrize("text", ["[tool.handrail\n", "[tool.handrail]\nx = \n"])

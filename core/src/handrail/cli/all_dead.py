@@ -96,7 +96,8 @@ def _nothing(session: Session, told: str, values: Mapping[str, Any]) -> int:
 
 def _in_process(words: Sequence[str]) -> tuple[int, bool]:
     """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
-    process = subprocess.Popen([sys.executable, "-m", "handrail", *words])
+    # Without -P Python would take modules from the working folder, whoever put them there.
+    process = subprocess.Popen([sys.executable, "-P", "-m", "handrail", *words])
     interrupted = False
     while True:
         try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FILE = "runs.db"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:")
-_UNREADABLE = ("settings-syntax", "two-settings-files")
+_UNREADABLE = ("settings-syntax", "two-settings-files", "foreign-project")
 WITHOUT = "or run it without one, so that only this process can undo it:  --no-journal"
 
 

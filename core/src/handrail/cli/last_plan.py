@@ -12,6 +12,7 @@ from handrail.locking import outline_of
 from handrail.plan.lock import Change, changes
 from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
 from handrail.settings.lockfile import lock_text, parse_lock
+from handrail.settings.trust import read_file
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -40,7 +41,8 @@ class LastPlan:
     def changes(self) -> list[Change]:
         """Return what has changed since then; nothing where there was no run."""
         try:
-            kept = parse_lock((self._project / OWN_FOLDER / _FOLDER / self._name).read_bytes())
+            raw, distrusted = read_file(self._project / OWN_FOLDER / _FOLDER / self._name)
+            kept = () if distrusted is not None else parse_lock(raw)
         except (OSError, HandrailError):
             return []
         return changes(kept[0], self._now) if len(kept) == 1 else []

@@ -9,6 +9,9 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
+from handrail.errors import JournalError
+from handrail.settings.trust import refuse
+
 try:
     import fcntl
 except ImportError:  # Not on Windows; there a lease has to do.
@@ -101,12 +104,14 @@ class OwnerLocks:
 
         Raises:
             LocksUnsupportedError: There are no locks here.
+            JournalError: Others may put files into the folder.
             OSError: The file of the lock cannot be made.
         """
         failed: OSError | None = None
         for _ in range(_TRIES):
             with contextlib.suppress(FileExistsError):
                 self.folder.mkdir(mode=0o700)
+            refuse(self.folder, error=JournalError)
             try:
                 lock = self._lock(name)
             except FileNotFoundError as error:  # The folder was removed in between.
@@ -125,7 +130,9 @@ class OwnerLocks:
 
         Raises:
             LocksUnsupportedError: There are no locks here.
+            JournalError: Others may put files into the folder.
         """
+        refuse(self.folder, error=JournalError)
         try:
             descriptor = os.open(self.path(name), os.O_RDONLY | _AS_IT_IS)
         except OSError:

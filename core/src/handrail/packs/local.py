@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.packs.local_imports import search, spec_of
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
+from handrail.settings.trust import refuse
 
 if TYPE_CHECKING:
     from handrail.settings.values import Settings
@@ -106,7 +108,8 @@ def import_file(name: str, folder: Path, *, shown: str = "") -> ModuleType:
 
     Raises:
         NotFoundError: There is no such file.
-        LocalCodeError: It could not be imported.
+        LocalCodeError: It could not be imported, or it, or what it imports from its folder, is not
+            to be trusted.
     """
     path = Path(name)
     shown = shown or name
@@ -124,20 +127,19 @@ def import_file(name: str, folder: Path, *, shown: str = "") -> ModuleType:
     known = sys.modules.get(module_name)
     if known is not None:
         return known
-    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    refuse(path, error=LocalCodeError)
+    spec = spec_of(module_name, str(path.resolve()))
     if spec is None or spec.loader is None:
         raise LocalCodeError(f"{shown} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    beside = str(path.resolve().parent)
-    if beside not in sys.path:
-        sys.path.insert(0, beside)
+    search(str(path.resolve().parent))
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
         del sys.modules[module_name]
+        if isinstance(error, KeyboardInterrupt | LocalCodeError):
+            raise
         raise _not_imported(shown, path.resolve(), error) from error
     return module
 
@@ -165,13 +167,12 @@ def import_module(name: str, folder: Path) -> ModuleType:
 
     Raises:
         NotFoundError: There is no such module.
-        LocalCodeError: It could not be imported.
+        LocalCodeError: It could not be imported, or is in `folder` and not to be trusted.
     """
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    search(str(folder))
     try:
         return importlib.import_module(name)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LocalCodeError):
         raise
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import time
 from binascii import crc32
@@ -17,6 +18,7 @@ from handrail.frozen import values_of
 from handrail.origin import Origin
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.snapshot import Snapshot, Stamp, is_settled, stamp
+from handrail.settings.trust import distrust, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,17 +40,19 @@ def default_folder(environ: Mapping[str, str]) -> str | None:
 
 
 def index_file(folder: str | Path, path: Sequence[str]) -> str:
-    """Return the file for this interpreter and `path` in `folder`."""
+    """Return the file for this user, this interpreter and `path` in `folder`."""
+    # Others may use the folder too, and nobody believes the index of another.
+    user = f"{os.geteuid()}-" if hasattr(os, "geteuid") else ""
     name = crc32("\0".join((sys.prefix, *path)).encode(errors="surrogateescape"))
-    return os.path.join(folder, f"packs-{name:08x}.json")
+    return os.path.join(folder, f"packs-{user}{name:08x}.json")
 
 
 def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
     """Return the records kept in `file`, or None when they do not fit what is installed now."""
     try:
-        with open(file, "rb") as stream:
-            head, _, body = stream.read().partition(b"\n")
-        if head != _head(body):
+        raw, distrusted = read_file(file)
+        head, _, body = raw.partition(b"\n")
+        if distrusted is not None or _is_foreign(os.path.dirname(file)) or head != _head(body):
             return None
         kept: Any = json.loads(body)
         if kept["key"] != _key(path) or kept["listing"] != now.listing:
@@ -89,9 +93,12 @@ def keep(
     draft = f"{file}.{os.getpid()}-{time.monotonic_ns()}"
     try:
         body = json.dumps(kept, separators=(",", ":")).encode()
-        os.makedirs(os.path.dirname(file), exist_ok=True)
+        folder = os.path.dirname(file)
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        if _is_foreign(folder):
+            return
         try:
-            with open(draft, "xb") as stream:
+            with open(draft, "xb", opener=_for_oneself) as stream:
                 stream.write(_head(body) + b"\n" + body)
             os.replace(draft, file)
         except BaseException:
@@ -101,6 +108,20 @@ def keep(
     except (OSError, ValueError):
         # An index only saves time.
         return
+
+
+def _is_foreign(folder: str) -> bool:
+    """Whether a folder is that of another, or anybody may exchange its files."""
+    found = distrust(folder)
+    if found is None or found.owner:
+        return found is not None
+    # In a sticky folder each has their own files, and each file is looked at by itself.
+    return not os.stat(folder).st_mode & stat.S_ISVTX
+
+
+def _for_oneself(draft: str, flags: int) -> int:
+    # Where anybody may write new files by default, this one would not be believed.
+    return os.open(draft, flags, 0o644)
 
 
 def _head(body: bytes) -> bytes:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from handrail.errors import NotFoundError
+from handrail.settings.trust import distrust
 
 if TYPE_CHECKING:
     from handrail.journal.records import RunRow
@@ -23,12 +24,20 @@ def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:
         way: How to name another folder.
 
     Raises:
-        NotFoundError: It cannot be entered.
+        NotFoundError: It cannot be entered, or belongs to somebody who is not trusted now.
     """
     target = row.cwd if folder is None else os.fspath(folder)
     with contextlib.suppress(OSError):
         if os.path.samefile(os.curdir, target):
             return  # Its name may be shorter, and other threads are not disturbed.
+    found = None if folder is not None else distrust(target)
+    # In a folder that everyone may write, files are looked at one by one. To enter that of others
+    # would be to trust them.
+    if found is not None and found.owner:
+        raise NotFoundError(
+            f"run {row.number} ran in {target}, which belongs to {found.owner} now",
+            ways_out=(f"if it should:  {way.replace('PATH', target)}", *found.ways_out),
+        )
     try:
         os.chdir(target)
     except OSError as error:

@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from handrail.settings.trust import distrust
+
 OWN_FOLDER = ".handrail"
 
 
@@ -41,9 +43,12 @@ def own_folder(project: Path) -> Path:
     One that is made is for its owner alone, and version control leaves it alone.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made, or is not to be trusted.
     """
     folder = project / OWN_FOLDER
+    distrusted = distrust(folder)
+    if distrusted is not None:
+        raise PermissionError(distrusted.message)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:

@@ -11,12 +11,14 @@ from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.settings.keys import below
 from handrail.settings.lines import locate
+from handrail.settings.project import foreign_project
 from handrail.settings.sections.actions import check_chains, read_changes
 from handrail.settings.sections.grants import read_grants
 from handrail.settings.sections.local import read_local
 from handrail.settings.sections.packs import Packs, read_packs
 from handrail.settings.sections.required import read_required
 from handrail.settings.table import TableReader
+from handrail.settings.trust import Distrust, read_file
 from handrail.settings.values import Choice, Settings, Value
 
 if TYPE_CHECKING:
@@ -28,19 +30,33 @@ _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 def with_file(settings: Settings, file: Path, problems: list[Problem]) -> Settings:
     """Return `settings` with what the project file says; what cannot be used is a problem more."""
     reader = TableReader(name=file.name, root=settings.project.table, problems=problems)
-    table = parsed(reader, file)
+    read = contents(reader, file)
+    if read is None:
+        return settings
+    raw, distrusted = read
+    if distrusted is not None:  # It was exchanged since it was found.
+        problems.append(foreign_project(distrusted))
+        return settings
+    table = parsed(reader, raw)
     return settings if table is None else _with_sections(settings, reader, table)
 
 
-def parsed(reader: TableReader, file: Path) -> object:
-    """Return the table of a file that holds the settings, and note its lines; None without one."""
+def contents(reader: TableReader, file: Path) -> tuple[bytes, Distrust | None] | None:
+    """Return what a file of settings holds and why not to use it; None where it cannot be read."""
+    try:
+        return read_file(file)
+    except OSError as error:
+        reader.problem((), f"cannot be read: {error.strerror or error}")
+        return None
+
+
+def parsed(reader: TableReader, raw: bytes) -> object:
+    """Return the table of `raw` that holds the settings, and note its lines; None without one."""
     import tomllib  # noqa: PLC0415 - only where there is a file
 
     try:
-        text = file.read_bytes().decode()
+        text = raw.decode()
         table: object = tomllib.loads(text)
-    except OSError as error:
-        reader.problem((), f"cannot be read: {error.strerror or error}")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         reader.problem((), "is not UTF-8", code="settings-syntax", line=line)
@@ -48,7 +64,7 @@ def parsed(reader: TableReader, file: Path) -> object:
         match = _SYNTAX.fullmatch(str(error))
         message, line = (match[1], int(match[2])) if match else (str(error), 0)
         if not match:
-            message, line = message.replace(" (at end of document)", ", at its end"), _last(file)
+            message, line = message.replace(" (at end of document)", ", at its end"), _last(raw)
         reader.problem((), f"this is not TOML: {message}", code="settings-syntax", line=line)
     else:
         reader.places = locate(text)
@@ -58,8 +74,8 @@ def parsed(reader: TableReader, file: Path) -> object:
     return None
 
 
-def _last(file: Path) -> int:
-    return max(1, file.read_bytes().rstrip().count(b"\n") + 1)
+def _last(raw: bytes) -> int:
+    return max(1, raw.rstrip().count(b"\n") + 1)
 
 
 def _with_sections(settings: Settings, reader: TableReader, table: object) -> Settings:

@@ -12,6 +12,7 @@ from handrail.origin import Origin
 from handrail.settings.project import Project, find_project
 from handrail.settings.requirements import RequiredPack, parse_pack
 from handrail.settings.selection import RECORDED, Selection
+from handrail.settings.trust import SAFE_FOLDERS, safe_folder_problems
 from handrail.settings.values import Choice, Flags, Settings, Value
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ NO_PACKS = "HANDRAIL_NO_PACKS"
 ONLY_PACKS = "HANDRAIL_ONLY_PACKS"
 POLICY = "HANDRAIL_POLICY"
 JOURNAL = "HANDRAIL_JOURNAL"
-VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, "HANDRAIL_CACHE")
+VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, SAFE_FOLDERS, "HANDRAIL_CACHE")
 
 
 def load_settings(
@@ -51,7 +52,7 @@ def read_settings(
 
     Never raises for what a file or variable holds, so that listing and diagnosis go on.
     """
-    problems: list[Problem] = _unknown_variables(environ)
+    problems: list[Problem] = [*_unknown_variables(environ), *safe_folder_problems(environ)]
     try:
         project = find_project(start)
     except SettingsError as error:

@@ -13,6 +13,7 @@ from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.plan.lock import LockedAction, LockedPack, LockedStep
 from handrail.settings.atomic import replace_file
+from handrail.settings.trust import read_file
 
 LOCK_FILE = "handrail.lock"
 SCHEMA = 1
@@ -27,14 +28,17 @@ def read_lock(folder: Path) -> tuple[LockedAction, ...] | None:
     """Return the locked actions of the project in `folder`, or None where there is no lock.
 
     Raises:
-        LockError: The file cannot be read, is damaged, or was written by a newer Handrail.
+        LockError: The file cannot be read, is damaged, is not to be trusted, or was written by a
+            newer Handrail.
     """
     try:
-        raw = (folder / LOCK_FILE).read_bytes()
+        raw, distrusted = read_file(folder / LOCK_FILE)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _damaged(f"cannot be read: {error.strerror or error}") from error
+    if distrusted is not None:
+        raise LockError(distrusted.message, ways_out=distrusted.ways_out)
     return parse_lock(raw)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from handrail.errors import Problem
 from handrail.frozen import frozen, made, replace
 from handrail.origin import Origin
-from handrail.settings.file import parsed, read_locked
+from handrail.settings.file import contents, parsed, read_locked
 from handrail.settings.keys import POLICY_KEYS
 from handrail.settings.requirements import POLICY_FILE as FILE
 from handrail.settings.requirements import Requirements, source_of
@@ -57,7 +57,9 @@ class Policy:
 def read_policy(file: Path, owner: Origin) -> Policy:
     """Return what the policy in `file`, of the distribution `owner`, says."""
     reader = TableReader(name=FILE, owner=owner)
-    table = parsed(reader, file)
+    read = contents(reader, file)
+    # Whoever owns it: it is installed, and the code beside it is imported too.
+    table = None if read is None else parsed(reader, read[0])
     found: dict[str, Any] = {}
     known = tuple(dict.fromkeys(key.partition(".")[0] for key in POLICY_KEYS))
     for key, value in reader.table((), {} if table is None else table).items():

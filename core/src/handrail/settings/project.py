@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import frozen
 from handrail.origin import Origin
+from handrail.settings.trust import distrust, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from handrail.settings.trust import Distrust
 
 OWN_FILE = "handrail.toml"
 SHARED_FILE = "pyproject.toml"
@@ -60,17 +63,21 @@ def find_project(start: str | Path) -> Project:
     `[tool.handrail]`. Without one it is `start` itself, with no file.
 
     Raises:
-        SettingsError: One folder has both.
+        SettingsError: The nearest folder has both, or has one that is not to be trusted.
     """
     where = os.path.join(os.getcwd(), start) if not os.path.isabs(start) else os.fspath(start)
     for folder in _upwards(where):
         # A folder that may not be entered holds nothing for us.
-        has_own = os.path.exists(os.path.join(folder, OWN_FILE))
-        has_shared = _has_table(os.path.join(folder, SHARED_FILE))
-        if has_own and has_shared:
+        names = [name for name, says in _FILES.items() if says(os.path.join(folder, name))]
+        for name in names:
+            distrusted = distrust(os.path.join(folder, name))
+            if distrusted is not None:
+                problem = foreign_project(distrusted)
+                raise SettingsError(problem.message, problems=(problem,))
+        if len(names) > 1:
             raise _both(folder)
-        if has_own or has_shared:
-            return Project(where=folder, settings=OWN_FILE if has_own else SHARED_FILE)
+        if names:
+            return Project(where=folder, settings=names[0])
     return Project(where=where)
 
 
@@ -83,8 +90,7 @@ def _upwards(folder: str) -> Iterator[str]:
 
 def _has_table(path: str) -> bool:
     try:
-        with open(path, "rb") as stream:
-            raw = stream.read()
+        raw, _ = read_file(path)
     except OSError:
         return False
     # Most projects say nothing about us: do not load a parser for them.
@@ -94,7 +100,7 @@ def _has_table(path: str) -> bool:
 
     try:
         table: object = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         # It seems to mean us, so its mistakes have to be told rather than passed over.
         return b"[tool.handrail" in raw
     for key in SHARED_TABLE:
@@ -102,6 +108,16 @@ def _has_table(path: str) -> bool:
             return False
         table = table[key]  # pyright: ignore[reportUnknownVariableType]
     return True
+
+
+# Whether a file of that name has settings.
+_FILES = {OWN_FILE: os.path.exists, SHARED_FILE: _has_table}
+
+
+def foreign_project(found: Distrust) -> Problem:
+    """Return the problem of a project file that is not to be trusted."""
+    own = f"or begin a project of your own in this folder:  touch {OWN_FILE}"
+    return found.problem(own, code="foreign-project")
 
 
 def _both(folder: str) -> SettingsError:

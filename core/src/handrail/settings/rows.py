@@ -11,6 +11,7 @@ from handrail.settings.changes import Changes
 from handrail.settings.names import variable_prefix
 from handrail.settings.policy import leaves
 from handrail.settings.requirements import RequiredStep, source_of
+from handrail.settings.trust import SAFE_FOLDERS
 from handrail.settings.values import Settings
 
 Row = tuple[str, object, str]
@@ -44,6 +45,8 @@ def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
     name = settings.name
     rows.append(("project.name", name and name.value, "default" if name is None else name.source))
     rows.append(("locked", settings.locked.value, settings.locked.source))
+    if SAFE_FOLDERS in settings.variables:
+        rows.append(("safe_folders", settings.variables[SAFE_FOLDERS], SAFE_FOLDERS))
     return rows
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal.sqlite.failures import told_of_system
+from handrail.settings.atomic import OWN_FOLDER
+from handrail.settings.trust import Distrust, distrust
 
 _BESIDE = "the locks of its runs and the log of SQLite"
 OTHER = "name another file: --journal PATH"
@@ -31,9 +33,10 @@ def resolved(path: str | os.PathLike[str]) -> Path:
     """Return the file that `path` leads to: locks, and SQLite's log, lie beside it.
 
     Raises:
-        JournalError: A link on the way leads nowhere.
+        JournalError: A link on the way leads nowhere, or the name is not to be trusted.
     """
     given = Path(os.path.expanduser(path)).absolute()
+    refuse_foreign(given)
     with told_of_system(given):
         for each in (given, *given.parents):
             if each.is_symlink() and not each.exists():
@@ -53,8 +56,9 @@ def prepare(path: Path, *, create: bool) -> None:
 
     Raises:
         NotFoundError: There is none, and none is to be made.
-        JournalError: No journal can be there.
+        JournalError: No journal can be there, or it is not to be trusted.
     """
+    refuse_foreign(path)
     with told_of_system(path):
         if path.is_dir():
             raise JournalError(f"{path} is a folder, not a journal", ways_out=(OTHER,))
@@ -69,6 +73,24 @@ def prepare(path: Path, *, create: bool) -> None:
         with contextlib.suppress(FileExistsError):
             # The files that SQLite puts beside it get the same permissions.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def foreign(path: Path) -> Distrust | None:
+    """Return why a journal is not to be trusted: for itself, its folder, or what SQLite replays."""
+    beside = (f"{path}{end}" for end in ("-wal", "-shm", "-journal"))
+    folder = (path.parent,) if path.parent.name == OWN_FOLDER else ()
+    return next(filter(None, map(distrust, (*folder, path, *beside))), None)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a journal that others may have written.
+
+    Raises:
+        JournalError: It is not to be trusted.
+    """
+    found = foreign(path)
+    if found is not None:
+        raise JournalError(found.message, ways_out=(*found.ways_out, f"or {OTHER}"))
 
 
 def refuse_mount(path: Path, mounts: str | None = None) -> None:

@@ -453,9 +453,17 @@ class SourceChangedError(DriftError):
 
     A run that goes on stops at this error and undoes nothing: it can be resumed once the source is
     as it was, or rolled back.
+
+    Attributes:
+        step: Name of the step that found it; None until a run has stopped at it.
     """
 
     code = "source-changed"
+    step: str | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the step."""
+        return {**super().to_dict(), "step": self.step}
 
 
 class RunHeldError(HandrailError, RuntimeError):

@@ -119,7 +119,8 @@ class BaseStep(ABC, Generic[C]):
     def resume(self, context: C, result: StepResult) -> StepResult | Awaitable[StepResult]:
         """Go on with a step that was interrupted half way; `result` holds what it recorded.
 
-        Unless a step overrides this, what it recorded is rolled back and it executes anew.
+        Unless a step overrides this, what it recorded is rolled back and it executes anew. Raise
+        SourceChangedError where what it reads is not what it was, as in `restore`.
         """
         raise NotImplementedError(f"{type(self).__qualname__} does not override resume")
 
@@ -127,7 +128,7 @@ class BaseStep(ABC, Generic[C]):
         """Rebuild transient things, such as clients, when a run goes on in a new process.
 
         Has no effects. Raise SourceChangedError where what the step had read is not what it was:
-        the run then stops, and nothing is undone.
+        the run then stops, and nothing is undone. An undo goes on all the same.
         """
 
     def preview(self, context: C) -> str | Iterable[str] | None:

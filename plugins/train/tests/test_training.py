@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail import SourceChangedError
 from handrail_train.checkpoints import Checkpoint, Checkpoints
 from handrail_train.data import Examples, Split
 from handrail_train.errors import CheckpointError, ModelError
@@ -206,7 +207,7 @@ def test_going_on_with_other_data_or_libraries_is_refused(tmp_path: Path, what: 
     about = {**latest.about, what: "1.0" if what == "data" else {"numpy": "1.0"}}
     changed = Checkpoint(epoch=2, history=latest.history, about=about, content=latest.content)
     made.checkpoints.save(changed)
-    with pytest.raises(CheckpointError, match=f"made with {what} .*1.0.*another model"):
+    with pytest.raises(SourceChangedError, match=f"made with {what} .*1.0.*another model"):
         training(tmp_path, Scripted(LOSSES), epochs=3).run()
 
 

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from killing.told import Does, Writes, flow, interrupted
 from tenacity import (
     retry_if_exception_message,
     stop_after_attempt,
@@ -18,7 +19,16 @@ from tenacity import (
     wait_incrementing,
 )
 
-from handrail import BaseStep, Orchestrator, StepFailedError, StepRegistry, StepResult, step
+from handrail import (
+    BaseStep,
+    Orchestrator,
+    SourceChangedError,
+    StepFailedError,
+    StepRegistry,
+    StepResult,
+    resume,
+    step,
+)
 from handrail.errors import InvalidStepError
 from handrail_utils import AttemptUndoError, LoggingStep, RetryStep
 
@@ -294,3 +304,24 @@ def test_import_is_cheap() -> None:
         "assert set(handrail_utils.__all__) <= set(dir(handrail_utils))"
     )
     subprocess.run([sys.executable, "-c", probe], check=True)
+
+
+def test_a_resume_that_finds_another_source_is_not_retried(tmp_path: Any) -> None:
+    """The attempt stays in doubt, with what it had recorded, and is not undone either."""
+
+    class GoesOn(Does):
+        tries = 0
+
+        def resume(self, context: Any, result: StepResult) -> StepResult:
+            self.tries += 1
+            raise SourceChangedError("the file is another one")
+
+    journal, inner = Writes(tmp_path / "runs.db"), GoesOn("lost")
+    interrupted(journal, Does("first"))
+    before = journal.read(1)
+    plan = flow(Does("first"), RetryStep(inner, wait=0))
+    with pytest.raises(SourceChangedError, match="the file is another one"):
+        resume(plan, 1, journal=journal, packs=())
+    assert (inner.tries, inner.undone) == (1, [])
+    assert journal.read(1).attempts == before.attempts
+    journal.close()

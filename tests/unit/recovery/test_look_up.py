@@ -19,6 +19,7 @@ from pydantic import BaseModel, FilePath, model_validator
 from handrail import BaseAction, BaseStep, StepFailedError, StepResult, step
 from handrail.context import BaseStepContext
 from handrail.errors import (
+    DriftError,
     NotFoundError,
     PackError,
     PlanError,
@@ -248,7 +249,7 @@ def test_an_undo_does_not_need_what_the_run_read(project, journal):
     with pytest.raises(StepFailedError):
         Reads({"source": "given"}).run(journal=journal, on_failure="keep")
     (project / "given").unlink()
-    with pytest.raises(ValueError, match="source"):
+    with pytest.raises(DriftError, match="source"):
         resume(Reads, journal=journal)
     assert rollback(Reads, 1, journal=journal) == {"rolled_back": True, "number": 1}
     assert not (project / "here.txt").exists()

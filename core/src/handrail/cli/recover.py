@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.all_dead import all_dead
+from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, number_of, opened, project_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.standing import moment, standing
@@ -191,6 +192,7 @@ def recovery_of(
         packs=session.packs,
         accept_drift=values["accept_drift"],
         take_over=values["take_over"],
+        typed=typed,
         hold=lambda plan: _held(session, target, plan, values.get("no_lock") or chosen.no_lock),
     )
     if values.get("on_failure") == "keep":

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import ask, begin_again, execute, told
 from handrail.engine.commands import CHECK, COMMIT, NotRun, Report
-from handrail.engine.outcome import Failure, after, settle
-from handrail.errors import describe
+from handrail.engine.outcome import Failure, after, settle, stop
+from handrail.errors import SourceChangedError, describe
 from handrail.events import StepStarted
 from handrail.steps import overrides
 from handrail.wrapper import Attempt, Call, Raised
@@ -103,7 +103,10 @@ def _go_on(
         yield StepStarted(step=planned.name, position=position, origin=planned.origin)
     if overrides(planned.step, "resume"):
         run.go_on_recording(doubt.rollback_data)
-        return (yield Attempt(planned.step, resumed=doubt))
+        answer = yield Attempt(planned.step, resumed=doubt)
+        if isinstance(answer, Raised) and isinstance(answer.error, SourceChangedError):
+            return stop(run, planned, answer.error)
+        return answer
     if planned.facts.reverts:
         run.asking = True
         answer = yield Call(planned.step.rollback, (run.context, doubt))

@@ -13,10 +13,10 @@ from handrail.engine.attempt import perform, skipped, told
 from handrail.engine.closing import end
 from handrail.engine.commands import CHECK, Machine, NotRun, Report
 from handrail.engine.durable import forward_durably
-from handrail.engine.outcome import Failure, after, final_error, settle
+from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
-from handrail.errors import RestoreError, describe
-from handrail.events import RunStarted
+from handrail.errors import RestoreError, SourceChangedError, describe
+from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
 from handrail.wrapper import Call, Raised
 
@@ -49,20 +49,21 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     if run.listener:
         run.opened = run.clock()
         yield started(run)
-    broken = yield from _restore(run)
+    # What always runs closes a success: once it began, nothing turns the run back any more.
+    closing = run.sealed is not None or max(run.attempts, default=-1) >= run.ordinary
+    forward = failure is None and not closing
+    broken = yield from _restore(run, reads=forward and len(run.finished) < run.ordinary)
+    if broken is None and forward:
+        failure = yield from forward_durably(run)
+        broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         run.outcome = "interrupted"
         run.failure = broken
+    elif failure is None:
+        run.outcome = "completed"
+        _recall_closing(run)
     else:
-        # What always runs closes a success: once it began, nothing turns the run back any more.
-        closing = run.sealed is not None or max(run.attempts, default=-1) >= run.ordinary
-        if failure is None and not closing:
-            failure = yield from forward_durably(run)
-        if failure is None:
-            run.outcome = "completed"
-            _recall_closing(run)
-        else:
-            yield from go_back(run, failure)
+        yield from go_back(run, failure)
     yield from end(run)
 
 
@@ -75,7 +76,13 @@ def _recall_closing(run: RunState) -> None:
             run.failure = final_error(run, blamed, "completed")
 
 
-def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
+def _restore(run: RunState, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+    """Let the finished steps rebuild what is transient; return why the run cannot go on, if so.
+
+    Args:
+        run: The run.
+        reads: Whether steps are left to execute, which may read what those before them read.
+    """
     for position, result in enumerate(run.finished):
         planned = run.plan.steps[position]
         if not planned.facts.restorable or result.skipped:
@@ -84,13 +91,28 @@ def _restore(run: RunState) -> Generator[Any, Any, BaseException | None]:
             run.asking = True
             answer = yield Call(planned.step.restore, (run.context, result))
             run.asking = False
-            if isinstance(answer, Raised | NotRun):
-                error: BaseException = answer.error
-                if isinstance(error, Exception):
-                    error = RestoreError(planned.name, describe(error), origin=planned.origin)
-                    error.__cause__ = answer.error
-                return error
+            if not isinstance(answer, Raised | NotRun):
+                continue
+            if reads or not isinstance(answer.error, SourceChangedError):
+                return _not_restored(planned, answer.error)
+            if run.listener:
+                yield MessageLogged(
+                    step=planned.name,
+                    name="source_changed",
+                    data={"summary": f"ignored for the undo: {describe(answer.error)}"},
+                    file=None,
+                )
     return None
+
+
+def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
+    if isinstance(error, SourceChangedError):
+        return found_by(planned, error)
+    if not isinstance(error, Exception):
+        return error
+    told = RestoreError(planned.name, describe(error), origin=planned.origin)
+    told.__cause__ = error
+    return told
 
 
 def started(run: RunState) -> RunStarted:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import NotRun
 from handrail.engine.rollback import ended, join, salvage
-from handrail.errors import RollbackDataError, StepFailedError, describe
+from handrail.errors import RollbackDataError, SourceChangedError, StepFailedError, describe
 from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Failure:
         error: The exception, if there was one.
         from_position: The last position that has to be undone.
         unwritten: Whether it is the log that failed: nothing can be noted any more.
+        stands: Whether the run stops as it stands, and nothing is noted or undone.
     """
 
     planned: PlannedStep
@@ -33,6 +34,7 @@ class Failure:
     error: BaseException | None
     from_position: int
     unwritten: bool = False
+    stands: bool = False
 
     @property
     def passes_through(self) -> bool:
@@ -89,6 +91,24 @@ def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Fail
         error=answer.error,
         from_position=position,
     )
+
+
+def stop(run: RunState, planned: PlannedStep, error: SourceChangedError) -> Failure:
+    """End the running attempt as it stands: what it reads is not what it was."""
+    if run.recording is not None:
+        run.recording.close()
+        run.recording = None
+    text = describe(found_by(planned, error))
+    return Failure(planned=planned, text=text, error=error, from_position=-1, stands=True)
+
+
+def found_by(planned: PlannedStep, error: SourceChangedError) -> SourceChangedError:
+    """Name in an error the step that found it, and where that comes from; return the error."""
+    if error.step is None:
+        error.step, error.origin = planned.name, error.origin or planned.origin
+        error.message = f"step '{planned.name}' cannot go on: {describe(error)}; nothing was undone"
+        error.args = (error.message,)
+    return error
 
 
 def settle_closing(run: RunState, position: int, answer: Any) -> Failure | None:

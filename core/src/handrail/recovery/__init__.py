@@ -65,7 +65,9 @@ def resume(
         RunClosedError: There is nothing to resume.
         RollbackRefusedError: Its rollback was incomplete.
         RunHeldError: It belongs to a process that lives.
-        DriftError: The steps that began are not what they were.
+        DriftError: The steps that began are not what they were, or the params are not valid any
+            more.
+        SourceChangedError: What the run reads is not what it was; nothing was undone.
         StepFailedError: A step failed, now or before, and what was done has been undone.
     """
     options: dict[str, Any] = {"progress_callback": progress_callback, "observers": observers}

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import NotFoundError, PackError, ParamsError, PlanError
+from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
 from handrail.provider import installed_packs, provider_of
 from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
 from handrail.recovery.recorded_plan import action_of
-from handrail.recovery.recovered import Recovery, check
+from handrail.recovery.recovered import Recovery, back_or_undo, check
 from handrail.stored_params import params_of
 from handrail.validation import unchecked
 from handrail.workflow import Workflow
@@ -128,6 +128,7 @@ def prepare(
     packs: Packs = None,
     accept_drift: bool = False,
     hold: Callable[[Plan], Plan] | None = None,
+    typed: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
     """Return a recorded run that can go on: the action with its recorded params, and its plan.
@@ -144,10 +145,12 @@ def prepare(
         packs: The packs; those that are installed, as selected when the run began, unless given.
         accept_drift: Whether to go on although steps that began are not what they were.
         hold: Holds the whole plan of what goes forward against the lock, where a run does not.
+        typed: Returns a command of Handrail as it has to be typed.
         **more: See `Recovery`.
 
     Raises:
-        ParamsError: The variable of a secret is not set, or the params do not fit any more.
+        ParamsError: The variable of a secret is not set.
+        DriftError: The params are not valid any more, such as for an input that is gone.
         PlanError: The plan has problems now.
         PackError: A pack is broken, or one that is required is missing.
     """
@@ -161,7 +164,7 @@ def prepare(
         plan, ignored = _plan_to_undo(made, fewer)
         ignored = (*strange, *ignored)
     else:
-        made = action(values, ctx, packs=provider)
+        made = _made_to_go_on(action, values, ctx, provider, back_or_undo(recorded, typed))
         plan = made.plan()
         if hold is not None:
             plan = hold(plan)
@@ -175,8 +178,25 @@ def prepare(
         aim=aim,
         accept_drift=accept_drift,
         ignored=ignored,
+        typed=typed,
         **more,
     )
+
+
+def _made_to_go_on(
+    action: type[BaseAction[Any]],
+    values: Mapping[str, Any],
+    ctx: RuntimeContext | None,
+    packs: PackProvider,
+    ways_out: tuple[str, ...],
+) -> BaseAction[Any]:
+    """Return the action, whose params were valid when the run began."""
+    try:
+        return action(values, ctx, packs=packs)
+    except ParamsError as error:
+        raise DriftError(
+            f"the run cannot go on, and stays as it is: {error.message}", ways_out=ways_out
+        ) from error
 
 
 def _selected(chosen: Chosen) -> PackProvider:

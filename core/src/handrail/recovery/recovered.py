@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from handrail.errors import (
     DriftError,
     RollbackRefusedError,
     RunClosedError,
+    SourceChangedError,
     StepFailedError,
 )
 from handrail.journal.context_fields import ContextFields
@@ -113,6 +115,7 @@ class Recovery:
         accept_drift: Whether to go on although steps that began are not what they were.
         take_over: Whether to take the run from an owner that gives no sign of life.
         ignored: What is wrong now and does not matter for an undo.
+        typed: Returns a command of Handrail as it has to be typed.
     """
 
     action: BaseAction[Any]
@@ -123,6 +126,7 @@ class Recovery:
     accept_drift: bool = False
     take_over: bool = False
     ignored: tuple[str, ...] = ()
+    typed: Callable[[str], str] = "handrail {}".format
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def run(self) -> dict[str, Any]:
@@ -132,6 +136,8 @@ class Recovery:
             counts = orchestrator.go_on(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
+        except SourceChangedError as error:
+            raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
     async def run_async(self) -> dict[str, Any]:
@@ -141,6 +147,8 @@ class Recovery:
             counts = await orchestrator.go_on_async(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
+        except SourceChangedError as error:
+            raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
     def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
@@ -192,10 +200,26 @@ class Recovery:
                 ),
             )
 
+    def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
+        ways = back_or_undo(self.recorded, self.typed)
+        for way in ways:
+            error.add_note(way)
+        error.ways_out = (*error.ways_out, *ways)
+        return error
+
     def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:
         if self.aim == "resume" or error.outcome != "rolled_back":
             raise error
         return {"rolled_back": True, "number": self.recorded.row.number}
+
+
+def back_or_undo(recorded: RecordedRun, typed: Callable[[str], str]) -> tuple[str, ...]:
+    """Return what can be done about a run that began with what is not there any more."""
+    number = recorded.row.number
+    return (
+        f"put back what was there, then go on:  {typed(f'resume {number}')}",
+        f"or undo the run, which does not need it:  {typed(f'rollback {number}')}",
+    )
 
 
 def check(recorded: RecordedRun, aim: Aim) -> None:

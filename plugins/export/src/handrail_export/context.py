@@ -62,6 +62,8 @@ class ExportContext(BaseStepContext):
         collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
             over.
         schema: Name and type of each column that is exported, once `fetch_results` is over.
+        source_files: Size and time of change of each file of the source, by its name below the
+            folder of the source, once `fetch_results` is over; empty for a database.
         layout_text: How the target is laid out, as JSON; see `layout`.
         manifest_path: The file that lists what is exported; empty until `initialize`.
         staging: The folder in which files wait until they are saved; empty until `initialize`.
@@ -74,6 +76,7 @@ class ExportContext(BaseStepContext):
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     collection: str | None = None
     schema: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    source_files: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     layout_text: str = ""
     manifest_path: str = ""
     staging: str = ""

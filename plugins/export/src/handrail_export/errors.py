@@ -53,6 +53,12 @@ class StorageError(ExportError):
         self.passing = passing
 
 
+class PictureChangedError(StorageError):
+    """A picture is not what it was when it was found, or is gone."""
+
+    code = "export-picture-changed"
+
+
 class ConflictError(ExportError):
     """Something else is already stored where this run wants to write."""
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from handrail_export.errors import ConflictError, ExportError, StorageError
+from handrail_export.errors import ConflictError, ExportError, PictureChangedError, StorageError
 from handrail_export.manifest import SAVED, STAGED, ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document, write_document
 from handrail_export.names import count_text
@@ -173,7 +173,7 @@ class Saving:
         path.unlink(missing_ok=True)
         digest, size = hashlib.sha256(), 0
         with told_of_disk(self._staging), open(path, "xb") as out:
-            for block in self._stores.blocks(file.location):
+            for block in self._blocks(file.location):
                 digest.update(block)
                 size += len(block)
                 out.write(block)
@@ -182,11 +182,19 @@ class Saving:
                 os.fsync(out.fileno())
         known = file.sha256 or digest.hexdigest()
         if size != file.size or digest.hexdigest() != known:
-            raise StorageError(
+            raise PictureChangedError(
                 f"{file.location} is not what was uploaded: its content has changed since",
                 ways_out=("handrail upload verify --checksum shows what has changed",),
             )
         return replace(file, sha256=known), path
+
+    def _blocks(self, location: str) -> Iterator[bytes]:
+        try:
+            yield from self._stores.blocks(location)
+        except StorageError as error:
+            if error.passing:
+                raise
+            raise PictureChangedError(error.message, ways_out=error.ways_out) from error
 
     def _prepare(self, staged: Sequence[tuple[str, Path]]) -> None:
         """Record what is about to be made, and set aside what is about to be replaced."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from handrail import BaseStepContext
+from handrail import BaseStepContext, SourceChangedError
 from handrail_train.checkpoints import Checkpoint, read_checkpoint
-from handrail_train.data import Split, load_examples, split_examples
+from handrail_train.data import Examples, Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
 from handrail_train.errors import CheckpointError, DataError, TrainError
 from handrail_train.manifest import Version
+from handrail_train.names import count_text
 from handrail_train.params import TrainParams
 from handrail_train.store import Store, open_store
 from handrail_train.versions import Versions
@@ -149,19 +151,26 @@ class TrainContext(BaseStepContext):
         """Return the data, read and divided.
 
         Raises:
-            DataError: It cannot be read, or is not what it was when the run began.
+            DataError: It cannot be read.
+            SourceChangedError: It is not what it was when the run began, or cannot be read again.
         """
         if self.opened.split is None:
-            now = self.read_dataset().examples.fingerprint()
-            before = now if self.dataset is None else self.dataset["fingerprint"]
-            if now != before:
-                self.opened.split = None
-                raise DataError(
-                    f"{self.options.data} has changed since the run began",
-                    ways_out=("put back what was there", "or undo the run: handrail rollback"),
-                )
+            if self.dataset is None:
+                self.read_dataset()
+            else:
+                self._read_again(self.dataset)
         assert self.opened.split is not None
         return self.opened.split
+
+    def _read_again(self, before: Mapping[str, Any]) -> None:
+        changed = f"{self.options.data} has changed since the run began"
+        try:
+            now = self.read_dataset().examples
+        except DataError as error:
+            raise SourceChangedError(f"{changed}: {error.message}") from error
+        if now.fingerprint() != before["fingerprint"]:
+            self.opened.split = None
+            raise SourceChangedError(f"{changed}: {_difference(before, now)}")
 
     def use_checkpoint(self) -> Checkpoint:
         """Return the checkpoint with the trained model.
@@ -208,6 +217,15 @@ class TrainContext(BaseStepContext):
         if self.opened.store is None:
             self.opened.store = open_store(self.options.store, retries=self.options.retries)
         return self.opened.store
+
+
+def _difference(before: Mapping[str, Any], now: Examples) -> str:
+    """Say how examples differ from what is known of those that were read before."""
+    if before["columns"] != list(now.columns):
+        return "its columns are others"
+    if before["rows"] != len(now):
+        return f"it has {count_text(len(now), 'row')}, and had {before['rows']:,}"
+    return "its values are others"
 
 
 def _told(param: str, what: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail import SourceChangedError
 from handrail_train.checkpoints import Checkpoint, Checkpoints, History
 from handrail_train.data.examples import Examples, Split
 from handrail_train.errors import CheckpointError, ModelError
@@ -87,7 +88,8 @@ class Training:
 
         Raises:
             ModelError: The training has diverged.
-            CheckpointError: Checkpoints cannot be written, or are not of this training.
+            CheckpointError: Checkpoints cannot be written.
+            SourceChangedError: They were made from other data, or with other libraries.
         """
         about = {"data": self.fingerprint, "libraries": self.kind.versions()}
         latest = self.checkpoints.latest()
@@ -161,10 +163,9 @@ def _check(found: Checkpoint, about: Mapping[str, Any]) -> None:
     for what, now in about.items():
         before = found.about.get(what)
         if before != now:
-            raise CheckpointError(
+            raise SourceChangedError(
                 f"the checkpoints were made with {what} {_shown(before)}, and now it is "
-                f"{_shown(now)}: going on would give another model",
-                ways_out=("put back what was there", "or undo the run: handrail rollback"),
+                f"{_shown(now)}: going on would give another model"
             )
 
 

@@ -146,20 +146,48 @@ def test_a_run_that_stops_early_goes_on_to_the_same_best_epoch(scene: Any, train
 
 
 @local
-@ways
-def test_data_that_changed_after_the_kill_is_not_trained_on(
-    scene: Any, training: Any, way: str
+@pytest.mark.parametrize("kill", [("write_whole", 2), ("evaluate", 1)])
+@pytest.mark.parametrize("change", ["edited", "gone"])
+def test_data_that_changed_after_the_kill_stops_the_run_and_undoes_nothing(
+    scene: Any, training: Any, change: str, kill: tuple[str, int]
 ) -> None:
+    """Checkpoints and folders stay as they were; once the data is back the model is the same."""
+    before = scene.world()
+    files = files_of(scene, training(scene))
+    made = training(scene)
+    assert made.do("run", call=kill[0], nth=kill[1])["code"] == KILLED
+    path = scene.folder / "flowers.csv"
+    text = path.read_text()
+    if change == "edited":
+        path.write_text(text.replace(",a\n", ",b\n", 5))
+    else:
+        path.unlink()
+    changed = scene.world()
+    assert len([name for name in changed if name.endswith(".ckpt")]) > 0
+    for _ in range(2):
+        answer = made.do("resume")
+        assert answer["error"] == "SourceChangedError"
+        assert "flowers.csv has changed since the run began" in answer["message"]
+        assert (made.outcome, scene.world()) == (None, changed)
+    path.write_text(text)  # At another time, which is not looked at where the content is the same.
+    ended(scene, made, "resume", before, files)
+
+
+@local
+@pytest.mark.parametrize("change", ["edited", "gone"])
+def test_a_rollback_does_not_need_the_data(scene: Any, training: Any, change: str) -> None:
     made = training(scene)
     assert made.do("run", call="write_whole", nth=2)["code"] == KILLED
     path = scene.folder / "flowers.csv"
-    path.write_text(path.read_text().replace(",a\n", ",b\n", 5))
-    changed = {**scene.world()}
-    answer = made.do(way)
-    if way == "resume":
-        assert "flowers.csv has changed since the run began" in answer["message"]
+    if change == "edited":
+        path.write_text(path.read_text().replace(",a\n", ",b\n", 5))
+    else:
+        path.unlink()
+    left = {name for name in scene.world() if ".handrail" not in name}
+    assert made.do("resume")["error"] == "SourceChangedError"
+    assert made.do("rollback")["code"] == 0
     assert made.outcome == "rolled_back"
-    assert {n for n in changed if ".handrail" not in n} == set(scene.world())
+    assert set(scene.world()) == left
 
 
 @local

@@ -14,6 +14,7 @@ import skops.io
 from killing.forks import at_call, carry_out, serve
 
 from handrail_train import DefaultTrainAction, checkpoints, publishing
+from handrail_train.steps import evaluate_model
 from handrail_train.store.local import LocalStore
 from handrail_train.store.objects import ObjectStore
 
@@ -26,6 +27,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("create", "delete", "identities", "settle", "withdraw"), STORES),
     "write_whole": (checkpoints,),
     "remove": (checkpoints.Checkpoints,),
+    "evaluate": (evaluate_model,),
     "publish": (publishing.Publishing,),
 }
 

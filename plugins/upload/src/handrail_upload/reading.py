@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import queue
+import shlex
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from handrail import SourceChangedError
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import SourceError
 from handrail_upload.manifest import SourceFile
+from handrail_upload.names import count_text
 from handrail_upload.pace import Pace
 
+_WRITTEN = "it was written to"
 _AHEAD = 1  # Parts that are read and hashed while others are being sent.
 
 
@@ -147,17 +151,54 @@ class Reading:
             raise self._changed("it shrank")
 
     def _check(self, fd: int) -> None:
-        now = os.fstat(fd)
-        if now.st_size != self.file.size:
-            raise self._changed("it grew" if now.st_size > self.file.size else "it shrank")
-        if now.st_mtime_ns != self.file.mtime:
-            raise self._changed("it was written to")
+        how = _difference(self.file, os.fstat(fd))
+        if how:
+            raise self._changed(how)
 
     def _changed(self, how: str) -> SourceError:
         return SourceError(
             f"{self.file.name} changed during the upload: {how}",
             ways_out=("upload it again once nothing writes to it any more",),
         )
+
+
+def check_unchanged(files: Iterable[SourceFile]) -> None:
+    """Check that files are as they were found, as far as their size and time tell.
+
+    Raises:
+        SourceChangedError: Some are not, or are gone.
+    """
+    count, first, ways_out = 0, "", list[str]()
+    for file in files:
+        how = _change_of(file)
+        if not how:
+            continue
+        count += 1
+        first = first or f"{file.name}: {how}"
+        if how == _WRITTEN and not ways_out:
+            whole, rest = divmod(file.mtime, 10**9)
+            time = f"touch -d @{whole}.{rest:09} {shlex.quote(file.path)}"
+            ways_out.append(f"where only the time differs:  {time}")
+    if count:
+        more = f", and {count - 1:,} more" if count > 1 else ""
+        raise SourceChangedError(
+            f"{count_text(count, 'file')} to be sent changed since the run began: {first}{more}",
+            ways_out=ways_out,
+        )
+
+
+def _change_of(file: SourceFile) -> str:
+    try:
+        return _difference(file, os.stat(file.path))
+    except OSError as error:
+        return f"it is not there any more ({error.strerror})"
+
+
+def _difference(file: SourceFile, now: os.stat_result) -> str:
+    """Return how a file differs from what was found; empty where it does not."""
+    if now.st_size != file.size:
+        return "it grew" if now.st_size > file.size else "it shrank"
+    return "" if now.st_mtime_ns == file.mtime else _WRITTEN
 
 
 def _gone(error: OSError) -> str:

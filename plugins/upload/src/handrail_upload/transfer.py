@@ -10,7 +10,7 @@ from dataclasses import replace
 from handrail_upload.comparison import Comparison, Conflict, pages
 from handrail_upload.errors import ConflictError
 from handrail_upload.made import SOON, Made, RecordMany, Sent
-from handrail_upload.manifest import FOUND, NEW, REPLACE, SENT, SETTLED, Manifest, SourceFile
+from handrail_upload.manifest import NEW, REPLACE, SENT, SETTLED, UNSETTLED, Manifest, SourceFile
 from handrail_upload.pace import Budget, Pace, StoppedError
 from handrail_upload.params import UploadParams
 from handrail_upload.progress import Progress, Report
@@ -57,7 +57,7 @@ class Transfer:
         self._earlier = TransferUndo.of({})
         self._known: set[str] = set()
         self._replacing: dict[str, Stored | None] = {}
-        files, size = manifest.totals(FOUND, NEW, REPLACE, *SETTLED)
+        files, size = manifest.totals(*UNSETTLED, *SETTLED)
         self._progress = Progress(files, size, report, done=manifest.totals(*SETTLED))
         stop = threading.Event()
         self._sending = Sending(
@@ -97,7 +97,7 @@ class Transfer:
         self._earlier, self._known = earlier, set(earlier.keys)
         made = Made(self.storage, self.manifest, self._record_many, self._sending.run)
         self.storage.abort_unfinished(earlier.parts, self._sending.run)
-        doubtful = (f for f in self.manifest.files(FOUND, NEW, REPLACE) if f.key in self._known)
+        doubtful = (f for f in self.manifest.files(*UNSETTLED) if f.key in self._known)
         with ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1) as pool:
             try:
                 for files in pages(doubtful, self.storage.batch):

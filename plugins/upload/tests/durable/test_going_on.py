@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,45 +93,121 @@ def test_an_original_that_was_replaced_after_the_kill_is_what_comes_back(
     )  # Kept aside, and not replaced yet.
     scene.place.put("0001.txt", b"newer than what was kept aside")
     (scene.source / "0002.txt").write_bytes(b"written to meanwhile")
-    assert upload.do("resume")["error"] == "StepFailedError"
+    assert upload.do("resume")["error"] == "SourceChangedError"
+    assert "error" not in upload.do("rollback")
     assert upload.outcome == "rolled_back"
     assert scene.place.content("0001.txt") == b"newer than what was kept aside"
     assert scene.place.content("0003.txt") == b"what somebody else had there"
     assert len(scene.place.objects()) == 7  # Folders, originals and what is of others.
 
 
-def test_a_source_that_changed_after_the_kill_fails_the_run_and_undoes_it(
+def edit(path: Path) -> None:
+    path.write_bytes(b"written to after the kill")
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (edit, "it grew"),
+        (touch, "it was written to"),
+        (Path.unlink, "it is not there any more"),
+    ],
+)
+def test_a_source_that_changed_after_the_kill_stops_the_run_and_undoes_nothing(
+    scene: Any, make_upload: Any, fill: Any, change: Callable[[Path], None], said: str
+) -> None:
+    """Nothing is sent either; once the files are back, what is missing is sent."""
+    before = fill(scene, 12)
+    upload = make_upload(scene, concurrency=1)
+    assert upload.do("run", call="put", nth=6)["code"] == KILLED
+    aside = scene.folder / "as it was"
+    shutil.copytree(scene.source, aside)
+    for number in range(12):
+        change(scene.source / f"{number:04}.txt")
+    stamps = scene.place.stamps()
+    for _ in range(2):
+        answer = upload.do("resume")
+        assert answer["error"] == "SourceChangedError"
+        assert "files to be sent changed since the run began: 00" in answer["message"]
+        assert said in answer["message"]
+        assert (upload.outcome, scene.place.stamps()) == (None, stamps)
+    shutil.copytree(aside, scene.source, dirs_exist_ok=True)
+    answer = upload.do("resume")
+    assert "error" not in answer, answer
+    upload.check_complete(before)
+
+
+@local
+def test_a_change_that_is_noticed_only_while_it_goes_on_stops_the_run_too(
     scene: Any, make_upload: Any, fill: Any
 ) -> None:
+    """What was sent before that stays, and counts."""
+    before = fill(scene, 12)
+    upload = make_upload(scene, concurrency=1)
+    assert upload.do("run", call="put", nth=3)["code"] == KILLED
+    path = scene.source / "deep" / "down" / "large.bin"
+    found = path.stat()
+    answer = upload.do("resume", grows="deep/down/large.bin")
+    assert answer["error"] == "SourceChangedError"
+    assert "large.bin changed during the upload: it grew" in answer["message"]
+    assert upload.outcome is None
+    assert len(keys_of(scene.place.stamps())) == 12
+    os.truncate(path, found.st_size)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    upload.go_on("resume", before)
+
+
+@local
+def test_a_rollback_does_not_need_the_source(scene: Any, make_upload: Any, fill: Any) -> None:
+    """Not even its folder."""
     fill(scene, 12)
     upload = make_upload(scene, concurrency=1)
     assert upload.do("run", call="put", nth=6)["code"] == KILLED
-    for number in range(12):
-        (scene.source / f"{number:04}.txt").write_bytes(b"written to after the kill")
-    before = scene.world()["folder"]
-    answer = upload.do("resume")
-    assert answer["error"] == "StepFailedError"
-    assert "changed during the upload" in answer["message"]
+    shutil.rmtree(scene.source)
+    assert upload.do("resume")["error"] == "SourceChangedError"
+    assert len(keys_of(scene.place.stamps())) >= 5
+    answer = upload.do("rollback")
+    assert "error" not in answer, answer
     assert upload.outcome == "rolled_back"
     assert keys_of(scene.place.stamps()) == set()
-    left = scene.world()["folder"]
-    assert {name: left[name] for name in left if name.startswith("photos")} == {
-        name: before[name] for name in before if name.startswith("photos")
-    }
+
+
+@local
+def test_what_was_sent_already_is_not_asked_for_again(
+    scene: Any, make_upload: Any, fill: Any
+) -> None:
+    """Files may be gone once they are stored, as the run that found them meant them."""
+    before = fill(scene, 12)
+    upload = make_upload(scene, concurrency=1)
+    assert upload.do("run", call="publish", nth=1)["code"] == KILLED
+    aside = scene.folder / "as it was"
+    scene.source.rename(aside)
+    answer = upload.do("resume")
+    assert "error" not in answer, answer
+    aside.rename(scene.source)
+    upload.check_complete(before)
 
 
 @local
 def test_a_list_of_files_that_is_gone_is_not_taken_for_an_empty_one(
     scene: Any, make_upload: Any, fill: Any
 ) -> None:
+    """What was sent stays, for the list may come back; an undo does without."""
     before = fill(scene, 12)
     upload = make_upload(scene)
     assert upload.do("run", call="put", nth=6)["code"] == KILLED
+    there = scene.place.stamps()
     for name in os.listdir(scene.folder / ".handrail" / "uploads"):
         (scene.folder / ".handrail" / "uploads" / name).unlink()
     answer = upload.do("resume")
-    assert answer["error"] == "StepFailedError"
-    assert "there is no list of files" in answer["message"]
+    assert answer["error"] == "SourceChangedError"
+    assert "the list of files " in answer["message"]
+    assert (upload.outcome, scene.place.stamps()) == (None, there)
+    assert "error" not in upload.do("rollback")
     assert upload.outcome == "rolled_back"
     assert upload.world() == before
 

@@ -46,6 +46,18 @@ def at_part(told: dict[str, Any]) -> None:
     Reading.parts = parts  # type: ignore[method-assign]
 
 
+def grow_at_put(told: dict[str, Any]) -> None:
+    """Let a file of the source grow once something is put."""
+    usual = LocalStorage.put
+
+    def put(self: Any, *given: Any) -> Any:
+        with open(os.path.join(told["params"]["source"], told["grows"]), "ab") as file:
+            file.write(b"more")
+        return usual(self, *given)
+
+    LocalStorage.put = put  # type: ignore[method-assign]
+
+
 def work(told: dict[str, Any]) -> dict[str, Any]:
     """Upload, and go on, in small batches."""
     LocalStorage.batch = ObjectStorage.batch = told["batch"]
@@ -57,6 +69,8 @@ def work(told: dict[str, Any]) -> dict[str, Any]:
         at_call(told, CALLS[told["call"]])
     if told.get("part"):
         at_part(told)
+    if told.get("grows"):
+        grow_at_put(told)
     return carry_out(DefaultUploadAction, told)
 
 

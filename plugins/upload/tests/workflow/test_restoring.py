@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handrail import RuntimeContext, StepResult
+from handrail import RuntimeContext, SourceChangedError, StepResult
 from handrail_upload import (
     DefaultUploadAction,
     GenerateDataUnitsStep,
@@ -57,5 +57,10 @@ def test_the_rows_are_there_again(context: Any) -> None:
 
 def test_a_manifest_that_is_gone_is_not_made_again(context: Any) -> None:
     Path(context.manifest_path).unlink()
-    assert restore(context) == [[], [], []]
+    with pytest.raises(SourceChangedError, match=r"run\.db is gone"):
+        OrganizeFilesStep().restore(context, StepResult())
+    UploadFilesStep().restore(context, StepResult())
+    GenerateDataUnitsStep().restore(context, StepResult())
+    rows = (context.organized_files, context.uploaded_files, context.data_units)
+    assert [list(each) for each in rows] == [[], [], []]
     assert not Path(context.manifest_path).exists()

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_export.context import ExportContext
-from handrail_export.errors import InvalidPicturesError
+from handrail_export.errors import ChoiceError, InvalidPicturesError, SourceError
 from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
 from handrail_export.hashing import Following
 from handrail_export.manifest import ExportedFile
-from handrail_export.names import count_text, size_text
+from handrail_export.names import count_text, listed, size_text
 from handrail_export.pictures import Annotations, Collection, Found
 from handrail_export.pictures.units import units_of
 from handrail_export.rows import Rows
@@ -39,7 +39,18 @@ class ConvertDataStep(BaseStep[ExportContext]):
     def __init__(self, annotations: Annotations | None = None) -> None:
         self.annotations = annotations
 
+    def resume(self, context: ExportContext, result: StepResult) -> StepResult:
+        """Begin anew, once it is sure that the source can be read, and has the same columns."""
+        try:
+            _check_columns(context)
+        except (SourceError, ChoiceError) as error:
+            raise SourceChangedError(error.message, ways_out=error.ways_out) from error
+        for folder in result.rollback_data.get("written", []):
+            shutil.rmtree(folder, ignore_errors=True)
+        return self.execute(context)
+
     def execute(self, context: ExportContext) -> StepResult:
+        _check_columns(context)
         folder = Path(context.staging, "files")
         context.record_rollback("written", str(folder))
         context.use_manifest().clear()
@@ -78,6 +89,25 @@ class ConvertDataStep(BaseStep[ExportContext]):
             yield f"only where {options.where}"
         if options.limit:
             yield f"at most {options.limit:,}"
+
+
+def _check_columns(context: ExportContext) -> None:
+    """Check that the source has the columns that were seen by `fetch_results`.
+
+    Raises:
+        SourceError: It cannot be read.
+        ChoiceError: It lacks what was chosen.
+        SourceChangedError: It has others.
+    """
+    rows = context.use_rows()
+    now = {each.name: each.type for each in rows.columns}
+    before = {each["name"]: each["type"] for each in context.schema}
+    if before and list(now.items()) != list(before.items()):
+        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        raise SourceChangedError(
+            f"the columns of {rows.source.shown} have changed since the run began: "
+            f"{listed(changed, most=6) or 'their order'}"
+        )
 
 
 def _told(context: ExportContext, noun: str) -> StepResult:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
+from handrail.errors import describe
 from handrail_export.context import ExportContext
+from handrail_export.errors import ExportError
 from handrail_export.names import count_text, listed
+from handrail_export.sources.address import parse_source
+from handrail_export.sources.stamps import check_unchanged, stamps_of
 
 
 class FetchResultsStep(BaseStep[ExportContext]):
@@ -14,8 +18,20 @@ class FetchResultsStep(BaseStep[ExportContext]):
     progress_weight = 0.10
     effects = False
 
+    def restore(self, context: ExportContext, result: StepResult) -> None:
+        # Once all is converted, nothing reads the rows any more.
+        converted = context.results.get("convert_data")
+        if context.source_files and (converted is None or not converted.success):
+            try:
+                check_unchanged(context.source_files, parse_source(context.options.source))
+            except (ExportError, OSError) as error:
+                raise SourceChangedError(describe(error)) from error
+
     def execute(self, context: ExportContext) -> StepResult:
         context.close_rows()
+        address = parse_source(context.options.source)
+        is_file = address.kind in ("parquet", "csv")
+        context.source_files = stamps_of(address) if is_file else {}
         rows = context.use_rows()
         found = rows.columns
         context.schema = [{"name": each.name, "type": each.type} for each in found]

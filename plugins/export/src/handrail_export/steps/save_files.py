@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_export.context import ExportContext
+from handrail_export.errors import PictureChangedError
 from handrail_export.names import count_text, size_text
 from handrail_export.saving import Saving
 from handrail_export.undo import SaveUndo
@@ -24,7 +25,10 @@ class SaveFilesStep(BaseStep[ExportContext]):
 
     def resume(self, context: ExportContext, result: StepResult) -> StepResult:
         """Save what is missing; what was recorded and may have arrived is looked at."""
-        return self._save(context, SaveUndo.of(result.rollback_data))
+        try:
+            return self._save(context, SaveUndo.of(result.rollback_data))
+        except PictureChangedError as error:
+            raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
     def _save(self, context: ExportContext, earlier: SaveUndo) -> StepResult:
         began = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail_train.data.examples import Examples, Split
-from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, load_examples
+from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, load_examples, stamp_of
 from handrail_train.data.splitting import split_examples
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Split",
     "load_examples",
     "split_examples",
+    "stamp_of",
 ]

@@ -69,6 +69,20 @@ def load_examples(
     return loaded
 
 
+def stamp_of(dataset: str) -> dict[str, int] | None:
+    """Return the size of a file and when it last changed, in nanoseconds; None without a file.
+
+    Where both are the same, its content is not looked at.
+    """
+    if dataset in BUNDLED:
+        return None
+    try:
+        found = Path(dataset).expanduser().stat()
+    except (OSError, RuntimeError):  # The latter where nobody has that home.
+        return None
+    return {"size": found.st_size, "mtime": found.st_mtime_ns}
+
+
 def _bundled(name: str, features: Sequence[str], drop: Sequence[str]) -> Examples:
     if features or drop:
         raise DataError(

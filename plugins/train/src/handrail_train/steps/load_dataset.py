@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
+from handrail.errors import describe
 from handrail_train.context import TrainContext
+from handrail_train.data import stamp_of
+from handrail_train.errors import TrainError
 from handrail_train.names import count_text
 
 
@@ -14,8 +17,18 @@ class LoadDatasetStep(BaseStep[TrainContext]):
     progress_weight = 0.20
     effects = False
 
+    def restore(self, context: TrainContext, result: StepResult) -> None:
+        # Once the model is tested, nothing reads the data any more.
+        if context.metrics or stamp_of(context.params.get("data", "")) == result.data.get("file"):
+            return
+        try:
+            context.use_split()
+        except (TrainError, ImportError, OSError) as error:
+            raise SourceChangedError(describe(error)) from error
+
     def execute(self, context: TrainContext) -> StepResult:
         context.options.model_kind().check()
+        stamp = stamp_of(context.options.data)
         loaded = context.read_dataset()
         examples, split = loaded.examples, context.use_split()
         parts = {name: len(getattr(split, name)) for name in ("train", "validation", "test")}
@@ -34,4 +47,5 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             f"{classes} classes"
         )
         shown = {"rows": len(examples), "columns": columns, "classes": classes}
-        return StepResult(data={"summary": summary, **shown, **parts})
+        file = {} if stamp is None else {"file": stamp}
+        return StepResult(data={"summary": summary, **shown, **parts, **file})

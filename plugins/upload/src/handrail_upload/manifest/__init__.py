@@ -18,6 +18,7 @@ from handrail_upload.manifest.source_file import (
     SKIPPED,
     STORED,
     UNCHANGED,
+    UNSETTLED,
     SourceFile,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "SKIPPED",
     "STORED",
     "UNCHANGED",
+    "UNSETTLED",
     "VERSION",
     "Manifest",
     "SourceFile",

@@ -14,6 +14,9 @@ STORED = (SENT, UNCHANGED)
 # What there is nothing left to do about.
 SETTLED = (SENT, UNCHANGED, SKIPPED)
 
+# What is still to be sent, or may be.
+UNSETTLED = (FOUND, NEW, REPLACE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.comparison import pages
 from handrail_upload.context import UploadContext
@@ -18,9 +19,10 @@ from handrail_upload.discovery import (
     Search,
     read_names,
 )
-from handrail_upload.manifest import Manifest, SourceFile
+from handrail_upload.manifest import UNSETTLED, Manifest, SourceFile
 from handrail_upload.manifest.views import files_in
 from handrail_upload.names import count_text, readable
+from handrail_upload.reading import check_unchanged
 from handrail_upload.specification import Specification
 from handrail_upload.steps.initialize import sources_of
 from handrail_upload.storage import parse_target
@@ -45,7 +47,14 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         self.discovery = discovery
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
-        context.organized_files = files_in(Path(context.manifest_path))
+        path = Path(context.manifest_path)
+        context.organized_files = files_in(path)
+        if not path.is_file():
+            raise SourceChangedError(f"the list of files {path} is gone")
+        # What another way of finding them calls a file need not be one of this machine.
+        if self.discovery is None or isinstance(self.discovery, FolderDiscovery):
+            with closing(Manifest(path, make=False)) as manifest:
+                check_unchanged(manifest.files(*UNSETTLED))
 
     def execute(self, context: UploadContext) -> StepResult:
         manifest = context.use_manifest()

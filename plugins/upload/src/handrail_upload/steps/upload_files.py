@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from handrail import BaseStep, StepResult
+from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_upload.context import UploadContext
-from handrail_upload.errors import ConflictError
+from handrail_upload.errors import ConflictError, SourceError
 from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED, Manifest
 from handrail_upload.manifest.views import files_in
 from handrail_upload.names import count_text, size_text
@@ -39,7 +39,10 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
         """Send what is missing; what was recorded and may have arrived is looked at."""
-        return self._send(context, TransferUndo.of(result.rollback_data))
+        try:
+            return self._send(context, TransferUndo.of(result.rollback_data))
+        except SourceError as error:
+            raise SourceChangedError(error.message) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         context.uploaded_files = files_in(Path(context.manifest_path), SENT)

@@ -33,7 +33,6 @@ class RunAbout:
         mask: Takes the known secrets out of a text.
         secrets: Names of the params that are secret; a field of the context that is called like one
             is not stored.
-        project: Whose run it is; that of the working folder unless given.
     """
 
     action: str
@@ -41,7 +40,6 @@ class RunAbout:
     packs: str = "{}"
     mask: Callable[[str], str] = without_passwords
     secrets: frozenset[str] = frozenset()
-    project: str | None = None
 
 
 class GoingOn(Protocol):
@@ -82,7 +80,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         cwd=os.getcwd(),
         core_version=__version__,
         opened=now(),
-        project=about.project or project_at(os.getcwd()),
+        project=project_at(os.getcwd()),
     )
     owned = journal.open_run(new, log.first())
     log.attach(owned)

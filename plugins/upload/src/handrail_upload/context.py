@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from handrail import BaseStepContext
-from handrail_upload.errors import UploadError
-from handrail_upload.manifest import Manifest
+from handrail_upload.containment import shown
+from handrail_upload.errors import ContainmentError, UploadError
+from handrail_upload.manifest import Manifest, what_else
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
+from handrail_upload.places import Places, catalogue_of, check_run
 from handrail_upload.specification import Specification, read_specification
 from handrail_upload.storage import Capabilities, Storage, open_storage
 
@@ -41,6 +43,7 @@ class Opened:
         catalogue: The catalogue, once it has been used.
         transfer: The transfer that is under way.
         scratch: Removes the manifest of a dry run; at the latest when the context is gone.
+        here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
     options: UploadParams | None = None
@@ -48,6 +51,7 @@ class Opened:
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
     scratch: Callable[[], object] | None = None
+    here: str = ""
 
 
 @dataclass
@@ -130,9 +134,13 @@ class UploadContext(BaseStepContext):
 
     @property
     def run(self) -> str:
-        """Identifies the run, in marks and names."""
+        """Identifies the run, in marks and names.
+
+        Raises:
+            ContainmentError: It makes no sense.
+        """
         if self.run_id is not None:
-            return self.run_id
+            return check_run(self.run_id)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -169,12 +177,32 @@ class UploadContext(BaseStepContext):
         if self.manifest is None:
             if self.manifest_path:
                 # A run that goes on must not take a list that is gone for one that is empty.
-                self.manifest = Manifest(Path(self.manifest_path), make=False)
+                self.manifest = Manifest(self.manifest_file(), make=False)
             else:
                 folder = tempfile.mkdtemp(prefix="handrail-upload-")
                 self.manifest = manifest = Manifest(Path(folder, "manifest.db"))
                 self.opened.scratch = weakref.finalize(self.opened, _throw_away, manifest, folder)
         return self.manifest
+
+    def manifest_file(self) -> Path:
+        """Return where the manifest is.
+
+        Raises:
+            ContainmentError: The journal has another path than that of this run.
+        """
+        if self.run_id is None:  # A step that is tested by itself.
+            return Path(self.manifest_path)
+        place = self.places.manifest_of(self.run)
+        why = f"that of this run is {place.path}"
+        if place.is_named_by(self.manifest_path):
+            found = what_else(Path(place.path), self.run)
+            if found is None:
+                return Path(place.path)
+            why = f"it is {found}"
+        raise ContainmentError(
+            f"the journal has the list of files {shown(self.manifest_path)}, but {why}",
+            ways_out=("look at who has written this journal; nothing was touched",),
+        )
 
     def use_catalogue(self) -> Catalogue:
         """Return the catalogue, opened.
@@ -190,17 +218,33 @@ class UploadContext(BaseStepContext):
         return self.opened.catalogue
 
     @property
+    def places(self) -> Places:
+        """Where the run works, as its params say.
+
+        Raises:
+            ContainmentError: The id of the run makes no sense.
+        """
+        self.opened.here = self.opened.here or os.getcwd()
+        options, collection = self.options, self.collection
+        # What is in a specification may have changed since, or be gone.
+        if collection is None and (options.collection or options.specification is None):
+            collection = collection_of(options)
+        return Places.of(options, run=self.run_id, here=self.opened.here, collection=collection)
+
+    @property
     def catalogue_url(self) -> str:
         """The catalogue that was asked for, or `<collection>.db`."""
         # Without `initialize` the name is that of the param, which may be None.
-        name = self.collection or collection_of(self.options)
-        return self.options.catalogue or f"{name.replace('/', '_')}.db"
+        asked = self.options.catalogue
+        return asked or catalogue_of(self.collection or collection_of(self.options))
 
     @property
     def catalogue_address(self) -> str:
         """The catalogue, as it is opened from any working folder."""
         url = self.catalogue_url
-        return url if "://" in url else os.path.abspath(os.path.expanduser(url))
+        if "://" in url:
+            return url
+        return os.path.normpath(os.path.join(self.places.here, os.path.expanduser(url)))
 
     def close(self) -> None:
         """Close what is open; harmless to call again."""

@@ -91,3 +91,9 @@ class CatalogueError(UploadError):
     """The catalogue cannot be opened, read or written."""
 
     code = "upload-catalogue"
+
+
+class ContainmentError(UploadError, ValueError):
+    """A journal names something that lies outside of where its run worked, or makes no sense."""
+
+    code = "upload-containment"

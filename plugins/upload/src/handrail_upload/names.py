@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 
+RUN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The id of a run, as a regular expression."""
+
+_LONGEST = 255  # Bytes of a file name, on all usual file systems.
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -18,7 +23,19 @@ def readable(path: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in os.fsencode(found[0]))
+    try:
+        encoded = os.fsencode(found[0])
+    except UnicodeEncodeError:  # It comes from no file system.
+        encoded = found[0].encode(errors="surrogatepass")
+    return "".join(f"%{byte:02X}" for byte in encoded)
+
+
+def beside(path: str, suffix: str) -> str:
+    """Return `path` with a suffix; a name that becomes too long is told by its digest."""
+    folder, name = os.path.split(path)
+    if len(os.fsencode(name)) + len(suffix) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return os.path.join(folder, f"{name}{suffix}")
 
 
 def size_text(size: float) -> str:

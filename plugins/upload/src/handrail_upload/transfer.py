@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from handrail_upload.comparison import Comparison, Conflict, pages
-from handrail_upload.errors import ConflictError
+from handrail_upload.containment import misfit
+from handrail_upload.errors import ConflictError, StorageError
 from handrail_upload.made import SOON, Made, RecordMany, Sent
 from handrail_upload.manifest import NEW, REPLACE, SENT, SETTLED, UNSETTLED, Manifest, SourceFile
 from handrail_upload.pace import Budget, Pace, StoppedError
 from handrail_upload.params import UploadParams
 from handrail_upload.progress import Progress, Report
+from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Owner, Sending, Storage, Stored, TakenError
-from handrail_upload.undo import TransferUndo
 from handrail_upload.uploader import DirectUploader, Uploader
 
 _MEMORY = 64 << 20  # Bytes of content that all workers together may hold.
@@ -30,6 +31,7 @@ class Transfer:
         manifest: What there is to send.
         options: How.
         mark: What the objects are marked with: `<run>/<step>`.
+        misfit: Says why nothing may be stored under a key, since no undo would delete it again.
         record_many: Takes what undo needs, before each effect; see `context.record_rollback_many`.
         report: Told `(current, total, category)`, of `bytes` and of `files`.
         uploader: How one file is stored.
@@ -42,19 +44,21 @@ class Transfer:
         options: UploadParams,
         *,
         mark: str,
+        misfit: Callable[[str], str | None] = misfit,
         record_many: RecordMany = lambda key, values: None,
         report: Report = lambda current, total, category: None,
         uploader: Uploader | None = None,
     ) -> None:
         self.storage = storage
         self.manifest = manifest
+        self._misfit = misfit
         self._record_many = record_many
         self._uploader: Uploader = DirectUploader() if uploader is None else uploader
         self._workers = options.concurrency
         self._pool: ThreadPoolExecutor | None = None
         self._options = options
         self._plain = uploader is None or type(uploader) is DirectUploader
-        self._earlier = TransferUndo.of({})
+        self._identities: Mapping[str, tuple[int, ...]] = {}
         self._known: set[str] = set()
         self._replacing: dict[str, Stored | None] = {}
         files, size = manifest.totals(*UNSETTLED, *SETTLED)
@@ -81,7 +85,7 @@ class Transfer:
         """Say of each file what is to be done about it; see `Comparison.run`."""
         return self._comparison.run(self.manifest)
 
-    def take_up(self, earlier: TransferUndo) -> None:
+    def take_up(self, earlier: RecordedTransfer) -> None:
         """Go on after a process that was killed: see which of its files had arrived.
 
         What had arrived whole counts as sent, what had not is deleted, and `send` sends it again.
@@ -94,7 +98,7 @@ class Transfer:
             StorageError: The storage failed or refused.
             SourceError: A file that had arrived has changed since, or cannot be read.
         """
-        self._earlier, self._known = earlier, set(earlier.keys)
+        self._identities, self._known = earlier.identities, set(earlier.keys)
         made = Made(self.storage, self.manifest, self._record_many, self._sending.run)
         self.storage.abort_unfinished(earlier.parts, self._sending.run)
         doubtful = (f for f in self.manifest.files(*UNSETTLED) if f.key in self._known)
@@ -120,7 +124,7 @@ class Transfer:
         return sent
 
     def _owner(self, key: str) -> Owner:
-        return self.storage.owner(key, self._sending.mark, self._earlier.identities.get(key))
+        return self.storage.owner(key, self._sending.mark, self._identities.get(key))
 
     def _arrived(self, file: SourceFile) -> Sent | None:
         """Return a file that this run has stored already, if all of it is there."""
@@ -176,6 +180,13 @@ class Transfer:
     def _record(self, files: list[SourceFile]) -> None:
         """Record what is about to be made, and set aside what is about to be replaced."""
         storage, run = self.storage, self._sending.run
+        for each in files:
+            why = self._misfit(each.key)
+            if why is not None:
+                raise StorageError(
+                    f"{each.key} cannot be stored: {why} (at {storage.url})",
+                    ways_out=("leave it out: --exclude PATTERN",),
+                )
         folders = storage.missing_folders(each.key for each in files)
         if folders:
             self._record_many("folders", folders)

@@ -1,16 +1,20 @@
-"""Takes a transfer back, from what it has recorded alone."""
+"""Takes a transfer back, from its params and what it has recorded alone."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from handrail_upload.comparison import pages
 from handrail_upload.errors import StorageError
-from handrail_upload.names import count_text
+from handrail_upload.manifest import sizes_in
+from handrail_upload.names import count_text, size_text
+from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Owner, Storage, open_storage
 
 _PAGE = 500  # Keys that are asked about at a time.
@@ -43,42 +47,17 @@ class Undone:
         return ", ".join(parts)
 
 
-@dataclass(slots=True, kw_only=True)
 class TransferUndo:
     """The undo of one transfer; harmless to run again, and for what was never made.
 
-    Attributes:
-        target: The target.
-        mark: What the run marks its objects with.
-        keys: What it may have stored.
-        identities: What tells the very objects, by key, where that was recorded.
-        asides: Under which names it has kept what it replaced, by key.
-        folders: What it may have made, the outer ones first.
-        parts: What of the keys it has sent in parts, which may never have been completed.
+    Args:
+        recorded: What the transfer has recorded.
     """
 
-    target: str
-    mark: str
-    keys: list[str]
-    identities: dict[str, tuple[int, ...]]
-    asides: dict[str, str]
-    folders: list[str]
-    parts: list[str]
-    _failures: list[StorageError] = field(default_factory=list[StorageError])
-    _absent: list[str] = field(default_factory=list[str])
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> TransferUndo:
-        """Return the undo of what the rollback data of `upload_files` tells."""
-        return cls(
-            target=next(iter(data.get("target", [])), ""),
-            mark=next(iter(data.get("mark", [])), ""),
-            keys=list(dict.fromkeys(data.get("keys", []))),
-            identities={key: tuple(identity) for key, *identity in data.get("made", [])},
-            asides={each["key"]: each["name"] for each in data.get("asides", [])},
-            folders=list(data.get("folders", [])),
-            parts=list(dict.fromkeys(data.get("parts", []))),
-        )
+    def __init__(self, recorded: RecordedTransfer) -> None:
+        self._recorded = recorded
+        self._failures: list[StorageError] = []
+        self._absent: list[str] = []
 
     def run(self, *, retries: int = 8, killed: bool = False) -> Undone:
         """Delete what the run has stored, and put back what it has replaced.
@@ -91,14 +70,14 @@ class TransferUndo:
         Raises:
             StorageError: Something could not be undone; all the rest was.
         """
-        done = Undone()
-        if not self.keys or not self.target:
+        recorded, done = self._recorded, Undone()
+        if not recorded.keys:
             return done
-        storage = open_storage(self.target, retries=retries)
+        storage = open_storage(recorded.target, retries=retries)
         if killed:
-            storage.abort_unfinished(self.parts, self.mark.partition("/")[0])
+            storage.abort_unfinished(recorded.parts, recorded.run)
         with ThreadPoolExecutor(_WORKERS if storage.threads else 1) as pool:
-            for keys in pages(self.keys, _PAGE):
+            for keys in pages(recorded.keys, _PAGE):
                 self._page(storage, keys, pool.map, done)
             if killed and storage.lag and not self._failures:
                 self._once_more(storage, pool.map, done)
@@ -106,19 +85,20 @@ class TransferUndo:
             first, *rest = self._failures
             more = f", and {len(rest):,} more" if rest else ""
             raise StorageError(f"{first.message}{more}", ways_out=first.ways_out) from first
-        for names in pages(self.asides.values(), _PAGE):
+        for names in pages(recorded.asides.values(), _PAGE):
             storage.discard(names)
-        storage.withdraw(self.folders)
+        storage.remove_folders(recorded.folders)
         return done
 
     def _once_more(
         self, storage: Storage, each: Callable[..., Iterable[Any]], done: Undone
     ) -> None:
         """Look again at what was not there, for it may have been on its way."""
-        if not (self._absent or self.asides):
+        asides = self._recorded.asides
+        if not (self._absent or asides):
             return
         time.sleep(storage.lag)
-        late, foreign = list(dict.fromkeys([*self._absent, *self.asides])), done.foreign
+        late, foreign = list(dict.fromkeys([*self._absent, *asides])), done.foreign
         for keys in pages(late, _PAGE):
             there = storage.look_up(keys)
             self._page(storage, [key for key in keys if key in there], each, done)
@@ -133,11 +113,12 @@ class TransferUndo:
     ) -> None:
         ours: list[str] = []
         settled: list[str] = []  # What remains beside others tells whose they are.
+        asides = self._recorded.asides
         owners = each(self._owner, [storage] * len(keys), keys)
         for key, owner in zip(keys, owners, strict=True):
             if owner is None:
                 continue
-            if owner != "foreign" and key in self.asides:
+            if owner != "foreign" and key in asides:
                 if self._put_back(storage, key, owner, done):
                     settled.append(key)
             elif owner == "ours":
@@ -145,12 +126,12 @@ class TransferUndo:
             else:
                 if owner == "absent":
                     self._absent.append(key)
-                done.foreign += owner == "foreign" and key not in self.asides
+                done.foreign += owner == "foreign" and key not in asides
                 settled.append(key)
         deleted = self._delete(storage, ours)
         done.deleted += len(deleted)
         try:
-            storage.sweep([*settled, *deleted], self.mark.partition("/")[0])
+            storage.sweep([*settled, *deleted], self._recorded.run)
         except StorageError as error:
             self._failures.append(error)
 
@@ -170,14 +151,15 @@ class TransferUndo:
     def _owner(self, storage: Storage, key: str) -> Owner | None:
         if any(each.passing for each in self._failures):
             return None  # The storage is gone; asking about each key would take forever.
+        recorded = self._recorded
         try:
-            return storage.owner(key, self.mark, self.identities.get(key))
+            return storage.owner(key, recorded.mark, recorded.identities.get(key))
         except StorageError as error:
             self._failures.append(error)
             return None
 
     def _put_back(self, storage: Storage, key: str, owner: Owner, done: Undone) -> bool:
-        name = self.asides[key]
+        name = self._recorded.asides[key]
         try:
             if storage.put_back(key, name):
                 done.restored += 1
@@ -189,3 +171,36 @@ class TransferUndo:
         except StorageError as error:
             self._failures.append(error)
         return False
+
+
+def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -> Iterator[str]:
+    """Yield what an undo would do, without asking the target.
+
+    Args:
+        recorded: What the transfer has recorded.
+        manifest: The list of files, for their sizes; it may be gone.
+        certain: Whether all that was recorded was made, as by a step that has finished.
+    """
+    new = [key for key in recorded.keys if key not in recorded.asides]
+    up_to = "" if certain else "up to "
+    if new:
+        size = _size_of(new, manifest)
+        told = "" if size is None else f" ({size_text(size)})"
+        yield f"{up_to}{count_text(len(new), 'object')} deleted{told} from {recorded.target}"
+    if recorded.asides:
+        yield f"{up_to}{len(recorded.asides):,} put back at {recorded.target}"
+    if not recorded.keys and not recorded.notes.refusals:
+        yield "nothing had been stored"
+    yield from recorded.notes.refusals
+
+
+def _size_of(keys: list[str], manifest: Path) -> int | None:
+    """Return the bytes of what was stored under `keys`; None where the list does not tell."""
+    if not manifest.is_file():
+        return None
+    try:
+        known = dict(sizes_in(manifest))
+    except sqlite3.Error:
+        return None
+    sizes = [known[key] for key in keys if key in known]
+    return sum(sizes) if len(sizes) == len(keys) else None

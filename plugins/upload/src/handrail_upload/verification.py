@@ -12,11 +12,11 @@ from handrail_upload.catalogue import Catalogue
 from handrail_upload.comparison import pages
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import STORED, Manifest, SourceFile
+from handrail_upload.names import RUN
 from handrail_upload.storage import Listed, Storage
 
 _PAGE = 500  # Files that are compared at a time.
 _READERS = 8  # Objects whose content is read at a time.
-_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Verification:
 def manifests_in(folder: Path) -> list[Path]:
     """Return the manifests in a folder, that of the latest run last."""
     # Runs are UUIDs that begin with the time, so their order is that of the runs.
-    return sorted(path for path in folder.glob("*.db") if _RUN.fullmatch(path.stem))
+    return sorted(path for path in folder.glob("*.db") if re.fullmatch(RUN, path.stem))
 
 
 def find_manifest(folder: Path, run: str | None) -> Path:

@@ -133,7 +133,7 @@ def test_locked_within_the_undo(scene, tools, impatient):
     (problem,) = done.error.rollback_errors
     assert "is locked" in problem.message
     assert not target.parent.exists()
-    scene.rollback(InitializeStep(), done.recorded("initialize"))
+    scene.rollback(InitializeStep(), done.recorded("initialize"), target=str(target))
     assert not scene.catalogue.path.exists()
     assert not (scene.folder / ".handrail").exists()
 

@@ -17,6 +17,8 @@ import pytest
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Budget, Pace
+from handrail_upload.params import UploadParams
+from handrail_upload.places import Places
 from handrail_upload.storage import Sending, Storage, open_storage
 from handrail_upload.storage.clients import make_client
 from handrail_upload.storage.target import parse_target
@@ -36,6 +38,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def places_of(tmp_path: Path) -> Callable[[str], Places]:
+    """Return where an upload to a target works."""
+
+    def _places_of(target: str) -> Places:
+        options = UploadParams(source=tmp_path, target=target)
+        return Places.of(options, run=None, here=str(tmp_path), collection=None)
+
+    return _places_of
 
 
 # What is sent, and how

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handrail_upload import undo
+from handrail_upload.recorded import read_transfer
 from handrail_upload.storage import open_storage
 
 
@@ -21,7 +22,12 @@ def target() -> str:
     ("mark", "left"), [("run/upload_files", []), ("other/upload_files", ["a"])]
 )
 def test_what_arrives_late_is_deleted_if_it_is_the_runs(
-    target: str, monkeypatch: pytest.MonkeyPatch, mark: str, left: list[str], killed: bool
+    target: str,
+    places_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    mark: str,
+    left: list[str],
+    killed: bool,
 ) -> None:
     storage: Any = open_storage(target)
     pauses: list[float] = []
@@ -33,6 +39,7 @@ def test_what_arrives_late_is_deleted_if_it_is_the_runs(
 
     monkeypatch.setattr(undo.time, "sleep", arrive)
     data = {"target": [target], "mark": ["run/upload_files"], "keys": ["a", "b"]}
-    undo.TransferUndo.of(data).run(killed=killed)
+    recorded = read_transfer(data, places_of(target))
+    undo.TransferUndo(recorded).run(killed=killed)
     assert pauses == ([storage.lag] if killed else [])
     assert list(storage.look_up(["a", "b"])) == (left if killed else [])

@@ -7,7 +7,7 @@ working list; afterwards `handrail upload verify` compares it with the target an
 from __future__ import annotations
 
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, VERSION, remove_files
+from handrail_upload.manifest.side_file import PAGE, VERSION, remove_files, sizes_in, what_else
 from handrail_upload.manifest.source_file import (
     FOUND,
     INVALID,
@@ -38,4 +38,6 @@ __all__ = [
     "Manifest",
     "SourceFile",
     "remove_files",
+    "sizes_in",
+    "what_else",
 ]

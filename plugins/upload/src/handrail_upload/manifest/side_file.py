@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from handrail_upload.errors import UploadError
+from handrail_upload.names import readable
 
 VERSION = 1
 PAGE = 1000  # Rows read at a time.
@@ -127,9 +132,66 @@ class SideFile:
 
 def remove_files(path: Path) -> None:
     """Delete such a file and what SQLite keeps beside it; harmless when it is gone."""
+    for each in _parts(path):
+        each.unlink(missing_ok=True)
+
+
+def what_else(path: Path, run: str) -> str | None:
+    """Return what a file is, if not the list of files of `run`; None where there is nothing.
+
+    An SQLite file with nothing in it is what a process leaves that was killed when it made a list.
+    """
+    for each in _parts(path):
+        if os.path.lexists(each) and not stat.S_ISREG(each.lstat().st_mode):
+            return "no file"
+    if not path.exists() or not path.stat().st_size:
+        return None
+    found = _found_in(path, "mode=ro&immutable=1")
+    if not (found and found[0]) and any(each.exists() for each in _parts(path)[1:]):
+        # What a process that was killed had written may all be in the file beside it.
+        found = _found_in(path, "mode=rw") or found
+    if found is None:
+        return "no list of files of an upload"
+    tables, whose = found
+    if not tables:
+        return None
+    if not tables >= {"about", "file"}:
+        return "no list of files of an upload"
+    return None if whose in (None, run) else f"the list of files of {readable(str(whose))}"
+
+
+def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the key and the size of each file of a list as it stands; nothing is made beside it.
+
+    Raises:
+        sqlite3.Error: It cannot be read.
+    """
+    with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
+        yield from database.execute("SELECT key, CAST(size AS INTEGER) FROM file")
+
+
+def _parts(path: Path) -> list[Path]:
     # The journal is there only when a process was killed while it made the file.
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    return [Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
+
+
+def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:
+    """Return the tables in an SQLite file, and the run that it says it is of, if it does."""
+    try:
+        with closing(_as_it_stands(path, how)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_schema")}
+            if "about" in tables:
+                with suppress(sqlite3.Error, ValueError):
+                    about = dict(database.execute("SELECT name, value FROM about"))
+                    return tables, json.loads(about["run"]) if "run" in about else None
+            return tables, None
+    except sqlite3.Error:
+        return None
+
+
+def _as_it_stands(path: Path, how: str) -> sqlite3.Connection:
+    """Open a file that is there; with `immutable` without a lock, or any file beside it."""
+    return sqlite3.connect(f"file:{quote(os.fsencode(path))}?{how}", uri=True)
 
 
 class _Connection(sqlite3.Connection):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from handrail import BaseStep, StepResult
 from handrail_upload.comparison import pages
 from handrail_upload.context import UploadContext
+from handrail_upload.manifest import remove_files
 from handrail_upload.names import count_text
-from handrail_upload.steps.initialize import remove_manifest
+from handrail_upload.recorded import read_transfer
 
 _PAGE = 500
 
@@ -26,7 +26,7 @@ class CleanupStep(BaseStep[UploadContext]):
     always_run = True
 
     def execute(self, context: UploadContext) -> StepResult:
-        discarded, path = 0, context.manifest_path
+        discarded = 0
         try:
             if context.outcome == "completed":
                 discarded = self._discard(context)
@@ -34,18 +34,21 @@ class CleanupStep(BaseStep[UploadContext]):
                 context.use_manifest().describe(finished=finished, discarded=discarded)
         finally:
             context.close()
-        if context.outcome == "rolled_back" and path:
-            remove_manifest(path)
+        if context.outcome == "rolled_back" and context.manifest_path:
+            remove_files(context.manifest_file())
         summary = f"{count_text(discarded, 'replaced object')} discarded" if discarded else "closed"
         return StepResult(data={"summary": summary, "discarded": discarded})
 
     def _discard(self, context: UploadContext) -> int:
         result = context.results.get("upload_files")
-        asides: list[Any] = [] if result is None else result.rollback_data.get("asides", [])
-        if not asides:
+        if result is None:
             return 0
-        context.seal("the objects that it replaced are discarded")
-        for names in pages([each["name"] for each in asides], _PAGE):
+        recorded = read_transfer(result.rollback_data, context.places)
+        recorded.notes.check()
+        asides = list(recorded.asides.values())
+        if asides:
+            context.seal("the objects that it replaced are discarded")
+        for names in pages(asides, _PAGE):
             context.use_storage().discard(names)
         return len(asides)
 

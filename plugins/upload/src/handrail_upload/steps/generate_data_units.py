@@ -12,6 +12,7 @@ from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.manifest import STORED
 from handrail_upload.manifest.views import units_in
 from handrail_upload.names import count_text, readable
+from handrail_upload.recorded import read_rows
 
 _PAGE = 5000  # Data units that are staged at a time.
 
@@ -75,12 +76,29 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             context.set_progress(min(done, total), total, "units")
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        for made in result.rollback_data.get("rows", []):
-            with open_catalogue(made["url"]) as catalogue:
-                removed = catalogue.remove(made["run"])
+        catalogues, notes = read_rows(result.rollback_data, context.places)
+        for each in catalogues:
+            with open_catalogue(each.url) as catalogue:
+                removed = catalogue.remove(each.run)
             units = removed.units_removed + removed.units_restored
             summary = f"{count_text(units, 'unit')} taken out of {catalogue.shown}"
             context.log("undone", {"summary": summary})
+        notes.check()
+
+    def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        catalogues, notes = read_rows(result.rollback_data, context.places)
+        for each in catalogues:
+            added, changed = (result.data.get(name) for name in ("added", "changed"))
+            with open_catalogue(each.url) as catalogue:  # Nothing connects to it.
+                shown = catalogue.shown
+            if not isinstance(added, int) or not isinstance(changed, int):
+                yield f"what was registered leaves {shown}"
+                continue
+            if added or not changed:
+                yield f"{count_text(added, 'unit')} removed from {shown}"
+            if changed:
+                yield f"{count_text(changed, 'former row')} back in {shown}"
+        yield from notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         units = context.use_manifest().count_units()

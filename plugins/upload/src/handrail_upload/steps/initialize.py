@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from handrail import BaseStep, StepResult
 from handrail_upload.catalogue import open_catalogue
+from handrail_upload.containment import Notes
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
-from handrail_upload.manifest import Manifest, remove_files
+from handrail_upload.manifest import Manifest, remove_files, what_else
+from handrail_upload.names import count_text
 from handrail_upload.params import UploadParams
+from handrail_upload.recorded import RecordedSetup, read_setup
 from handrail_upload.storage import Storage, open_storage, parse_target
 
 
@@ -44,7 +46,7 @@ class InitializeStep(BaseStep[UploadContext]):
         return StepResult(data={"summary": summary, **capabilities})
 
     def _open_manifest(self, context: UploadContext) -> None:
-        folder = context.options.folder.absolute()
+        folder = Path(context.places.folder.path)
         for path in reversed([folder, *folder.parents]):
             if not path.exists():
                 context.record_rollback("folders", str(path))
@@ -82,35 +84,49 @@ class InitializeStep(BaseStep[UploadContext]):
         catalogue.prepare(context.run)
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        data = result.rollback_data
+        recorded = read_setup(result.rollback_data, context.places)
         try:
-            for made in data.get("catalogue", []):
-                with open_catalogue(made["url"]) as catalogue:
-                    catalogue.withdraw(made["run"], made["made"])
+            for made in recorded.catalogues:
+                with open_catalogue(made.url) as catalogue:
+                    catalogue.withdraw(made.run, made.made)
         finally:
-            self._leave_target(data, context.options.retries)
+            _leave_target(recorded, context.options.retries)
         context.close()
-        for path in data.get("manifest", []):
-            remove_manifest(path)
-        for folder in reversed(data.get("folders", [])):
+        if recorded.manifest is not None:
+            remove_manifest(recorded.manifest, recorded.notes)
+        for folder in reversed(recorded.folders):
             with suppress(OSError):
                 os.rmdir(folder)
+        recorded.notes.check()
 
-    def _leave_target(self, data: dict[str, Any], retries: int) -> None:
-        refused, cleared = data.get("refused", []), data.get("cleared", [])
-        for target, mark in zip(data.get("target", []), data.get("mark", []), strict=False):
-            storage = open_storage(target, retries=retries)
-            for probe in data.get("probe", []):
-                if probe in cleared or (probe in refused and not _is_there(storage, probe, mark)):
-                    continue
-                storage.clear_probe(probe, mark)
-            storage.withdraw(data.get("made", []))
+    def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        recorded = read_setup(result.rollback_data, context.places)
+        for made in recorded.catalogues:
+            with open_catalogue(made.url) as catalogue:  # Nothing connects to it.
+                what = "deleted" if "file" in made.made else "left without its tables"
+                yield f"{catalogue.shown} {what}, if nothing is registered there any more"
+        if recorded.manifest is not None and recorded.manifest.exists():
+            yield f"the list of files {recorded.manifest} deleted"
+        folders = [*recorded.made, *recorded.folders]
+        if folders:
+            yield f"{count_text(len(folders), 'folder')} removed, if nothing else is there"
+        yield from recorded.notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         check_sources(context.options)
         context.collection = collection_of(context.options)
         yield f"open the target {context.use_storage().url}, and write and delete a probe there"
         yield f"open the catalogue {context.catalogue_url}"
+
+
+def _leave_target(recorded: RecordedSetup, retries: int) -> None:
+    if not recorded.target:
+        return
+    storage = open_storage(recorded.target, retries=retries)
+    probe, mark = recorded.probe, recorded.mark
+    if probe and not (recorded.refused and not _is_there(storage, probe, mark)):
+        storage.clear_probe(probe, mark)
+    storage.withdraw(recorded.made)
 
 
 def _is_there(storage: Storage, probe: str, mark: str) -> bool:
@@ -148,6 +164,15 @@ def check_sources(options: UploadParams) -> None:
             )
 
 
-def remove_manifest(path: str) -> None:
-    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
-    remove_files(Path(path))
+def remove_manifest(path: Path, notes: Notes) -> None:
+    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone.
+
+    Args:
+        path: Where the manifest of the run is.
+        notes: Take the refusal, if something else is there.
+    """
+    found = what_else(path, path.stem)
+    if found is None:
+        remove_files(path)
+    else:
+        notes.refuse("manifest", str(path), f"it is {found}")

@@ -19,6 +19,7 @@ from handrail_upload.discovery import (
     Search,
     read_names,
 )
+from handrail_upload.errors import UploadError
 from handrail_upload.manifest import UNSETTLED, Manifest, SourceFile
 from handrail_upload.manifest.views import files_in
 from handrail_upload.names import count_text, readable
@@ -47,14 +48,17 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         self.discovery = discovery
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
-        path = Path(context.manifest_path)
-        context.organized_files = files_in(path)
-        if not path.is_file():
-            raise SourceChangedError(f"the list of files {path} is gone")
-        # What another way of finding them calls a file need not be one of this machine.
-        if self.discovery is None or isinstance(self.discovery, FolderDiscovery):
+        context.organized_files = files_in(Path(context.manifest_path))
+        try:
+            path = context.manifest_file()
+            if not path.is_file():
+                raise SourceChangedError(f"the list of files {path} is gone")
             with closing(Manifest(path, make=False)) as manifest:
-                check_unchanged(manifest.files(*UNSETTLED))
+                # What another way of finding them calls a file need not be one of this machine.
+                if self.discovery is None or isinstance(self.discovery, FolderDiscovery):
+                    check_unchanged(manifest.files(*UNSETTLED))
+        except UploadError as error:
+            raise SourceChangedError(error.message) from error
 
     def execute(self, context: UploadContext) -> StepResult:
         manifest = context.use_manifest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_upload.context import UploadContext
@@ -12,8 +13,9 @@ from handrail_upload.errors import ConflictError, SourceError
 from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED, Manifest
 from handrail_upload.manifest.views import files_in
 from handrail_upload.names import count_text, size_text
+from handrail_upload.recorded import RecordedTransfer, read_transfer
 from handrail_upload.transfer import Transfer
-from handrail_upload.undo import TransferUndo
+from handrail_upload.undo import TransferUndo, told_of_undo
 from handrail_upload.uploader import Uploader
 
 _SHOWN = 20  # Conflicts that are told one by one.
@@ -35,20 +37,22 @@ class UploadFilesStep(BaseStep[UploadContext]):
         self.upload = upload
 
     def execute(self, context: UploadContext) -> StepResult:
-        return self._send(context, TransferUndo.of({}))
+        return self._send(context, {})
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
         """Send what is missing; what was recorded and may have arrived is looked at."""
         try:
-            return self._send(context, TransferUndo.of(result.rollback_data))
+            return self._send(context, result.rollback_data)
         except SourceError as error:
             raise SourceChangedError(error.message) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         context.uploaded_files = files_in(Path(context.manifest_path), SENT)
 
-    def _send(self, context: UploadContext, earlier: TransferUndo) -> StepResult:
+    def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         began = time.monotonic()
+        earlier = read_transfer(data, context.places)
+        earlier.notes.check()
         manifest, transfer = context.use_manifest(), self._transfer(context)
         if not earlier.target:
             context.record_rollback("target", transfer.storage.address)
@@ -71,6 +75,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             context.use_manifest(),
             context.options,
             mark=context.mark,
+            misfit=context.places.misfit,
             record_many=context.record_rollback_many,
             report=context.set_progress,
             uploader=self.upload,
@@ -82,7 +87,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if context.opened.transfer is not None:
             context.opened.transfer.stop()
         # Without a transfer, it was that of another process, which may have been killed.
-        undone = TransferUndo.of(result.rollback_data).run(
+        recorded = read_transfer(result.rollback_data, context.places)
+        undone = TransferUndo(recorded).run(
             retries=context.options.retries, killed=context.opened.transfer is None
         )
         # Another attempt, as of RetryStep, has to begin anew: what was sent is no longer there.
@@ -90,6 +96,12 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if context.manifest is not None:
             context.manifest.reopen_files()
         context.log("undone", {"summary": undone.summary()})
+        recorded.notes.check()
+
+    def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        recorded = read_transfer(result.rollback_data, context.places)
+        manifest = context.places.manifest_of(recorded.run).path
+        yield from told_of_undo(recorded, Path(manifest), certain="new" in result.data)
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         manifest = context.use_manifest()
@@ -139,7 +151,7 @@ def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
         )
 
 
-def _replaced(manifest: Manifest, earlier: TransferUndo) -> int:
+def _replaced(manifest: Manifest, earlier: RecordedTransfer) -> int:
     """Return how many files replace something, with those of a process before this one."""
     left = [file.key for file in manifest.files(REPLACE)]
     return len(earlier.asides.keys() | left) if earlier.asides else len(left)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import threading
 from contextlib import suppress
 
 from handrail_upload.digests import BLOCK
+from handrail_upload.names import beside
 from handrail_upload.pace import StoppedError
 from handrail_upload.reading import Reading
 from handrail_upload.storage.disk import copy_range
@@ -17,7 +17,6 @@ from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import TakenError
 
 _WHOLE = BLOCK  # Up to this size a file is read at once; the kernel copies larger ones.
-_LONGEST = 255  # Bytes of a file name, on all usual file systems.
 _STEP = 8 * BLOCK  # Bytes that the kernel copies between two looks at whether to stop.
 
 # What a file system without hard links says.
@@ -27,14 +26,6 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 def identity(found: os.stat_result) -> tuple[int, ...]:
     """Return what tells a file from another one that takes its name, or is written into it."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def beside(path: str, suffix: str) -> str:
-    """Return `path` with a suffix; a name that becomes too long is told by its digest."""
-    folder, name = os.path.split(path)
-    if len(os.fsencode(name)) + len(suffix) > _LONGEST:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    return os.path.join(folder, f"{name}{suffix}")
 
 
 def create(temporary: str) -> int:

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from handrail_upload.containment import Inside, misfit
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
+from handrail_upload.names import beside
 from handrail_upload.storage.disk import flush_file_system
 from handrail_upload.storage.files import (
     NO_LINKS,
-    beside,
     create,
     give_name,
     identity,
@@ -42,9 +43,11 @@ class LocalStorage(Storage):
     batch = 256
 
     def __init__(self, target: Target) -> None:
-        self.url, self.address = target.shown, target.path
+        self.url, self.address = target.shown, target.address
         self.root = Path(target.path)
+        self._target = target
         self._below = os.path.join(target.path, "")
+        self._inside = Inside(target.path)
         self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=False)
         self._to_flush: dict[int, str] = {}
         self._folders: set[str] = set()
@@ -89,6 +92,13 @@ class LocalStorage(Storage):
         for folder in sorted(made, key=len, reverse=True):
             with suppress(OSError):
                 os.rmdir(folder)
+
+    def remove_folders(self, folders: Iterable[str]) -> None:
+        """Remove them where nothing is in them."""
+        self._inside.forget()
+        for folder in sorted(folders, key=len, reverse=True):
+            with suppress(OSError, StorageError):  # No run makes folders outside of its target.
+                os.rmdir(self._path(folder))
 
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
         """Return the folders that `put` will have to make for these keys, the outer ones first."""
@@ -144,8 +154,6 @@ class LocalStorage(Storage):
 
     def put(self, file: SourceFile, sending: Sending, replacing: Listed | None = None) -> Stored:
         """Write the content under the temporary name, then give it its own name too."""
-        if ".." in file.key.split("/"):
-            raise StorageError(f"{file.key}: it leads out of the target (at {self.url})")
         path = self._path(file.key)
         temporary = beside(path, f".tmp-{sending.run}")
         reading = sending.reading(file, Digest(etag=False))
@@ -191,6 +199,7 @@ class LocalStorage(Storage):
 
     def settle(self, keys: Iterable[str], run: str) -> None:
         """Remove the temporary names."""
+        self._inside.forget()
         for key in keys:
             with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(beside(self._path(key), f".tmp-{run}"))
@@ -199,9 +208,10 @@ class LocalStorage(Storage):
         """Remove every name but the final ones."""
         self.settle(keys, run)
         for key in keys:
+            path = self._path(key)
             for suffix in (f".new-{run}", f".half-{run}"):
                 with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
-                    os.unlink(beside(self._path(key), suffix))
+                    os.unlink(beside(path, suffix))
 
     # Undoing
 
@@ -223,13 +233,14 @@ class LocalStorage(Storage):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""
+        self._inside.forget()
         for key in keys:
             with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(self._path(key))
 
     def aside_name(self, key: str, run: str) -> str:
         """Return the name beside the file."""
-        return os.path.relpath(beside(self._path(key), f".aside-{run}"), self.root)
+        return self._target.aside_name(key, run)
 
     def set_aside(self, key: str, name: str) -> None:
         """Give the file a second name."""
@@ -238,9 +249,13 @@ class LocalStorage(Storage):
 
     def put_back(self, key: str, name: str) -> bool:
         """Give the file its own name again."""
+        self._inside.forget()
+        path, aside = self._path(key), self._path(name)
         with self._told(key):
             try:
-                os.replace(self._path(name), self._path(key))
+                if stat.S_ISDIR(os.lstat(aside).st_mode):
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), aside)
+                os.replace(aside, path)
             except (FileNotFoundError, NotADirectoryError):
                 return False
         return True
@@ -252,6 +267,11 @@ class LocalStorage(Storage):
     # Places and errors
 
     def _path(self, key: str) -> str:
+        why, folder = misfit(key), os.path.dirname(key)
+        if why is None and not self._inside.holds(folder):
+            why = f"{folder} leads out of the target"
+        if why is not None:
+            raise StorageError(f"{key}: {why} (at {self.url})")
         return f"{self._below}{key}"
 
     def _told(self, about: str, *, putting: bool = False) -> _Told:

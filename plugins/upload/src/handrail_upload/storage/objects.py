@@ -34,7 +34,7 @@ class ObjectStorage(Storage):
     lag = 1.0
 
     def __init__(self, target: Target, *, retries: int) -> None:
-        self.url, self.address = target.shown, target.shown
+        self.url, self.address = target.shown, target.address
         self.capabilities = Capabilities(create_only=False, etag_is_md5=False, marks=True)
         self._target = target
         self._requests = Requests(target, retries)
@@ -226,7 +226,7 @@ class ObjectStorage(Storage):
 
     def aside_name(self, key: str, run: str) -> str:
         """Return the key below `.handrail/<run>/`."""
-        return f".handrail/{run}/aside/{key}"
+        return self._target.aside_name(key, run)
 
     def set_aside(self, key: str, name: str) -> None:
         """Copy the object within the storage, with its metadata."""

@@ -129,6 +129,11 @@ class Storage(ABC):
         """Return the folders that `put` will have to make for these keys, the outer ones first."""
         return []
 
+    def remove_folders(  # noqa: B027 - most have none
+        self, folders: Iterable[str]
+    ) -> None:
+        """Remove folders that `put` has made, named from the target, where nothing is in them."""
+
     @abstractmethod
     def flush(self) -> None:
         """Make sure that all that was put survives a loss of power.

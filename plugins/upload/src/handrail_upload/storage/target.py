@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from handrail_upload.errors import StorageError
+from handrail_upload.names import RUN, beside
 
+_KEPT_FILES = re.compile(
+    rf"(?:.*/)?(?:[^/]+\.(?:tmp|new|half|aside)-{RUN}|\.handrail-probe-{RUN}(?:\.link)?)", re.DOTALL
+)
+_KEPT_OBJECTS = re.compile(rf"\.handrail/{RUN}/.*|\.handrail-probe-{RUN}", re.DOTALL)
 _BUCKET = {"s3": "bucket", "gs": "bucket", "az": "container"}
 
 
@@ -27,6 +32,22 @@ class Target:
     bucket: str
     path: str
     shown: str
+
+    @property
+    def address(self) -> str:
+        """The target, as it is opened from any working folder."""
+        return self.path if self.scheme == "file" else self.shown
+
+    def aside_name(self, key: str, run: str) -> str:
+        """Return the key under which `run` keeps what it replaces under `key`."""
+        if self.scheme == "file":
+            return beside(key, f".aside-{run}")
+        return f".handrail/{run}/aside/{key}"
+
+    def keeps(self, key: str) -> bool:
+        """Return whether a key is one of those that runs use for the time being."""
+        kept = _KEPT_FILES if self.scheme == "file" else _KEPT_OBJECTS
+        return kept.fullmatch(key) is not None
 
 
 def parse_target(target: str) -> Target:

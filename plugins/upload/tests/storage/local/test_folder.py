@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from servers.disk import mount_disk
+from servers.process import let_go
 
 from handrail_upload.errors import StorageError
 from handrail_upload.storage import LocalStorage, TakenError, parse_target
@@ -74,6 +79,55 @@ def test_nothing_is_written_outside(storage, root, tmp_path, source, sending, ke
         storage.put(source(key, b"1"), sending())
     assert not (tmp_path / "a").exists()
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["stat", "owner", "put", "delete", "put_back", "settle"])
+def test_folder_that_leads_outside_is_not_entered(storage, root, tmp_path, source, sending, call):
+    """What is reached through a link in the target that leads out of it is no part of it."""
+    (tmp_path / "theirs").mkdir()
+    for name in ("a", f"a.tmp-{RUN}", f"a.aside-{RUN}"):
+        (tmp_path / "theirs" / name).write_bytes(b"theirs")
+    (root / "in").mkdir()
+    (root / "in" / "out").symlink_to(tmp_path / "theirs")
+    calls = {
+        "stat": lambda: storage.stat("in/out/a"),
+        "owner": lambda: storage.owner("in/out/a", MARK, None),
+        "put": lambda: storage.put(source("in/out/b", b"1"), sending()),
+        "delete": lambda: storage.delete(["in/out/a"]),
+        "put_back": lambda: storage.put_back("in/out/a", f"in/out/a.aside-{RUN}"),
+        "settle": lambda: storage.settle(["in/out/a"], RUN),
+    }
+    with pytest.raises(StorageError, match="in/out leads out of the target"):
+        calls[call]()
+    storage.remove_folders(["in/out/empty", "in/out"])
+    assert sorted(os.listdir(tmp_path / "theirs")) == sorted(
+        ("a", f"a.tmp-{RUN}", f"a.aside-{RUN}")
+    )
+
+
+def test_link_that_appears_meanwhile_is_not_followed(storage, root, tmp_path, source, sending):
+    """A folder that was looked at before is looked at again before anything in it is deleted."""
+    storage.put(source("d/a", b"ours"), sending())
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "a").write_bytes(b"theirs")
+    (root / "d").rename(root / "e")
+    (root / "d").symlink_to(tmp_path / "theirs")
+    with pytest.raises(StorageError, match="d leads out of the target"):
+        storage.delete(["d/a"])
+    assert (tmp_path / "theirs" / "a").exists()
+
+
+def test_link_that_leads_to_another_folder_of_the_target_is_followed(
+    storage, root, names, source, sending
+):
+    """It is a part of the target all the same; so is a target that is a link itself."""
+    (root / "real").mkdir()
+    (root / "d").symlink_to("real")
+    storage.put(source("d/a", b"ours"), sending())
+    assert storage.owner("d/a", MARK, None) == "ours"
+    storage.sweep(["d/a"], RUN)
+    storage.delete(["d/a"])
+    assert names() == ["d", "real/"]
 
 
 @pytest.mark.parametrize("length", [233, 240, 255])
@@ -265,9 +319,21 @@ def test_one_flush_is_enough_for_many_files(storage, flushed, source, sending):
     assert len(flushed.folders) == 1
 
 
-def test_each_file_system_is_flushed(storage, root, small_disk, flushed, source, sending):
+@pytest.fixture
+def mount() -> Iterator[Callable[[Path], None]]:
+    """Mount a small disk over a folder, until the test is over."""
+    with ExitStack() as mounted:
+
+        def mount(folder: Path) -> None:
+            mounted.callback(let_go, mount_disk(folder, 1))
+
+        yield mount
+
+
+def test_each_file_system_is_flushed(storage, root, mount, flushed, source, sending):
     """A disk that is mounted below the target is not forgotten."""
-    (root / "disk").symlink_to(small_disk(1))
+    (root / "disk").mkdir()
+    mount(root / "disk")
     for key in "a", "disk/b", "disk/c":
         storage.put(source(key, b"1"), sending())
     storage.flush()

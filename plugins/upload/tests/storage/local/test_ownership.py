@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from handrail_upload.recorded import read_transfer
 from handrail_upload.storage import Stored, TakenError
 from handrail_upload.undo import TransferUndo
 
@@ -15,12 +16,12 @@ MARK = f"{RUN}/upload_files"
 
 
 @pytest.fixture
-def undo(root):
+def undo(root, places_of):
     """Undo a run that has recorded just this; return what was deleted, put back, and left alone."""
 
     def _undo(*keys: str, **recorded: list) -> tuple[int, int, int]:
         data = {"target": [str(root)], "mark": [MARK], "keys": list(keys), **recorded}
-        done = TransferUndo.of(data).run()
+        done = TransferUndo(read_transfer(data, places_of(str(root)))).run()
         return done.deleted, done.restored, done.foreign
 
     return _undo

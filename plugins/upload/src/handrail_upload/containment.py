@@ -1,0 +1,204 @@
+"""What a journal says, checked before anything is touched: an undo stays where the run worked.
+
+A journal is a file, and what is in it may be damaged, or anybody's: of a project that was cloned,
+for one. So a note is believed only where it names what the run could have made, below the places
+that its params name; what is read here has types, and cannot lead anywhere else. What does not pass
+is left out, and the undo fails for it once everything else is done.
+"""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from handrail_upload.errors import ContainmentError
+from handrail_upload.names import readable
+
+_LONGEST = 240  # Characters of what a note says that are shown.
+_KEPT = 20  # Refusals that are kept; a journal may have a million.
+
+
+class Notes:
+    """The rollback data of a step, read note by note; what does not pass is kept as a refusal.
+
+    Args:
+        data: What the journal says.
+
+    Attributes:
+        refusals: One sentence for each value that did not pass, up to twenty.
+    """
+
+    def __init__(self, data: object) -> None:
+        self.refusals: list[str] = []
+        self._count = 0
+        self._data: Mapping[str, Any] = {}
+        if isinstance(data, Mapping):
+            self._data = cast("Mapping[str, Any]", data)
+        else:
+            self.refuse("rollback_data", data, "it has no notes", to="undo")
+
+    def values(self, note: str) -> list[Any]:
+        """Return the values of a note; none where it has something else."""
+        found: object = self._data.get(note, [])
+        if isinstance(found, list):
+            return cast("list[Any]", cast("object", found))
+        self.refuse(note, found, "it is no list", to="undo")
+        return []
+
+    def texts(self, note: str) -> list[str]:
+        """Return the values of a note that could be names of something, each once."""
+        found = (each for each in self.values(note) if self.is_name(note, each))
+        return list(dict.fromkeys(found))
+
+    def is_name(self, note: str, value: object) -> bool:
+        """Return whether a value could be the name of something; refuse it where not."""
+        if isinstance(value, str) and value and "\0" not in value:
+            try:
+                os.fsencode(value)
+            except UnicodeEncodeError:
+                pass
+            else:
+                return True
+        self.refuse(note, value, "it is no name of anything")
+        return False
+
+    def refuse(self, note: str, value: object, why: str, *, to: str = "delete") -> None:
+        """Keep that a value did not pass.
+
+        Args:
+            note: The note that it is from.
+            value: What the journal says.
+            why: A sentence.
+            to: What the undo would have done.
+        """
+        self._count += 1
+        if self._count <= _KEPT:
+            self.refusals.append(
+                f"the journal says to {to} {shown(value)} (note '{note}'), but {why}; "
+                "nothing of it was touched"
+            )
+
+    def check(self) -> None:
+        """Do nothing where everything has passed.
+
+        Raises:
+            ContainmentError: Something did not.
+        """
+        if self._count:
+            more = f", and {self._count - 1:,} more" if self._count > 1 else ""
+            raise ContainmentError(
+                f"{self.refusals[0]}{more}",
+                ways_out=("look at who has written this journal; the rest of the step was undone",),
+            )
+
+
+def shown(value: object) -> str:
+    """Return a value of a journal as people may see it: short, and without control characters."""
+    text = readable(value if isinstance(value, str) and value else reprlib.repr(value))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
+
+
+# Keys
+
+
+def misfit(key: str) -> str | None:
+    """Return why a text is no key of something below a folder or a prefix; None where it is one."""
+    parts = key.split("/")
+    if ".." in parts or key.startswith("/"):
+        return "it leads out of the target"
+    if "" in parts or "." in parts or "\0" in key:
+        return "it is no key of an object"
+    return None
+
+
+class Inside:
+    """Tells which folders below a root lie in it, wherever symbolic links lead.
+
+    Args:
+        root: The root, which may be a link itself.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real = os.path.realpath(root)
+        self._known: set[str] = set()
+
+    def holds(self, folder: str) -> bool:
+        """Return whether a folder, named from the root, lies below it; the root does."""
+        if not folder or folder in self._known:
+            return True
+        real = os.path.realpath(os.path.join(self._root, folder))
+        if real != self._real and not real.startswith(os.path.join(self._real, "")):
+            return False
+        self._known.add(folder)
+        return True
+
+    def forget(self) -> None:
+        """Look at each folder anew, since somebody may have put a link in its place."""
+        self._known.clear()
+
+
+# Places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A path, or a URL, that the params of a run name.
+
+    Attributes:
+        path: The absolute path, or the URL.
+        tail: What an absolute path ends with that was recorded before the working folder was
+            moved; None where the params name an absolute one.
+    """
+
+    path: str
+    tail: str | None = None
+
+    def is_named_by(self, recorded: str) -> bool:
+        """Return whether a recorded path means this place: as it is, or as it was before a move."""
+        return recorded == self.path or self._was(recorded)
+
+    def _was(self, recorded: str) -> bool:
+        if self.tail is None or not os.path.isabs(recorded) or os.path.lexists(recorded):
+            return False
+        return os.path.normpath(recorded).endswith(os.path.join(os.sep, self.tail).rstrip(os.sep))
+
+    def above(self, recorded: Sequence[str], here: str) -> dict[str, str | None]:
+        """Return where those of the recorded folders are that the run may have made for this place.
+
+        These are the folder itself and those above it, but not the working folder, which was there.
+
+        Args:
+            recorded: Absolute paths, as they were recorded.
+            here: The working folder.
+
+        Returns:
+            The path of each now; None for what is no such folder.
+        """
+        chain = _upwards(self.path)
+        then = chain
+        deepest = max(recorded, key=len, default="")
+        if deepest not in chain and self.is_named_by(deepest):
+            then = _upwards(deepest)
+        makeable = [each for each in chain if not _is_at_or_above(each, here)]
+        return {each: dict(zip(then, makeable, strict=False)).get(each) for each in recorded}
+
+
+def tail(given: str) -> str | None:
+    """Return what the absolute path of `given` ends with from any working folder; see Place."""
+    if os.path.isabs(given):
+        return None
+    parts = os.path.normpath(given).split(os.sep)
+    return os.path.join("", *(part for part in parts if part not in ("..", ".")))
+
+
+def _upwards(path: str) -> list[str]:
+    return [str(each) for each in (Path(path), *Path(path).parents)]
+
+
+def _is_at_or_above(folder: str, here: str) -> bool:
+    return os.path.join(here, "").startswith(os.path.join(os.path.normpath(folder), ""))

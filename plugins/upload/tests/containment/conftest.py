@@ -1,0 +1,223 @@
+"""A recorded upload beside things of others, and a journal that somebody has forged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killing.memory import folder_in_memory
+
+import handrail
+from handrail import BaseStep, RuntimeContext, SourceChangedError, StepFailedError, StepResult
+from handrail.errors import HandrailError
+from handrail.journal.sqlite import SqliteJournal
+from handrail_upload import DefaultUploadAction
+
+STEPS = ("initialize", "upload_files", "generate_data_units")
+
+
+class Stop(BaseStep[Any]):
+    """A step that fails, so that the upload is kept as it is: with all that it has set aside."""
+
+    name = "stop"
+    progress_weight = 0.01
+
+    def execute(self, context: Any) -> StepResult:
+        raise RuntimeError("stopped")
+
+
+class Upload(DefaultUploadAction):
+    """An upload that stops before it is cleaned up."""
+
+    action_name = "upload"
+
+    def create_context(self) -> Any:
+        self.context = super().create_context()
+        return self.context
+
+    def setup_steps(self, registry: Any) -> None:
+        super().setup_steps(registry)
+        registry.insert_after("generate_data_units", Stop())
+
+
+def seen(folder: Path, *apart: Path) -> dict[str, Any]:
+    """Return names, modes and bytes of all that is in a folder, but for some of it."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        if any(path == each or each in path.parents for each in apart):
+            continue
+        about = path.lstat()
+        what: Any = os.readlink(path) if path.is_symlink() else None
+        if stat.S_ISREG(about.st_mode):
+            what = path.read_bytes()
+        found[str(path.relative_to(folder))] = (about.st_mode, what)
+    return found
+
+
+@dataclass
+class Forged:
+    """An upload that was recorded, and stopped; what its journal says can be changed.
+
+    Attributes:
+        here: The working folder, with `src`, `store`, `photos.db` and `.handrail`.
+        beside: A folder of somebody else.
+        params: The params of the upload.
+    """
+
+    here: Path
+    beside: Path
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def store(self) -> Path:
+        return self.here / "store"
+
+    @property
+    def journal(self) -> Path:
+        return self.here / ".handrail" / "runs.db"
+
+    @property
+    def state(self) -> Path:
+        return self.here / ".handrail" / "uploads"
+
+    def run(self) -> None:
+        """Upload, replacing one object, and stop."""
+        upload = Upload(self.params, RuntimeContext(), packs=())
+        with closing(SqliteJournal(self.journal)) as journal, pytest.raises(StepFailedError):
+            upload.run(journal=journal, on_failure="keep")
+        upload.context.close()
+
+    @property
+    def uid(self) -> str:
+        return str(self.ask("SELECT uid FROM run")[0][0])
+
+    def ask(self, statement: str, *values: Any) -> list[Any]:
+        with closing(sqlite3.connect(self.journal, isolation_level=None)) as database:
+            return database.execute(statement, values).fetchall()
+
+    def recorded(self, step: str, note: str) -> list[Any]:
+        """Return what a step has recorded under one name."""
+        rows = self.ask('SELECT "values" FROM note WHERE step = ? AND key = ?', step, note)
+        return [each for (text,) in rows for each in json.loads(text)]
+
+    def note(self, step: str, note: str, values: list[Any]) -> None:
+        """Let the journal say that a step has recorded just this under one name."""
+        self.ask("DELETE FROM note WHERE step = ? AND key = ?", step, note)
+        (run, seq), *_ = self.ask("SELECT min(run), coalesce(max(seq), 0) + 1000 FROM note")
+        self.ask(
+            'INSERT INTO note (run, step, n, seq, key, "values") VALUES (?, ?, 1, ?, ?, ?)',
+            *(run or 1, step, seq, note, json.dumps(values)),
+        )
+
+    def returned(self, step: str, note: str, value: Any) -> None:
+        """Let the journal say that a step has returned this under one name, of whatever type."""
+        self.ask("DELETE FROM note WHERE step = ? AND key = ?", step, note)
+        result = json.loads(self.ask("SELECT result FROM attempt WHERE step = ?", step)[0][0])
+        result["rollback_data"] = {**result.get("rollback_data", {}), note: value}
+        self.ask("UPDATE attempt SET result = ? WHERE step = ?", json.dumps(result), step)
+
+    def identity(self, path: Path) -> list[int]:
+        """Return what tells a file from others."""
+        about = path.lstat()
+        return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns]
+
+    def rollback(self, **options: Any) -> list[str]:
+        """Roll the run back as another process would; return what could not be undone, and why."""
+        with closing(SqliteJournal(self.journal)) as journal:
+            error = None
+            try:
+                handrail.rollback(Upload, 1, journal=journal, packs=(), **options)
+            except StepFailedError as failed:
+                error = failed
+        if error is None:
+            return []
+        causes = {each.step: each.__cause__ for each in error.rollback_errors}
+        assert causes, error
+        assert all(isinstance(each, HandrailError) for each in causes.values()), causes
+        return [f"{step}: {cause}" for step, cause in causes.items()]
+
+    def resume(self) -> str:
+        """Go on with the run; return why that failed."""
+        with (
+            closing(SqliteJournal(self.journal)) as journal,
+            pytest.raises((StepFailedError, SourceChangedError)) as failed,
+        ):
+            handrail.resume(Upload, 1, journal=journal, packs=())
+        return str(failed.value)
+
+    def outside(self) -> dict[str, Any]:
+        """Return all that is neither in the target nor of the run."""
+        top = self.here.parent
+        own = (self.store, self.state, self.journal.parent, self.here / "photos.db")
+        return seen(top, *own)
+
+    def theirs(self) -> dict[str, Any]:
+        """Return what others have in the target."""
+        found = seen(self.store)
+        return {name: found.get(name) for name in ("theirs", "theirs/a.txt", "out", "link.txt")}
+
+
+def make_forged(top: Path, **options: Any) -> Forged:
+    """Make the folders and upload; `top` has to be empty."""
+    here, beside = top / "here", top / "beside"
+    for name in ("src/sub/deep/c.txt", "src/a.txt", "src/b.txt", "elsewhere/d.txt"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(f"ours: {name}")
+    (beside / "empty").mkdir(parents=True)
+    (here / "empty").mkdir()
+    (beside / "secret.txt").write_text("theirs")
+    (here / "notes.txt").write_text("theirs")
+    (here / "store" / "theirs").mkdir(parents=True)
+    (here / "store" / "theirs" / "a.txt").write_text("theirs")
+    (here / "store" / "b.txt").write_text("theirs, and replaced")
+    (here / "store" / "out").symlink_to("../../beside")
+    (here / "store" / "link.txt").symlink_to("../../beside/secret.txt")
+    params = {
+        "source": "src",
+        "target": "store",
+        "catalogue": "photos.db",
+        "if_exists": "overwrite",
+        **options,
+    }
+    forged = Forged(here, beside, params)
+    forged.run()
+    # With rows and marks of this very run, so that nothing but the place tells them apart.
+    shutil.copy(here / "photos.db", beside / "decoy.db")
+    shutil.copy(forged.state / f"{forged.uid}.db", beside / "list.db")
+    return forged
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, where there is one: no machine dies here."""
+    with folder_in_memory() as folder:
+        yield folder
+
+
+@pytest.fixture
+def forged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Forged:
+    """An upload that was recorded, and stopped."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return make_forged(tmp_path)
+
+
+@pytest.fixture
+def make() -> Callable[..., Forged]:
+    """Make such an upload in an empty folder, which becomes the working folder."""
+
+    def _make(top: Path, **options: Any) -> Forged:
+        (top / "here").mkdir(parents=True)
+        os.chdir(top / "here")
+        return make_forged(top, **options)
+
+    return _make

@@ -1,0 +1,328 @@
+"""A journal that names what lies outside of where its run worked: nothing of that is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+
+def check(forged: Any, *told: str, **options: Any) -> str:
+    """Roll back; what is outside stays, and the run's own things go, where nothing is told."""
+    outside, theirs = forged.outside(), forged.theirs()
+    failed = forged.rollback(**options)
+    assert forged.outside() == outside
+    assert forged.theirs() == theirs
+    text = "\n".join(failed)
+    for each in told:
+        assert each in text
+    assert bool(failed) == bool(told), text
+    return text
+
+
+def test_nothing_is_refused_of_what_a_run_has_recorded(forged: Any) -> None:
+    """All of it goes, what it had replaced comes back, and what is others' stays."""
+    check(forged)
+    left = sorted(str(each.relative_to(forged.here)) for each in forged.here.rglob("*"))
+    ours = ("photos.db", ".handrail/uploads", "store/a.txt", "store/sub")
+    assert not any(name.startswith(ours) for name in left), left
+    assert (forged.store / "b.txt").read_text() == "theirs, and replaced"
+
+
+def test_one_wrong_note_keeps_nothing_else_from_being_undone(forged: Any) -> None:
+    """What the other notes of the step say is undone, and what the other steps have done."""
+    forged.note("initialize", "manifest", [str(forged.beside / "secret.txt")])
+    keys = forged.recorded("upload_files", "keys")
+    forged.note("upload_files", "keys", ["../notes.txt", *keys])
+    check(
+        forged,
+        f"initialize: the journal says to delete {forged.beside}/secret.txt (note 'manifest'), but "
+        f"it is outside the run's state folder {forged.state}; nothing of it was touched",
+        "upload_files: the journal says to delete ../notes.txt (note 'keys'), but it leads out of "
+        f"the target ({forged.store}); nothing of it was touched",
+    )
+    assert not (forged.store / "a.txt").exists()
+    assert not (forged.here / "photos.db").exists()
+    assert (forged.store / "b.txt").read_text() == "theirs, and replaced"
+
+
+@pytest.mark.parametrize(
+    ("step", "note", "value", "told"),
+    [
+        ("initialize", "manifest", "{beside}/secret.txt", "outside the run's state folder"),
+        ("initialize", "manifest", "{beside}/list.db", "outside the run's state folder"),
+        ("initialize", "manifest", "{state}/other.db", "it is not the list of files of this run"),
+        ("initialize", "manifest", "{state}/../runs.db", "outside the run's state folder"),
+        ("initialize", "manifest", 7, "it is no name of anything"),
+        ("initialize", "manifest", "\0", "it is no name of anything"),
+        ("initialize", "manifest", "", "it is no name of anything"),
+        ("initialize", "manifest", "\ud800", "it is no name of anything"),
+        ("initialize", "probe", "../notes.txt", "the probe of the run has another name"),
+        ("initialize", "probe", "a.txt", "the probe of the run has another name"),
+        ("initialize", "folders", "{beside}/empty", "the run has not made it for {state}"),
+        ("initialize", "folders", "{here}/empty", "the run has not made it for {state}"),
+        ("initialize", "made", "{beside}/empty", "the run has not made it for {store}"),
+        ("initialize", "made", "{here}", "the run has not made it for {store}"),
+        ("initialize", "target", "{beside}", "the params of the run name {store}"),
+        ("initialize", "target", "s3://other/data", "the params of the run name {store}"),
+        ("initialize", "mark", "../../beside/x/y", "the mark of the run is another"),
+        (
+            "initialize",
+            "catalogue",
+            {"url": "{beside}/decoy.db", "made": ["file", "tables"], "run": "{uid}"},
+            "the params of the run name another catalogue",
+        ),
+        (
+            "initialize",
+            "catalogue",
+            {"url": "{here}/photos.db", "made": ["file", "tables"], "run": "another"},
+            "that is not the run",
+        ),
+        (
+            "initialize",
+            "catalogue",
+            {"url": "{here}/photos.db", "made": 1, "run": "{uid}"},
+            "parts",
+        ),
+        ("initialize", "catalogue", None, "it names no catalogue"),
+        ("upload_files", "target", "{beside}", "the params of the run name {store}"),
+        ("upload_files", "target", "{here}", "the params of the run name {store}"),
+        ("upload_files", "mark", "another/upload_files", "the mark of the run is another"),
+        ("upload_files", "keys", "../notes.txt", "it leads out of the target"),
+        ("upload_files", "keys", "{beside}/secret.txt", "it leads out of the target"),
+        ("upload_files", "keys", "theirs/../../notes.txt", "it leads out of the target"),
+        ("upload_files", "keys", "out/secret.txt", "out leads out of the target"),
+        ("upload_files", "keys", "theirs//a.txt", "it is no key of an object"),
+        ("upload_files", "keys", ".", "it is no key of an object"),
+        ("upload_files", "keys", ["a.txt"], "it is no name of anything"),
+        (
+            "upload_files",
+            "keys",
+            "b.txt.aside-0198c0de-0000-7000-8000-000000000000",
+            "Handrail keeps it for itself",
+        ),
+        ("upload_files", "folders", "{beside}/empty", "it lies outside of the target"),
+        ("upload_files", "folders", "{store}/../empty", "it lies outside of the target"),
+        ("upload_files", "folders", "{store}", "it lies outside of the target"),
+        ("upload_files", "made", ["../notes.txt", 1, 2, 3, 4], "it is no key that the run"),
+        ("upload_files", "made", ["a.txt", 1, True, 3, 4], "it tells no file from another"),
+        ("upload_files", "made", [], "it tells no file from another"),
+        ("upload_files", "parts", "../notes.txt", "it is no key that the run has recorded"),
+        (
+            "upload_files",
+            "asides",
+            {"key": "a.txt", "name": "../../beside/secret.txt"},
+            "the run keeps nothing there",
+        ),
+        (
+            "upload_files",
+            "asides",
+            {"key": "../notes.txt", "name": "../notes.txt"},
+            "the run keeps nothing there",
+        ),
+        ("upload_files", "asides", {"key": 1}, "it names no object"),
+        (
+            "generate_data_units",
+            "rows",
+            {"url": "{beside}/decoy.db", "run": "{uid}"},
+            "another cat",
+        ),
+        ("generate_data_units", "rows", {"url": "postgresql://h/d", "run": "{uid}"}, "another cat"),
+        ("generate_data_units", "rows", {"url": "photos.db", "run": "{uid}"}, "another catalogue"),
+    ],
+)
+def test_what_lies_outside_or_makes_no_sense_is_refused(
+    forged: Any, step: str, note: str, value: Any, told: str
+) -> None:
+    """Beside what was recorded, and in the place of it; the message says which note, and why."""
+    value = json.loads(filled(forged, json.dumps(value)))
+    told = filled(forged, told)
+    forged.note(step, note, [value, *forged.recorded(step, note)])
+    if step == "upload_files" and note == "keys" and isinstance(value, str):
+        path = forged.store / value
+        if path.is_file():
+            made = forged.recorded(step, "made")
+            forged.note(step, "made", [[value, *forged.identity(path)], *made])
+    text = check(forged, told)
+    if "leads out of the target" not in told or "it leads" in told:
+        assert f"(note '{note}')" in text
+    assert text.startswith(f"{step}: ")
+
+
+def filled(forged: Any, text: str) -> str:
+    places = {
+        "here": forged.here,
+        "beside": forged.beside,
+        "store": forged.store,
+        "state": forged.state,
+        "uid": forged.uid,
+    }
+    for name, path in places.items():
+        text = text.replace(f"{{{name}}}", str(path))
+    return text
+
+
+@pytest.mark.parametrize(
+    ("note", "value"),
+    [
+        ("target", "store"),
+        ("mark", None),
+        ("keys", "a.txt"),
+        ("made", {"a.txt": [1, 2, 3, 4]}),
+        ("asides", {"key": "b.txt", "name": "b.txt"}),
+        ("folders", 2.5),
+        ("parts", True),
+    ],
+)
+def test_what_is_no_list_is_refused(forged: Any, note: str, value: Any) -> None:
+    """A step may have returned its rollback data itself, so a note may be of any type."""
+    forged.returned("upload_files", note, value)
+    check(forged, f"(note '{note}'), but it is no list")
+
+
+def test_files_of_others_below_a_link_in_the_target_stay(forged: Any) -> None:
+    """Also where the journal has their very inode and time."""
+    secret = forged.beside / "secret.txt"
+    forged.note("upload_files", "keys", ["out/secret.txt"])
+    forged.note("upload_files", "made", [["out/secret.txt", *forged.identity(secret)]])
+    check(forged, "out/secret.txt: out leads out of the target")
+
+
+def test_an_original_that_is_a_link_leads_nowhere_once_it_is_back(forged: Any) -> None:
+    """A link may be put back, since one may have been replaced; what is behind it is outside."""
+    name = f"door.aside-{forged.uid}"
+    (forged.store / name).symlink_to("../../beside")
+    secret = forged.beside / "secret.txt"
+    forged.note("upload_files", "asides", [{"key": "door", "name": name}])
+    forged.note("upload_files", "keys", ["door", "door/secret.txt"])
+    forged.note("upload_files", "made", [["door/secret.txt", *forged.identity(secret)]])
+    check(forged, "door/secret.txt: door leads out of the target")
+
+
+def test_the_list_of_files_has_to_be_one(forged: Any) -> None:
+    """Something else under its very name is left alone: a link, a folder, another database."""
+    path = forged.state / f"{forged.uid}.db"
+    for found, told in (
+        ("link", "it is no file"),
+        ("folder", "it is no file"),
+        ("text", "it is no list of files of an upload"),
+        ("database", "it is no list of files of an upload"),
+    ):
+        path.unlink(missing_ok=True)
+        if found == "link":
+            path.symlink_to(forged.beside / "list.db")
+        elif found == "folder":
+            path.mkdir()
+        elif found == "text":
+            path.write_text("somebody else's")
+        else:
+            path.write_bytes((forged.beside / "decoy.db").read_bytes())
+        check(forged, f"{path} (note 'manifest'), but {told}")
+        assert os.path.lexists(path)
+        if found == "folder":
+            path.rmdir()
+
+
+def test_the_list_of_another_run_stays(forged: Any) -> None:
+    """A list tells which run it is of."""
+    path = forged.state / f"{forged.uid}.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE about SET value = '\"another\"' WHERE name = 'run'")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    check(forged, "it is the list of files of another")
+    assert path.exists()
+
+
+@pytest.mark.parametrize("uid", ["../../../beside/list", "photos", "backup"])
+def test_a_run_has_to_have_an_id(forged: Any, uid: str) -> None:
+    """Names of files begin and end with it, so one that is none is refused by every step."""
+    (forged.store / "a.tmp-backup").write_text("theirs")
+    forged.ask("UPDATE run SET uid = ?", uid)
+    text = check(forged, f"the run is {uid}, which is no id of a run")
+    assert text.count("no id of a run") == 3
+    assert (forged.store / "a.tmp-backup").exists()
+    assert (forged.store / "a.txt").exists()
+
+
+# What goes on reads the same notes
+
+
+@pytest.mark.parametrize(
+    ("note", "value", "told"),
+    [
+        ("target", "{beside}", "the params of the run name"),
+        ("keys", "../notes.txt", "it leads out of the target"),
+    ],
+)
+def test_an_upload_that_goes_on_believes_no_such_note(
+    forged: Any, note: str, value: str, told: str
+) -> None:
+    """It fails before anything is looked at."""
+    doubt(forged, "upload_files")
+    forged.note("upload_files", note, [filled(forged, value)])
+    outside, theirs = forged.outside(), forged.theirs()
+    assert told in forged.resume()
+    assert (forged.outside(), forged.theirs()) == (outside, theirs)
+
+
+@pytest.mark.parametrize("name", ["list.db", "decoy.db", "secret.txt", "gone.db"])
+def test_a_run_that_goes_on_opens_no_other_list(forged: Any, name: str) -> None:
+    """Where its list is comes from the context, which is in the journal too."""
+    doubt(forged, "upload_files")
+    path = json.dumps(str(forged.beside / name))
+    forged.ask("UPDATE field SET value = ? WHERE name = 'manifest_path'", path)
+    outside, theirs = forged.outside(), forged.theirs()
+    assert f"has the list of files {forged.beside}/{name}, but that of this run" in forged.resume()
+    assert (forged.outside(), forged.theirs()) == (outside, theirs)
+
+
+def doubt(forged: Any, step: str) -> None:
+    """Let the journal say that the run was killed in a step."""
+    rows = forged.ask("SELECT id FROM attempt WHERE step = ?", step)
+    forged.ask("DELETE FROM attempt WHERE id > ?", rows[0][0])
+    forged.ask("UPDATE attempt SET state = 'started', result = NULL WHERE step = ?", step)
+    forged.ask("UPDATE run SET outcome = NULL, closed = NULL, direction = 'forward'")
+
+
+# What an undo has to go on with
+
+
+@pytest.mark.parametrize("order", ["here", "other"])
+def test_a_working_folder_that_was_moved_is_undone_where_it_is(forged: Any, order: str) -> None:
+    """Absolute paths were recorded; relative params say what they are now."""
+    moved = forged.here.parent / "moved"
+    forged.here.rename(moved)
+    old, forged.here = forged.here, moved
+    if order == "other":
+        # Somebody has begun anew there: what the journal names is not this run's any more.
+        (old / "store").mkdir(parents=True)
+        (old / "store" / "a.txt").write_text("theirs")
+        os.chdir(old)
+        failed = forged.rollback(folder=moved)
+        assert any("the params of the run name" in each for each in failed), failed
+        assert (old / "store" / "a.txt").read_text() == "theirs"
+        return
+    os.chdir(moved)
+    check(forged, folder=moved)
+    assert not (moved / "store" / "a.txt").exists()
+    assert not (moved / "store" / "sub").exists()
+    assert not (moved / "photos.db").exists()
+    assert not (moved / ".handrail" / "uploads").exists()
+    assert (moved / "store" / "b.txt").read_text() == "theirs, and replaced"
+
+
+def test_what_never_existed_is_no_trouble(forged: Any) -> None:
+    """The target, the catalogue and the list may be gone, or may never have been made."""
+    shutil.rmtree(forged.store)
+    shutil.rmtree(forged.state)
+    (forged.here / "photos.db").unlink()
+    outside = forged.outside()
+    failed = forged.rollback()
+    # Only what it had replaced is missed.
+    assert [each.partition(":")[0] for each in failed] in ([], ["upload_files"])
+    assert forged.outside() == outside

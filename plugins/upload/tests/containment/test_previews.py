@@ -1,0 +1,147 @@
+"""What an undo would do is said before anything is done, and without doing anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail import RuntimeContext, StepResult
+from handrail.journal.sqlite import SqliteJournal
+from handrail_upload import (
+    DefaultUploadAction,
+    GenerateDataUnitsStep,
+    InitializeStep,
+    Manifest,
+    SourceFile,
+    UploadFilesStep,
+)
+
+STEPS = {
+    "initialize": InitializeStep,
+    "upload_files": UploadFilesStep,
+    "generate_data_units": GenerateDataUnitsStep,
+}
+
+
+def preview(forged: Any, step: str, *, killed: bool = False, **changed: Any) -> list[str]:
+    """Return what a step says, as a process would hear it that has only read the journal."""
+    with closing(SqliteJournal(forged.journal)) as journal:
+        assert journal.read(1)
+    rows = forged.ask('SELECT key, "values" FROM note WHERE step = ? ORDER BY seq', step)
+    data: dict[str, list[Any]] = {}
+    for key, text in rows:
+        data.setdefault(key, []).extend(json.loads(text))
+    result = json.loads(forged.ask("SELECT result FROM attempt WHERE step = ?", step)[0][0])
+    told = {} if killed else {name: each["value"] for name, each in result["data"].items()}
+    action = DefaultUploadAction(forged.params, RuntimeContext(), packs=())
+    made = STEPS[step]()
+    result = StepResult(success=not killed, data=told, rollback_data={**data, **changed})
+    before = times(forged.here.parent)
+    lines = made.preview_rollback(action.create_context(), result)
+    found = list(lines) if isinstance(lines, Iterator) else [lines]
+    assert times(forged.here.parent) == before
+    return found
+
+
+def times(folder: Path) -> dict[str, Any]:
+    """Return what changes when anything in a folder is made, written or deleted."""
+    paths = [folder, *folder.rglob("*")]
+    return {
+        str(path): (path.lstat().st_mtime_ns, path.lstat().st_size, path.lstat().st_ino)
+        for path in paths
+        # SQLite changes what the processes share that have the journal open.
+        if "runs.db" not in path.name and path.name != ".handrail"
+    }
+
+
+def test_upload_files_counts_what_goes_and_what_comes_back(forged: Any) -> None:
+    """The sizes are from the list of files; the target is named."""
+    assert preview(forged, "upload_files") == [
+        f"2 objects deleted (39 B) from {forged.store}",
+        f"1 put back at {forged.store}",
+    ]
+
+
+def test_what_a_killed_process_has_recorded_may_never_have_been_made(forged: Any) -> None:
+    """So there are at most so many."""
+    assert preview(forged, "upload_files", killed=True) == [
+        f"up to 2 objects deleted (39 B) from {forged.store}",
+        f"up to 1 put back at {forged.store}",
+    ]
+
+
+@pytest.mark.parametrize("how", ["gone", "text", "empty", "folder"])
+def test_without_the_list_of_files_there_are_no_sizes(forged: Any, how: str) -> None:
+    """Nothing is made in its place."""
+    path = forged.state / f"{forged.uid}.db"
+    for each in forged.state.iterdir():
+        each.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how != "gone":
+        path.write_text("no list" if how == "text" else "")
+    assert preview(forged, "upload_files")[0] == f"2 objects deleted from {forged.store}"
+    assert path.exists() == (how != "gone")
+
+
+def test_nothing_had_been_recorded(forged: Any) -> None:
+    """Then nothing goes."""
+    assert preview(forged, "upload_files", killed=True, keys=[], asides=[]) == [
+        "nothing had been stored"
+    ]
+    assert preview(forged, "generate_data_units", killed=True, rows=[]) == []
+
+
+def test_what_would_be_refused_is_said(forged: Any) -> None:
+    """It is seen before anything is begun."""
+    *_, last = preview(forged, "upload_files", keys=["a.txt", "../notes.txt"], made=[], asides=[])
+    assert last.startswith("the journal says to delete ../notes.txt (note 'keys'), but it leads")
+    (only,) = preview(forged, "upload_files", target=["s3://other/data"])
+    assert only.startswith("the journal says to undo what is at s3://other/data (note 'target')")
+
+
+def test_generate_data_units_says_what_leaves_the_catalogue(forged: Any) -> None:
+    """Nothing asks the catalogue: it may be a server far away."""
+    assert preview(forged, "generate_data_units") == [
+        f"3 units removed from {forged.here}/photos.db"
+    ]
+    assert preview(forged, "generate_data_units", killed=True) == [
+        f"what was registered leaves {forged.here}/photos.db"
+    ]
+
+
+def test_initialize_says_what_it_takes_away(forged: Any) -> None:
+    """As far as it has made anything."""
+    assert preview(forged, "initialize") == [
+        f"{forged.here}/photos.db deleted, if nothing is registered there any more",
+        f"the list of files {forged.state}/{forged.uid}.db deleted",
+        "1 folder removed, if nothing else is there",
+    ]
+
+
+def test_a_million_keys_take_seconds(forged: Any, tmp_path: Path) -> None:
+    """Nobody waits for the question whether to undo; here with a hundred thousand."""
+    count = 100_000
+    path = forged.state / f"{forged.uid}.db"
+    with closing(Manifest(path)) as manifest:
+        manifest.clear()
+        manifest.add(
+            SourceFile(
+                path=f"/{number}",
+                name=str(number),
+                key=f"d/{number}",
+                unit=str(number),
+                role="file",
+                size=1000,
+                mtime=0,
+            )
+            for number in range(count)
+        )
+    keys = [f"d/{number}" for number in range(count)]
+    lines = preview(forged, "upload_files", keys=keys, asides=[], made=[])
+    assert lines == [f"100,000 objects deleted (100 MB) from {forged.store}"]

@@ -20,7 +20,7 @@ from handrail_export import (
 from handrail_export.manifest import Manifest
 
 FIELDS = (
-    *("params", "collection", "schema", "layout_text", "manifest_path", "staging"),
+    *("params", "collection", "schema", "manifest_path", "staging"),
     *("total_count", "exported_count", "failed_count", "output_path"),
 )
 
@@ -42,8 +42,16 @@ def params(request, table, shapes, export):
     return ExportParams(**given).model_dump(mode="json")
 
 
+class Context(ExportContext):
+    """A context of the run that made the folder for files, whichever run a step is checked in."""
+
+    @property
+    def run(self):
+        return Path(self.manifest_path).stem or super().run
+
+
 def context_of(values):
-    return ExportContext(runtime_ctx=RuntimeContext(), **values)
+    return Context(runtime_ctx=RuntimeContext(), **values)
 
 
 def after(params, steps):

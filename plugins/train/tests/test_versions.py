@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from handrail import RuntimeContext
+from handrail_train import TrainContext
+from handrail_train.containment import Notes
 from handrail_train.errors import StorageError, VersionError
 from handrail_train.manifest import Version
 from handrail_train.publishing import Files, Publishing, earlier_version
+from handrail_train.site import site_of
 from handrail_train.store import Store, open_store
-from handrail_train.undo import withdraw_version
+from handrail_train.undo import UploadUndo
 from handrail_train.versions import Versions
 
 ABOUT = {
@@ -47,7 +51,12 @@ class Run:
         return made.publish(files, {**ABOUT, "name": name})
 
     def undo(self) -> str:
-        return withdraw_version(self.data, retries=0, killed=False)
+        return self.recorded().run(self.store, killed=False)
+
+    def recorded(self) -> UploadUndo:
+        context = TrainContext(RuntimeContext(), params={"store": self.store.address})
+        notes = Notes(self.data)
+        return UploadUndo.of(notes, site_of(context, notes))
 
 
 @pytest.fixture
@@ -157,7 +166,7 @@ def test_a_request_that_arrives_after_the_kill_is_undone_as_well(
 
     monkeypatch.setattr("handrail_train.undo.time.sleep", arrive)
     monkeypatch.setattr("handrail_train.store.objects.MEMORY_LAG", 1.0)
-    assert withdraw_version(run.data, retries=0, killed=True) == "3 objects deleted"
+    assert run.recorded().run(open_store(store.address), killed=True) == "3 objects deleted"
     assert waited == [1.0]
     assert store.keys("") == []
 
@@ -215,10 +224,12 @@ def test_a_file_that_is_removed_before_the_manifest_names_it_is_stored_again(
 
 def test_a_version_that_a_killed_process_completed_is_found(store: Store) -> None:
     run = Run(store, "one")
-    assert earlier_version(store, run.mark, run.data) is None
+    assert earlier_version(store, run.recorded()) is None
     version = run.publish(b"1")
-    assert earlier_version(store, run.mark, run.data) == version
-    assert earlier_version(store, "two/upload_model", {"keys": run.data["keys"]}) is None
+    assert earlier_version(store, run.recorded()) == version
+    other = Run(store, "two")
+    other.data["keys"] = run.data["keys"]
+    assert earlier_version(store, other.recorded()) is None
 
 
 @pytest.mark.parametrize(

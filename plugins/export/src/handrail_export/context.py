@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import uuid
@@ -10,11 +9,12 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
 from handrail import BaseStepContext
+from handrail_export.containment import plain_name
 from handrail_export.errors import ExportError
 from handrail_export.params import ExportParams
 
@@ -33,6 +33,7 @@ class Opened:
 
     Attributes:
         options: The params, as the default steps read them.
+        layout: How the target is laid out, once that was asked for.
         run: Stands for the run where there is none, as in a test of one step.
         manifest: The manifest, once it is open.
         target: The target, once it is open.
@@ -42,6 +43,7 @@ class Opened:
     """
 
     options: ExportParams | None = None
+    layout: Layout | None = None
     run: str = ""
     manifest: Manifest | None = None
     target: Target | None = None
@@ -64,7 +66,6 @@ class ExportContext(BaseStepContext):
         schema: Name and type of each column that is exported, once `fetch_results` is over.
         source_files: Size and time of change of each file of the source, by its name below the
             folder of the source, once `fetch_results` is over; empty for a database.
-        layout_text: How the target is laid out, as JSON; see `layout`.
         manifest_path: The file that lists what is exported; empty until `initialize`.
         staging: The folder in which files wait until they are saved; empty until `initialize`.
         total_count: How many rows or pictures were found.
@@ -77,7 +78,6 @@ class ExportContext(BaseStepContext):
     collection: str | None = None
     schema: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     source_files: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
-    layout_text: str = ""
     manifest_path: str = ""
     staging: str = ""
     total_count: int = 0
@@ -124,9 +124,13 @@ class ExportContext(BaseStepContext):
 
     @property
     def run(self) -> str:
-        """Identifies the run, in marks and names."""
+        """Identifies the run, in marks and names.
+
+        Raises:
+            ContainmentError: What the journal has for it is no name.
+        """
         if self.run_id is not None:
-            return self.run_id
+            return plain_name(self.run_id)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -142,12 +146,13 @@ class ExportContext(BaseStepContext):
         Raises:
             FormatError: The format does not exist, or does not fit the target.
         """
-        from handrail_export.layout import Layout, lay_out  # noqa: PLC0415 - it lists formats
+        from handrail_export.layout import lay_out  # noqa: PLC0415 - it lists formats
 
-        if self.layout_text:
-            return Layout.from_json(self.layout_text)
-        options = self.options
-        return lay_out(options.format, options.target, bool(options.partition_by))[0]
+        if self.opened.layout is None:
+            given = self.options
+            found, _ = lay_out(given.format, given.target, bool(given.partition_by))
+            self.opened.layout = found
+        return self.opened.layout
 
     def use_target(self) -> Target:
         """Return the target, opened.
@@ -168,6 +173,7 @@ class ExportContext(BaseStepContext):
 
         Raises:
             ExportError: The file cannot be used, or `initialize` has not run.
+            ContainmentError: It is not that of this run.
         """
         from handrail_export.manifest import Manifest  # noqa: PLC0415
 
@@ -175,8 +181,27 @@ class ExportContext(BaseStepContext):
             if not self.manifest_path:
                 raise ExportError("there is no manifest: the step initialize has not run")
             # A run that goes on must not take a list that is gone for one that is empty.
-            self.opened.manifest = Manifest(Path(self.manifest_path), make=False)
+            self.opened.manifest = Manifest(self.manifest_file(), make=False)
         return self.opened.manifest
+
+    def manifest_file(self) -> Path:
+        """Return the file of the manifest.
+
+        Raises:
+            ContainmentError: It is not that of this run.
+        """
+        return self._own("manifest_path")
+
+    def use_staging(self) -> Path:
+        """Return the folder in which files wait until they are saved.
+
+        Raises:
+            ExportError: There is none: `initialize` has not run.
+            ContainmentError: It is not that of this run, or something in it leads elsewhere.
+        """
+        if not self.staging:
+            raise ExportError("there is no folder for files: the step initialize has not run")
+        return self._own("staging")
 
     def use_rows(self) -> Rows:
         """Return the rows of the source, which can be read once; they are opened again after that.
@@ -197,7 +222,7 @@ class ExportContext(BaseStepContext):
                 source,
                 Choice(columns=tuple(options.columns), where=options.where, limit=limit),
                 memory=options.memory,
-                scratch=self.staging or self._scratch(),
+                scratch=str(self.use_staging()) if self.staging else self._scratch(),
                 report=self._report,
             )
         return self.opened.rows
@@ -234,19 +259,17 @@ class ExportContext(BaseStepContext):
             self.opened.cleaner = weakref.finalize(self.opened, shutil.rmtree, folder, True)
         return self.opened.scratch
 
+    def _own(self, name: Literal["staging", "manifest_path"]) -> Path:
+        from handrail_export.site import field_of, refuse_links, site_of  # noqa: PLC0415
+
+        site = site_of(self)
+        if name == "manifest_path":
+            return field_of(self, name, site.manifest)
+        folder = field_of(self, name, site.staging)
+        refuse_links(folder)
+        return folder
+
 
 def _told(param: str, what: str) -> str:
     said = what.removeprefix("Value error, ")
     return f"{param}: {said}" if param else said
-
-
-def staging_of(layout: Layout, state: Path, run: str) -> str:
-    """Return the folder in which the files of a run wait.
-
-    For a local target it is in the target, since a file can only be linked within its file system.
-    """
-    from handrail_export.storage import parse_place  # noqa: PLC0415
-
-    if parse_place(layout.folder).scheme == "file":
-        return os.path.join(layout.folder, f".handrail-{run}")
-    return str(state.absolute() / run)

@@ -63,3 +63,9 @@ class ConflictError(ExportError):
     """Something else is already stored where this run wants to write."""
 
     code = "export-conflict"
+
+
+class ContainmentError(ExportError):
+    """Something recorded of a run would lead an undo, or a resumed run, elsewhere."""
+
+    code = "export-containment"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 from handrail_export.errors import FormatError
 from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
@@ -31,16 +29,6 @@ class Layout:
     shown: str
     file: str
     output: str
-
-    def to_json(self) -> str:
-        """Return it as text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return what `to_json` has written."""
-        values: dict[str, Any] = json.loads(text)
-        return cls(**values)
 
 
 def format_name(given: str | None, target: str) -> str:
@@ -75,26 +63,33 @@ def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, 
     """
     name = format_name(given, target)
     found = find_format(name)
-    place = parse_place(target)
-    if isinstance(found, CollectionFormat):
-        return _folder(name, place), found
-    assert isinstance(found, RowFormat)
-    if partitioned and not found.partitions:
+    if isinstance(found, RowFormat) and partitioned and not found.partitions:
         raise FormatError(
             f"the format {name} cannot be partitioned", ways_out=("leave out --partition-by",)
         )
-    if partitioned or place.folder or "." not in place.name:
-        return _folder(name, place), found
+    whole = partitioned or isinstance(found, CollectionFormat)
+    return _laid_out(name, parse_place(target), whole), found
+
+
+def layout_to_undo(given: str | None, target: str, partitioned: bool) -> Layout:
+    """Return how a target was laid out, also where the pack of its format is gone."""
+    try:
+        return lay_out(given, target, partitioned)[0]
+    except FormatError:
+        # Formats of packs are next to always those of rows.
+        return _laid_out(given or "", parse_place(target), partitioned)
+
+
+def _laid_out(name: str, place: Place, whole: bool) -> Layout:
+    if whole or place.folder or "." not in place.name:
+        return Layout(
+            format=name, folder=place.address, shown=place.shown, file="", output=place.shown
+        )
     above = place.parent()
-    layout = Layout(
+    return Layout(
         format=name,
         folder=above.address,
         shown=above.shown,
         file=place.name,
         output=place.shown,
     )
-    return layout, found
-
-
-def _folder(name: str, place: Place) -> Layout:
-    return Layout(format=name, folder=place.address, shown=place.shown, file="", output=place.shown)

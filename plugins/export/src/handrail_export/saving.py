@@ -155,13 +155,11 @@ class Saving:
         found = self._target.stat(key)
         if found is None or key not in self._earlier.keys:
             return found
-        return None if self._earlier.owner(self._target, key) == "ours" else found
+        return None if self._earlier.owner(key) == "ours" else found
 
     def _arrived(self, file: ExportedFile) -> bool:
         """Return whether a process before this one had saved a file."""
-        return file.path in self._earlier.keys and (
-            self._earlier.owner(self._target, file.path) == "ours"
-        )
+        return file.path in self._earlier.keys and (self._earlier.owner(file.path) == "ours")
 
     def _stage(self, file: ExportedFile) -> tuple[ExportedFile, Path]:
         """Return a file with where it is staged; a picture is copied there first."""

@@ -141,8 +141,11 @@ def test_nothing_to_verify(exported, call, given, told):
     [
         ("[]", "bad/manifest.json is no manifest of an export: it has no files"),
         ('{"files": [{"path": "a"}]}', "a file has no 'size'"),
-        ('{"files": [{"path": "../x", "size": 1, "sha256": ""}]}', "../x leads out of it"),
-        ('{"files": [{"path": "/x", "size": 1, "sha256": ""}]}', "/x leads out of it"),
+        (
+            '{"files": [{"path": "../x", "size": 1, "sha256": ""}]}',
+            "'../x': it leads out of the target",
+        ),
+        ('{"files": [{"path": "/x", "size": 1, "sha256": ""}]}', "'/x': it is absolute"),
         ('{"schema": 2, "files": []}', "was made by a newer version"),
     ],
 )

@@ -77,8 +77,13 @@ class Checkpoints:
         """Make the folder, and those above it.
 
         Raises:
-            CheckpointError: It cannot be made.
+            CheckpointError: It cannot be made, or is a link to elsewhere.
         """
+        if self.folder.is_symlink():
+            raise CheckpointError(
+                f"the folder for checkpoints, {self.folder}, is a link",
+                ways_out=("remove the link, and train again",),
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -138,12 +143,20 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove them all, and the folder if nothing else is in it; harmless to call again."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            for entry in list(os.scandir(self.folder)):
-                if _OURS.fullmatch(entry.name):
-                    Path(entry.path).unlink(missing_ok=True)
+        for path in self.left():
+            path.unlink(missing_ok=True)
         with suppress(OSError):
             self.folder.rmdir()
+
+    def left(self) -> list[Path]:
+        """Return the files that `remove` would remove; of a folder that is a link, none."""
+        if self.folder.is_symlink():
+            return []
+        with suppress(FileNotFoundError, NotADirectoryError):
+            entries = list(os.scandir(self.folder))
+            found = (each for each in entries if _OURS.fullmatch(each.name))
+            return [Path(each.path) for each in found if not each.is_dir(follow_symlinks=False)]
+        return []
 
     def _files(self) -> list[Path]:
         return sorted(self._found(), key=lambda path: int(path.stem.partition("-")[2]))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from handrail import BaseStepContext, SourceChangedError
 from handrail_train.checkpoints import Checkpoint, read_checkpoint
+from handrail_train.containment import plain_name
 from handrail_train.data import Examples, Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
 from handrail_train.errors import CheckpointError, DataError, TrainError
 from handrail_train.manifest import Version
 from handrail_train.names import count_text
 from handrail_train.params import TrainParams
+from handrail_train.site import checkpoint_of
 from handrail_train.store import Store, open_store
 from handrail_train.versions import Versions
 
@@ -114,9 +115,13 @@ class TrainContext(BaseStepContext):
 
     @property
     def run(self) -> str:
-        """Identifies the run, in marks and names."""
+        """Identifies the run, in marks and names.
+
+        Raises:
+            ContainmentError: What the journal has for it is no name.
+        """
         if self.run_id is not None:
-            return self.run_id
+            return plain_name(self.run_id)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -177,12 +182,13 @@ class TrainContext(BaseStepContext):
 
         Raises:
             CheckpointError: There is none, or it is gone or damaged.
+            ContainmentError: It is not that of this run.
         """
         if self.model_path is None:
             raise CheckpointError(
                 "no model was trained in this run", ways_out=("let train_model run before",)
             )
-        found = self.opened.trained or read_checkpoint(Path(self.model_path))
+        found = self.opened.trained or read_checkpoint(checkpoint_of(self))
         self.opened.trained = found
         if found is None:
             raise CheckpointError(

@@ -20,12 +20,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_lasting(path: Path, content: bytes) -> None:
-    """Write a file, and wait until the disk has it.
+    """Write a file, in place of one that has its name, and wait until the disk has it.
 
     Raises:
         OSError: It cannot be written.
     """
-    with path.open("wb") as file:
+    path.unlink(missing_ok=True)  # Else what it is a link to would be written.
+    with path.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

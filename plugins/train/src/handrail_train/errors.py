@@ -51,3 +51,9 @@ class VersionError(TrainError, LookupError):
     """A version of a model is not in the store, or is not what its manifest says."""
 
     code = "train-version"
+
+
+class ContainmentError(TrainError):
+    """Something recorded of a run would lead an undo, or a resumed run, elsewhere."""
+
+    code = "train-containment"

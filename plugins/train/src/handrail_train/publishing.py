@@ -11,6 +11,7 @@ from typing import Any
 from handrail_train.errors import StorageError, VersionError
 from handrail_train.manifest import StoredFile, Version, object_key
 from handrail_train.store import Store
+from handrail_train.undo import UploadUndo
 from handrail_train.versions import Versions
 
 _TRIES = 20  # Of numbers that somebody else was quicker to take.
@@ -145,19 +146,18 @@ class Publishing:
             self.keys += new
 
 
-def earlier_version(store: Store, mark: str, data: Mapping[str, Any]) -> Version | None:
+def earlier_version(store: Store, earlier: UploadUndo) -> Version | None:
     """Return the version that a process before this one has made, if it got that far.
 
     Args:
         store: Where.
-        mark: What the run marks its objects with.
-        data: What that process had recorded.
+        earlier: What that process had recorded.
     """
-    known = {key: tuple(rest) for key, *rest in data.get("made", [])}
-    for key in data.get("keys", []):
+    for key in earlier.keys:
         if not key.startswith("versions/"):
             continue
         content = store.read(key)
-        if content is not None and store.owner(key, mark, known.get(key)) == "ours":
+        owner = store.owner(key, earlier.mark, earlier.known.get(key))
+        if content is not None and owner == "ours":
             return Version.from_bytes(content, key)
     return None

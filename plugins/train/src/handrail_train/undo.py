@@ -1,62 +1,176 @@
-"""Takes a stored version back, from what its run has recorded alone."""
+"""Undoes what a training has made, from what its steps have recorded alone.
+
+What was recorded becomes checked values first; see `containment` and `site`. What does not pass is
+not followed, and fails the undo once all the rest is undone.
+"""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-from handrail_train.names import count_text
-from handrail_train.store import Store, open_store
+from handrail_train.checkpoints import Checkpoints
+from handrail_train.containment import Notes
+from handrail_train.errors import ContainmentError
+from handrail_train.names import count_text, size_text
+from handrail_train.site import Site
+from handrail_train.store import Store
 from handrail_train.versions import Versions
 
 
-def withdraw_version(data: Mapping[str, Any], *, retries: int, killed: bool) -> str:
-    """Delete what a run has stored; harmless to call again, and for what was never made.
+@dataclass(slots=True, kw_only=True)
+class UploadUndo:
+    """What `upload_model` has recorded before it stored something.
 
-    An object that another version has among its files by now stays, for it is needed.
-
-    Args:
-        data: The rollback data of `upload_model`.
-        retries: How often to try again when the storage fails for a moment.
-        killed: Whether a process that was killed may have left requests under way.
-
-    Returns:
-        What was done, as one line.
-
-    Raises:
-        StorageError: The store failed or refused.
+    Attributes:
+        mark: What its objects are marked with.
+        keys: What it made or was about to make.
+        known: What tells those of them that were made from others, where there are no marks.
+        folders: The folders that it made.
+        refused: What of the recorded leads elsewhere, if anything does.
     """
-    targets, marks = data.get("store", []), data.get("mark", [])
-    keys = list(dict.fromkeys(data.get("keys", [])))
-    if not (targets and marks and keys):
-        return "nothing had been stored"
-    store, mark = open_store(targets[0], retries=retries), marks[0]
-    known = {key: tuple(rest) for key, *rest in data.get("made", [])}
-    deleted, kept, absent = _delete(store, mark, keys, known)
-    if killed and store.lag and absent:
-        time.sleep(store.lag)
-        late, late_kept, _ = _delete(store, mark, absent, known)
-        deleted, kept = deleted + late, kept + late_kept
-    store.settle(keys, mark)
-    store.withdraw(data.get("folders", []))
-    if not (deleted or kept):
-        return "nothing had been stored"
-    others = f", {kept:,} left that other versions have" if kept else ""
-    return f"{count_text(deleted, 'object')} deleted{others}"
+
+    mark: str
+    keys: list[str]
+    known: Mapping[str, tuple[int, ...]]
+    folders: list[str]
+    refused: ContainmentError | None
+
+    @classmethod
+    def of(cls, notes: Notes, site: Site, mark: str = "") -> UploadUndo:
+        """Return the undo of what was recorded, as far as it stays where the run worked.
+
+        Args:
+            notes: The rollback data of `upload_model`.
+            site: Where the run works.
+            mark: The mark of the objects of this step, where none was recorded.
+        """
+        notes.all("store", site.address)
+        return cls(
+            mark=next(iter(notes.all("mark", site.mark)), mark),
+            keys=list(dict.fromkeys(notes.all("keys", site.key))),
+            known=dict(notes.all("made", site.made)),
+            folders=notes.all("folders", site.made_folder),
+            refused=notes.refused,
+        )
+
+    def run(self, store: Store, *, killed: bool) -> str:
+        """Delete what a run has stored; harmless to call again, and for what was never made.
+
+        An object that another version has among its files by now stays, for it is needed.
+
+        Args:
+            store: Where.
+            killed: Whether a process that was killed may have left requests under way.
+
+        Returns:
+            What was done, as one line.
+
+        Raises:
+            StorageError: The store failed or refused.
+            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+        """
+        deleted = kept = 0
+        if self.keys and self.mark:
+            deleted, kept, absent = self._delete(store, self.keys)
+            if killed and store.lag and absent:
+                time.sleep(store.lag)
+                late, late_kept, _ = self._delete(store, absent)
+                deleted, kept = deleted + late, kept + late_kept
+            store.settle(self.keys, self.mark)
+        store.withdraw(self.folders)
+        if self.refused is not None:
+            raise self.refused
+        if not (deleted or kept):
+            return "nothing had been stored"
+        others = f", {kept:,} left that other versions have" if kept else ""
+        return f"{count_text(deleted, 'object')} deleted{others}"
+
+    def _delete(self, store: Store, keys: Sequence[str]) -> tuple[int, int, list[str]]:
+        """Delete what is ours; return how many were deleted, how many kept, what was not there."""
+        owners = {key: store.owner(key, self.mark, self.known.get(key)) for key in keys}
+        ours = [key for key, owner in owners.items() if owner == "ours"]
+        manifests = [key for key in ours if key.startswith("versions/")]
+        objects = [key for key in ours if key not in manifests]
+        # The manifests first, so that no version lacks a file.
+        store.delete(manifests)
+        unused = Versions(store).unused(objects)
+        store.delete(unused)
+        absent = [key for key, owner in owners.items() if owner == "absent"]
+        return len(manifests) + len(unused), len(objects) - len(unused), absent
+
+    def preview(self, site: Site) -> Iterator[str]:
+        """Yield what `run` would do, with sizes where they are known; no storage is asked."""
+        if self.refused is not None:
+            yield self.refused.message
+        keys, sizes = self.keys, [self.known[key][2] for key in self.keys if key in self.known]
+        if site.folder is not None and self.mark:
+            store = site.open()
+            owners = {key: store.owner(key, self.mark, self.known.get(key)) for key in keys}
+            keys = [key for key, owner in owners.items() if owner == "ours"]
+            sizes = [Path(site.folder.path, key).lstat().st_size for key in keys]
+        if not keys:
+            return
+        size = f" ({size_text(sum(sizes))})" if sizes else ""
+        objects = f"up to {count_text(len(keys), 'object')} deleted{size}"
+        names = [key.split("/")[1:] for key in keys if key.startswith("versions/")]
+        leaving = [f"version {file.removesuffix('.json')} of {name}" for name, file in names]
+        place = site.store.shown
+        yield (
+            f"{', '.join(leaving)} leaves {place}: {objects}"
+            if leaving
+            else (f"{objects} in {place}")
+        )
 
 
-def _delete(
-    store: Store, mark: str, keys: list[str], known: Mapping[str, tuple[int, ...]]
-) -> tuple[int, int, list[str]]:
-    """Delete what is ours; return how many were deleted, how many kept, and what was not there."""
-    owners = {key: store.owner(key, mark, known.get(key)) for key in keys}
-    ours = [key for key, owner in owners.items() if owner == "ours"]
-    manifests = [key for key in ours if key.startswith("versions/")]
-    objects = [key for key in ours if key not in manifests]
-    # The manifests first, so that no version lacks a file.
-    store.delete(manifests)
-    unused = Versions(store).unused(objects)
-    store.delete(unused)
-    absent = [key for key, owner in owners.items() if owner == "absent"]
-    return len(manifests) + len(unused), len(objects) - len(unused), absent
+@dataclass(slots=True, kw_only=True)
+class TrainUndo:
+    """What `train_model` has recorded before it wrote something.
+
+    Attributes:
+        places: The folder of the checkpoints.
+        folders: The folders above it that were made.
+        refused: What of the recorded leads elsewhere, if anything does.
+    """
+
+    places: list[Path]
+    folders: list[str]
+    refused: ContainmentError | None
+
+    @classmethod
+    def of(cls, notes: Notes, site: Site) -> TrainUndo:
+        """Return the undo of what was recorded, as far as it stays where the run worked."""
+        return cls(
+            places=notes.all("checkpoints", site.checkpoints),
+            folders=notes.all("folders", site.state.itself_or_above),
+            refused=notes.refused,
+        )
+
+    def run(self) -> None:
+        """Remove the checkpoints, and the folders where nothing else is in them.
+
+        Raises:
+            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+        """
+        for place in self.places:
+            Checkpoints(place).remove()
+        for folder in reversed(self.folders):
+            with suppress(OSError):
+                os.rmdir(folder)
+        if self.refused is not None:
+            raise self.refused
+
+    def preview(self) -> Iterator[str]:
+        """Yield what `run` would do, with sizes."""
+        if self.refused is not None:
+            yield self.refused.message
+        for place in dict.fromkeys(self.places):
+            files = Checkpoints(place).left()
+            if files:
+                size = size_text(sum(path.lstat().st_size for path in files))
+                epochs = max(int(path.name.split("-")[1].split(".")[0]) for path in files)
+                yield f"the checkpoints of {count_text(epochs, 'epoch')} deleted ({size})"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from handrail_export.containment import key
 from handrail_export.errors import ExportError
 from handrail_export.manifest.manifest import ExportedFile, Manifest
 
@@ -65,11 +66,13 @@ def read_document(content: bytes, where: str) -> tuple[dict[str, Any], Iterator[
 
 
 def _file(told: dict[str, Any]) -> ExportedFile:
-    path = str(told["path"])
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError(f"{path} leads out of it")
+    path: object = told["path"]
+    try:
+        checked = key(path)
+    except ValueError as error:
+        raise ValueError(f"{path!r}: {error}") from error
     return ExportedFile(
-        path=path,
+        path=checked,
         size=int(told["size"]),
         sha256=str(told["sha256"]),
         rows=told.get("rows"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from handrail_export.containment import key
 from handrail_export.errors import ExportError
 
 VERSION = 1
@@ -77,6 +78,8 @@ class Manifest:
             if make
             else "of an export that is a folder: handrail export verify FOLDER"
         )
+        if path.is_symlink():
+            raise ExportError(f"the manifest {path} is a link", ways_out=(self._way_out,))
         if not make and not path.is_file():
             raise ExportError(f"there is no manifest {path}")
         with self._told():
@@ -166,13 +169,19 @@ class Manifest:
             for number, path, rows, size, sha256, location, state in page:
                 last = number
                 yield ExportedFile(
-                    path=path,
+                    path=self._key(path),
                     rows=rows,
                     size=size,
                     sha256=sha256,
                     location=location,
                     state=state,
                 )
+
+    def _key(self, path: str) -> str:
+        try:
+            return key(path)
+        except ValueError as error:
+            raise ExportError(f"the manifest {self.path} names {path!r}: {error}") from error
 
     def has(self, path: str) -> bool:
         """Return whether there is a file of this path."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from handrail_export.containment import key
 from handrail_export.errors import InvalidPicturesError, StorageError
 from handrail_export.formats.format import Picture
 from handrail_export.pictures.annotations import Annotations, CatalogueAnnotations
@@ -103,8 +104,10 @@ class Collection:
         named = file.ending and unit.name.lower().endswith(file.ending)
         name = unit.name if named else f"{unit.name}{file.ending}"
         path = "/".join(part for part in ("images", split, name) if part)
-        if any(part in ("", ".", "..") for part in path.split("/")):
-            raise InvalidPicturesError("its name leads out of the target")
+        try:
+            key(path)
+        except ValueError as error:
+            raise InvalidPicturesError(f"its name cannot be one in the target: {error}") from error
         size = picture_size(lambda most: self._stores.read(file.location, most))
         assert self._annotations is not None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.errors import ChoiceError, InvalidPicturesError, SourceError
 from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
@@ -18,9 +19,11 @@ from handrail_export.names import count_text, listed, size_text
 from handrail_export.pictures import Annotations, Collection, Found
 from handrail_export.pictures.units import units_of
 from handrail_export.rows import Rows
+from handrail_export.site import site_of
 from handrail_export.sources.catalogue import COLUMNS
 from handrail_export.staging import files_below, settle, told_of_disk
 from handrail_export.storage.stores import Stores
+from handrail_export.undo import ConvertUndo
 
 _SHOWN = 20  # Pictures that are not valid and are told one by one.
 _PAGE = 500
@@ -45,13 +48,12 @@ class ConvertDataStep(BaseStep[ExportContext]):
             _check_columns(context)
         except (SourceError, ChoiceError) as error:
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
-        for folder in result.rollback_data.get("written", []):
-            shutil.rmtree(folder, ignore_errors=True)
+        self._undo(context, result).run()
         return self.execute(context)
 
     def execute(self, context: ExportContext) -> StepResult:
         _check_columns(context)
-        folder = Path(context.staging, "files")
+        folder = context.use_staging() / "files"
         context.record_rollback("written", str(folder))
         context.use_manifest().clear()
         with told_of_disk(folder):
@@ -78,8 +80,14 @@ class ConvertDataStep(BaseStep[ExportContext]):
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
         context.close_rows()
-        for folder in result.rollback_data.get("written", []):
-            shutil.rmtree(folder, ignore_errors=True)
+        self._undo(context, result).run()
+
+    def preview_rollback(self, context: ExportContext, result: StepResult) -> Iterator[str]:
+        return self._undo(context, result).preview()
+
+    def _undo(self, context: ExportContext, result: StepResult) -> ConvertUndo:
+        notes = Notes(result.rollback_data)
+        return ConvertUndo.of(notes, site_of(context, notes))
 
     def preview(self, context: ExportContext) -> Iterator[str]:
         options = context.options

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
-from typing import Any
 
 from handrail import BaseStep, StepResult
+from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.manifest import remove_manifest
 from handrail_export.names import count_text
 from handrail_export.saving import pages
+from handrail_export.steps.save_files import saved_by
 
 _PAGE = 500
 
@@ -27,32 +28,34 @@ class FinalizeStep(BaseStep[ExportContext]):
     always_run = True
 
     def execute(self, context: ExportContext) -> StepResult:
-        discarded, path = 0, context.manifest_path
+        discarded, begun = 0, bool(context.manifest_path)
         try:
-            if context.outcome == "completed" and path:
+            if context.outcome == "completed" and begun:
+                staging = context.use_staging()
                 discarded = self._discard(context)
                 context.use_manifest().describe(
                     finished=datetime.now(UTC).isoformat(timespec="seconds")
                 )
-                shutil.rmtree(context.staging, ignore_errors=True)
+                shutil.rmtree(staging, ignore_errors=True)
         finally:
             context.close()
-        if context.outcome == "rolled_back" and path:
-            remove_manifest(path)
+        if context.outcome == "rolled_back" and begun:
+            remove_manifest(context.manifest_file())
         summary = f"{count_text(discarded, 'replaced file')} discarded" if discarded else "closed"
         return StepResult(data={"summary": summary, "discarded": discarded})
 
     def _discard(self, context: ExportContext) -> int:
         result = context.results.get("save_files")
-        asides: list[Any] = [] if result is None else result.rollback_data.get("asides", [])
-        if not asides:
+        if result is None or not Notes(result.rollback_data).raw("asides"):
             return 0
+        saved = saved_by(context, result, context.use_target())
+        if saved.refused is not None:
+            raise saved.refused
         context.seal("the files that it replaced are discarded")
-        target = context.use_target()
-        for page in pages(asides, _PAGE):
-            target.delete([each["name"] for each in page])
-            target.prune(each["key"] for each in page)
-        return len(asides)
+        for page in pages(saved.asides.items(), _PAGE):
+            saved.target.delete([aside.name for _, aside in page])
+            saved.target.prune(key for key, _ in page)
+        return len(saved.asides)
 
     def preview(self, context: ExportContext) -> str:
         return "discard what was replaced, and close what is open"

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from handrail import BaseStep, StepResult
-from handrail_export.context import ExportContext, staging_of
-from handrail_export.errors import StorageError
+from handrail_export.containment import Notes
+from handrail_export.context import ExportContext
 from handrail_export.layout import lay_out
-from handrail_export.manifest import Manifest, remove_manifest
+from handrail_export.manifest import Manifest
+from handrail_export.site import site_of, staging_of
 from handrail_export.sources.address import parse_source
 from handrail_export.staging import told_of_disk
-from handrail_export.storage import open_target
+from handrail_export.undo import InitializeUndo
 
 
 class InitializeStep(BaseStep[ExportContext]):
@@ -30,7 +28,7 @@ class InitializeStep(BaseStep[ExportContext]):
     def execute(self, context: ExportContext) -> StepResult:
         options = context.options
         layout, _ = lay_out(options.format, options.target, bool(options.partition_by))
-        context.layout_text = layout.to_json()
+        context.opened.layout = layout
         context.close()
         self._prove_target(context)
         self._open_manifest(context)
@@ -74,51 +72,20 @@ class InitializeStep(BaseStep[ExportContext]):
         context.staging = staging
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
-        data = result.rollback_data
         context.close()
-        for staging in data.get("staging", []):
-            _clear(Path(staging))
-        try:
-            self._leave_target(data, context.options.retries)
-        finally:
-            for path in data.get("manifest", []):
-                remove_manifest(path)
-            for folder in reversed(data.get("folders", [])):
-                with suppress(OSError):
-                    os.rmdir(folder)
+        self._undo(context, result).run()
 
-    def _leave_target(self, data: dict[str, Any], retries: int) -> None:
-        for address, mark in zip(data.get("target", []), data.get("mark", []), strict=False):
-            target = open_target(address, retries=retries)
-            left = [each for each in data.get("probe", []) if each not in data.get("cleared", [])]
-            target.delete([each for each in left if target.owner(each, mark, None) == "ours"])
-            target.withdraw(data.get("made", []))
+    def preview_rollback(self, context: ExportContext, result: StepResult) -> Iterator[str]:
+        return self._undo(context, result).preview()
+
+    def _undo(self, context: ExportContext, result: StepResult) -> InitializeUndo:
+        notes = Notes(result.rollback_data)
+        return InitializeUndo.of(notes, site_of(context, notes))
 
     def preview(self, context: ExportContext) -> Iterator[str]:
         layout = context.layout
         yield f"open the target {layout.shown}, and prove that it can be written"
         yield f"write {layout.format} to {layout.output}"
-
-
-def _clear(staging: Path) -> None:
-    """Remove the folder of the run, unless something that was replaced is still in it.
-
-    Raises:
-        StorageError: Something is.
-    """
-    aside = staging / "aside"
-    kept = next((path for path in aside.rglob("*") if not path.is_dir()), None)
-    if kept is None:
-        shutil.rmtree(staging, ignore_errors=True)
-        return
-    for path in staging.iterdir():
-        if path != aside:
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
-    raise StorageError(
-        f"what was replaced could not be put back, and is kept in {aside}",
-        ways_out=("make room for it where it was, and roll back again",),
-    )
 
 
 def _make_folders(folder: Path, record: Callable[[str], None]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.errors import PictureChangedError
 from handrail_export.names import count_text, size_text
 from handrail_export.saving import Saving
+from handrail_export.site import site_of
+from handrail_export.storage import Target
 from handrail_export.undo import SaveUndo
 
 
@@ -21,31 +23,33 @@ class SaveFilesStep(BaseStep[ExportContext]):
     progress_weight = 0.35
 
     def execute(self, context: ExportContext) -> StepResult:
-        return self._save(context, SaveUndo.of({}))
+        return self._save(context, StepResult())
 
     def resume(self, context: ExportContext, result: StepResult) -> StepResult:
         """Save what is missing; what was recorded and may have arrived is looked at."""
         try:
-            return self._save(context, SaveUndo.of(result.rollback_data))
+            return self._save(context, result)
         except PictureChangedError as error:
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
-    def _save(self, context: ExportContext, earlier: SaveUndo) -> StepResult:
+    def _save(self, context: ExportContext, recorded: StepResult) -> StepResult:
         began = time.monotonic()
         manifest, layout = context.use_manifest(), context.layout
         files, size = manifest.totals()
         if not files:
             return StepResult(data={"summary": "nothing to save", "files": 0, "bytes": 0})
         target, options = context.use_target(), context.options
-        if not earlier.address:
-            context.record_rollback("target", target.address)
-        if not earlier.mark:
-            context.record_rollback("mark", context.mark)
+        earlier = saved_by(context, recorded, target)
+        if earlier.refused is not None:
+            raise earlier.refused
+        for name, value in (("target", target.address), ("mark", earlier.mark)):
+            if name not in recorded.rollback_data:
+                context.record_rollback(name, value)
         saving = Saving(
             target,
             manifest,
-            Path(context.staging),
-            mark=context.mark,
+            context.use_staging(),
+            mark=earlier.mark,
             record_many=context.record_rollback_many,
             report=context.set_progress,
             overwrite=options.if_exists == "overwrite",
@@ -66,14 +70,28 @@ class SaveFilesStep(BaseStep[ExportContext]):
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
         # Without a target, it was another process that saved, and it may have been killed.
-        undone = SaveUndo.of(result.rollback_data).run(
-            retries=context.options.retries, killed=context.opened.target is None
-        )
+        undone = saved_by(context, result).run(killed=context.opened.target is None)
         # Another attempt has to save all of it again.
         if context.opened.manifest is not None:
             context.opened.manifest.reopen()
         context.log("undone", {"summary": undone.summary()})
 
+    def preview_rollback(self, context: ExportContext, result: StepResult) -> Iterator[str]:
+        return saved_by(context, result).preview()
+
     def preview(self, context: ExportContext) -> Iterator[str]:
         layout = context.layout
         yield f"save {layout.output}" if layout.file else f"save files in {layout.output}"
+
+
+def saved_by(context: ExportContext, result: StepResult, target: Target | None = None) -> SaveUndo:
+    """Return what `save_files` has recorded of what it has made and replaced.
+
+    Args:
+        context: The context of the run.
+        result: The result of the step, with its rollback data.
+        target: The target, where it is open already.
+    """
+    notes = Notes(result.rollback_data)
+    site = site_of(context, notes)
+    return SaveUndo.of(notes, site, target or site.open(), context.mark)

@@ -3,7 +3,7 @@
 A file system keeps no marks, so what is ours is told by the file itself: a file is written and
 synced in the folder of the run, what tells it from all others is recorded, and then it gets its
 own name by a link, which fails where something is. Undo removes a name only while it leads to that
-very file.
+very file. A key that leads through a folder that is a link to elsewhere is refused.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class LocalTarget(Target):
     def __init__(self, place: Place) -> None:
         self.url, self.address = place.shown, place.path
         self.root = Path(place.path)
+        self._real = os.path.join(os.path.realpath(place.path), "")
         self._folders: set[str] = set()
 
     def prepare(self, record: Callable[[str], None]) -> None:
@@ -59,6 +60,12 @@ class LocalTarget(Target):
         for folder in sorted(made, key=len, reverse=True):
             with suppress(OSError):
                 os.rmdir(folder)
+
+    def remove_folders(self, keys: Iterable[str]) -> None:
+        for key in sorted(keys, key=len, reverse=True):
+            path = self._path(key)
+            with suppress(OSError):
+                os.rmdir(path)
 
     def prune(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -116,7 +123,8 @@ class LocalTarget(Target):
                 found = os.lstat(self._path(key))
             except _GONE:
                 return "absent"
-        return "ours" if known is not None and identity_of(found) == tuple(known) else "foreign"
+        same = known is not None and identity_of(found) == tuple(known)
+        return "ours" if same and stat.S_ISREG(found.st_mode) else "foreign"
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -148,10 +156,13 @@ class LocalTarget(Target):
         path, other = self._path(key), self._path(name)
         with self._told(key):
             try:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                os.replace(other, path)
-            except FileNotFoundError:
+                kept = os.lstat(other)
+            except _GONE:
                 return False
+            if stat.S_ISDIR(kept.st_mode):
+                return False  # No folder was ever set aside.
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.replace(other, path)
         return True
 
     def blocks(self, key: str) -> Iterator[bytes]:
@@ -165,7 +176,21 @@ class LocalTarget(Target):
                 sync_folder(folder)
 
     def _path(self, key: str) -> str:
-        return os.path.join(self.address, key)
+        """Return the path of a key, none of whose folders leads out of the target.
+
+        Raises:
+            StorageError: One does.
+        """
+        path = os.path.join(self.address, key)
+        above = os.path.dirname(path)
+        if above != self.address and not os.path.join(os.path.realpath(above), "").startswith(
+            self._real
+        ):
+            raise StorageError(
+                f"{key}: it leads out of {self.url}, where a folder is a link",
+                ways_out=("give a target in which no folder leads elsewhere",),
+            )
+        return path
 
     @contextmanager
     def _told(self, about: str, *, putting: bool = False) -> Generator[None]:

@@ -35,6 +35,9 @@ class Stored:
 class Target(ABC):
     """A folder for keys, which are texts with `/` between their parts.
 
+    Nothing outside of it is ever read or written: a key that leads out of it, as through a folder
+    that is a link, is a StorageError.
+
     Attributes:
         url: The target, as people write it.
         address: The target, as it is opened from any working folder.
@@ -70,6 +73,13 @@ class Target(ABC):
     def withdraw(self, made: Iterable[str]) -> None:
         """Undo `prepare`; harmless for what was never made or has come into use."""
 
+    def remove_folders(self, keys: Iterable[str]) -> None:  # noqa: B027 - see `prune`
+        """Remove folders in which nothing is; harmless for those that are not there.
+
+        Raises:
+            StorageError: One lies behind a link that leads out of the target.
+        """
+
     def prune(self, keys: Iterable[str]) -> None:  # noqa: B027 - most have nothing to do
         """Remove the folders that held these keys, where nothing is in them any more."""
 
@@ -82,7 +92,7 @@ class Target(ABC):
         """
 
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
-        """Return the folders that `put` will have to make for these keys, the outer ones first."""
+        """Return the paths of folders that `put` will make for these keys, the outer ones first."""
         return []
 
     def identity(self, staged: Path) -> Identity | None:

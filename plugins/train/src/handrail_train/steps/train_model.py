@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from handrail import BaseStep, StepResult
 from handrail_train.checkpoints import Checkpoint, Checkpoints
+from handrail_train.containment import Notes
 from handrail_train.context import TrainContext
 from handrail_train.names import count_text
+from handrail_train.site import site_of
 from handrail_train.training import WATCHED, Schedule, Training
+from handrail_train.undo import TrainUndo
 
 
 class TrainModelStep(BaseStep[TrainContext]):
@@ -31,10 +31,12 @@ class TrainModelStep(BaseStep[TrainContext]):
 
     def resume(self, context: TrainContext, result: StepResult) -> StepResult:
         """Go on from the last checkpoint; the model becomes the same as if nothing had happened."""
-        places = result.rollback_data.get("checkpoints", [])
-        if not places:
+        recorded = _written_by(context, result)
+        if recorded.refused is not None:
+            raise recorded.refused
+        if not recorded.places:
             return self.execute(context)
-        return self._train(context, Checkpoints(Path(places[-1])))
+        return self._train(context, Checkpoints(recorded.places[-1]))
 
     def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
         options = context.options
@@ -69,11 +71,10 @@ class TrainModelStep(BaseStep[TrainContext]):
         return _told(kept, latest)
 
     def rollback(self, context: TrainContext, result: StepResult) -> None:
-        for place in result.rollback_data.get("checkpoints", []):
-            Checkpoints(Path(place)).remove()
-        for folder in reversed(result.rollback_data.get("folders", [])):
-            with suppress(OSError):
-                os.rmdir(folder)
+        _written_by(context, result).run()
+
+    def preview_rollback(self, context: TrainContext, result: StepResult) -> Iterator[str]:
+        return _written_by(context, result).preview()
 
     def preview(self, context: TrainContext) -> str:
         options = context.options
@@ -81,6 +82,12 @@ class TrainModelStep(BaseStep[TrainContext]):
             "" if context.dataset is None else f" on {count_text(context.dataset['train'], 'row')}"
         )
         return f"train {options.kind} for {count_text(options.epochs, 'epoch')} at most{rows}"
+
+
+def _written_by(context: TrainContext, result: StepResult) -> TrainUndo:
+    """Return what `train_model` has recorded of the checkpoints that it has written."""
+    notes = Notes(result.rollback_data)
+    return TrainUndo.of(notes, site_of(context, notes))
 
 
 def _told(kept: Checkpoint, latest: Checkpoint) -> StepResult:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from handrail import BaseStep, StepResult
 from handrail_train.checkpoints import Checkpoint, Checkpoints
+from handrail_train.containment import Notes
 from handrail_train.context import TrainContext
 from handrail_train.names import size_text
-from handrail_train.params import TrainParams
 from handrail_train.pictures import confusion_matrix, learning_curve
 from handrail_train.publishing import Files, Publishing, earlier_version
-from handrail_train.undo import withdraw_version
+from handrail_train.site import Site, checkpoint_of, site_of
+from handrail_train.undo import UploadUndo
 
 SCORES = ("accuracy", "macro_f1", "log_loss")
 # What the model depends on, beside the data and the hyper-parameters.
@@ -31,28 +33,29 @@ class UploadModelStep(BaseStep[TrainContext]):
     progress_weight = 0.20
 
     def execute(self, context: TrainContext) -> StepResult:
-        return self._publish(context, {})
+        return self._publish(context, StepResult())
 
     def resume(self, context: TrainContext, result: StepResult) -> StepResult:
         """Store what is missing; a version that was complete already is left as it is."""
-        return self._publish(context, result.rollback_data)
+        return self._publish(context, result)
 
-    def _publish(self, context: TrainContext, earlier: dict[str, Any]) -> StepResult:
+    def _publish(self, context: TrainContext, recorded: StepResult) -> StepResult:
         began, store = time.monotonic(), context.use_store()
         context.opened.uploading = True
-        mark = next(iter(earlier.get("mark", [])), context.mark)
-        if not earlier.get("store"):
-            context.record_rollback("store", store.address)
-        if not earlier.get("mark"):
-            context.record_rollback("mark", mark)
+        earlier, _ = _stored_by(context, recorded)
+        if earlier.refused is not None:
+            raise earlier.refused
+        for name, value in (("store", store.address), ("mark", earlier.mark)):
+            if name not in recorded.rollback_data:
+                context.record_rollback(name, value)
         publishing = Publishing(
             store=store,
-            mark=mark,
+            mark=earlier.mark,
             record_many=context.record_rollback_many,
             told=lambda done, total: context.set_progress(done, total, "bytes"),
-            keys=list(dict.fromkeys(earlier.get("keys", []))),
+            keys=list(earlier.keys),
         )
-        version = earlier_version(store, mark, earlier)
+        version = earlier_version(store, earlier)
         if version is None:
             files = files_of(context)
             version = publishing.publish(files, _about(context))
@@ -61,7 +64,7 @@ class UploadModelStep(BaseStep[TrainContext]):
         context.model = version.to_dict()
         if context.model_path is not None:
             # From here on, the model is loaded from the store.
-            Checkpoints(Path(context.model_path).parent).remove()
+            Checkpoints(checkpoint_of(context).parent).remove()
         size = sum(each.size for each in version.files.values())
         return StepResult(
             data={
@@ -73,27 +76,25 @@ class UploadModelStep(BaseStep[TrainContext]):
         )
 
     def rollback(self, context: TrainContext, result: StepResult) -> None:
-        undone = withdraw_version(
-            result.rollback_data,
-            retries=_retries(context),
-            killed=not context.opened.uploading,
-        )
+        stored, site = _stored_by(context, result)
+        undone = stored.run(site.open(), killed=not context.opened.uploading)
         context.model = None
         context.log("undone", {"summary": undone})
+
+    def preview_rollback(self, context: TrainContext, result: StepResult) -> Iterator[str]:
+        stored, site = _stored_by(context, result)
+        return stored.preview(site)
 
     def preview(self, context: TrainContext) -> str:
         options = context.options
         return f"store a new version of {options.model_name} in {context.use_store().url}"
 
 
-def _retries(context: TrainContext) -> int:
-    """Return how often to try again; the other params need not make sense any more.
-
-    An undo has to work as well where the pack that brought the kind of model is gone.
-    """
-    given = context.params.get("retries")
-    default: int = TrainParams.model_fields["retries"].default
-    return given if isinstance(given, int) else default
+def _stored_by(context: TrainContext, result: StepResult) -> tuple[UploadUndo, Site]:
+    """Return what `upload_model` has recorded of what it has stored, and where that is."""
+    notes = Notes(result.rollback_data)
+    site = site_of(context, notes)
+    return UploadUndo.of(notes, site, context.mark), site
 
 
 def files_of(context: TrainContext) -> Files:

@@ -3,13 +3,15 @@
 A file system keeps no marks, so what is ours is told by links: the content is written to
 `K.tmp-<run>`, which is linked to K, which fails where K is there; the temporary name stays until it
 is recorded what was made. A bare record of the intent is undone only where both names lead to the
-same file; afterwards the recorded identity of the file tells.
+same file; afterwards the recorded identity of the file tells. A key that leads through a folder
+that is a link to elsewhere is refused.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,9 +30,10 @@ class LocalStore(Store):
     def __init__(self, target: Target) -> None:
         self.url, self.address = target.shown, target.path
         self.root = Path(target.path)
+        self._real = os.path.realpath(target.path)
 
     def create(self, key: str, content: bytes, mark: str) -> bool:
-        path, temporary = self.root / key, self._temporary(key, mark)
+        path, temporary = self._path(key), self._temporary(key, mark)
         there = self.owner(key, mark)
         if there != "absent":
             return there == "ours" and self.read(key) == content
@@ -56,7 +59,7 @@ class LocalStore(Store):
     def read(self, key: str) -> bytes | None:
         with self._told(key):
             try:
-                return (self.root / key).read_bytes()
+                return self._path(key).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -73,16 +76,19 @@ class LocalStore(Store):
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
+                path = self._path(key)
                 # A file system that can only be read refuses to unlink what is not there, too.
-                if os.path.lexists(self.root / key):
-                    (self.root / key).unlink()
+                if os.path.lexists(path):
+                    path.unlink()
 
     def owner(self, key: str, mark: str, known: tuple[int, ...] | None = None) -> Owner:
         with self._told(key):
             try:
-                found = (self.root / key).lstat()
+                found = self._path(key).lstat()
             except (FileNotFoundError, NotADirectoryError):
                 return "absent"
+            if not stat.S_ISREG(found.st_mode):
+                return "foreign"
             if known is not None and _identity(found) == known:
                 return "ours"
             try:
@@ -99,15 +105,17 @@ class LocalStore(Store):
         return list(missing)
 
     def withdraw(self, folders: Iterable[str]) -> None:
-        for folder in sorted(folders, key=len, reverse=True):
+        for folder in sorted(map(Path, folders), key=lambda path: len(path.parts), reverse=True):
+            if folder != self.root and folder.is_relative_to(self.root):
+                self._path(folder.relative_to(self.root).as_posix())
             with suppress(OSError):
-                os.rmdir(folder)
+                folder.rmdir()
 
     def identities(self, keys: Iterable[str]) -> list[list[object]]:
         listed: list[list[object]] = []
         folders: set[Path] = set()
         for key in keys:
-            path = self.root / key
+            path = self._path(key)
             with self._told(key):
                 listed.append([key, *_identity(path.lstat())])
             folders.update((path.parent, *(each for each in path.parents if each >= self.root)))
@@ -124,8 +132,22 @@ class LocalStore(Store):
                     temporary.unlink()
 
     def _temporary(self, key: str, mark: str) -> Path:
-        path = self.root / key
+        path = self._path(key)
         return path.with_name(f"{path.name}.tmp-{mark.partition('/')[0]}")
+
+    def _path(self, key: str) -> Path:
+        """Return the path of a key, none of whose folders leads out of the store.
+
+        Raises:
+            StorageError: One does.
+        """
+        path = self.root / key
+        if not Path(os.path.realpath(path.parent)).is_relative_to(self._real):
+            raise StorageError(
+                f"{key}: it leads out of {self.url}, where a folder is a link",
+                ways_out=("give a store in which no folder leads elsewhere",),
+            )
+        return path
 
     @contextmanager
     def _told(self, about: str) -> Generator[None]:

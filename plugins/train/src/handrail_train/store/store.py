@@ -76,7 +76,11 @@ class Store(ABC):
         return []
 
     def withdraw(self, folders: Iterable[str]) -> None:  # noqa: B027 - most have nothing to do
-        """Remove folders in which nothing is; harmless for those that are not there."""
+        """Remove folders in which nothing is; harmless for those that are not there.
+
+        Raises:
+            StorageError: One lies behind a link that leads out of the store.
+        """
 
     def identities(self, keys: Iterable[str]) -> list[list[object]]:
         """Make sure that objects survive a loss of power, and return what tells each from others.

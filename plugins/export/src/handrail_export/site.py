@@ -1,0 +1,243 @@
+"""Where one export works, by its params: what a journal has of it is checked against that."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handrail_export.containment import PLAIN, Folder, Notes, key, refusal, text
+from handrail_export.errors import StorageError
+from handrail_export.layout import Layout, layout_to_undo
+from handrail_export.storage import Target, open_target, parse_place
+
+if TYPE_CHECKING:
+    from handrail_export.context import ExportContext
+
+_SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The target of a run and its state folder; all it makes is below them, or they themselves.
+
+    Each method takes a recorded value, and returns it where it stays within them.
+
+    Attributes:
+        layout: How the target is laid out.
+        folder: The folder of the target, where that is on this machine.
+        state: The folder for manifests.
+        run: The run; None where a step is undone outside of one, as in a test.
+        retries: How often to try again when the storage fails for a moment.
+    """
+
+    layout: Layout
+    folder: Folder | None
+    state: Folder
+    run: str | None
+    retries: int
+
+    def open(self) -> Target:
+        """Return the target, opened.
+
+        Raises:
+            StorageError: It makes no sense.
+        """
+        target = open_target(self.layout.folder, retries=self.retries)
+        target.url = self.layout.shown
+        return target
+
+    def target(self, noted: object) -> str:
+        """Return the address of the target.
+
+        Raises:
+            ValueError: The params of the run name another one.
+        """
+        if self.folder is not None:
+            return self.folder.itself(noted)
+        here = parse_place(self.layout.folder)
+        try:
+            there = parse_place(text(noted))
+        except StorageError as error:
+            raise ValueError(error.message) from error
+        if (there.scheme, there.bucket, there.path) != (here.scheme, here.bucket, here.path):
+            raise ValueError(f"by the params of the run it is {here.shown}")
+        return here.address
+
+    def mark(self, noted: object) -> str:
+        """Return what the objects of the run are marked with.
+
+        Raises:
+            ValueError: It is the mark of another run.
+        """
+        mark = text(noted)
+        found = re.fullmatch(rf"(?P<run>{PLAIN})/.+", mark)
+        if found is None or found["run"] != (self.run or found["run"]):
+            raise ValueError("it is not the mark of this run")
+        return mark
+
+    def probe(self, noted: object) -> str:
+        """Return the key of what proved that the target can be written.
+
+        Raises:
+            ValueError: It is another one.
+        """
+        name = text(noted)
+        found = re.fullmatch(rf"\.handrail-probe-(?P<run>{PLAIN})", name)
+        if found is None or found["run"] != (self.run or found["run"]):
+            raise ValueError("it is not that of this run")
+        return name
+
+    def key(self, noted: object) -> str:
+        """Return the key of a file of the export.
+
+        Raises:
+            ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+        """
+        name = key(noted)
+        if self.layout.file and name != self.layout.file:
+            raise ValueError(f"the export is the one file {self.layout.file}")
+        return name
+
+    def folder_key(self, noted: object) -> str:
+        """Return the path of a folder in the target as a key.
+
+        Raises:
+            ValueError: It leads elsewhere, or to what Handrail keeps there for itself.
+        """
+        if self.folder is None or self.layout.file:
+            raise ValueError("this export makes no folders")
+        return self.folder.key(noted)
+
+    def made(self, noted: object) -> str:
+        """Return the path of the folder of the target, or of one that holds it.
+
+        Raises:
+            ValueError: It is another one.
+        """
+        if self.folder is None:
+            raise ValueError("an object storage has no folders")
+        return self.folder.itself_or_above(noted)
+
+    def staging(self, noted: object) -> Path:
+        """Return the folder in which files wait until they are saved.
+
+        Raises:
+            ValueError: It is not that of this run, or is a link.
+        """
+        if self.folder is not None:
+            pattern = rf"\.handrail-(?P<run>{PLAIN})"
+            return Path(self.folder.child(noted, pattern, self.run))
+        return Path(self.state.child(noted, f"(?P<run>{PLAIN})", self.run))
+
+    def written(self, noted: object) -> Path:
+        """Return the folder into which files are converted.
+
+        Raises:
+            ValueError: It is not that of this run, or is a link.
+        """
+        above, name = os.path.split(text(noted))
+        path = self.staging(above) / "files"
+        if name != path.name:
+            raise ValueError(f"it is not {path}")
+        if path.is_symlink():
+            raise ValueError("it is a link")
+        return path
+
+    def manifest(self, noted: object) -> Path:
+        """Return the manifest of the run.
+
+        Raises:
+            ValueError: It is not that of this run, or no manifest.
+        """
+        path = Path(self.state.child(noted, rf"(?P<run>{PLAIN})\.db", self.run))
+        if os.path.lexists(path) and not _is_database(path):
+            raise ValueError("it is no manifest of an export")
+        return path
+
+
+def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
+    """Return where the run of a context works.
+
+    Args:
+        context: The context.
+        notes: What a step has recorded; it tells where the working folder was, if it was moved.
+    """
+    options, notes = context.options, notes or Notes({})
+    layout = layout_to_undo(options.format, options.target, bool(options.partition_by))
+    staged = [*notes.raw("staging"), *_above(notes.raw("written")), context.staging]
+    manifests = [*notes.raw("manifest"), context.manifest_path]
+    folder: Folder | None = None
+    if parse_place(layout.folder).scheme == "file":
+        given = _relative(options.target)
+        if given is not None and layout.file:
+            given = os.path.dirname(os.path.normpath(given)) or "."
+        folder = Folder.of(layout.folder, given, [*notes.raw("target"), *_above(staged)])
+    noted = [*_above(manifests), *reversed(notes.raw("folders"))]
+    noted += [] if folder is not None else _above(staged)
+    state = str(options.folder)
+    return Site(
+        layout=layout,
+        folder=folder,
+        state=Folder.of(os.path.abspath(state), None if os.path.isabs(state) else state, noted),
+        run=None if context.run_id is None else context.run,
+        retries=options.retries,
+    )
+
+
+def staging_of(layout: Layout, state: Path, run: str) -> str:
+    """Return the folder in which the files of a run wait.
+
+    For a local target it is in the target, since a file can only be linked within its file system.
+    """
+    if parse_place(layout.folder).scheme == "file":
+        return os.path.join(layout.folder, f".handrail-{run}")
+    return str(state.absolute() / run)
+
+
+def field_of(context: ExportContext, name: str, check: Callable[[object], Path]) -> Path:
+    """Return a path of the run that is in a field of its context.
+
+    Raises:
+        ContainmentError: It leads elsewhere.
+    """
+    value: object = getattr(context, name)
+    try:
+        return check(value)
+    except ValueError as error:
+        raise refusal(f"field '{name}' of the context", value, str(error)) from error
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder in which Handrail writes, and in which something leads elsewhere.
+
+    Raises:
+        ContainmentError: There is a link in it.
+    """
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise refusal("in the folder of the run", entry.path, "it is a link")
+
+
+def _relative(target: str) -> str | None:
+    """Return a target that leads from the working folder; None for others."""
+    path = os.path.expanduser(target)
+    return None if "://" in target or os.path.isabs(path) else path
+
+
+def _above(paths: Iterable[object]) -> Iterator[str]:
+    yield from (os.path.dirname(path) for path in paths if isinstance(path, str))
+
+
+def _is_database(path: Path) -> bool:
+    """Return whether a file is one of SQLite, or empty as it was made."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) in (b"", _SQLITE)

@@ -1,0 +1,69 @@
+"""Whatever a journal says, nothing outside of the target and the state folder is touched."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from forging import filled, forgeries
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handrail_export import DefaultExportAction
+
+EXAMPLES = int(os.environ.get("HANDRAIL_FORGERIES", "20"))
+
+NOTES = (
+    *(("initialize", key) for key in ("target", "mark", "made", "probe", "cleared", "folders")),
+    *(("initialize", key) for key in ("manifest", "staging")),
+    ("convert_data", "written"),
+    *(("save_files", key) for key in ("target", "mark", "keys", "asides", "folders")),
+)
+FIELDS = ("staging", "manifest_path", "output_path")
+NAMES = (
+    *("<run>/save_files", "other/save_files", ".handrail-<run>/aside/kind=a/data_0.csv"),
+    *(".handrail-other/aside/x", ".handrail-probe-<run>", ".handrail-probe-other"),
+    *("kind=a", "kind=a/data_0.csv", "kind=z/old.csv", "manifest.json", "theirs/a.txt", "out.csv"),
+    *("<home>/work/out", "<home>/work/out/kind=a", "<home>/work/out/out/empty", "theirs"),
+    *("<home>/work/out/.handrail-<run>", "<home>/work/out/.handrail-<run>/files"),
+    *("<home>/work/.handrail-<run>/files", "<home>/beside/.handrail-<run>/files"),
+    *("<home>/work/.handrail/exports", "<home>/work/.handrail/exports/<run>.db"),
+    *("<home>/work/.handrail/exports/other.db", "<home>/beside/<run>.db", "<home>/gone/out"),
+)
+
+
+def shaped(names: Any) -> Any:
+    """Return values of the shapes that an export records."""
+    whose = st.sampled_from(["<secret>", "<sibling>", "<old>", None, [], "x", [1, "2", 3, 4]])
+    return st.one_of(
+        st.fixed_dictionaries({"key": names, "identity": whose}),
+        st.fixed_dictionaries({"key": names, "name": names, "version": whose}),
+        names.map(
+            lambda key: {"key": key, "name": f".handrail-<run>/aside/{key}", "version": None}
+        ),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folder", "killed", "file", "replacing"])
+@pytest.mark.parametrize("way", ["rollback", "resume"])
+def test_nothing_outside_is_touched(recorded: Any, kind: str, way: str) -> None:
+    """A forged journal undoes, or is refused, and all that is not of its run stays as it is."""
+
+    @settings(
+        max_examples=EXAMPLES if way == "rollback" else EXAMPLES // 2,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(forgeries(NOTES, FIELDS, NAMES, shaped))
+    def check(forged: Any) -> None:
+        run = recorded(kind)
+        run.forge(filled(forged, run.names()))
+        before = run.outside()
+        ended = run.go_on(way, DefaultExportAction)
+        assert run.outside() == before
+        # To go on may fail, and is undone then; a completed run has nothing to resume.
+        ended.check(*((0, 3, 5) if way == "rollback" else (0, 1, 2, 3, 5)))
+
+    check()

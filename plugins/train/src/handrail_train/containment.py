@@ -1,0 +1,272 @@
+"""Containment: what was recorded of a run is followed only where the run worked.
+
+A journal may be damaged, or come from somebody else. So each recorded value is turned into one that
+was checked before anything is deleted, changed or put back; what does not pass is told, and nothing
+else is done about it. Whether a folder on the way is a link is looked at by the storage, at the
+moment in which it touches something: the undo itself may put links back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from handrail_train.errors import ContainmentError
+
+PLAIN = "[0-9A-Za-z][0-9A-Za-z._-]*"
+
+_WAY_OUT = "look at who has written this journal; what is left is yours to look at, and to remove"
+_SHOWN = 80  # Characters of a value.
+
+T = TypeVar("T")
+
+
+def text(value: object) -> str:
+    """Return a text that can be the name of something.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(value, str):
+        raise ValueError("it is no text")
+    if not value or "\0" in value:
+        raise ValueError("it is empty" if not value else "there is a NUL in it")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise ValueError("it is no Unicode") from None
+    return value
+
+
+def plain_name(value: object) -> str:
+    """Return the name of a run, which becomes part of names of files.
+
+    Raises:
+        ContainmentError: It is not like one.
+    """
+    if isinstance(value, str) and re.fullmatch(PLAIN, value):
+        return value
+    raise ContainmentError(
+        f"{_shown(value)} is no name of a run: it would lead elsewhere", ways_out=(_WAY_OUT,)
+    )
+
+
+def identity(value: object) -> tuple[int, ...]:
+    """Return what tells a file from all others.
+
+    Raises:
+        ValueError: It is no such thing.
+    """
+    parts = listed(value)
+    if len(parts) != 4 or any(type(each) is not int for each in parts):
+        raise ValueError("it does not tell a file from others")
+    return cast("tuple[int, ...]", tuple(parts))
+
+
+def listed(value: object) -> Sequence[object]:
+    """Return a list, empty for what is none."""
+    return cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder that a run works in, as it is found now.
+
+    Attributes:
+        path: The folder; absolute.
+        moved: What a folder on the way to it was called when the run began, and is called now.
+    """
+
+    path: str
+    moved: tuple[str, str] | None = None
+
+    @classmethod
+    def of(cls, path: str, relative: str | None, noted: Iterable[object]) -> Folder:
+        """Return a folder that the params of a run name.
+
+        Args:
+            path: The folder, as it is found from the working folder of now.
+            relative: How the params name it, where that leads from the working folder, which may
+                have been moved since.
+            noted: What was recorded of it, or of folders above it, to see where it was.
+        """
+        path = os.path.normpath(path)
+        if relative is None:
+            return cls(path=path)
+        parts = [each for each in os.path.normpath(relative).split(os.sep) if each not in _DOTS]
+        base = path.removesuffix(os.sep.join(parts)).rstrip(os.sep) or os.sep
+        for each in noted:
+            before = _before(each, path, parts)
+            if before is not None:
+                return cls(path=path, moved=(before, base))
+        return cls(path=path)
+
+    def now(self, noted: object) -> str:
+        """Return where a recorded path leads now.
+
+        Raises:
+            ValueError: It is no absolute path.
+        """
+        path = text(noted)
+        if not os.path.isabs(path) or ".." in re.split(r"[/\\]", path):
+            raise ValueError("it is no absolute path, or leads elsewhere")
+        path = os.path.normpath(path)
+        if self.moved is not None and _within(path, self.moved[0]):
+            before, after = self.moved
+            path = os.path.normpath(f"{after}{os.sep}{path[len(before) :]}")
+        if _within(path, self.path) or _within(self.path, path):
+            return path
+        # The same folder may have got another name.
+        above, name = os.path.split(path)
+        real, root = os.path.join(os.path.realpath(above), name), os.path.realpath(self.path)
+        if _within(real, root):
+            return f"{self.path}{real[len(root) :]}"
+        return real if _within(root, real) else path
+
+    def itself_or_above(self, noted: object) -> str:
+        """Return a recorded path that is this folder, or one that holds it.
+
+        Raises:
+            ValueError: It is neither, or the working folder is in it, which the run has not made.
+        """
+        path = self.now(noted)
+        if not _within(self.path, path):
+            raise ValueError(f"it is neither {self.path} nor above it")
+        if _within(os.getcwd(), path):
+            raise ValueError("the run has not made it: the working folder is in it")
+        return path
+
+    def itself(self, noted: object) -> str:
+        """Return a recorded path that is this folder.
+
+        Raises:
+            ValueError: It is another one.
+        """
+        path = self.now(noted)
+        if path != self.path:
+            raise ValueError(f"by the params of the run it is {self.path}")
+        return path
+
+    def key(self, noted: object) -> str:
+        """Return a recorded path in this folder as a key; empty for the folder itself.
+
+        Raises:
+            ValueError: It leads elsewhere.
+        """
+        path = self.now(noted)
+        if not _within(path, self.path):
+            raise ValueError(f"it leads out of {self.path}")
+        return "" if path == self.path else os.path.relpath(path, self.path).replace(os.sep, "/")
+
+    def child(self, noted: object, pattern: str, run: str | None) -> str:
+        """Return a recorded path right in this folder that is named after the run.
+
+        Args:
+            noted: The path.
+            pattern: What its name is like; the group `run` is that of the run.
+            run: The run; None where none is known, as in the test of a step.
+
+        Raises:
+            ValueError: It is another one, or a link.
+        """
+        path = self.now(noted)
+        above, name = os.path.split(path)
+        found = re.fullmatch(pattern, name)
+        if above != self.path or found is None or found["run"] != (run or found["run"]):
+            raise ValueError(f"it is not that of this run in {self.path}")
+        if os.path.islink(path):
+            raise ValueError("it is a link")
+        return path
+
+
+class Notes:
+    """The rollback data of a step, turned into checked values note by note.
+
+    Args:
+        data: What the journal has.
+    """
+
+    def __init__(self, data: object) -> None:
+        self._first: ContainmentError | None = None
+        self._count = 0  # Of what did not pass; a journal may have a million of it.
+        self._data: Mapping[object, object] = {}
+        if isinstance(data, Mapping):
+            self._data = cast("Mapping[object, object]", data)
+        else:
+            self._refuse("rollback_data", data, "it has no notes")
+
+    @property
+    def refused(self) -> ContainmentError | None:
+        """What did not pass, as one error; None where all has passed."""
+        if self._first is None or self._count == 1:
+            return self._first
+        text = f"{self._first.message}, and {self._count - 1:,} more"
+        return ContainmentError(text, ways_out=self._first.ways_out)
+
+    def raw(self, name: str) -> Sequence[object]:
+        """Return what was recorded under a name, unchecked."""
+        return listed(self._data.get(name, ()))
+
+    def all(self, name: str, check: Callable[[object], T]) -> list[T]:
+        """Return what `check` makes of the values under a name, of those that it does not refuse.
+
+        Args:
+            name: The name.
+            check: Raises a ValueError that says why a value does not pass.
+        """
+        value = self._data.get(name, ())
+        if not isinstance(value, (list, tuple)):
+            self._refuse(name, value, "it is no list")
+        passed: list[T] = []
+        for each in self.raw(name):
+            try:
+                passed.append(check(each))
+            except ValueError as error:
+                self._refuse(name, each, str(error))
+        return passed
+
+    def _refuse(self, name: str, value: object, why: str) -> None:
+        self._count += 1
+        self._first = self._first or refusal(f"note '{name}'", value, why)
+
+
+def refusal(where: str, value: object, why: str) -> ContainmentError:
+    """Return the error that tells why a recorded value is not followed."""
+    return ContainmentError(
+        f"the journal names {_shown(value)} ({where}), but {why}; nothing of it was touched",
+        ways_out=(_WAY_OUT,),
+    )
+
+
+_DOTS = ("", ".", "..")
+
+
+def _before(noted: object, path: str, parts: Sequence[str]) -> str | None:
+    """Return the folder from which the first of `parts` led when `noted` was recorded.
+
+    None where nothing was moved: what it names is on the way to `path`, or is still there.
+    """
+    try:
+        old = os.path.normpath(text(noted))
+    except ValueError:
+        return None
+    if not os.path.isabs(old) or _within(path, old) or os.path.lexists(old):
+        return None
+    there = old.split(os.sep)
+    for count in range(len(parts), 0 if parts else -1, -1):
+        if there[len(there) - count :] == list(parts[:count]):
+            return os.sep.join(there[: len(there) - count]) or os.sep
+    return None
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _shown(value: object) -> str:
+    """Return a value as it can be shown and stored, whatever is in it."""
+    shown = repr(value).encode("utf-8", "backslashreplace").decode()
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"

@@ -206,8 +206,8 @@ def _lines(undone: Sequence[StepUndo], stays: Sequence[str]) -> Iterator[str]:
 
 
 def _facts(undo: StepUndo) -> Sequence[str]:
-    if undo.lines:
-        return undo.lines
+    if undo.lines is not None:
+        return undo.lines or ("nothing to do",)
     if not undo.recorded:
         return ("undone; it recorded nothing",)
     counted = ", ".join(f"{key}: {count:,}" for key, count in undo.recorded.items())

@@ -100,8 +100,6 @@ def _missed(reason: str) -> StepResult:
     return StepResult(data={"preview": [f"cannot tell in a dry run: {reason}"]})
 
 
-def lines_of(answer: str | Iterable[str] | None) -> list[str]:
-    """Return the lines of a preview; none for None."""
-    if answer is None:
-        return []
+def lines_of(answer: str | Iterable[str]) -> list[str]:
+    """Return the lines of a preview."""
     return answer.splitlines() if isinstance(answer, str) else [str(line) for line in answer]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,20 +29,22 @@ class StepUndo:
     Attributes:
         step: Name of the step.
         origin: Where it came from, or None for one that is not in the plan any more.
-        lines: What its `preview_rollback` says, or why it cannot; empty where it says nothing.
+        lines: What its `preview_rollback` says, or why it cannot; empty where there is nothing left
+            to undo, and None where the step has no such preview.
         recorded: How many values it recorded for its undo, by key.
     """
 
     step: str
     origin: Origin | None
-    lines: tuple[str, ...] = ()
+    lines: tuple[str, ...] | None
     recorded: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         origin = None if self.origin is None else self.origin.to_dict()
         named = {"step": self.step, "origin": origin}
-        return {**named, "lines": list(self.lines), "recorded": dict(self.recorded)}
+        lines = None if self.lines is None else list(self.lines)
+        return {**named, "lines": lines, "recorded": dict(self.recorded)}
 
 
 def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
@@ -82,16 +84,17 @@ def _of_step(planned: PlannedStep, context: Any, result: StepResult) -> StepUndo
     return StepUndo(
         step=planned.name,
         origin=planned.origin,
-        lines=tuple(_lines(planned, context, result)),
+        lines=_lines(planned, context, result),
         recorded={key: _count(value) for key, value in result.rollback_data.items()},
     )
 
 
-def _lines(planned: PlannedStep, context: Any, result: StepResult) -> Iterator[str]:
+def _lines(planned: PlannedStep, context: Any, result: StepResult) -> tuple[str, ...] | None:
     try:
-        yield from lines_of(planned.step.preview_rollback(context, result))
+        answer = planned.step.preview_rollback(context, result)
+        return None if answer is None else tuple(lines_of(answer))
     except Exception as error:  # noqa: BLE001 - a preview may fail; the undo itself will tell
-        yield f"cannot be previewed: {describe(error)}"
+        return (f"cannot be previewed: {describe(error)}",)
 
 
 def _count(value: object) -> int:

@@ -67,3 +67,31 @@ def test_nothing_outside_is_touched(recorded: Any, kind: str, way: str) -> None:
         ended.check(*((0, 3, 5) if way == "rollback" else (0, 1, 2, 3, 5)))
 
     check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("note", "value"),
+    [
+        (("initialize", "manifest"), "<home>/beside/secret.txt"),
+        (("initialize", "staging"), "<home>/beside"),
+        (("initialize", "folders"), "<home>/beside/empty"),
+        (("convert_data", "written"), "<home>/beside"),
+        (("save_files", "target"), "<home>/beside"),
+        (("save_files", "folders"), "<home>/beside/empty"),
+    ],
+)
+def test_what_leads_elsewhere_is_named_and_the_rest_is_undone(
+    recorded: Any, note: tuple[str, str], value: str
+) -> None:
+    """One sentence says which note it is; it ends with 5, and nothing of it was touched."""
+    run = recorded("folder")
+    leads = filled(value, run.names())
+    run.forge([("more", note, [leads])])
+    before = run.outside()
+    ended = run.go_on("rollback", DefaultExportAction)
+    ended.check(5)
+    assert run.outside() == before
+    assert leads in ended.told
+    assert f"'{note[1]}'" in ended.told
+    assert not list(run.target.glob("kind=*/*.csv"))

@@ -1,4 +1,4 @@
-"""Journals that somebody has tampered with: a recorded run whose notes, results and fields change."""
+"""Journals that somebody has tampered with: recorded runs whose notes, results and fields change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Journals that somebody has tampered with: recorded runs whose notes, results and fields change."""
+"""Journals that somebody has tampered with: notes, results and fields of recorded runs change."""
 
 from __future__ import annotations
 

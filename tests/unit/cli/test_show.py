@@ -15,8 +15,8 @@ import pytest
 from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
 from handrail.cli.plain import columns, seconds
-from handrail.cli.recorded_steps import steps_of
 from handrail.journal import AttemptRow, NoteRow, RecordedRun, RunRow
+from handrail.recovery.recorded_steps import recorded_steps
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -286,11 +286,11 @@ def test_how_long_a_killed_step_took_at_least() -> None:
         notes=(),
         fields=(),
     )
-    [step] = steps_of(killed, running=False)
+    [step] = recorded_steps(killed, running=False)
     assert (step.state, step.took, step.at_least) == ("INTERRUPTED", 24.5, True)
-    [step] = steps_of(killed, running=True)
+    [step] = recorded_steps(killed, running=True)
     assert step.state == "running"
-    [step] = steps_of(begun, running=False)
+    [step] = recorded_steps(begun, running=False)
     assert (step.took, step.at_least) == (0.1, False)
 
 
@@ -312,8 +312,8 @@ def calls_of(function: Callable[[], object]) -> int:
 
 def test_time_grows_with_the_steps_and_not_with_their_square() -> None:
     small, large = (recorded(steps, batches=2) for steps in (100, 800))
-    few = calls_of(lambda: steps_of(small, running=False))
-    many = calls_of(lambda: steps_of(large, running=False))
+    few = calls_of(lambda: recorded_steps(small, running=False))
+    many = calls_of(lambda: recorded_steps(large, running=False))
     assert many < 9 * few
 
 

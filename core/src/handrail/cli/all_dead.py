@@ -17,7 +17,7 @@ from handrail.errors import ExitCode, NotFoundError
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.recovery.recovered import Aim
+    from handrail.recovery.status import Aim
 
 # A run that ended, or has an owner, when its turn comes is refused with one of these.
 _REFUSED = (ExitCode.USAGE, ExitCode.PLAN)

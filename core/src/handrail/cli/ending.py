@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from handrail.cli.commands import typed
 from handrail.cli.plain import one_line
 from handrail.cli.report import json_error, lines_of, report
-from handrail.cli.standing import ways_of
+from handrail.cli.run_text import commands_for
 from handrail.engine.rollback import ASKED
 from handrail.errors import (
     ExitCode,
@@ -19,11 +19,12 @@ from handrail.errors import (
     describe,
 )
 from handrail.events import Event, RunFinished, RunStarted, UndoStarted
+from handrail.recovery.status import purposes_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan
-    from handrail.recovery.recovered import Aim
+    from handrail.recovery.status import Aim
 
 _CAUSE = 400  # Letters of a cause; all of it is in the record of the run.
 _ENDINGS = {
@@ -67,7 +68,7 @@ class Outcome:
             return ()
         left = "undoing" if self.undoes else "interrupted"
         outcome = left if self.value in (None, "interrupted") else self.value
-        return ways_of(self.number, outcome, sealed=self.sealed)
+        return commands_for(self.number, purposes_of(outcome, sealed=self.sealed))
 
 
 def show_failure(

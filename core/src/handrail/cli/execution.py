@@ -25,7 +25,6 @@ from handrail.cli.output import Console, moves
 from handrail.cli.plain import plural, seconds
 from handrail.cli.reapplied import about_run
 from handrail.cli.signals import like_interrupts
-from handrail.cli.standing import is_sealed
 from handrail.errors import (
     ActionError,
     ContextError,
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.provider import PackProvider
-    from handrail.recovery.recovered import Aim
+    from handrail.recovery.status import Aim
 
 
 class _Silent:
@@ -231,7 +230,7 @@ def carry_out(
         return show_exit(session, plan, error, outcome, as_json=as_json)
     _close(view)
     if journal is not None and outcome.number is not None and not undo:
-        outcome.sealed = is_sealed(journal, outcome.number)
+        outcome.sealed = _is_sealed(journal, outcome.number)
     took = seconds(time.monotonic() - began)
     if as_json:
         numbered = {} if outcome.number is None else {"number": outcome.number}
@@ -242,6 +241,13 @@ def carry_out(
     else:
         _show_done(console, plan, outcome, None if undo else result, took)
     return ExitCode.DONE
+
+
+def _is_sealed(journal: Journal, number: int) -> bool:
+    """Return whether a run that has just ended can no longer be rolled back."""
+    # Others may have begun since.
+    rows = (row for row in journal.runs(limit=100, plans=False) if row.number == number)
+    return any(row.sealed is not None for row in rows)
 
 
 def _show_done(

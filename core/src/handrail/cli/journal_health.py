@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.journals import address, opened, shortened
 from handrail.cli.plain import plural
+from handrail.cli.run_text import moment, ways_of
 from handrail.cli.runs import to_dict
-from handrail.cli.standing import moment, standing
 from handrail.errors import HandrailError, NotFoundError
 from handrail.masks import shown_url
+from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
-    from handrail.cli.standing import Standing
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RunRow
+    from handrail.recovery.status import RunStatus
 
-_WAITING = ("interrupted", "stalled", "failed (kept)", "rollback incomplete")
 _MOST = 5  # Runs that are listed.
 
 
@@ -39,7 +38,7 @@ class JournalHealth:
     source: str = ""
     format: int = 0
     runs: int = 0
-    waiting: tuple[tuple[RunRow, Standing], ...] = field(default=())
+    waiting: tuple[RunStatus, ...] = field(default=())
     error: HandrailError | None = None
 
     def to_dict(self) -> dict[str, object]:
@@ -50,7 +49,7 @@ class JournalHealth:
             "opens": self.error is None,
             "format": self.format or None,
             "runs": self.runs,
-            "waiting": [to_dict(row, stand) for row, stand in self.waiting],
+            "waiting": [to_dict(status) for status in self.waiting],
         }
 
     def lines(self) -> list[str]:
@@ -59,10 +58,11 @@ class JournalHealth:
             return [f"journal {self.place or ''}".rstrip()]
         known = f"format {self.format}, {plural(self.runs, 'run')}" if self.format else "none yet"
         lines = [f"journal {self.place} ({known})"]
-        for row, stand in self.waiting[:_MOST]:
-            ways = " or ".join(command for _, command in stand.ways)
+        for status in self.waiting[:_MOST]:
+            row = status.row
+            ways = " or ".join(command for _, command in ways_of(status))
             began = f"{moment(row.opened):%d %b %H:%M}"
-            lines.append(f"run {row.number} of {row.action}, {began}, {stand.described}:  {ways}")
+            lines.append(f"run {row.number} of {row.action}, {began}, {status.described}:  {ways}")
         if len(self.waiting) > _MOST:
             lines.append(f"and {len(self.waiting) - _MOST} more:  handrail runs")
         return lines
@@ -91,11 +91,11 @@ def journal_health(session: Session) -> JournalHealth:
 
 def _looked_at(journal: Journal, place: str, source: str) -> JournalHealth:
     rows = journal.runs()
-    stands = [(row, standing(journal, row)) for row in rows]
+    statuses = (status_of(journal, row) for row in rows)
     return JournalHealth(
         place=place,
         source=source,
         format=journal.format,
         runs=len(rows),
-        waiting=tuple(each for each in stands if each[1].state in _WAITING),
+        waiting=tuple(status for status in statuses if status.waits),
     )

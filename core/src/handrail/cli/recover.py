@@ -11,9 +11,10 @@ import click
 from handrail.cli.all_dead import all_dead
 from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, number_of, opened, project_of
+from handrail.cli.run_text import moment
 from handrail.cli.session import session_of, warn
-from handrail.cli.standing import moment, standing
 from handrail.errors import ExitCode, NotFoundError
+from handrail.recovery.status import check, status_of
 
 if TYPE_CHECKING:
     from handrail.cli.local import Target
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
-    from handrail.recovery.recovered import Aim, Recovery
+    from handrail.recovery.recovered import Recovery
+    from handrail.recovery.status import Aim
 
 
 def options_of(aim: Aim) -> list[click.Parameter]:
@@ -121,7 +123,6 @@ def check_words(values: Mapping[str, Any]) -> None:
 
 def _resume(session: Session, journal: Journal, values: Mapping[str, Any]) -> int:
     from handrail.recovery.made_ready import latest_to_resume  # noqa: PLC0415 - lists need it not
-    from handrail.recovery.recovered import check  # noqa: PLC0415 - likewise
 
     shows = not values["as_json"] and not values["quiet"]
     if values["run"]:
@@ -135,7 +136,7 @@ def _resume(session: Session, journal: Journal, values: Mapping[str, Any]) -> in
         session.console.note(_named(journal, recorded.row))
     if recorded.row.outcome == "completed":
         return _completed(session, recorded.row, as_json=values["as_json"])
-    check(recorded, "resume")
+    check(recorded.row, "resume")
     recovery = recovery_of(session, journal, "resume", recorded, values)
     return go_on(session, journal, recovery, values)
 
@@ -234,7 +235,7 @@ def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: st
 
 
 def _named(journal: Journal, row: RunRow) -> str:
-    state = standing(journal, row).described
+    state = status_of(journal, row).described
     return f"run {row.number} · {row.action} · {state}, started {moment(row.opened):%d %b %H:%M:%S}"
 
 

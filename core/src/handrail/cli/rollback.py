@@ -15,9 +15,10 @@ from handrail.cli.commands import typed
 from handrail.cli.journals import number_of, opened, project_of
 from handrail.cli.plain import columns, plural, seconds
 from handrail.cli.recover import check_words, go_on, options_of, recovery_of
+from handrail.cli.run_text import moment
 from handrail.cli.session import session_of
-from handrail.cli.standing import moment, owner_of, standing
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
+from handrail.recovery.status import check, status_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -89,7 +90,6 @@ def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> Rec
     """
     from handrail.journal.held import held_error  # noqa: PLC0415 - lists need none of this
     from handrail.recovery.made_ready import latest_of_project  # noqa: PLC0415 - likewise
-    from handrail.recovery.recovered import check  # noqa: PLC0415 - likewise
 
     if values["run"]:
         recorded = journal.read(number_of(values["run"]))
@@ -98,7 +98,7 @@ def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> Rec
         assert project is not None
         recorded = journal.read(latest_of_project(journal, project))
     try:
-        check(recorded, "rollback")
+        check(recorded.row, "rollback")
     except RunClosedError as error:
         if values["run"]:
             raise
@@ -151,21 +151,23 @@ def _show(
     asks: bool,
 ) -> None:
     """Show what will be undone: as the result of a dry run, else beside it."""
-    from handrail.cli.prospects import staying  # noqa: PLC0415 - lists need none of this
-    from handrail.cli.recorded_steps import steps_of  # noqa: PLC0415 - likewise
-    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - likewise
+    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - lists need it not
+    from handrail.recovery.recorded_steps import (  # noqa: PLC0415 - likewise
+        recorded_steps,
+        steps_that_stay,
+    )
 
     if values["quiet"] and not (asks or values["dry_run"]):
         return
     undone = preview_rollback(recovery)
-    stays = staying(steps_of(recovery.recorded, running=False))
+    stays = steps_that_stay(recorded_steps(recovery.recorded, running=False))
     row = recovery.recorded.row
     if values["as_json"]:
         document = {
             "run": row.number,
             "action": row.action,
             "project": row.project,
-            "state": standing(journal, row).state,
+            "state": status_of(journal, row).state,
             "undo": [each.to_dict() for each in undone],
             "stays": stays,
         }
@@ -181,9 +183,10 @@ def _show(
 def _head(journal: Journal, row: RunRow) -> str:
     ended = row.closed or row.heard or row.opened
     ago = (datetime.now(UTC) - moment(ended)).total_seconds()
-    owner, state = owner_of(row), standing(journal, row).described
+    status = status_of(journal, row)
+    owner = status.owner
     return (
-        f"run {row.number} · {row.action} · {state} {seconds(max(0.0, ago))} ago · "
+        f"run {row.number} · {row.action} · {status.described} {seconds(max(0.0, ago))} ago · "
         f"{owner['user']} on {owner['host']}"
     )
 

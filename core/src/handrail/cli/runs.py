@@ -12,14 +12,16 @@ import click
 from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, named, opened
 from handrail.cli.plain import plural, table
+from handrail.cli.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.session import session_of
-from handrail.cli.standing import STYLES, Standing, moment, owner_of, spent_on, standing, time_told
 from handrail.errors import NotFoundError
+from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import Outcome, RunRow
+    from handrail.journal.records import Outcome
+    from handrail.recovery.status import RunStatus
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,6})\s*(?P<unit>[smhdw])")
 _OPEN = ("interrupted", "running", "stalled")
@@ -80,16 +82,16 @@ def runs(
         return
     try:
         most = None if everything else limit
-        stands = _found(found, action, outcome, None if most is None else most + 1)
+        statuses = _found(found, action, outcome, None if most is None else most + 1)
     finally:
         found.close()
-    more = len(stands) > len(stands[:most])
+    more = len(statuses) > len(statuses[:most])
     if as_json:
-        listed = [to_dict(row, stand) for row, stand in stands[:most]]
+        listed = [to_dict(status) for status in statuses[:most]]
         session.console.json({"journal": found.shown, "more": more, "runs": listed})
         return
     asked = action is not None or outcome is not None
-    _show(session, found, stands[:most], more=more, asked=asked)
+    _show(session, found, statuses[:most], more=more, asked=asked)
 
 
 @runs.command()
@@ -115,14 +117,15 @@ def prune(ctx: click.Context, older_than: str) -> None:
     session.console.print(f"{plural(len(gone), 'run')} deleted")
 
 
-def to_dict(row: RunRow, stand: Standing) -> dict[str, Any]:
+def to_dict(status: RunStatus) -> dict[str, Any]:
     """Return the JSON form of a run in a listing."""
-    took, undo_took = spent_on(row, stand)
+    row = status.row
+    took, undo_took = status.spent()
     return {
         "id": row.number,
         "uid": row.uid,
         "action": row.action,
-        "state": stand.state,
+        "state": status.state,
         "outcome": row.outcome,
         "direction": row.direction,
         "sealed": row.sealed,
@@ -132,24 +135,24 @@ def to_dict(row: RunRow, stand: Standing) -> dict[str, Any]:
         "undo_took": undo_took,
         "project": row.project,
         "folder": row.cwd,
-        "owner": owner_of(row),
-        "held": stand.holder is not None,
-        "ways": dict(stand.ways),
+        "owner": status.owner,
+        "held": status.holder is not None,
+        "ways": dict(ways_of(status)),
     }
 
 
 def _found(
     journal: Journal, action: str | None, outcome: str | None, most: int | None
-) -> list[tuple[RunRow, Standing]]:
-    """Return runs and how they stand, the latest first."""
+) -> list[RunStatus]:
+    """Return the status of runs, the latest first."""
     if outcome not in _OPEN:
         kind = cast("Outcome | None", outcome)
         rows = journal.runs(limit=most, action=action, outcome=kind, plans=False)
-        return [(row, standing(journal, row)) for row in rows]
+        return [status_of(journal, row) for row in rows]
     # Only the owner of a run tells which of these it is.
     rows = journal.runs(action=action, outcome="interrupted", plans=False)
-    stands = ((row, standing(journal, row)) for row in rows)
-    return list(islice((each for each in stands if each[1].state == outcome), most))
+    statuses = (status_of(journal, row) for row in rows)
+    return list(islice((each for each in statuses if each.state == outcome), most))
 
 
 def _open(session: Session, url: str | None) -> Journal | None:
@@ -171,35 +174,41 @@ def _tell_none(session: Session, *, as_json: bool) -> None:
 def _show(
     session: Session,
     journal: Journal,
-    stands: list[tuple[RunRow, Standing]],
+    statuses: list[RunStatus],
     *,
     more: bool,
     asked: bool,
 ) -> None:
     console = session.console
-    if not stands:
+    if not statuses:
         console.print(f"no {'such ' * asked}runs in {journal.shown}")
         return
     rows = [
         (
-            str(row.number),
-            row.action,
-            stand.described,
-            f"{moment(row.opened):%Y-%m-%d %H:%M:%S}",
-            time_told(*spent_on(row, stand)),
-            stand.ways[0][1] if stand.ways and row.outcome != "completed" else "",
+            str(status.row.number),
+            status.row.action,
+            status.described,
+            f"{moment(status.row.opened):%Y-%m-%d %H:%M:%S}",
+            time_of(status),
+            _next(status),
         )
-        for row, stand in stands
+        for status in statuses
     ]
     # What tells actions apart is at the end of a path.
     lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows, ends=(1,))
     console.print(console.style(lines[0], "dim"))
-    for (_, stand), line in zip(stands, lines[1:], strict=True):
-        told = console.style(stand.described, STYLES.get(stand.state, "bold"))
-        console.print(line.replace(stand.described, told, 1) if stand.described in line else line)
+    for status, line in zip(statuses, lines[1:], strict=True):
+        state = status.described
+        styled = console.style(state, STYLES.get(status.state, "bold"))
+        console.print(line.replace(state, styled, 1))
     told = plural(len(rows), "run")
     told = f"the latest {told} (--all lists more)" if more else told
     console.print(f"{told} in {journal.shown} · one:  {typed('show RUN')}")
+
+
+def _next(status: RunStatus) -> str:
+    ways = ways_of(status)
+    return ways[0][1] if ways and status.row.outcome != "completed" else ""
 
 
 def _age(text: str) -> timedelta:

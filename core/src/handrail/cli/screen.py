@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.cli.commands import typed
 from handrail.cli.plain import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
-from handrail.cli.prospects import packs_of, staying, would
-from handrail.cli.recorded_steps import Shown, heard_of
-from handrail.cli.standing import STYLES, Standing, moment, owner_of, spent_on, time_told
+from handrail.cli.run_text import STYLES, moment, time_of, ways_of
+from handrail.recovery.recorded_plan import fingerprint_of, origins_of
+from handrail.recovery.recorded_steps import RecordedStep, heard_of, steps_that_stay
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.records import RecordedRun, RunRow
+    from handrail.recovery.status import RunStatus
 
+_ROOM = 50  # Columns beside a command.
+_NAME = 24
 _RECORDED = 48  # Columns for what a step has recorded.
 _FULL = 12  # Steps that are all shown; of more only those that tell something.
 _FIRST = 2  # How many of those with nothing to tell are shown all the same.
@@ -32,8 +35,8 @@ Row = tuple[str, str, str, str]
 def lines_of(
     session: Session,
     recorded: RecordedRun,
-    stand: Standing,
-    steps: Sequence[Shown],
+    status: RunStatus,
+    steps: Sequence[RecordedStep],
     *,
     everything: bool,
 ) -> list[str]:
@@ -42,17 +45,17 @@ def lines_of(
     Args:
         session: The call.
         recorded: The run.
-        stand: How it stands.
+        status: Its status.
         steps: Its steps.
         everything: Whether to leave nothing out, however much there is.
     """
     console = session.console
     row = recorded.row
-    before, told, after = "\n".join(_head(recorded, stand)).rpartition(stand.described)
-    told = console.style(told, STYLES.get(stand.state, "bold"))
+    before, told, after = "\n".join(_head(recorded, status)).rpartition(status.described)
+    told = console.style(told, STYLES.get(status.state, "bold"))
     lines = f"{before}{told}{after}".split("\n")
-    installed = packs_of(session, recorded) if stand.ways else {}
-    lines += facts(*_about(recorded, stand, installed))
+    installed = packs_of(session, recorded) if ways_of(status) else {}
+    lines += facts(*_about(recorded, status, installed))
     if params := _params(row):
         lines.append(params if everything else shorten(params))
     begun = [step for step in steps if step.state]
@@ -69,28 +72,28 @@ def lines_of(
         for pack, versions in installed.items()
         if versions["then"] != versions["now"]
     ]
-    lines += _ways(row, stand, steps)
-    left = staying(steps)
-    if left and stand.ways:
+    lines += _ways(row, status, steps)
+    left = steps_that_stay(steps)
+    if left and ways_of(status):
         have = "has" if len(left) == 1 else "have"
         told = listed(left, room=WIDTH - 50)
         lines.append(f"  stays   what {told} did: {have} effects, and no rollback")
     return lines
 
 
-def _head(recorded: RecordedRun, stand: Standing) -> list[str]:
+def _head(recorded: RecordedRun, status: RunStatus) -> list[str]:
     row = recorded.row
-    about = [] if row.outcome is not None else [_about_owner(recorded, stand)]
-    return facts(f"run {row.number}", row.action, stand.described, *about)
+    about = [] if row.outcome is not None else [_about_owner(recorded, status)]
+    return facts(f"run {row.number}", row.action, status.described, *about)
 
 
-def _about_owner(recorded: RecordedRun, stand: Standing) -> str:
-    if stand.holder is not None:
-        silent = stand.holder.silent
-        told = stand.holder.described
-        known = stand.state == "stalled" and silent is not None
+def _about_owner(recorded: RecordedRun, status: RunStatus) -> str:
+    if status.holder is not None:
+        silent = status.holder.silent
+        told = status.holder.described
+        known = status.state == "stalled" and silent is not None
         return f"{told}, silent for {seconds(silent or 0.0)}" if known else told
-    owner = owner_of(recorded.row)
+    owner = status.owner
     process = f"pid {owner['pid']} on {owner['host']}"
     if recorded.row.given_up:
         return f"given up by {process} (a signal, or no room for its record)"
@@ -101,16 +104,16 @@ def _about_owner(recorded: RecordedRun, stand: Standing) -> str:
 
 
 def _about(
-    recorded: RecordedRun, stand: Standing, installed: Mapping[str, Mapping[str, str | None]]
+    recorded: RecordedRun, status: RunStatus, installed: Mapping[str, Mapping[str, str | None]]
 ) -> list[str]:
     row = recorded.row
-    plan = f"plan {str(json.loads(row.plan).get('fingerprint', ''))[:8]}"
+    plan = f"plan {fingerprint_of(row.plan)[:8]}"
     if installed and all(each["then"] == each["now"] for each in installed.values()):
         plan += ", packs as installed"
-    told = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {owner_of(row)['user']}"]
+    told = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
     if row.closed is not None:
-        told.append(f"took {time_told(*spent_on(row, stand))}")
-    elif stand.holder is not None:
+        told.append(f"took {time_of(status)}")
+    elif status.holder is not None:
         ago = (datetime.now(UTC) - moment(row.opened)).total_seconds()
         told.append(f"{seconds(ago)} ago")
     return [*told, plan, f"in {row.cwd}"]
@@ -133,10 +136,10 @@ def _value(value: object) -> str:
     return _PASSWORD.sub(r"\1:***", one_line(text, limit=WIDTH))
 
 
-def _rows(steps: Sequence[Shown]) -> Iterator[Row]:
+def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
     """Yield the rows of the steps that tell something, and one for those between them."""
     shown = _worth_showing(steps)
-    between_them: list[Shown] = []
+    between_them: list[RecordedStep] = []
     for place, step in enumerate(steps):
         if place not in shown:
             between_them.append(step)
@@ -147,14 +150,14 @@ def _rows(steps: Sequence[Shown]) -> Iterator[Row]:
     yield from _together(between_them)
 
 
-def _worth_showing(steps: Sequence[Shown]) -> set[int]:
+def _worth_showing(steps: Sequence[RecordedStep]) -> set[int]:
     if len(steps) <= _FULL:
         return set(range(len(steps)))
     notable = [place for place, step in enumerate(steps) if not step.is_plain]
     return {*range(_FIRST), *notable[:_NOTABLE], *notable[-1:], len(steps) - 1}
 
 
-def _together(steps: Sequence[Shown]) -> Iterator[Row]:
+def _together(steps: Sequence[RecordedStep]) -> Iterator[Row]:
     if len(steps) <= 1:
         yield from map(_row, steps)
         return
@@ -167,7 +170,7 @@ def _together(steps: Sequence[Shown]) -> Iterator[Row]:
     yield f"... {len(steps)} more", "/".join(states), took, _counted(recorded)
 
 
-def _row(step: Shown) -> Row:
+def _row(step: RecordedStep) -> Row:
     took = "-" if step.took is None else seconds(step.took) + "+" * step.at_least
     tries = f" (attempt {step.attempts})" if step.attempts > 1 else ""
     return step.name, step.state, took, f"{_counted(step.recorded)}{tries}"
@@ -180,7 +183,7 @@ def _counted(recorded: Mapping[str, int]) -> str:
     return shorten(told or "-", _RECORDED)
 
 
-def _waiting(steps: Sequence[Shown], *, everything: bool) -> list[str]:
+def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
     names = [step.name for step in steps if not step.state]
     if not names:
         return []
@@ -189,7 +192,7 @@ def _waiting(steps: Sequence[Shown], *, everything: bool) -> list[str]:
     return [f"{head}{told}"]
 
 
-def _errors(row: RunRow, steps: Sequence[Shown], *, everything: bool) -> list[str]:
+def _errors(row: RunRow, steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
     failed = [step for step in steps if step.error]
     whole = [f"  failed  {step.name}: {step.error}" for step in failed]
     if everything:
@@ -203,10 +206,11 @@ def _errors(row: RunRow, steps: Sequence[Shown], *, everything: bool) -> list[st
     return lines
 
 
-def _ways(row: RunRow, stand: Standing, steps: Sequence[Shown]) -> list[str]:
-    longest = max((len(command) for _, command in stand.ways), default=0)
+def _ways(row: RunRow, status: RunStatus, steps: Sequence[RecordedStep]) -> list[str]:
+    commands = ways_of(status)
+    longest = max((len(command) for _, command in commands), default=0)
     ways = [
-        (f"  {purpose:7} {command}", would(purpose, row, steps)) for purpose, command in stand.ways
+        (f"  {purpose:7} {command}", would(purpose, row, steps)) for purpose, command in commands
     ]
     lines = [f"{way:{longest + 10}}    {told}" for way, told in ways]
     if all(columns(line) <= WIDTH for line in lines):
@@ -218,3 +222,43 @@ def _since(versions: Mapping[str, str | None]) -> str:
     now = versions["now"]
     told = "is not installed any more" if now is None else f"is {now}"
     return f"was {versions['then']}, {told}"
+
+
+def would(purpose: str, row: RunRow, steps: Sequence[RecordedStep]) -> str:
+    """Return what the command for a purpose would do, in words. Only the record is asked."""
+    if purpose == "finish":
+        return _would_finish(steps)
+    if purpose == "again":
+        return f"undoes {_names([step for step in steps if step.state == 'undo failed'])}"
+    undone = [step for step in reversed(steps) if step.is_undone]
+    told = f"undoes {_names(undone)}" if undone else "has nothing to undo"
+    return f"goes on with the undo: {told}" if row.direction == "undo" else told
+
+
+def packs_of(session: Session, recorded: RecordedRun) -> dict[str, dict[str, str | None]]:
+    """Return the packs of a run: which version it began with, and which is installed now."""
+    origins = list(origins_of(recorded.row.plan))
+    if not origins:
+        return {}
+    now = {record.id: record.version for record in session.packs.records}
+    return {
+        origin["pack"]: {"then": origin["version"], "now": now.get(origin["pack"])}
+        for origin in origins
+    }
+
+
+def _would_finish(steps: Sequence[RecordedStep]) -> str:
+    for step in steps:
+        if step.state in ("INTERRUPTED", "failed"):
+            name = shorten(step.name, _NAME)
+            if step.planned.get("resume"):
+                return f"goes on in {name}, from what it recorded"
+            if step.planned.get("undo"):
+                return f"undoes what {name} recorded, and runs it again"
+            return f"runs {name} again"
+    following = next((step.name for step in steps if step.state in ("", "undone")), None)
+    return "closes it" if following is None else f"goes on with {shorten(following, _NAME)}"
+
+
+def _names(steps: Sequence[RecordedStep]) -> str:
+    return listed([step.name for step in steps], room=_ROOM)

@@ -12,13 +12,20 @@ import click
 from handrail.cli.commands import typed
 from handrail.cli.journals import journal_option, number_of, opened
 from handrail.cli.plain import one_line
-from handrail.cli.prospects import packs_of, staying, would
-from handrail.cli.recorded_steps import Shown, heard_of, steps_of, values_of
+from handrail.cli.run_text import ways_of
 from handrail.cli.runs import to_dict
-from handrail.cli.screen import lines_of
+from handrail.cli.screen import lines_of, packs_of, would
 from handrail.cli.session import session_of
-from handrail.cli.standing import Standing, standing
 from handrail.errors import NotFoundError
+from handrail.recovery.recorded_plan import fingerprint_of
+from handrail.recovery.recorded_steps import (
+    RecordedStep,
+    heard_of,
+    recorded_steps,
+    steps_that_stay,
+    values_of,
+)
+from handrail.recovery.status import RunStatus, status_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -54,18 +61,18 @@ def show(
     try:
         # The values of the context are for those who go on with the run.
         recorded = found.read(_latest(found) if number is None else number, fields=False)
-        stand = standing(found, recorded.row)
+        status = status_of(found, recorded.row)
     finally:
         found.close()
-    steps = steps_of(recorded, running=stand.state == "running")
+    steps = recorded_steps(recorded, running=status.state == "running")
     if step is not None:
         _show_step(session, recorded, _named(recorded.row, steps, step), as_json=as_json)
     elif as_json:
-        session.console.json(_document(session, recorded, stand, steps))
+        session.console.json(_document(session, recorded, status, steps))
     elif traceback:
         _show_tracebacks(session, recorded.row, steps)
     else:
-        for line in lines_of(session, recorded, stand, steps, everything=everything):
+        for line in lines_of(session, recorded, status, steps, everything=everything):
             session.console.print(line)
 
 
@@ -78,7 +85,7 @@ def _latest(journal: Journal) -> int:
     return rows[0].number
 
 
-def _named(row: RunRow, steps: Sequence[Shown], name: str) -> Shown:
+def _named(row: RunRow, steps: Sequence[RecordedStep], name: str) -> RecordedStep:
     found = next((step for step in steps if step.name == name), None)
     if found is None:
         listing = typed(f"show {row.number} --all")
@@ -87,32 +94,34 @@ def _named(row: RunRow, steps: Sequence[Shown], name: str) -> Shown:
 
 
 def _document(
-    session: Session, recorded: RecordedRun, stand: Standing, steps: Sequence[Shown]
+    session: Session, recorded: RecordedRun, status: RunStatus, steps: Sequence[RecordedStep]
 ) -> dict[str, Any]:
     row = recorded.row
     run = {
-        **to_dict(row, stand),
-        "plan": json.loads(row.plan).get("fingerprint"),
+        **to_dict(status),
+        "plan": fingerprint_of(row.plan),
         "params": json.loads(row.params),
         "core_version": row.core_version,
         "heard": heard_of(recorded),
         "given_up": row.given_up,
-        "would": {purpose: would(purpose, row, steps) for purpose, _ in stand.ways},
-        "stays": staying(steps),
+        "would": {purpose: would(purpose, row, steps) for purpose, _ in ways_of(status)},
+        "stays": steps_that_stay(steps),
         "packs": packs_of(session, recorded),
     }
     listed = [{**step.to_dict(), "values": _values_at(row, step)} for step in steps]
     return {"run": run, "steps": listed}
 
 
-def _values_at(row: RunRow, step: Shown) -> str | None:
+def _values_at(row: RunRow, step: RecordedStep) -> str | None:
     """Return the command that shows what a step recorded."""
     if not step.recorded:
         return None
     return typed(f"show {row.number} --step {shlex.quote(step.name)} --json")
 
 
-def _show_step(session: Session, recorded: RecordedRun, step: Shown, *, as_json: bool) -> None:
+def _show_step(
+    session: Session, recorded: RecordedRun, step: RecordedStep, *, as_json: bool
+) -> None:
     """Show one step with all that it recorded for its undo."""
     values: Mapping[str, Any] = values_of(recorded, step.name) if step.state else {}
     console = session.console
@@ -135,7 +144,7 @@ def _show_step(session: Session, recorded: RecordedRun, step: Shown, *, as_json:
         console.print("nothing was recorded for its undo")
 
 
-def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[Shown]) -> None:
+def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[RecordedStep]) -> None:
     failed = [step for step in steps if step.traceback or step.error]
     if not failed:
         session.console.print(f"nothing failed in run {row.number}")
@@ -145,7 +154,7 @@ def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[Shown]) -> N
         session.console.print((step.traceback or _untraced(row, step)).rstrip())
 
 
-def _untraced(row: RunRow, step: Shown) -> str:
+def _untraced(row: RunRow, step: RecordedStep) -> str:
     if step.state != "undo failed":
         return "no traceback was kept"
     return (

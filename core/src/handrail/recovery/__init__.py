@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.recovery.folder import working_in
-from handrail.recovery.made_ready import look_up, prepare
-
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback
     from handrail.provider import Packs
-    from handrail.recovery.recovered import Aim, Recovery
+    from handrail.recovery.recovered import Recovery
+    from handrail.recovery.status import Aim
     from handrail.workflow import Workflow
 
 
@@ -171,6 +169,10 @@ class _Going:
         folder: str | os.PathLike[str] | None,
     ) -> Generator[Recovery]:
         """Look the run up, and work in its folder until the block ends."""
+        # What knows runs only, and imports none of what they need, is in this package too.
+        from handrail.recovery.folder import working_in  # noqa: PLC0415
+        from handrail.recovery.made_ready import look_up, prepare  # noqa: PLC0415
+
         cls, recorded = look_up(self.aim, action, number, journal)
         with working_in(recorded.row, folder):
             yield prepare(

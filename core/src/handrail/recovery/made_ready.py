@@ -12,7 +12,8 @@ from handrail.provider import installed_packs, provider_of
 from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
 from handrail.recovery.recorded_plan import action_of
-from handrail.recovery.recovered import Recovery, back_or_undo, check
+from handrail.recovery.recovered import Recovery, back_or_undo
+from handrail.recovery.status import check, refusal
 from handrail.stored_params import params_of
 from handrail.validation import unchecked
 from handrail.workflow import Workflow
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from handrail.packs.undoing import UndoingPacks
     from handrail.plan.plan import Plan
     from handrail.provider import PackProvider, Packs
-    from handrail.recovery.recovered import Aim
+    from handrail.recovery.status import Aim
 
 
 def look_up(
@@ -43,7 +44,7 @@ def look_up(
         number = latest_to_resume(journal, action=cls.action_name)
     recorded = journal.read(number)
     check_action(recorded.row, cls.action_name, journal)
-    check(recorded, aim)
+    check(recorded.row, aim)
     return cls, recorded
 
 
@@ -98,9 +99,7 @@ def latest_of_project(journal: Journal, project: str) -> int:
 
 def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
     for row in journal.runs(project=project, plans=False):
-        if row.outcome in ("rolled_back", "completed", "rollback_incomplete"):
-            continue
-        if journal.holder(row.number) is not None:
+        if refusal(row, "resume") is not None or journal.holder(row.number) is not None:
             continue
         # A plan is long, and next to all runs were passed over without it.
         if action is None or action_of(journal.read(row.number, fields=False).row.plan) == action:

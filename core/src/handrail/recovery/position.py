@@ -129,7 +129,7 @@ class _Attempts:
 
 def _results(recorded: RecordedRun) -> list[StepResult]:
     """Return the result of each attempt, with what it recorded, as its undo gets it."""
-    rows, notes = recorded.attempts, _notes_of(recorded)
+    rows, notes = recorded.attempts, notes_of(recorded)
     decoded = iter(decode_results([row.result for row in rows if row.result is not None]))
     found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
     if notes:
@@ -202,7 +202,7 @@ def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> 
 Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
 
 
-def _notes_of(recorded: RecordedRun) -> Notes:
+def notes_of(recorded: RecordedRun) -> Notes:
     """Return what was recorded by step and attempt, then by key."""
     found: dict[tuple[str, int], dict[str, list[Any]]] = {}
     for note in recorded.notes:

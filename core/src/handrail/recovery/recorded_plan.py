@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,8 @@ def _decoded(plan: str) -> Mapping[str, Any]:
 def _head(plan: str) -> tuple[str, str]:
     found = _HEAD.match(plan)
     if found is None:
-        return str(_decoded(plan)["action"]), str(_decoded(plan)["fingerprint"])
+        decoded = _decoded(plan)
+        return str(decoded.get("action", "")), str(decoded.get("fingerprint", ""))
     return str(json.loads(found[1])), found[2]
 
 
@@ -41,6 +42,19 @@ def action_of(plan: str) -> str:
 def is_of(plan: str, now: Plan) -> bool:
     """Whether a recorded plan has the steps, layers and versions of packs that `now` has."""
     return _head(plan) == (now.action, now.fingerprint)
+
+
+def fingerprint_of(plan: str) -> str:
+    """Return the fingerprint of a recorded plan."""
+    return _head(plan)[1]
+
+
+def origins_of(plan: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the origin of each step and layer of a recorded plan that a pack brought."""
+    for step in steps_of(plan):
+        for each in (step, *step.get("layers", ())):
+            if each["origin"]["pack"]:
+                yield each["origin"]
 
 
 def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from handrail.action_context import result_of
 from handrail.engine.machine import play_on
@@ -13,8 +13,6 @@ from handrail.engine.outcome import Failure
 from handrail.engine.rollback import ASKED
 from handrail.errors import (
     DriftError,
-    RollbackRefusedError,
-    RunClosedError,
     SourceChangedError,
     StepFailedError,
 )
@@ -23,6 +21,7 @@ from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.recovery.drift import drift, installs
 from handrail.recovery.position import fields_at, position_of
+from handrail.recovery.status import Aim, check
 from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.durable import RunAbout
     from handrail.plan.plan import Plan
-
-Aim = Literal["resume", "rollback"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +149,7 @@ class Recovery:
         return result_of(self.action, counts, orchestrator.context)
 
     def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
-        check(self.recorded, self.aim)
+        check(self.recorded.row, self.aim)
         self.check_drift()
         about = about_action(type(self.action), self.action.params)
         orchestrator = self.action.orchestrator(self.plan, **self.options)
@@ -185,7 +182,7 @@ class Recovery:
             if len(place.finished) + len(place.closed) == len(self.plan.steps):
                 # It was closed, and the claim has opened it again.
                 owned.write([RunChange(outcome="completed")])
-            check(recorded, self.aim)
+            check(recorded.row, self.aim)
         if recorded.attempts != self.recorded.attempts:
             self._check_drift(recorded)
 
@@ -220,31 +217,3 @@ def back_or_undo(recorded: RecordedRun, typed: Callable[[str], str]) -> tuple[st
         f"put back what was there, then go on:  {typed(f'resume {number}')}",
         f"or undo the run, which does not need it:  {typed(f'rollback {number}')}",
     )
-
-
-def check(recorded: RecordedRun, aim: Aim) -> None:
-    """Refuse what cannot be done to a run.
-
-    Raises:
-        RunClosedError: There is nothing left to do.
-        RollbackRefusedError: It is sealed; or its rollback was incomplete, and it is resumed.
-    """
-    row = recorded.row
-    number = row.number
-    if row.outcome == "rolled_back":
-        raise RunClosedError(
-            f"run {number} was rolled back",
-            ways_out=(f"start a new one:  handrail run {row.action}",),
-        )
-    if row.outcome == "completed" and aim == "resume":
-        raise RunClosedError(f"run {number} is completed; there is nothing to resume")
-    if row.outcome == "rollback_incomplete" and aim == "resume":
-        raise RollbackRefusedError(
-            f"run {number} was rolled back, but not completely; it cannot be resumed",
-            ways_out=(f"undo what is left:  handrail rollback {number}",),
-        )
-    if row.sealed is not None and aim == "rollback":
-        raise RollbackRefusedError(
-            f"run {number} cannot be rolled back any more: {row.sealed}",
-            ways_out=(f"finish it:  handrail resume {number}",) if row.outcome is None else (),
-        )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback import ASKED, ended
 from handrail.journal.records import seconds_between
+from handrail.recovery.position import Notes, notes_of
+from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -18,11 +20,9 @@ _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
 # A step that was in doubt when its run was rolled back has done nothing wrong.
 _ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
 
-Notes = Mapping[tuple[str, int], Mapping[str, list[str]]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class RecordedStep:
     """A step of a recorded run.
 
     Attributes:
@@ -87,9 +87,9 @@ class Shown:
         }
 
 
-def steps_of(recorded: RecordedRun, *, running: bool) -> list[Shown]:
+def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep]:
     """Return the steps of the plan that a run began with, and how far each came."""
-    planned: list[dict[str, Any]] = json.loads(recorded.row.plan)["steps"]
+    planned = list(steps_of(recorded.row.plan))
     last: dict[str, AttemptRow] = {}
     for row in recorded.attempts:
         if row.step not in last or row.n > last[row.step].n:
@@ -97,48 +97,44 @@ def steps_of(recorded: RecordedRun, *, running: bool) -> list[Shown]:
     known = {step["name"] for step in planned}
     # A run that went on with --accept-drift has steps that it did not begin with.
     planned += [{"name": name} for name in last if name not in known]
-    notes = _notes_of(recorded)
+    notes = notes_of(recorded)
     heard = heard_of(recorded)
     return [_step(step, last.get(step["name"]), notes, heard, running) for step in planned]
 
 
+def steps_that_stay(steps: Iterable[RecordedStep]) -> list[str]:
+    """Return the names of the steps that may have left something that nothing takes back."""
+    return [step.name for step in steps if step.stays]
+
+
 def heard_of(recorded: RecordedRun) -> str:
     """Return when a run last gave a sign of life, in UTC."""
-    seen = recorded.row.seen
+    row = recorded.row
+    known = filter(None, (row.opened, row.seen, row.heard))
     # Attempts are written at the end of a step and at the begin of the next, so the last is late.
-    times = [recorded.row.opened, *([seen] if seen else []), *(row.at for row in recorded.attempts)]
-    return max(times)
+    return max(*known, *(attempt.at for attempt in recorded.attempts), "")
 
 
 def values_of(recorded: RecordedRun, name: str) -> Mapping[str, Any]:
     """Return what the last attempt of a step recorded, as its undo gets it."""
     row = max((row for row in recorded.attempts if row.step == name), key=lambda row: row.n)
     returned: dict[str, Any] = json.loads(row.result)["rollback_data"] if row.result else {}
-    return _joined(_notes_of(recorded).get((name, row.n), {}), returned)
-
-
-def _notes_of(recorded: RecordedRun) -> Notes:
-    """Return the batches that were recorded, by step and attempt, then by key."""
-    found: dict[tuple[str, int], dict[str, list[str]]] = {}
-    for note in recorded.notes:
-        of_attempt = found.setdefault((note.step, note.n), {})
-        of_attempt.setdefault(note.key, []).append(note.values)
-    return found
+    return _joined(notes_of(recorded).get((name, row.n), {}), returned)
 
 
 def _step(
     planned: Mapping[str, Any], row: AttemptRow | None, notes: Notes, heard: str, running: bool
-) -> Shown:
+) -> RecordedStep:
     name = planned["name"]
     if row is None:
-        return Shown(name=name, planned=planned)
+        return RecordedStep(name=name, planned=planned)
     result: dict[str, Any] = json.loads(row.result) if row.result else {}
     state = "running" if running and row.state == "started" else row.state
     took, at_least = result.get("took"), False
     if state == "started" and (lived := seconds_between(row.at, heard)) > 0:
         took, at_least = lived, True
     values = _joined(notes.get((name, row.n), {}), result.get("rollback_data", {}))
-    return Shown(
+    return RecordedStep(
         name=name,
         planned=planned,
         state=_STATES.get(state, state),
@@ -152,12 +148,8 @@ def _step(
     )
 
 
-def _joined(batches: Mapping[str, Sequence[str]], returned: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(noted: Mapping[str, list[Any]], returned: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an undo gets: what was recorded, and what was returned."""
-    noted = {
-        key: [value for batch in each for value in json.loads(batch)]
-        for key, each in batches.items()
-    }
     return ended(StepResult(rollback_data=dict(returned)), noted).rollback_data
 
 

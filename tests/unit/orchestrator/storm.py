@@ -150,7 +150,7 @@ def fire(signum: int, frame: Any) -> None:
     frame = came_upon(frame)
     if frame.f_code.co_name in ("trial", "main"):
         return  # Before the run, or after it.
-    if frame.f_globals["__name__"] == "_weakrefset" and mode != "alarm":
+    if frame.f_globals.get("__name__") == "_weakrefset" and mode != "alarm":
         return  # Python itself loses what is raised in there.
     if mode == "asyncio" and (state["task"] is None or state["task"].done()):
         return  # The loop is not there yet, or it only ends.
@@ -158,7 +158,7 @@ def fire(signum: int, frame: Any) -> None:
         signal.setitimer(signal.ITIMER_REAL, chance.choice((0.0005, 0.05)) * chance.random() + 1e-6)
     name = frame.f_code.co_name
     state["fired"] = state["fired"] or (
-        name if frame.f_globals["__name__"] == "__main__" or name == "guarded" else "engine"
+        name if frame.f_globals.get("__name__") == "__main__" or name == "guarded" else "engine"
     )
     state["stack"] = "".join(traceback.format_stack(frame, limit=4))
     if mode == "alarm":

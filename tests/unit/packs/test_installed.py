@@ -256,4 +256,4 @@ def test_installed_takes_what_it_is_given(tmp_path):
     found = installed(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
     assert found.settings.project.folder == tmp_path
     sources = [source for _, _, source in rows_of(found.settings)]
-    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", "default"]
+    assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", "default", "default"]

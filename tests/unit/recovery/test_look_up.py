@@ -300,3 +300,10 @@ def test_the_recorded_plan_is_decoded_where_it_has_to_be_and_once(journal, kept,
     assert drift.drift(recorded, other)
     assert drift.news(recorded, other)
     assert recorded_plan._decoded.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("function", [rollback, rollback_async])
+def test_what_is_undone_is_named(journal, function):
+    """No program undoes the latest run by leaving the number out."""
+    with pytest.raises(TypeError, match="number"):
+        function(Here, journal=journal)

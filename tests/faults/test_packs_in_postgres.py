@@ -81,7 +81,7 @@ def test_killed_and_finished_and_undone(folder: Path, postgres: Any, name: str) 
         handrail("export", "verify")
     else:
         assert "digits@1" in handrail("models", "list")
-    handrail("rollback", "1")
+    handrail("rollback", "1", "--yes")
     assert "rolled back" in handrail("runs")
     left = {path.name for path in folder.iterdir()} - {".handrail"}
     assert left == before

@@ -77,7 +77,8 @@ class Trial:
 
     def go_on(self, way: str, *options: str, **kill: Any) -> dict[str, Any]:
         """`resume` or `rollback`."""
-        return self._do(way, "1", *options, **kill)
+        sure = ["--yes"] if way == "rollback" else []
+        return self._do(way, "1", *sure, *options, **kill)
 
     def place(self, kind: str) -> Place:
         """Return where effects of a kind are: `file`, `row` or `object`."""

@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 import handrail
 from handrail.errors import HandrailError, StepFailedError
 from handrail.journal.sqlite import SqliteJournal
+from handrail.recovery.folder import working_in
+from handrail.recovery.made_ready import look_up, prepare
+from handrail.recovery.preview import preview_rollback
 
 Forge = tuple[str, Any, Any]
 
@@ -126,6 +129,17 @@ class RecordedRun:
         finally:
             journal.close()
         return Ended(code=0)
+
+    def preview(self, action: Any) -> list[str]:
+        """Return what its rollback would do, as it is shown before it is asked about."""
+        journal = SqliteJournal(str(self.journal))
+        try:
+            _, recorded = look_up("rollback", action, 1, journal)
+            with working_in(recorded.row, None):
+                recovery = prepare(action, recorded, journal, "rollback", packs=())
+                return [line for step in preview_rollback(recovery) for line in step.lines or ()]
+        finally:
+            journal.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ _BOOKKEEPING = re.compile(
     r"\.handrail(-reach|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?", re.IGNORECASE
 )
 _WAY_OUT = "look at who has written this journal; what is left is yours to look at, and to remove"
-_SHOWN = 80  # Characters of a value.
+_SHOWN = 240  # Characters of a value.
 
 T = TypeVar("T")
 
@@ -310,4 +310,5 @@ def _listed(value: object) -> Sequence[object]:
 def _shown(value: object) -> str:
     """Return a value as it can be shown and stored, whatever is in it."""
     shown = repr(value).encode("utf-8", "backslashreplace").decode()
-    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+    # The end of a path says more than its beginning.
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN // 4]}…{shown[-_SHOWN * 3 // 4 :]}"

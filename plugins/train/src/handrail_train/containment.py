@@ -19,7 +19,7 @@ from handrail_train.errors import ContainmentError
 PLAIN = "[0-9A-Za-z][0-9A-Za-z._-]*"
 
 _WAY_OUT = "look at who has written this journal; what is left is yours to look at, and to remove"
-_SHOWN = 80  # Characters of a value.
+_SHOWN = 240  # Characters of a value.
 
 T = TypeVar("T")
 
@@ -269,4 +269,5 @@ def _within(path: str, folder: str) -> bool:
 def _shown(value: object) -> str:
     """Return a value as it can be shown and stored, whatever is in it."""
     shown = repr(value).encode("utf-8", "backslashreplace").decode()
-    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+    # The end of a path says more than its beginning.
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN // 4]}…{shown[-_SHOWN * 3 // 4 :]}"

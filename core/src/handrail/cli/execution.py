@@ -185,6 +185,7 @@ def carry_out(
     journal: Journal | None = None,
     dry: bool = False,
     aim: Aim | None = None,
+    undoes: bool = False,
 ) -> int:
     """Run something, show how it goes and how it ended, and return the exit code.
 
@@ -197,6 +198,7 @@ def carry_out(
         journal: The journal of the run, if it has one.
         dry: Whether nothing is changed.
         aim: Whether a recorded run is to be finished or undone; None for a new one.
+        undoes: Whether a recorded run goes back, as it is asked to, or was before.
     """
     console = session.console
     undo = aim == "rollback"
@@ -206,7 +208,7 @@ def carry_out(
         JsonView(console)
         if as_json
         else LineView(
-            console, head, moving=moving, keeps=values.get("on_failure") == "keep", undoes=undo
+            console, head, moving=moving, keeps=values.get("on_failure") == "keep", undoes=undoes
         )
     )
     outcome = Outcome()

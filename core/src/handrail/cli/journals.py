@@ -172,5 +172,10 @@ def project_of(session: Session, values: Mapping[str, Any]) -> str | None:
 
     if os.path.isdir(named):
         return project_at(named)
-    # It has a name, or its folder is gone.
+    # It is a name, or the folder is gone.
     return os.path.realpath(named) if os.sep in named else str(named)
+
+
+def shown_project(values: Mapping[str, Any]) -> str:
+    """Return what the project of `project_of` is called in a message."""
+    return f"the project {values['project']}" if values["project"] else "this project"

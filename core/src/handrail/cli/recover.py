@@ -10,7 +10,13 @@ import click
 
 from handrail.cli.all_dead import all_dead
 from handrail.cli.commands import typed
-from handrail.cli.journals import journal_option, number_of, opened, project_of
+from handrail.cli.journals import (
+    journal_option,
+    number_of,
+    opened,
+    project_of,
+    shown_project,
+)
 from handrail.cli.run_text import moment
 from handrail.cli.session import session_of, warn
 from handrail.errors import ExitCode, NotFoundError
@@ -130,7 +136,7 @@ def _resume(session: Session, journal: Journal, values: Mapping[str, Any]) -> in
     else:
         project = project_of(session, values)
         assert project is not None
-        number = latest_to_resume(journal, project=project)
+        number = latest_to_resume(journal, project=project, shown=shown_project(values))
     recorded = journal.read(number)
     if not values["run"] and shows:
         session.console.note(_named(journal, recorded.row))
@@ -158,7 +164,17 @@ def go_on(session: Session, journal: Journal, recovery: Recovery, values: Mappin
         return recovery.run()
 
     head = head_of(recovery.plan, journal)
-    return carry_out(session, recovery.plan, head, run, values, journal=journal, aim=recovery.aim)
+    undoes = recovery.aim == "rollback" or recovery.recorded.row.direction == "undo"
+    return carry_out(
+        session,
+        recovery.plan,
+        head,
+        run,
+        values,
+        journal=journal,
+        aim=recovery.aim,
+        undoes=undoes,
+    )
 
 
 def recovery_of(

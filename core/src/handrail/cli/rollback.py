@@ -12,7 +12,7 @@ import click
 
 from handrail.cli.all_dead import all_dead
 from handrail.cli.commands import typed
-from handrail.cli.journals import number_of, opened, project_of
+from handrail.cli.journals import number_of, opened, project_of, shown_project
 from handrail.cli.plain import columns, plural, seconds
 from handrail.cli.recover import check_words, go_on, options_of, recovery_of
 from handrail.cli.run_text import moment
@@ -72,7 +72,7 @@ def _roll_back(session: Session, journal: Journal, values: Mapping[str, Any]) ->
     if values["dry_run"]:
         return ExitCode.DONE
     if asks:
-        if not click.confirm("Undo it?", default=False, err=True):
+        if not _says_yes():
             session.console.note("nothing was undone")
             return ExitCode.INTERRUPTED
         _check_unchanged(journal, row)
@@ -96,14 +96,14 @@ def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> Rec
     else:
         project = project_of(session, values)
         assert project is not None
-        recorded = journal.read(latest_of_project(journal, project))
+        recorded = journal.read(latest_of_project(journal, project, shown_project(values)))
     try:
         check(recorded.row, "rollback")
-    except RunClosedError as error:
+    except (RunClosedError, RollbackRefusedError) as error:
         if values["run"]:
             raise
         raise RollbackRefusedError(
-            f"the latest run of this project cannot be undone: {error.message}",
+            f"the latest run of {shown_project(values)} cannot be undone: {error.message}",
             ways_out=("name another one:  handrail runs",),
         ) from None
     holder = journal.holder(recorded.row.number)
@@ -135,6 +135,17 @@ def _check_unchanged(journal: Journal, row: RunRow) -> None:
             f"another process has worked on run {row.number} meanwhile; nothing was undone",
             ways_out=(f"look again:  {typed(f'rollback {row.number}')}",),
         )
+
+
+def _says_yes() -> bool:
+    """Ask; a signal, or the end of the input, means no."""
+    from handrail.cli.signals import like_interrupts  # noqa: PLC0415 - lists need it not
+
+    try:
+        with like_interrupts():
+            return click.confirm("Undo it?", default=False, err=True)
+    except (click.Abort, KeyboardInterrupt):
+        return False
 
 
 def _is_terminal() -> bool:

@@ -38,9 +38,13 @@ def commands_for(
 
 
 def time_of(status: RunStatus) -> str:
-    """Return how long a run took, as `0.4s` or `0.4s, undo 1.1s`."""
+    """Return how long a run took, as `0.4s` or `0.4s, undo 1.1s`; `0.4s+` for that or longer."""
     took, undo_took = status.spent()
-    return f"{seconds(took)}, undo {seconds(undo_took)}" if undo_took else seconds(took)
+    # Nobody knows when a process died.
+    more = "+" * (status.state == "interrupted" and not status.row.given_up)
+    if undo_took:
+        return f"{seconds(took)}, undo {seconds(undo_took)}{more}"
+    return f"{seconds(took)}{more}"
 
 
 def moment(text: str) -> datetime:

@@ -183,11 +183,14 @@ def _show(
     if not statuses:
         console.print(f"no {'such ' * asked}runs in {journal.shown}")
         return
+    # Where several projects keep their runs in one journal.
+    shared = len({status.row.project for status in statuses}) > 1
     rows = [
         (
             str(status.row.number),
             status.row.action,
             status.described,
+            *((status.row.project,) if shared else ()),
             f"{moment(status.row.opened):%Y-%m-%d %H:%M:%S}",
             time_of(status),
             _next(status),
@@ -195,7 +198,8 @@ def _show(
         for status in statuses
     ]
     # What tells actions apart is at the end of a path.
-    lines = table(("RUN", "ACTION", "STATE", "STARTED", "TOOK", "NEXT"), rows, ends=(1,))
+    head = ("RUN", "ACTION", "STATE", *(("PROJECT",) if shared else ()), "STARTED", "TOOK", "NEXT")
+    lines = table(head, rows, ends=(1, 3) if shared else (1,))
     console.print(console.style(lines[0], "dim"))
     for status, line in zip(statuses, lines[1:], strict=True):
         state = status.described

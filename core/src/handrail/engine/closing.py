@@ -25,6 +25,16 @@ def end(run: RunState) -> Generator[Any, Any, None]:
     closed = True
     if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
         closed = yield from close(run)
+    yield from write_end(run, closed=closed)
+
+
+def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None]:
+    """Write the outcome of a run, and tell that it is over.
+
+    Args:
+        run: The run.
+        closed: Whether all that always runs could be written.
+    """
     if run.log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
         run.log.closed(run.outcome)
         committed = yield COMMIT

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, skipped, told
-from handrail.engine.closing import end
+from handrail.engine.closing import end, write_end
 from handrail.engine.commands import CHECK, Machine, NotRun, Report
 from handrail.engine.durable import forward_durably
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
@@ -57,9 +57,12 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         failure = yield from forward_durably(run)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
-        run.outcome = "interrupted"
+        # Nothing was touched, so it is again what it was, such as kept or completed.
+        run.outcome = run.before or "interrupted"
         run.failure = broken
-    elif failure is None:
+        yield from write_end(run)
+        return
+    if failure is None:
         run.outcome = "completed"
         _recall_closing(run)
     else:

@@ -53,6 +53,7 @@ class RunState:
         keeps: Whether nothing is undone when a step of a durable run fails.
         attempts: Number of the last attempt of each step that had one, in a durable run.
         begun: The position that is noted as started in the log, but was not executed yet.
+        before: How a run that goes on had ended, before this process claimed it.
         doubt: What the interrupted attempt of the next step has recorded, when a run goes on.
         undone: Positions that were undone before, when an undo goes on.
         gone: Names of steps that began, and are not in the plan any more, when a run goes on.
@@ -90,6 +91,7 @@ class RunState:
     keeps: bool = False
     attempts: dict[int, int] = field(default_factory=dict[int, int])
     begun: int | None = None
+    before: str | None = None
     doubt: StepResult | None = None
     undone: set[int] = field(default_factory=set[int])
     gone: tuple[str, ...] = ()

@@ -63,9 +63,19 @@ def check_action(row: RunRow, name: str, journal: Journal) -> None:
 
 
 def latest_to_resume(
-    journal: Journal, *, project: str | None = None, action: str | None = None
+    journal: Journal,
+    *,
+    project: str | None = None,
+    action: str | None = None,
+    shown: str = "this project",
 ) -> int:
     """Return the number of the latest run, of a project or of an action, that can be resumed.
+
+    Args:
+        journal: The journal.
+        project: Only runs of this project.
+        action: Only runs of this action.
+        shown: What the project is called in the error.
 
     Raises:
         NotFoundError: There is none; the latest one of another project is named.
@@ -74,15 +84,20 @@ def latest_to_resume(
     if found is not None:
         return found.number
     whose = "run" if action is None else f"run of {action}"
-    whose += "" if project is None else " of this project"
+    whose += "" if project is None else f" of {shown}"
     raise NotFoundError(
         f"there is no {whose} in {journal.shown} that can be resumed",
-        ways_out=_elsewhere(next(_to_resume(journal, None, action), None), "resume"),
+        ways_out=_elsewhere(next(_to_resume(journal, None, action), None)),
     )
 
 
-def latest_of_project(journal: Journal, project: str) -> int:
+def latest_of_project(journal: Journal, project: str, shown: str = "this project") -> int:
     """Return the number of the latest run of a project, whatever became of it.
+
+    Args:
+        journal: The journal.
+        project: The project.
+        shown: What it is called in the error.
 
     Raises:
         NotFoundError: There is none; the latest one of another project is named.
@@ -92,8 +107,8 @@ def latest_of_project(journal: Journal, project: str) -> int:
         return found[0].number
     others = journal.runs(limit=1, plans=False)
     raise NotFoundError(
-        f"there is no run of this project in {journal.shown}",
-        ways_out=_elsewhere(next(iter(others), None), "rollback"),
+        f"there is no run of {shown} in {journal.shown}",
+        ways_out=_elsewhere(next(iter(others), None)),
     )
 
 
@@ -106,10 +121,9 @@ def _to_resume(journal: Journal, project: str | None, action: str | None) -> Ite
             yield row
 
 
-def _elsewhere(row: RunRow | None, aim: Aim) -> tuple[str, ...]:
-    if row is None:
-        return ()
-    return (f"run {row.number} is one of {row.project}:  handrail {aim} {row.number}",)
+def _elsewhere(row: RunRow | None) -> tuple[str, ...]:
+    # No command to copy: it is somebody else's run.
+    return () if row is None else (f"the latest one is run {row.number}, of {row.project}",)
 
 
 def only_undoes(row: RunRow, aim: Aim) -> bool:

@@ -85,7 +85,7 @@ def _of_step(planned: PlannedStep, context: Any, result: StepResult) -> StepUndo
         step=planned.name,
         origin=planned.origin,
         lines=_lines(planned, context, result),
-        recorded={key: _count(value) for key, value in result.rollback_data.items()},
+        recorded=_counted(result.rollback_data),
     )
 
 
@@ -95,6 +95,12 @@ def _lines(planned: PlannedStep, context: Any, result: StepResult) -> tuple[str,
         return None if answer is None else tuple(lines_of(answer))
     except Exception as error:  # noqa: BLE001 - a preview may fail; the undo itself will tell
         return (f"cannot be previewed: {describe(error)}",)
+
+
+def _counted(data: object) -> dict[str, int]:
+    # What a damaged journal has need not be what a step returned.
+    items = cast("dict[str, object]", data).items() if isinstance(data, dict) else ()
+    return {key: _count(value) for key, value in items}
 
 
 def _count(value: object) -> int:

@@ -45,6 +45,7 @@ class Recorded:
         owned: The run, claimed by this process.
         aim: Whether it is to be finished or undone.
         about: What the action says of itself to a journal.
+        before: How it had ended before it was claimed, or None.
     """
 
     recorded: RecordedRun
@@ -52,6 +53,7 @@ class Recorded:
     owned: OwnedRun
     aim: Aim
     about: RunAbout
+    before: str | None = None
 
     def begin(self, run: RunState) -> Machine:
         """Put what is recorded into `run`, and return what is to be played."""
@@ -68,6 +70,7 @@ class Recorded:
         undoing = row.direction == "undo"
         failure: Failure | None = None
         run.gone = place.gone
+        run.before = self.before
         run.sealed = row.sealed
         if undoing:
             failure = self._failure(place.failed, len(run.finished) - 1)
@@ -160,7 +163,12 @@ class Recovery:
             recorded = self.journal.read(number)
             self._check_again(owned, recorded)
             going = Recorded(
-                recorded=recorded, plan=self.plan, owned=owned, aim=self.aim, about=about
+                recorded=recorded,
+                plan=self.plan,
+                owned=owned,
+                aim=self.aim,
+                about=about,
+                before=self.recorded.row.outcome,
             )
         except BaseException:
             owned.release()

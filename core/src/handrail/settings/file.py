@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -109,6 +110,15 @@ def read_locked(reader: TableReader, value: object) -> Value[bool]:
     return Value(value=reader.flag(("locked",), value), source=reader.source(("locked",)))
 
 
+def _read_project(reader: TableReader, value: object) -> Value[str] | None:
+    found = read_text(reader, "project", value)
+    if found is None or os.sep not in found.value:
+        return found
+    # A journal calls projects without a name by their folders.
+    reader.problem(("project", "name"), "is a name, not a path")
+    return None
+
+
 def _read_workflows(reader: TableReader, value: object) -> Mapping[str, Changes]:
     workflows = read_changes(reader, "workflows", value)
     reader.problems += check_chains(workflows)
@@ -123,6 +133,6 @@ _READERS: Mapping[str, tuple[str, Callable[[TableReader, object], object]]] = {
     "local": ("local", read_local),
     "required": ("required", read_required),
     "journal": ("journal", lambda reader, value: read_text(reader, "journal", value)),
-    "project": ("name", lambda reader, value: read_text(reader, "project", value)),
+    "project": ("name", _read_project),
     "locked": ("locked", read_locked),
 }

@@ -19,6 +19,7 @@ from handrail_upload.storage import Owner, Storage, open_storage
 
 _PAGE = 500  # Keys that are asked about at a time.
 _WORKERS = 16
+_LOOKED_AT = 50_000  # Files that a preview looks at, which takes a second or two.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,7 +175,7 @@ class TransferUndo:
 
 
 def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -> Iterator[str]:
-    """Yield what an undo would do, without asking the target.
+    """Yield what an undo would do; a folder is looked at, a server is not asked.
 
     Args:
         recorded: What the transfer has recorded.
@@ -183,14 +184,22 @@ def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -
     """
     new = [key for key in recorded.keys if key not in recorded.asides]
     up_to = "" if certain else "up to "
+    foreign = 0
+    if recorded.target and "://" not in recorded.target and len(new) <= _LOOKED_AT:
+        storage, up_to = open_storage(recorded.target), ""
+        owners = [storage.owner(key, recorded.mark, recorded.identities.get(key)) for key in new]
+        foreign = owners.count("foreign")
+        new = [key for key, owner in zip(new, owners, strict=True) if owner == "ours"]
     if new:
         size = _size_of(new, manifest)
         told = "" if size is None else f" ({size_text(size)})"
         yield f"{up_to}{count_text(len(new), 'object')} deleted{told} from {recorded.target}"
     if recorded.asides:
         yield f"{up_to}{len(recorded.asides):,} put back at {recorded.target}"
-    if not recorded.keys and not recorded.notes.refusals:
-        yield "nothing had been stored"
+    if foreign:
+        yield f"{foreign:,} of others left alone"
+    if not (new or foreign or recorded.asides or recorded.notes.refusals):
+        yield "nothing is stored there any more" if recorded.keys else "nothing had been stored"
     yield from recorded.notes.refusals
 
 

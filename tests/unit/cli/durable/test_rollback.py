@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -171,6 +173,35 @@ def test_at_a_terminal_it_asks_about_an_interrupted_run_too(
     assert runs(handrail) == {1: "interrupted"}
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_at_the_question_means_no(
+    handrail: Run, folder: Path, environment: dict[str, str], completed: Path, name: str
+) -> None:
+    """It ends with 130 and touches nothing."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "handrail", "rollback", "1"],
+        cwd=folder,
+        env={**environment, "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 65536)
+        process.send_signal(getattr(signal, name))
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 65536):
+                shown += more
+    os.close(ours)
+    assert process.returncode == 130
+    assert shown.decode().rstrip().endswith("nothing was undone")
+    assert runs(handrail) == {1: "completed"}
+
+
 def test_yes_asks_nothing_and_all_dead_neither(
     handrail: Run, completed: Path, killed: Killed, at_terminal: Answer
 ) -> None:
@@ -251,7 +282,10 @@ def test_what_another_process_did_between_question_and_answer_stops_the_undo(
 @pytest.mark.parametrize(
     ("statement", "why"),
     [
-        ("sealed = 'the originals are gone'", "the originals are gone"),
+        (
+            "sealed = 'the originals are gone'",
+            "the latest run of this project cannot be undone: run 2 cannot be rolled back any more",
+        ),
         ("outcome = 'rolled_back'", "run 2 was rolled back"),
     ],
 )
@@ -281,7 +315,7 @@ def shared(completed: Path, handrail: Run, environment: dict[str, str]) -> tuple
 
 
 def test_a_run_of_another_project_is_not_taken(handrail: Run, shared: tuple[Path, Path]) -> None:
-    """It is named, with the command that means it."""
+    """It is named, and there is no command to copy."""
     ours, theirs = shared
     change(ours, "UPDATE run SET outcome = NULL, closed = NULL, lease_until = NULL")
     done = handrail("rollback", cwd=ours)
@@ -291,10 +325,14 @@ def test_a_run_of_another_project_is_not_taken(handrail: Run, shared: tuple[Path
     none = handrail("rollback", cwd=ours.parent)
     assert none.returncode == 2
     assert "there is no run of this project in " in none.stderr
-    assert f"run 2 is one of {theirs}:  handrail rollback 2" in none.stderr
+    assert f"  the latest one is run 2, of {theirs}\n" in none.stderr
     none = handrail("resume", cwd=ours)
     assert none.returncode == 2
-    assert f"run 2 is one of {theirs}:  handrail resume 2" in none.stderr
+    assert f"  the latest one is run 2, of {theirs}\n" in none.stderr
+    assert "handrail r" not in none.stderr
+    none = handrail("rollback", "--project", "typo", cwd=ours)
+    assert "there is no run of the project typo in " in none.stderr
+    assert f"  {ours}  " in handrail("runs", cwd=ours).stdout
 
 
 def test_another_project_is_named_by_its_folder_or_its_name(
@@ -384,6 +422,7 @@ def test_resuming_an_undo_says_that_it_was_asked_for(
     )
     assert "failed at" not in done.stderr
     assert "--on-failure" not in done.stderr
+    assert " · undoes what was done\n" in done.stderr
     again = handrail("rollback", "1")
     assert again.returncode == 2
     assert "start a new one:  handrail run durable.py:job" in again.stderr

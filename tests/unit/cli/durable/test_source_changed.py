@@ -185,3 +185,25 @@ def test_all_others_that_are_dead_go_on(
     interrupted.write_text(LINES)
     assert handrail("resume", "--all-dead").returncode == 0
     assert runs(handrail) == {1: "completed", 2: "completed"}
+
+
+def test_what_was_kept_stays_kept_where_a_resume_stops(
+    handrail: Run, folder: Path, interrupted: Path
+) -> None:
+    """Nothing was touched, so `--all-dead` leaves it alone, and its undo needs --yes."""
+    (folder / "open").touch()
+    (folder / "copied.txt").unlink()
+    source = (folder / "copying.py").read_text()
+    fails = source.replace("        return StepResult()\n", '        raise OSError("no")\n', 1)
+    (folder / "copying.py").write_text(fails)
+    assert handrail("rollback", "1").returncode == 0
+    assert handrail("run", "copying.py:copy", "source.txt", "--on-failure", "keep").returncode == 6
+    interrupted.write_text("another\n")
+    assert handrail("resume", "2").returncode == 3
+    assert runs(handrail)[2] == "failed (kept)"
+    assert handrail("rollback", "--all-dead").returncode == 0
+    assert handrail("rollback", "2").returncode == 2
+    assert (folder / "copied.txt").read_text() == LINES
+    interrupted.write_text(LINES)
+    (folder / "copying.py").write_text(source)
+    assert handrail("resume", "2").returncode == 0

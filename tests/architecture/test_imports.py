@@ -34,9 +34,10 @@ FLOORS = (
     ("orchestrator",),
     (
         *("params", "fields", "validation", "partial", "planning", "provider"),
-        *("lock_names", "locking", "stored_params"),
+        *("lock", "stored_params"),
     ),
     ("action_context", "actions", "workflow"),
+    ("targets",),
     ("recovery",),
     ("scaffold", "testing"),
     ("cli", "__main__"),

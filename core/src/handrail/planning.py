@@ -160,7 +160,7 @@ def held_to_lock(
     installed = installed_packs(provider)
     if installed is None:
         return plan
-    from handrail.locking import held_in_program  # noqa: PLC0415
+    from handrail.lock.check import held_in_program  # noqa: PLC0415
 
     return held_in_program(installed, action_class, plan, whole)
 

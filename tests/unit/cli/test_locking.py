@@ -9,12 +9,13 @@ import sys
 
 import pytest
 
-from handrail.cli.last_plan import LastPlan
 from handrail.cli.session import Session
 from handrail.errors import LockError
 from handrail.events import RunStarted
-from handrail.lock_names import Locked
-from handrail.locking import held
+from handrail.lock.check import held
+from handrail.lock.last_plan import LastPlan
+from handrail.lock.model import LockedAction
+from handrail.packs.action_names import Locked
 from handrail.plan.plan import Plan
 
 pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
@@ -369,9 +370,9 @@ def test_whoever_forces_a_lock_is_named(tmp_path, monkeypatch):
     assert held(packs, action, plan).locked is None
 
 
-def test_a_last_plan_is_written_when_the_run_starts(tmp_path, monkeypatch):
+def test_a_last_plan_is_written_when_the_run_starts(tmp_path):
     """Not before."""
-    last = LastPlan(*here(tmp_path, monkeypatch))
+    last = LastPlan(tmp_path, LockedAction(name="ship.py:ship"))
     assert not (tmp_path / ".handrail").exists()
     last(RunStarted(action="ship", run_id="1", fingerprint="f", steps=()))
     assert (tmp_path / ".handrail" / "plans" / "ship.py%3Aship.toml").is_file()

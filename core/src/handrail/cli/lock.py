@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.given import labelled, labelled_need, put_pairs
-from handrail.cli.local import Target, find_target, looks_like_file
 from handrail.cli.locked_name import locked
 from handrail.cli.options import options_of
 from handrail.cli.plain import plural
@@ -25,11 +24,12 @@ from handrail.errors import (
     PlanError,
     Problem,
 )
-from handrail.lock_names import Locked
-from handrail.locking import find, not_locked, outline_of
+from handrail.lock.check import find, not_locked, outline_of
+from handrail.lock.file import LOCK_FILE, read_lock, write_lock
+from handrail.lock.model import LockedAction, changes, drift
 from handrail.masks import has_password
-from handrail.plan.lock import LockedAction, changes, drift
-from handrail.settings.lockfile import LOCK_FILE, read_lock, write_lock
+from handrail.packs.action_names import Locked
+from handrail.targets import Target, find_target, looks_like_file
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Plan
@@ -169,7 +169,7 @@ def _known(session: Session, was: LockedAction) -> _Wanted:
 
 
 def _outline(session: Session, wanted: _Wanted) -> LockedAction:
-    target = find_target(session, wanted.name)
+    target = find_target(session.packs, session.folder, wanted.name)
     plan = _plan(session, target, wanted.params)
     return outline_of(session.packs, locked(session, target), plan, params=wanted.params)
 
@@ -214,7 +214,7 @@ def _check(
 
 
 def _checked_name(session: Session, known: Sequence[LockedAction], name: str) -> _Checked:
-    action = locked(session, find_target(session, name))
+    action = locked(session, find_target(session.packs, session.folder, name))
     was = find(known, action)
     if was is None:
         return action.name, (not_locked(action.name),)

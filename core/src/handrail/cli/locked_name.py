@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handrail.cli.local import looks_like_file
-from handrail.lock_names import Locked, attribute_of, way_to
+from handrail.packs.action_names import Locked, attribute_of, way_to
 from handrail.packs.record import LOCAL
+from handrail.targets import looks_like_file
 
 if TYPE_CHECKING:
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
+    from handrail.targets import Target
 
 
 def locked(session: Session, target: Target) -> Locked:

@@ -17,15 +17,15 @@ from handrail.cli.plain import WIDTH, columns, percent, plural, table
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.cli.trace import show_trace
 from handrail.errors import ExitCode, ParamsError, ParamsNeededError
-from handrail.locking import Comparison, compare
+from handrail.lock.check import Comparison, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.plan.plan import Plan, PlannedStep
     from handrail.provider import PackProvider
+    from handrail.targets import Target
 
 
 def plan_options() -> list[click.Parameter]:

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.local import looks_like_file
-from handrail.lock_names import attribute_of
 from handrail.masks import has_password
+from handrail.packs.action_names import attribute_of
 from handrail.recovery.chosen import Chosen
 from handrail.settings.rows import looks_secret
 from handrail.stored_params import about_action, not_kept
+from handrail.targets import looks_like_file
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import OnFailure
     from handrail.orchestrator.durable import RunAbout
+    from handrail.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,13 @@ from handrail.cli.standing import moment, standing
 from handrail.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
     from handrail.recovery.recovered import Aim, Recovery
+    from handrail.targets import Target
 
 
 def options_of(aim: Aim) -> list[click.Parameter]:
@@ -203,7 +203,7 @@ def recovery_of(
 def _held(session: Session, target: Target, plan: Plan, no_lock: bool) -> Plan:
     """Return the whole plan of a run that goes forward, held against the lock."""
     from handrail.cli.locked_name import locked  # noqa: PLC0415 - imports what runs need
-    from handrail.locking import held  # noqa: PLC0415 - imports what runs need
+    from handrail.lock.check import held  # noqa: PLC0415 - imports what runs need
 
     forced_by = session.packs.settings.locked_by
     name = locked(session, target)
@@ -212,11 +212,11 @@ def _held(session: Session, target: Target, plan: Plan, no_lock: bool) -> Plan:
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
     """Return the action of a run, from where it was or from where it is said to be now."""
-    from handrail.cli.local import find_target  # noqa: PLC0415 - imports what runs need
     from handrail.recovery.made_ready import check_action  # noqa: PLC0415 - likewise
+    from handrail.targets import find_target  # noqa: PLC0415 - imports what runs need
 
     try:
-        target = find_target(session, named or row.action)
+        target = find_target(session.packs, session.folder, named or row.action)
     except NotFoundError as error:
         if named:
             raise

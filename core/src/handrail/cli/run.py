@@ -13,19 +13,25 @@ from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
 from handrail.cli.given import labelled, params_from, variables_of
 from handrail.cli.journals import journal_option, opened
-from handrail.cli.last_plan import LastPlan
-from handrail.cli.local import Target
 from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.reapplied import Durable, chosen, recorded_name
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.errors import ParamsError, StepNotFoundError
-from handrail.locking import held
+from handrail.lock.check import held, outline_of
+from handrail.lock.last_plan import LastPlan
 from handrail.origin import Origin
 from handrail.plan.selection import select
+from handrail.targets import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handrail.cli.session import Session
+    from handrail.lock.model import Change
     from handrail.workflow import Workflow
+
+_MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 
 
 def run_options() -> list[click.Parameter]:
@@ -159,14 +165,29 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     if values["dry_run"]:
         return run_plan(session, action, plan, values)
     durable = _durable(context, target, options)
-    last = LastPlan(session, named, whole)
+    last = LastPlan(
+        session.packs.settings.project.folder,
+        outline_of(session.packs, named, whole, with_files=False),
+    )
     if not whole.locked and not values["quiet"]:
-        last.tell()
+        _show_changes(session, named.shown, last.changes())
     try:
         return run_plan(session, action, plan, values, observers=(last,), durable=durable)
     finally:
         if durable is not None:
             durable.journal.close()
+
+
+def _show_changes(session: Session, action: str, changes: Sequence[Change]) -> None:
+    """Say on standard error what has changed since the last run."""
+    if not changes:
+        return
+    session.console.note(f"changed since the last run of {action}:")
+    for change in changes[:_MOST_CHANGES]:
+        session.console.note(f"  {change.mark} {change}")
+    if len(changes) > _MOST_CHANGES:
+        more = len(changes) - _MOST_CHANGES
+        session.console.note(f"  and {more} more:  handrail plan {action}")
 
 
 def _durable(context: click.Context, target: Target, options: ParamOptions) -> Durable | None:

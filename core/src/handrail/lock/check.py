@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LockError, PlanDriftedError, Problem
-from handrail.lock_names import Locked, names_of
+from handrail.lock.file import LOCK_FILE, read_lock
+from handrail.lock.model import LockedAction, drift, is_part, outline
+from handrail.packs.action_names import Locked, names_of
 from handrail.packs.digest import record_digest
-from handrail.plan.lock import LockedAction, drift, is_part, outline
-from handrail.settings.lockfile import LOCK_FILE, read_lock
 
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks

@@ -30,11 +30,12 @@ FLOORS = (
     ("hookspecs", "plan"),
     ("engine",),
     ("settings",),
+    ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
     (
         *("params", "fields", "validation", "partial", "planning", "provider"),
-        *("lock", "stored_params"),
+        "stored_params",
     ),
     ("action_context", "actions", "workflow"),
     ("targets",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
+from handrail.lock.model import LockName
 from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.packs.action_names import attribute_of, path_from
 from handrail.packs.local import base_of, import_file, import_module
+from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
+    from handrail.lock.model import LockedAction
     from handrail.packs.installed import InstalledPacks
 
 
@@ -58,6 +63,59 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
     if head:
         return _from_module(name, import_module(head, folder), attribute, head)
     return _installed(packs, folder, name)
+
+
+def lock_name(target: Target, packs: InstalledPacks) -> LockName:
+    """Return the name that a lock has for `target`, the same from whichever folder it is run.
+
+    An installed action has the name that its pack has for it, one in a file the path from the
+    project's folder.
+    """
+    if target.origin.pack is not None:
+        name = target.action_class.action_name
+        return LockName(name=name, pack=target.origin.pack, called=target.name)
+    head, _, attribute = target.name.rpartition(":")
+    is_program = target.origin.module == "__main__"
+    file = head if head and looks_like_file(head) else ""
+    if not file and looks_like_file(target.name):
+        file, attribute = target.name, ""
+    elif not file and is_program:
+        file, attribute = target.origin.file, ""
+    if not file:
+        named = head == LOCAL and packs.catalog.has_pack(LOCAL)
+        return LockName(name=attribute if named else target.name, pack=None)
+    path = path_from(file, packs.settings.project.folder)
+    name = f"{path}:{attribute or _attribute(target)}"
+    return LockName(name=name, pack=None, called="" if is_program else target.name)
+
+
+def name_from(locked: LockedAction, project: Path, folder: Path) -> str:
+    """Return what to call an action of a lock in the working folder `folder`; see `find_target`."""
+    if locked.pack is not None:
+        return f"{locked.pack}:{locked.name}"
+    head, _, attribute = locked.name.rpartition(":")
+    if not looks_like_file(head):
+        return locked.name
+    file = project / head
+    near = file.relative_to(folder) if file.is_relative_to(folder) else file
+    return f"{near}:{attribute}"
+
+
+def recorded_name(target: Target) -> str:
+    """Return the name by which a journal finds an action again, from the same working folder."""
+    if target.origin.module != "__main__":
+        return target.name
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m company.flows
+        return f"{spec.name}:{_attribute(target)}"
+    file = os.path.abspath(target.origin.file)
+    shown = Path(os.path.relpath(file)).as_posix()
+    return f"{shown if looks_like_file(shown) else file}:{_attribute(target)}"
+
+
+def _attribute(target: Target) -> str:
+    return attribute_of(target.action_class) or target.action_class.action_name
 
 
 def looks_like_file(name: str) -> bool:

@@ -9,15 +9,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.lock.model import (
-    Kind,
-    LockedAction,
-    LockedPack,
-    LockedStep,
-    changes,
-    drift,
-    is_part,
-)
+from handrail.lock.differences import Kind, changes, drift, is_part
+from handrail.lock.model import LockedAction, LockedPack, LockedStep
 
 ERRORS = Path(__file__).parents[3] / "docs" / "reference" / "errors.md"
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
-    from handrail.plan.plan import Plan
     from handrail.recovery.recovered import Aim, Recovery
     from handrail.targets import Target
 
@@ -170,9 +169,11 @@ def recovery_of(
     """Return the run with its action, in its own folder, with its own packs and plan."""
     # All of these import what runs need.
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
+    from handrail.lock.model import LockUse  # noqa: PLC0415
     from handrail.recovery.chosen import Chosen  # noqa: PLC0415
     from handrail.recovery.folder import enter  # noqa: PLC0415
     from handrail.recovery.made_ready import only_undoes, prepare  # noqa: PLC0415
+    from handrail.targets import lock_name  # noqa: PLC0415
 
     row = recorded.row
     chosen = Chosen.of_json(row.packs)
@@ -193,21 +194,11 @@ def recovery_of(
         accept_drift=values["accept_drift"],
         take_over=values["take_over"],
         typed=typed,
-        hold=lambda plan: _held(session, target, plan, values.get("no_lock") or chosen.no_lock),
+        lock=LockUse(name=lock_name(target, session.packs), no_lock=values.get("no_lock", False)),
     )
     if values.get("on_failure") == "keep":
         recovery.options |= {"journal": journal, "on_failure": "keep"}
     return recovery
-
-
-def _held(session: Session, target: Target, plan: Plan, no_lock: bool) -> Plan:
-    """Return the whole plan of a run that goes forward, held against the lock."""
-    from handrail.cli.locked_name import locked  # noqa: PLC0415 - imports what runs need
-    from handrail.lock.check import held  # noqa: PLC0415 - imports what runs need
-
-    forced_by = session.packs.settings.locked_by
-    name = locked(session, target)
-    return held(session.packs, name, plan, no_lock=no_lock, forced_by=forced_by)
 
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:

@@ -1,4 +1,4 @@
-"""Holds the plan of an action against the project's lock, for whoever is about to run it."""
+"""Checks the plan of a run against the lock of its project."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LockError, PlanDriftedError, Problem
+from handrail.lock.differences import drift, is_part
 from handrail.lock.file import LOCK_FILE, read_lock
-from handrail.lock.model import LockedAction, drift, is_part, outline
-from handrail.packs.action_names import Locked, names_of
-from handrail.packs.digest import record_digest
+from handrail.lock.model import LockedAction, LockName, LockUse, find
 
 if TYPE_CHECKING:
-    from handrail.packs.installed import InstalledPacks
+    from pathlib import Path
+
     from handrail.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How a plan stands to the project's lock.
+    """A plan beside the project's lock.
 
     Attributes:
         exists: Whether there is a lock.
@@ -29,9 +29,7 @@ class Comparison:
     exists: bool
     problems: tuple[Problem, ...] = ()
 
-    @property
-    def told(self) -> str:
-        """The same in a few words; empty where there is no lock."""
+    def __str__(self) -> str:
         if not self.exists:
             return ""
         if any(problem.code == "not-locked" for problem in self.problems):
@@ -48,163 +46,116 @@ class Comparison:
         }
 
 
-def outline_of(
-    packs: InstalledPacks,
-    action: Locked,
-    plan: Plan,
-    *,
-    params: Sequence[str] = (),
-    with_files: bool = True,
-) -> LockedAction:
-    """Return what a lock would hold of a plan.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectLock:
+    """The lock of a project; its file is read by each call.
 
-    Args:
-        packs: The packs that it was made with.
-        action: The action.
-        plan: Its plan, the whole of it.
-        params: What was given for it, as `key=value`.
-        with_files: Whether to look at what is known of the files of packs.
+    Attributes:
+        folder: The project's folder.
+        forced_by: The setting or policy that wants every run locked, if any.
+        outline: Returns what a lock would have of a plan.
+        names: Returns every name that a lock may have for the class of an action.
     """
-    records = {record.id: record for record in packs.records}
 
-    def record_of(pack: str) -> str:
-        known = records.get(pack) if with_files else None
-        return "missing" if known is None else record_digest(known)
+    folder: Path
+    forced_by: str
+    outline: Callable[[LockName, Plan], LockedAction]
+    names: Callable[[type], Sequence[LockName]]
 
-    return outline(
-        plan,
-        name=action.name,
-        pack=action.pack,
-        params=params,
-        # Nobody is asked about an action without steps.
-        asked=[pack.origin for pack in packs.contributors()] if plan.steps else [],
-        record_of=record_of,
-    )
+    def compare(self, name: LockName, plan: Plan) -> Comparison:
+        """Compare a whole plan with what the lock has of the action.
 
+        Raises:
+            LockError: The lock cannot be read.
+        """
+        locked = read_lock(self.folder)
+        if locked is None:
+            return Comparison(exists=False)
+        return Comparison(exists=True, problems=self._problems(locked, name, plan))
 
-def compare(packs: InstalledPacks, action: Locked, plan: Plan) -> Comparison:
-    """Hold a plan against the lock of the project that the settings of `packs` are from.
+    def check(
+        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
+    ) -> Plan:
+        """Return `plan` with whether it is locked.
 
-    Raises:
-        LockError: The lock cannot be read.
-    """
-    return _comparison(read_lock(packs.settings.project.folder), packs, action, plan)
+        A program may run an action that has no name, such as one that is made inside a function.
+        It cannot be in a lock, so its run is not locked.
 
+        Args:
+            plan: The plan, or a part of it.
+            action: The class of the action.
+            whole: Makes the whole plan.
+            use: How the lock counts; as for a program unless given.
 
-def _comparison(
-    locked: Sequence[LockedAction] | None, packs: InstalledPacks, action: Locked, plan: Plan
-) -> Comparison:
-    if locked is None:
-        return Comparison(exists=False)
-    found = find(locked, action)
-    if found is None:
-        return Comparison(exists=True, problems=(not_locked(action.name),))
-    return Comparison(exists=True, problems=drift(found, outline_of(packs, action, plan)))
+        Raises:
+            PlanDriftedError: The plan is not in the lock as it is, nor is it a part of one.
+            LockError: The lock cannot be read, or is missing or left aside where a setting or a
+                policy wants every run locked.
+        """
+        use = use or LockUse()
+        if use.no_lock or (use.left_aside and not self.forced_by):
+            return self._left_aside(plan)
+        locked = read_lock(self.folder)
+        if locked is None and not self.forced_by:
+            return plan if plan.locked is None else replace(plan, locked=None)
+        names = self.names(action) if use.name is None else [use.name]
+        if not names:
+            return self._nameless(plan)
+        name = next((each for each in names if find(locked or (), each.key)), names[0])
+        again = f"handrail lock {name.shown}"
+        if locked is None:
+            raise LockError(
+                f"{self.forced_by} wants every run locked, and there is no {LOCK_FILE}",
+                ways_out=(f"lock the plan as it is:  {again}",),
+            )
+        problems = self._problems_of_part(locked, name, plan, whole)
+        if problems:
+            anyway = use.name is not None and not self.forced_by
+            ways_out = (
+                f"if the plan is meant to be as it is now:  {again}",
+                *(("for this run only:  --no-lock",) if anyway else ()),
+            )
+            raise PlanDriftedError(plan.action, problems, ways_out=ways_out)
+        return replace(plan, locked=True)
 
+    def _left_aside(self, plan: Plan) -> Plan:
+        if self.forced_by:
+            raise LockError(
+                f"--no-lock is not allowed: {self.forced_by} wants every run locked",
+                ways_out=("run it without --no-lock",),
+            )
+        return replace(plan, locked=False if (self.folder / LOCK_FILE).exists() else None)
 
-def held(
-    packs: InstalledPacks,
-    action: Locked,
-    plan: Plan,
-    *,
-    no_lock: bool = False,
-    forced_by: str = "",
-) -> Plan:
-    """Return `plan` with whether it is locked, or refuse to run it.
-
-    Args:
-        packs: The packs that it was made with.
-        action: The action.
-        plan: Its plan, the whole of it.
-        no_lock: Whether to leave the lock aside.
-        forced_by: Who says that every run has to be locked, such as a policy; it forbids `no_lock`.
-
-    Raises:
-        PlanDriftedError: The plan is not what the lock holds.
-        LockError: The lock cannot be read, or there has to be one.
-    """
-    if no_lock and forced_by:
-        raise LockError(
-            f"--no-lock is not allowed: {forced_by} wants every run locked",
-            ways_out=("run it without --no-lock",),
-        )
-    if no_lock:
-        exists = (packs.settings.project.folder / LOCK_FILE).exists()
-        return replace(plan, locked=False if exists else None)
-    anyway = () if forced_by else ("for this run only:  --no-lock",)
-    return _held_to(compare(packs, action, plan), action, plan, forced_by, anyway)
-
-
-def held_in_program(
-    packs: InstalledPacks, action_class: type, plan: Plan, whole: Callable[[], Plan]
-) -> Plan:
-    """Return `plan`, which a program is about to run, with whether it is locked, or refuse it.
-
-    An action that nobody can name, such as one that is made inside a function, cannot be in a
-    lock. It runs, and its run says that it is not locked.
-
-    Args:
-        packs: The packs that it was made with.
-        action_class: The class of the action.
-        plan: Its plan, or a part of it; one that was held before is left as it is.
-        whole: Makes the whole plan.
-
-    Raises:
-        PlanDriftedError: The plan is not what the lock holds, nor a part of it.
-        LockError: The lock cannot be read, or there has to be one.
-    """
-    forced_by = packs.settings.locked_by
-    if plan.locked or (plan.locked is False and not forced_by):
-        return plan
-    locked = read_lock(packs.settings.project.folder)
-    if locked is None and not forced_by:
-        return plan
-    names = names_of(packs, action_class)
-    if not names and forced_by:
-        raise LockError(
-            f"{forced_by} wants every run locked, and {plan.action} has no name to lock it by",
-            ways_out=("give it one: assign it to a name in a module, outside of functions",),
-        )
-    if not names:
+    def _nameless(self, plan: Plan) -> Plan:
+        if self.forced_by:
+            raise LockError(
+                f"{self.forced_by} wants every run locked, and {plan.action} has no name to lock "
+                "it by",
+                ways_out=("give it one: assign it to a name in a module, outside of functions",),
+            )
         return replace(plan, locked=False)
-    action = next((each for each in names if find(locked or (), each)), names[0])
-    comparison = _comparison(locked, packs, action, plan)
-    if comparison.problems:
+
+    def _problems(
+        self, locked: Sequence[LockedAction], name: LockName, plan: Plan
+    ) -> tuple[Problem, ...]:
+        found = find(locked, name.key)
+        return (not_locked(name.name),) if found is None else drift(found, self.outline(name, plan))
+
+    def _problems_of_part(
+        self,
+        locked: Sequence[LockedAction],
+        name: LockName,
+        plan: Plan,
+        whole: Callable[[], Plan],
+    ) -> tuple[Problem, ...]:
+        problems = self._problems(locked, name, plan)
+        if not problems:
+            return ()
         entire = whole()
-        _held_to(_comparison(locked, packs, action, entire), action, entire, forced_by)
-        if is_part(outline(plan, name=action.name), outline(entire, name=action.name)):
-            return replace(plan, locked=True)
-    return _held_to(comparison, action, plan, forced_by)
-
-
-def _held_to(
-    comparison: Comparison,
-    action: Locked,
-    plan: Plan,
-    forced_by: str,
-    anyway: tuple[str, ...] = (),
-) -> Plan:
-    again = f"handrail lock {action.shown}"
-    if not comparison.exists and forced_by:
-        raise LockError(
-            f"{forced_by} wants every run locked, and there is no {LOCK_FILE}",
-            ways_out=(f"lock the plan as it is:  {again}",),
-        )
-    if comparison.problems:
-        raise PlanDriftedError(
-            plan.action,
-            comparison.problems,
-            ways_out=(f"if the plan is meant to be as it is now:  {again}", *anyway),
-        )
-    return replace(plan, locked=True if comparison.exists else None)
-
-
-def find(actions: Sequence[LockedAction], action: Locked) -> LockedAction | None:
-    """Return what a lock has of an action, or None."""
-    same = (each for each in actions if (each.name, each.pack) == (action.name, action.pack))
-    return next(same, None)
+        fits = is_part(self.outline(name, plan), self.outline(name, entire))
+        return self._problems(locked, name, entire) or (() if fits else problems)
 
 
 def not_locked(name: str) -> Problem:
-    """Return the problem of an action that a lock says nothing of."""
+    """Return the problem of an action that a lock does not have."""
     return Problem(code="not-locked", message=f"{name} is not in {LOCK_FILE}")

@@ -7,13 +7,15 @@ from urllib.parse import quote
 
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
+from handrail.lock.differences import Change, changes
 from handrail.lock.file import lock_text, parse_lock
-from handrail.lock.model import Change, LockedAction, changes
 from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
 from handrail.settings.trust import read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from handrail.lock.model import LockedAction
 
 _FOLDER = "plans"
 _HEAD = "# The plan of the last run; made by handrail.\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +76,43 @@ def test_a_program_reads_the_lock_once(project, reads, run):
     run(seen)
     assert seen[0].locked is True
     assert len(reads) == 1
+
+
+COMMANDS = """
+import sys
+from handrail import cli
+from handrail.lock import check
+
+reads, read_lock = [], check.read_lock
+check.read_lock = lambda folder: reads.append(folder) or read_lock(folder)
+print("exit", cli.main(sys.argv[1:]), "reads", len(reads))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "reads"),
+    [
+        (["run", "flows.py:nightly"], 1),
+        (["run", "flows.py:nightly", "--only", "find"], 1),
+        (["run", "flows.py:nightly", "--dry-run"], 1),
+        (["run", "flows.py:nightly", "--no-lock"], 0),
+        (["plan", "flows.py:nightly"], 1),
+    ],
+)
+def test_a_command_reads_the_lock_once(project, words, reads):
+    """Dry runs and parts of plans included; one that leaves it aside does not read it."""
+    (project / "flows.py").write_text(
+        "from handrail import action, step\n"
+        "@step\ndef find(context): ...\n"
+        "nightly = action('nightly', [find])\n"
+    )
+    name = LockName(name="flows.py:nightly", pack=None)
+    whole = select(nightly.plan(), only=["find"])
+    write_lock(project, [installed().outline(name, whole)])
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, *words], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == f"exit 0 reads {reads}", done.stderr
 
 
 @pytest.mark.parametrize("locked", [True, False])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from functools import cached_property
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
@@ -24,7 +24,6 @@ from handrail.plan.plan import Plan
 from handrail.planning import (
     check_part,
     chosen_json,
-    held_to_lock,
     info_of,
     naming,
     plan_action,
@@ -246,20 +245,20 @@ class BaseAction(Generic[P]):
         """What hooks may know of this action."""
         cls = type(self)
         context_type = cls.context_class or ActionContext
-        return info_of(cls, BaseAction, context_type, self._provider())
+        return info_of(cls, BaseAction, context_type, self._provider)
 
     # How it is done
 
     def _registry(self) -> StepRegistry[Any]:
         name, owner = self.action_name, type(self).__qualname__
-        with self._naming("setup_steps"):
+        with naming("setup_steps", name, type(self).__module__):
             return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
 
     def _is_in_one_piece(self, registry: StepRegistry[Any]) -> bool:
         """Return whether there are no steps; the lock and what is required count all the same."""
         if registry or not self.is_simple:
             return False
-        self._held(self._plan(registry))
+        self._locked(self._plan(registry))
         return True
 
     def orchestrator(
@@ -270,49 +269,64 @@ class BaseAction(Generic[P]):
         observers: Iterable[Observer] = (),
         journal: Journal | None = None,
         on_failure: OnFailure = "undo",
-        about: RunAbout | None = None,
     ) -> Orchestrator[Any]:
         """Return what runs a plan of this action, or a part of it, with a context of its own.
 
         Arguments are those of `Orchestrator`; the observers of packs come after those given.
 
         Raises:
+            PlanDriftedError: The plan is not what the project's lock holds.
             ContextError: `create_context` returned something else than a context.
             ActionError: The params cannot be stored in a journal.
         """
-        plan = self._held(plan)
-        with self._naming("create_context"):
-            context = checked_context(self.create_context(), self.action_name)
-        check_part(plan, self.info, self._provider())
-        if journal is not None and about is None:
-            from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
-
-            chosen = chosen_json(plan, self._provider())
-            about = about_action(type(self), self.params, packs=chosen)
-        return Orchestrator(
-            plan,
-            context,
-            progress_callback,
+        return orchestrator_of(
+            self,
+            self._locked(plan),
+            progress_callback=progress_callback,
+            observers=observers,
             journal=journal,
             on_failure=on_failure,
-            observers=(*observers, *self._provider().observers()),
-            about=about,
         )
 
-    def _naming(
-        self, method: str, when: str = "", kind: type[ActionError] = ActionError
-    ) -> AbstractContextManager[None]:
-        return naming(method, self.action_name, type(self).__module__, when, kind)
-
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
-        return plan_action(self.info, registry, self._provider())
+        return plan_action(self.info, registry, self._provider)
 
-    def _held(self, plan: Plan) -> Plan:
-        return held_to_lock(plan, type(self), self._provider(), self.plan)
+    def _locked(self, plan: Plan) -> Plan:
+        return self._provider.check_lock(plan, type(self), self.plan)
 
+    @cached_property
     def _provider(self) -> PackProvider:
-        self._packs = found = provider_of(self._packs)
-        return found
+        return provider_of(self._packs)
+
+
+def orchestrator_of(
+    action: BaseAction[Any],
+    plan: Plan,
+    *,
+    progress_callback: ProgressCallback | None = None,
+    observers: Iterable[Observer] = (),
+    journal: Journal | None = None,
+    on_failure: OnFailure = "undo",
+    about: RunAbout | None = None,
+) -> Orchestrator[Any]:
+    """Return what runs a plan that was checked against the lock; see `BaseAction.orchestrator`."""
+    provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
+    with naming("create_context", action.action_name, type(action).__module__):
+        context = checked_context(action.create_context(), action.action_name)
+    check_part(plan, action.info, provider)
+    if journal is not None and about is None:
+        from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
+
+        about = about_action(type(action), action.params, packs=chosen_json(plan, provider))
+    return Orchestrator(
+        plan,
+        context,
+        progress_callback,
+        journal=journal,
+        on_failure=on_failure,
+        observers=(*observers, *provider.observers()),
+        about=about,
+    )
 
 
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}

@@ -21,7 +21,7 @@ from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
-from handrail.provider import PackProvider, installed_packs
+from handrail.provider import PackProvider
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -135,34 +135,10 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
 
 def chosen_json(plan: Plan, provider: PackProvider) -> str:
     """Return as JSON which steps a plan was cut down to, and which installed packs are left out."""
-    installed = installed_packs(provider)
-    chosen: dict[str, Any] = {} if installed is None else asdict(installed.settings.selection)
+    chosen: dict[str, Any] = asdict(provider.selection)
     if plan.part:
         chosen["only"] = [planned.name for planned in plan.steps]
     return json.dumps(chosen, separators=(",", ":"))
-
-
-def held_to_lock(
-    plan: Plan, action_class: type, provider: PackProvider, whole: Callable[[], Plan]
-) -> Plan:
-    """Return `plan` held against the project's lock, where it is made with the installed packs.
-
-    Args:
-        plan: The plan, or a part of it.
-        action_class: The class of the action.
-        provider: The packs that it was made with; given ones know no project.
-        whole: Makes the whole plan.
-
-    Raises:
-        PlanDriftedError: It is not what the lock holds.
-        LockError: The lock cannot be read, or there has to be one.
-    """
-    installed = installed_packs(provider)
-    if installed is None:
-        return plan
-    from handrail.locking import held_in_program  # noqa: PLC0415
-
-    return held_in_program(installed, action_class, plan, whole)
 
 
 def _missing(

@@ -1,9 +1,8 @@
-"""Where an action finds the packs that shape it: the installed ones, or some that were given."""
+"""Where an action gets packs, lock and settings: from the installed project, or as given."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from handrail.errors import PackError, Problem
@@ -12,18 +11,28 @@ from handrail.packs.given import given as given_packs
 from handrail.plan.order import Contributor
 
 if TYPE_CHECKING:
+    from handrail.lock.model import LockUse
     from handrail.orchestrator import Observer
-    from handrail.packs.installed import InstalledPacks
     from handrail.plan.edits import EditSet
+    from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
+    from handrail.settings.selection import Selection
 
 
 class PackProvider(Protocol):
-    """Where an action finds the packs that shape it."""
+    """Where an action gets its packs, its lock and its settings.
+
+    There is one for the installed packs, one for packs that are given, and one for an undo.
+    """
 
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:
         """What each pack may do to the steps of others."""
+        ...
+
+    @property
+    def selection(self) -> Selection:
+        """The packs that flags and variables leave out, for the journal of a run."""
         ...
 
     def contributors(self) -> Sequence[Contributor]:
@@ -48,6 +57,45 @@ class PackProvider(Protocol):
 
     def origin_of(self, module: str) -> Origin:
         """Return the distribution that owns a module."""
+        ...
+
+    def check_lock(
+        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
+    ) -> Plan:
+        """Return a plan that is about to be run, with whether it is locked.
+
+        Args:
+            plan: The plan, or a part of it.
+            action: The class of the action.
+            whole: Makes the whole plan.
+            use: How the lock counts; as for a program unless given.
+
+        Raises:
+            PlanDriftedError: The plan is not in the lock as it is, nor is it a part of one.
+            LockError: The lock cannot be read, or is missing or left aside where a setting or a
+                policy wants every run locked.
+        """
+        ...
+
+    def for_undo(self, needed: Collection[str]) -> UndoProvider:
+        """Return a provider that demands as little as an undo needs.
+
+        Args:
+            needed: Ids of the packs whose steps or layers have to be undone.
+        """
+        ...
+
+
+class UndoProvider(PackProvider, Protocol):
+    """A provider for a plan of which only the steps that began are undone."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What is wrong with each pack that is left out, by its id."""
+        ...
+
+    def leave_out(self, pack: str, error: PackError) -> bool:
+        """Leave a pack out from now on; return False, and do nothing, if it is needed."""
         ...
 
 
@@ -82,13 +130,3 @@ def provider_of(packs: Packs) -> PackProvider:
                 ways_out=("give the module with the functions that are marked with @hookimpl",),
             )
     return provider
-
-
-def installed_packs(provider: object) -> InstalledPacks | None:
-    """Return `provider` if it is the packs that are installed, and not some that were given."""
-    # Who has made such an object has imported its class; nobody else pays for that here.
-    if "handrail.packs.installed" not in sys.modules:
-        return None
-    from handrail.packs.installed import InstalledPacks  # noqa: PLC0415
-
-    return provider if isinstance(provider, InstalledPacks) else None

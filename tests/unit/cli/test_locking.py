@@ -6,15 +6,16 @@ import json
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from handrail.cli.last_plan import LastPlan
+from handrail import BaseAction
 from handrail.cli.session import Session
 from handrail.errors import LockError
 from handrail.events import RunStarted
-from handrail.lock_names import Locked
-from handrail.locking import held
+from handrail.lock.last_plan import LastPlan
+from handrail.lock.model import LockedAction, LockName, LockUse
 from handrail.plan.plan import Plan
 
 pytestmark = pytest.mark.slow  # Hundreds of commands: with one Python.
@@ -350,28 +351,31 @@ def test_what_was_remembered_never_fails_a_run(yard):
     assert done.returncode == 0, done.stderr
 
 
-def here(tmp_path, monkeypatch):
+def test_a_setting_or_policy_that_forces_a_lock_is_named(tmp_path, monkeypatch):
+    """Neither a missing lock nor --no-lock gets past it, but for a run that began without one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "")
-    return Session(), Locked(name="ship.py:ship", pack=None), Plan(action="ship", steps=())
+    lock = Session().packs.lock
+    forced = replace(lock, forced_by="acme-policy 3.1.0")
+    plan = Plan(action="ship", steps=())
+    name = LockName(name="ship.py:ship", pack=None)
 
+    def check(lock, **more):
+        return lock.check(plan, BaseAction, lambda: plan, LockUse(name=name, **more))
 
-def test_whoever_forces_a_lock_is_named(tmp_path, monkeypatch):
-    """Neither a missing lock nor --no-lock gets past it."""
-    session, action, plan = here(tmp_path, monkeypatch)
-    packs = session.packs
-    with pytest.raises(
-        LockError, match=r"acme-policy 3.1.0 wants every run locked, and there is no"
-    ):
-        held(packs, action, plan, forced_by="acme-policy 3.1.0")
+    missing = r"acme-policy 3.1.0 wants every run locked, and there is no"
+    with pytest.raises(LockError, match=missing):
+        check(forced)
     with pytest.raises(LockError, match=r"--no-lock is not allowed: acme-policy"):
-        held(packs, action, plan, no_lock=True, forced_by="acme-policy 3.1.0")
-    assert held(packs, action, plan).locked is None
+        check(forced, no_lock=True)
+    with pytest.raises(LockError, match=missing):
+        check(forced, left_aside=True)
+    assert check(lock).locked is None
 
 
-def test_a_last_plan_is_written_when_the_run_starts(tmp_path, monkeypatch):
+def test_a_last_plan_is_written_when_the_run_starts(tmp_path):
     """Not before."""
-    last = LastPlan(*here(tmp_path, monkeypatch))
+    last = LastPlan(tmp_path, LockedAction(name="ship.py:ship"))
     assert not (tmp_path / ".handrail").exists()
     last(RunStarted(action="ship", run_id="1", fingerprint="f", steps=()))
     assert (tmp_path / ".handrail" / "plans" / "ship.py%3Aship.toml").is_file()

@@ -11,8 +11,8 @@ from handrail.cli.plain import plural, table
 from handrail.cli.session import session_of, warn
 
 if TYPE_CHECKING:
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
+    from handrail.targets import Target
 
 CommandFor = Callable[["Target"], click.Command]
 
@@ -46,10 +46,10 @@ class ActionGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
-        from handrail.cli.local import find_target  # noqa: PLC0415 - loads what a run needs
+        from handrail.targets import find_target  # noqa: PLC0415 - loads what a run needs
 
         session = session_of(ctx)
-        return self._command_for(find_target(session, cmd_name))
+        return self._command_for(find_target(session.packs, session.folder, cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -12,11 +12,11 @@ from handrail.names import did_you_mean
 from handrail.packs.installed import installed
 
 if TYPE_CHECKING:
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
     from handrail.provider import PackProvider
+    from handrail.targets import Target
 
 Make = Callable[["PackProvider"], "Plan"]
 

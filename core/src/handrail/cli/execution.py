@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.action_context import result_of
+from handrail.actions import orchestrator_of
 from handrail.cli.commands import typed
 from handrail.cli.ending import (
     Outcome,
@@ -123,7 +124,7 @@ def run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, A
 
 
 def _executed(action: BaseAction[Any]) -> Any:
-    """Return what the action returns; not by `run`, which would hold it against the lock again."""
+    """Return what the action returns; `run` would check its plan against the lock again."""
     answer: Any = action.execute()
     return run_awaitable(answer) if isawaitable(answer) else answer
 
@@ -136,7 +137,7 @@ def run_plan(
     observers: Sequence[Observer] = (),
     durable: Durable | None = None,
 ) -> int:
-    """Run the steps of an action, told to `observers` too, and return the exit code."""
+    """Run a plan that was checked against the lock, and return the exit code."""
     dry = values["dry_run"]
     journal = durable.journal if durable else None
     head = head_of(plan, journal, dry=dry)
@@ -144,20 +145,18 @@ def run_plan(
     about = None if durable is None else about_run(session, action, durable, values)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
-        told = (*observers, *views)
-        if durable is None:
-            return cast("Mapping[str, Any]", action.run_plan(played, observers=told))
-        orchestrator = action.orchestrator(
+        orchestrator = orchestrator_of(
+            action,
             played,
-            observers=told,
-            journal=durable.journal,
-            on_failure=durable.on_failure,
+            observers=(*observers, *views),
+            journal=journal,
+            on_failure="undo" if durable is None else durable.on_failure,
             about=about,
         )
         try:
             counts = orchestrator.execute()
         except ContextError as error:
-            if orchestrator.run_number is None:
+            if journal is not None and orchestrator.run_number is None:
                 error.ways_out = (*error.ways_out, WITHOUT)
             raise
         return result_of(action, counts, orchestrator.context)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.given import labelled, labelled_need, put_pairs
-from handrail.cli.local import Target, find_target, looks_like_file
-from handrail.cli.locked_name import locked
 from handrail.cli.options import options_of
 from handrail.cli.plain import plural
 from handrail.cli.report import problem_lines
@@ -25,11 +23,12 @@ from handrail.errors import (
     PlanError,
     Problem,
 )
-from handrail.lock_names import Locked
-from handrail.locking import find, not_locked, outline_of
+from handrail.lock.check import not_locked
+from handrail.lock.differences import changes, drift
+from handrail.lock.file import LOCK_FILE, read_lock, write_lock
+from handrail.lock.model import LockedAction, find
 from handrail.masks import has_password
-from handrail.plan.lock import LockedAction, changes, drift
-from handrail.settings.lockfile import LOCK_FILE, read_lock, write_lock
+from handrail.targets import Target, find_target, lock_name, name_from
 
 if TYPE_CHECKING:
     from handrail.plan.plan import Plan
@@ -120,20 +119,20 @@ def _write(
             "there is nothing to lock: no installed pack brings an action",
             ways_out=("lock one of your own:  handrail lock flows.py:NAME",),
         )
-    replaced = {(each.name, each.pack) for each in (*made, *gone)}
-    kept = [each for each in known if (each.name, each.pack) not in replaced]
+    replaced = {each.key for each in (*made, *gone)}
+    kept = [each for each in known if each.key not in replaced]
     write_lock(session.packs.settings.project.folder, [*kept, *made])
-    told = [(each, find(known, Locked(name=each.name, pack=each.pack))) for each in made]
+    compared = [(each, find(known, each.key)) for each in made]
     if as_json:
         session.console.json(
             {
                 "file": LOCK_FILE,
-                "actions": [_to_dict(now, was) for now, was in told],
+                "actions": [_to_dict(now, was) for now, was in compared],
                 "dropped": [each.name for each in gone],
             }
         )
         return ExitCode.DONE
-    for now, was in told:
+    for now, was in compared:
         for line in _action_lines(now, was):
             session.console.print(line)
     for each in gone:
@@ -148,30 +147,27 @@ def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wa
     """Yield the installed actions, and what the lock has beside them."""
     offers = [offer for offer in session.packs.catalog.offers("actions") if offer[0].is_used]
     for record, entry in offers:
-        was = find(known, Locked(name=entry.name, pack=record.origin.pack))
+        was = find(known, (entry.name, record.origin.pack))
         params = was.params if was is not None else ()
         yield _Wanted(name=f"{record.id}:{entry.name}", params=params)
     offered = {(entry.name, record.origin.pack) for record, entry in offers}
     for was in known:
-        if (was.name, was.pack) not in offered:
+        if was.key not in offered:
             yield _known(session, was)
 
 
 def _known(session: Session, was: LockedAction) -> _Wanted:
     """Return an action of the lock, by the name that leads to it from the working folder."""
-    name = f"{was.pack}:{was.name}" if was.pack is not None else was.name
-    head, _, attribute = was.name.rpartition(":")
-    if was.pack is None and looks_like_file(head):
-        file = session.packs.settings.project.folder / head
-        near = file.relative_to(session.folder) if file.is_relative_to(session.folder) else file
-        name = f"{near}:{attribute}"
+    project = session.packs.settings.project.folder
+    name = name_from(was, project, session.folder)
     return _Wanted(name=name, params=was.params, locked=was)
 
 
 def _outline(session: Session, wanted: _Wanted) -> LockedAction:
-    target = find_target(session, wanted.name)
+    target = find_target(session.packs, session.folder, wanted.name)
     plan = _plan(session, target, wanted.params)
-    return outline_of(session.packs, locked(session, target), plan, params=wanted.params)
+    name = lock_name(target, session.packs)
+    return session.packs.outline(name, plan, params=wanted.params)
 
 
 def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
@@ -185,7 +181,7 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
         raise labelled(error, options) from error.__cause__
     except ParamsNeededError as error:
         need = labelled_need(error, options)
-        name = locked(session, target).shown
+        name = lock_name(target, session.packs).shown
         way = f"lock it with one:  handrail lock {name} -p {'.'.join(error.path)}=..."
         raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
 
@@ -214,8 +210,8 @@ def _check(
 
 
 def _checked_name(session: Session, known: Sequence[LockedAction], name: str) -> _Checked:
-    action = locked(session, find_target(session, name))
-    was = find(known, action)
+    action = lock_name(find_target(session.packs, session.folder, name), session.packs)
+    was = find(known, action.key)
     if was is None:
         return action.name, (not_locked(action.name),)
     return _checked(session, was)
@@ -260,7 +256,7 @@ def _show_check(
     matching = [name for name, problems in found if not problems]
     if matching:
         console.print(f"{', '.join(matching)}: as in {LOCK_FILE}")
-    names = {(each.name, each.pack) for each in known}
+    names = {each.key for each in known}
     others = [
         entry.name
         for record, entry in session.packs.catalog.offers("actions")

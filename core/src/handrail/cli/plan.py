@@ -11,21 +11,21 @@ from handrail.cli.comparison import show_without
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.explanation import show_explanation
 from handrail.cli.given import labelled, labelled_need, params_from
-from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, options_of
 from handrail.cli.plain import WIDTH, columns, percent, plural, table
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.cli.trace import show_trace
 from handrail.errors import ExitCode, ParamsError, ParamsNeededError
-from handrail.locking import Comparison, compare
+from handrail.targets import lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
+    from handrail.lock.check import Comparison
     from handrail.plan.plan import Plan, PlannedStep
     from handrail.provider import PackProvider
+    from handrail.targets import Target
 
 
 def plan_options() -> list[click.Parameter]:
@@ -128,7 +128,7 @@ def _show(
     plan = make(session.packs)
     if values["explain"]:
         return show_explanation(session, plan, values["explain"], as_json=as_json)
-    comparison = compare(session.packs, locked(session, target), plan)
+    comparison = session.packs.lock.compare(lock_name(target, session.packs), plan)
     if as_json:
         session.console.json({**plan.to_dict(), "lock": comparison.to_dict()})
     elif plan.steps:
@@ -146,7 +146,7 @@ def plan_lines(session: Session, plan: Plan, name: str, comparison: Comparison) 
         plan.action,
         plural(len(plan.steps), "step"),
         f"plan {plan.fingerprint[:8]}",
-        *([comparison.told] if comparison.exists else []),
+        *([str(comparison)] if comparison.exists else []),
         *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
     ]
     head = " · ".join(facts)

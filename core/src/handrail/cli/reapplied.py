@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.local import looks_like_file
-from handrail.lock_names import attribute_of
 from handrail.masks import has_password
 from handrail.recovery.chosen import Chosen
 from handrail.settings.rows import looks_secret
@@ -18,7 +13,6 @@ from handrail.stored_params import about_action, not_kept
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
@@ -83,20 +77,3 @@ def chosen(session: Session, values: Mapping[str, Any]) -> Chosen:
 
 def _is_secret(key: str, text: str) -> bool:
     return looks_secret(f"{key} {text}") or has_password(text)
-
-
-def recorded_name(target: Target) -> str:
-    """Return how an action is found again from the same working folder."""
-    if target.origin.module != "__main__":
-        return target.name
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:  # python -m company.flows
-        return f"{spec.name}:{_attribute(target)}"
-    file = os.path.abspath(target.origin.file)
-    shown = Path(os.path.relpath(file)).as_posix()
-    return f"{shown if looks_like_file(shown) else file}:{_attribute(target)}"
-
-
-def _attribute(target: Target) -> str:
-    return attribute_of(target.action_class) or target.action_class.action_name

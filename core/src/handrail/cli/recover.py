@@ -23,14 +23,13 @@ from handrail.errors import ExitCode, NotFoundError
 from handrail.recovery.status import check, status_of
 
 if TYPE_CHECKING:
-    from handrail.cli.local import Target
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
-    from handrail.plan.plan import Plan
     from handrail.recovery.recovered import Recovery
     from handrail.recovery.status import Aim
+    from handrail.targets import Target
 
 
 def options_of(aim: Aim) -> list[click.Parameter]:
@@ -187,9 +186,11 @@ def recovery_of(
     """Return the run with its action, in its own folder, with its own packs and plan."""
     # All of these import what runs need.
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
+    from handrail.lock.model import LockUse  # noqa: PLC0415
     from handrail.recovery.chosen import Chosen  # noqa: PLC0415
     from handrail.recovery.folder import enter  # noqa: PLC0415
     from handrail.recovery.made_ready import only_undoes, prepare  # noqa: PLC0415
+    from handrail.targets import lock_name  # noqa: PLC0415
 
     row = recorded.row
     chosen = Chosen.of_json(row.packs)
@@ -210,30 +211,20 @@ def recovery_of(
         accept_drift=values["accept_drift"],
         take_over=values["take_over"],
         typed=typed,
-        hold=lambda plan: _held(session, target, plan, values.get("no_lock") or chosen.no_lock),
+        lock=LockUse(name=lock_name(target, session.packs), no_lock=values.get("no_lock", False)),
     )
     if values.get("on_failure") == "keep":
         recovery.options |= {"journal": journal, "on_failure": "keep"}
     return recovery
 
 
-def _held(session: Session, target: Target, plan: Plan, no_lock: bool) -> Plan:
-    """Return the whole plan of a run that goes forward, held against the lock."""
-    from handrail.cli.locked_name import locked  # noqa: PLC0415 - imports what runs need
-    from handrail.locking import held  # noqa: PLC0415 - imports what runs need
-
-    forced_by = session.packs.settings.locked_by
-    name = locked(session, target)
-    return held(session.packs, name, plan, no_lock=no_lock, forced_by=forced_by)
-
-
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
     """Return the action of a run, from where it was or from where it is said to be now."""
-    from handrail.cli.local import find_target  # noqa: PLC0415 - imports what runs need
     from handrail.recovery.made_ready import check_action  # noqa: PLC0415 - likewise
+    from handrail.targets import find_target  # noqa: PLC0415 - imports what runs need
 
     try:
-        target = find_target(session, named or row.action)
+        target = find_target(session.packs, session.folder, named or row.action)
     except NotFoundError as error:
         if named:
             raise

@@ -13,19 +13,24 @@ from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
 from handrail.cli.given import labelled, params_from, variables_of
 from handrail.cli.journals import journal_option, opened
-from handrail.cli.last_plan import LastPlan
-from handrail.cli.local import Target
-from handrail.cli.locked_name import locked
 from handrail.cli.options import ActionCommand, ParamOptions, options_of
-from handrail.cli.reapplied import Durable, chosen, recorded_name
+from handrail.cli.reapplied import Durable, chosen
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.errors import ParamsError, StepNotFoundError
-from handrail.locking import held
+from handrail.lock.last_plan import LastPlan
+from handrail.lock.model import LockUse
 from handrail.origin import Origin
 from handrail.plan.selection import select
+from handrail.targets import Target, lock_name, recorded_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handrail.cli.session import Session
+    from handrail.lock.differences import Change
     from handrail.workflow import Workflow
+
+_MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 
 
 def run_options() -> list[click.Parameter]:
@@ -140,33 +145,44 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
         action = made_action(target.action_class, params, silent_runtime(), session.packs)
     except ParamsError as error:
         raise labelled(error, options) from error.__cause__
-    named = locked(session, target)
-    whole = held(
-        session.packs,
-        named,
-        action.plan(),
-        no_lock=values["no_lock"],
-        forced_by=session.packs.settings.locked_by,
-    )
+    named = lock_name(target, session.packs)
+    plan = action.plan()
+    use = LockUse(name=named, no_lock=values["no_lock"])
+    whole = session.packs.check_lock(plan, target.action_class, lambda: plan, use)
     if not whole.steps and action.is_simple:
         if values["on_failure"] == "keep":
             raise click.UsageError(f"{action.info.name} has no steps, so nothing can be kept")
         return run_simple(session, action, values)
     try:
-        plan = select(whole, only=values["only"], start=values["start"], skip=values["skip"])
+        part = select(whole, only=values["only"], start=values["start"], skip=values["skip"])
     except StepNotFoundError as error:
         raise click.UsageError(error.message) from error
     if values["dry_run"]:
-        return run_plan(session, action, plan, values)
+        return run_plan(session, action, part, values)
     durable = _durable(context, target, options)
-    last = LastPlan(session, named, whole)
+    last = LastPlan(
+        session.packs.settings.project.folder,
+        session.packs.outline(named, whole, with_files=False),
+    )
     if not whole.locked and not values["quiet"]:
-        last.tell()
+        _show_changes(session, named.shown, last.changes())
     try:
-        return run_plan(session, action, plan, values, observers=(last,), durable=durable)
+        return run_plan(session, action, part, values, observers=(last,), durable=durable)
     finally:
         if durable is not None:
             durable.journal.close()
+
+
+def _show_changes(session: Session, action: str, changes: Sequence[Change]) -> None:
+    """Say on standard error what has changed since the last run."""
+    if not changes:
+        return
+    session.console.note(f"changed since the last run of {action}:")
+    for change in changes[:_MOST_CHANGES]:
+        session.console.note(f"  {change.mark} {change}")
+    if len(changes) > _MOST_CHANGES:
+        more = len(changes) - _MOST_CHANGES
+        session.console.note(f"  and {more} more:  handrail plan {action}")
 
 
 def _durable(context: click.Context, target: Target, options: ParamOptions) -> Durable | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.origin import Origin
 from handrail.settings.names import normalised
+from handrail.settings.selection import Selection
 
 if TYPE_CHECKING:
-    from handrail.errors import Problem
+    from handrail.errors import HandrailError, Problem
     from handrail.events import Event
+    from handrail.lock.model import LockUse
     from handrail.packs.loaded import LoadedPack
     from handrail.plan.edits import EditSet
+    from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
 
 Observer = Callable[["Event"], None]
@@ -23,11 +26,15 @@ class GivenPacks:
 
     Attributes:
         grants: What each pack may do to the steps of others.
+        selection: Always the empty one.
+        left_out: The packs that an undo leaves out: none.
     """
 
     def __init__(self, packs: Sequence[LoadedPack], grants: Mapping[str, frozenset[str]]) -> None:
         self._packs = tuple(packs)
         self.grants = grants
+        self.selection = Selection()
+        self.left_out: Mapping[str, str] = {}
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return the packs."""
@@ -50,6 +57,20 @@ class GivenPacks:
         from handrail.plan.edits import EditSet  # noqa: PLC0415 - not for listing
 
         return EditSet(owner="project"), ()
+
+    def check_lock(
+        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
+    ) -> Plan:
+        """Return `plan`: no project counts here, and so no lock."""
+        return plan
+
+    def for_undo(self, needed: Collection[str]) -> GivenPacks:
+        """Return the same packs: they were given for the undo."""
+        return self
+
+    def leave_out(self, pack: str, error: HandrailError) -> bool:
+        """Return False: each of them is used."""
+        return False
 
     def origin_of(self, module: str) -> Origin:
         """Return the pack that `module` holds the hooks of, else just the module."""

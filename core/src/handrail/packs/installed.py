@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,13 @@ from handrail.settings.values import Flags, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from handrail.lock.check import ProjectLock
+    from handrail.lock.model import LockedAction, LockName, LockUse
     from handrail.packs.given import Observer
     from handrail.packs.loaded import LoadedPack
+    from handrail.packs.undoing import UndoingPacks
     from handrail.plan.edits import EditSet
+    from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
     from handrail.settings.requirements import RequiredStep
     from handrail.settings.selection import Selection
@@ -181,6 +185,63 @@ class InstalledPacks:
             except (PackError, LocalCodeError) as error:
                 problems += problems_of(error)
         return problems
+
+    @property
+    def selection(self) -> Selection:
+        """The packs that flags and variables leave out."""
+        return self.settings.selection
+
+    @property
+    def lock(self) -> ProjectLock:
+        """The lock of the project."""
+        # Listing checks no plan.
+        from handrail.lock.check import ProjectLock  # noqa: PLC0415
+        from handrail.packs.action_names import names_of  # noqa: PLC0415
+
+        return ProjectLock(
+            folder=self.settings.project.folder,
+            forced_by=self.settings.locked_by,
+            outline=self.outline,
+            names=lambda action: names_of(self, action),
+        )
+
+    def outline(
+        self, name: LockName, plan: Plan, *, params: Sequence[str] = (), with_files: bool = True
+    ) -> LockedAction:
+        """Return what a lock would have of a whole plan that these packs have made.
+
+        Args:
+            name: The name of the action.
+            plan: Its plan.
+            params: What was given for it, as `key=value`.
+            with_files: Whether to look at what is known of the files of packs.
+        """
+        # Listing checks no plan.
+        from handrail.lock.model import outline  # noqa: PLC0415
+        from handrail.packs.digest import record_digest  # noqa: PLC0415
+
+        known = {record.id: record for record in self.records} if with_files else {}
+        return outline(
+            plan,
+            name=name.name,
+            pack=name.pack,
+            params=params,
+            # Nobody is asked about an action without steps.
+            asked=[pack.origin for pack in self.contributors()] if plan.steps else [],
+            record_of=lambda pack: record_digest(known[pack]) if pack in known else "missing",
+        )
+
+    def check_lock(
+        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
+    ) -> Plan:
+        """Return `plan` with whether it is locked; see `ProjectLock.check`."""
+        return self.lock.check(plan, action, whole, use)
+
+    def for_undo(self, needed: Collection[str]) -> UndoingPacks:
+        """Return these packs without what an undo can do without."""
+        from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415 - for undos only
+
+        return UndoingPacks(self, needed)
 
     def check(self) -> tuple[Problem, ...]:
         """Load every pack that is used, one by one; return everything that is wrong with packs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError
@@ -12,13 +12,16 @@ from handrail.packs.given import observer
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
+    from handrail.lock.model import LockUse
     from handrail.origin import Origin
     from handrail.packs.given import Observer
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loaded import LoadedPack
     from handrail.plan.edits import EditSet
+    from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
     from handrail.settings.requirements import RequiredStep
+    from handrail.settings.selection import Selection
 
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
@@ -72,6 +75,21 @@ class UndoingPacks:
             return False
         self.left_out[pack] = problems_of(error)[0].message
         return True
+
+    @property
+    def selection(self) -> Selection:
+        """The packs that flags and variables leave out."""
+        return self._packs.selection
+
+    def check_lock(
+        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
+    ) -> Plan:
+        """Return `plan`: the lock does not count for an undo."""
+        return plan
+
+    def for_undo(self, needed: Collection[str]) -> UndoingPacks:
+        """Return the same packs for another undo."""
+        return UndoingPacks(self._packs, needed)
 
     def observers(self) -> list[Observer]:
         """Return one callable for each pack that observes runs."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
-from handrail.provider import installed_packs, provider_of
+from handrail.lock.model import LockUse
+from handrail.provider import provider_of
 from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
 from handrail.recovery.recorded_plan import action_of
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
-    from handrail.packs.undoing import UndoingPacks
     from handrail.plan.plan import Plan
-    from handrail.provider import PackProvider, Packs
+    from handrail.provider import PackProvider, Packs, UndoProvider
     from handrail.recovery.status import Aim
 
 
@@ -140,7 +140,7 @@ def prepare(
     ctx: RuntimeContext | None = None,
     packs: Packs = None,
     accept_drift: bool = False,
-    hold: Callable[[Plan], Plan] | None = None,
+    lock: LockUse | None = None,
     typed: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
@@ -157,7 +157,7 @@ def prepare(
         ctx: The world outside.
         packs: The packs; those that are installed, as selected when the run began, unless given.
         accept_drift: Whether to go on although steps that began are not what they were.
-        hold: Holds the whole plan of what goes forward against the lock, where a run does not.
+        lock: How the lock counts for what goes forward; as for a program unless given.
         typed: Returns a command of Handrail as it has to be typed.
         **more: See `Recovery`.
 
@@ -166,23 +166,22 @@ def prepare(
         DriftError: The params are not valid any more, such as for an input that is gone.
         PlanError: The plan has problems now.
         PackError: A pack is broken, or one that is required is missing.
+        PlanDriftedError: The plan that goes forward is not what the lock holds.
     """
     values = params_of(recorded.row.params, action.action_name, os.environ)
     chosen = Chosen.of_json(recorded.row.packs)
     provider = provider_of(packs) if packs is not None else _selected(chosen)
     ignored: tuple[str, ...] = ()
     if only_undoes(recorded.row, aim):
-        fewer = _for_undo(provider, () if accept_drift else _owners(recorded))
-        made, strange = _made_to_undo(action, values, ctx, fewer or provider)
+        fewer = provider.for_undo(() if accept_drift else _owners(recorded))
+        made, strange = _made_to_undo(action, values, ctx, fewer)
         plan, ignored = _plan_to_undo(made, fewer)
         ignored = (*strange, *ignored)
     else:
         made = _made_to_go_on(action, values, ctx, provider, back_or_undo(recorded, typed))
-        plan = made.plan()
-        if hold is not None:
-            plan = hold(plan)
-        elif chosen.no_lock:
-            plan = replace(plan, locked=False)
+        use = replace(lock or LockUse(), left_aside=chosen.no_lock)
+        whole = made.plan()
+        plan = provider.check_lock(whole, action, lambda: whole, use)
     return Recovery(
         action=made,
         plan=chosen.part_of(plan, recorded.row.plan),
@@ -218,16 +217,6 @@ def _selected(chosen: Chosen) -> PackProvider:
     return installed(recorded=chosen.selection, pack_values=chosen.values)
 
 
-def _for_undo(provider: PackProvider, needed: Collection[str]) -> UndoingPacks | None:
-    """Return the installed packs without what an undo can do without; None for given ones."""
-    installed = installed_packs(provider)
-    if installed is None:
-        return None
-    from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415 - where nobody gives packs
-
-    return UndoingPacks(installed, needed)
-
-
 def _owners(recorded: RecordedRun) -> set[str]:
     """Return the packs whose steps or layers have to be undone."""
     over = ("skipped", "undone")
@@ -255,9 +244,7 @@ def _made_to_undo(
         return action(params, ctx, packs=packs), told
 
 
-def _plan_to_undo(
-    action: BaseAction[Any], packs: UndoingPacks | None
-) -> tuple[Plan, tuple[str, ...]]:
+def _plan_to_undo(action: BaseAction[Any], packs: UndoProvider) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan as far as it can be worked out, and what was passed over for that."""
     while True:
         problems: tuple[str, ...] = ()
@@ -273,8 +260,7 @@ def _plan_to_undo(
             problems = tuple(each.message for each in error.problems)
         except PackError as error:
             pack = error.origin.pack if error.origin else None
-            if packs is None or pack is None or not packs.leave_out(pack, error):
+            if pack is None or not packs.leave_out(pack, error):
                 raise
             continue
-        left_out = () if packs is None else packs.left_out.values()
-        return plan, (*left_out, *problems)
+        return plan, (*packs.left_out.values(), *problems)

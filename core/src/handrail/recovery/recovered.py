@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from handrail.action_context import result_of
+from handrail.actions import orchestrator_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback import ASKED
@@ -108,7 +109,7 @@ class Recovery:
 
     Attributes:
         action: The action, with the recorded params.
-        plan: Its plan now.
+        plan: Its plan now, checked against the lock.
         recorded: What is recorded of the run.
         journal: Where.
         aim: Whether it is to be finished or undone.
@@ -155,7 +156,7 @@ class Recovery:
         check(self.recorded.row, self.aim)
         self.check_drift()
         about = about_action(type(self.action), self.action.params)
-        orchestrator = self.action.orchestrator(self.plan, **self.options)
+        orchestrator = orchestrator_of(self.action, self.plan, **self.options)
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
         try:

@@ -1,8 +1,9 @@
-"""Finds the action that a person named: an installed one, or one in a file or module of theirs."""
+"""The actions that people name: installed ones, workflows, and those in files and modules."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
+from handrail.lock.model import LockName
 from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.packs.action_names import attribute_of, path_from
 from handrail.packs.local import base_of, import_file, import_module
+from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.cli.session import Session
+    from handrail.lock.model import LockedAction
+    from handrail.packs.installed import InstalledPacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +40,13 @@ class Target:
     origin: Origin
 
 
-def find_target(session: Session, name: str) -> Target:
+def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
     """Return the action called `name`: `upload`, `pack:upload`, `flows.py:nightly`, `module:name`.
+
+    Args:
+        packs: The installed packs, and the settings of the project, which have workflows.
+        folder: The working folder, which files and modules are looked for in.
+        name: What the person called it.
 
     Raises:
         NotFoundError: There is none; the message has near names and what to install.
@@ -45,14 +55,67 @@ def find_target(session: Session, name: str) -> Target:
     """
     head, _, attribute = name.rpartition(":")
     if head and looks_like_file(head):
-        return _from_module(name, import_file(head, session.folder), attribute, head)
+        return _from_module(name, import_file(head, folder), attribute, head)
     if looks_like_file(name):
-        return _from_module(name, import_file(name, session.folder), "", name)
-    if head and session.packs.catalog.has_pack(head):
-        return _installed(session, name)
+        return _from_module(name, import_file(name, folder), "", name)
+    if head and packs.catalog.has_pack(head):
+        return _installed(packs, folder, name)
     if head:
-        return _from_module(name, import_module(head, session.folder), attribute, head)
-    return _installed(session, name)
+        return _from_module(name, import_module(head, folder), attribute, head)
+    return _installed(packs, folder, name)
+
+
+def lock_name(target: Target, packs: InstalledPacks) -> LockName:
+    """Return the name that a lock has for `target`, the same from whichever folder it is run.
+
+    An installed action has the name that its pack has for it, one in a file the path from the
+    project's folder.
+    """
+    if target.origin.pack is not None:
+        name = target.action_class.action_name
+        return LockName(name=name, pack=target.origin.pack, called=target.name)
+    head, _, attribute = target.name.rpartition(":")
+    is_program = target.origin.module == "__main__"
+    file = head if head and looks_like_file(head) else ""
+    if not file and looks_like_file(target.name):
+        file, attribute = target.name, ""
+    elif not file and is_program:
+        file, attribute = target.origin.file, ""
+    if not file:
+        named = head == LOCAL and packs.catalog.has_pack(LOCAL)
+        return LockName(name=attribute if named else target.name, pack=None)
+    path = path_from(file, packs.settings.project.folder)
+    name = f"{path}:{attribute or _attribute(target)}"
+    return LockName(name=name, pack=None, called="" if is_program else target.name)
+
+
+def name_from(locked: LockedAction, project: Path, folder: Path) -> str:
+    """Return what to call an action of a lock in the working folder `folder`; see `find_target`."""
+    if locked.pack is not None:
+        return f"{locked.pack}:{locked.name}"
+    head, _, attribute = locked.name.rpartition(":")
+    if not looks_like_file(head):
+        return locked.name
+    file = project / head
+    near = file.relative_to(folder) if file.is_relative_to(folder) else file
+    return f"{near}:{attribute}"
+
+
+def recorded_name(target: Target) -> str:
+    """Return the name by which a journal finds an action again, from the same working folder."""
+    if target.origin.module != "__main__":
+        return target.name
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m company.flows
+        return f"{spec.name}:{_attribute(target)}"
+    file = os.path.abspath(target.origin.file)
+    shown = Path(os.path.relpath(file)).as_posix()
+    return f"{shown if looks_like_file(shown) else file}:{_attribute(target)}"
+
+
+def _attribute(target: Target) -> str:
+    return attribute_of(target.action_class) or target.action_class.action_name
 
 
 def looks_like_file(name: str) -> bool:
@@ -60,22 +123,22 @@ def looks_like_file(name: str) -> bool:
     return name.endswith(".py") or os.sep in name or name in (".", "..") or "/" in name
 
 
-def _installed(session: Session, name: str) -> Target:
+def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
     if not name.strip(":"):
         raise NotFoundError("name an action", ways_out=("handrail actions lists the installed",))
     try:
-        record, entry_point = session.packs.catalog.find("actions", name)
+        record, entry_point = packs.catalog.find("actions", name)
     except NotFoundError as error:
-        if session.packs.settings_problems:
-            raise settings_error(session.packs.settings_problems) from None  # It may be in there.
+        if packs.settings_problems:
+            raise settings_error(packs.settings_problems) from None  # It may be in there.
         if Path(f"{name}.py").is_file():
             ways_out = (f"or the file?  handrail run {name}.py:NAME", *error.ways_out)
             raise NotFoundError(error.message, ways_out=ways_out) from None
         raise
     base = base_of(record, entry_point)
     if base:
-        return _workflow(session, name, entry_point.name, base)
-    found = session.packs.catalog.load("actions", name)
+        return _workflow(packs, folder, name, entry_point.name, base)
+    found = packs.catalog.load("actions", name)
     action_class = as_action(found)
     if action_class is None and record.is_local:
         file = entry_point.module
@@ -93,16 +156,16 @@ def _installed(session: Session, name: str) -> Target:
     )
 
 
-def _workflow(session: Session, name: str, own: str, base: str) -> Target:
+def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: str) -> Target:
     """Return the action that a workflow of the project extends, under the name of the workflow."""
-    place = session.packs.settings.workflows[own].source_of("extends")
-    if session.packs.settings_problems:
-        raise settings_error(session.packs.settings_problems)  # It may be in a circle.
+    place = packs.settings.workflows[own].source_of("extends")
+    if packs.settings_problems:
+        raise settings_error(packs.settings_problems)  # It may be in a circle.
     file, colon, attribute = base.rpartition(":")
     if looks_like_file(file):
-        base = f"{session.packs.settings.project.folder / file}{colon}{attribute}"
+        base = f"{packs.settings.project.folder / file}{colon}{attribute}"
     try:
-        target = find_target(session, base)
+        target = find_target(packs, folder, base)
     except NotFoundError as error:
         message = f"{place.place}: the workflow {own} extends {base}: {error.message}"
         raise NotFoundError(message, origin=place, ways_out=error.ways_out) from None

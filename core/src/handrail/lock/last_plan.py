@@ -1,4 +1,4 @@
-"""Remembers the plan with which each action was last run, to tell what has changed since."""
+"""Remembers the plan with which each action was last run, so that what has changed can be shown."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from urllib.parse import quote
 
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
-from handrail.lock_names import Locked
-from handrail.locking import outline_of
-from handrail.plan.lock import Change, changes
+from handrail.lock.differences import Change, changes
+from handrail.lock.file import lock_text, parse_lock
 from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
-from handrail.settings.lockfile import lock_text, parse_lock
 from handrail.settings.trust import read_file
 
 if TYPE_CHECKING:
-    from handrail.cli.session import Session
-    from handrail.plan.plan import Plan
+    from pathlib import Path
+
+    from handrail.lock.model import LockedAction
 
 _FOLDER = "plans"
 _HEAD = "# The plan of the last run; made by handrail.\n"
-_MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 
 
 class LastPlan:
-    """The plan with which an action was last run in this project.
+    """The plan with which an action was last run in a project.
 
     It is kept in a file of its own, which nothing depends on: one that is damaged or cannot be
     written is passed over. As an observer it writes the file when the run starts.
+
+    Args:
+        project: The project's folder.
+        now: The plan as it is now, without the files of packs.
     """
 
-    def __init__(self, session: Session, action: Locked, plan: Plan) -> None:
-        self._session = session
-        self._action = action
-        self._project = session.packs.settings.project.folder
-        self._now = outline_of(session.packs, action, plan, with_files=False)
-        name = f"{action.pack}:{action.name}" if action.pack else action.name
+    def __init__(self, project: Path, now: LockedAction) -> None:
+        self._project = project
+        self._now = now
+        name = f"{now.pack}:{now.name}" if now.pack else now.name
         self._name = f"{quote(name, safe='')[-200:]}.toml"
 
     def changes(self) -> list[Change]:
@@ -46,19 +46,6 @@ class LastPlan:
         except (OSError, HandrailError):
             return []
         return changes(kept[0], self._now) if len(kept) == 1 else []
-
-    def tell(self) -> None:
-        """Say what has changed since then, on standard error."""
-        found = self.changes()
-        if not found:
-            return
-        console = self._session.console
-        called = self._action.shown
-        console.note(f"changed since the last run of {called}:")
-        for change in found[:_MOST_CHANGES]:
-            console.note(f"  {change.mark} {change}")
-        if len(found) > _MOST_CHANGES:
-            console.note(f"  and {len(found) - _MOST_CHANGES} more:  handrail plan {called}")
 
     def __call__(self, event: Event) -> None:
         """Keep the plan when the run starts."""

@@ -1,15 +1,15 @@
-"""What a lock calls an action: installed ones by their pack, own ones by the way to them."""
+"""The names of an action: those of offers, and the paths to own files and modules."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from inspect import getattr_static
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handrail.lock.model import LockName
 from handrail.packs.local import base_of, file_of
 
 if TYPE_CHECKING:
@@ -17,31 +17,11 @@ if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint, PackRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
-    """An action under the name that a lock has for it.
-
-    Attributes:
-        name: Such as `upload`; for one in a file the way to it from the project's folder.
-        pack: The pack that brings it; None for the project's own code.
-        called: What a person calls it, where that is something else.
-    """
-
-    name: str
-    pack: str | None
-    called: str = ""
-
-    @property
-    def shown(self) -> str:
-        """What a person calls it."""
-        return self.called or self.name
-
-
-def names_of(packs: InstalledPacks, action_class: type[Any]) -> list[Locked]:
+def names_of(packs: InstalledPacks, action_class: type[Any]) -> list[LockName]:
     """Return every name that the command line has for an action, those of offers first.
 
     An installed action has the name that its pack offers it by, one of the project's own files
-    the name in `[local.actions]`, the way to the file, and the module. One that no module has a
+    the name in `[local.actions]`, the path of the file, and the module. One that no module has a
     name for, such as one that is made inside a function, has none.
     """
     offers = packs.catalog.offers("actions")
@@ -49,8 +29,8 @@ def names_of(packs: InstalledPacks, action_class: type[Any]) -> list[Locked]:
     return [*found, *_own_names(packs, action_class)]
 
 
-def way_to(file: str, folder: Path) -> str:
-    """Return the way to a file from the project's folder, with slashes."""
+def path_from(file: str, folder: Path) -> str:
+    """Return the path of a file from a folder, with slashes."""
     try:
         return Path(os.path.relpath(os.path.abspath(file), folder)).as_posix()
     except ValueError:  # Another drive.
@@ -67,9 +47,9 @@ def attribute_of(action_class: type[Any]) -> str | None:
     return None
 
 
-def _offered(record: PackRecord, entry: EntryPoint) -> Locked:
+def _offered(record: PackRecord, entry: EntryPoint) -> LockName:
     pack = record.origin.pack
-    return Locked(name=entry.name, pack=pack, called=f"{pack}:{entry.name}" if pack else "")
+    return LockName(name=entry.name, pack=pack, called=f"{pack}:{entry.name}" if pack else "")
 
 
 def _leads_to(
@@ -92,8 +72,8 @@ def _leads_to(
     return owner == record.id and entry.name == action_class.action_name
 
 
-def _own_names(packs: InstalledPacks, action_class: type[Any]) -> Iterator[Locked]:
-    """Yield the names that are ways to it: in a file of the project, and in a module."""
+def _own_names(packs: InstalledPacks, action_class: type[Any]) -> Iterator[LockName]:
+    """Yield the names that lead to its code: by its file in the project, and by its module."""
     attribute = attribute_of(action_class)
     if attribute is None:
         return
@@ -102,10 +82,11 @@ def _own_names(packs: InstalledPacks, action_class: type[Any]) -> Iterator[Locke
     if file is not None and packs.origin_of(module).pack is None:
         path = Path(file).resolve()
         if path.is_relative_to(folder) or module == "__main__":
-            called = f"{way_to(str(path), Path.cwd())}:{attribute}"
-            yield Locked(name=f"{way_to(str(path), folder)}:{attribute}", pack=None, called=called)
+            name = f"{path_from(str(path), folder)}:{attribute}"
+            called = f"{path_from(str(path), Path.cwd())}:{attribute}"
+            yield LockName(name=name, pack=None, called=called)
     if module != "__main__":
-        yield Locked(name=f"{module}:{attribute}", pack=None)
+        yield LockName(name=f"{module}:{attribute}", pack=None)
 
 
 def _file_of(action_class: type[Any]) -> str | None:

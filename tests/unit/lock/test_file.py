@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handrail.errors import LockError
-from handrail.plan.lock import LockedAction, LockedPack, LockedStep
+from handrail.lock.file import LOCK_FILE, lock_text, parse_lock, read_lock, write_lock
+from handrail.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.settings.atomic import own_folder, replace_file
-from handrail.settings.lockfile import LOCK_FILE, lock_text, parse_lock, read_lock, write_lock
 
 words = st.text(min_size=1, max_size=8).filter(lambda each: each.isprintable() or len(each) < 3)
 actions = st.builds(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from handrail.errors import LockError
+from handrail.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.names import did_you_mean
 from handrail.origin import Origin
-from handrail.plan.lock import LockedAction, LockedPack, LockedStep
 from handrail.settings.atomic import replace_file
 from handrail.settings.trust import read_file
 

@@ -9,17 +9,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail import Origin, StepWrapper
-from handrail.plan.lock import (
-    Kind,
-    LockedAction,
-    LockedPack,
-    LockedStep,
-    changes,
-    drift,
-    is_part,
-    outline,
-)
+from handrail.lock.differences import Kind, changes, drift, is_part
+from handrail.lock.model import LockedAction, LockedPack, LockedStep
 
 ERRORS = Path(__file__).parents[3] / "docs" / "reference" / "errors.md"
 
@@ -44,10 +35,6 @@ actions = st.builds(
     packs=st.lists(packs, max_size=5, unique_by=lambda each: each.id).map(tuple),
     steps=st.lists(steps, max_size=8, unique_by=lambda each: each.name).map(tuple),
 )
-
-
-class TimingStep(StepWrapper):
-    """A layer."""
 
 
 def action(*names, **more):
@@ -165,29 +152,6 @@ def test_files_that_changed_under_one_version_are_told_apart():
     assert (
         told("sha256:1", "editable")
         == "acme-a 1 is an editable install, and was an installed wheel"
-    )
-
-
-def test_an_outline_has_all_who_have_a_say(named, pack, plan):
-    """Owners of steps and layers, and packs that were asked and only check."""
-    scan = pack(
-        "acme-scan",
-        insert_before=lambda step: named("scan") if step.name == "send" else None,
-        wrap_step=lambda step: TimingStep(step),  # noqa: PLW0108 - hooks are called by name
-    )
-    made = plan([named("send")], [scan])
-    veto = Origin(pack="acme-veto", version="3.0")
-    found = outline(
-        made, name="upload", pack="host", asked=[veto], record_of=lambda each: f"of {each}"
-    )
-    assert [(each.id, each.version, each.record) for each in found.packs] == [
-        ("acme-scan", "1.0", "of acme-scan"),
-        ("acme-veto", "3.0", "of acme-veto"),
-        ("host", "2.0", "of host"),
-    ]
-    assert found.steps == (
-        LockedStep(name="scan", pack="acme-scan"),
-        LockedStep(name="send", pack="host", layers=("acme-scan:timing",)),
     )
 
 

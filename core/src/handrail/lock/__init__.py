@@ -1,0 +1,1 @@
+"""The lock of a project: the plans that may run, as `handrail.lock` has them."""

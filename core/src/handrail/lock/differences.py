@@ -1,0 +1,165 @@
+"""How two plans of an action differ, as locks have them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from handrail.errors import Problem
+from handrail.lock.model import LockedAction, LockedStep
+
+Kind = Literal[
+    "step-added",
+    "step-gone",
+    "step-moved",
+    "step-owner",
+    "step-layers",
+    "pack-added",
+    "pack-gone",
+    "pack-version",
+    "pack-files",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between two plans of an action.
+
+    Attributes:
+        kind: What has changed.
+        what: The step or pack.
+        how: In a few words.
+        ways_out: What to do about it, beside locking the plan anew.
+    """
+
+    kind: Kind
+    what: str
+    how: str
+    ways_out: tuple[str, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """`+`, `-` or `~`."""
+        return {"added": "+", "gone": "-"}.get(self.kind.partition("-")[2], "~")
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.how}"
+
+
+def changes(old: LockedAction, new: LockedAction) -> list[Change]:
+    """Return what has changed from `old` to `new`: first the steps, then the packs.
+
+    Names, order, packs and layers of the steps count, and version and files of the packs.
+    """
+    return [*_step_changes(old, new), *_pack_changes(old, new)]
+
+
+def drift(locked: LockedAction, now: LockedAction) -> tuple[Problem, ...]:
+    """Return a problem for each difference between a lock and the plan of now.
+
+    A pack that is new, and changes nothing, is none.
+    """
+    return tuple(
+        Problem(code=change.kind, message=str(change), ways_out=change.ways_out)
+        for change in changes(locked, now)
+        if change.kind != "pack-added"
+    )
+
+
+def is_part(part: LockedAction, whole: LockedAction) -> bool:
+    """Return whether every step of `part` is in `whole`, in the same order and as it is there."""
+    rest = iter(whole.steps)
+    return all(step in rest for step in part.steps)
+
+
+def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
+    was = {step.name: step for step in old.steps}
+    now = {step.name: step for step in new.steps}
+    owners = {pack.id: str(pack) for pack in (*new.packs, *old.packs)}
+    for name, step in was.items():
+        if name not in now:
+            how = f"({owners.get(step.pack or '', 'own code')}) is gone"
+            yield Change(kind="step-gone", what=name, how=how)
+    moved = set(_moved(list(was), list(now)))
+    before = _predecessors(old.steps)
+    after = _predecessors(new.steps)
+    for name, step in now.items():
+        if name not in was:
+            how = f"({owners.get(step.pack or '', 'own code')}) is new, {after[name]}"
+            yield Change(kind="step-added", what=name, how=how)
+            continue
+        if name in moved:
+            how = f"was {before[name]}, and is {after[name]}"
+            yield Change(kind="step-moved", what=name, how=how)
+        if was[name].pack != step.pack:
+            how = f"is from {step.pack or 'own code'}, and was from {was[name].pack or 'own code'}"
+            yield Change(kind="step-owner", what=name, how=how)
+        if was[name].layers != step.layers:
+            how = f"has the layers {_stack(step)}, and had {_stack(was[name])}"
+            yield Change(kind="step-layers", what=name, how=how)
+
+
+def _stack(step: LockedStep) -> str:
+    return "(".join([*step.layers, "·"]) + ")" * len(step.layers)
+
+
+def _predecessors(steps: Sequence[LockedStep]) -> dict[str, str]:
+    """Return after which step each one stands, in words."""
+    places: dict[str, str] = {}
+    place = "first"
+    for step in steps:
+        places[step.name] = place
+        place = f"after {step.name}"
+    return places
+
+
+def _moved(old: list[str], new: list[str]) -> Iterator[str]:
+    """Yield the fewest of the names in both that, put elsewhere, explain the new order."""
+    position = {name: place for place, name in enumerate(old)}
+    common = [name for name in new if name in position]
+    # The longest run of names that kept their order: they stayed, and the others moved.
+    tails: list[int] = []
+    lengths: list[int] = []
+    for name in common:
+        length = bisect_left(tails, position[name])
+        tails[length : length + 1] = [position[name]]
+        lengths.append(length)
+    wanted = len(tails) - 1
+    stayed: set[str] = set()
+    for name, length in zip(reversed(common), reversed(lengths), strict=True):
+        # The last one of a length always comes before the next longer one that was chosen.
+        if length == wanted:
+            stayed.add(name)
+            wanted -= 1
+    yield from (name for name in common if name not in stayed)
+
+
+def _pack_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
+    was = {pack.id: pack for pack in old.packs}
+    now = {pack.id: pack for pack in new.packs}
+    for name, pack in was.items():
+        back = (f"pip install '{name}=={pack.version}'",) if pack.version else ()
+        if name not in now:
+            yield Change(
+                kind="pack-gone", what=str(pack), how="is not installed or not on", ways_out=back
+            )
+        elif now[name].version != pack.version:
+            how = f"is {now[name].version or '?'}, and was {pack.version or '?'}"
+            yield Change(kind="pack-version", what=name, how=how, ways_out=back)
+        elif now[name].record != pack.record:
+            how = _files(pack.record, now[name].record)
+            yield Change(kind="pack-files", what=str(pack), how=how)
+    for name, pack in now.items():
+        if name not in was:
+            yield Change(kind="pack-added", what=str(pack), how="is new")
+
+
+def _files(old: str, new: str) -> str:
+    if old.startswith("sha256:") and new.startswith("sha256:"):
+        return "has other files under the same version: its RECORD differs"
+    words = {"editable": "an editable install", "missing": "without a RECORD"}
+    return (
+        f"is {words.get(new, 'an installed wheel')}, and was {words.get(old, 'an installed wheel')}"
+    )

@@ -1,0 +1,33 @@
+"""What a lock has of a plan."""
+
+from __future__ import annotations
+
+from handrail import Origin, StepWrapper
+from handrail.lock.model import LockedStep, outline
+
+
+class TimingStep(StepWrapper):
+    """A layer."""
+
+
+def test_an_outline_has_all_who_have_a_say(named, pack, plan):
+    """Owners of steps and layers, and packs that were asked and only check."""
+    scan = pack(
+        "acme-scan",
+        insert_before=lambda step: named("scan") if step.name == "send" else None,
+        wrap_step=lambda step: TimingStep(step),  # noqa: PLW0108 - hooks are called by name
+    )
+    made = plan([named("send")], [scan])
+    veto = Origin(pack="acme-veto", version="3.0")
+    found = outline(
+        made, name="upload", pack="host", asked=[veto], record_of=lambda each: f"of {each}"
+    )
+    assert [(each.id, each.version, each.record) for each in found.packs] == [
+        ("acme-scan", "1.0", "of acme-scan"),
+        ("acme-veto", "3.0", "of acme-veto"),
+        ("host", "2.0", "of host"),
+    ]
+    assert found.steps == (
+        LockedStep(name="scan", pack="acme-scan"),
+        LockedStep(name="send", pack="host", layers=("acme-scan:timing",)),
+    )

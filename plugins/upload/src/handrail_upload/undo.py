@@ -184,16 +184,16 @@ def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -
     """
     new = [key for key in recorded.keys if key not in recorded.asides]
     up_to = "" if certain else "up to "
-    foreign = 0
+    foreign, at_most = 0, up_to
     if recorded.target and "://" not in recorded.target and len(new) <= _LOOKED_AT:
-        storage, up_to = open_storage(recorded.target), ""
+        storage, at_most = open_storage(recorded.target), ""
         owners = [storage.owner(key, recorded.mark, recorded.identities.get(key)) for key in new]
         foreign = owners.count("foreign")
         new = [key for key, owner in zip(new, owners, strict=True) if owner == "ours"]
     if new:
         size = _size_of(new, manifest)
         told = "" if size is None else f" ({size_text(size)})"
-        yield f"{up_to}{count_text(len(new), 'object')} deleted{told} from {recorded.target}"
+        yield f"{at_most}{count_text(len(new), 'object')} deleted{told} from {recorded.target}"
     if recorded.asides:
         yield f"{up_to}{len(recorded.asides):,} put back at {recorded.target}"
     if foreign:

@@ -67,10 +67,25 @@ def test_upload_files_counts_what_goes_and_what_comes_back(forged: Any) -> None:
     ]
 
 
+def test_what_is_gone_or_somebody_elses_is_not_counted(forged: Any) -> None:
+    """What is shown before the question is what the undo will do."""
+    notes = dict(forged.ask('SELECT key, "values" FROM note WHERE step = ?', "upload_files"))
+    replaced = {each["key"] for each in json.loads(notes["asides"])}
+    new = [key for key in json.loads(notes["keys"]) if key not in replaced]
+    first, second = (forged.store / key for key in new)
+    first.unlink()
+    assert preview(forged, "upload_files")[0].startswith("1 object deleted ")
+    second.unlink()
+    second.write_text("theirs")
+    shown = preview(forged, "upload_files")
+    assert "1 of others left alone" in shown
+    assert not any("deleted" in line for line in shown)
+
+
 def test_what_a_killed_process_has_recorded_may_never_have_been_made(forged: Any) -> None:
-    """So there are at most so many."""
+    """So a folder is looked at, and what was set aside is at most so much."""
     assert preview(forged, "upload_files", killed=True) == [
-        f"up to 2 objects deleted (39 B) from {forged.store}",
+        f"2 objects deleted (39 B) from {forged.store}",
         f"up to 1 put back at {forged.store}",
     ]
 

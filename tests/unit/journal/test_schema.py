@@ -14,7 +14,7 @@ from journals.places import new_run
 
 from handrail.errors import JournalError
 from handrail.journal import RunChange
-from handrail.journal.owner import this_process
+from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
 
 NOW = len(schema.MIGRATIONS)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
 from handrail.journal import Holder
-from handrail.journal.held import held_error
-from handrail.journal.owner import Owner, this_process
-from handrail.journal.reading import no_run
+from handrail.journal.backend.lease_errors import held_error
+from handrail.journal.backend.owner import Owner, this_process
+from handrail.journal.backend.rows import no_run
 from handrail_postgres import statements
 
 if TYPE_CHECKING:

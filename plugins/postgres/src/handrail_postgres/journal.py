@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import JournalError
-from handrail.journal.changes import rows_of
-from handrail.journal.opening import refuse_password
-from handrail.journal.owner import Owner, this_process
-from handrail.journal.reading import (
+from handrail.journal.backend.changes import rows_of
+from handrail.journal.backend.db_text import to_stored
+from handrail.journal.backend.lease import SECONDS
+from handrail.journal.backend.owner import Owner, this_process
+from handrail.journal.backend.rows import (
     attempt_rows,
     field_rows,
     new_values,
@@ -20,9 +21,8 @@ from handrail.journal.reading import (
     note_rows,
     run_row,
 )
+from handrail.journal.opening import refuse_password
 from handrail.journal.records import Outcome, RecordedRun, RunRow
-from handrail.journal.renewal import SECONDS
-from handrail.journal.texts import to_stored
 from handrail_postgres import statements
 from handrail_postgres.claims import Claimed, claim, holder_of, near
 from handrail_postgres.owned import PostgresOwnedRun, change_run, write_rows

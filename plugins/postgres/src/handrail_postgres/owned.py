@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import JournalError
-from handrail.journal.changes import Rows, rows_of
-from handrail.journal.held import lost_error
-from handrail.journal.renewal import Renewal
-from handrail.journal.writing import Writer
+from handrail.journal.backend.changes import Rows, rows_of
+from handrail.journal.backend.group_commit import Writer
+from handrail.journal.backend.lease import Renewal
+from handrail.journal.backend.lease_errors import lost_error
 from handrail_postgres import statements
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 
 from handrail.errors import RunHeldError
-from handrail.journal.held import forked_from, held_error
-from handrail.journal.owner import Owner, boot, clock, is_other_boot, this_process
-from handrail.journal.ownership import (
+from handrail.journal.backend.lease_errors import forked_from, held_error
+from handrail.journal.backend.owner import Owner, boot, clock, is_other_boot, this_process
+from handrail.journal.backend.owner_locks import (
     Identity,
     LocksUnsupportedError,
     OwnerLock,

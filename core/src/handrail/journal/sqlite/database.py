@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
 from handrail.errors import JournalError
-from handrail.journal.forks import process
+from handrail.journal.backend.fork_guard import process
 from handrail.journal.sqlite.failures import journal_error
 from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
 

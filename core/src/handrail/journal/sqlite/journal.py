@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
-from handrail.journal.changes import rows_of
-from handrail.journal.owner import boot, clock
-from handrail.journal.ownership import LocksUnsupportedError, OwnerLock, OwnerLocks
-from handrail.journal.reading import new_values
-from handrail.journal.renewal import SECONDS
+from handrail.journal.backend.changes import rows_of
+from handrail.journal.backend.lease import SECONDS
+from handrail.journal.backend.owner import boot, clock
+from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.journal.backend.rows import new_values
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.claims import Claimed, claim, holder_of, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
@@ -21,9 +21,9 @@ from handrail.journal.sqlite.failures import told_of_system
 from handrail.journal.sqlite.owned import SqliteOwnedRun, write_rows
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.pruning import prune
+from handrail.journal.sqlite.read_cache import ReadCache
 from handrail.journal.sqlite.reading import read_run, read_runs
 from handrail.journal.sqlite.schema import MIGRATIONS
-from handrail.journal.sqlite.seen import Seen
 
 if TYPE_CHECKING:
     import sqlite3
@@ -64,7 +64,7 @@ class SqliteJournal:
         folder = "owners" if file.name == NAME else f"{file.name}-owners"
         self._locks = OwnerLocks(file.parent / folder)
         self._owned: weakref.WeakSet[SqliteOwnedRun] = weakref.WeakSet()
-        self._seen = Seen()
+        self._seen = ReadCache()
 
     @property
     def shown(self) -> str:
@@ -168,7 +168,7 @@ class SqliteJournal:
             known = self._seen.still(number, written)
             found = read_run(connection, number, known, fields=fields)
         if fields:
-            self._seen = Seen(found, written)
+            self._seen = ReadCache(found, written)
         return found
 
     def holder(self, number: int) -> Holder | None:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from handrail.errors import JournalError
-from handrail.journal.changes import Rows, attempts_of, rows_of
+from handrail.journal.backend.changes import Rows, attempts_of, rows_of
+from handrail.journal.backend.group_commit import Writer
+from handrail.journal.backend.lease import SHARE, Renewal
+from handrail.journal.backend.lease_errors import lost_error
+from handrail.journal.backend.owner import clock
 from handrail.journal.codec import now
-from handrail.journal.held import lost_error
-from handrail.journal.owner import clock
-from handrail.journal.renewal import SHARE, Renewal
 from handrail.journal.sqlite import statements
-from handrail.journal.writing import Writer
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,7 @@ import contextlib
 from datetime import datetime
 
 from handrail.errors import NotFoundError
-from handrail.journal.ownership import LocksUnsupportedError, OwnerLocks
+from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLocks
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.claims import holder_of
 from handrail.journal.sqlite.database import Database

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from handrail.errors import NotFoundError
-from handrail.journal.owner import Owner, boot, clock
-from handrail.journal.reading import attempt_rows, field_rows, no_run, note_rows, run_row
+from handrail.journal.backend.db_text import to_stored
+from handrail.journal.backend.owner import Owner, boot, clock
+from handrail.journal.backend.rows import attempt_rows, field_rows, no_run, note_rows, run_row
 from handrail.journal.records import Outcome, RecordedRun, RunRow
 from handrail.journal.sqlite import statements
-from handrail.journal.texts import to_stored
 
 
 def read_runs(

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from handrail.journal.backend.db_text import to_stored
 from handrail.journal.records import AttemptChange, FieldChange, NoteChange
-from handrail.journal.texts import to_stored
 
 if TYPE_CHECKING:
     from handrail.journal.records import Change, Direction, Outcome

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handrail.errors import NotFoundError
+from handrail.journal.backend.db_text import MARK, from_stored, to_stored
 from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
-from handrail.journal.texts import MARK, from_stored, to_stored
 
 
 def no_run(number: int, near: list[int]) -> NotFoundError:

@@ -1,16 +1,20 @@
-"""Changes as rows for the tables, ready to be executed many at a time."""
+"""New runs and changes as values for the tables, and how they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from handrail.journal.backend.db_text import to_stored
+from handrail.journal.backend.lease_errors import lost_error
 from handrail.journal.records import AttemptChange, FieldChange, NoteChange
 
 if TYPE_CHECKING:
-    from handrail.journal.records import Change, Direction, Outcome
+    from handrail.errors import LeaseLostError
+    from handrail.journal.backend.connection import Connection
+    from handrail.journal.backend.statements import Statements
+    from handrail.journal.records import Change, Direction, NewRun, Outcome
 
 AttemptValues = tuple[int, str, int, str, int, str | None, str | None]
 NoteValues = tuple[int, str, int, int, str, str]
@@ -74,3 +78,70 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
                 rows.outcome = change.outcome or rows.outcome
                 rows.changes_run = True
     return rows
+
+
+def new_values(new: NewRun) -> dict[str, str]:
+    """Return the values of a new run, by column, as they are stored."""
+    return {
+        "uid": new.uid,
+        "action": to_stored(new.action),
+        "plan": new.plan,
+        "params": new.params,
+        "packs": new.packs,
+        "cwd": to_stored(new.cwd),
+        "core_version": new.core_version,
+        "opened": new.opened,
+        "project": to_stored(new.project),
+    }
+
+
+def change_run(
+    connection: Connection,
+    statements: Statements,
+    rows: Rows,
+    ours: Mapping[str, object],
+    *,
+    renew: bool = True,
+) -> None:
+    """Make sure within the transaction that the run is ours, and change it, or renew its lease.
+
+    Args:
+        connection: The connection, within the transaction.
+        statements: The statements in its dialect.
+        rows: What the commit writes.
+        ours: `run` and `fence`, and the values of the lease.
+        renew: Whether to renew the lease where the run does not change; else it is looked at only.
+
+    Raises:
+        LeaseLostError: It is not ours any more, or is closed.
+    """
+    if rows.changes_run:
+        new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
+        found = connection.execute(statements.change, {**new, **ours}).fetchone()
+    else:
+        statement = statements.renew if renew else statements.held
+        found = connection.execute(statement, ours).fetchone()
+    if found is None:
+        raise lost(connection, statements, ours)
+
+
+def lost(
+    connection: Connection, statements: Statements, ours: Mapping[str, object]
+) -> LeaseLostError:
+    """Return the error for a run that is not ours any more: `ours` has its `run` and `fence`."""
+    found = connection.execute(statements.state, ours).fetchone()
+    return lost_error(cast("int", ours["run"]), cast("int", ours["fence"]), found)
+
+
+def write_rows(connection: Connection, statements: Statements, rows: Rows) -> None:
+    """Write the rows of attempts, notes and fields."""
+    cursor = connection.cursor()
+    for statement, values in (
+        (statements.attempt, rows.attempts),
+        (statements.note, rows.notes),
+        (statements.field, rows.fields),
+    ):
+        if len(values) == 1:
+            cursor.execute(statement, values[0])
+        elif values:
+            cursor.executemany(statement, values)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from handrail.errors import JournalError
+from handrail.journal.backend.migrations import Migrations, Tables, refuse_newer
 
 # Tells a journal from the SQLite files of other programs: "Hrjl".
 APPLICATION = 0x48726A6C
@@ -106,68 +108,69 @@ _PROJECTS = (
 )
 
 # Each only adds: a journal that was written by an older Handrail keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[str]] = (_FIRST, _PLANS, _PROJECTS)
+MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS)
 
 
-def migrate(
-    connection: sqlite3.Connection, shown: str, migrations: Sequence[Sequence[str]]
-) -> None:
-    """Bring the tables up to those of today, in one commit.
+class SqliteTables(Tables):
+    """The tables in a file.
 
-    Raises:
-        JournalError: They are newer, or those of another program.
+    Args:
+        connection: The connection, outside of a transaction.
+        shown: What the file is called in messages.
     """
-    known = len(migrations)
-    if version_of(connection, shown, known) == known:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Another process may have been faster.
-        for statements in migrations[version_of(connection, shown, known) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {known}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
+    def __init__(self, connection: sqlite3.Connection, shown: str) -> None:
+        super().__init__(connection)
+        self._file = connection
+        self._shown = shown
 
-def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
-    """Return the version of the tables, 0 where there are none yet.
+    def version(self, known: int) -> int:
+        """Return the version of the tables, 0 where there are none yet.
 
-    Raises:
-        JournalError: It is more than the `known` one, or they are those of another program.
-    """
-    application, version, tables = _read(connection)
-    if application != APPLICATION and (application or version or tables):
-        raise JournalError(
-            f"{shown} is a database of another program, not a journal",
-            ways_out=("name another file: --journal PATH",),
-        )
-    if version > known:
-        raise JournalError(
-            f"{shown} was written by a newer Handrail: it has format {version}, "
-            f"and this one knows {known}",
-            ways_out=("pip install --upgrade handrail", "or another file: --journal PATH"),
-        )
-    return int(version)
+        Raises:
+            JournalError: It is more than the `known` one, or they are those of another program.
+        """
+        application, version, tables = self._read()
+        if application != APPLICATION and (application or version or tables):
+            raise JournalError(
+                f"{self._shown} is a database of another program, not a journal",
+                ways_out=("name another file: --journal PATH",),
+            )
+        ways_out = ("pip install --upgrade handrail", "or another file: --journal PATH")
+        refuse_newer(self._shown, version, known, by="Handrail", ways_out=ways_out)
+        return version
 
+    @contextmanager
+    def alone(self) -> Generator[None, None, None]:
+        """Write within the block, and commit at its end, unless it raises."""
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._file.execute("COMMIT")
+        finally:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
 
-def _read(connection: sqlite3.Connection) -> list[int]:
-    """Return whose tables these are, their version, and how many there are, at one moment."""
-    # Another process may be making them: of its one commit all is seen, or nothing.
-    begun = not connection.in_transaction
-    if begun:
-        connection.execute("BEGIN")
-    try:
-        asked = (
-            "PRAGMA application_id",
-            "PRAGMA user_version",
-            "SELECT count(*) FROM sqlite_master",
-        )
-        return [connection.execute(each).fetchone()[0] for each in asked]
-    finally:
-        if begun and connection.in_transaction:
-            connection.execute("ROLLBACK")
+    def stamp(self, version: int) -> None:
+        """Write their version, and whose they are."""
+        self._file.execute(f"PRAGMA application_id = {APPLICATION}")
+        self._file.execute(f"PRAGMA user_version = {version}")
+
+    def _read(self) -> list[int]:
+        """Return whose tables these are, their version, and how many there are, at one moment."""
+        # Another process may be making them: of its one commit all is seen, or nothing.
+        begun = not self._file.in_transaction
+        if begun:
+            self._file.execute("BEGIN")
+        try:
+            return [
+                self._file.execute(statement).fetchone()[0]
+                for statement in (
+                    "PRAGMA application_id",
+                    "PRAGMA user_version",
+                    "SELECT count(*) FROM sqlite_master",
+                )
+            ]
+        finally:
+            if begun and self._file.in_transaction:
+                self._file.execute("ROLLBACK")

@@ -61,7 +61,7 @@ def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path
     """It is read, claimed and pruned like those beside it."""
     path = tmp_path / "runs.db"
     connection = sqlite3.connect(path, isolation_level=None)
-    schema.SqliteTables(connection, str(path)).migrate(schema.MIGRATIONS[:1])
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:1])
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
         " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', '', ?,"
@@ -83,7 +83,7 @@ def test_a_run_of_before_is_of_the_project_in_its_folder(tmp_path: Path) -> None
     """Older versions recorded the working folder only; its time is that since it was opened."""
     path = tmp_path / "runs.db"
     connection = sqlite3.connect(path, isolation_level=None)
-    schema.SqliteTables(connection, str(path)).migrate(schema.MIGRATIONS[:2])
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:2])
     opened, closed = "2026-11-25T03:30:00.000Z", "2026-11-25T03:30:02.500Z"
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
@@ -155,11 +155,10 @@ def test_tables_that_another_process_makes_meanwhile_are_none_of_another_program
     made: list[None] = []
     with closing(sqlite3.connect(path, isolation_level=None, factory=Slow)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        tables = schema.SqliteTables(connection, "it")
-        assert tables.version(NOW) == 0
+        assert schema.version_of(connection, "it", NOW) == 0
         assert made
-        assert tables.version(NOW) == NOW
-        tables.migrate(schema.MIGRATIONS)
+        assert schema.version_of(connection, "it", NOW) == NOW
+        schema.make_tables(connection, "it", schema.MIGRATIONS)
 
 
 def test_every_commit_outlives_power_loss_unless_the_url_says_otherwise(path: Path) -> None:

@@ -13,7 +13,6 @@ from handrail.journal.backend import (
     SECONDS,
     Claimed,
     Owner,
-    Reader,
     SqlJournal,
     change_run,
     new_values,
@@ -24,7 +23,7 @@ from handrail.journal.backend import (
 )
 from handrail_postgres.claims import claim, holder_of
 from handrail_postgres.owned import PostgresOwnedRun
-from handrail_postgres.schema import MIGRATIONS, PostgresTables
+from handrail_postgres.schema import MIGRATIONS, make_tables
 from handrail_postgres.session import Session, without_options
 from handrail_postgres.statements import LOCK, LOCK_CLASS, LOCK_FOR_NOW, SQL
 
@@ -50,15 +49,15 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
     def __init__(self, url: str, *, lease: float = SECONDS) -> None:
         refuse_password(url)
-        super().__init__(Reader(SQL, _seen))
+        super().__init__(SQL, _seen)
         self._url = url
         self._lease = lease
         self._turn = threading.Lock()
         self._open = True
         self._session = Session(url)
         try:
+            make_tables(self._session, MIGRATIONS)
             with self._session.using() as connection:
-                PostgresTables(self._session, connection).migrate(MIGRATIONS)
                 row: Any = connection.execute(LOCK_CLASS).fetchone()
             self._locks: int = row[0]
         except BaseException:
@@ -171,7 +170,8 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
 def _seen(row: Mapping[str, Any]) -> float:
     read_at: float = row["read_at"]
-    return min(read_at, row["lease_until"] - Owner.of_json(row["owner"]).lease)
+    begun: float = row["lease_until"] - Owner.of_json(row["owner"]).lease
+    return min(read_at, begun)
 
 
 def open_journal(url: str) -> Journal:

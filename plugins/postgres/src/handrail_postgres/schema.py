@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from handrail.journal.backend import Migrations, Tables, refuse_newer
+from handrail.journal.backend import Migrations, migrate, refuse_newer
 
 if TYPE_CHECKING:
     from handrail.journal.backend import Connection
@@ -99,45 +99,39 @@ _PROJECTS = (
 MIGRATIONS: Migrations = (_FIRST, _PROJECTS)
 
 
-class PostgresTables(Tables):
-    """The tables in the first schema of the search path.
+def make_tables(session: Session, migrations: Migrations) -> None:
+    """Bring the tables of the first schema of the search path up to those of today.
 
-    Args:
-        session: The session.
-        connection: Its connection, which is being used.
+    Raises:
+        JournalError: They are newer, or cannot be made.
     """
-
-    def __init__(self, session: Session, connection: Connection) -> None:
-        super().__init__(connection)
-        self._session = session
-
-    def version(self, known: int) -> int:
-        """Return the version of the tables, 0 where there are none yet.
-
-        Raises:
-            JournalError: It is more than the `known` one.
-        """
-        there = self.connection.execute("SELECT to_regclass('handrail_schema') IS NOT NULL")
-        if there.fetchone() != (True,):
-            return 0
-        row = self.connection.execute("SELECT version FROM handrail_schema").fetchone()
-        version = 0 if row is None else int(row[0])
-        refuse_newer(
-            f"the journal {self._session.shown}",
-            version,
-            known,
-            by="handrail-postgres",
-            ways_out=("pip install --upgrade handrail-postgres",),
+    with session.using() as connection:
+        migrate(
+            migrations,
+            version=lambda: version_of(connection, session.shown, len(migrations)),
+            alone=lambda: _alone(session),
+            stamp="UPDATE handrail_schema SET version = {}",
         )
-        return version
 
-    @contextmanager
-    def alone(self) -> Generator[None, None, None]:
-        """Write within the block while no other process makes the tables."""
-        with self._session.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-            yield
 
-    def stamp(self, version: int) -> None:
-        """Write their version."""
-        self.connection.execute("UPDATE handrail_schema SET version = %s", (version,))
+def version_of(connection: Connection, shown: str, known: int) -> int:
+    """Return the version of the tables, 0 where there are none yet.
+
+    Raises:
+        JournalError: It is more than the `known` one.
+    """
+    found = connection.execute("SELECT to_regclass('handrail_schema') IS NOT NULL").fetchone()
+    if found != (True,):
+        return 0
+    row = connection.execute("SELECT version FROM handrail_schema").fetchone()
+    version = 0 if row is None else int(row[0])
+    ways_out = ("pip install --upgrade handrail-postgres",)
+    refuse_newer(f"the journal {shown}", version, known, by="handrail-postgres", ways_out=ways_out)
+    return version
+
+
+@contextmanager
+def _alone(session: Session) -> Generator[Connection, None, None]:
+    with session.transaction() as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        yield connection

@@ -12,10 +12,10 @@ from handrail.journal.backend.connection import Connection
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.lease_errors import held_error, lost_error
-from handrail.journal.backend.migrations import Migrations, Tables, refuse_newer
+from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
-from handrail.journal.backend.rows import Reader, unknown_run
+from handrail.journal.backend.rows import unknown_run
 from handrail.journal.backend.statements import Dialect, Statements
 from handrail.journal.opening import refuse_password
 
@@ -26,14 +26,13 @@ __all__ = [
     "Dialect",
     "Migrations",
     "Owner",
-    "Reader",
     "SqlJournal",
     "SqlOwnedRun",
     "Statements",
-    "Tables",
     "change_run",
     "held_error",
     "lost_error",
+    "migrate",
     "new_values",
     "refuse_newer",
     "refuse_password",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from handrail.journal.backend.db_text import to_stored
 from handrail.journal.backend.lease_errors import lost_error
+from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
 from handrail.journal.records import AttemptChange, FieldChange, NoteChange
 
 if TYPE_CHECKING:
@@ -82,17 +83,8 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
 
 def new_values(new: NewRun) -> dict[str, str]:
     """Return the values of a new run, by column, as they are stored."""
-    return {
-        "uid": new.uid,
-        "action": to_stored(new.action),
-        "plan": new.plan,
-        "params": new.params,
-        "packs": new.packs,
-        "cwd": to_stored(new.cwd),
-        "core_version": new.core_version,
-        "opened": new.opened,
-        "project": to_stored(new.project),
-    }
+    values: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
+    return values | {name: to_stored(values[name]) for name in FREE_TEXTS if name in values}
 
 
 def change_run(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -16,47 +15,30 @@ Migrations = Sequence[Sequence[str]]
 """The statements that lead from each version to the next one; they only add."""
 
 
-class Tables(ABC):
-    """The tables of a journal.
+def migrate(
+    migrations: Migrations,
+    *,
+    version: Callable[[], int],
+    alone: Callable[[], AbstractContextManager[Connection]],
+    stamp: str,
+) -> None:
+    """Bring the tables up to those of today, in one commit.
 
     Args:
-        connection: The connection, outside of a transaction.
+        migrations: From the first version on.
+        version: Returns the version of the tables, 0 where there are none yet; refuses newer ones.
+        alone: Returns a transaction in which no other process makes them.
+        stamp: The statement that writes their version, in place of its `{}`.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    @abstractmethod
-    def version(self, known: int) -> int:
-        """Return their version, 0 where there are none yet.
-
-        Raises:
-            JournalError: It is more than the `known` one, or they are those of another program.
-        """
-
-    @abstractmethod
-    def alone(self) -> AbstractContextManager[object]:
-        """Return a transaction in which no other process makes them."""
-
-    @abstractmethod
-    def stamp(self, version: int) -> None:
-        """Write their version."""
-
-    def migrate(self, migrations: Migrations) -> None:
-        """Bring them up to those of today, in one commit.
-
-        Raises:
-            JournalError: They are newer, or those of another program.
-        """
-        known = len(migrations)
-        if self.version(known) == known:
-            return
-        with self.alone():
-            # Another process may have been faster.
-            for statements in migrations[self.version(known) :]:
-                for statement in statements:
-                    self.connection.execute(statement)
-            self.stamp(known)
+    known = len(migrations)
+    if version() == known:
+        return
+    with alone() as connection:
+        # Another process may have been faster.
+        for statements in migrations[version() :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(stamp.format(known))
 
 
 def refuse_newer(shown: str, version: int, known: int, *, by: str, ways_out: Sequence[str]) -> None:

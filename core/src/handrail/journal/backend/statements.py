@@ -61,7 +61,8 @@ def marks(count: int) -> str:
 ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
 NOTE_COLUMNS = ("run", *NoteRow._fields)
 FIELD_COLUMNS = ("run", *FieldRow._fields)
-_NEW = tuple(each.name for each in fields(NewRun))
+FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; any may be no Unicode.
+NEW_COLUMNS = tuple(each.name for each in fields(NewRun))
 # Each of these is worked out of others when a run is read, or has another name in the table.
 _APART = frozenset({"plan", "number", "seen", "given_up"})
 RUN_COLUMNS = tuple(each.name for each in fields(RunRow) if each.name not in _APART)
@@ -89,8 +90,8 @@ class Statements:
     def _of_new_runs(self) -> None:
         lease = self._dialect.lease
         self.open = f"""
-            INSERT INTO {self._run} ({named(_NEW)}, claimed, owner, {named(lease)})
-            VALUES ({", ".join(f":{name}" for name in _NEW)}, :opened, :owner,
+            INSERT INTO {self._run} ({named(NEW_COLUMNS)}, claimed, owner, {named(lease)})
+            VALUES ({", ".join(f":{name}" for name in NEW_COLUMNS)}, :opened, :owner,
                     {", ".join(lease.values())})
             RETURNING id
         """

@@ -14,7 +14,7 @@ from typing import Literal, NoReturn, TypeVar
 from handrail.errors import JournalError
 from handrail.journal.backend.fork_guard import process
 from handrail.journal.sqlite.failures import journal_error
-from handrail.journal.sqlite.schema import MIGRATIONS, SqliteTables
+from handrail.journal.sqlite.schema import MIGRATIONS, make_tables, version_of
 
 Synchronous = Literal["full", "normal"]
 T = TypeVar("T")
@@ -171,15 +171,14 @@ class Database:
 
     def _make_tables(self) -> None:
         shown = str(self.path)
-        tables = SqliteTables(self._connection, shown)
-        tables.version(len(MIGRATIONS))  # Leave the files of others alone.
+        version_of(self._connection, shown, len(MIGRATIONS))  # Leave the files of others alone.
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise JournalError(
                 f"the journal {shown} would not be safe: SQLite has no write-ahead log there",
                 ways_out=("use a file on a disk of this machine: --journal PATH",),
             )
-        tables.migrate(MIGRATIONS)
+        make_tables(self._connection, shown, MIGRATIONS)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

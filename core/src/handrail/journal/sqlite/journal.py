@@ -17,7 +17,6 @@ from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
-from handrail.journal.backend.rows import Reader
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import told_of_system
@@ -59,7 +58,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         lease: float = SECONDS,
         create: bool = True,
     ) -> None:
-        super().__init__(Reader(SQL, _seen))
+        super().__init__(SQL, _seen)
         self._shown = os.fspath(path)
         file = self._path = resolved(path)
         prepare(file, create=create)
@@ -154,9 +153,9 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             written = self._database.written(connection)
             known = self._cache.still(number, written)
             if known is None:
-                found = self._reader.read(connection, number, fields=fields)
+                found = self._recorded(connection, number, fields=fields)
             else:
-                row = self._reader.row(connection, number, plan=False)
+                row = self._row(connection, number, SQL.run_without_plan)
                 found = replace(known, row=replace(row, plan=known.row.plan))
         if fields:
             self._cache = ReadCache(found, written)

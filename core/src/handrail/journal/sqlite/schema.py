@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from handrail.errors import JournalError
-from handrail.journal.backend.migrations import Migrations, Tables, refuse_newer
+from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 
 # Tells a journal from the SQLite files of other programs: "Hrjl".
 APPLICATION = 0x48726A6C
@@ -111,66 +111,62 @@ _PROJECTS = (
 MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS)
 
 
-class SqliteTables(Tables):
-    """The tables in a file.
+def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:
+    """Bring the tables in a file up to those of today, in one commit.
 
-    Args:
-        connection: The connection, outside of a transaction.
-        shown: What the file is called in messages.
+    Raises:
+        JournalError: They are newer, or those of another program.
     """
+    migrate(
+        migrations,
+        version=lambda: version_of(connection, shown, len(migrations)),
+        alone=lambda: _alone(connection),
+        stamp="PRAGMA user_version = {}",
+    )
 
-    def __init__(self, connection: sqlite3.Connection, shown: str) -> None:
-        super().__init__(connection)
-        self._file = connection
-        self._shown = shown
 
-    def version(self, known: int) -> int:
-        """Return the version of the tables, 0 where there are none yet.
+def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
+    """Return the version of the tables, 0 where there are none yet.
 
-        Raises:
-            JournalError: It is more than the `known` one, or they are those of another program.
-        """
-        application, version, tables = self._read()
-        if application != APPLICATION and (application or version or tables):
-            raise JournalError(
-                f"{self._shown} is a database of another program, not a journal",
-                ways_out=("name another file: --journal PATH",),
-            )
-        ways_out = ("pip install --upgrade handrail", "or another file: --journal PATH")
-        refuse_newer(self._shown, version, known, by="Handrail", ways_out=ways_out)
-        return version
+    Raises:
+        JournalError: It is more than the `known` one, or they are those of another program.
+    """
+    application, version, tables = _read(connection)
+    if application != APPLICATION and (application or version or tables):
+        raise JournalError(
+            f"{shown} is a database of another program, not a journal",
+            ways_out=("name another file: --journal PATH",),
+        )
+    ways_out = ("pip install --upgrade handrail", "or another file: --journal PATH")
+    refuse_newer(shown, version, known, by="Handrail", ways_out=ways_out)
+    return version
 
-    @contextmanager
-    def alone(self) -> Generator[None, None, None]:
-        """Write within the block, and commit at its end, unless it raises."""
-        self._file.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._file.execute("COMMIT")
-        finally:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
 
-    def stamp(self, version: int) -> None:
-        """Write their version, and whose they are."""
-        self._file.execute(f"PRAGMA application_id = {APPLICATION}")
-        self._file.execute(f"PRAGMA user_version = {version}")
+@contextmanager
+def _alone(connection: sqlite3.Connection) -> Generator[sqlite3.Connection, None, None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
-    def _read(self) -> list[int]:
-        """Return whose tables these are, their version, and how many there are, at one moment."""
-        # Another process may be making them: of its one commit all is seen, or nothing.
-        begun = not self._file.in_transaction
-        if begun:
-            self._file.execute("BEGIN")
-        try:
-            return [
-                self._file.execute(statement).fetchone()[0]
-                for statement in (
-                    "PRAGMA application_id",
-                    "PRAGMA user_version",
-                    "SELECT count(*) FROM sqlite_master",
-                )
-            ]
-        finally:
-            if begun and self._file.in_transaction:
-                self._file.execute("ROLLBACK")
+
+def _read(connection: sqlite3.Connection) -> list[int]:
+    """Return whose tables these are, their version, and how many there are, at one moment."""
+    # Another process may be making them: of its one commit all is seen, or nothing.
+    begun = not connection.in_transaction
+    if begun:
+        connection.execute("BEGIN")
+    try:
+        statements = (
+            "PRAGMA application_id",
+            "PRAGMA user_version",
+            "SELECT count(*) FROM sqlite_master",
+        )
+        return [connection.execute(each).fetchone()[0] for each in statements]
+    finally:
+        if begun and connection.in_transaction:
+            connection.execute("ROLLBACK")

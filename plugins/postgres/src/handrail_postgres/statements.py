@@ -27,6 +27,7 @@ _LEASE = "clock_timestamp() + make_interval(secs => :lease)"
 SQL = Statements(
     Dialect(
         now=_time("clock_timestamp()"),
+        at=_time("clock_timestamp()"),
         before=_time("clock_timestamp() - ?::interval"),
         between=_between,
         least="least",

@@ -111,7 +111,7 @@ def change_run(
         new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
         found = connection.execute(statements.change, {**new, **ours}).fetchone()
     else:
-        statement = statements.renew if renew else statements.held
+        statement = statements.renew if renew else statements.still_ours
         found = connection.execute(statement, ours).fetchone()
     if found is None:
         raise lost(connection, statements, ours)
@@ -125,11 +125,21 @@ def lost(
     return lost_error(cast("int", ours["run"]), cast("int", ours["fence"]), found)
 
 
-def write_rows(connection: Connection, statements: Statements, rows: Rows) -> None:
-    """Write the rows of attempts, notes and fields."""
+def write_rows(
+    connection: Connection, statements: Statements, rows: Rows, at: str | None = None
+) -> None:
+    """Write the rows of attempts, notes and fields.
+
+    Args:
+        connection: The connection, within the transaction.
+        statements: The statements in its dialect.
+        rows: What the commit writes.
+        at: The time of its attempts, for a dialect that takes it.
+    """
     cursor = connection.cursor()
+    attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]
     for statement, values in (
-        (statements.attempt, rows.attempts),
+        (statements.attempt, attempts),
         (statements.note, rows.notes),
         (statements.field, rows.fields),
     ):

@@ -16,6 +16,8 @@ class Dialect:
 
     Attributes:
         now: The time in UTC as it is written in a journal, `2026-11-25T03:30:00.000Z`.
+        at: The same as the time of an attempt: one more `?`, whose value is given to `write_rows`,
+            where all of a commit have the same.
         before: The same at a moment in the past, which is made of one `?`.
         between: Returns the seconds between two such times, 0.0 where they are the wrong way round.
         least: Function that returns the least of several values.
@@ -33,6 +35,7 @@ class Dialect:
     """
 
     now: str
+    at: str
     before: str
     between: Callable[[str, str], str]
     least: str
@@ -126,7 +129,7 @@ class Statements:
         ours = "WHERE id = :run AND fence = :fence"
         self.release = f"UPDATE {run} SET lease_until = NULL, heard = {now} {ours}"
         open_and_ours = f"{ours} AND outcome IS NULL"
-        self.held = f"SELECT fence FROM {run} {open_and_ours}"
+        self.still_ours = f"SELECT fence FROM {run} {open_and_ours}"
         self.renew = f"""
             UPDATE {run} SET lease_until = {until}, heard = {now} {open_and_ours} RETURNING fence
         """
@@ -152,7 +155,7 @@ class Statements:
             SET state = excluded.state, result = coalesce(excluded.result, {attempt}.result),
                 error = coalesce(excluded.error, {attempt}.error), at = excluded.at
         """
-        values = f"{marks(len(ATTEMPT_COLUMNS) - 1)}, {self._dialect.now}"
+        values = f"{marks(len(ATTEMPT_COLUMNS) - 1)}, {self._dialect.at}"
         self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
         self.note = f"""
             INSERT INTO {note} ({named(NOTE_COLUMNS)}) VALUES ({marks(len(NOTE_COLUMNS))})

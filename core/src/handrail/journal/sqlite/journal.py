@@ -17,6 +17,7 @@ from handrail.journal.backend.lease import SECONDS
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.journal.codec import now
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import told_of_system
@@ -104,7 +105,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             if rows.changes_run:
                 ours = {"run": number, "fence": 1, **lease_values(self._lease)}
                 change_run(connection, SQL, rows, ours)
-            write_rows(connection, SQL, rows)
+            write_rows(connection, SQL, rows, now())
             return number
 
         try:

@@ -66,7 +66,7 @@ class SqliteOwnedRun(SqlOwnedRun):
             change_run(connection, SQL, rows, ours, renew=due)
             if due or rows.changes_run:
                 self._renew_at = moment + self._lease / SHARE
-            write_rows(connection, SQL, rows)
+            write_rows(connection, SQL, rows, now())
 
         self._database.write(write)
         if rows.outcome is not None:

@@ -15,6 +15,7 @@ def _between(first: str, last: str) -> str:
 SQL = Statements(
     Dialect(
         now="strftime('%Y-%m-%dT%H:%M:%fZ')",  # The same within a statement.
+        at="?",
         before="?",
         between=_between,
         least="min",

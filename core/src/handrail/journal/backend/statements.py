@@ -83,6 +83,7 @@ class Statements:
         self._dialect = dialect
         self._run = f"{dialect.prefix}run"
         self._of_new_runs()
+        self._of_claims()
         self._of_owners()
         self._of_rows()
         self._of_readers()
@@ -99,15 +100,10 @@ class Statements:
             RETURNING id
         """
 
-    def _of_owners(self) -> None:
-        """Make what begins, keeps and ends an ownership.
-
-        Each finds its one row only while the fence is that of who writes.
-        """
+    def _of_claims(self) -> None:
         dialect, run = self._dialect, self._run
         most, now = dialect.greatest, dialect.now
         leased = ", ".join(f"{column} = {value}" for column, value in dialect.lease.items())
-        until = dialect.lease["lease_until"]
         # The time of the owner before, up to its last sign of life, is added to that of all others.
         ended = f"""
             coalesce(closed, {most}(coalesce(heard, opened), coalesce(
@@ -125,6 +121,13 @@ class Statements:
             WHERE id = :run AND fence = :fence
             RETURNING fence, uid
         """
+
+    def _of_owners(self) -> None:
+        """Make what keeps and ends an ownership.
+
+        Each finds its one row only while the fence is that of who writes.
+        """
+        run, now, until = self._run, self._dialect.now, self._dialect.lease["lease_until"]
         self.state = f"SELECT fence, outcome, owner FROM {run} WHERE id = :run"
         ours = "WHERE id = :run AND fence = :fence"
         self.release = f"UPDATE {run} SET lease_until = NULL, heard = {now} {ours}"
@@ -143,7 +146,7 @@ class Statements:
                          ELSE turned END,
                 outcome = {outcome}, closed = CASE WHEN {outcome} IS NOT NULL THEN {now} END,
                 lease_until = CASE WHEN {outcome} IS NULL THEN {until}
-                              ELSE {dialect.lease_of_closed} END
+                              ELSE {self._dialect.lease_of_closed} END
             {open_and_ours} RETURNING fence
         """
 

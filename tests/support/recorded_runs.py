@@ -86,6 +86,6 @@ class Journal:
             owned.release()
         elif dead:
             # As the kernel does when a process dies: the lock is free, the lease is not given up.
-            owned._claimed.lock.close()
+            owned._lock.close()
             owned._renewal.stop()
         return owned.number

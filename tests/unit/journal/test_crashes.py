@@ -17,7 +17,7 @@ from journals.process import Process, without_locks
 
 from handrail.errors import JournalError, RunHeldError
 from handrail.journal import Journal, NoteChange
-from handrail.journal.owner import Owner, this_process
+from handrail.journal.backend.owner import Owner, this_process
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_without_locks_a_process_of_another_container_has_its_lease(
     with Process(place, locks=False, lease=SHORT_LEASE) as owner:
         number = owner.ask("open")
         owner.stop()
-        monkeypatch.setattr("handrail.journal.owner._namespace", lambda _: "pid:[1]")
+        monkeypatch.setattr("handrail.journal.backend.owner._namespace", lambda _: "pid:[1]")
         journal = open_place(place, 20.0)
         with pytest.raises(RunHeldError):
             journal.claim(number)
@@ -169,7 +169,7 @@ def test_an_owner_of_an_earlier_boot_is_gone(place: str, monkeypatch: pytest.Mon
     journal = open_place(place, 1e9)
     number = journal.open_run(new_run()).number
     assert journal.holder(number) is not None
-    monkeypatch.setattr("handrail.journal.owner.boot", lambda: "another boot")
+    monkeypatch.setattr("handrail.journal.backend.owner.boot", lambda: "another boot")
     assert journal.holder(number) is None
     journal.close()
 
@@ -186,7 +186,7 @@ def test_a_clock_that_is_put_a_day_on_or_back_changes_no_lease(
         number = stopped.ask("open")
         stopped.stop()
         put_clock(monkeypatch, days)
-        monkeypatch.setattr("handrail.journal.owner._namespace", lambda _: "pid:[1]")
+        monkeypatch.setattr("handrail.journal.backend.owner._namespace", lambda _: "pid:[1]")
         journal = open_place(place, 20.0)
         until(lambda: journal.holder(number) is None)
         journal.claim(number)
@@ -208,5 +208,5 @@ def put_clock(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
 
     monkeypatch.setattr(time, "time", lambda: real() + shift)
     monkeypatch.setattr(time, "time_ns", lambda: int((real() + shift) * 1e9))
-    for module in ("codec", "owner"):
+    for module in ("codec", "backend.owner"):
         monkeypatch.setattr(f"handrail.journal.{module}.datetime", Shifted)

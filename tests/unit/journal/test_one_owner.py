@@ -21,7 +21,7 @@ from journals.process import Process, without_locks
 
 from handrail.errors import JournalError, RunHeldError
 from handrail.journal import Journal, RunChange
-from handrail.journal.owner import this_process
+from handrail.journal.backend.owner import this_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces, and locks, of Linux")
 
@@ -356,7 +356,7 @@ def test_a_lock_counts_more_than_the_name_of_a_boot(
 ) -> None:
     """A container may have a name of its own for it, or none: an owner with its lock lives."""
     number = start().ask("open")
-    monkeypatch.setattr("handrail.journal.owner.boot", lambda: boot)
+    monkeypatch.setattr("handrail.journal.backend.owner.boot", lambda: boot)
     assert "which is alive" in refused(file, number).message
     assert "which is alive" in _taken(file, number).message
     if not boot:
@@ -417,7 +417,7 @@ def test_a_process_that_is_hidden_is_not_gone() -> None:
     """Where /proc hides those of other users, one that is not in it may live."""
     script = (
         "import os, sys\n"
-        "from handrail.journal.owner import Owner\n"
+        "from handrail.journal.backend.owner import Owner\n"
         "owner = Owner.of_json(sys.argv[1])\n"
         "assert owner.lives\n"  # What it imports is there from here on.
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"

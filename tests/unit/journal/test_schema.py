@@ -14,7 +14,7 @@ from journals.places import new_run
 
 from handrail.errors import JournalError
 from handrail.journal import RunChange
-from handrail.journal.owner import this_process
+from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
 
 NOW = len(schema.MIGRATIONS)
@@ -61,7 +61,7 @@ def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path
     """It is read, claimed and pruned like those beside it."""
     path = tmp_path / "runs.db"
     connection = sqlite3.connect(path, isolation_level=None)
-    schema.migrate(connection, str(path), schema.MIGRATIONS[:1])
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:1])
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
         " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', '', ?,"
@@ -83,7 +83,7 @@ def test_a_run_of_before_is_of_the_project_in_its_folder(tmp_path: Path) -> None
     """Older versions recorded the working folder only; its time is that since it was opened."""
     path = tmp_path / "runs.db"
     connection = sqlite3.connect(path, isolation_level=None)
-    schema.migrate(connection, str(path), schema.MIGRATIONS[:2])
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:2])
     opened, closed = "2026-11-25T03:30:00.000Z", "2026-11-25T03:30:02.500Z"
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
@@ -158,7 +158,7 @@ def test_tables_that_another_process_makes_meanwhile_are_none_of_another_program
         assert schema.version_of(connection, "it", NOW) == 0
         assert made
         assert schema.version_of(connection, "it", NOW) == NOW
-        schema.migrate(connection, "it", schema.MIGRATIONS)
+        schema.make_tables(connection, "it", schema.MIGRATIONS)
 
 
 def test_every_commit_outlives_power_loss_unless_the_url_says_otherwise(path: Path) -> None:

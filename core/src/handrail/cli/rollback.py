@@ -88,7 +88,7 @@ def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> Rec
         RunClosedError: It was named, and there is nothing to undo.
         RunHeldError: It belongs to a process that lives, or may live.
     """
-    from handrail.journal.held import held_error  # noqa: PLC0415 - lists need none of this
+    from handrail.journal.backend.lease_errors import held_error  # noqa: PLC0415 - lists need none of this
     from handrail.recovery.made_ready import latest_of_project  # noqa: PLC0415 - likewise
 
     if values["run"]:

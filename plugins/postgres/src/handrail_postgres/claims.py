@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from handrail.errors import NotFoundError
 from handrail.journal import Holder
-from handrail.journal.held import held_error
-from handrail.journal.owner import Owner, this_process
-from handrail.journal.reading import no_run
-from handrail_postgres import statements
+from handrail.journal.backend import Claimed, Owner, held_error, this_process, unknown_run
+from handrail_postgres.statements import END_SESSION, LOCK, LOCKED, OWNER, SQL
 
 if TYPE_CHECKING:
-    import psycopg
-
+    from handrail.journal.backend import Connection
     from handrail_postgres.session import Session
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """What a claim brought: the new fence. The lock is that of its session."""
-
-    number: int
-    uid: str
-    fence: int
 
 
 def holder_of(session: Session, locks: int, number: int) -> Holder | None:
@@ -41,7 +28,7 @@ def holder_of(session: Session, locks: int, number: int) -> Holder | None:
     """
     with session.using() as connection:
         _, holder = _recorded(connection, number)
-        locked = connection.execute(statements.LOCKED, (locks, number)).fetchone()
+        locked = connection.execute(LOCKED, (locks, number)).fetchone()
     return holder if locked == (True,) else None
 
 
@@ -59,32 +46,29 @@ def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: 
             if not (take_over and holder.stale):
                 raise held_error(number, holder)
             # The server ends the session of the stopped one, which loses its lock.
-            connection.execute(statements.END_SESSION, (locks, number))
+            connection.execute(END_SESSION, (locks, number))
             if not _lock(connection, locks, number):
                 raise held_error(number, holder)
         owner = this_process(lease=lease).to_json()
-        claimed = connection.execute(statements.CLAIM, (owner, lease, number, fence)).fetchone()
+        values = {"run": number, "fence": fence, "owner": owner, "lease": lease}
+        claimed = connection.execute(SQL.claim, values).fetchone()
         if claimed is None:
             # Another one had it, and gave it up, in the meantime.
             with suppress(NotFoundError):
                 raise held_error(number, _recorded(connection, number)[1])
-            raise no_run(number, near(connection, number))
+            raise unknown_run(connection, SQL, number)
     return Claimed(number=number, fence=claimed[0], uid=claimed[1])
 
 
-def near(connection: psycopg.Connection[Any], number: int) -> list[int]:
-    """Return the numbers of runs that are near that one."""
-    return sorted(each for (each,) in connection.execute(statements.NEAR, (number,)))
+def _lock(connection: Connection, locks: int, number: int) -> bool:
+    found: tuple[bool] = connection.execute(LOCK, (locks, number)).fetchone()
+    return found[0]
 
 
-def _lock(connection: psycopg.Connection[Any], locks: int, number: int) -> bool:
-    return connection.execute(statements.LOCK, (locks, number)).fetchone() == (True,)
-
-
-def _recorded(connection: psycopg.Connection[Any], number: int) -> tuple[int, Holder]:
-    row = connection.execute(statements.OWNER, (number,)).fetchone()
+def _recorded(connection: Connection, number: int) -> tuple[int, Holder]:
+    row = connection.execute(OWNER, (number,)).fetchone()
     if row is None:
-        raise no_run(number, near(connection, number))
+        raise unknown_run(connection, SQL, number)
     fence, text, stale, over = row
     owner = Owner.of_json(text)
     silent = None if over is None else max(0.0, over + owner.lease)

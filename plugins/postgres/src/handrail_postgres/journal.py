@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import JournalError
-from handrail.journal.changes import rows_of
-from handrail.journal.opening import refuse_password
-from handrail.journal.owner import Owner, this_process
-from handrail.journal.reading import (
-    attempt_rows,
-    field_rows,
+from handrail.journal.backend import (
+    SECONDS,
+    Claimed,
+    Owner,
+    SqlJournal,
+    change_run,
     new_values,
-    no_run,
-    note_rows,
-    run_row,
+    refuse_password,
+    rows_of,
+    this_process,
+    write_rows,
 )
-from handrail.journal.records import Outcome, RecordedRun, RunRow
-from handrail.journal.renewal import SECONDS
-from handrail.journal.texts import to_stored
-from handrail_postgres import statements
-from handrail_postgres.claims import Claimed, claim, holder_of, near
-from handrail_postgres.owned import PostgresOwnedRun, change_run, write_rows
-from handrail_postgres.schema import MIGRATIONS, migrate
+from handrail_postgres.claims import claim, holder_of
+from handrail_postgres.owned import PostgresOwnedRun
+from handrail_postgres.schema import MIGRATIONS, make_tables
 from handrail_postgres.session import Session, without_options
+from handrail_postgres.statements import LOCK, LOCK_CLASS, LOCK_FOR_NOW, SQL
 
 if TYPE_CHECKING:
     from handrail.journal import Change, Holder, Journal, NewRun
+    from handrail.journal.backend import Connection
 
 
-class PostgresJournal:
+class PostgresJournal(SqlJournal[PostgresOwnedRun]):
     """A journal in a PostgreSQL database, for the processes of several machines.
 
     Each run that belongs to this process has a connection of its own, which holds its lock. The
@@ -50,16 +49,16 @@ class PostgresJournal:
 
     def __init__(self, url: str, *, lease: float = SECONDS) -> None:
         refuse_password(url)
+        super().__init__(SQL, _seen)
         self._url = url
         self._lease = lease
-        self._owned: weakref.WeakSet[PostgresOwnedRun] = weakref.WeakSet()
         self._turn = threading.Lock()
         self._open = True
         self._session = Session(url)
         try:
+            make_tables(self._session, MIGRATIONS)
             with self._session.using() as connection:
-                migrate(connection, self.shown, MIGRATIONS)
-                row: Any = connection.execute(statements.LOCK_CLASS).fetchone()
+                row: Any = connection.execute(LOCK_CLASS).fetchone()
             self._locks: int = row[0]
         except BaseException:
             self._session.close()
@@ -83,25 +82,25 @@ class PostgresJournal:
         """
         values = {
             **new_values(new),
-            "plan": new.plan,
             "owner": this_process(lease=self._lease).to_json(),
             "lease": self._lease,
         }
         session = Session(self._url)
         try:
             with session.transaction() as connection:
-                row: Any = connection.execute(statements.OPEN, values).fetchone()
+                row: Any = connection.execute(SQL.open, values).fetchone()
                 number: int = row[0]
-                lock = connection.execute(statements.LOCK, (self._locks, number)).fetchone()
+                lock = connection.execute(LOCK, (self._locks, number)).fetchone()
                 if lock != (True,):
                     raise JournalError(f"the number {number} of the new run is locked")
                 rows = rows_of(number, (changes,))
-                change_run(connection, rows, number, 1, self._lease)
-                write_rows(connection, rows)
+                ours = {"run": number, "fence": 1, "lease": self._lease}
+                change_run(connection, SQL, rows, ours)
+                write_rows(connection, SQL, rows)
         except BaseException:
             session.close()
             raise
-        return self._own(session, Claimed(number=number, uid=new.uid, fence=1))
+        return self._own_with(session, Claimed(number=number, uid=new.uid, fence=1))
 
     def claim(self, number: int, *, take_over: bool = False) -> PostgresOwnedRun:
         """Make an unfinished or ended run belong to this process; a closed one is opened again.
@@ -121,59 +120,10 @@ class PostgresJournal:
         except BaseException:
             session.close()
             raise
-        return self._own(session, claimed)
+        return self._own_with(session, claimed)
 
-    def runs(
-        self,
-        *,
-        limit: int | None = None,
-        action: str | None = None,
-        outcome: Outcome | None = None,
-        project: str | None = None,
-        plans: bool = True,
-    ) -> list[RunRow]:
-        """Return runs, the latest first.
-
-        Args:
-            limit: How many at most.
-            action: Only runs of this action: what it is called, or the part behind the last colon.
-            outcome: Only runs that ended so; `interrupted`: those that have not ended.
-            project: Only runs of this project.
-            plans: Whether to read their plans, too, which may be long.
-        """
-        with self._reading().using() as connection:
-            values = {
-                "limit": limit,
-                "action": None if action is None else to_stored(action),
-                "outcome": outcome,
-                "project": None if project is None else to_stored(project),
-            }
-            statement = statements.RUNS if plans else statements.RUNS_WITHOUT_PLANS
-            return [_row(row) for row in connection.execute(statement, values)]
-
-    def read(self, number: int, *, fields: bool = True) -> RecordedRun:
-        """Return all that is recorded of one run.
-
-        Args:
-            number: The number of the run.
-            fields: Whether to read the values of its context too.
-
-        Raises:
-            NotFoundError: There is no such run; near numbers are named.
-        """
-        with self._reading().transaction() as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            row = connection.execute(statements.RUN, (number,)).fetchone()
-            if row is None:
-                raise no_run(number, near(connection, number))
-            return RecordedRun(
-                row=_row(row),
-                attempts=attempt_rows(connection.execute(statements.ATTEMPTS, (number,))),
-                notes=note_rows(connection.execute(statements.NOTES, (number,))),
-                fields=field_rows(connection.execute(statements.FIELDS, (number,)))
-                if fields
-                else (),
-            )
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._reader_session().snapshot()
 
     def holder(self, number: int) -> Holder | None:
         """Return whom the run belongs to now, or None if its owner is gone.
@@ -181,57 +131,47 @@ class PostgresJournal:
         Raises:
             NotFoundError: There is no such run.
         """
-        return holder_of(self._reading(), self._locks, number)
+        return holder_of(self._reader_session(), self._locks, number)
 
     def prune(self, older_than: timedelta) -> list[int]:
         """Delete closed runs that ended longer ago than that; return their numbers.
 
         Runs that are not closed, held, or `rollback_incomplete` stay.
         """
-        session = self._reading()
+        session = self._reader_session()
         with session.using() as connection:
-            found = [row[0] for row in connection.execute(statements.PRUNABLE, (older_than,))]
+            found = [row[0] for row in connection.execute(SQL.prunable, (older_than,))]
         return [number for number in found if self._prune_one(session, number, older_than)]
 
     def close(self) -> None:
         """Give up the runs of this process, and close the connection; harmless twice."""
         self._open = False
-        for run in list(self._owned):
-            run.release()
+        super().close()
         self._session.close()
 
     def _prune_one(self, session: Session, number: int, older_than: timedelta) -> bool:
         with session.transaction() as connection:
-            lock = connection.execute(statements.LOCK_FOR_NOW, (self._locks, number)).fetchone()
+            lock = connection.execute(LOCK_FOR_NOW, (self._locks, number)).fetchone()
             if lock != (True,):
                 return False
-            return connection.execute(statements.PRUNE, (older_than, number)).rowcount == 1
+            return connection.execute(SQL.prune, (older_than, number)).rowcount == 1
 
-    def _own(self, session: Session, claimed: Claimed) -> PostgresOwnedRun:
-        run = PostgresOwnedRun(session, claimed, self._lease, self._state)
-        self._owned.add(run)
-        return run
+    def _own_with(self, session: Session, claimed: Claimed) -> PostgresOwnedRun:
+        run = PostgresOwnedRun(session, claimed, self._lease, self._reader_session)
+        return self._own(run)
 
-    def _reading(self) -> Session:
+    def _reader_session(self) -> Session:
         # No lock hangs on it, so it may be made anew.
         with self._turn:
             if self._session.lost and self._open:
                 self._session = Session(self._url)
             return self._session
 
-    def _state(self, number: int) -> tuple[int, str | None, str] | None:
-        with self._reading().using() as connection:
-            row = connection.execute(statements.STATE, (number,)).fetchone()
-        return None if row is None else (row[0], row[1], row[2])
 
-
-def _row(row: tuple[Any, ...]) -> RunRow:
-    *values, lease_until, now = row
-    owner, closed = values[14:16]
-    seen = None
-    if closed is None and lease_until is not None:
-        seen = min(now, lease_until - Owner.of_json(owner).lease)
-    return run_row(tuple(values), seen=seen, given_up=closed is None and lease_until is None)
+def _seen(row: Mapping[str, Any]) -> float:
+    read_at: float = row["read_at"]
+    begun: float = row["lease_until"] - Owner.of_json(row["owner"]).lease
+    return min(read_at, begun)
 
 
 def open_journal(url: str) -> Journal:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, LiteralString
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from handrail.errors import JournalError
+from handrail.journal.backend import Migrations, migrate, refuse_newer
 
 if TYPE_CHECKING:
-    import psycopg
+    from handrail.journal.backend import Connection
+    from handrail_postgres.session import Session
 
 # Of those who make the tables at the same time, one does, and the others wait: "Hrjl".
 _MAKING = 0x48726A6C
 
-_FIRST: tuple[LiteralString, ...] = (
+_FIRST = (
     "CREATE TABLE handrail_schema (version integer NOT NULL)",
     """
     CREATE TABLE handrail_run (
@@ -80,7 +82,7 @@ _FIRST: tuple[LiteralString, ...] = (
 # Whose run it is, and how long processes have worked on it: forward until `turned`, back since.
 # `worked` and `undid` are of earlier owners; that of the present one began at `claimed`. A run of
 # before is taken for one of the project in its working folder.
-_PROJECTS: tuple[LiteralString, ...] = (
+_PROJECTS = (
     """
     ALTER TABLE handrail_run
         ADD COLUMN project text NOT NULL DEFAULT '',
@@ -94,30 +96,25 @@ _PROJECTS: tuple[LiteralString, ...] = (
 )
 
 # Each only adds: a journal that was written by an older pack keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[LiteralString]] = (_FIRST, _PROJECTS)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS)
 
 
-def migrate(
-    connection: psycopg.Connection[Any], shown: str, migrations: Sequence[Sequence[LiteralString]]
-) -> None:
+def make_tables(session: Session, migrations: Migrations) -> None:
     """Bring the tables of the first schema of the search path up to those of today.
 
     Raises:
-        JournalError: They are newer.
-        psycopg.Error: They cannot be made.
+        JournalError: They are newer, or cannot be made.
     """
-    if version_of(connection, shown, len(migrations)) == len(migrations):
-        return
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-        # Another process may have been faster.
-        for statements in migrations[version_of(connection, shown, len(migrations)) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute("UPDATE handrail_schema SET version = %s", (len(migrations),))
+    with session.using() as connection:
+        migrate(
+            migrations,
+            version=lambda: version_of(connection, session.shown, len(migrations)),
+            alone=lambda: _alone(session),
+            stamp="UPDATE handrail_schema SET version = {}",
+        )
 
 
-def version_of(connection: psycopg.Connection[Any], shown: str, known: int) -> int:
+def version_of(connection: Connection, shown: str, known: int) -> int:
     """Return the version of the tables, 0 where there are none yet.
 
     Raises:
@@ -128,10 +125,13 @@ def version_of(connection: psycopg.Connection[Any], shown: str, known: int) -> i
         return 0
     row = connection.execute("SELECT version FROM handrail_schema").fetchone()
     version = 0 if row is None else int(row[0])
-    if version > known:
-        raise JournalError(
-            f"the journal {shown} was written by a newer handrail-postgres: it has format "
-            f"{version}, and this one knows {known}",
-            ways_out=("pip install --upgrade handrail-postgres",),
-        )
+    ways_out = ("pip install --upgrade handrail-postgres",)
+    refuse_newer(f"the journal {shown}", version, known, by="handrail-postgres", ways_out=ways_out)
     return version
+
+
+@contextmanager
+def _alone(session: Session) -> Generator[Connection, None, None]:
+    with session.transaction() as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        yield connection

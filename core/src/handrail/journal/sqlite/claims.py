@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 
 from handrail.errors import RunHeldError
-from handrail.journal.held import forked_from, held_error
-from handrail.journal.owner import Owner, boot, clock, is_other_boot, this_process
-from handrail.journal.ownership import (
+from handrail.journal.backend.lease_errors import forked_from, held_error
+from handrail.journal.backend.owned import Claimed
+from handrail.journal.backend.owner import Owner, boot, clock, is_other_boot, this_process
+from handrail.journal.backend.owner_locks import (
     Identity,
     LocksUnsupportedError,
     OwnerLock,
@@ -18,23 +19,13 @@ from handrail.journal.ownership import (
     SeenLock,
     identity_of,
 )
+from handrail.journal.backend.rows import unknown_run
 from handrail.journal.protocol import Holder
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.database import Database
-from handrail.journal.sqlite.reading import unknown_run
 
 # Somebody who only looks has the lock of a dead owner for a moment, and so has a rival.
 _PAUSES = (0.01, 0.03)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """What a claim brought: the new fence, and the lock, where there are locks."""
-
-    number: int
-    uid: str
-    fence: int
-    lock: OwnerLock | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +113,8 @@ def _original(record: _Record, file: Identity | None) -> str | None:
 
 def claim(
     database: Database, locks: OwnerLocks, number: int, *, take_over: bool, lease: float
-) -> Claimed:
-    """Make a run belong to this process.
+) -> tuple[Claimed, OwnerLock | None]:
+    """Make a run belong to this process, and return its lock, too, where there are locks.
 
     Raises:
         NotFoundError: There is no such run.
@@ -139,7 +130,7 @@ def claim(
 
 def _claim(
     database: Database, locks: OwnerLocks, number: int, take_over: bool, lease: float
-) -> Claimed:
+) -> tuple[Claimed, OwnerLock | None]:
     record = _recorded(database, number)
     holder = _holder(database, locks, record)
     if holder is not None and not (take_over and holder.stale):
@@ -153,15 +144,21 @@ def _claim(
                 raise held_error(number, record.holder)
             undo.callback(lock.close)
         owner = owner_here(database, lock, lease)
-        values = (owner.to_json(), boot(), clock() + lease, number, record.fence)
+        ours = {"run": number, "fence": record.fence, **lease_values(lease)}
+        values = {**ours, "owner": owner.to_json()}
         claimed: tuple[int, str] | None = database.write(
-            lambda connection: connection.execute(statements.CLAIM, values).fetchone()
+            lambda connection: connection.execute(statements.SQL.claim, values).fetchone()
         )
         if claimed is None:
             raise held_error(number, _recorded(database, number).holder)
         undo.pop_all()
     fence, uid = claimed
-    return Claimed(number=number, uid=uid, fence=fence, lock=lock)
+    return Claimed(number=number, uid=uid, fence=fence), lock
+
+
+def lease_values(lease: float) -> dict[str, object]:
+    """Return the values of a lease that begins now."""
+    return {"boot": boot(), "until": clock() + lease}
 
 
 def owner_here(database: Database, lock: OwnerLock | None, lease: float) -> Owner:
@@ -175,6 +172,6 @@ def _recorded(database: Database, number: int) -> _Record:
     with database.reading() as connection:
         row = connection.execute(statements.OWNER, (number,)).fetchone()
         if row is None:
-            raise unknown_run(connection, number)
+            raise unknown_run(connection, statements.SQL, number)
     fence, owner, lease_boot, until = row
     return _Record(fence=fence, owner=Owner.of_json(owner), boot=lease_boot, until=until)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
 from handrail.errors import JournalError
-from handrail.journal.forks import process
+from handrail.journal.backend.fork_guard import process
 from handrail.journal.sqlite.failures import journal_error
-from handrail.journal.sqlite.schema import MIGRATIONS, migrate, version_of
+from handrail.journal.sqlite.schema import MIGRATIONS, make_tables, version_of
 
 Synchronous = Literal["full", "normal"]
 T = TypeVar("T")
@@ -178,7 +178,7 @@ class Database:
                 f"the journal {shown} would not be safe: SQLite has no write-ahead log there",
                 ways_out=("use a file on a disk of this machine: --journal PATH",),
             )
-        migrate(self._connection, shown, MIGRATIONS)
+        make_tables(self._connection, shown, MIGRATIONS)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handrail.errors import JournalError
-from handrail.journal.changes import rows_of
-from handrail.journal.owner import boot, clock
-from handrail.journal.ownership import LocksUnsupportedError, OwnerLock, OwnerLocks
-from handrail.journal.reading import new_values
-from handrail.journal.renewal import SECONDS
-from handrail.journal.sqlite import statements
-from handrail.journal.sqlite.claims import Claimed, claim, holder_of, owner_here
+from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
+from handrail.journal.backend.journal import SqlJournal
+from handrail.journal.backend.lease import SECONDS
+from handrail.journal.backend.owned import Claimed
+from handrail.journal.backend.owner import Owner, boot, clock
+from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
+from handrail.journal.codec import now
+from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import told_of_system
-from handrail.journal.sqlite.owned import SqliteOwnedRun, write_rows
+from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.pruning import prune
-from handrail.journal.sqlite.reading import read_run, read_runs
+from handrail.journal.sqlite.read_cache import ReadCache
 from handrail.journal.sqlite.schema import MIGRATIONS
-from handrail.journal.sqlite.seen import Seen
+from handrail.journal.sqlite.statements import NAME_OWNER, PLAN, SQL
 
 if TYPE_CHECKING:
     import sqlite3
 
     from handrail.journal.protocol import Holder
-    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, RunRow
+    from handrail.journal.records import Change, NewRun, RecordedRun
 
 NAME = "runs.db"  # The locks of the one that is usual are in `owners`, beside it.
 
 
-class SqliteJournal:
+class SqliteJournal(SqlJournal[SqliteOwnedRun]):
     """A journal in an SQLite file, for the processes of one machine.
 
     Args:
@@ -56,6 +59,7 @@ class SqliteJournal:
         lease: float = SECONDS,
         create: bool = True,
     ) -> None:
+        super().__init__(SQL, _seen)
         self._shown = os.fspath(path)
         file = self._path = resolved(path)
         prepare(file, create=create)
@@ -63,8 +67,7 @@ class SqliteJournal:
         self._database = Database(file, synchronous)
         folder = "owners" if file.name == NAME else f"{file.name}-owners"
         self._locks = OwnerLocks(file.parent / folder)
-        self._owned: weakref.WeakSet[SqliteOwnedRun] = weakref.WeakSet()
-        self._seen = Seen()
+        self._cache = ReadCache()
 
     @property
     def shown(self) -> str:
@@ -88,20 +91,21 @@ class SqliteJournal:
             nonlocal lock
             values = {
                 **new_values(new),
-                "boot": boot(),
-                "until": clock() + self._lease,
+                "plan": "",
+                "owner": "",
+                **lease_values(self._lease),
             }
-            number = connection.execute(statements.OPEN, values).lastrowid
-            assert number is not None
-            connection.execute(statements.PLAN, (number, new.plan))
+            number: int
+            (number,) = connection.execute(SQL.open, values).fetchone()
+            connection.execute(PLAN, (number, new.plan))
             lock = self._lock_new(number)
             owner = owner_here(self._database, lock, self._lease)
-            connection.execute(statements.NAME_OWNER, (owner.to_json(), number))
+            connection.execute(NAME_OWNER, (owner.to_json(), number))
             rows = rows_of(number, (changes,))
             if rows.changes_run:
-                change = (rows.direction, rows.sealed, rows.outcome, clock() + self._lease)
-                connection.execute(statements.CHANGE, statements.changed(*change, number, 1))
-            write_rows(connection, rows)
+                ours = {"run": number, "fence": 1, **lease_values(self._lease)}
+                change_run(connection, SQL, rows, ours)
+            write_rows(connection, SQL, rows, now())
             return number
 
         try:
@@ -111,7 +115,8 @@ class SqliteJournal:
             if lock is not None:
                 lock.close()
             raise
-        return self._own(Claimed(number=number, uid=new.uid, fence=1, lock=lock))
+        claimed = Claimed(number=number, uid=new.uid, fence=1)
+        return self._own(SqliteOwnedRun(self._database, claimed, lock, self._lease))
 
     def claim(self, number: int, *, take_over: bool = False) -> SqliteOwnedRun:
         """Make an unfinished or ended run belong to this process; a closed one is opened again.
@@ -126,32 +131,14 @@ class SqliteJournal:
             JournalError: It could not be written.
         """
         with told_of_system(self._path):
-            claimed = claim(
+            claimed, lock = claim(
                 self._database, self._locks, number, take_over=take_over, lease=self._lease
             )
-        self._seen.claimed(number)
-        return self._own(claimed)
+        self._cache.claimed(number)
+        return self._own(SqliteOwnedRun(self._database, claimed, lock, self._lease))
 
-    def runs(
-        self,
-        *,
-        limit: int | None = None,
-        action: str | None = None,
-        outcome: Outcome | None = None,
-        project: str | None = None,
-        plans: bool = True,
-    ) -> list[RunRow]:
-        """Return runs, the latest first.
-
-        Args:
-            limit: How many at most.
-            action: Only runs of this action: what it is called, or the part behind the last colon.
-            outcome: Only runs that ended so; `interrupted`: those that have not ended.
-            project: Only runs of this project.
-            plans: Whether to read their plans, too, which may be long.
-        """
-        with self._database.reading() as connection:
-            return read_runs(connection, limit, action, outcome, project, plans=plans)
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._database.reading()
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return all that is recorded of one run.
@@ -165,10 +152,14 @@ class SqliteJournal:
         """
         with self._database.reading() as connection:
             written = self._database.written(connection)
-            known = self._seen.still(number, written)
-            found = read_run(connection, number, known, fields=fields)
+            known = self._cache.still(number, written)
+            if known is None:
+                found = self._recorded(connection, number, fields=fields)
+            else:
+                row = self._row(connection, number, SQL.run_without_plan)
+                found = replace(known, row=replace(row, plan=known.row.plan))
         if fields:
-            self._seen = Seen(found, written)
+            self._cache = ReadCache(found, written)
         return found
 
     def holder(self, number: int) -> Holder | None:
@@ -190,14 +181,8 @@ class SqliteJournal:
 
     def close(self) -> None:
         """Give up the runs that belong to this process, and close the file; harmless twice."""
-        for run in list(self._owned):
-            run.release()
+        super().close()
         self._database.close()
-
-    def _own(self, claimed: Claimed) -> SqliteOwnedRun:
-        run = SqliteOwnedRun(self._database, claimed, self._lease)
-        self._owned.add(run)
-        return run
 
     def _lock_new(self, number: int) -> OwnerLock | None:
         try:
@@ -211,3 +196,10 @@ class SqliteJournal:
                 ways_out=("was the journal deleted while a run went on? end that run",),
             )
         return lock
+
+
+def _seen(row: Mapping[str, Any]) -> float | None:
+    if row["lease_boot"] != boot():
+        return None
+    begun: float = row["lease_until"] - Owner.of_json(row["owner"]).lease
+    return time.time() - max(0.0, clock() - begun)

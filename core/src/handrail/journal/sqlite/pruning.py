@@ -6,10 +6,10 @@ import contextlib
 from datetime import datetime
 
 from handrail.errors import NotFoundError
-from handrail.journal.ownership import LocksUnsupportedError, OwnerLocks
-from handrail.journal.sqlite import statements
+from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLocks
 from handrail.journal.sqlite.claims import holder_of
 from handrail.journal.sqlite.database import Database
+from handrail.journal.sqlite.statements import SQL
 
 AT_ONCE = 100  # Each is an open file meanwhile.
 
@@ -18,7 +18,7 @@ def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
     """Delete the runs that were closed before that moment and that nobody has."""
     moment = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
-        found = [number for (number,) in connection.execute(statements.PRUNABLE, (moment,))]
+        found = [number for (number,) in connection.execute(SQL.prunable, (moment,))]
     deleted: list[int] = []
     for first in range(0, len(found), AT_ONCE):
         deleted += _prune_some(database, locks, found[first : first + AT_ONCE], moment)
@@ -35,7 +35,7 @@ def _prune_some(
             lambda connection: [
                 number
                 for number in mine
-                if connection.execute(statements.PRUNE, (number, moment)).rowcount == 1
+                if connection.execute(SQL.prune, (moment, number)).rowcount == 1
             ]
         )
         for number in deleted:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from handrail.errors import JournalError
+from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 
 # Tells a journal from the SQLite files of other programs: "Hrjl".
 APPLICATION = 0x48726A6C
@@ -106,32 +108,21 @@ _PROJECTS = (
 )
 
 # Each only adds: a journal that was written by an older Handrail keeps all that is in it.
-MIGRATIONS: Sequence[Sequence[str]] = (_FIRST, _PLANS, _PROJECTS)
+MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS)
 
 
-def migrate(
-    connection: sqlite3.Connection, shown: str, migrations: Sequence[Sequence[str]]
-) -> None:
-    """Bring the tables up to those of today, in one commit.
+def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:
+    """Bring the tables in a file up to those of today, in one commit.
 
     Raises:
         JournalError: They are newer, or those of another program.
     """
-    known = len(migrations)
-    if version_of(connection, shown, known) == known:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Another process may have been faster.
-        for statements in migrations[version_of(connection, shown, known) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {known}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    migrate(
+        migrations,
+        version=lambda: version_of(connection, shown, len(migrations)),
+        alone=lambda: _alone(connection),
+        stamp="PRAGMA user_version = {}",
+    )
 
 
 def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
@@ -146,13 +137,21 @@ def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
             f"{shown} is a database of another program, not a journal",
             ways_out=("name another file: --journal PATH",),
         )
-    if version > known:
-        raise JournalError(
-            f"{shown} was written by a newer Handrail: it has format {version}, "
-            f"and this one knows {known}",
-            ways_out=("pip install --upgrade handrail", "or another file: --journal PATH"),
-        )
-    return int(version)
+    ways_out = ("pip install --upgrade handrail", "or another file: --journal PATH")
+    refuse_newer(shown, version, known, by="Handrail", ways_out=ways_out)
+    return version
+
+
+@contextmanager
+def _alone(connection: sqlite3.Connection) -> Generator[sqlite3.Connection, None, None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _read(connection: sqlite3.Connection) -> list[int]:
@@ -162,12 +161,12 @@ def _read(connection: sqlite3.Connection) -> list[int]:
     if begun:
         connection.execute("BEGIN")
     try:
-        asked = (
+        statements = (
             "PRAGMA application_id",
             "PRAGMA user_version",
             "SELECT count(*) FROM sqlite_master",
         )
-        return [connection.execute(each).fetchone()[0] for each in asked]
+        return [connection.execute(each).fetchone()[0] for each in statements]
     finally:
         if begun and connection.in_transaction:
             connection.execute("ROLLBACK")

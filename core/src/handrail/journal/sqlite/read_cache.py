@@ -9,7 +9,7 @@ from handrail.journal.records import RecordedRun
 Written = tuple[int, int]
 
 
-class Seen:
+class ReadCache:
     """A run that was read, for as long as somebody has it.
 
     Args:

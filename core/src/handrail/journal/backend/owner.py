@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handrail.journal.ownership import Identity, OwnerLock
+    from handrail.journal.backend.owner_locks import Identity, OwnerLock
 
 # The one that goes on while the machine sleeps, where there is one.
 _CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LeaseLostError, RunHeldError
-from handrail.journal.owner import Owner
+from handrail.journal.backend.owner import Owner
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
-from handrail.journal.forks import process
+from handrail.journal.backend.fork_guard import process
 
 if TYPE_CHECKING:
     from handrail.journal.records import Change

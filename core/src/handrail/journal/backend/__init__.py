@@ -1,0 +1,43 @@
+"""What a journal in an SQL database is made of; SQLite and PostgreSQL are two dialects of it.
+
+It keeps to what every journal promises: one commit for the end of a step and the beginning of the
+next, a fence that each claim raises, and no write after one that failed. A database adds its pieces
+of SQL, its tables, its connections and its locks.
+"""
+
+from __future__ import annotations
+
+from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
+from handrail.journal.backend.connection import Connection
+from handrail.journal.backend.journal import SqlJournal
+from handrail.journal.backend.lease import SECONDS
+from handrail.journal.backend.lease_errors import held_error, lost_error
+from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
+from handrail.journal.backend.owned import Claimed, SqlOwnedRun
+from handrail.journal.backend.owner import Owner, this_process
+from handrail.journal.backend.rows import unknown_run
+from handrail.journal.backend.statements import Dialect, Statements
+from handrail.journal.opening import refuse_password
+
+__all__ = [
+    "SECONDS",
+    "Claimed",
+    "Connection",
+    "Dialect",
+    "Migrations",
+    "Owner",
+    "SqlJournal",
+    "SqlOwnedRun",
+    "Statements",
+    "change_run",
+    "held_error",
+    "lost_error",
+    "migrate",
+    "new_values",
+    "refuse_newer",
+    "refuse_password",
+    "rows_of",
+    "this_process",
+    "unknown_run",
+    "write_rows",
+]

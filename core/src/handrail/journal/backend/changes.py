@@ -1,0 +1,149 @@
+"""New runs and changes as values for the tables, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from handrail.journal.backend.db_text import to_stored
+from handrail.journal.backend.lease_errors import lost_error
+from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
+from handrail.journal.records import AttemptChange, FieldChange, NoteChange
+
+if TYPE_CHECKING:
+    from handrail.errors import LeaseLostError
+    from handrail.journal.backend.connection import Connection
+    from handrail.journal.backend.statements import Statements
+    from handrail.journal.records import Change, Direction, NewRun, Outcome
+
+AttemptValues = tuple[int, str, int, str, int, str | None, str | None]
+NoteValues = tuple[int, str, int, int, str, str]
+FieldValues = tuple[int, int, str, str]
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one commit writes, for each table in the order in which it was asked for.
+
+    Attributes:
+        attempts: run, step, n, state, data_version, result, error.
+        notes: run, step, n, seq, key, values.
+        fields: run, boundary, name, value.
+        direction: The new direction of the run, or None.
+        sealed: Why it is sealed from now on, or None.
+        outcome: How it ends with this commit, or None.
+        changes_run: Whether the run itself changes.
+    """
+
+    attempts: list[AttemptValues]
+    notes: list[NoteValues]
+    fields: list[FieldValues]
+    direction: Direction | None = None
+    sealed: str | None = None
+    outcome: Outcome | None = None
+    changes_run: bool = False
+
+
+def attempts_of(run: int, batches: Iterable[Sequence[Change]]) -> list[object] | None:
+    """Return the values of all attempts in a row, or None where anything else is written too."""
+    values: list[object] = []
+    for batch in batches:
+        for change in batch:
+            if not isinstance(change, AttemptChange):
+                return None
+            step, n, state, data_version, result, error = change
+            error = None if error is None else to_stored(error)
+            values += (run, to_stored(step), n, state, data_version, result, error)
+    return values
+
+
+def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
+    """Return the rows of all changes in `batches` to that run."""
+    rows = Rows([], [], [])
+    for batch in batches:
+        for change in batch:
+            if isinstance(change, AttemptChange):
+                step, n, state, data_version, result, error = change
+                error = None if error is None else to_stored(error)
+                rows.attempts.append((run, to_stored(step), n, state, data_version, result, error))
+            elif isinstance(change, NoteChange):
+                step, n, seq, key, values = change
+                rows.notes.append((run, to_stored(step), n, seq, to_stored(key), values))
+            elif isinstance(change, FieldChange):
+                boundary, name, value = change
+                rows.fields.append((run, boundary, to_stored(name), value))
+            else:
+                rows.direction = change.direction or rows.direction
+                rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
+                rows.outcome = change.outcome or rows.outcome
+                rows.changes_run = True
+    return rows
+
+
+def new_values(new: NewRun) -> dict[str, str]:
+    """Return the values of a new run, by column, as they are stored."""
+    values: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
+    return values | {name: to_stored(values[name]) for name in FREE_TEXTS if name in values}
+
+
+def change_run(
+    connection: Connection,
+    statements: Statements,
+    rows: Rows,
+    ours: Mapping[str, object],
+    *,
+    renew: bool = True,
+) -> None:
+    """Make sure within the transaction that the run is ours, and change it, or renew its lease.
+
+    Args:
+        connection: The connection, within the transaction.
+        statements: The statements in its dialect.
+        rows: What the commit writes.
+        ours: `run` and `fence`, and the values of the lease.
+        renew: Whether to renew the lease where the run does not change; else it is looked at only.
+
+    Raises:
+        LeaseLostError: It is not ours any more, or is closed.
+    """
+    if rows.changes_run:
+        new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
+        found = connection.execute(statements.change, {**new, **ours}).fetchone()
+    else:
+        statement = statements.renew if renew else statements.still_ours
+        found = connection.execute(statement, ours).fetchone()
+    if found is None:
+        raise lost(connection, statements, ours)
+
+
+def lost(
+    connection: Connection, statements: Statements, ours: Mapping[str, object]
+) -> LeaseLostError:
+    """Return the error for a run that is not ours any more: `ours` has its `run` and `fence`."""
+    found = connection.execute(statements.state, ours).fetchone()
+    return lost_error(cast("int", ours["run"]), cast("int", ours["fence"]), found)
+
+
+def write_rows(
+    connection: Connection, statements: Statements, rows: Rows, at: str | None = None
+) -> None:
+    """Write the rows of attempts, notes and fields.
+
+    Args:
+        connection: The connection, within the transaction.
+        statements: The statements in its dialect.
+        rows: What the commit writes.
+        at: The time of its attempts, for a dialect that takes it.
+    """
+    cursor = connection.cursor()
+    attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]
+    for statement, values in (
+        (statements.attempt, attempts),
+        (statements.note, rows.notes),
+        (statements.field, rows.fields),
+    ):
+        if len(values) == 1:
+            cursor.execute(statement, values[0])
+        elif values:
+            cursor.executemany(statement, values)

@@ -1,0 +1,87 @@
+"""Rows as they come out of the tables, whichever database has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import NotFoundError
+from handrail.journal.backend.db_text import MARK, from_stored
+from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
+from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
+
+if TYPE_CHECKING:
+    from handrail.journal.backend.connection import Connection, Cursor
+    from handrail.journal.backend.statements import Statements
+
+Seen = Callable[[Mapping[str, Any]], float | None]
+"""When the owner of a run last gave a sign of life, in seconds since 1970; None where it is gone.
+
+It takes the row of the run, by column, while its lease is not given up.
+"""
+
+
+def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
+    """Return the row of a run with these values, by column."""
+    values = {name: row[name] for name in RUN_COLUMNS}
+    for name in FREE_TEXTS:
+        if values[name] is not None:
+            values[name] = from_stored(values[name])
+    values["claimed"] = values["claimed"] or values["opened"]
+    is_open, given_up = row["closed"] is None, row["lease_until"] is None
+    last = seen(row) if is_open and not given_up else None
+    return RunRow(
+        **values,
+        number=row["number"],
+        plan=row.get("plan", ""),
+        seen=None if last is None else _moment(last),
+        given_up=is_open and given_up,
+    )
+
+
+def by_name(found: Cursor) -> Iterator[dict[str, Any]]:
+    """Return each row by its columns."""
+    names = [column[0] for column in found.description or ()]
+    return (dict(zip(names, row, strict=True)) for row in found)
+
+
+def unknown_run(connection: Connection, statements: Statements, number: int) -> NotFoundError:
+    """Return the error for a number that no run has, with near ones."""
+    near = sorted(each for (each,) in connection.execute(statements.near, {"run": number}))
+    if not near:
+        return NotFoundError(f"there is no run {number}: the journal is empty")
+    return NotFoundError(
+        f"there is no run {number}; near it: {', '.join(map(str, near))}",
+        ways_out=("handrail runs lists them",),
+    )
+
+
+def attempt_rows(found: Cursor) -> tuple[AttemptRow, ...]:
+    """Return the rows of attempts."""
+    # Each statement names its columns in the order of the attributes.
+    rows = list(map(AttemptRow._make, found))
+    for place, row in enumerate(rows):
+        # A long run has thousands of rows, and next to none of them has either.
+        if row.error is not None or row.step.startswith(MARK):
+            error = None if row.error is None else from_stored(row.error)
+            rows[place] = row._replace(step=from_stored(row.step), error=error)
+    return tuple(rows)
+
+
+def note_rows(found: Cursor) -> tuple[NoteRow, ...]:
+    """Return the rows of notes."""
+    return tuple(
+        NoteRow(from_stored(step), n, seq, from_stored(key), values)
+        for step, n, seq, key, values in found
+    )
+
+
+def field_rows(found: Cursor) -> tuple[FieldRow, ...]:
+    """Return the rows of fields of the context."""
+    return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,201 @@
+"""The statements on the tables of a journal, and what each SQL database says in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+
+from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What one SQL database says in its own way.
+
+    Every text is a piece of SQL, in which `?` and `:name` stand for values.
+
+    Attributes:
+        now: The time in UTC as it is written in a journal, `2026-11-25T03:30:00.000Z`.
+        at: The same as the time of an attempt: one more `?`, whose value is given to `write_rows`,
+            where all of a commit have the same.
+        before: The same at a moment in the past, which is made of one `?`.
+        between: Returns the seconds between two such times, 0.0 where they are the wrong way round.
+        least: Function that returns the least of several values.
+        greatest: Function that returns the greatest of several values.
+        bytewise: Collation that compares text by its bytes.
+        lease: Columns of the table `run` that hold the lease, and what they are set to by a new
+            run, a claim and a renewal. One is `lease_until`; NULL there means given up.
+        lease_of_closed: What `lease_until` is set to when the run is closed.
+        seen: More columns for reading a run, which tell when its owner last gave a sign of life;
+            one is called `lease_until`.
+        plan: The plan of a run.
+        plan_of: What is joined to the table `run` for it.
+        prefix: What the names of all tables begin with.
+        render: Turns `?` and `:name` into what the driver takes.
+    """
+
+    now: str
+    at: str
+    before: str
+    between: Callable[[str, str], str]
+    least: str
+    greatest: str
+    bytewise: str
+    lease: Mapping[str, str]
+    lease_of_closed: str
+    seen: str
+    plan: str = "plan"
+    plan_of: str = ""
+    prefix: str = ""
+    render: Callable[[str], str] = str
+
+
+def named(columns: Iterable[str]) -> str:
+    """Return columns as a list; some of their names are words of SQL."""
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def marks(count: int) -> str:
+    """Return a list of so many values."""
+    return ", ".join("?" * count)
+
+
+# The columns of each table are named here, and nowhere else.
+ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
+NOTE_COLUMNS = ("run", *NoteRow._fields)
+FIELD_COLUMNS = ("run", *FieldRow._fields)
+FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; any may be no Unicode.
+NEW_COLUMNS = tuple(each.name for each in fields(NewRun))
+# Each of these is worked out of others when a run is read, or has another name in the table.
+_APART = frozenset({"plan", "number", "seen", "given_up"})
+RUN_COLUMNS = tuple(each.name for each in fields(RunRow) if each.name not in _APART)
+
+_UNDONE = "('failed', 'rollback_incomplete')"  # What they did is still to be undone, or finished.
+
+
+class Statements:
+    """The statements on the tables of a journal in one dialect.
+
+    Those with `:name` take a mapping, which may hold more; those with `?` take a sequence.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._run = f"{dialect.prefix}run"
+        self._of_new_runs()
+        self._of_claims()
+        self._of_owners()
+        self._of_rows()
+        self._of_readers()
+        for name, text in vars(self).items():
+            if not name.startswith("_"):
+                setattr(self, name, dialect.render(text))
+
+    def _of_new_runs(self) -> None:
+        lease = self._dialect.lease
+        self.open = f"""
+            INSERT INTO {self._run} ({named(NEW_COLUMNS)}, claimed, owner, {named(lease)})
+            VALUES ({", ".join(f":{name}" for name in NEW_COLUMNS)}, :opened, :owner,
+                    {", ".join(lease.values())})
+            RETURNING id
+        """
+
+    def _of_claims(self) -> None:
+        dialect, run = self._dialect, self._run
+        most, now = dialect.greatest, dialect.now
+        leased = ", ".join(f"{column} = {value}" for column, value in dialect.lease.items())
+        # The time of the owner before, up to its last sign of life, is added to that of all others.
+        ended = f"""
+            coalesce(closed, {most}(coalesce(heard, opened), coalesce(
+                (SELECT max(at {dialect.bytewise}) FROM {dialect.prefix}attempt AS attempt
+                 WHERE attempt.run = {run}.id), opened)))
+        """
+        began = "coalesce(claimed, opened)"
+        turned = f"{most}({began}, coalesce(turned, {ended}))"
+        forward = dialect.between(began, f"{dialect.least}({turned}, {ended})")
+        self.claim = f"""
+            UPDATE {run}
+            SET fence = fence + 1, owner = :owner, {leased},
+                worked = worked + {forward}, undid = undid + {dialect.between(turned, ended)},
+                claimed = {now}, heard = NULL, outcome = NULL, closed = NULL
+            WHERE id = :run AND fence = :fence
+            RETURNING fence, uid
+        """
+
+    def _of_owners(self) -> None:
+        """Make what keeps and ends an ownership.
+
+        Each finds its one row only while the fence is that of who writes.
+        """
+        run, now, until = self._run, self._dialect.now, self._dialect.lease["lease_until"]
+        self.state = f"SELECT fence, outcome, owner FROM {run} WHERE id = :run"
+        ours = "WHERE id = :run AND fence = :fence"
+        self.release = f"UPDATE {run} SET lease_until = NULL, heard = {now} {ours}"
+        open_and_ours = f"{ours} AND outcome IS NULL"
+        self.still_ours = f"SELECT fence FROM {run} {open_and_ours}"
+        self.renew = f"""
+            UPDATE {run} SET lease_until = {until}, heard = {now} {open_and_ours} RETURNING fence
+        """
+        # A value that may be NULL has no type of its own.
+        direction, outcome = "CAST(:direction AS text)", "CAST(:outcome AS text)"
+        self.change = f"""
+            UPDATE {run}
+            SET direction = coalesce({direction}, direction),
+                sealed = coalesce(CAST(:sealed AS text), sealed),
+                turned = CASE WHEN {direction} = 'undo' THEN coalesce(turned, {now})
+                         ELSE turned END,
+                outcome = {outcome}, closed = CASE WHEN {outcome} IS NOT NULL THEN {now} END,
+                lease_until = CASE WHEN {outcome} IS NULL THEN {until}
+                              ELSE {self._dialect.lease_of_closed} END
+            {open_and_ours} RETURNING fence
+        """
+
+    def _of_rows(self) -> None:
+        attempt, note, field = (f"{self._dialect.prefix}{name}" for name in _TABLES)
+        self.attempts_into = f"INSERT INTO {attempt} ({named(ATTEMPT_COLUMNS)})"
+        self.same_attempt = f"""
+            ON CONFLICT (run, step, n) DO UPDATE
+            SET state = excluded.state, result = coalesce(excluded.result, {attempt}.result),
+                error = coalesce(excluded.error, {attempt}.error), at = excluded.at
+        """
+        values = f"{marks(len(ATTEMPT_COLUMNS) - 1)}, {self._dialect.at}"
+        self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
+        self.note = f"""
+            INSERT INTO {note} ({named(NOTE_COLUMNS)}) VALUES ({marks(len(NOTE_COLUMNS))})
+        """
+        self.field = f"""
+            INSERT INTO {field} ({named(FIELD_COLUMNS)}) VALUES ({marks(len(FIELD_COLUMNS))})
+            ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
+        """
+
+    def _of_readers(self) -> None:
+        dialect, run = self._dialect, self._run
+        attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
+        rest = f"id AS number, {named(RUN_COLUMNS)}, {dialect.seen} FROM {run}"
+        full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
+        action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
+        # The part of an action behind its last colon; a shorter one cannot be equal.
+        found = f"""
+            WHERE ({action} IS NULL OR action = {action}
+                   OR substr(action, length(action) - length({action})) = ':' || {action})
+              AND ({outcome} IS NULL OR coalesce(outcome, 'interrupted') = {outcome})
+              AND ({project} IS NULL OR project = {project})
+            ORDER BY id DESC LIMIT :limit
+        """
+        self.runs, self.runs_without_plans = f"{full} {found}", f"{bare} {found}"
+        self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
+        self.near = f"SELECT id FROM {run} ORDER BY abs(id - :run), id LIMIT 3"
+        self.attempts = f"""
+            SELECT {named(AttemptRow._fields)} FROM {attempt} WHERE run = :run ORDER BY id
+        """
+        self.notes = f"SELECT {named(NoteRow._fields)} FROM {note} WHERE run = :run ORDER BY id"
+        self.fields = f"""
+            SELECT {named(FieldRow._fields)} FROM {field} WHERE run = :run
+            ORDER BY boundary, name {dialect.bytewise}
+        """
+        old = f"closed < {dialect.before} AND outcome NOT IN {_UNDONE}"
+        self.prunable = f"SELECT id FROM {run} WHERE {old} ORDER BY id"
+        self.prune = f"DELETE FROM {run} WHERE {old} AND id = ?"
+
+
+_TABLES = ("attempt", "note", "field")

@@ -15,7 +15,7 @@ from typing import Any
 
 from handrail import ActionInfo, BaseStep, BaseStepContext, Origin, StepRegistry, StepResult
 from handrail.hookspecs import hookimpl
-from handrail.packs.given import GivenPacks
+from handrail.packs.explicit import GivenPacks
 from handrail.packs.loaded import LoadedPack
 from handrail.packs.loader import load_inline
 from handrail.planning import plan_action

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from handrail.errors import PackError, Problem
 from handrail.origin import Origin
-from handrail.packs.given import given as given_packs
+from handrail.packs.explicit import given as given_packs
 from handrail.plan.order import Contributor
 
 if TYPE_CHECKING:

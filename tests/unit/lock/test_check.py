@@ -16,7 +16,7 @@ from handrail.journal.sqlite import SqliteJournal
 from handrail.lock import check
 from handrail.lock.file import write_lock
 from handrail.lock.model import LockName
-from handrail.packs.given import given
+from handrail.packs.explicit import given
 from handrail.packs.installed import installed
 from handrail.plan.selection import select
 

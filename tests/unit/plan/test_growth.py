@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from handrail import ActionInfo, BaseStepContext, Origin, StepRegistry, hookimpl
-from handrail.packs.given import GivenPacks
+from handrail.packs.explicit import GivenPacks
 from handrail.packs.loader import load_inline
 from handrail.planning import plan_action
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handrail.cli.plain import table
 from handrail.errors import ExitCode, NotFoundError, StepNotFoundError
 from handrail.names import did_you_mean
-from handrail.packs.policy import meant
+from handrail.packs.activation import meant
 from handrail.plan.explain import Explanation, Link, explain
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.names import near
-from handrail.packs.policy import meant
+from handrail.packs.activation import meant
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")

@@ -6,8 +6,8 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
+from handrail.packs.module_finder import locate
 from handrail.packs.record import EntryPoint
-from handrail.packs.targets import locate
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from handrail.errors import Problem
 from handrail.frozen import replace
+from handrail.packs.module_finder import locate
 from handrail.packs.record import EntryPoint, PackRecord
-from handrail.packs.targets import locate
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _VALUE = re.compile(rf"{_NAME}(?:\s*:\s*{_NAME})?\s*(?:\[[^\]]*\])?")

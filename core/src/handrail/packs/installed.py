@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import handrail
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.origin import Origin
+from handrail.packs.activation import decide
 from handrail.packs.catalog import Catalog
+from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of, unusable_pack
-from handrail.packs.given import observer
 from handrail.packs.index import read_index
-from handrail.packs.names import action_problems, anchor_warnings, workflow_problems
-from handrail.packs.policies import read_policies
-from handrail.packs.policy import decide
+from handrail.packs.policy_files import read_policies
 from handrail.packs.record import PackRecord
+from handrail.packs.settings_checks import action_problems, anchor_warnings, workflow_problems
 from handrail.settings.load import read_settings, settings_error
 from handrail.settings.names import normalised
 from handrail.settings.values import Flags, Settings
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
-    from handrail.packs.given import Observer
+    from handrail.packs.explicit import Observer
     from handrail.packs.loaded import LoadedPack
-    from handrail.packs.undoing import UndoingPacks
+    from handrail.packs.undo_provider import UndoingPacks
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
@@ -239,7 +239,7 @@ class InstalledPacks:
 
     def for_undo(self, needed: Collection[str]) -> UndoingPacks:
         """Return these packs without what an undo can do without."""
-        from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415 - for undos only
+        from handrail.packs.undo_provider import UndoingPacks  # noqa: PLC0415 - for undos only
 
         return UndoingPacks(self, needed)
 

@@ -9,7 +9,7 @@ from typing import Any
 from handrail.actions import BaseAction
 from handrail.errors import ActionError, HandrailError, ParamsNeededError, PlanError, Problem
 from handrail.hookspecs import hookimpl
-from handrail.packs.given import given
+from handrail.packs.explicit import given
 from handrail.packs.loaded import LoadedPack
 from handrail.packs.loader import load_inline
 from handrail.plan.plan import Plan

@@ -22,9 +22,9 @@ import handrail
 from handrail.errors import NotFoundError, PackError, Problem, SettingsError, describe
 from handrail.names import near
 from handrail.origin import Origin
+from handrail.packs.activation import decide
 from handrail.packs.index import read_index
 from handrail.packs.loader import import_target, load
-from handrail.packs.policy import decide
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.settings.load import read_settings
 from handrail.settings.names import normalised

@@ -7,7 +7,7 @@ import pytest
 from handrail import BaseStep, StepResult, action
 from handrail.errors import PlanError
 from handrail.hookspecs import hookimpl
-from handrail.packs.given import given
+from handrail.packs.explicit import given
 from handrail.packs.loader import load_inline
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError
 from handrail.frozen import replace
+from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of
-from handrail.packs.given import observer
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
     from handrail.lock.model import LockUse
     from handrail.origin import Origin
-    from handrail.packs.given import Observer
+    from handrail.packs.explicit import Observer
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loaded import LoadedPack
     from handrail.plan.edits import EditSet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.packs.policy import decide
+from handrail.packs.activation import decide
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.settings.load import read_settings
 from handrail.settings.values import Flags

@@ -45,7 +45,7 @@ def _places(record: PackRecord, entry: EntryPoint) -> Iterator[Path]:
     # Most environments have no policy, and do without these.
     from pathlib import Path  # noqa: PLC0415
 
-    from handrail.packs.targets import locate  # noqa: PLC0415
+    from handrail.packs.module_finder import locate  # noqa: PLC0415
 
     # Something else of the same name may come before it on the path.
     yield Path(record.location, *entry.module.split("."), POLICY_FILE)

@@ -11,8 +11,12 @@ import click
 
 from handrail.action_context import result_of
 from handrail.actions import orchestrator_of
-from handrail.cli.commands import typed
-from handrail.cli.ending import (
+from handrail.cli.hints import typed
+from handrail.cli.journals import WITHOUT
+from handrail.cli.reapplied import about_run
+from handrail.cli.signals import like_interrupts
+from handrail.cli.view.console import Console, moves
+from handrail.cli.view.failure import (
     Outcome,
     show_exit,
     show_failure,
@@ -20,12 +24,8 @@ from handrail.cli.ending import (
     show_simple,
     show_unwritten,
 )
-from handrail.cli.journals import WITHOUT
-from handrail.cli.live import JsonView, LineView, brief
-from handrail.cli.output import Console, moves
-from handrail.cli.plain import plural, seconds
-from handrail.cli.reapplied import about_run
-from handrail.cli.signals import like_interrupts
+from handrail.cli.view.progress import JsonView, LineView, brief
+from handrail.cli.view.text import plural, seconds
 from handrail.errors import (
     ActionError,
     ContextError,

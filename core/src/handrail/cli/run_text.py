@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from handrail.cli.commands import typed
-from handrail.cli.plain import seconds
+from handrail.cli.hints import typed
+from handrail.cli.view.text import seconds
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:

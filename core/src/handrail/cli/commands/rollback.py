@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.all_dead import all_dead
-from handrail.cli.commands import typed
+from handrail.cli.commands.resume import check_words, go_on, options_of, recovery_of
+from handrail.cli.hints import typed
 from handrail.cli.journals import number_of, opened, project_of, shown_project
-from handrail.cli.plain import columns, plural, seconds
-from handrail.cli.recover import check_words, go_on, options_of, recovery_of
+from handrail.cli.recover_all import all_dead
 from handrail.cli.run_text import moment
 from handrail.cli.session import session_of
+from handrail.cli.view.text import columns, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.recovery.status import check, status_of
 

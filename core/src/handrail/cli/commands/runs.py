@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.cli.commands import typed
+from handrail.cli.hints import typed
 from handrail.cli.journals import journal_option, named, opened
-from handrail.cli.plain import plural, table
 from handrail.cli.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.session import session_of
+from handrail.cli.view.text import plural, table
 from handrail.errors import NotFoundError
 from handrail.recovery.status import status_of
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.all_dead import all_dead
-from handrail.cli.commands import typed
+from handrail.cli.hints import typed
 from handrail.cli.journals import (
     journal_option,
     number_of,
@@ -17,6 +16,7 @@ from handrail.cli.journals import (
     project_of,
     shown_project,
 )
+from handrail.cli.recover_all import all_dead
 from handrail.cli.run_text import moment
 from handrail.cli.session import session_of, warn
 from handrail.errors import ExitCode, NotFoundError

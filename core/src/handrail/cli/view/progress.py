@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handrail import events
-from handrail.cli.commands import typed
-from handrail.cli.output import Console, visible
-from handrail.cli.plain import (
+from handrail.cli.hints import typed
+from handrail.cli.view.console import Console, visible
+from handrail.cli.view.text import (
     WIDTH,
     columns,
     cut,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from handrail.cli.commands import typed
-from handrail.cli.plain import one_line
+from handrail.cli.hints import typed
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.run_text import commands_for
+from handrail.cli.view.text import one_line
 from handrail.engine.rollback import ASKED
 from handrail.errors import (
     ExitCode,

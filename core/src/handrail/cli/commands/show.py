@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.cli.commands import typed
+from handrail.cli.commands.runs import to_dict
+from handrail.cli.hints import typed
 from handrail.cli.journals import journal_option, number_of, opened
-from handrail.cli.plain import one_line
 from handrail.cli.run_text import ways_of
-from handrail.cli.runs import to_dict
-from handrail.cli.screen import lines_of, packs_of, would
 from handrail.cli.session import session_of
+from handrail.cli.view.run_report import lines_of, packs_of, would
+from handrail.cli.view.text import one_line
 from handrail.errors import NotFoundError
 from handrail.recovery.recorded_plan import fingerprint_of
 from handrail.recovery.recorded_steps import (

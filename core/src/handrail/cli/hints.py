@@ -1,4 +1,4 @@
-"""The commands that output proposes, as they have to be typed to mean the same runs."""
+"""The commands that output proposes, with the `--journal` that they need to find the same runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import shlex
 import click
 
 
-def typed(words: str) -> str:
-    """Return `handrail` with these words, for the journal that this call was given.
+def command_line(words: str) -> str:
+    """Return `handrail` followed by `words`, and by `--journal URL` if this call was given one.
 
-    One that a variable or the project names is found by the next call as well.
+    A journal from a variable or the project is left out: the next call finds it by itself.
     """
     context = click.get_current_context(silent=True)
     url: str | None = None if context is None else context.params.get("journal")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.cli.commands.runs import to_dict
-from handrail.cli.hints import typed
+from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_of, opened
 from handrail.cli.run_text import ways_of
 from handrail.cli.session import session_of
@@ -88,7 +88,7 @@ def _latest(journal: Journal) -> int:
 def _named(row: RunRow, steps: Sequence[RecordedStep], name: str) -> RecordedStep:
     found = next((step for step in steps if step.name == name), None)
     if found is None:
-        listing = typed(f"show {row.number} --all")
+        listing = command_line(f"show {row.number} --all")
         raise click.UsageError(f"run {row.number} has no step '{name}'; {listing} lists them")
     return found
 
@@ -116,7 +116,7 @@ def _values_at(row: RunRow, step: RecordedStep) -> str | None:
     """Return the command that shows what a step recorded."""
     if not step.recorded:
         return None
-    return typed(f"show {row.number} --step {shlex.quote(step.name)} --json")
+    return command_line(f"show {row.number} --step {shlex.quote(step.name)} --json")
 
 
 def _show_step(
@@ -157,6 +157,5 @@ def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[RecordedStep
 def _untraced(row: RunRow, step: RecordedStep) -> str:
     if step.state != "undo failed":
         return "no traceback was kept"
-    return (
-        f"none is kept of an undo; to see it fail again:  {typed(f'rollback {row.number} --debug')}"
-    )
+    again = command_line(f"rollback {row.number} --debug")
+    return f"none is kept of an undo; to see it fail again:  {again}"

@@ -22,7 +22,7 @@ from handrail import (
 from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.draft import plan_of_registry
 from handrail.plan.plan import Plan
-from handrail.recovery.recovered import Recovery
+from handrail.recovery.resume_run import Recovery
 
 RESULT = StepResult()
 

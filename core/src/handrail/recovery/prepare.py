@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
 from handrail.lock.model import LockUse
 from handrail.provider import provider_of
-from handrail.recovery.chosen import Chosen
 from handrail.recovery.drift import begun
+from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import action_of
-from handrail.recovery.recovered import Recovery, back_or_undo
+from handrail.recovery.resume_run import Recovery, changed_input_hints
 from handrail.recovery.status import check, refusal
 from handrail.stored_params import params_of
 from handrail.validation import unchecked
@@ -141,7 +141,7 @@ def prepare(
     packs: Packs = None,
     accept_drift: bool = False,
     lock: LockUse | None = None,
-    typed: Callable[[str], str] = "handrail {}".format,
+    command_line: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
     """Return a recorded run that can go on: the action with its recorded params, and its plan.
@@ -158,7 +158,7 @@ def prepare(
         packs: The packs; those that are installed, as selected when the run began, unless given.
         accept_drift: Whether to go on although steps that began are not what they were.
         lock: How the lock counts for what goes forward; as for a program unless given.
-        typed: Returns a command of Handrail as it has to be typed.
+        command_line: Returns a command of Handrail as it has to be typed.
         **more: See `Recovery`.
 
     Raises:
@@ -169,33 +169,34 @@ def prepare(
         PlanDriftedError: The plan that goes forward is not what the lock holds.
     """
     values = params_of(recorded.row.params, action.action_name, os.environ)
-    chosen = Chosen.of_json(recorded.row.packs)
-    provider = provider_of(packs) if packs is not None else _selected(chosen)
+    invocation = Invocation.from_json(recorded.row.packs)
+    provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     ignored: tuple[str, ...] = ()
     if only_undoes(recorded.row, aim):
         fewer = provider.for_undo(() if accept_drift else _owners(recorded))
-        made, strange = _made_to_undo(action, values, ctx, fewer)
+        made, strange = _action_to_undo(action, values, ctx, fewer)
         plan, ignored = _plan_to_undo(made, fewer)
         ignored = (*strange, *ignored)
     else:
-        made = _made_to_go_on(action, values, ctx, provider, back_or_undo(recorded, typed))
-        use = replace(lock or LockUse(), left_aside=chosen.no_lock)
+        hints = changed_input_hints(recorded.row.number, command_line)
+        made = _action_to_resume(action, values, ctx, provider, hints)
+        use = replace(lock or LockUse(), left_aside=invocation.no_lock)
         whole = made.plan()
         plan = provider.check_lock(whole, action, lambda: whole, use)
     return Recovery(
         action=made,
-        plan=chosen.part_of(plan, recorded.row.plan),
+        plan=invocation.part_of(plan, recorded.row.plan),
         recorded=recorded,
         journal=journal,
         aim=aim,
         accept_drift=accept_drift,
         ignored=ignored,
-        typed=typed,
+        command_line=command_line,
         **more,
     )
 
 
-def _made_to_go_on(
+def _action_to_resume(
     action: type[BaseAction[Any]],
     values: Mapping[str, Any],
     ctx: RuntimeContext | None,
@@ -211,10 +212,10 @@ def _made_to_go_on(
         ) from error
 
 
-def _selected(chosen: Chosen) -> PackProvider:
+def _selected_packs(invocation: Invocation) -> PackProvider:
     from handrail.packs.installed import installed  # noqa: PLC0415 - where nobody gives packs
 
-    return installed(recorded=chosen.selection, pack_values=chosen.values)
+    return installed(recorded=invocation.selection, pack_values=invocation.values)
 
 
 def _owners(recorded: RecordedRun) -> set[str]:
@@ -226,7 +227,7 @@ def _owners(recorded: RecordedRun) -> set[str]:
     return {str(part["origin"]["pack"]) for part in parts if part["origin"]["pack"]}
 
 
-def _made_to_undo(
+def _action_to_undo(
     action: type[BaseAction[Any]],
     values: Mapping[str, Any],
     ctx: RuntimeContext | None,

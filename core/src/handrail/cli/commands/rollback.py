@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.all_dead import all_dead
-from handrail.cli.commands import typed
+from handrail.cli.commands.resume import check_words, go_on, options_of, recovery_of
+from handrail.cli.hints import command_line
 from handrail.cli.journals import number_of, opened, project_of, shown_project
-from handrail.cli.plain import columns, plural, seconds
-from handrail.cli.recover import check_words, go_on, options_of, recovery_of
+from handrail.cli.recover_all import all_dead
 from handrail.cli.run_text import moment
 from handrail.cli.session import session_of
+from handrail.cli.view.text import columns, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.recovery.status import check, status_of
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.recovery.preview import StepUndo
-    from handrail.recovery.recovered import Recovery
+    from handrail.recovery.resume_run import Recovery
 
 _MOST = 20  # Lines of one step that are shown before the question.
 _WIDEST = 40
@@ -89,7 +89,7 @@ def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> Rec
         RunHeldError: It belongs to a process that lives, or may live.
     """
     from handrail.journal.backend.lease_errors import held_error  # noqa: PLC0415 - lists need none of this
-    from handrail.recovery.made_ready import latest_of_project  # noqa: PLC0415 - likewise
+    from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
 
     if values["run"]:
         recorded = journal.read(number_of(values["run"]))
@@ -121,8 +121,8 @@ def _check_named(row: RunRow) -> None:
         raise ConfirmationError(
             f"run {row.number} {state}; without a terminal its rollback needs --yes",
             ways_out=(
-                f"see   {typed(f'rollback {row.number} --dry-run')}",
-                f"do    {typed(f'rollback {row.number} --yes')}",
+                f"see   {command_line(f'rollback {row.number} --dry-run')}",
+                f"do    {command_line(f'rollback {row.number} --yes')}",
             ),
         )
 
@@ -133,7 +133,7 @@ def _check_unchanged(journal: Journal, row: RunRow) -> None:
     if (now.fence, now.outcome) != (row.fence, row.outcome):
         raise RollbackRefusedError(
             f"another process has worked on run {row.number} meanwhile; nothing was undone",
-            ways_out=(f"look again:  {typed(f'rollback {row.number}')}",),
+            ways_out=(f"look again:  {command_line(f'rollback {row.number}')}",),
         )
 
 

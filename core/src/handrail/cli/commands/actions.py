@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.plain import plural, table
 from handrail.cli.session import session_of, warn
+from handrail.cli.view.text import plural, table
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -125,7 +125,7 @@ def actions(ctx: click.Context, as_json: bool) -> None:
     warn(session)
     rows = _rows(session)
     if as_json:
-        from handrail.cli.packs import offer_to_dict  # noqa: PLC0415 - reads source files
+        from handrail.cli.commands.packs import offer_to_dict  # noqa: PLC0415 - reads source files
 
         offers = session.packs.catalog.offers("actions")
         listed = [offer_to_dict(record, entry) for record, entry in offers]

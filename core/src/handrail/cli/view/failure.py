@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from handrail.cli.commands import typed
-from handrail.cli.plain import one_line
+from handrail.cli.hints import command_line
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.run_text import commands_for
+from handrail.cli.view.text import one_line
 from handrail.engine.rollback import ASKED
 from handrail.errors import (
     ExitCode,
@@ -135,7 +135,7 @@ def show_ways(session: Session, outcome: Outcome, *, failed: bool, keeps: bool =
         return
     note = session.console.note
     traceback_too = " --traceback" if failed else ""
-    note(f"  full    {typed(f'show {outcome.number}{traceback_too}')}")
+    note(f"  full    {command_line(f'show {outcome.number}{traceback_too}')}")
     for purpose, command in outcome.ways:
         note(f"  {purpose:7} {command}")
     if keeps and outcome.value == "rolled_back":
@@ -146,7 +146,7 @@ def show_unwritten(session: Session, error: JournalError, outcome: Outcome) -> i
     """Tell about a run that its journal did not take any more, and return the exit code."""
     more = [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
     if isinstance(error, LeaseLostError):
-        more = [f"what became of it:  {typed(f'show {outcome.number}')}"]
+        more = [f"what became of it:  {command_line(f'show {outcome.number}')}"]
     error.ways_out = (*error.ways_out, *more)
     return report(session, error)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.plain import plural, table
 from handrail.cli.session import Session, session_of, warn
+from handrail.cli.view.text import plural, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.recovery.drift import drift, installs
-from handrail.recovery.position import fields_at, position_of
+from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
 from handrail.stored_params import about_action
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Recorded:
+class ClaimedRun:
     """A recorded run, claimed, that goes on as an orchestrator is told to.
 
     Attributes:
@@ -59,7 +59,7 @@ class Recorded:
     def begin(self, run: RunState) -> Machine:
         """Put what is recorded into `run`, and return what is to be played."""
         row = self.recorded.row
-        place = position_of(self.recorded, self.plan, undoing=self.aim == "rollback")
+        place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
         run.is_recorded(row.uid, row.number)
         run.finished[:] = place.finished
         run.context.step_results[:] = place.finished
@@ -116,7 +116,7 @@ class Recovery:
         accept_drift: Whether to go on although steps that began are not what they were.
         take_over: Whether to take the run from an owner that gives no sign of life.
         ignored: What is wrong now and does not matter for an undo.
-        typed: Returns a command of Handrail as it has to be typed.
+        command_line: Returns a command of Handrail as it has to be typed.
     """
 
     action: BaseAction[Any]
@@ -127,7 +127,7 @@ class Recovery:
     accept_drift: bool = False
     take_over: bool = False
     ignored: tuple[str, ...] = ()
-    typed: Callable[[str], str] = "handrail {}".format
+    command_line: Callable[[str], str] = "handrail {}".format
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def run(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Recovery:
             raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
-    def _claim(self) -> tuple[Orchestrator[Any], Recorded]:
+    def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
         check(self.recorded.row, self.aim)
         self.check_drift()
         about = about_action(type(self.action), self.action.params)
@@ -163,7 +163,7 @@ class Recovery:
             # Another process may have gone on with it until now.
             recorded = self.journal.read(number)
             self._check_again(owned, recorded)
-            going = Recorded(
+            going = ClaimedRun(
                 recorded=recorded,
                 plan=self.plan,
                 owned=owned,
@@ -187,7 +187,7 @@ class Recovery:
     def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
         """Refuse what another process has made impossible while this one was about to begin."""
         if recorded.row.sealed is not None and self.aim == "rollback":
-            place = position_of(recorded, self.plan, undoing=True)
+            place = replay_state_of(recorded, self.plan, undoing=True)
             if len(place.finished) + len(place.closed) == len(self.plan.steps):
                 # It was closed, and the claim has opened it again.
                 owned.write([RunChange(outcome="completed")])
@@ -207,7 +207,7 @@ class Recovery:
             )
 
     def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
-        ways = back_or_undo(self.recorded, self.typed)
+        ways = changed_input_hints(self.recorded.row.number, self.command_line)
         for way in ways:
             error.add_note(way)
         error.ways_out = (*error.ways_out, *ways)
@@ -219,10 +219,9 @@ class Recovery:
         return {"rolled_back": True, "number": self.recorded.row.number}
 
 
-def back_or_undo(recorded: RecordedRun, typed: Callable[[str], str]) -> tuple[str, ...]:
-    """Return what can be done about a run that began with what is not there any more."""
-    number = recorded.row.number
+def changed_input_hints(number: int, command_line: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the ways out for a run whose input has changed since it began."""
     return (
-        f"put back what was there, then go on:  {typed(f'resume {number}')}",
-        f"or undo the run, which does not need it:  {typed(f'rollback {number}')}",
+        f"put back what was there, then go on:  {command_line(f'resume {number}')}",
+        f"or undo the run, which does not need it:  {command_line(f'rollback {number}')}",
     )

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.commands import typed
-from handrail.cli.plain import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
+from handrail.cli.hints import command_line
 from handrail.cli.run_text import STYLES, moment, time_of, ways_of
+from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of
 from handrail.recovery.recorded_steps import RecordedStep, heard_of, steps_that_stay
 
@@ -202,7 +202,7 @@ def _errors(row: RunRow, steps: Sequence[RecordedStep], *, everything: bool) -> 
     if len(failed) > _ERRORS:
         lines.append(f"  and {len(failed) - _ERRORS} more that failed")
     if any(step.traceback for step in failed) or whole != lines:
-        lines.append(f"  full    {typed(f'show {row.number} --traceback')}")
+        lines.append(f"  full    {command_line(f'show {row.number} --traceback')}")
     return lines
 
 

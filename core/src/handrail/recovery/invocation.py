@@ -1,4 +1,4 @@
-"""Which packs and which part of its plan a run began with, as its journal keeps it, and back."""
+"""The packs, settings and part of the plan that a run was called with, as its journal has them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What was chosen for a run.
+class Invocation:
+    """The choices that a run was called with.
 
     Attributes:
         no_packs: Packs that were off by a flag or a variable.
@@ -39,18 +39,18 @@ class Chosen:
     no_lock: bool = False
 
     def to_json(self) -> str:
-        """Return it as JSON."""
+        """Return the JSON form."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def of_json(cls, text: str) -> Chosen:
-        """Return what `to_json` made text of; what is not there was not chosen."""
+    def from_json(cls, text: str) -> Invocation:
+        """Return the invocation that `to_json` wrote; a key that is missing has its default."""
         stored: dict[str, Any] = json.loads(text)
         only_packs = stored.get("only_packs")
         return cls(
             no_packs=tuple(stored.get("no_packs", ())),
             only_packs=None if only_packs is None else tuple(only_packs),
-            values=tuple((pack, key, told) for pack, key, told in stored.get("values", ())),
+            values=tuple((pack, key, value) for pack, key, value in stored.get("values", ())),
             left_out=tuple(stored.get("left_out", ())),
             only=tuple(stored.get("only", ())),
             start=stored.get("start"),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.cli.commands import typed
+from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, named, opened
-from handrail.cli.plain import plural, table
 from handrail.cli.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.session import session_of
+from handrail.cli.view.text import plural, table
 from handrail.errors import NotFoundError
 from handrail.recovery.status import status_of
 
@@ -207,7 +207,7 @@ def _show(
         console.print(line.replace(state, styled, 1))
     told = plural(len(rows), "run")
     told = f"the latest {told} (--all lists more)" if more else told
-    console.print(f"{told} in {journal.shown} · one:  {typed('show RUN')}")
+    console.print(f"{told} in {journal.shown} · one:  {command_line('show RUN')}")
 
 
 def _next(status: RunStatus) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.packs import offer_to_dict, show_none, where
-from handrail.cli.plain import plural, table
+from handrail.cli.commands.packs import offer_to_dict, show_none, where
 from handrail.cli.session import Session, session_of, warn
+from handrail.cli.view.text import plural, table
 from handrail.packs.local import does
 
 if TYPE_CHECKING:

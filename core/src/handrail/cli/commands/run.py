@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.actions import ActionGroup
+from handrail.cli.commands.actions import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
 from handrail.cli.given import labelled, params_from, variables_of

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.journals import address, from_anywhere, named, opened, project_of
-from handrail.cli.plain import plural
 from handrail.cli.signals import like_interrupts
+from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
 
 if TYPE_CHECKING:

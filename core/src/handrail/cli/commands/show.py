@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.cli.commands import typed
+from handrail.cli.commands.runs import to_dict
+from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_of, opened
-from handrail.cli.plain import one_line
 from handrail.cli.run_text import ways_of
-from handrail.cli.runs import to_dict
-from handrail.cli.screen import lines_of, packs_of, would
 from handrail.cli.session import session_of
+from handrail.cli.view.run_report import lines_of, packs_of, would
+from handrail.cli.view.text import one_line
 from handrail.errors import NotFoundError
 from handrail.recovery.recorded_plan import fingerprint_of
 from handrail.recovery.recorded_steps import (
@@ -88,7 +88,7 @@ def _latest(journal: Journal) -> int:
 def _named(row: RunRow, steps: Sequence[RecordedStep], name: str) -> RecordedStep:
     found = next((step for step in steps if step.name == name), None)
     if found is None:
-        listing = typed(f"show {row.number} --all")
+        listing = command_line(f"show {row.number} --all")
         raise click.UsageError(f"run {row.number} has no step '{name}'; {listing} lists them")
     return found
 
@@ -116,7 +116,7 @@ def _values_at(row: RunRow, step: RecordedStep) -> str | None:
     """Return the command that shows what a step recorded."""
     if not step.recorded:
         return None
-    return typed(f"show {row.number} --step {shlex.quote(step.name)} --json")
+    return command_line(f"show {row.number} --step {shlex.quote(step.name)} --json")
 
 
 def _show_step(
@@ -157,6 +157,5 @@ def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[RecordedStep
 def _untraced(row: RunRow, step: RecordedStep) -> str:
     if step.state != "undo failed":
         return "no traceback was kept"
-    return (
-        f"none is kept of an undo; to see it fail again:  {typed(f'rollback {row.number} --debug')}"
-    )
+    again = command_line(f"rollback {row.number} --debug")
+    return f"none is kept of an undo; to see it fail again:  {again}"

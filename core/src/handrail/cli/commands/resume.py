@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.all_dead import all_dead
-from handrail.cli.commands import typed
+from handrail.cli.hints import command_line
 from handrail.cli.journals import (
     journal_option,
     number_of,
@@ -17,6 +16,7 @@ from handrail.cli.journals import (
     project_of,
     shown_project,
 )
+from handrail.cli.recover_all import all_dead
 from handrail.cli.run_text import moment
 from handrail.cli.session import session_of, warn
 from handrail.errors import ExitCode, NotFoundError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Observer
-    from handrail.recovery.recovered import Recovery
+    from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.targets import Target
 
@@ -127,7 +127,7 @@ def check_words(values: Mapping[str, Any]) -> None:
 
 
 def _resume(session: Session, journal: Journal, values: Mapping[str, Any]) -> int:
-    from handrail.recovery.made_ready import latest_to_resume  # noqa: PLC0415 - lists need it not
+    from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - lists need it not
 
     shows = not values["as_json"] and not values["quiet"]
     if values["run"]:
@@ -187,18 +187,18 @@ def recovery_of(
     # All of these import what runs need.
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
     from handrail.lock.model import LockUse  # noqa: PLC0415
-    from handrail.recovery.chosen import Chosen  # noqa: PLC0415
     from handrail.recovery.folder import enter  # noqa: PLC0415
-    from handrail.recovery.made_ready import only_undoes, prepare  # noqa: PLC0415
+    from handrail.recovery.invocation import Invocation  # noqa: PLC0415
+    from handrail.recovery.prepare import only_undoes, prepare  # noqa: PLC0415
     from handrail.targets import lock_name  # noqa: PLC0415
 
     row = recorded.row
-    chosen = Chosen.of_json(row.packs)
+    invocation = Invocation.from_json(row.packs)
     enter(row, values["folder"], "--folder PATH")
-    session.move(chosen.selection, chosen.values)
+    session.move(invocation.selection, invocation.values)
     # What would stop a plan does not stop an undo.
     warn(session, goes_on=only_undoes(row, aim))
-    for name in chosen.left_out:
+    for name in invocation.left_out:
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
     target = _target(session, journal, aim, row, values["action"])
     recovery = prepare(
@@ -210,7 +210,7 @@ def recovery_of(
         packs=session.packs,
         accept_drift=values["accept_drift"],
         take_over=values["take_over"],
-        typed=typed,
+        command_line=command_line,
         lock=LockUse(name=lock_name(target, session.packs), no_lock=values.get("no_lock", False)),
     )
     if values.get("on_failure") == "keep":
@@ -220,7 +220,7 @@ def recovery_of(
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
     """Return the action of a run, from where it was or from where it is said to be now."""
-    from handrail.recovery.made_ready import check_action  # noqa: PLC0415 - likewise
+    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - likewise
     from handrail.targets import find_target  # noqa: PLC0415 - imports what runs need
 
     try:

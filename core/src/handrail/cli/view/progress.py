@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handrail import events
-from handrail.cli.commands import typed
-from handrail.cli.output import Console, visible
-from handrail.cli.plain import (
+from handrail.cli.hints import command_line
+from handrail.cli.view.console import Console, visible
+from handrail.cli.view.text import (
     WIDTH,
     columns,
     cut,
@@ -106,7 +106,7 @@ class LineView:
         if self._undoes:
             over = " · undoes what was done"
         if event.number is not None:
-            self._later = f"leaves the rest to  {typed(f'rollback {event.number}')}"
+            self._later = f"leaves the rest to  {command_line(f'rollback {event.number}')}"
         self._ended = event.finished
         self._console.note(f"{number}{self._head}{over}")
 

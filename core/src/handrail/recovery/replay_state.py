@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Position:
+class ReplayState:
     """What a run that goes on begins with; see `RunState` for what each is.
 
     Attributes:
@@ -47,7 +47,7 @@ class Position:
     batches: int = 0
 
 
-def position_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> Position:
+def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> ReplayState:
     """Return where `recorded` stands in `plan`.
 
     A step of the plan that never began counts as skipped where a later one did.
@@ -62,7 +62,7 @@ def position_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> 
         DriftError: The step that is in doubt comes before others that are over.
     """
     attempts = _Attempts(recorded)
-    found = Position(batches=max((note.seq for note in recorded.notes), default=0))
+    found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = undoing or recorded.row.direction == "undo"
     latest = _latest(attempts, plan)
     last_of, finished = attempts.last, found.finished
@@ -155,7 +155,7 @@ def _latest(attempts: _Attempts, plan: Plan) -> int:
     return -1
 
 
-def _leave_over(found: Position, place: int, attempts: _Attempts, step: str) -> None:
+def _leave_over(found: ReplayState, place: int, attempts: _Attempts, step: str) -> None:
     for each in attempts.of(step)[:-1]:
         row = attempts.rows[each]
         if row.state == "undo_failed":
@@ -163,7 +163,7 @@ def _leave_over(found: Position, place: int, attempts: _Attempts, step: str) -> 
 
 
 def _place(
-    found: Position, place: int, row: AttemptRow, result: StepResult, *, undoing: bool
+    found: ReplayState, place: int, row: AttemptRow, result: StepResult, *, undoing: bool
 ) -> None:
     if row.error is not None and row.state in ("failed", "undo_failed", "undone"):
         found.failed = found.failed or ((place, row.error) if not result.success else None)
@@ -176,7 +176,7 @@ def _place(
         found.doubt = result
 
 
-def _check_order(found: Position, latest: int) -> None:
+def _check_order(found: ReplayState, latest: int) -> None:
     """Refuse a plan in which what is in doubt comes before what is over."""
     if found.doubt is not None and len(found.finished) != latest:
         raise DriftError(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import OnFailure
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.rollback import ended
+from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
 from handrail.journal.codec import decode_results
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun

@@ -11,7 +11,7 @@ from handrail.action_context import result_of
 from handrail.actions import orchestrator_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
-from handrail.engine.rollback import ASKED
+from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     DriftError,
     SourceChangedError,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RecordedRun
     from handrail.orchestrator import Orchestrator
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan
 
 

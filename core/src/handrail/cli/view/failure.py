@@ -9,7 +9,7 @@ from handrail.cli.hints import command_line
 from handrail.cli.report import json_error, lines_of, report
 from handrail.cli.run_text import commands_for
 from handrail.cli.view.text import one_line
-from handrail.engine.rollback import ASKED
+from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     ExitCode,
     HandrailError,

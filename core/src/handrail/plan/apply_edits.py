@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.entry import chain, innermost, rewire
 from handrail.errors import Problem
 from handrail.plan import problems
-from handrail.plan.draft import Draft, layer_name
+from handrail.plan.builder import Draft, layer_name
 from handrail.plan.plan import Layer
 from handrail.plan.required import demanded_by
 from handrail.wrapper import StepWrapper, is_wrapper

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, told
 from handrail.engine.commands import COMMIT, Report
-from handrail.engine.durable import begin, unwritten
+from handrail.engine.forward_journaled import begin, unwritten
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
-from handrail.engine.rollback import ASKED
+from handrail.engine.rollback_data import ASKED
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
 from handrail.wrapper import Raised

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Awaitable
 from typing import Any
 
-from handrail.engine.rollback import ended
-from handrail.orchestrator.calls import checked, guarded, pause, target
+from handrail.engine.guard import checked, guarded, pause, target
+from handrail.engine.rollback_data import ended
 from handrail.recording import notes_without_run, run_of
 from handrail.steps import StepResult
 from handrail.wrapper import (

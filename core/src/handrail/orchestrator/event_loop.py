@@ -7,8 +7,8 @@ import sys
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.guard import guarded
 from handrail.errors import AsyncStepError
-from handrail.orchestrator.calls import guarded
 from handrail.wrapper import Raised
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from handrail.engine.durable import begin
+from handrail.engine.forward_journaled import begin
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.masks import without_passwords
-from handrail.plan.text import plan_json
+from handrail.plan.fingerprint import plan_json
 from handrail.settings.load import project_at
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail import BaseStep, StepRegistry, StepResult, StepWrapper
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
+from handrail.plan.fingerprint import plan_json
 from handrail.plan.plan import Plan
-from handrail.plan.text import plan_json
 
 
 class Does(BaseStep[Any]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.closing import end
 from handrail.engine.commands import Machine
+from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
 from handrail.steps import StepResult

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,11 +30,8 @@ def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], t
 
 def pause(seconds: float) -> None:
     """Wait that long; a signal may cut it short."""
-    if seconds > 0:
-        # Not time.sleep: a signal that arrives in a C call of this module counts as the engine's.
-        threading.Event().wait(seconds)
-    else:
-        time.sleep(0)
+    # Not time.sleep: a signal that arrives in a C call of this module counts as the engine's.
+    threading.Event().wait(max(seconds, 0))
 
 
 def checked(step: BaseStep[Any], returned: Any) -> Any:

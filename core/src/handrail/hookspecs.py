@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep
     from handrail.wrapper import StepWrapper
 
-HOOK_API = 1
-
 hookspec = pluggy.HookspecMarker("handrail")
 hookimpl = pluggy.HookimplMarker("handrail")
 
@@ -62,7 +60,6 @@ class PackInfo:
         after: Packs whose edits come before this one's, where both are installed.
         before: Packs whose edits come after this one's, where both are installed.
         requires: Packs that have to be installed and on.
-        hook_api: The level of the hooks that the pack was written for.
         settings: Model of the pack's own settings: from `[packs.<name>]` in the project file, from
             variables such as `HANDRAIL_ACME_SCAN_ENGINE`, and from `-p acme-scan.engine=...`.
     """
@@ -70,7 +67,6 @@ class PackInfo:
     after: Sequence[str] = ()
     before: Sequence[str] = ()
     requires: Sequence[str] = ()
-    hook_api: int = HOOK_API
     settings: type[BaseModel] | None = None
 
 

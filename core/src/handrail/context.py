@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
 from handrail.recording import LINK, RECORDER, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
@@ -140,6 +141,7 @@ class BaseStepContext:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
 
+    @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log an event with its data through the runtime context.
 
@@ -151,6 +153,7 @@ class BaseStepContext:
         if link is not None:
             link.logged(event, data, file)
 
+    @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report a position within the current step; `category` defaults to the step's name.
 
@@ -162,6 +165,7 @@ class BaseStepContext:
         if link is not None:
             link.progressed(current, total, category)
 
+    @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values; `category` defaults to the current step's name.
 

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
 if TYPE_CHECKING:
+    from handrail.engine.commands import Raised
     from handrail.steps import StepResult
-    from handrail.wrapper import Raised
 
 
 Beside = Callable[..., Awaitable[None]]
@@ -53,6 +54,7 @@ class Recorder:
         # raises in the middle of taking it.
         self._lock = threading.Lock()
 
+    @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Append `values`, in one write, to the list under `key`."""
         batch = list(values)

@@ -18,12 +18,21 @@ from handrail import (
     StepWrapper,
 )
 from handrail.context import link_run
-from handrail.engine.commands import CHECK, GoBack, Machine, NotRun, Report
+from handrail.engine.commands import (
+    CHECK,
+    Attempt,
+    Call,
+    GoBack,
+    Machine,
+    NotRun,
+    Pause,
+    Raised,
+    Report,
+)
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
 from handrail.plan.builder import plan_of_registry
-from handrail.wrapper import Attempt, Call, Raised
 
 
 class Step(BaseStep):
@@ -66,7 +75,7 @@ class Game:
             context,
             new_id=lambda: "id",
             clock=lambda: 0.0,
-            on_progress=None if percents is None else percents.append,
+            on_progress=None if percents is None else lambda percent, _: percents.append(percent),
         )
         link_run(context, self.run)
         self.machine = play(self.run)
@@ -178,7 +187,7 @@ def test_layers_are_driven_by_commands() -> None:
     generator = around.function(*around.args)
     move = game.send(generator)
     sleep = game.send(move.function(*move.args))
-    assert sleep == Sleep(1)
+    assert sleep == Pause(1)
     move = game.send(None)
     attempt = game.send(move.function(*move.args))
     assert isinstance(attempt, Attempt)

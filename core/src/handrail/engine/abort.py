@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import Machine
+from handrail.engine.commands import Attempt, Machine, Raised
 from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
 from handrail.steps import StepResult
-from handrail.wrapper import Attempt, Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import COMMIT, NotRun
+from handrail.engine.commands import COMMIT, Attempt, Call, NotRun, Raised, Revert
 from handrail.errors import describe
 from handrail.events import StepFailed, StepFinished, StepSkipped, StepStarted
 from handrail.steps import StepResult
-from handrail.wrapper import Attempt, Call, Raised, Revert, StepWrapper, interpret, is_layer
+from handrail.wrapper import StepWrapper, interpret, is_layer
 
 if TYPE_CHECKING:
     from handrail.engine.outcome import Failure

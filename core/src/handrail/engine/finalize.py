@@ -7,13 +7,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, told
-from handrail.engine.commands import COMMIT, Report
+from handrail.engine.commands import COMMIT, Raised, Report
 from handrail.engine.forward_journaled import begin, unwritten
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

@@ -11,12 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import ask, begin_again, execute, told
-from handrail.engine.commands import CHECK, COMMIT, NotRun, Report
+from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
 from handrail.engine.outcome import Failure, after, settle, stop
 from handrail.errors import SourceChangedError, describe
 from handrail.events import StepStarted
 from handrail.steps import overrides
-from handrail.wrapper import Attempt, Call, Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, skipped, told
-from handrail.engine.commands import CHECK, Machine, NotRun, Report
+from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_durably
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
@@ -18,7 +18,6 @@ from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, SourceChangedError, describe
 from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
-from handrail.wrapper import Call, Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import NotRun
+from handrail.engine.commands import NotRun, Raised
 from handrail.engine.rollback_data import ended, join, salvage
 from handrail.errors import RollbackDataError, SourceChangedError, StepFailedError, describe
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from handrail.engine.user_code import calls_user_code
 from handrail.events import Event, ProgressChanged
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Progress:
     def __init__(
         self,
         plan: Plan,
-        on_progress: Callable[[int], object] | None,
+        on_progress: Callable[[int, int], object] | None,
         listener: Callable[[Event], None] | None,
     ) -> None:
         self.wanted = on_progress is not None or listener is not None
@@ -136,6 +137,7 @@ class Progress:
             self._weights = weights_of(self._plan)
         return self._weights
 
+    @calls_user_code
     def reached(self, percent: int) -> None:
         """Tell that the run has come to `percent`, if that is news."""
         with self._lock:  # Steps may report from threads of their own.
@@ -145,7 +147,7 @@ class Progress:
             if self._listener is not None:
                 self._listener(ProgressChanged(percent=percent))
             if self._on_progress is not None:
-                self._on_progress(percent)
+                self._on_progress(percent, 100)
 
     def within(self, position: int, current: float, total: float) -> None:
         """Take that `current` of `total` of the step at `position` is done; tell what is news."""

@@ -19,10 +19,10 @@ from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
+    from handrail.engine.commands import Raised
     from handrail.engine.log import RunLog
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.wrapper import Raised
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +34,7 @@ class RunState:
         context: What its steps share.
         new_id: Makes the id of the run, when somebody asks for it.
         clock: Tells the time in seconds, of which only differences count.
-        on_progress: Told the percentage of the run as a whole whenever it grows.
+        on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Told of all events.
         ordinary: How many of its steps come before those with `always_run`.
         progress: What is reported of the run as a whole.
@@ -71,7 +71,7 @@ class RunState:
     _: KW_ONLY
     new_id: Callable[[], str]
     clock: Callable[[], float]
-    on_progress: Callable[[int], object] | None = None
+    on_progress: Callable[[int, int], object] | None = None
     listener: Callable[[Event], None] | None = None
     log: RunLog | None = None
     ordinary: int = field(init=False)

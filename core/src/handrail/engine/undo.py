@@ -6,11 +6,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.commands import COMMIT, GoBack, Machine
+from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error
 from handrail.errors import LeaseLostError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.context import link_run
 from handrail.engine.state import RunState
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.preview import lines_of
@@ -89,6 +90,7 @@ def _of_step(planned: PlannedStep, context: Any, result: StepResult) -> StepUndo
     )
 
 
+@calls_user_code
 def _lines(planned: PlannedStep, context: Any, result: StepResult) -> tuple[str, ...] | None:
     try:
         answer = planned.step.preview_rollback(context, result)

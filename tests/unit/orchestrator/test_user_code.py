@@ -1,0 +1,293 @@
+"""Whatever calls user code is marked as that, so that Ctrl-C reaches what it calls."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import handrail
+from handrail import (
+    Around,
+    BaseAction,
+    BaseStep,
+    BaseStepContext,
+    Orchestrator,
+    Run,
+    RuntimeContext,
+    Sleep,
+    StepFailedError,
+    StepRegistry,
+    StepResult,
+    StepWrapper,
+    Undo,
+    resume,
+    step,
+)
+from handrail.engine.guard import guarded
+from handrail.engine.user_code import calls_user_code, is_user_code
+from handrail.journal.sqlite import SqliteJournal
+
+CORE = Path(str(handrail.__file__)).parent
+seen: dict[str, bool] = {}
+
+
+def here(name: str) -> None:
+    """Note whether a signal that came just now would reach the caller."""
+    seen[name] = is_user_code(sys._getframe(1)) and seen.get(name, True)
+
+
+class Plain(BaseStep):
+    progress_weight = 0.1
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def can_skip(self, context: BaseStepContext) -> bool:
+        here("can_skip")
+        return False
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        here("execute")
+        context.log("event", {})
+        context.set_progress(1, 2)
+        context.set_metrics({"size": 1})
+        context.record_rollback_many("made", self.made())
+        return StepResult()
+
+    def made(self) -> Iterator[str]:
+        here("an iterable to record")
+        yield "one"
+
+    def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        here("rollback")
+
+
+class Coroutine(Plain):
+    async def can_skip(self, context: BaseStepContext) -> bool:
+        here("async can_skip")
+        return False
+
+    async def execute(self, context: BaseStepContext) -> StepResult:
+        await asyncio.sleep(0)
+        here("async execute")
+        return StepResult()
+
+    async def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+        await asyncio.sleep(0)
+        here("async rollback")
+
+
+@step
+def function(context: BaseStepContext) -> None:
+    here("function")
+
+
+@function.skip_if
+def skips(context: BaseStepContext) -> bool:
+    here("skip_if")
+    return False
+
+
+@function.rollback
+def undo(context: BaseStepContext, result: StepResult) -> None:
+    here("rollback of a function")
+
+
+@step
+async def coroutine(context: BaseStepContext) -> None:
+    await asyncio.sleep(0)
+    here("async function")
+
+
+class Again(StepWrapper):
+    def around(self, context: BaseStepContext) -> Around:
+        here("around")
+        yield Run()
+        yield Undo()
+        yield Sleep(0)
+        here("around, later")
+        return (yield Run())
+
+
+class Opaque(StepWrapper):
+    """Uses a layer by itself."""
+
+    def execute(self, context: BaseStepContext) -> Any:
+        here("opaque")
+        return self.wrapped.execute(context)
+
+
+class Listens:
+    def log(self, *given: object) -> None:
+        here("logger")
+
+    def set_progress(self, *given: object) -> None:
+        here("progress of a logger")
+
+    def set_metrics(self, *given: object) -> None:
+        here("metrics of a logger")
+
+
+class Nested(BaseAction[Any]):
+    action_name = "nested"
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        here("setup_steps")
+        registry.register(Plain("inner"))
+
+    def create_context(self) -> BaseStepContext:
+        here("create_context")
+        return BaseStepContext(self.ctx)
+
+    def result(self, context: Any) -> dict[str, Any]:
+        here("result")
+        return {}
+
+
+@step
+def nests(context: BaseStepContext) -> None:
+    Nested(None, context.runtime_ctx, packs=()).run()
+
+
+@step
+def fails(context: BaseStepContext) -> None:
+    raise ValueError("on purpose")
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen() -> None:
+    seen.clear()
+
+
+def orchestrator(**options: Any) -> Orchestrator:
+    registry: StepRegistry[Any] = StepRegistry()
+    wrapped = Opaque(Again(Plain("alone")))
+    wrapped_async = Opaque(Again(Coroutine("async alone")))
+    steps = [Plain("plain"), Coroutine("async"), function, coroutine, Again(Plain("layered"))]
+    for each in [*steps, StepWrapper(Plain("forwards")), wrapped, wrapped_async, nests, fails]:
+        registry.register(each)
+    return Orchestrator(
+        registry,
+        BaseStepContext(RuntimeContext(logger=Listens())),
+        lambda now, total: here("progress callback"),
+        observers=[lambda event: here("observer")],
+        **options,
+    )
+
+
+@pytest.mark.parametrize("driver", ["blocking", "asyncio"])
+@pytest.mark.parametrize("durable", [False, True], ids=["in memory", "journaled"])
+def test_a_signal_reaches_all_user_code_of_a_run(
+    driver: str, durable: bool, tmp_path: Path
+) -> None:
+    """Steps of all kinds and their undo, layers, wrappers used alone, callbacks and observers."""
+    made = orchestrator(journal=SqliteJournal(tmp_path / "runs.db") if durable else None)
+    with pytest.raises(StepFailedError, match="'fails' failed"):
+        made.execute() if driver == "blocking" else asyncio.run(made.execute_async())
+    assert [name for name, reached in seen.items() if not reached] == []
+    assert len(seen) == 22
+
+
+class Doubtful(Plain):
+    """Fails, and succeeds once it goes on."""
+
+    def execute(self, context: BaseStepContext) -> StepResult:
+        return StepResult(success=False, error="on purpose")
+
+    def resume(self, context: BaseStepContext, result: StepResult) -> StepResult:
+        here("resume")
+        return StepResult()
+
+    def restore(self, context: BaseStepContext, result: StepResult) -> None:
+        here("restore")
+
+
+class Restored(Plain):
+    def restore(self, context: BaseStepContext, result: StepResult) -> None:
+        here("restore")
+
+
+class GoesOn(BaseAction[Any]):
+    action_name = "goes-on"
+
+    def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        registry.register(StepWrapper(Restored("restored")))
+        registry.register(StepWrapper(Doubtful("doubtful")))
+
+
+def test_a_signal_reaches_the_user_code_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    """`restore` and `resume`, behind wrappers."""
+    journal = SqliteJournal(tmp_path / "runs.db")
+    with suppress(StepFailedError):
+        GoesOn(None, packs=()).run(journal=journal, on_failure="keep")
+    resume(GoesOn, journal=journal, packs=(), folder=tmp_path)
+    assert {name: seen[name] for name in ("resume", "restore")} == {"resume": True, "restore": True}
+
+
+def test_what_the_engine_does_for_itself_is_not_user_code() -> None:
+    """Neither a function of ours that has no mark, nor one that has it and calls nothing."""
+    found: list[bool] = []
+
+    def ask(frame: Any) -> None:
+        found.append(is_user_code(frame))
+
+    def frames() -> Generator[None]:
+        ask(sys._getframe())
+        yield
+
+    ours: dict[str, Any] = {"__name__": "handrail.engine.machine", "ask": ask, "sys": sys}
+    exec("def engine(function):\n    ask(sys._getframe())\n    function()", ours)
+    engine = ours["engine"]
+    engine(lambda: ask(sys._getframe()))
+    assert found == [False, False]
+    calls_user_code(engine)
+    engine(lambda: ask(sys._getframe()))
+    assert found == [False, False, False, True]
+    guarded(next, frames())
+    assert found[-1]
+
+
+USERS = ("execute", "can_skip", "rollback", "resume", "restore", "around", "preview")
+USERS += ("preview_rollback", "setup_steps", "create_context", "function")
+OURS = ("orchestrator", "fields", "ContextFields")
+OTHERS = ("cli", "journal", "settings", "testing")
+
+
+def calls_in(function: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls in the body of a function, but for those in functions inside it."""
+    waiting = list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def unmarked(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            marks = [ast.unparse(each) for each in node.decorator_list]
+            called = [call.func.attr for call in calls_in(node) if is_users(call)]
+            if called and "calls_user_code" not in marks:
+                yield f"{path.relative_to(CORE)}:{node.lineno} {node.name} calls {called[0]}"
+
+
+def is_users(call: ast.Call) -> bool:
+    function = call.func
+    if not isinstance(function, ast.Attribute):
+        return False
+    return function.attr in USERS and not ast.unparse(function.value).startswith(OURS)
+
+
+def test_what_calls_a_method_of_a_step_is_marked() -> None:
+    """Found in the syntax: a call of `execute`, `rollback` and the like, in a function of ours."""
+    sources = [path for path in CORE.rglob("*.py") if path.relative_to(CORE).parts[0] not in OTHERS]
+    assert [each for path in sorted(sources) for each in unmarked(path)] == []

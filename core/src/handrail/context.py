@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.user_code import calls_user_code
@@ -97,7 +98,7 @@ class BaseStepContext:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuse a class that declares fields but forgot `@dataclass`."""
-        _check_declared(cls)
+        _check_declared(cast("type", cls))
         return super().__new__(cls)
 
     @property
@@ -207,13 +208,9 @@ def record_through(context: BaseStepContext, wrap: Callable[[Recorder], Recorder
     vars(context)["_recorder"] = lambda: wrap(recorder_of(context))
 
 
-_checked: set[type] = set()
-
-
+@cache
 def _check_declared(cls: type) -> None:
     """Refuse a subclass that declares fields but forgot `@dataclass`, which would share them."""
-    if cls in _checked:
-        return
     for part in cls.__mro__[:-1]:
         if part is BaseStepContext or not issubclass(part, BaseStepContext):
             continue
@@ -232,7 +229,6 @@ def _check_declared(cls: type) -> None:
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )
-    _checked.add(cls)
 
 
 def _annotations(cls: type) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult
-from handrail.engine.progress import Progress, Weights
+from handrail.engine.progress import Progress
 from handrail.plan.builder import plan_of_registry
 
 
@@ -36,7 +36,7 @@ def test_every_percentage_is_told_as_soon_as_it_is_reached() -> None:
         plan = plan_of_registry(registry)
         told = Told()
         expected: list[int] = []
-        progress, weights = Progress(plan, told, None), Weights(plan)
+        progress, weights = Progress(plan, told, None), plan.weights
         for position in range(len(plan)):
             total = chance.choice((7, 1000, 0.7, 3.3e5))
             for _ in range(120):

@@ -57,7 +57,7 @@ def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
 def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | None:
     steps = run.plan.steps
     position = len(run.finished)
-    planned = steps[position] if position < run.ordinary else None
+    planned = steps[position] if position < run.plan.ordinary else None
     if planned is not None and not run.asking and run.context.current_step == planned.name:
         # It was about to be kept, and counts as started.
         failure = settle(run, planned, _outcome_of(planned, error, doing))
@@ -68,7 +68,7 @@ def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | 
 def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> None:
     """Do not run the `always_run` step again that was being run."""
     position = run.current
-    if position is not None and position >= run.ordinary and not run.asking:
+    if position is not None and position >= run.plan.ordinary and not run.asking:
         if position in run.closed:
             return
         outcome = _outcome_of(run.plan.steps[position], error, doing)

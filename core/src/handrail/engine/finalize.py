@@ -72,7 +72,7 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
         Whether the log could take all of it.
     """
     last = len(run.plan.steps) - 1
-    for position in range(run.ordinary, last + 1):
+    for position in range(run.plan.ordinary, last + 1):
         if position in run.closed:
             continue
         planned = run.plan.steps[position]

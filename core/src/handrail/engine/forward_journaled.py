@@ -26,13 +26,13 @@ def forward_durably(run: RunState) -> Generator[Any, Any, Failure | None]:
     """Run the ordinary steps that are left; return why that could not be done, if so."""
     if run.finished and run.progress.wanted:
         run.progress.reached(run.progress.weights.after(len(run.finished) - 1))
-    while len(run.finished) < run.ordinary:
+    while len(run.finished) < run.plan.ordinary:
         failure = yield from _step(run, len(run.finished))
         if failure is not None:
             return failure
-    ends = run.ordinary < len(run.plan.steps) or not run.progress.wanted
+    ends = run.plan.ordinary < len(run.plan.steps) or not run.progress.wanted
     answer = yield (CHECK if ends else Report(100))
-    return None if answer is None else after(run.plan.steps, run.ordinary - 1, answer)
+    return None if answer is None else after(run.plan.steps, run.plan.ordinary - 1, answer)
 
 
 def _step(run: RunState, position: int) -> Generator[Any, Any, Failure | None]:
@@ -145,7 +145,7 @@ def _commit(
     """Commit the end of a step, and with it the beginning of the next one."""
     following = position + 1
     # One that may skip itself is asked only when all before it is durable.
-    if following < run.ordinary and not run.plan.steps[following].facts.skippable:
+    if following < run.plan.ordinary and not run.plan.steps[following].facts.skippable:
         begin(run, following)
     committed = yield COMMIT
     if not isinstance(committed, Raised):

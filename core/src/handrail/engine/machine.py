@@ -49,9 +49,9 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         run.opened = run.clock()
         yield started(run)
     # What always runs closes a success: once it began, nothing turns the run back any more.
-    closing = run.sealed is not None or max(run.attempts, default=-1) >= run.ordinary
+    closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
-    broken = yield from _restore(run, reads=forward and len(run.finished) < run.ordinary)
+    broken = yield from _restore(run, reads=forward and len(run.finished) < run.plan.ordinary)
     if broken is None and forward:
         failure = yield from forward_durably(run)
         broken = failure.error if failure is not None and failure.stands else None
@@ -137,7 +137,7 @@ def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:
     observed = run.listener is not None
     keep = run.finished.append
     publish = run.context.step_results.append
-    segments = run.progress.weights.segments if wanted else [(0, run.ordinary, 0)]
+    segments = run.progress.weights.segments if wanted else [(0, run.plan.ordinary, 0)]
     for first, stop, percent in segments:
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
             if planned.facts.plain and not observed:
@@ -163,15 +163,15 @@ def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:
             answer = yield Report(percent)
             if answer is not None:
                 return after(steps, stop - 1, answer)
-    answer = yield (CHECK if run.ordinary < len(steps) or not wanted else Report(100))
+    answer = yield (CHECK if run.plan.ordinary < len(steps) or not wanted else Report(100))
     return None if answer is None else _at_the_end(run, answer)
 
 
 def _at_the_end(run: RunState, answer: Raised) -> Failure:
     """Blame the last ordinary step for what happened after it."""
-    if run.ordinary == 0:
+    if run.plan.ordinary == 0:
         raise answer.error  # There is no step to blame, and nothing to undo.
-    return after(run.plan.steps, run.ordinary - 1, answer)
+    return after(run.plan.steps, run.plan.ordinary - 1, answer)
 
 
 def _step(run: RunState, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.progress import Progress, ordinary_steps
+from handrail.engine.progress import Progress
 from handrail.engine.results import Results
 from handrail.engine.rollback_data import ended
 from handrail.errors import RecordError, RollbackError
@@ -36,7 +36,6 @@ class RunState:
         clock: Tells the time in seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Told of all events.
-        ordinary: How many of its steps come before those with `always_run`.
         progress: What is reported of the run as a whole.
         results: The results of the finished steps by name.
         finished: Results of ordinary steps, one for each position from 0 on.
@@ -74,7 +73,6 @@ class RunState:
     on_progress: Callable[[int, int], object] | None = None
     listener: Callable[[Event], None] | None = None
     log: RunLog | None = None
-    ordinary: int = field(init=False)
     progress: Progress = field(init=False)
     results: Mapping[str, StepResult] = field(init=False)
     finished: list[StepResult] = field(default_factory=list[StepResult])
@@ -108,7 +106,6 @@ class RunState:
     _records: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.ordinary = ordinary_steps(self.plan)
         self.progress = Progress(self.plan, self.on_progress, self.listener)
         self.results = Results(self)
 

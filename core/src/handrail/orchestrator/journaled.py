@@ -69,7 +69,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     )
     log.context_changed(0)
     run.log = log
-    if run.ordinary and not run.plan.steps[0].facts.skippable:
+    if run.plan.ordinary and not run.plan.steps[0].facts.skippable:
         begin(run, 0)
     new = NewRun(
         uid=run.run_id,

@@ -16,6 +16,7 @@ from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:
     from handrail.plan.edits import History
+    from handrail.plan.weights import Weights
     from handrail.wrapper import StepWrapper
 
 
@@ -201,6 +202,21 @@ class Plan:
         return {
             name: position for position, planned in enumerate(self.steps) for name in planned.names
         }
+
+    @cached_property
+    def ordinary(self) -> int:
+        """How many steps come before those with `always_run`, which close the plan."""
+        count = len(self.steps)
+        while count and self.steps[count - 1].always_run:
+            count -= 1
+        return count
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The exact percentage after each step; made when something reports progress."""
+        from handrail.plan.weights import Weights  # noqa: PLC0415 - most plans are only shown
+
+        return Weights(self)
 
     @cached_property
     def has_async(self) -> bool:

@@ -70,7 +70,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)
     ]
-    for position in range(min(len(results), run.ordinary) - 1, -1, -1):
+    for position in range(min(len(results), run.plan.ordinary) - 1, -1, -1):
         planned, result = plan.steps[position], results[position]
         if not planned.facts.reverts or result.skipped:
             continue

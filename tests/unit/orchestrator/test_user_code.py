@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -87,6 +87,7 @@ class Coroutine(Plain):
 @step
 def function(context: BaseStepContext) -> None:
     here("function")
+    context.runtime_ctx = cast("RuntimeContext", Listens("runtime context"))
 
 
 @function.skip_if
@@ -125,14 +126,17 @@ class Opaque(StepWrapper):
 
 
 class Listens:
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
     def log(self, *given: object) -> None:
-        here("logger")
+        here(f"log of a {self.kind}")
 
     def set_progress(self, *given: object) -> None:
-        here("progress of a logger")
+        here(f"progress of a {self.kind}")
 
     def set_metrics(self, *given: object) -> None:
-        here("metrics of a logger")
+        here(f"metrics of a {self.kind}")
 
 
 class Nested(BaseAction[Any]):
@@ -151,9 +155,18 @@ class Nested(BaseAction[Any]):
         return {}
 
 
+class Simple(BaseAction[Any]):
+    action_name = "simple"
+
+    async def execute(self) -> None:
+        await asyncio.sleep(0)
+        here("async simple mode")
+
+
 @step
 def nests(context: BaseStepContext) -> None:
     Nested(None, context.runtime_ctx, packs=()).run()
+    Simple(None, packs=()).run()
 
 
 @step
@@ -175,7 +188,7 @@ def orchestrator(**options: Any) -> Orchestrator:
         registry.register(each)
     return Orchestrator(
         registry,
-        BaseStepContext(RuntimeContext(logger=Listens())),
+        BaseStepContext(RuntimeContext(logger=Listens("logger"))),
         lambda now, total: here("progress callback"),
         observers=[lambda event: here("observer")],
         **options,
@@ -192,7 +205,7 @@ def test_a_signal_reaches_all_user_code_of_a_run(
     with pytest.raises(StepFailedError, match="'fails' failed"):
         made.execute() if driver == "blocking" else asyncio.run(made.execute_async())
     assert [name for name, reached in seen.items() if not reached] == []
-    assert len(seen) == 22
+    assert len(seen) == 26
 
 
 class Doubtful(Plain):

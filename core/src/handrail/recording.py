@@ -111,8 +111,16 @@ class RunLink(Protocol):
     """What a context knows of the run that it takes part in."""
 
     results: Mapping[str, StepResult]
-    outcome: str | None
-    failure: BaseException | None
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended, once that is known."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the run, unless it succeeded."""
+        ...
 
     @property
     def run_id(self) -> str:

@@ -27,12 +27,15 @@ from handrail import (
     StepResult,
     StepWrapper,
     Undo,
+    hookimpl,
     resume,
     step,
 )
 from handrail.engine.guard import guarded
 from handrail.engine.user_code import calls_user_code, is_user_code
 from handrail.journal.sqlite import SqliteJournal
+from handrail.plan.builder import plan_of_registry
+from handrail.plan.preview import preview_plan
 
 CORE = Path(str(handrail.__file__)).parent
 seen: dict[str, bool] = {}
@@ -145,6 +148,7 @@ class Nested(BaseAction[Any]):
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         here("setup_steps")
         registry.register(Plain("inner"))
+        registry.wrap("inner", Layer)
 
     def create_context(self) -> BaseStepContext:
         here("create_context")
@@ -153,6 +157,36 @@ class Nested(BaseAction[Any]):
     def result(self, context: Any) -> dict[str, Any]:
         here("result")
         return {}
+
+
+class Pack:
+    """Hooks of a pack."""
+
+    @hookimpl
+    def setup_steps(self, action: Any, registry: Any) -> None:
+        here("hook setup_steps")
+
+    @hookimpl
+    def insert_after(self, action: Any, step: Any) -> None:
+        here("hook insert_after")
+
+    @hookimpl
+    def insert_before(self, step: Any) -> None:
+        here("hook insert_before")
+
+    @hookimpl
+    def check_plan(self, action: Any, plan: Any) -> None:
+        here("hook check_plan")
+
+    @hookimpl
+    def observe(self, event: Any) -> None:
+        here("hook observe")
+
+
+class Layer(StepWrapper):
+    def __init__(self, inner: Any) -> None:
+        here("constructor of a wrapper")
+        super().__init__(inner)
 
 
 class Simple(BaseAction[Any]):
@@ -165,7 +199,7 @@ class Simple(BaseAction[Any]):
 
 @step
 def nests(context: BaseStepContext) -> None:
-    Nested(None, context.runtime_ctx, packs=()).run()
+    Nested(None, context.runtime_ctx, packs=[Pack()]).run()
     Simple(None, packs=()).run()
 
 
@@ -205,7 +239,29 @@ def test_a_signal_reaches_all_user_code_of_a_run(
     with pytest.raises(StepFailedError, match="'fails' failed"):
         made.execute() if driver == "blocking" else asyncio.run(made.execute_async())
     assert [name for name, reached in seen.items() if not reached] == []
-    assert len(seen) == 26
+    assert len(seen) == 32
+
+
+class Reads(Coroutine):
+    effects = False
+
+    def preview(self, context: BaseStepContext) -> Iterator[str]:
+        here("preview")
+        yield "nothing"
+
+
+class Shows(Reads):
+    effects = True
+
+
+def test_a_signal_reaches_all_user_code_of_a_dry_run() -> None:
+    """Steps that only read run, the others say what they would do."""
+    registry: StepRegistry[Any] = StepRegistry()
+    registry.register(Reads("reads"))
+    registry.register(Shows("shows"))
+    plan = preview_plan(plan_of_registry(registry))
+    Orchestrator(plan, BaseStepContext(RuntimeContext())).execute()
+    assert seen == {"async can_skip": True, "async execute": True, "preview": True}
 
 
 class Doubtful(Plain):
@@ -273,13 +329,12 @@ OURS = ("orchestrator", "fields", "ContextFields")
 OTHERS = ("cli", "journal", "settings", "testing")
 
 
-def calls_in(function: ast.AST) -> Iterator[ast.Call]:
-    """Yield the calls in the body of a function, but for those in functions inside it."""
+def parts_of(function: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is in the body of a function, but for the functions inside it."""
     waiting = list(ast.iter_child_nodes(function))
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Call):
-            yield node
+        yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             waiting += ast.iter_child_nodes(node)
 
@@ -288,19 +343,22 @@ def unmarked(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             marks = [ast.unparse(each) for each in node.decorator_list]
-            called = [call.func.attr for call in calls_in(node) if is_users(call)]
+            called = [ast.unparse(each) for each in parts_of(node) if is_users(each)]
             if called and "calls_user_code" not in marks:
                 yield f"{path.relative_to(CORE)}:{node.lineno} {node.name} calls {called[0]}"
 
 
-def is_users(call: ast.Call) -> bool:
-    function = call.func
-    if not isinstance(function, ast.Attribute):
+def is_users(node: ast.AST) -> bool:
+    """Return whether it calls a method of a step or an action, or awaits what somebody made."""
+    if isinstance(node, ast.Await):
+        return isinstance(node.value, ast.Name)
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return False
-    return function.attr in USERS and not ast.unparse(function.value).startswith(OURS)
+    ours = ast.unparse(node.func.value).startswith(OURS)
+    return node.func.attr in USERS and not ours
 
 
 def test_what_calls_a_method_of_a_step_is_marked() -> None:
-    """Found in the syntax: a call of `execute`, `rollback` and the like, in a function of ours."""
+    """Found in the syntax: a call of `execute` and the like, an `await`, in a function of ours."""
     sources = [path for path in CORE.rglob("*.py") if path.relative_to(CORE).parts[0] not in OTHERS]
     assert [each for path in sorted(sources) for each in unmarked(path)] == []

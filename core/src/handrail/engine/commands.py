@@ -1,7 +1,7 @@
 """What the engine asks of a driver, and what a driver answers.
 
 The command for a plain step is the `PlannedStep` itself: while going forward it means "execute it",
-and is answered by a StepResult or `Raised`; while `RunState.asking` it means "ask its `can_skip`".
+and is answered by a StepResult or `Raised`; while `Line.asking` it means "ask its `can_skip`".
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CHECK = Mark.CHECK
 class GoBack:
     """Ask the driver to play `walk` to its end, whatever cancels the run; answered by None.
 
-    In there a `PlannedStep` means "call its rollback with `RunState.undo_result`"; it is answered
+    In there a `PlannedStep` means "call its rollback with `Line.undo_result`"; it is answered
     by None or `Raised`. The driver plays it by itself, not through the machine that asks: handing
     a command up through three generators costs as much as the rest of an undo.
     """

@@ -177,7 +177,7 @@ class Orchestrator(Generic[C]):
             on_progress=self.progress_callback,
             listener=Listeners(self._observers) if self._observers else None,
         )
-        link_run(context, run)
+        link_run(context, run.line)
         if self._executed:
             context.step_results.clear()
             context.errors.clear()

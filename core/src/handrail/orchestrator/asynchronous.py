@@ -77,11 +77,11 @@ class Asynchronous:
         command = _advance(walk, None)
         while command is not None:
             if isinstance(command, PlannedStep):
-                context = self._run.context
-                context.current_step = command.name
+                line = self._run.line
+                line.context.current_step = command.name
                 answer = await self._call(
                     command.step.rollback,
-                    (context, self._run.undo_result),
+                    (line.context, line.undo_result),
                     inline=is_async(command.step, "rollback"),
                 )
                 command = _advance(walk, answer if isinstance(answer, Raised) else None)
@@ -89,26 +89,26 @@ class Asynchronous:
                 command = _advance(walk, await self._perform(command))
 
     async def _perform(self, command: Any) -> Any:
-        run = self._run
+        run, line = self._run, self._run.line
         if isinstance(command, Event):
             assert run.listener is not None
             run.listener(command)
             return None
         if isinstance(command, Commit):
-            assert run.log is not None
-            return await self._in_thread(guarded, run.log.commit)
+            assert line.log is not None
+            return await self._in_thread(guarded, line.log.commit)
         # What always runs is started also after a cancellation.
         if self._pending is not None and run.outcome is None and not run.undoing:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
-            run.context.current_step = command.name
+            line.context.current_step = command.name
             step = command.step
-            command = Call(step.can_skip, (run.context,)) if run.asking else Attempt(step)
+            command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
         if isinstance(command, Attempt):
             method = "execute" if command.resumed is None else "resume"
             inline = is_async(command.step, method)
-            function, args = target(command, run.context)
+            function, args = target(command, line.context)
             return checked(command.step, await self._call(function, args, inline=inline))
         if isinstance(command, Call):
             owner = getattr(command.function, "__self__", None)

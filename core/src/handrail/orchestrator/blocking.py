@@ -74,7 +74,7 @@ class Blocking:
     def _play(self, machine: Machine) -> Machine | None:
         """Play `machine`; return what is to be played instead, should it be broken off."""
         run = self._run
-        context = run.context
+        line, context = run.line, run.line.context
         interrupts = self._interrupts
         send = machine.send
         command: Any = None
@@ -91,11 +91,11 @@ class Blocking:
                     context.current_step = command.name
                     try:
                         step = command.step
-                        answer = step.can_skip(context) if run.asking else step.execute(context)
+                        answer = step.can_skip(context) if line.asking else step.execute(context)
                     except BaseException as error:  # noqa: BLE001 - the engine decides
                         answer = Raised(error)
                     else:
-                        if type(answer) is not StepResult and not (run.asking and answer is False):
+                        if type(answer) is not StepResult and not (line.asking and answer is False):
                             answer = self._result(command.step, answer)
                     command = send(answer)
                 answer = None
@@ -114,8 +114,7 @@ class Blocking:
     @calls_user_code
     def _undo(self, send: Callable[[Any], Any]) -> None:
         """Play a way back, in which steps are undone, to its end."""
-        run = self._run
-        context = run.context
+        line, context = self._run.line, self._run.line.context
         interrupts = self._interrupts
         before = interrupts.begin_undo()
         try:
@@ -130,7 +129,7 @@ class Blocking:
                 context.current_step = command.name
                 step: Any = command.step
                 try:
-                    answer: Any = step.rollback(context, run.undo_result)
+                    answer: Any = step.rollback(context, line.undo_result)
                 except BaseException as error:  # noqa: BLE001 - the engine decides
                     answer = Raised(error)
                 if answer is not None:
@@ -150,8 +149,8 @@ class Blocking:
         run = self._run
         interrupts = self._interrupts
         if isinstance(command, Commit):
-            assert run.log is not None
-            return guarded(run.log.commit)
+            assert run.line.log is not None
+            return guarded(run.line.log.commit)
         if isinstance(command, Event):
             assert run.listener is not None
             told = guarded(run.listener, command)
@@ -167,7 +166,7 @@ class Blocking:
         if isinstance(command, Call):
             return self._call(command.function, command.args)
         if isinstance(command, Attempt):
-            function, args = target(command, run.context)
+            function, args = target(command, run.line.context)
             return checked(command.step, self._call(function, args))
         if isinstance(command, Pause):
             return guarded(pause, command.seconds)
@@ -181,7 +180,7 @@ class Blocking:
 
     def _result(self, step: Any, answer: Any) -> Any:
         answer = self._awaited(answer)
-        return answer if self._run.asking else checked(step, answer)
+        return answer if self._run.line.asking else checked(step, answer)
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         self._called = True

@@ -109,4 +109,4 @@ def _missed(reason: str) -> StepResult:
 @calls_user_code
 def lines_of(answer: str | Iterable[str]) -> list[str]:
     """Return the lines of a preview."""
-    return answer.splitlines() if isinstance(answer, str) else [str(line) for line in answer]
+    return answer.splitlines() if isinstance(answer, str) else list(map(str, answer))

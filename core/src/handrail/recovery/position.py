@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Position:
-    """What a run that goes on begins with; see `RunState` for what each is.
+    """What a run that goes on begins with; see `RunState` and `Line` for what each is.
 
     Attributes:
         finished: Results of the ordinary steps that began, in order.

@@ -59,11 +59,11 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     recorded, plan = recovery.recorded, recovery.plan
     context: BaseStepContext = recovery.action.orchestrator(plan).context
     run = RunState(plan, context, new_id=lambda: recorded.row.uid, clock=lambda: 0.0)
-    link_run(context, run)
+    link_run(context, run.line)
     run.is_recorded(recorded.row.uid, recorded.row.number)
     place = position_of(recorded, plan, undoing=True)
     results = place.finished
-    run.finished[:] = context.step_results[:] = results
+    run.line.finished[:] = context.step_results[:] = results
     secrets = about_action(type(recovery.action), recovery.action.params).secrets
     ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields))
     found = [
@@ -76,7 +76,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
             continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]
-        run.current, context.current_step = position, planned.name
+        run.line.current, context.current_step = position, planned.name
         found += [_of_step(planned, context, each) for each in mine]
     return tuple(found)
 

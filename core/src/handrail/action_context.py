@@ -8,6 +8,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.context import BaseStepContext
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionResultError, ContextError
 from handrail.planning import naming
 
@@ -91,6 +92,7 @@ def checked_context(context: object, action: str) -> Any:
     )
 
 
+@calls_user_code
 def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
     """Return the result of a run with what `result` of its action adds.
 

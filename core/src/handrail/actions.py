@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.action_context import ActionContext, checked_context, context_of, result_of
 from handrail.context import BaseStepContext, RuntimeContext
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import (
@@ -148,6 +149,7 @@ class BaseAction(Generic[P]):
 
     # Called by users of the action
 
+    @calls_user_code
     def run(
         self,
         *,
@@ -182,6 +184,7 @@ class BaseAction(Generic[P]):
             on_failure=on_failure,
         )
 
+    @calls_user_code
     async def run_async(
         self,
         *,
@@ -299,6 +302,7 @@ class BaseAction(Generic[P]):
         return provider_of(self._packs)
 
 
+@calls_user_code
 def orchestrator_of(
     action: BaseAction[Any],
     plan: Plan,

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
@@ -47,6 +48,7 @@ def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -
     )
 
 
+@calls_user_code
 def registered(
     setup_steps: Callable[[StepRegistry[Any]], object],
     action: str,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
@@ -171,6 +172,7 @@ def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
     return PackError(f"{origin} has {count}", problems=problems, origin=problems[0].origins[0])
 
 
+@calls_user_code
 def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     hook = hooks.get("pack_info")
     if hook is None:

@@ -58,11 +58,11 @@ class ClaimedRun:
 
     def begin(self, run: RunState) -> Machine:
         """Put what is recorded into `run`, and return what is to be played."""
-        row = self.recorded.row
+        row, line = self.recorded.row, run.line
         place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
         run.is_recorded(row.uid, row.number)
-        run.finished[:] = place.finished
-        run.context.step_results[:] = place.finished
+        line.finished[:] = place.finished
+        line.context.step_results[:] = place.finished
         run.closed.update(place.closed)
         run.attempts.update(place.attempts)
         run.leftovers.update(place.leftovers)
@@ -74,27 +74,27 @@ class ClaimedRun:
         run.before = self.before
         run.sealed = row.sealed
         if undoing:
-            failure = self._failure(place.failed, len(run.finished) - 1)
+            failure = self._failure(place.failed, len(line.finished) - 1)
             run.fell = failure
         elif self.aim == "rollback":
-            failure = self._failure(None, len(run.finished) - 1)
+            failure = self._failure(None, len(line.finished) - 1)
         else:
-            run.doubt = place.doubt
-        fields = ContextFields(type(run.context), self.about.secrets)
+            line.doubt = place.doubt
+        fields = ContextFields(type(line.context), self.about.secrets)
         stored = fields_at(self.recorded.fields)
-        fields.restore(run.context, stored)
+        fields.restore(line.context, stored)
         log = JournaledLog(
             self.plan,
-            run.context,
+            line.context,
             fields,
             stored=stored,
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
-            finished=len(run.finished),
+            finished=len(line.finished),
             undoing=undoing,
             mask=self.about.mask,
         )
         log.attach(self.owned)
-        run.log = log
+        line.log = log
         return play_on(run, failure)
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:

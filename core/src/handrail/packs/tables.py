@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.names import did_you_mean, near
 from handrail.origin import Origin
 from handrail.packs.texts import interpreted, put, value_at, variables_of
@@ -34,9 +34,9 @@ class Table:
     values: Mapping[str, Any]
     source: Callable[..., str]
     prefix: str = ""
-    variables: Mapping[str, str] = made(default_factory=dict[str, str])
-    flags: Mapping[Path, str] = made(default_factory=dict[Path, str])
-    fixed: Mapping[Path, Value[Any]] = made(default_factory=dict[Path, Any])
+    variables: Mapping[str, str] = NOTHING
+    flags: Mapping[Path, str] = NOTHING
+    fixed: Mapping[Path, Value[Any]] = NOTHING
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:

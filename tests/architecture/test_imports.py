@@ -23,21 +23,19 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "names", "masks", "origin", "errors", "events"),
+        *("frozen", "names", "origin", "errors", "events"),
         *("steps", "wrapper", "runtime", "recording", "context"),
     ),
     ("entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),
+    ("params",),
     ("settings",),
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
-    (
-        *("params", "fields", "validation", "partial", "planning", "provider"),
-        "stored_params",
-    ),
-    ("action_context", "actions", "workflow"),
+    ("planning", "provider"),
+    ("actions", "workflow"),
     ("targets",),
     ("recovery",),
     ("scaffold", "testing"),
@@ -54,7 +52,7 @@ THIRD_PARTY = {
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
     "pluggy": ("hookspecs.py", "packs/"),
-    "pydantic": ("journal/context_fields.py", "packs/", "partial.py", "settings/", "validation.py"),
+    "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

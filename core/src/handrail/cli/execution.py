@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.action_context import result_of
-from handrail.actions import orchestrator_of
+from handrail.actions import orchestrator_of, result_of
 from handrail.cli.commands import typed
 from handrail.cli.ending import (
     Outcome,

@@ -10,7 +10,7 @@ from handrail.cli.plain import plural
 from handrail.cli.run_text import moment, ways_of
 from handrail.cli.runs import to_dict
 from handrail.errors import HandrailError, NotFoundError
-from handrail.masks import shown_url
+from handrail.params.redact import shown_url
 from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:

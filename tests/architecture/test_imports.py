@@ -23,7 +23,7 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "names", "masks", "origin", "errors", "events"),
+        *("frozen", "names", "origin", "errors", "events"),
         *("steps", "wrapper", "runtime", "recording", "context"),
         # A wrapper that is used alone is driven without an engine above it.
         *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
@@ -32,15 +32,13 @@ FLOORS = (
     ("entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),
+    ("params",),
     ("settings",),
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
-    (
-        *("params", "fields", "validation", "partial", "planning", "provider"),
-        "stored_params",
-    ),
-    ("action_context", "actions", "workflow"),
+    ("planning", "provider"),
+    ("actions", "workflow"),
     ("targets",),
     ("recovery",),
     ("scaffold", "testing"),
@@ -58,7 +56,7 @@ THIRD_PARTY = {
     "importlib_metadata": ("packs/",),
     "packaging": ("packs/", "settings/requirements.py", "testing/"),
     "pluggy": ("hookspecs.py", "packs/"),
-    "pydantic": ("journal/context_fields.py", "packs/", "partial.py", "settings/", "validation.py"),
+    "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
     # For type checkers only, see below.
     "typing_extensions": (),
 }

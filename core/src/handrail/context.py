@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run", "record_through"]
 
+# What a context keeps beside its fields, see `handrail.params.context`.
+OPTIONS = "_handrail_options"
+
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
 

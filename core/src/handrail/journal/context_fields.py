@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
-from handrail.context import BaseStepContext
+from handrail.context import OPTIONS, BaseStepContext
 from handrail.errors import ContextError, describe
 from handrail.recording import LINK, RECORDER
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _REPLACED = "\\ufffd"  # As JSON has what pydantic puts in place of text that is no Unicode.
 _OWN_MODULE = BaseStepContext.__module__
-_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER}
+_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER, OPTIONS}
 
 
 class ContextFields:

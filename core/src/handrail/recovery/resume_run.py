@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.action_context import result_of
-from handrail.actions import orchestrator_of
+from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED
@@ -23,7 +22,6 @@ from handrail.journal.run_log import JournaledLog
 from handrail.recovery.drift import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
-from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction

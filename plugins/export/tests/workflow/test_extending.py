@@ -217,7 +217,7 @@ class Unfit(BaseExportAction[Bare]):
 
 def test_params_that_do_not_fit():
     """Where the params lack what the default steps need, that is said."""
-    with pytest.raises(Exception, match="cannot work with the params of this action") as raised:
+    with pytest.raises(Exception, match="cannot work with these params") as raised:
         Unfit({}, packs=()).run()
     assert "ExportParams" in "".join(raised.value.__cause__.ways_out)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.cli.hints import command_line
 from handrail.cli.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
+from handrail.params.redact import without_passwords
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of
 from handrail.recovery.recorded_steps import RecordedStep, heard_of, steps_that_stay
 
@@ -27,7 +27,6 @@ _FULL = 12  # Steps that are all shown; of more only those that tell something.
 _FIRST = 2  # How many of those with nothing to tell are shown all the same.
 _NOTABLE = 20  # Steps with something to tell that are shown.
 _ERRORS = 5
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+(?=@)")
 
 Row = tuple[str, str, str, str]
 
@@ -133,7 +132,7 @@ def _value(value: object) -> str:
     if value is None or value is False or value in ([], {}, ""):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _PASSWORD.sub(r"\1:***", one_line(text, limit=WIDTH))
+    return one_line(without_passwords(text), limit=WIDTH)
 
 
 def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, describe
-from handrail.fields import (
-    fields_of,
-    masked,
-    model_in,
-    paths_of,
-    secrets_of,
-    touches,
-    unknown_fields,
-    unknown_message,
-    value_at,
-)
+from handrail.names import did_you_mean
+from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.redact import mask_of
+from handrail.params.secrets import secrets_of, texts_in, touches
+from handrail.params.values import KeyPath, value_at
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -126,15 +120,15 @@ def readable(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, 
         text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ")
         if place and touches(place, secrets):
             below = frozenset(path[len(place) :] for path in secrets if path[: len(place)] == place)
-            lines.append((path, masked(text, given, below or frozenset({()}))))
+            lines.append((path, _redacted(text, given, below or frozenset({()}))))
         else:
-            lines.append((path, f"{masked(text, given, secrets)}{_given(given)}"))
+            lines.append((path, f"{_redacted(text, given, secrets)}{_given(given)}"))
     return lines
 
 
 def raised(error: Exception, model: type[BaseModel], values: object) -> tuple[str, str]:
     """Return the line for a validator, or a default, that raised something of its own."""
-    text = masked(describe(error), values, secrets_of(model)).partition("\n")[0]
+    text = _redacted(describe(error), values, secrets_of(model)).partition("\n")[0]
     return "", f"{model.__name__} raised {type(error).__name__}: {text}"
 
 
@@ -145,8 +139,48 @@ def _given(value: object) -> str:
     return f" (given: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}…'})"
 
 
-def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
-    """Return each param by its name; without a model the params are a mapping."""
-    if model is None:
-        return dict(params)
-    return {name: getattr(params, name) for name in model.model_fields}
+def _redacted(text: str, given: object, secrets: frozenset[KeyPath]) -> str:
+    """Return `text` without the secrets that are among the values that were given."""
+    # What stands where a mapping with a secret was meant is a secret as well.
+    found = (each for path in secrets for each in texts_in(value_at(given, path)))
+    return mask_of(found)(text)
+
+
+def unknown_fields(
+    model: type[BaseModel], values: Mapping[str, Any], prefix: str = ""
+) -> list[tuple[str, str]]:
+    """Return `(path, message)` for each value that no field takes, in nested models too.
+
+    A model that says itself what happens to extra values, forbids, allows or ignores them, is left
+    alone.
+    """
+    fields = fields_of(model)
+    known = {path[0]: name for name in fields for path in reversed(paths_of(model, name))}
+    found: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if key in known:
+            inner = model_in(fields[known[key]].annotation)
+            if inner is not None and isinstance(value, Mapping):
+                nested = cast("Mapping[str, Any]", value)
+                found += unknown_fields(inner, nested, f"{prefix}{key}.")
+        elif model.model_config.get("extra") is None:
+            found.append((f"{prefix}{key}", _unknown(model, str(key), known)))
+    return found
+
+
+def unknown_message(model: type[BaseModel], path: Sequence[int | str]) -> str:
+    """Return what to say of a value at `path` that `model`, or one in it, forbids."""
+    inner: type[BaseModel] | None = model
+    for part in path[:-1]:
+        field = None if inner is None else fields_of(inner).get(str(part))
+        inner = None if field is None else model_in(field.annotation)
+    if inner is None:
+        return "unknown param"
+    known = {each[0]: name for name in fields_of(inner) for each in reversed(paths_of(inner, name))}
+    return _unknown(inner, str(path[-1]), known)
+
+
+def _unknown(model: type[BaseModel], key: str, known: Mapping[str, str]) -> str:
+    if key in model.model_fields:
+        return f"unknown param; this one is called {'.'.join(paths_of(model, key)[0])}"
+    return " ".join(filter(None, ("unknown param;", did_you_mean(key, known)))).rstrip(";")

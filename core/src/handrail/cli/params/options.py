@@ -1,18 +1,20 @@
-"""Options and arguments from a pydantic params model."""
+"""Options and arguments made from a params model."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.kinds import click_type, default_text, has_option, is_union, items_of, metavar_of
+from handrail.cli.params.types import click_type, default_text, metavar_of
 from handrail.errors import ActionError
-from handrail.fields import PathOf, bare, fields_of, is_secret, model_in, paths_of, secrets_of
-from handrail.params import Argument, FromEnv, Option
+from handrail.params.conversion import items_of, takes_text
+from handrail.params.markers import Argument, Option
+from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
+from handrail.params.secrets import is_secret, secrets_of, variable_of
+from handrail.params.values import KeyPath
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,7 +32,7 @@ class Secret:
         as_json: Whether the variable holds JSON: a list of secrets, for example.
     """
 
-    path: PathOf
+    path: KeyPath
     variable: str
     option: str
     as_json: bool
@@ -41,9 +43,9 @@ class ParamOptions:
     """The click parameters that stand for the fields of a model.
 
     Attributes:
+        model: The model; None for an action without one.
         parameters: Arguments and options, in the order of the fields.
         paths: The field behind each parameter, as the way to it through nested models.
-        kinds: The type of each field, or of one of its items.
         labels: What a person calls each field: its option, or its argument.
         secrets: Fields that come from a variable.
         needed: Fields that have to be given, wherever the model around them is.
@@ -52,13 +54,13 @@ class ParamOptions:
         others: The same of each field that only `-p` and `--params` reach.
     """
 
+    model: type[BaseModel] | None = None
     parameters: list[click.Parameter] = field(default_factory=list[click.Parameter])
-    paths: dict[str, PathOf] = field(default_factory=dict[str, PathOf])
-    kinds: dict[PathOf, Any] = field(default_factory=dict[PathOf, Any])
-    labels: dict[PathOf, str] = field(default_factory=dict[PathOf, str])
+    paths: dict[str, KeyPath] = field(default_factory=dict[str, KeyPath])
+    labels: dict[KeyPath, str] = field(default_factory=dict[KeyPath, str])
     secrets: list[Secret] = field(default_factory=list[Secret])
-    needed: list[PathOf] = field(default_factory=list[PathOf])
-    hidden: frozenset[PathOf] = frozenset()
+    needed: list[KeyPath] = field(default_factory=list[KeyPath])
+    hidden: frozenset[KeyPath] = frozenset()
     arguments: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     others: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
@@ -89,15 +91,15 @@ def options_of(
     Args:
         model: The params model, or None for an action without one.
         action: Name of the action, for the variables of secrets.
-        taken: Option names that belong to the command; a field of such a name has only `-p`.
+        taken: Option names that belong to the command; a field of such a name has only `-p`, and
+            the help says so.
 
     Raises:
         ActionError: Two arguments take any number of values.
     """
     if model is None:
         return ParamOptions()
-    made = _Maker(action, set(taken))
-    made.options.hidden = secrets_of(model)
+    made = _Maker(action, set(taken), ParamOptions(model=model, hidden=secrets_of(model)))
     made.add_model(model)
     return made.options
 
@@ -106,13 +108,13 @@ def options_of(
 class _Maker:
     action: str
     taken: set[str]
-    options: ParamOptions = field(default_factory=ParamOptions)
+    options: ParamOptions
     greedy: str = ""
 
     def add_model(
         self,
         model: type[BaseModel],
-        prefix: PathOf = (),
+        prefix: KeyPath = (),
         within: tuple[type, ...] = (),
         needed_for: str = "",
     ) -> None:
@@ -125,7 +127,6 @@ class _Maker:
             inner = model_in(info.annotation)
             kind = bare(info.annotation)
             self.options.labels[path] = f"-p {'.'.join(path)}"
-            self.options.kinds[path] = items_of(kind)[1]
             text = _help(info, needed_for)
             if info.is_required() and inner is None:
                 self.options.needed.append(path)
@@ -134,19 +135,19 @@ class _Maker:
             elif inner is not None and inner is not model and inner not in within:
                 optional = "" if info.is_required() else ".".join(path)
                 self.add_model(inner, path, (*within, model), needed_for or optional)
-            elif _marker(info, Argument) is not None and has_option(kind):
-                self._add_argument(info, kind, path, text)
-            elif has_option(kind):
-                self._add_option(info, kind, path, option, text, wanted)
-            else:
+            elif not takes_text(items_of(kind)[1]):
                 self.options.others.append((".".join(path), text))
+            elif marker_of(info, Argument) is not None:
+                self._add_argument(info, kind, path, text)
+            else:
+                self._add_option(info, path, option, text, wanted)
 
-    def _identifier(self, path: PathOf) -> str:
+    def _identifier(self, path: KeyPath) -> str:
         identifier = f"param_{len(self.options.parameters)}"
         self.options.paths[identifier] = path
         return identifier
 
-    def _add_argument(self, info: FieldInfo, kind: Any, path: PathOf, text: str) -> None:
+    def _add_argument(self, info: FieldInfo, kind: Any, path: KeyPath, text: str) -> None:
         several, item = items_of(kind)
         metavar = path[-1].upper()
         if several and self.greedy:
@@ -170,27 +171,28 @@ class _Maker:
         )
 
     def _add_option(
-        self, info: FieldInfo, kind: Any, path: PathOf, option: str, text: str, wanted: set[str]
+        self, info: FieldInfo, path: KeyPath, option: str, text: str, wanted: set[str]
     ) -> None:
-        several, item = items_of(kind)
-        named = _marker(info, Option)
-        names = [name for name in (named.names if named else (option,)) if name not in self.taken]
+        several, item = items_of(bare(info.annotation))
+        key = ".".join(path)
+        marker = marker_of(info, Option)
+        named = (option,) if marker is None else marker.names
+        names = [name for name in named if name not in self.taken]
+        taken = ", ".join(name for name in named if name in self.taken)
         if not names:
-            self.options.others.append((".".join(path), text))
+            self.options.others.append((key, _with(text, f"{taken} is taken: use -p {key}=...")))
             return
+        if taken:
+            text = _with(text, f"{taken} is taken")
         longest = max(names, key=len)
-        is_flag = item is bool and not several
         self.options.labels[path] = longest
         self.taken.update(names)
-        declared = list(names)
+        is_flag = item is bool and not several
         if is_flag:
-            off = _negation(longest)
-            if off not in self.taken and off not in wanted:
-                self.taken.add(off)
-                declared = [f"{name}/{off}" if name == longest else name for name in names]
+            names, text = self._with_negation(info, names, text, key, wanted)
         self.options.parameters.append(
             click.Option(
-                [self._identifier(path), *declared],
+                [self._identifier(path), *names],
                 help=text,
                 multiple=several,
                 default=None,
@@ -200,28 +202,42 @@ class _Maker:
             )
         )
 
-    def _add_secret(self, info: FieldInfo, path: PathOf, option: str, text: str) -> None:
-        marker = _marker(info, FromEnv)
-        words = "_".join(("HANDRAIL", self.action, *path)).upper()
-        variable = re.sub("[^A-Z0-9]+", "_", words) if marker is None else marker.variable
+    def _with_negation(
+        self, info: FieldInfo, names: list[str], text: str, key: str, wanted: set[str]
+    ) -> tuple[list[str], str]:
+        """Return the names of a flag with the option that turns it off, and its help."""
+        longest = max(names, key=len)
+        off = _negation(longest)
+        if off not in self.taken and off not in wanted:
+            self.taken.add(off)
+            return [f"{name}/{off}" if name == longest else name for name in names], text
+        if info.default is False:
+            return names, text
+        return names, _with(text, f"{off} is taken: use -p {key}=false")
+
+    def _add_secret(self, info: FieldInfo, path: KeyPath, option: str, text: str) -> None:
+        variable = variable_of(self.action, path, info)
         identifier = f"secret_{len(self.options.parameters)}"
-        kind = bare(info.annotation)
-        as_json = not is_union(kind) and (get_origin(kind) is not None or kind in (dict, list))
+        as_json = not takes_text(bare(info.annotation))
         self.options.labels[path] = f"the variable {variable}"
         self.options.secrets.append(
             Secret(path=path, variable=variable, option=identifier, as_json=as_json)
         )
+        how = ", as JSON" if as_json else ""
         name = f"{option}-env"
-        if name not in self.taken:
-            self.taken.add(name)
-            how = ", as JSON" if as_json else ""
-            read = f"The secret is read from this variable{how}, by default {variable}."
-            self.options.parameters.append(
-                click.Option([identifier, name], metavar="VARIABLE", help=f"{text}  {read}".strip())
-            )
+        if name in self.taken:
+            read = f"A secret, read from the variable {variable}{how}."
+            shown = _with(f"{text}  {read}".strip(), f"{name} is taken")
+            self.options.others.append((".".join(path), shown))
+            return
+        self.taken.add(name)
+        read = f"The secret is read from this variable{how}, by default {variable}."
+        self.options.parameters.append(
+            click.Option([identifier, name], metavar="VARIABLE", help=f"{text}  {read}".strip())
+        )
 
 
-def _option(prefix: PathOf, name: str) -> str:
+def _option(prefix: KeyPath, name: str) -> str:
     return "--" + "-".join((*prefix, name)).replace("_", "-").lower()
 
 
@@ -241,10 +257,5 @@ def _help(info: FieldInfo, needed_for: str) -> str:
     return f"{text}  [default: {shown}]".strip() if shown else text
 
 
-def _marker(info: FieldInfo, kind: type[Any]) -> Any:
-    for entry in info.metadata:
-        if isinstance(entry, kind):
-            return entry
-        if entry is kind:
-            return kind()
-    return None
+def _with(text: str, remark: str) -> str:
+    return f"{text}  [{remark}]".strip()

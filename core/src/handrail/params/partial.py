@@ -7,8 +7,9 @@ from inspect import getattr_static
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, ParamsNeededError
-from handrail.fields import PathOf, fields_of, model_in, paths_of, unknown_fields, value_at
-from handrail.validation import raised, readable
+from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.validation import raised, readable, unknown_fields
+from handrail.params.values import KeyPath, value_at
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -52,7 +53,7 @@ class PartialParams:
     """
 
     def __init__(
-        self, model: type[BaseModel], values: Mapping[str, Any], action: str, at: PathOf = ()
+        self, model: type[BaseModel], values: Mapping[str, Any], action: str, at: KeyPath = ()
     ) -> None:
         self.__dict__.update(_model=model, _action=action, _at=at)
         for name, info in fields_of(model).items():
@@ -85,11 +86,11 @@ class PartialParams:
     def _lacks(self, name: str) -> bool:
         return name not in self.__dict__ and bool(self._model.model_fields[name].is_required())
 
-    def _needed(self, path: PathOf) -> ParamsNeededError:
+    def _needed(self, path: KeyPath) -> ParamsNeededError:
         return ParamsNeededError(self._action, path)
 
 
-def _known(info: FieldInfo, value: Any, action: str, at: PathOf) -> Any:
+def _known(info: FieldInfo, value: Any, action: str, at: KeyPath) -> Any:
     """Return a given value as the model would hold it, its own validators left out."""
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only where a model is used
 

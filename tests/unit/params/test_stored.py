@@ -10,9 +10,10 @@ import pytest
 from pydantic import BaseModel, DirectoryPath, Field, FilePath, PostgresDsn, SecretStr
 
 from handrail import BaseAction, FromEnv
+from handrail.actions import about_action
 from handrail.errors import ParamsError
-from handrail.stored_params import about_action, not_kept, params_of, params_text
-from handrail.validation import unchecked
+from handrail.params.stored import not_kept, params_of, params_text
+from handrail.params.validation import unchecked
 
 URL = "postgresql://ada:hunter2@db/acme"
 HIDDEN = "postgresql://ada:**********@db/acme"

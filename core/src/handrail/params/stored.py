@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, ParamsError, describe
-from handrail.fields import PathOf, fields_of, is_secret, model_in, paths_of, secrets_of
-from handrail.masks import HIDDEN, json_has_password, without_passwords
-from handrail.orchestrator.journaled import RunAbout
-from handrail.params import FromEnv
+from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.redact import json_has_password, without_passwords
+from handrail.params.secrets import is_secret, secrets_of, variable_of
+from handrail.params.values import KeyPath, set_path
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-    from handrail.actions import BaseAction
-
 
 _COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -26,7 +22,7 @@ def params_text(
     model: type[BaseModel] | None,
     params: Any,
     action: str,
-    variables: Mapping[PathOf, str] | None = None,
+    variables: Mapping[KeyPath, str] | None = None,
 ) -> str:
     """Return params as JSON: `values`, and for each secret the variable that it is read from.
 
@@ -53,7 +49,7 @@ def params_text(
             with_password = variable is None and json_has_password(text)
             # What is empty holds no secret.
             if not with_password and (variable is None or value in ([], {})):
-                _put(values, path, value)
+                set_path(values, path, value)
             elif value is not None:
                 secrets[".".join(path)] = given.get(path, variable or variable_of(action, path))
                 as_json += [".".join(path)] if isinstance(value, list | dict) else []
@@ -88,7 +84,7 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     for path, variable in stored["secrets"].items():
         text = environ[variable]
         read = _read(text, path, variable, action) if path in stored.get("json", ()) else text
-        _put(values, tuple(path.split(".")), read)
+        set_path(values, tuple(path.split(".")), read)
     return values
 
 
@@ -96,6 +92,19 @@ def not_kept(text: str) -> list[tuple[str, str]]:
     """Return each param in which a password was hidden, and the variable that it is read from."""
     stored = json.loads(text)
     return [(path, stored["secrets"][path]) for path in stored["hidden"]]
+
+
+def fields_not_stored(model: type[BaseModel] | None, text: str) -> frozenset[str]:
+    """Return the names of the params whose values are not in what `params_text` returned.
+
+    Both the names of their fields, and those under which they are given.
+    """
+    secrets = frozenset[KeyPath]() if model is None else secrets_of(model)
+    hidden = [tuple(path.split(".")) for path in json.loads(text)["hidden"]]
+    first = {path[0] for path in (*secrets, *hidden)}
+    ways = {} if model is None else {name: paths_of(model, name) for name in fields_of(model)}
+    named = {name for name, paths in ways.items() if any(path[0] in first for path in paths)}
+    return frozenset(first | named)
 
 
 def _not_stored(hidden: str | None) -> str:
@@ -112,15 +121,9 @@ def _read(text: str, path: str, variable: str, action: str) -> Any:
         raise ParamsError(action, [(path, wrong)]) from None
 
 
-def variable_of(action: str, path: PathOf) -> str:
-    """Return the variable that a secret param is read from unless another one is named."""
-    words = "_".join(("HANDRAIL", action, *path)).upper()
-    return re.sub("[^A-Z0-9]+", "_", words)
-
-
 def _all_entries(
     model: type[BaseModel] | None, params: Any, action: str
-) -> Iterator[tuple[PathOf, Any, str | None]]:
+) -> Iterator[tuple[KeyPath, Any, str | None]]:
     """Yield the entries of params with and without a model."""
     if model is None:
         yield from (((str(name),), value, None) for name, value in dict(params).items())
@@ -135,8 +138,8 @@ def _entries(
     values: Mapping[str, Any],
     set_here: Mapping[str, Any],
     action: str,
-    prefix: PathOf = (),
-) -> Iterator[tuple[PathOf, Any, str | None]]:
+    prefix: KeyPath = (),
+) -> Iterator[tuple[KeyPath, Any, str | None]]:
     """Yield the path, the value and the variable of each field; no variable if it is no secret.
 
     Of a secret that has its default, as it is not in `set_here`, the value is None.
@@ -146,103 +149,10 @@ def _entries(
         value = values.get(name)
         inner = model_in(info.annotation)
         if is_secret(info):
-            markers = (each for each in info.metadata if isinstance(each, FromEnv))
-            marker = next(markers, None)
-            given = value if name in set_here else None
-            yield path, given, variable_of(action, path) if marker is None else marker.variable
+            yield path, value if name in set_here else None, variable_of(action, path, info)
         elif inner is not None and isinstance(value, Mapping):
             nested = cast("Mapping[str, Any]", value)
             known = cast("Mapping[str, Any]", set_here.get(name) or {})
             yield from _entries(inner, nested, known, action, path)
         elif name in values:
             yield path, value, None
-
-
-def _put(values: dict[str, Any], path: PathOf, value: Any) -> None:
-    for part in path[:-1]:
-        values = values.setdefault(part, {})
-    values[path[-1]] = value
-
-
-def about_action(
-    action: type[BaseAction[Any]],
-    params: Any,
-    *,
-    recorded_as: str | None = None,
-    packs: str = "{}",
-    variables: Mapping[PathOf, str] | None = None,
-) -> RunAbout:
-    """Return what a journal has to know of an action.
-
-    Args:
-        action: Its class.
-        params: Its params.
-        recorded_as: How a journal finds it again; its name unless given.
-        packs: Which packs were chosen, as JSON.
-        variables: Where secrets were read from, by their path, if not from the usual variables.
-
-    Raises:
-        ActionError: The params have no JSON form.
-    """
-    name, model = action.action_name, action.params_model
-    secrets = frozenset[PathOf]() if model is None else secrets_of(model)
-    text = params_text(model, params, name, variables)
-    hidden = [tuple(path.split(".")) for path in json.loads(text)["hidden"]]
-    first = {path[0] for path in (*secrets, *hidden)}
-    return RunAbout(
-        action=recorded_as or name,
-        params=text,
-        packs=packs,
-        mask=mask_of(() if model is None else secret_texts(model, params)),
-        secrets=frozenset(first | _fields_at(model, first)),
-    )
-
-
-def _fields_at(model: type[BaseModel] | None, first: set[str]) -> set[str]:
-    """Return the names of the fields whose values are given under one of these."""
-    if model is None:
-        return set()
-    ways = {name: paths_of(model, name) for name in fields_of(model)}
-    return {name for name, paths in ways.items() if any(path[0] in first for path in paths)}
-
-
-def mask_of(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return what takes `secrets`, and the passwords of URLs, out of a text.
-
-    Secrets are found as they are and as JSON has them.
-    """
-    known = {each for each in secrets if each}
-    # The longest first: one may be part of another.
-    forms = sorted(known | {json.dumps(each)[1:-1] for each in known}, key=len, reverse=True)
-    if not forms:
-        return without_passwords
-    pattern = re.compile("|".join(map(re.escape, forms)))
-    return lambda told: without_passwords(pattern.sub(HIDDEN, told))
-
-
-def secret_texts(model: type[BaseModel], params: Any) -> Iterator[str]:
-    """Yield each text that is secret among `params`, an instance of `model`, or in models in it."""
-    for name, info in fields_of(model).items():
-        value = getattr(params, name, None)
-        inner = model_in(info.annotation)
-        if is_secret(info):
-            yield from _revealed(value)
-        elif inner is not None and value is not None:
-            yield from secret_texts(inner, value)
-
-
-def _revealed(value: Any) -> Iterator[str]:
-    reveal = getattr(value, "get_secret_value", None)
-    if reveal is not None:
-        yield from _revealed(reveal())
-    elif isinstance(value, bytes):
-        yield value.decode(errors="surrogateescape")
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _revealed(list(cast("Mapping[Any, Any]", cast("object", value)).values()))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for each in cast("list[Any]", value):
-            yield from _revealed(each)
-    elif hasattr(value, "__dict__"):
-        yield from _revealed(vars(value))

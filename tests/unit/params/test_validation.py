@@ -22,9 +22,9 @@ from pydantic import (
 
 from handrail import BaseAction, FromEnv, Option, action
 from handrail.errors import ActionError, ParamsError, ParamsNeededError
-from handrail.params import params_argument
-from handrail.partial import partial
-from handrail.validation import validated
+from handrail.params.model import params_argument
+from handrail.params.partial import partial
+from handrail.params.validation import validated
 
 
 class Target(BaseModel):

@@ -12,10 +12,12 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
-from handrail.cli.kinds import from_json, from_text
-from handrail.cli.options import ParamOptions
+from handrail.cli.params.options import ParamOptions
 from handrail.errors import ParamsError, ParamsNeededError
-from handrail.fields import PathOf, touches
+from handrail.params.conversion import from_json, from_text, items_of
+from handrail.params.model import kind_at
+from handrail.params.secrets import touches
+from handrail.params.values import KeyPath, merge, set_path
 
 
 def params_from(
@@ -35,10 +37,10 @@ def params_from(
         click.UsageError: A `-p` or the file cannot be read, or `-p` is given a secret.
     """
     params: dict[str, Any] = {}
-    _merge(params, defaults or {})
+    merge(params, defaults or {})
     _put_secrets(params, context, options, os.environ if environ is None else environ)
     if file is not None:
-        _merge(params, _read_file(file))
+        merge(params, _read_file(file))
     put_pairs(params, options, pairs)
     for identifier, path in options.paths.items():
         if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
@@ -46,12 +48,13 @@ def params_from(
         value: object = context.params[identifier]
         if value == ():
             continue  # click 8.1 takes an argument that stands for nothing as given.
-        kind = options.kinds[path]
+        kind = kind_at(options.model, path)
         if isinstance(value, tuple):
-            words = cast("tuple[str, ...]", value)
-            _put(params, path, [from_text(kind, word) for word in words])
-        else:
-            _put(params, path, from_text(kind, value) if isinstance(value, str) else value)
+            item = items_of(kind)[1]
+            value = [from_text(item, word) for word in cast("tuple[str, ...]", value)]
+        elif isinstance(value, str):
+            value = from_text(kind, value)
+        set_path(params, path, value)
     return params
 
 
@@ -65,10 +68,10 @@ def put_pairs(params: dict[str, Any], options: ParamOptions, pairs: Sequence[str
         path, text = _split(pair)
         if touches(path, options.hidden):
             raise click.UsageError(_refused(path, options))
-        _put(params, path, from_json(options.kinds.get(path), _parsed(text), text))
+        set_path(params, path, from_json(kind_at(options.model, path), text))
 
 
-def _split(pair: str) -> tuple[PathOf, str]:
+def _split(pair: str) -> tuple[KeyPath, str]:
     name, equals, text = pair.partition("=")
     path = tuple(part.strip() for part in name.split("."))
     if not equals or not all(path):
@@ -76,7 +79,7 @@ def _split(pair: str) -> tuple[PathOf, str]:
     return path, text
 
 
-def _refused(path: PathOf, options: ParamOptions) -> str:
+def _refused(path: KeyPath, options: ParamOptions) -> str:
     name = ".".join(path)
     inside = next((each.path for each in options.secrets if len(each.path) > len(path)), None)
     if inside is not None and inside[: len(path)] == path:
@@ -93,41 +96,16 @@ def _put_secrets(
     for secret in options.secrets:
         variable = context.params.get(secret.option) or secret.variable
         if variable in environ:
-            text = environ[variable]
-            _put(params, secret.path, _parsed(text) if secret.as_json else text)
+            value = from_text(kind_at(options.model, secret.path), environ[variable])
+            set_path(params, secret.path, value)
         elif context.params.get(secret.option):
             raise click.UsageError(f"the variable {variable} is not set")
 
 
-def variables_of(context: click.Context, options: ParamOptions) -> dict[PathOf, str]:
+def variables_of(context: click.Context, options: ParamOptions) -> dict[KeyPath, str]:
     """Return the variable of each secret, by the way to it."""
     given = context.params
     return {each.path: given.get(each.option) or each.variable for each in options.secrets}
-
-
-def _put(params: dict[str, Any], path: PathOf, value: Any) -> None:
-    for name in path[:-1]:
-        inner = params.get(name)
-        if not isinstance(inner, dict):
-            inner = params[name] = {}
-        params = cast("dict[str, Any]", inner)
-    params[path[-1]] = value
-
-
-def _merge(params: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for name, value in more.items():
-        mine = params.get(name)
-        if isinstance(mine, dict) and isinstance(value, Mapping):
-            _merge(cast("dict[str, Any]", mine), cast("Mapping[str, Any]", value))
-        else:
-            params[name] = value
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _read_file(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writing to an owned run from several threads: whoever comes first commits for all who wait."""
+"""Group commit: of several threads that write to a run, the first commits for all."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _Waiting:
 
 
 class Writer:
-    """Takes the changes of one run; the first write that fails fails every later one.
+    """Writes the changes of one run; after a failed write, every later write fails.
 
     Args:
-        run: What the run is called in messages, such as `run 12`.
+        run: Name of the run in messages, such as `run 12`.
         commit: Commits batches of changes, all or none, or raises a JournalError.
     """
 
@@ -45,9 +45,9 @@ class Writer:
         """Commit `changes`; they are durable when this returns.
 
         Raises:
-            JournalError: They could not be written, or something before them could not.
+            JournalError: The changes could not be written, or an earlier write failed.
         """
-        # Before the lock: a child may have been forked while a thread of its parent held it.
+        # Before taking the lock: in a forked child it may be locked forever, by a parent's thread.
         if process() != self._process:
             raise JournalError(
                 f"{self._run} belongs to the process {self._process}; "
@@ -55,18 +55,18 @@ class Writer:
                 ways_out=("record in the process that runs the workflow",),
             )
         if not self._turn.locked():
-            # Nobody else writes now; should one come first after all, this is a commit of its own.
+            # No other thread is writing; if one gets ahead after all, this becomes a second commit.
             with self._turn:
                 self._lead([changes])
                 failure = self._failure
         else:
             failure = self._wait(changes)
         if failure is not None:
-            # An error of its own for each: threads would mix their tracebacks in one.
+            # A new error for each thread: they would mix their tracebacks in a shared one.
             raise type(failure)(failure.message, ways_out=failure.ways_out) from failure
 
     def end(self, failure: JournalError) -> bool:
-        """Fail every later write with `failure`; return whether all was well before."""
+        """Make every later write fail with `failure`; return whether no write failed before."""
         if process() != self._process:
             return False
         with self._turn:
@@ -75,7 +75,7 @@ class Writer:
         return well
 
     def _wait(self, changes: Sequence[Change]) -> JournalError | None:
-        """Commit with all who wait by then, or have it done by one of them."""
+        """Commit `changes` together with those of waiting threads, in this thread or in theirs."""
         mine = _Waiting(changes)
         self._queue.append(mine)
         with self._turn:

@@ -1,4 +1,4 @@
-"""Deleting old runs, with the files of their locks."""
+"""Deletes old runs and their lock files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from handrail.journal.sqlite.claims import holder_of
 from handrail.journal.sqlite.database import Database
 from handrail.journal.sqlite.statements import SQL
 
-AT_ONCE = 100  # Each is an open file meanwhile.
+AT_ONCE = 100  # Batch size; each run in a batch is an open file.
 
 
 def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
-    """Delete the runs that were closed before that moment and that nobody has."""
+    """Delete the runs that were closed before `before` and have no owner; return their numbers."""
     moment = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
         found = [number for (number,) in connection.execute(SQL.prunable, (moment,))]
@@ -29,7 +29,7 @@ def _prune_some(
     database: Database, locks: OwnerLocks, numbers: list[int], moment: str
 ) -> list[int]:
     with contextlib.ExitStack() as held:
-        # Nobody can claim them meanwhile.
+        # With their locks taken, no process can claim them meanwhile.
         mine = [number for number in numbers if _take(database, locks, number, held)]
         deleted = database.write(
             lambda connection: [

@@ -1,4 +1,4 @@
-"""Decides which packs are used: settings first, then whether they fit this core. Pure."""
+"""Decides which packs are used, from the settings and the version of core; no side effects."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", 
 
 @frozen
 class Decision:
-    """What the policy made of the packs.
+    """The packs with their status, and the problems found.
 
     Attributes:
-        records: All of them with their status, those that are used first, then by id.
-        errors: Names to use only that no installed pack has: nothing can be run.
-        warnings: Names elsewhere in the settings that no installed pack has.
-        unmet: What is required and not there: nothing can be run.
+        records: All packs with their status: used ones first, then by id.
+        errors: Names of unknown packs in a list of the only packs to use; nothing can be run.
+        warnings: Names of unknown packs elsewhere in the settings.
+        unmet: Requirements that are not met; nothing can be run.
     """
 
     records: tuple[PackRecord, ...]
@@ -39,7 +39,7 @@ class Decision:
 
 
 def decide(records: Iterable[PackRecord], settings: Settings, core_version: str) -> Decision:
-    """Apply `settings` to `records`, then check what is left against the version of this core."""
+    """Return `records` with their status under `settings` and for this version of core."""
     records = tuple(records)
     decided = [
         marked(_compatible(_chosen(record, settings.choices, records), core_version), settings)
@@ -49,7 +49,7 @@ def decide(records: Iterable[PackRecord], settings: Settings, core_version: str)
     errors = [
         _nobody(name, only.why, records, "only")
         for choice in settings.choices
-        # Of a run that goes on, the steps that began tell whether a pack is missed.
+        # On resume or rollback, the started steps show whether a pack is missing.
         if (only := choice.only) is not None and only.source != RECORDED
         for name in only.value
         if not meant(name, records)
@@ -79,9 +79,10 @@ def decide(records: Iterable[PackRecord], settings: Settings, core_version: str)
 
 
 def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
-    """Return the packs that users mean by `name`, in any spelling.
+    """Return the packs that match `name`, which may be spelled unnormalised.
 
-    That is the distribution of that name; only without one, those with hooks of that name.
+    That is the distribution of that name or, if there is none, all packs with a module of hooks of
+    that name.
     """
     records = tuple(records)
     wanted = normalised(name)
@@ -92,7 +93,7 @@ def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
 def _chosen(
     record: PackRecord, choices: Sequence[Choice], records: Sequence[PackRecord]
 ) -> PackRecord:
-    """Return `record` as the strongest source that speaks of it wants it."""
+    """Return `record` with the status that the strongest source mentioning it sets."""
     for choice in choices:
         off = next((name for name in choice.disable if record in meant(name.value, records)), None)
         if off is not None:
@@ -118,18 +119,18 @@ def _compatible(record: PackRecord, core_version: str) -> PackRecord:
     return record
 
 
-@lru_cache(maxsize=256)  # Many packs say the same of the core.
+@lru_cache(maxsize=256)  # Many packs have the same requirement.
 def _unmet(requirement: str, core_version: str) -> str:
-    """Return the range that a requirement asks for where the core is not in it, else nothing."""
+    """Return the version range of a requirement if core does not satisfy it, else `""`."""
     if CORE not in requirement.lower():
-        return ""  # Most are of something else, and need no closer look.
+        return ""  # Fast path: most requirements are for other distributions.
     try:
         wanted = Requirement.parse(requirement)
         if wanted.name != CORE or not wanted.applies():
             return ""
         return "" if satisfies(core_version, wanted.specifiers) else wanted.specifiers
     except ValueError:
-        # Unreadable is not the same as unfit; installers refuse it anyway.
+        # An unreadable requirement is ignored; installers reject it anyway.
         return ""
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.journal.protocol import Journal
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
     from handrail.provider import PackProvider, Packs
 
     P = TypeVar("P", default=Any)

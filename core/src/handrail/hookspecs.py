@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep
     from handrail.wrapper import StepWrapper
 
-HOOK_API = 1
-
 hookspec = pluggy.HookspecMarker("handrail")
 hookimpl = pluggy.HookimplMarker("handrail")
 
@@ -62,7 +60,6 @@ class PackInfo:
         after: Packs whose edits are applied before this pack's, if they are installed.
         before: Packs whose edits are applied after this pack's, if they are installed.
         requires: Packs that must be installed and enabled.
-        hook_api: The version of the hooks that the pack was written for.
         settings: The pydantic model of the pack's settings. They come from `[packs.<name>]` in the
             project file, from variables such as `HANDRAIL_ACME_SCAN_ENGINE`, and from
             `-p acme-scan.engine=...`.
@@ -71,7 +68,6 @@ class PackInfo:
     after: Sequence[str] = ()
     before: Sequence[str] = ()
     requires: Sequence[str] = ()
-    hook_api: int = HOOK_API
     settings: type[BaseModel] | None = None
 
 

@@ -8,6 +8,9 @@ from handrail.errors import Problem
 from handrail.frozen import frozen
 from handrail.origin import Origin
 
+CORE = "handrail"
+"""The distribution name of core."""
+
 LOCAL = "local"
 """The pack id of the project's own files."""
 
@@ -57,6 +60,7 @@ class PackRecord:
         summary: Its one-line summary, from the metadata.
         entry_points: Its entry points in our groups, in the order of the file.
         requires: Its requirements, as in the metadata.
+        unmet: The required range of `handrail` if this core does not satisfy it; else empty.
         location: Folder or archive in which it is installed.
         packages: Dotted names of the packages and modules that it owns.
         is_local: Whether it represents the project's own files.
@@ -71,6 +75,7 @@ class PackRecord:
     summary: str = ""
     entry_points: tuple[EntryPoint, ...] = ()
     requires: tuple[str, ...] = ()
+    unmet: str = ""
     location: str = ""
     packages: tuple[str, ...] = ()
     is_local: bool = False

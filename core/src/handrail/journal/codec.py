@@ -201,14 +201,14 @@ def _items(data: object) -> Sequence[tuple[Any, Any]]:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - the record of a step must not fail over a text
+    except Exception:  # noqa: BLE001 - a text must not prevent the record of a step
         return f"<{type(value).__name__}>"
 
 
 def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> str:
     try:
         return f'{{"value":{mask_json(_COMPACT(value), mask)}}}'
-    except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
+    except Exception:  # noqa: BLE001 - any error in the value's own code
         return f'{{"unstorable":{_COMPACT(type(value).__name__)}}}'
 
 

@@ -51,7 +51,7 @@ def text_of(distribution: Any, name: str) -> str | None:
     """Return the text of a metadata file of a distribution, or None."""
     try:
         text: str | None = distribution.read_text(name)
-    except Exception:  # noqa: BLE001 - the metadata of others may hold anything
+    except Exception:  # noqa: BLE001 - metadata may contain anything
         return None
     return text
 
@@ -74,7 +74,7 @@ def described(
         # `distribution.requires` would work for eggs too, but parse METADATA again.
         listed = metadata.get_all("Requires-Dist")
         requires = tuple(distribution.requires or () if listed is None else listed)
-    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
+    except Exception as error:  # noqa: BLE001 - metadata may contain anything
         faults.append(("metadata", f"METADATA cannot be read: {_reason(error)}"))
     points: list[EntryPoint] = []
     try:
@@ -86,7 +86,7 @@ def described(
             for each in distribution.entry_points
             if each.group in GROUPS
         ]
-    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
+    except Exception as error:  # noqa: BLE001 - metadata may contain anything
         faults.insert(0, ("metadata", f"entry_points.txt cannot be read: {_reason(error)}"))
         points = _salvaged(location, distribution)
     record = PackRecord(

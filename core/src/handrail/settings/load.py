@@ -151,6 +151,6 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _misspelt(name: str) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a strange variable
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an unknown variable
 
     return get_close_matches(name, VARIABLES, n=1, cutoff=0.88)

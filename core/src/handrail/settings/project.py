@@ -96,7 +96,7 @@ def _has_table(path: str) -> bool:
     # Fast path: most projects do not mention us, and need no parser.
     if b"handrail" not in raw or b"tool" not in raw:
         return False
-    import tomllib  # noqa: PLC0415 - only where it may be worth it
+    import tomllib  # noqa: PLC0415 - only if the file may have settings
 
     try:
         table: object = tomllib.loads(raw.decode())

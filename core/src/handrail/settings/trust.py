@@ -50,7 +50,7 @@ class Distrust:
     @property
     def ways_out(self) -> tuple[str, ...]:
         """How to inspect the file and how to make it trusted."""
-        from shlex import quote  # noqa: PLC0415 - only where there is something to tell
+        from shlex import quote  # noqa: PLC0415 - only if there is a problem
 
         known = os.environ.get(SAFE_FOLDERS)
         folders = f"{known}{os.pathsep}{self.folder}" if known else self.folder
@@ -180,7 +180,7 @@ def _named_folders(environ: Mapping[str, str]) -> list[str]:
 
 def _named(uid: int) -> str:
     try:
-        import pwd  # noqa: PLC0415 - only where there is something to tell
+        import pwd  # noqa: PLC0415 - only if there is a problem
 
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except (ImportError, KeyError):

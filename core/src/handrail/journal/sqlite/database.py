@@ -75,7 +75,7 @@ class Database:
         connection = self._connection
         with self._turn:
             try:
-                _roll_back(connection)  # What a signal may have left open.
+                _roll_back(connection)  # A signal may have left a transaction open.
                 connection.execute("BEGIN")
                 yield connection
             except sqlite3.Error as error:
@@ -94,7 +94,7 @@ class Database:
         connection = self._connection
         with self._turn:
             try:
-                _roll_back(connection)  # What a signal may have left open.
+                _roll_back(connection)  # A signal may have left a transaction open.
                 connection.execute("BEGIN IMMEDIATE")
                 found = work(connection)
                 self._check_place()

@@ -1,4 +1,4 @@
-"""`[actions.NAME]` and `[workflows.NAME]`: what a project changes about actions."""
+"""Reads `[actions.NAME]` and `[workflows.NAME]`: a project's changes to actions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AllChanges = dict[str, Changes]
 
 
 def read_changes(reader: TableReader, section: Section, value: object) -> AllChanges:
-    """Return the changes of each action or workflow in the section, by its name."""
+    """Return the changes in the section, by the name of the action or workflow."""
     return {
         name: _read_one(reader, section, name, table)
         for name, table in reader.table((section,), value).items()
@@ -136,7 +136,7 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
 
 
 def check_chains(workflows: AllChanges) -> list[Problem]:
-    """Return a problem for each circle of workflows that extend each other."""
+    """Return a problem for each cycle of workflows that extend each other."""
     problems: list[Problem] = []
     reported: set[str] = set()
     for start in workflows:

@@ -1,4 +1,4 @@
-"""`[packs]`: which packs are on, and the settings of each."""
+"""Reads `[packs]`: the enabled and disabled packs, and the settings of each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SWITCHES = ("disable", "only")
 
 @dataclass(slots=True, kw_only=True)
 class Packs:
-    """What `[packs]` says.
+    """The contents of `[packs]`.
 
     Attributes:
-        disable: Names under `packs.disable`.
-        only: Names under `packs.only`, or None.
+        disable: Names in `packs.disable`.
+        only: Names in `packs.only`, or None.
         tables: The table of each pack, by its normalised name.
-        lines: Line of each key in those tables, by the path from the name of the pack.
+        lines: Line of each key in those tables, by its path from the pack's name.
     """
 
     disable: tuple[Value[str], ...] = ()
@@ -31,7 +31,7 @@ class Packs:
 
 
 def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> Packs:
-    """Read the section; without `switches` it may only hold the settings of packs."""
+    """Return the contents of the section; if not `switches`, only settings of packs are allowed."""
     found = Packs()
     for key, each in reader.table(("packs",), value).items():
         path = ("packs", key)

@@ -218,10 +218,10 @@ def _is_marker(value: Mapping[str, Any]) -> bool:
 
 def now() -> str:
     """Return the current time in UTC in the format of journals."""
-    moment = time.time()
-    return f"{_second(int(moment))}.{int(moment % 1 * 1000):03}Z"
+    seconds = time.time()
+    return f"{_format_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z"
 
 
 @lru_cache(maxsize=1)
-def _second(moment: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+def _format_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

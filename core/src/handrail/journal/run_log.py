@@ -73,7 +73,7 @@ class JournaledLog:
         self._mask = mask
         self._owned: OwnedRun | None = None
         self._began = (-1, 0.0)
-        self._noted: list[Change] = []
+        self._pending: list[Change] = []
         self._broken: BaseException | None = None
 
     def attach(self, owned: OwnedRun) -> None:
@@ -82,8 +82,8 @@ class JournaledLog:
 
     def first(self) -> list[Change]:
         """Return and clear the pending changes, to be written in the commit that opens the run."""
-        noted, self._noted = self._noted, []
-        return noted
+        pending, self._pending = self._pending, []
+        return pending
 
     def context_changed(self, boundary: int) -> None:
         """Add changed context fields to the pending changes.
@@ -104,7 +104,7 @@ class JournaledLog:
                     ),
                 )
         self._stored.update(changed)
-        self._noted += [
+        self._pending += [
             FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
             for name, text in changed.items()
         ]
@@ -115,7 +115,7 @@ class JournaledLog:
         """Add that an attempt is about to begin."""
         self._began = (position, time.monotonic())
         planned = self._steps[position]
-        self._noted.append(
+        self._pending.append(
             AttemptChange(planned.name, attempt, "started", planned.step.data_version)
         )
 
@@ -125,7 +125,7 @@ class JournaledLog:
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
-        self._noted.append(AttemptChange(step=self._steps[position].name, n=1, state="skipped"))
+        self._pending.append(AttemptChange(step=self._steps[position].name, n=1, state="skipped"))
         return None
 
     def done(self, position: int, attempt: int, result: StepResult) -> Exception | None:
@@ -136,7 +136,7 @@ class JournaledLog:
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
-        self._noted.append(AttemptChange(planned.name, attempt, "done", 1, text))
+        self._pending.append(AttemptChange(planned.name, attempt, "done", 1, text))
         return None
 
     def failed(
@@ -158,7 +158,7 @@ class JournaledLog:
             # Recorded values are written already; only the returned ones have no JSON form.
             bare = replace(result, rollback_data={})
             text = encode_result(bare, planned.name, self._mask, took, trace)
-        self._noted.append(
+        self._pending.append(
             AttemptChange(
                 step=planned.name,
                 n=attempt,
@@ -171,11 +171,11 @@ class JournaledLog:
     def turned_back(self) -> None:
         """Add that the run is being undone from now on."""
         self._undoing = True
-        self._noted.append(RunChange(direction="undo"))
+        self._pending.append(RunChange(direction="undo"))
 
     def undone(self, position: int, attempt: int) -> None:
         """Add that an attempt was undone, and the context's fields."""
-        self._noted.append(
+        self._pending.append(
             AttemptChange(step=self._steps[position].name, n=attempt, state="undone")
         )
         # An undo continues even if it leaves values in the context that cannot be stored.
@@ -186,7 +186,7 @@ class JournaledLog:
 
     def undo_failed(self, position: int, attempt: int, error: str) -> None:
         """Add that an attempt could not be undone."""
-        self._noted.append(
+        self._pending.append(
             AttemptChange(
                 step=self._steps[position].name,
                 n=attempt,
@@ -197,7 +197,7 @@ class JournaledLog:
 
     def closed(self, outcome: Any) -> None:
         """Add the outcome of the run."""
-        self._noted.append(RunChange(outcome=outcome))
+        self._pending.append(RunChange(outcome=outcome))
 
     def _took(self, position: int) -> float | None:
         """Return the seconds since an attempt began, or None if another process began it."""
@@ -208,8 +208,8 @@ class JournaledLog:
 
     def commit(self) -> None:
         """Write the pending changes in one commit."""
-        noted, self._noted = self._noted, []
-        self._write(noted)
+        pending, self._pending = self._pending, []
+        self._write(pending)
 
     def record(
         self, position: int, attempt: int, seq: int, key: str, values: Sequence[Any]

@@ -70,16 +70,16 @@ class Writer:
         if process() != self._process:
             return False
         with self._turn:
-            well = self._failure is None
+            succeeded = self._failure is None
             self._failure = self._failure or failure
-        return well
+        return succeeded
 
     def _wait(self, changes: Sequence[Change]) -> JournalError | None:
         """Commit `changes` together with those of waiting threads, in this thread or in theirs."""
-        mine = _Waiting(changes)
-        self._queue.append(mine)
+        waiting = _Waiting(changes)
+        self._queue.append(waiting)
         with self._turn:
-            if not mine.over:
+            if not waiting.over:
                 batch = [self._queue.popleft() for _ in range(len(self._queue))]
                 try:
                     self._lead([each.changes for each in batch])
@@ -87,7 +87,7 @@ class Writer:
                     for each in batch:
                         each.failure = self._failure
                         each.over = True
-        return mine.failure
+        return waiting.failure
 
     def _lead(self, batch: list[Sequence[Change]]) -> None:
         if self._failure is not None:

@@ -72,7 +72,7 @@ def lost_error(
     now, outcome, owner = found
     if now != fence:
         return LeaseLostError(
-            f"run {number} was taken over by {Owner.of_json(owner).described}; "
+            f"run {number} was taken over by {Owner.from_json(owner).described}; "
             "this process must not touch anything of it any more",
             ways_out=(f"handrail show {number}",),
         )

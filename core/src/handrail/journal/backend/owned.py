@@ -74,9 +74,11 @@ class SqlOwnedRun(ABC):
             return
         self._open = False
         self._renewal.stop()
-        well = self._writer.end(JournalError(f"run {self.number} was given up by this process"))
+        succeeded = self._writer.end(
+            JournalError(f"run {self.number} was given up by this process")
+        )
         # Clear the lease, so readers see no owner until the next claim. A closed run has none.
-        self._let_go(note=well and not self._closed)
+        self._let_go(note=succeeded and not self._closed)
 
     def _end(self) -> None:
         """Remember that the run is closed; called after that was committed."""

@@ -97,7 +97,7 @@ class Owner:
         return json.dumps(asdict(self))
 
     @classmethod
-    def of_json(cls, text: str) -> Owner:
+    def from_json(cls, text: str) -> Owner:
         """Return the owner recorded as `text`; keys that later versions add are ignored."""
         known = cls.__dataclass_fields__
         found = {name: value for name, value in json.loads(text).items() if name in known}
@@ -123,7 +123,7 @@ class Owner:
             return False
         except PermissionError:
             pass  # A process of another user, which may be hidden in /proc.
-        found = _stat(str(self.pid)) if _numbers_are_ours() else None
+        found = _stat(str(self.pid)) if _proc_shows_our_namespace() else None
         if found is None or self.ticks is None:
             return None
         # The kernel rounds after adding the offset of a time namespace.
@@ -177,8 +177,8 @@ def _started(ticks: int | None) -> str:
     ago = 0.0
     if ticks is not None:
         ago = max(0.0, clock() - ticks / os.sysconf("SC_CLK_TCK"))
-    moment = datetime.fromtimestamp(time.time() - ago, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = datetime.fromtimestamp(time.time() - ago, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _namespace(kind: str) -> str | None:
@@ -188,7 +188,7 @@ def _namespace(kind: str) -> str | None:
         return None
 
 
-def _numbers_are_ours() -> bool:
+def _proc_shows_our_namespace() -> bool:
     """Return whether /proc shows our PID namespace; it may be mounted from another."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()

@@ -55,7 +55,7 @@ class OwnerLock:
         self.name = name
         self.identity = identity_of(os.fstat(descriptor))
         self._descriptor: int | None = descriptor
-        _held.add(self)
+        _open_locks.add(self)
 
     def close(self) -> None:
         """Release the lock. Calling it twice is harmless."""
@@ -71,13 +71,13 @@ class OwnerLock:
             os.close(descriptor)
 
 
-_held: weakref.WeakSet[OwnerLock] = weakref.WeakSet()
+_open_locks: weakref.WeakSet[OwnerLock] = weakref.WeakSet()
 
 
 def _forget_in_child() -> None:
     # A forked child inherits the locks and would keep them if it outlives its parent. Closing its
     # descriptors leaves the locks with the parent.
-    for lock in list(_held):
+    for lock in list(_open_locks):
         lock.leave()
 
 

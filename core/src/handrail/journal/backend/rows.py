@@ -35,7 +35,7 @@ def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         **values,
         number=row["number"],
         plan=row.get("plan", ""),
-        seen=None if last is None else _moment(last),
+        seen=None if last is None else _format_time(last),
         given_up=is_open and given_up,
     )
 
@@ -82,6 +82,6 @@ def field_rows(found: Cursor) -> tuple[FieldRow, ...]:
     return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
 
 
-def _moment(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _format_time(seconds: float) -> str:
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

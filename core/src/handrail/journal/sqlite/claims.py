@@ -174,4 +174,4 @@ def _recorded(database: Database, number: int) -> _Record:
         if row is None:
             raise unknown_run(connection, statements.SQL, number)
     fence, owner, lease_boot, until = row
-    return _Record(fence=fence, owner=Owner.of_json(owner), boot=lease_boot, until=until)
+    return _Record(fence=fence, owner=Owner.from_json(owner), boot=lease_boot, until=until)

@@ -21,7 +21,7 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextmanager
-def told_of_system(path: Path) -> Generator[None, None, None]:
+def convert_os_errors(path: Path) -> Generator[None, None, None]:
     """Convert an OSError in the block to a JournalError about the journal at `path`."""
     try:
         yield

@@ -20,7 +20,7 @@ from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLoc
 from handrail.journal.codec import now
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
-from handrail.journal.sqlite.failures import told_of_system
+from handrail.journal.sqlite.failures import convert_os_errors
 from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.pruning import prune
@@ -110,7 +110,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             return number
 
         try:
-            with told_of_system(self._path):
+            with convert_os_errors(self._path):
                 number = self._database.write(add)
         except BaseException:
             if lock is not None:
@@ -131,7 +131,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             RunHeldError: The run belongs to another process that is, or may be, alive.
             JournalError: The claim could not be written.
         """
-        with told_of_system(self._path):
+        with convert_os_errors(self._path):
             claimed, lock = claim(
                 self._database, self._locks, number, take_over=take_over, lease=self._lease
             )
@@ -178,7 +178,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
         """
         before = datetime.now(UTC) - older_than
-        with told_of_system(self._path):
+        with convert_os_errors(self._path):
             return prune(self._database, self._locks, before)
 
     def close(self) -> None:
@@ -203,5 +203,5 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 def _seen(row: Mapping[str, Any]) -> float | None:
     if row["lease_boot"] != boot():
         return None
-    begun: float = row["lease_until"] - Owner.of_json(row["owner"]).lease
+    begun: float = row["lease_until"] - Owner.from_json(row["owner"]).lease
     return time.time() - max(0.0, clock() - begun)

@@ -49,8 +49,8 @@ class SqliteOwnedRun(SqlOwnedRun):
             self._lock.close()
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        moment = clock()
-        attempts = attempts_of(self._mine[0], batches) if moment < self._renew_at else None
+        at = clock()
+        attempts = attempts_of(self._mine[0], batches) if at < self._renew_at else None
         small = ATTEMPTS_OF_OPEN_RUN.get(len(attempts or ()))
         if attempts and small:
             # Fast path: most steps write only this, and it is most of their cost.
@@ -58,14 +58,14 @@ class SqliteOwnedRun(SqlOwnedRun):
                 self._database.write(self._refuse)
             return
         rows = rows_of(self._mine[0], batches)
-        due = moment >= self._renew_at
-        ours = {**self._ours, "until": moment + self._lease}
+        due = at >= self._renew_at
+        ours = {**self._ours, "until": at + self._lease}
 
         def write(connection: sqlite3.Connection) -> None:
             # If the renewal is not due, only check the owner, which writes one page less.
             change_run(connection, SQL, rows, ours, renew=due)
             if due or rows.changes_run:
-                self._renew_at = moment + self._lease / SHARE
+                self._renew_at = at + self._lease / SHARE
             write_rows(connection, SQL, rows, now())
 
         self._database.write(write)
@@ -76,16 +76,16 @@ class SqliteOwnedRun(SqlOwnedRun):
         raise lost(connection, SQL, self._ours)
 
     def _renew(self) -> bool:
-        moment = clock()
-        values = {**self._ours, "until": moment + self._lease}
+        at = clock()
+        values = {**self._ours, "until": at + self._lease}
 
         def renew(connection: sqlite3.Connection) -> bool:
             return self._open and connection.execute(SQL.renew, values).fetchone() is not None
 
         try:
-            held = self._database.write(renew)
+            renewed = self._database.write(renew)
         except JournalError:
             return True  # The next write reports it, unless it was temporary.
-        if held:
-            self._renew_at = moment + self._lease / SHARE
-        return held
+        if renewed:
+            self._renew_at = at + self._lease / SHARE
+        return renewed

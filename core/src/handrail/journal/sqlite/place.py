@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from handrail.errors import JournalError, NotFoundError
-from handrail.journal.sqlite.failures import told_of_system
+from handrail.journal.sqlite.failures import convert_os_errors
 from handrail.settings.atomic import OWN_FOLDER
 from handrail.settings.trust import Distrust, distrust
 
@@ -37,7 +37,7 @@ def resolved(path: str | os.PathLike[str]) -> Path:
     """
     given = Path(os.path.expanduser(path)).absolute()
     refuse_foreign(given)
-    with told_of_system(given):
+    with convert_os_errors(given):
         for each in (given, *given.parents):
             if each.is_symlink() and not each.exists():
                 raise JournalError(
@@ -59,7 +59,7 @@ def prepare(path: Path, *, create: bool) -> None:
         JournalError: A journal cannot be at this place, or the file cannot be trusted.
     """
     refuse_foreign(path)
-    with told_of_system(path):
+    with convert_os_errors(path):
         if path.is_dir():
             raise JournalError(f"{path} is a folder, not a journal", ways_out=(OTHER,))
         if path.exists():

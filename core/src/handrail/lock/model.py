@@ -71,7 +71,7 @@ class LockedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPack:
-    """A pack that contributed to a locked plan, or was asked to.
+    """A pack that contributed to a locked plan, or was consulted for it.
 
     Attributes:
         id: Normalised distribution name.
@@ -122,7 +122,7 @@ def outline(
     name: str,
     pack: str | None = None,
     params: Sequence[str] = (),
-    asked: Iterable[Origin] = (),
+    consulted: Iterable[Origin] = (),
     record_of: Callable[[str], str] = lambda _pack: "missing",
 ) -> LockedAction:
     """Return the lock entry for `plan`.
@@ -132,10 +132,10 @@ def outline(
         name: The name of the action.
         pack: The pack that provides the action, if any.
         params: The params that the plan was made with, as `key=value`.
-        asked: All packs whose hooks were called for the plan, with their versions.
+        consulted: All packs whose hooks were called for the plan, with their versions.
         record_of: Returns the `record` of a LockedPack for a pack id.
     """
-    origins = [plan.origin, *asked]
+    origins = [plan.origin, *consulted]
     for planned in plan.steps:
         origins += [planned.origin, *(layer.origin for layer in planned.layers)]
     versions = {origin.pack: origin.version for origin in origins if origin.pack is not None}

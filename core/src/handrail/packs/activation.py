@@ -10,7 +10,7 @@ from handrail.frozen import frozen, replace
 from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.record import CORE, PackRecord, Status
-from handrail.packs.required import marked, unmet
+from handrail.packs.required import mark_required, unmet
 from handrail.settings.names import normalised
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
@@ -39,7 +39,7 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
     """Return `records` with their status under `settings` and for this version of core."""
     records = tuple(records)
     decided = [
-        marked(_compatible(_chosen(record, settings.choices, records)), settings)
+        mark_required(_compatible(_apply_choices(record, settings.choices, records)), settings)
         for record in records
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
@@ -49,23 +49,23 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
         # On resume or rollback, the started steps show whether a pack is missing.
         if (only := choice.only) is not None and only.source != RECORDED
         for name in only.value
-        if not meant(name, records)
+        if not match_packs(name, records)
     ]
     warnings = [
         _nobody(name.value, name.why, records, "disable")
         for choice in settings.choices
         for name in choice.disable
-        if name.source != RECORDED and not meant(name.value, records)
+        if name.source != RECORDED and not match_packs(name.value, records)
     ]
     warnings += [
         _nobody(name, settings.source_of(name), records, "set")
         for name in settings.packs
-        if not meant(name, records)
+        if not match_packs(name, records)
     ]
     warnings += [
         _nobody(name, grants[0].source, records, "grant")
         for name, grants in settings.grants.items()
-        if grants and not meant(name, records)
+        if grants and not match_packs(name, records)
     ]
     return Decision(
         records=tuple(decided),
@@ -75,7 +75,7 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
     )
 
 
-def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
+def match_packs(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
     """Return the packs that match `name`, which may be spelled unnormalised.
 
     That is the distribution of that name or, if there is none, all packs with a module of hooks of
@@ -87,16 +87,18 @@ def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
     return named or tuple(record for record in records if wanted in map(normalised, record.names))
 
 
-def _chosen(
+def _apply_choices(
     record: PackRecord, choices: Sequence[Choice], records: Sequence[PackRecord]
 ) -> PackRecord:
     """Return `record` with the status that the strongest source mentioning it sets."""
     for choice in choices:
-        off = next((name for name in choice.disable if record in meant(name.value, records)), None)
+        off = next(
+            (name for name in choice.disable if record in match_packs(name.value, records)), None
+        )
         if off is not None:
             return replace(record, status="off", why=off.why)
         if choice.only is not None:
-            if any(record in meant(name, records) for name in choice.only.value):
+            if any(record in match_packs(name, records) for name in choice.only.value):
                 return record
             return replace(record, status="off", why=_not_among(choice.only))
     return record

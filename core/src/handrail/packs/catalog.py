@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.names import near
-from handrail.packs.activation import meant
+from handrail.packs.activation import match_packs
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
@@ -38,7 +38,7 @@ class Catalog:
 
     def pack(self, name: str) -> PackRecord | None:
         """Return the installed pack called `name` (normalised or not), or None."""
-        return next(iter(meant(name, self.records)), None)
+        return next(iter(match_packs(name, self.records)), None)
 
     def offers(self, kind: Kind) -> list[Offer]:
         """Return all offers of one kind, including those of disabled or broken packs."""
@@ -55,7 +55,7 @@ class Catalog:
         pack, _, bare = name.rpartition(":")
         same = [offer for offer in self.offers(kind) if offer[1].name == bare]
         if pack:
-            named = meant(pack, self.records)
+            named = match_packs(pack, self.records)
             same = [offer for offer in same if offer[0] in named]
         claims = [offer for offer in same if offer[0].status != "off"]
         if not claims:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Observer = Callable[["Event"], None]
 
 
-class GivenPacks:
+class ExplicitPacks:
     """Provides packs passed as an argument; installed packs and the project are ignored.
 
     Attributes:
@@ -64,7 +64,7 @@ class GivenPacks:
         """Return `plan` unchanged: the project, and with it the lock, is ignored."""
         return plan
 
-    def for_undo(self, needed: Collection[str]) -> GivenPacks:
+    def for_undo(self, needed: Collection[str]) -> ExplicitPacks:
         """Return self: the packs were passed for the undo."""
         return self
 
@@ -90,9 +90,9 @@ def observer(pack: LoadedPack) -> Observer:
     return observe
 
 
-def given(
+def explicit_packs(
     packs: Iterable[object], *, grants: Mapping[str, Iterable[str]] | None = None
-) -> GivenPacks:
+) -> ExplicitPacks:
     """Return a provider of exactly these packs.
 
     Args:
@@ -107,4 +107,4 @@ def given(
 
     loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
     granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}
-    return GivenPacks(loaded, granted)
+    return ExplicitPacks(loaded, granted)

@@ -83,7 +83,7 @@ def owned(files: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def judged(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecord:
+def check_files(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecord:
     """Return `record`, marked as broken with its first problem if it has any.
 
     The searched folders are added to `health`.

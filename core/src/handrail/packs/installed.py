@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from handrail.lock.model import LockedAction, LockName, LockUse
     from handrail.packs.explicit import Observer
     from handrail.packs.loaded import LoadedPack
-    from handrail.packs.undo_provider import UndoingPacks
+    from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
@@ -63,9 +63,9 @@ class InstalledPacks:
         loosened: list[Problem] = []
         if policies:
             # Imported here, because few environments have a policy.
-            from handrail.settings.policy import contradictions, governed  # noqa: PLC0415
+            from handrail.settings.policy import apply_policies, contradictions  # noqa: PLC0415
 
-            settings, loosened = governed(settings, policies)
+            settings, loosened = apply_policies(settings, policies)
             ungoverned += contradictions(policies)
         decision = decide(records, settings)
         own: PackRecord | None = None
@@ -77,7 +77,7 @@ class InstalledPacks:
         self.settings = settings
         self.records = decision.records
         self.catalog = Catalog((*decision.records, *((own,) if own else ())))
-        misspelt, strange = action_problems(settings, decision.records)
+        misspelt, unknown = action_problems(settings, decision.records)
         self.settings_problems = (
             *settings_problems,
             *decision.errors,
@@ -87,7 +87,7 @@ class InstalledPacks:
         )
         self.unmet = (*ungoverned, *decision.unmet)
         unsure = anchor_warnings(settings, decision.records)
-        self.warnings = (*decision.warnings, *strange, *unsure)
+        self.warnings = (*decision.warnings, *unknown, *unsure)
         self.problems = tuple(
             problem for record in decision.records if record.is_used for problem in record.problems
         )
@@ -226,7 +226,7 @@ class InstalledPacks:
             pack=name.pack,
             params=params,
             # For an action without steps, no pack's hooks are called.
-            asked=[pack.origin for pack in self.contributors()] if plan.steps else [],
+            consulted=[pack.origin for pack in self.contributors()] if plan.steps else [],
             record_of=lambda pack: record_digest(known[pack]) if pack in known else "missing",
         )
 
@@ -236,11 +236,11 @@ class InstalledPacks:
         """Check `plan` against the lock and return a copy with `locked` set; see `ProjectLock`."""
         return self.lock.check(plan, action, whole, use)
 
-    def for_undo(self, needed: Collection[str]) -> UndoingPacks:
+    def for_undo(self, needed: Collection[str]) -> UndoPacks:
         """Return a provider for an undo, which can exclude broken packs that are not needed."""
-        from handrail.packs.undo_provider import UndoingPacks  # noqa: PLC0415 - for undos only
+        from handrail.packs.undo_provider import UndoPacks  # noqa: PLC0415 - for undos only
 
-        return UndoingPacks(self, needed)
+        return UndoPacks(self, needed)
 
     def check(self) -> tuple[Problem, ...]:
         """Load all used packs, import the objects that they offer, and return all problems."""

@@ -61,7 +61,7 @@ def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
     return Path(record.location, entry.module) if is_file else None
 
 
-def does(record: PackRecord, entry: EntryPoint) -> str | None:
+def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     """Return a one-line description of an action or step without importing it, or None."""
     base = base_of(record, entry)
     if base:

@@ -95,7 +95,7 @@ class _Making:
             self._problem(f"{wrap.use} is no wrapper", wrap.origin, way, code="bad-option")
             return
         checked = check_options(target, wrap.options, given=1)
-        if self._told(wrap.use, checked.mistakes, wrap.origin):
+        if self._report(wrap.use, checked.mistakes, wrap.origin):
             return
         self.edits.wrappings.append(
             Wrapping(
@@ -121,14 +121,14 @@ class _Making:
     def _made(self, insert: Insert, target: Any) -> BaseStep[Any] | None:
         if _is_step(target):
             # A copy, because its name may be changed, and all plans share the object.
-            self._told(insert.step, _no_options(insert.options), insert.origin)
+            self._report(insert.step, _no_options(insert.options), insert.origin)
             return copy(target)
         if not callable(target):
             message = f"{insert.step} is {target!r}, which makes no step"
             self._problem(message, insert.origin, code="invalid-step")
             return None
         checked = check_options(target, insert.options)
-        if self._told(insert.step, checked.mistakes, insert.origin):
+        if self._report(insert.step, checked.mistakes, insert.origin):
             return None
         try:
             made: object = target(**checked.values)
@@ -141,7 +141,7 @@ class _Making:
         self._problem(f"{insert.step} made {made!r}, no step", insert.origin, code="invalid-step")
         return None
 
-    def _told(self, name: str, mistakes: Iterable[tuple[str, str]], origin: Origin) -> bool:
+    def _report(self, name: str, mistakes: Iterable[tuple[str, str]], origin: Origin) -> bool:
         listed = list(mistakes)
         for message, way in listed:
             self._problem(f"{name}: {message}", origin, way, code="bad-option")

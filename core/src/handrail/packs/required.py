@@ -16,7 +16,7 @@ from handrail.settings.values import Settings
 POLICY = "policy"
 
 
-def marked(record: PackRecord, settings: Settings) -> PackRecord:
+def mark_required(record: PackRecord, settings: Settings) -> PackRecord:
     """Return `record`, marked as a policy or as required if it is one and can be used."""
     if record.offered(POLICY):
         wanted = [each for each in settings.wanted_policies if each.id == record.id]
@@ -44,7 +44,7 @@ def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem
     """Yield a problem for each required pack or policy that is missing or unsuitable.
 
     Args:
-        records: The packs, after `marked`.
+        records: The packs, after `mark_required`.
         settings: The settings that apply.
     """
     by_id = {record.id: record for record in records}

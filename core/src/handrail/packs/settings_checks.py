@@ -49,25 +49,25 @@ def action_problems(
     known = {entry.name for record in records for entry in record.actions}
     known |= {each.name for each in settings.local if each.kind == "actions"}
     known |= set(settings.workflows)
-    wrong: list[Problem] = []
-    strange: list[Problem] = []
+    misspelt: list[Problem] = []
+    unknown: list[Problem] = []
     for name, changes in settings.actions.items():
         what = f"[actions.{name}] is about"
         if name in settings.workflows:
             way = f"write it into [workflows.{name}]"
-            wrong.append(_problem(changes.origin, f"{what} a workflow", way))
+            misspelt.append(_problem(changes.origin, f"{what} a workflow", way))
         elif name not in known:
             hint = _nearly(name, known)
             message = f"{what} no action that is installed"
-            (wrong if hint else strange).append(_problem(changes.origin, message, hint))
+            (misspelt if hint else unknown).append(_problem(changes.origin, message, hint))
     for step in settings.required.steps:
         for name in step.within:
             if name not in known | {EVERYWHERE}:
                 hint = _nearly(name, known)
                 message = f"{step.where} is required in {name}, which is no installed action"
                 is_wrong = hint and step.origin.pack is None
-                (wrong if is_wrong else strange).append(_problem(step.origin, message, hint))
-    return wrong, strange
+                (misspelt if is_wrong else unknown).append(_problem(step.origin, message, hint))
+    return misspelt, unknown
 
 
 def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
 
-class UndoingPacks:
+class UndoPacks:
     """Provides packs for a plan of which only the started steps are undone.
 
     No steps are required, the lock is not checked, and a broken pack is excluded unless one of its
@@ -87,9 +87,9 @@ class UndoingPacks:
         """Return `plan` unchanged: the lock does not apply to an undo."""
         return plan
 
-    def for_undo(self, needed: Collection[str]) -> UndoingPacks:
+    def for_undo(self, needed: Collection[str]) -> UndoPacks:
         """Return the same packs for another undo."""
-        return UndoingPacks(self._packs, needed)
+        return UndoPacks(self._packs, needed)
 
     def observers(self) -> list[Observer]:
         """Return the packs' observers of runs."""

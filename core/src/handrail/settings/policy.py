@@ -79,7 +79,9 @@ def read_policy(file: Path, owner: Origin) -> Policy:
     return Policy(origin=owner, problems=tuple(reader.problems), **found)
 
 
-def governed(settings: Settings, policies: Sequence[Policy]) -> tuple[Settings, list[Problem]]:
+def apply_policies(
+    settings: Settings, policies: Sequence[Policy]
+) -> tuple[Settings, list[Problem]]:
     """Return the settings of a project under `policies`, and a problem for each loosened rule."""
     problems: list[Problem] = []
     grants = _grants(settings, policies, problems)

@@ -56,7 +56,7 @@ class TableReader:
         if isinstance(value, dict):
             return cast("dict[str, Any]", value)
         shown = self.shown(*path)
-        self.problem(path, f"{shown} is {kind(value)}; it has to be a table, [{shown}]")
+        self.problem(path, f"{shown} is {type_of(value)}; it has to be a table, [{shown}]")
         return {}
 
     def items(self, path: Path, value: object, what: str, hint: str = "") -> list[object]:
@@ -64,7 +64,7 @@ class TableReader:
         if isinstance(value, list):
             return cast("list[object]", value)
         key = dotted(path)
-        self.problem(path, f"{key} is {kind(value)}; it has to be a list of {what}", hint)
+        self.problem(path, f"{key} is {type_of(value)}; it has to be a list of {what}", hint)
         return []
 
     def names(self, path: Path, value: object) -> tuple[Value[str], ...]:
@@ -77,7 +77,7 @@ class TableReader:
             if isinstance(item, str) and item.strip():
                 found.append(Value(value=item, source=self.source(place), key=key))
             else:
-                what = "empty" if isinstance(item, str) else kind(item)
+                what = "empty" if isinstance(item, str) else type_of(item)
                 self.problem(place, f"item {number + 1} of {key} is {what}; it has to be a string")
         return tuple(found)
 
@@ -85,14 +85,14 @@ class TableReader:
         """Return `value` if it is a string; otherwise add a problem and return an empty one."""
         if isinstance(value, str) and value.strip():
             return value.strip()
-        what = "empty" if isinstance(value, str) else kind(value)
+        what = "empty" if isinstance(value, str) else type_of(value)
         self.problem(path, f"{dotted(path)} is {what}; it has to be a string")
         return ""
 
     def flag(self, path: Path, value: object) -> bool:
         """Return `value` if it is a boolean; otherwise add a problem and return False."""
         if not isinstance(value, bool):
-            self.problem(path, f"{dotted(path)} is {kind(value)}; it has to be true or false")
+            self.problem(path, f"{dotted(path)} is {type_of(value)}; it has to be true or false")
         return value is True
 
     def unknown(
@@ -160,7 +160,7 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def kind(value: object) -> str:
+def type_of(value: object) -> str:
     """Return a description of the type of `value`, with an article."""
     if value is True or value is False:
         return str(value).lower()

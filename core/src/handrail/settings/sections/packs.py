@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from handrail.settings.names import normalised
-from handrail.settings.table import Path, TableReader, kind
+from handrail.settings.table import Path, TableReader, type_of
 from handrail.settings.values import Value
 
 SWITCHES = ("disable", "only")
@@ -47,7 +47,7 @@ def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> 
             _read_table(reader, path, cast("dict[str, Any]", each), found)
         else:
             allowed = "`disable`, `only`, or the table of a pack" if switches else "a table"
-            message = f"packs.{key} is {kind(each)}; it has to be {allowed}"
+            message = f"packs.{key} is {type_of(each)}; it has to be {allowed}"
             hint = _near(key) if switches else ""
             reader.problem(path, message, hint, code="unknown-setting")
     return found

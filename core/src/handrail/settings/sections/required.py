@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from handrail.settings.names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
-from handrail.settings.table import Path, TableReader, dotted, kind
+from handrail.settings.table import Path, TableReader, dotted, type_of
 
 STEPS = "required.steps"
 EXAMPLE = '{ step = "acme-scan:scan_files", before = "upload_files", in = "*" }'
@@ -37,7 +37,7 @@ def read_required(reader: TableReader, value: object) -> Requirements:
 
 def _step(reader: TableReader, path: Path, value: object) -> RequiredStep | None:
     if not isinstance(value, dict):
-        message = f"{dotted(path[:-1])} has {kind(value)}; it has to be a list of tables"
+        message = f"{dotted(path[:-1])} has {type_of(value)}; it has to be a list of tables"
         reader.problem(path, message, EXAMPLE)
         return None
     before = len(reader.problems)

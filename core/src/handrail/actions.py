@@ -175,7 +175,7 @@ class BaseAction(Generic[P]):
             ActionResultError: All steps succeeded, but `result` raised or did not return a mapping.
         """
         registry = self._registry()
-        if self._is_in_one_piece(registry):
+        if self._has_no_steps(registry):
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
         return self.run_plan(
@@ -197,7 +197,7 @@ class BaseAction(Generic[P]):
     ) -> Any:
         """Like `run`, for use inside a running event loop."""
         registry = self._registry()
-        if self._is_in_one_piece(registry):
+        if self._has_no_steps(registry):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
         orchestrator = self.orchestrator(
@@ -259,11 +259,11 @@ class BaseAction(Generic[P]):
         with naming("setup_steps", name, type(self).__module__):
             return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
 
-    def _is_in_one_piece(self, registry: StepRegistry[Any]) -> bool:
+    def _has_no_steps(self, registry: StepRegistry[Any]) -> bool:
         """Return whether the action has no steps; its lock and requirements are checked anyway."""
         if registry or not self.is_simple:
             return False
-        self._locked(self._plan(registry))
+        self._check_lock(self._plan(registry))
         return True
 
     def orchestrator(
@@ -286,7 +286,7 @@ class BaseAction(Generic[P]):
         """
         return orchestrator_of(
             self,
-            self._locked(plan),
+            self._check_lock(plan),
             progress_callback=progress_callback,
             observers=observers,
             journal=journal,
@@ -296,7 +296,7 @@ class BaseAction(Generic[P]):
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
         return plan_action(self.info, registry, self._provider)
 
-    def _locked(self, plan: Plan) -> Plan:
+    def _check_lock(self, plan: Plan) -> Plan:
         return self._provider.check_lock(plan, type(self), self.plan)
 
     @cached_property

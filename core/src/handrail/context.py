@@ -237,5 +237,5 @@ def _check_declared(cls: type) -> None:
 def _annotations(cls: type) -> dict[str, Any]:
     try:
         return cls.__annotations__
-    except Exception:  # noqa: BLE001 - from Python 3.14 on they are worked out here, and may fail
+    except Exception:  # noqa: BLE001 - Python 3.14 and later evaluate annotations here, which may fail
         return {}

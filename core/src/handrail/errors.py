@@ -141,7 +141,7 @@ class PlanError(HandrailError):
     code = "invalid-plan"
     exit_code = ExitCode.PLAN
 
-    _told: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
+    _summary: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class PlanError(HandrailError):
         ways_out: Iterable[str] = (),
     ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(self._told.format(action=action, count=count), ways_out=ways_out)
+        super().__init__(self._summary.format(action=action, count=count), ways_out=ways_out)
         self.action = action
         self.problems = tuple(problems)
         self.plan = plan
@@ -174,7 +174,7 @@ class PlanDriftedError(PlanError):
     """The plan differs from the project's lock, and nothing was run."""
 
     code = "plan-drifted"
-    _told = "the plan of {action} is not the one in handrail.lock; nothing was run"
+    _summary = "the plan of {action} is not the one in handrail.lock; nothing was run"
 
 
 class LockError(HandrailError):

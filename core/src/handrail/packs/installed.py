@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import handrail
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
 from handrail.origin import Origin
 from handrail.packs.activation import decide
@@ -68,7 +67,7 @@ class InstalledPacks:
 
             settings, loosened = governed(settings, policies)
             ungoverned += contradictions(policies)
-        decision = decide(records, settings, handrail.__version__)
+        decision = decide(records, settings)
         own: PackRecord | None = None
         if settings.local or settings.workflows:
             # Most projects have nothing of their own.

@@ -10,16 +10,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from handrail import BaseStepContext, SourceChangedError
+from handrail_storage import Store, count_text
+from handrail_storage.containment import plain_name
 from handrail_train.checkpoints import Checkpoint, read_checkpoint
-from handrail_train.containment import plain_name
 from handrail_train.data import Examples, Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
-from handrail_train.errors import CheckpointError, DataError, TrainError
+from handrail_train.errors import CheckpointError, ContainmentError, DataError, TrainError
 from handrail_train.manifest import Version
-from handrail_train.names import count_text
 from handrail_train.params import TrainParams
 from handrail_train.site import checkpoint_of
-from handrail_train.store import Store, open_store
+from handrail_train.store import open_store
 from handrail_train.versions import Versions
 
 _TRANSIENT = {"transient": True}
@@ -121,7 +121,7 @@ class TrainContext(BaseStepContext):
             ContainmentError: What the journal has for it is no name.
         """
         if self.run_id is not None:
-            return plain_name(self.run_id)
+            return plain_name(self.run_id, ContainmentError)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 

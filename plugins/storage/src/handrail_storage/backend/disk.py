@@ -6,19 +6,6 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a name for the time being, make it lasting, and give it its name.
-
-    A loss of power may still take the name back, until `flush_folder`.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    write_lasting(temporary, content)
-    os.replace(temporary, path)
-
-
 def write_lasting(path: Path, content: bytes) -> None:
     """Write a file, in place of one that has its name, and wait until the disk has it.
 
@@ -32,7 +19,20 @@ def write_lasting(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def flush_folder(folder: Path) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a name for the time being, make it lasting, and give it its name.
+
+    A loss of power may still take the name back, until `flush_folder`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    write_lasting(temporary, content)
+    os.replace(temporary, path)
+
+
+def flush_folder(folder: str | Path) -> None:
     """Wait until the disk has the names in a folder.
 
     Raises:
@@ -43,3 +43,13 @@ def flush_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def flush_file(path: Path) -> None:
+    """Make a file, and its name, survive a loss of power.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    flush_folder(path)
+    flush_folder(path.parent)

@@ -1,34 +1,52 @@
-"""Containment: what was recorded of a run is followed only where the run worked.
+"""Containment: an undo touches only the places where the run worked.
 
-A journal may be damaged, or come from somebody else. So each recorded value is turned into one that
-was checked before anything is deleted, changed or put back; what does not pass is told, and nothing
-else is done about it. Whether a folder on the way is a link is looked at by the storage, at the
-moment in which it touches something: the undo itself may put links back.
+A journal may be damaged, or come from somebody else. So each recorded value is checked before
+anything is deleted, changed or put back; a value that does not pass is reported and left alone.
+Whether a folder on the way is a link is checked by the store, at the moment in which it touches
+something: the undo itself may put links back.
 """
 
 from __future__ import annotations
 
+import ntpath
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from handrail_train.errors import ContainmentError
+from handrail_storage.errors import ContainmentError
+
+__all__ = [
+    "PLAIN",
+    "Folder",
+    "Notes",
+    "folders_of",
+    "identity",
+    "key",
+    "listed",
+    "mapping",
+    "mark_of_run",
+    "plain_name",
+    "text",
+]
 
 PLAIN = "[0-9A-Za-z][0-9A-Za-z._-]*"
+"""The name of a run, as a regular expression."""
 
-_WAY_OUT = "look at who has written this journal; what is left is yours to look at, and to remove"
-_SHOWN = 240  # Characters of a value.
+# What lies in a target for the time of a run, and is named after it.
+_BOOKKEEPING = re.compile(
+    r"\.handrail(-reach|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?", re.IGNORECASE
+)
 
 T = TypeVar("T")
 
 
 def text(value: object) -> str:
-    """Return a text that can be the name of something.
+    """Return a text that can be the name of a file or an object.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no text, is empty, or has characters that no name has.
     """
     if not isinstance(value, str):
         raise ValueError("it is no text")
@@ -41,24 +59,41 @@ def text(value: object) -> str:
     return value
 
 
-def plain_name(value: object) -> str:
+def plain_name(value: object, error: type[ContainmentError] = ContainmentError) -> str:
     """Return the name of a run, which becomes part of names of files.
 
     Raises:
-        ContainmentError: It is not like one.
+        ContainmentError: It has characters that lead elsewhere; the given class is raised.
     """
     if isinstance(value, str) and re.fullmatch(PLAIN, value):
         return value
-    raise ContainmentError(
-        f"{_shown(value)} is no name of a run: it would lead elsewhere", ways_out=(_WAY_OUT,)
-    )
+    raise error.about_run(value)
+
+
+def key(value: object) -> str:
+    """Return a key below a target, which may be that of a file or of a folder.
+
+    Raises:
+        ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+    """
+    name = text(value)
+    if name[0] in "/\\" or ntpath.isabs(name) or os.path.splitdrive(name)[0]:
+        raise ValueError("it is absolute")
+    if ".." in re.split(r"[/\\]", name):
+        raise ValueError("it leads out of the target")
+    parts = name.split("/")
+    if "" in parts or "." in parts:
+        raise ValueError("a part of it is empty")
+    if any(map(_BOOKKEEPING.fullmatch, parts)):
+        raise ValueError("Handrail keeps that for itself")
+    return name
 
 
 def identity(value: object) -> tuple[int, ...]:
-    """Return what tells a file from all others.
+    """Return the device, inode, size and time of change that tell a file from all others.
 
     Raises:
-        ValueError: It is no such thing.
+        ValueError: It is not a list of four whole numbers.
     """
     parts = listed(value)
     if len(parts) != 4 or any(type(each) is not int for each in parts):
@@ -66,9 +101,46 @@ def identity(value: object) -> tuple[int, ...]:
     return cast("tuple[int, ...]", tuple(parts))
 
 
+def mark_of_run(value: object, run: str | None) -> str:
+    """Return a mark of objects, `<run>/<step>`.
+
+    Args:
+        value: The mark.
+        run: The run; None where none is known, as in the test of a step.
+
+    Raises:
+        ValueError: It is the mark of another run.
+    """
+    mark = text(value)
+    found = re.fullmatch(rf"(?P<run>{PLAIN})/.+", mark)
+    if found is None or found["run"] != (run or found["run"]):
+        raise ValueError("it is not the mark of this run")
+    return mark
+
+
+def folders_of(paths: Iterable[object]) -> Iterator[str]:
+    """Yield the folder that each path lies in; of values that are no text, nothing."""
+    yield from (os.path.dirname(path) for path in paths if isinstance(path, str))
+
+
 def listed(value: object) -> Sequence[object]:
-    """Return a list, empty for what is none."""
+    """Return a list or tuple as it is; an empty one for anything else."""
     return cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
+
+
+def mapping(value: object, *names: str) -> tuple[object, ...]:
+    """Return the values that a mapping has under these names.
+
+    Raises:
+        ValueError: It is no mapping, or lacks a name.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"it has no {names[0]}")
+    found = cast("Mapping[object, object]", value)
+    for name in names:
+        if name not in found:
+            raise ValueError(f"it has no {name}")
+    return tuple(found[name] for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,15 +223,15 @@ class Folder:
         return path
 
     def key(self, noted: object) -> str:
-        """Return a recorded path in this folder as a key; empty for the folder itself.
+        """Return a recorded path below this folder as a key.
 
         Raises:
-            ValueError: It leads elsewhere.
+            ValueError: It is this folder itself, or leads elsewhere.
         """
         path = self.now(noted)
-        if not _within(path, self.path):
+        if path == self.path or not _within(path, self.path):
             raise ValueError(f"it leads out of {self.path}")
-        return "" if path == self.path else os.path.relpath(path, self.path).replace(os.sep, "/")
+        return os.path.relpath(path, self.path).replace(os.sep, "/")
 
     def child(self, noted: object, pattern: str, run: str | None) -> str:
         """Return a recorded path right in this folder that is named after the run.
@@ -186,10 +258,12 @@ class Notes:
     """The rollback data of a step, turned into checked values note by note.
 
     Args:
-        data: What the journal has.
+        data: The rollback data, as the journal has it.
+        error: The class of the error that `refused` returns.
     """
 
-    def __init__(self, data: object) -> None:
+    def __init__(self, data: object, error: type[ContainmentError] = ContainmentError) -> None:
+        self._error = error
         self._first: ContainmentError | None = None
         self._count = 0  # Of what did not pass; a journal may have a million of it.
         self._data: Mapping[object, object] = {}
@@ -204,7 +278,7 @@ class Notes:
         if self._first is None or self._count == 1:
             return self._first
         text = f"{self._first.message}, and {self._count - 1:,} more"
-        return ContainmentError(text, ways_out=self._first.ways_out)
+        return self._error(text, ways_out=self._first.ways_out)
 
     def raw(self, name: str) -> Sequence[object]:
         """Return what was recorded under a name, unchecked."""
@@ -230,15 +304,7 @@ class Notes:
 
     def _refuse(self, name: str, value: object, why: str) -> None:
         self._count += 1
-        self._first = self._first or refusal(f"note '{name}'", value, why)
-
-
-def refusal(where: str, value: object, why: str) -> ContainmentError:
-    """Return the error that tells why a recorded value is not followed."""
-    return ContainmentError(
-        f"the journal names {_shown(value)} ({where}), but {why}; nothing of it was touched",
-        ways_out=(_WAY_OUT,),
-    )
+        self._first = self._first or self._error.about(f"note '{name}'", value, why)
 
 
 _DOTS = ("", ".", "..")
@@ -264,10 +330,3 @@ def _before(noted: object, path: str, parts: Sequence[str]) -> str | None:
 
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
-
-
-def _shown(value: object) -> str:
-    """Return a value as it can be shown and stored, whatever is in it."""
-    shown = repr(value).encode("utf-8", "backslashreplace").decode()
-    # The end of a path says more than its beginning.
-    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN // 4]}…{shown[-_SHOWN * 3 // 4 :]}"

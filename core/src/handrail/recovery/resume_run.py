@@ -15,6 +15,7 @@ from handrail.errors import (
     DriftError,
     SourceChangedError,
     StepFailedError,
+    add_ways_out,
 )
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
@@ -205,10 +206,7 @@ class Recovery:
             )
 
     def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
-        ways = changed_input_hints(self.recorded.row.number, self.command_line)
-        for way in ways:
-            error.add_note(way)
-        error.ways_out = (*error.ways_out, *ways)
+        add_ways_out(error, *changed_input_hints(self.recorded.row.number, self.command_line))
         return error
 
     def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:

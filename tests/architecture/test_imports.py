@@ -10,11 +10,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from handrail.packs.ours import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core/src/handrail"
@@ -33,6 +36,7 @@ FLOORS = (
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
+    ("inspection",),
     (
         *("params", "fields", "validation", "partial", "planning", "provider"),
         "stored_params",
@@ -40,7 +44,6 @@ FLOORS = (
     ("action_context", "actions", "workflow"),
     ("targets",),
     ("recovery",),
-    ("scaffold", "testing"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -165,21 +168,34 @@ def pack_roots() -> list[Path]:
 
 
 def test_the_core_names_no_pack() -> None:
-    """No import, and no name of an installed pack, points from the core to a pack."""
+    """Nothing in the core names a pack, but for the one table that hints may name."""
     packs = {path.name for path in pack_roots()}
     spelled = packs | {name.replace("_", "-") for name in packs}
     wrong = [
         f"{path.relative_to(ROOT)} names {name}"
         for path in sorted(CORE.rglob("*.py"))
+        if path != CORE / "packs" / "ours.py"
         for name in sorted(spelled)
         if name in path.read_text(encoding="utf-8")
     ]
     assert wrong == []
 
 
-PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
-# Of these packages, what is in their `__all__`.
-FIRST_PAGES = ("handrail", "handrail.journal", "handrail.journal.backend")
+def test_hints_name_distributions_of_ours_that_bring_what_they_say() -> None:
+    """Each command of the table is an entry point of the distribution that it names."""
+    for command, distribution in COMMANDS.items():
+        folder = PLUGINS / distribution.removeprefix("handrail-")
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["name"] == distribution
+        assert command in project["entry-points"]["handrail.commands"]
+
+
+PUBLIC = ("handrail.errors", "handrail.events")
+# Of these modules, what is in their `__all__`.
+FIRST_PAGES = (
+    *("handrail", "handrail.cli", "handrail.inspection", "handrail.packs"),
+    *("handrail.journal", "handrail.journal.backend"),
+)
 
 
 def public_names() -> set[str]:
@@ -187,7 +203,8 @@ def public_names() -> set[str]:
 
 
 def first_page(page: str) -> list[str]:
-    file = CORE.joinpath(*page.split(".")[1:], "__init__.py")
+    place = CORE.joinpath(*page.split(".")[1:])
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))

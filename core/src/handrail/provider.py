@@ -113,9 +113,9 @@ def provider_of(packs: Packs) -> PackProvider:
         return cast("PackProvider", given)
     # What reads the installed ones is not for those who give some.
     if given is None:
-        from handrail.packs.installed import installed  # noqa: PLC0415
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415
 
-        return installed()
+        return installed_packs()
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
         raise PackError(
             f"packs takes a sequence of hook modules, not {given!r}",

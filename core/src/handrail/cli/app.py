@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 # Name, module and function, and what it does: enough for `--help` to import nothing.
 COMMANDS: dict[str, tuple[str, str]] = {
     "actions": ("actions:actions", "List the actions that can be run."),
-    "check": ("check:check", "Check that a pack keeps what every pack promises."),
     "config": ("config:config", "Show every setting and where it came from."),
     "doctor": ("doctor:doctor", "Check this installation and this project."),
     "lock": ("lock:lock", "Lock plans, so that actions run only as they are now."),
-    "new": ("new:new", "Start a pack of your own."),
+    "new": ("new:new", "Start a workflow or a pack of your own."),
     "packs": ("packs:packs", "List the installed packs, and why each is on or off."),
     "plan": ("plan:plan", "Show what a run would do, and who put each step there."),
     "resume": ("recover:resume", "Finish a run that was interrupted, or kept after a failure."),
@@ -35,6 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show:show", "Show how a run went, and what can be done about it."),
     "steps": ("steps:steps", "List the steps that packs offer."),
 }
+
+OPEN = ("new",)
+"""The groups of commands that packs may add to: `new.pack` is the command `pack` in `new`."""
 
 MOST_COLUMNS = 100
 CONTEXT: dict[str, Any] = {
@@ -49,7 +51,7 @@ class Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return [*COMMANDS, *self._pack_commands(ctx)]
+        return list(dict.fromkeys((*COMMANDS, *offered(ctx))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command that was called; another one stays where it is."""
@@ -73,28 +75,18 @@ class Root(click.Group):
         """Write the commands, the global options and the packs' commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-        offered = self._pack_commands(ctx)
-        if offered:
+        others = [
+            (name, f"from {owner}") for name, owner in offered(ctx).items() if name not in COMMANDS
+        ]
+        if others:
             with formatter.section("Commands from packs"):
-                formatter.write_dl([(name, f"from {owner}") for name, owner in offered.items()])
+                formatter.write_dl(others)
         with formatter.section("Options anywhere on the command line"):
             formatter.write_dl(list(GLOBAL_OPTIONS))
 
-    def _pack_commands(self, ctx: click.Context) -> dict[str, str]:
-        session = session_of(ctx)
-        try:
-            records = session.packs.records
-        except HandrailError:
-            return {}  # The help is there also where the packs cannot be looked at.
-        return {
-            entry_point.name: str(record.origin)
-            for record in records
-            if record.is_used
-            for entry_point in record.commands
-            if entry_point.name not in COMMANDS
-        }
-
     def _unknown(self, ctx: click.Context, name: str) -> HandrailError:
+        if elsewhere := not_installed(name):
+            return elsewhere
         catalog = session_of(ctx).packs.catalog
         hints = [did_you_mean(name, self.list_commands(ctx))]
         if any(each.name == name for record in catalog.records for each in record.actions):
@@ -103,19 +95,63 @@ class Root(click.Group):
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
 
 
-def pack_command(ctx: click.Context, name: str) -> click.Command | None:
-    """Import and return the command that a pack offers under `name`, if any does."""
-    session = session_of(ctx)
-    offered = [
-        entry_point.name for record in session.packs.records for entry_point in record.commands
-    ]
-    if name.rpartition(":")[2] not in offered:
+def offered(ctx: click.Context, group: str = "") -> dict[str, str]:
+    """Return the commands that packs bring to a group, each with the pack that it is from."""
+    try:
+        records = session_of(ctx).packs.records
+    except HandrailError:
+        return {}  # The help is there also where the packs cannot be looked at.
+    return {
+        name: str(record.origin)
+        for record in records
+        if record.is_used
+        for place, name in (_placed(entry_point.name) for entry_point in record.commands)
+        if place == group
+    }
+
+
+def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Command | None:
+    """Import and return the command that a pack brings to a group, if any does.
+
+    Args:
+        ctx: The context of the group.
+        name: Its name there, or `pack:name`.
+        group: The group; the top level unless given.
+
+    Raises:
+        NotFoundError: The pack is off, or what it offers is no click command.
+        AmbiguousNameError: Several packs bring it.
+        PackError: Its pack is broken, or it cannot be imported.
+    """
+    packs = session_of(ctx).packs
+    pack, colon, bare = name.rpartition(":")
+    entry = f"{group}.{bare}" if group else bare
+    names = [each.name for record in packs.records for each in record.commands]
+    if entry not in names or _placed(entry) != (group, bare):
         return None
-    found = session.packs.catalog.load("commands", name)
+    found = packs.catalog.load("commands", pack + colon + entry)
     if isinstance(found, click.Command):
         return found
-    record, _ = session.packs.catalog.find("commands", name)
+    record, _ = packs.catalog.find("commands", pack + colon + entry)
     raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")
+
+
+def not_installed(words: str) -> NotFoundError | None:
+    """Return the error that a command of ours, such as `new pack`, is in another distribution."""
+    from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - for this error only
+
+    distribution = COMMANDS.get(words.replace(" ", "."))
+    if distribution is None:
+        return None
+    return NotFoundError(
+        f"`handrail {words}` comes with {distribution}:  pip install {distribution}"
+    )
+
+
+def _placed(entry: str) -> tuple[str, str]:
+    """Return the group that a command is for, and its name there."""
+    group, _, name = entry.partition(".")
+    return (group, name) if group in OPEN and name else ("", entry)
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

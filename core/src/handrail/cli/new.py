@@ -1,99 +1,123 @@
-"""`handrail new`: a pack of your own to begin with."""
+"""`handrail new`: something of your own to begin with."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from handrail.cli.plain import plural
+from handrail.cli.app import not_installed, offered, pack_command
 from handrail.cli.session import session_of
 
 
-@click.group()
-def new() -> None:
-    """Start a pack of your own.
+class New(click.Group):
+    """What can be begun: a workflow, and what packs add to it."""
 
-    \b
-    handrail new pack webp                                   handrail-webp, for the action upload
-    handrail new pack acme-scan --action train --before fit  another name, another place
-    """  # noqa: D301 - the escape tells click to keep the lines
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(dict.fromkeys((*self.commands, *offered(ctx, "new"))))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of this group, or import that of a pack."""
+        return self.commands.get(cmd_name) or pack_command(ctx, cmd_name, "new")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` begin with."""
+        name = args[0]
+        absent = None if self.get_command(ctx, name) else not_installed(f"new {name}")
+        if absent is not None:
+            raise absent
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of this group, then those of packs, which are not imported."""
+        from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - for this help only
+
+        with formatter.section("Commands"):
+            own = self.commands.items()
+            formatter.write_dl([(name, each.get_short_help_str(100)) for name, each in own])
+        absent = {
+            name.removeprefix("new."): f"pip install {distribution}"
+            for name, distribution in COMMANDS.items()
+            if name.startswith("new.")
+        }
+        here = {name: f"from {owner}" for name, owner in offered(ctx, "new").items()}
+        others = [each for each in {**absent, **here}.items() if each[0] not in self.commands]
+        with formatter.section("Commands from packs"):
+            formatter.write_dl(others)
+
+
+@click.command(cls=New)
+def new() -> None:
+    """Start a workflow or a pack of your own.
+
+    Nothing that is there already is overwritten.
+    """
 
 
 @new.command()
-@click.argument("name")
-@click.option("--action", metavar="ACTION", help="The action it shapes.  [default: upload]")
-@click.option("--before", metavar="STEP", help="Stand before this step.  [default: upload_files]")
-@click.option("--after", metavar="STEP", help="Stand after this step.")
-@click.option("--step", metavar="NAME", help="Name of its step.  [default: note_...]")
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     metavar="FOLDER",
-    help="Where to make its folder.  [default: here]",
+    help="Where to write them.  [default: here]",
 )
-@click.option("--full", is_flag=True, help="Also a noxfile, a changelog and a workflow for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
-def pack(
-    ctx: click.Context,
-    name: str,
-    action: str | None,
-    before: str | None,
-    after: str | None,
-    step: str | None,
-    into: Path,
-    full: bool,
-    as_json: bool,
-) -> None:
-    """Make a small complete pack that installs, type-checks and passes its own tests.
+def flow(ctx: click.Context, into: Path, as_json: bool) -> None:
+    """Write flows.py, a workflow of one step with its way back, and a test of both.
 
-    NAME is that of the distribution; a single word gets `handrail-` in front of it. The pack has
-    one step with its undo, one hook that puts it into a workflow, and tests of both. Nothing that
-    is there already is overwritten.
+    The workflow is called hello. It is run as it is:  handrail run flows.py:hello
     """
-    # Only this command renders anything.
-    from handrail.scaffold.pack import new_pack, write  # noqa: PLC0415
-
     session = session_of(ctx)
-    try:
-        made = new_pack(name, step=step, action=action, before=before, after=after)
-        folder = into / made.distribution
-        files = made.files(full=full)
-        write(files, folder)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    following = (
-        f"cd {_quoted(folder)}",
-        "pip install -e . pytest",
+    files = {name: _template(name) for name in ("flows.py", "test_flows.py")}
+    _write(files, into)
+    following = [
+        *([f"cd {shlex.quote(str(into))}"] if into != Path() else []),
+        "handrail run flows.py:hello",
+        "handrail rollback",
+        "pip install pytest",
         "python -m pytest",
-        f"handrail check {made.distribution}",
-    )
+    ]
     if as_json:
-        session.console.json(
-            {
-                "name": made.distribution,
-                "package": made.package,
-                "step": made.step,
-                "folder": str(folder),
-                "files": sorted(files),
-                "next": list(following),
-            }
-        )
+        described = {"action": "flows.py:hello", "folder": str(into), "files": sorted(files)}
+        session.console.json({**described, "next": following})
         return
-    place = f"{made.side} {made.anchor}" if made.anchor else "at its end"
-    console = session.console
-    console.print(f"{made.distribution} · {plural(len(files), 'file')} in {folder}")
-    for file in sorted(files):
-        console.print(f"  {file}")
-    console.print(f"the step {made.step} stands in {made.action}, {place}")
-    console.print("next")
-    for line in following:
-        console.print(f"  {line}")
+    for line in (
+        "flows.py       the workflow hello: a step, and its way back",
+        "test_flows.py  a test of both",
+        "next",
+        *(f"  {line}" for line in following),
+    ):
+        session.console.print(line)
 
 
-def _quoted(folder: Path) -> str:
-    import shlex  # noqa: PLC0415 - for this line only
+def _template(name: str) -> str:
+    from importlib import resources  # noqa: PLC0415 - not for `--help`
 
-    return shlex.quote(str(folder))
+    file = resources.files("handrail.cli") / "templates" / f"{name}.txt"
+    return file.read_text(encoding="utf-8")
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
+    """Write new files, all or none."""
+    made: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                made.append(folder / name)
+                file.write(text)
+    except OSError as error:
+        for each in made:
+            each.unlink()
+        if isinstance(error, FileExistsError):
+            what = f"{error.filename} is there already, and nothing is overwritten"
+        else:
+            what = f"{error.filename} cannot be written: {error.strerror}"
+        raise click.UsageError(what) from error

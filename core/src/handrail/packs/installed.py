@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import handrail
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
@@ -75,6 +75,7 @@ class InstalledPacks:
             from handrail.packs.local import local_record  # noqa: PLC0415
 
             own = local_record(settings)
+        self._found = records
         self.settings = settings
         self.records = decision.records
         self.catalog = Catalog((*decision.records, *((own,) if own else ())))
@@ -243,6 +244,26 @@ class InstalledPacks:
 
         return UndoingPacks(self, needed)
 
+    def alone(self, record: PackRecord) -> InstalledPacks:
+        """Return a provider of one pack, with its own settings from here and no other.
+
+        It is on there, whatever switches it off here. What the project or a policy says of actions,
+        of other packs and of what is required does not count there.
+        """
+        here = self.settings
+        settings = Settings(
+            project=here.project,
+            packs=here.packs,
+            lines=here.lines,
+            pack_values=here.pack_values,
+            variables=here.variables,
+            policies=here.policies,
+        )
+        found = next((each for each in self._found if each.id == record.id), record)
+        alone = InstalledPacks(settings, [found])
+        alone.unmet = ()  # A policy of its own may require packs, and none of them is there.
+        return alone
+
     def check(self) -> tuple[Problem, ...]:
         """Load every pack that is used, one by one; return everything that is wrong with packs.
 
@@ -322,7 +343,7 @@ class InstalledPacks:
         return tuple(loaded), errors
 
 
-def installed(
+def installed_packs(
     *,
     start: str | Path | None = None,
     no_packs: Sequence[str] = (),
@@ -330,6 +351,8 @@ def installed(
     pack_values: Sequence[tuple[str, str, str]] = (),
     recorded: Selection | None = None,
     environ: Mapping[str, str] | None = None,
+    path: Sequence[str] | None = None,
+    cache: Path | Literal["default"] | None = "default",
 ) -> InstalledPacks:
     """Return the packs installed for this process, under the settings for work in `start`.
 
@@ -342,6 +365,8 @@ def installed(
         pack_values: Settings of packs, as pack, dotted key and text.
         recorded: What a run that goes on began with, instead of the variables that select packs.
         environ: Variables; those of this process by default.
+        path: Folders and archives to look in; `sys.path` by default.
+        cache: Folder for the file that keeps the index of packs; None keeps nothing.
     """
     flags = Flags(
         no_packs=tuple(no_packs),
@@ -351,4 +376,4 @@ def installed(
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or os.getcwd(), variables, flags)
-    return InstalledPacks(settings, read_index(), problems)
+    return InstalledPacks(settings, read_index(path, cache=cache), problems)

@@ -212,9 +212,9 @@ def _made_to_go_on(
 
 
 def _selected(chosen: Chosen) -> PackProvider:
-    from handrail.packs.installed import installed  # noqa: PLC0415 - where nobody gives packs
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
 
-    return installed(recorded=chosen.selection, pack_values=chosen.values)
+    return installed_packs(recorded=chosen.selection, pack_values=chosen.values)
 
 
 def _owners(recorded: RecordedRun) -> set[str]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
+from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
-from handrail.plan.draft import base_drafts
-from handrail.plan.fit import unfit
+from handrail.plan.context_check import unfit
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps

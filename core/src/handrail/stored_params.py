@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.errors import ActionError, ParamsError, describe
 from handrail.fields import PathOf, fields_of, is_secret, model_in, paths_of, secrets_of
 from handrail.masks import HIDDEN, json_has_password, without_passwords
-from handrail.orchestrator.durable import RunAbout
+from handrail.orchestrator.journaled import RunAbout
 from handrail.params import FromEnv
 
 if TYPE_CHECKING:

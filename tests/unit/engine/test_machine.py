@@ -22,7 +22,7 @@ from handrail.engine.commands import CHECK, GoBack, Machine, NotRun, Report
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 from handrail.wrapper import Attempt, Call, Raised
 
 

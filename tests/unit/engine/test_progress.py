@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult
 from handrail.engine.progress import Progress, Weights
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 
 
 class Step(BaseStep):

@@ -12,16 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handrail.cli.plain import table as table
     from handrail.cli.report import problem_lines as problem_lines
     from handrail.cli.session import Session as Session
     from handrail.cli.session import session_of as session_of
+    from handrail.cli.view.text import table as table
     from handrail.workflow import Workflow
 
 __all__ = ["Session", "problem_lines", "session_of", "table"]
 
 _HOMES = {
-    "plain": ("table",),
+    "view.text": ("table",),
     "report": ("problem_lines",),
     "session": ("Session", "session_of"),
 }

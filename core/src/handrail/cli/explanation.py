@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handrail.cli.plain import table
+from handrail.cli.view.text import table
 from handrail.errors import ExitCode, NotFoundError, StepNotFoundError
 from handrail.names import did_you_mean
 from handrail.packs.activation import meant

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handrail.masks import has_password
-from handrail.recovery.chosen import Chosen
+from handrail.recovery.invocation import Invocation
 from handrail.settings.rows import looks_secret
 from handrail.stored_params import about_action, not_kept
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import OnFailure
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,11 @@ def about_run(
     return about
 
 
-def chosen(session: Session, values: Mapping[str, Any]) -> Chosen:
+def chosen(session: Session, values: Mapping[str, Any]) -> Invocation:
     """Return what a call of `run` chose."""
     settings = session.packs.settings
     given, selected = settings.pack_values, settings.selection
-    return Chosen(
+    return Invocation(
         no_packs=selected.no_packs,
         only_packs=selected.only_packs,
         values=tuple(each for each in given if not _is_secret(*each[1:])),

@@ -10,9 +10,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, skipped, told
-from handrail.engine.closing import end, write_end
 from handrail.engine.commands import CHECK, Machine, NotRun, Report
-from handrail.engine.durable import forward_durably
+from handrail.engine.finalize import end, write_end
+from handrail.engine.forward_journaled import forward_durably
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, SourceChangedError, describe

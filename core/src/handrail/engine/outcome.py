@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import NotRun
-from handrail.engine.rollback import ended, join, salvage
+from handrail.engine.rollback_data import ended, join, salvage
 from handrail.errors import RollbackDataError, SourceChangedError, StepFailedError, describe
 from handrail.wrapper import Raised
 

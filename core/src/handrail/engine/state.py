@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.progress import Progress, ordinary_steps
 from handrail.engine.results import Results
-from handrail.engine.rollback import ended
+from handrail.engine.rollback_data import ended
 from handrail.errors import RecordError, RollbackError
 from handrail.events import Event, MessageLogged, MetricsMeasured, StepProgressed
 from handrail.recording import Beside, Recorder

@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from handrail.context import link_run
-from handrail.engine.closing import executed_steps
+from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
-from handrail.orchestrator.listeners import Listeners
-from handrail.orchestrator.own_loop import running_loop
-from handrail.plan.draft import plan_of_registry
+from handrail.orchestrator.dispatch import Listeners
+from handrail.orchestrator.event_loop import running_loop
+from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
 from handrail.wrapper import StepWrapper, drive_by_hand_with
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.orchestrator.durable import GoingOn, RunAbout
+    from handrail.orchestrator.journaled import GoingOn, RunAbout
     from handrail.steps import StepResult
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
@@ -195,7 +195,7 @@ class Orchestrator(Generic[C]):
             self.run_number = recorded.owned.number
             return recorded.begin(run)
         if self._journal is not None:
-            from handrail.orchestrator.durable import RunAbout, open_run  # noqa: PLC0415 - for these
+            from handrail.orchestrator.journaled import RunAbout, open_run  # noqa: PLC0415 - for these
 
             about = RunAbout(action=run.plan.action) if self._about is None else self._about
             self._owned = open_run(run, self._journal, about)
@@ -253,7 +253,7 @@ def _uuid7() -> str:
 
 
 def _by_hand(wrapper: StepWrapper[Any], context: Any) -> StepResult | Awaitable[StepResult]:
-    from handrail.orchestrator.by_hand import run_by_hand  # noqa: PLC0415 - it imports asyncio
+    from handrail.engine.standalone import run_by_hand  # noqa: PLC0415 - it imports asyncio
 
     return run_by_hand(wrapper, context)
 

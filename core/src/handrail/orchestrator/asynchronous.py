@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.broken_off import Doing, abandon
+from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import Commit, GoBack, Machine, Mark, NotRun, Report
+from handrail.engine.guard import checked, guarded, target
 from handrail.events import Event
 from handrail.orchestrator.beside import beside
-from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
 from handrail.wrapper import Attempt, Call, Raised, Sleep

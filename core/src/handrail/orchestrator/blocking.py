@@ -8,14 +8,14 @@ from typing import Any
 
 from handrail import wrapper
 from handrail.context import BaseStepContext
-from handrail.engine.broken_off import Doing, abandon
+from handrail.engine.abort import Doing, abandon
 from handrail.engine.commands import Commit, GoBack, Machine, Mark, NotRun, Report
+from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.progress import Progress
 from handrail.engine.state import RunState
 from handrail.events import Event, InterruptReceived
-from handrail.orchestrator.calls import checked, guarded, pause, target
+from handrail.orchestrator.event_loop import OwnLoop, run_in_loop
 from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
-from handrail.orchestrator.own_loop import OwnLoop, run_in_loop
 from handrail.plan.plan import PlannedStep
 from handrail.recording import Recorder
 from handrail.steps import StepResult
@@ -24,16 +24,16 @@ from handrail.wrapper import Attempt, Call, Raised, Sleep
 ENGINE = frozenset(
     {
         "handrail.orchestrator.blocking",
-        "handrail.orchestrator.calls",
-        "handrail.orchestrator.own_loop",
+        "handrail.engine.guard",
+        "handrail.orchestrator.event_loop",
         "handrail.engine.attempt",
-        "handrail.engine.broken_off",
-        "handrail.engine.closing",
-        "handrail.engine.durable",
+        "handrail.engine.abort",
+        "handrail.engine.finalize",
+        "handrail.engine.forward_journaled",
         "handrail.engine.machine",
         "handrail.engine.outcome",
         "handrail.engine.undo",
-        "handrail.engine.rollback",
+        "handrail.engine.rollback_data",
         "handrail.engine.progress",
         "handrail.engine.results",
         "handrail.engine.state",

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
+import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.names import near
 from handrail.origin import Origin
-from handrail.packs.record import PackRecord, Status
+from handrail.packs.record import CORE, PackRecord, Status
 from handrail.packs.required import marked, unmet
-from handrail.packs.requirements import Requirement
-from handrail.packs.versions import satisfies
 from handrail.settings.names import normalised
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
 
-CORE = "handrail"
 ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
 
 
@@ -38,11 +35,11 @@ class Decision:
     unmet: tuple[Problem, ...] = ()
 
 
-def decide(records: Iterable[PackRecord], settings: Settings, core_version: str) -> Decision:
-    """Apply `settings` to `records`, then check what is left against the version of this core."""
+def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
+    """Apply `settings` to `records`; packs that are left and want another core do not fit."""
     records = tuple(records)
     decided = [
-        marked(_compatible(_chosen(record, settings.choices, records), core_version), settings)
+        marked(_compatible(_chosen(record, settings.choices, records)), settings)
         for record in records
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
@@ -108,33 +105,10 @@ def _not_among(only: Value[tuple[str, ...]]) -> str:
     return f"not in {only.why}"
 
 
-def _compatible(record: PackRecord, core_version: str) -> PackRecord:
-    if record.status != "on":
+def _compatible(record: PackRecord) -> PackRecord:
+    if record.status != "on" or not record.unmet:
         return record
-    for text in record.requires:
-        unmet = _unmet(text, core_version)
-        if unmet:
-            return _incompatible(record, unmet, core_version)
-    return record
-
-
-@lru_cache(maxsize=256)  # Many packs say the same of the core.
-def _unmet(requirement: str, core_version: str) -> str:
-    """Return the range that a requirement asks for where the core is not in it, else nothing."""
-    if CORE not in requirement.lower():
-        return ""  # Most are of something else, and need no closer look.
-    try:
-        wanted = Requirement.parse(requirement)
-        if wanted.name != CORE or not wanted.applies():
-            return ""
-        return "" if satisfies(core_version, wanted.specifiers) else wanted.specifiers
-    except ValueError:
-        # Unreadable is not the same as unfit; installers refuse it anyway.
-        return ""
-
-
-def _incompatible(record: PackRecord, specifiers: str, core_version: str) -> PackRecord:
-    why = f"wants {CORE}{specifiers}, this is {core_version}"
+    why = f"wants {CORE}{record.unmet}, this is {handrail.__version__}"
     problem = Problem(
         code="pack-incompatible",
         message=f"{record.origin} {why}",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handrail.errors import HandrailError, PackError, Problem, SettingsError
-from handrail.packs.activation import CORE
-from handrail.packs.record import PackRecord
+from handrail.packs.record import CORE, PackRecord
 from handrail.settings.load import settings_error
 
 

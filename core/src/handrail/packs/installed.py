@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-import handrail
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.activation import decide
 from handrail.packs.catalog import Catalog
@@ -68,7 +68,7 @@ class InstalledPacks:
 
             settings, loosened = governed(settings, policies)
             ungoverned += contradictions(policies)
-        decision = decide(records, settings, handrail.__version__)
+        decision = decide(records, settings)
         own: PackRecord | None = None
         if settings.local or settings.workflows:
             # Most projects have nothing of their own.
@@ -259,7 +259,12 @@ class InstalledPacks:
             variables=here.variables,
             policies=here.policies,
         )
-        found = next((each for each in self._found if each.id == record.id), record)
+        found = next((each for each in self._found if each.id == record.id), None)
+        if found is None:
+            # Imported here: only for a distribution that is no pack.
+            from handrail.packs.requirements import unmet_range  # noqa: PLC0415
+
+            found = replace(record, unmet=unmet_range(record.requires))
         alone = InstalledPacks(settings, [found])
         alone.unmet = ()  # A policy of its own may require packs, and none of them is there.
         return alone

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pluggy
 
 from handrail.errors import PackError, Problem, describe
-from handrail.hookspecs import HOOK_API, PackInfo
+from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook, Mistake, read_hooks
 from handrail.packs.loaded import LoadedPack, hook_error, ways_out_of
@@ -183,13 +183,6 @@ def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     if not isinstance(info, PackInfo):
         message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
         raise _pack_error(message, place)
-    if info.hook_api > HOOK_API:
-        message = (
-            f"{origin} is written for hooks of level {info.hook_api}, "
-            f"and this core has level {HOOK_API}"
-        )
-        upgrade = "upgrade the core:  pip install --upgrade handrail"
-        raise _pack_error(message, place, upgrade)
     return replace(
         info,
         after=_names(info.after, "after", origin, place),

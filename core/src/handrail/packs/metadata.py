@@ -7,6 +7,7 @@ from typing import Any
 
 from handrail.packs.health import Health, owned
 from handrail.packs.record import GROUPS, EntryPoint, PackRecord
+from handrail.packs.requirements import unmet_range
 from handrail.settings.names import normalised
 
 _AT_ONCE = 1 << 16
@@ -95,6 +96,7 @@ def described(
         summary="" if summary == "UNKNOWN" else " ".join(summary.split()),
         entry_points=tuple(points),
         requires=requires,
+        unmet=unmet_range(requires),
         location=location,
     )
     return record, faults

@@ -8,6 +8,9 @@ from handrail.errors import Problem
 from handrail.frozen import frozen
 from handrail.origin import Origin
 
+CORE = "handrail"
+"""The distribution that packs are for."""
+
 LOCAL = "local"
 """What the project's own files are called, as if they were a pack."""
 
@@ -57,6 +60,7 @@ class PackRecord:
         summary: One line about it, from the metadata.
         entry_points: Those in our groups, in the order of the file.
         requires: Its requirements, as in the metadata.
+        unmet: Range of `handrail` that these ask for and this core is not in; else empty.
         location: Folder or archive where it is installed.
         packages: Dotted names of the packages and modules that it owns.
         is_local: Whether it stands for the project's own files.
@@ -71,6 +75,7 @@ class PackRecord:
     summary: str = ""
     entry_points: tuple[EntryPoint, ...] = ()
     requires: tuple[str, ...] = ()
+    unmet: str = ""
     location: str = ""
     packages: tuple[str, ...] = ()
     is_local: bool = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.entry import innermost
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.text import identity_json
+from handrail.plan.fingerprint import identity_json
 from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from handrail.plan.misplaced import anchor_cycle, missing_anchor
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
-    from handrail.plan.draft import Draft
+    from handrail.plan.builder import Draft
     from handrail.plan.edits import Insertion
 
 

@@ -11,14 +11,14 @@ from handrail.engine.state import RunState
 from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.preview import lines_of
-from handrail.recovery.position import fields_at, position_of
+from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.origin import Origin
     from handrail.plan.plan import PlannedStep
-    from handrail.recovery.recovered import Recovery
+    from handrail.recovery.resume_run import Recovery
     from handrail.steps import StepResult
 
 
@@ -60,7 +60,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     run = RunState(plan, context, new_id=lambda: recorded.row.uid, clock=lambda: 0.0)
     link_run(context, run)
     run.is_recorded(recorded.row.uid, recorded.row.number)
-    place = position_of(recorded, plan, undoing=True)
+    place = replay_state_of(recorded, plan, undoing=True)
     results = place.finished
     run.finished[:] = context.step_results[:] = results
     secrets = about_action(type(recovery.action), recovery.action.params).secrets

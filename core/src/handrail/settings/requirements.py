@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.settings.names import normalised
 
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
 POLICY_FILE = "handrail-policy.toml"
 
-# Compiled where they are used: most calls need none of them.
+# Compiled where it is used: most calls do not need it.
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_PACK = rf"(?P<name>{_NAME})\s*(?P<range>[^\s;@\[].*)?"
-_CLAUSE = r"\s*(===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][^\s,]*\s*"
+_PACK = rf"(?P<name>{_NAME})\s*(?P<range>[=~!<>].*)?"
 
 
 @frozen
@@ -93,10 +95,37 @@ def parse_pack(text: str) -> tuple[str, str] | None:
     match = re.fullmatch(_PACK, text.strip())
     if match is None:
         return None
-    clauses = (match["range"] or "").split(",") if match["range"] else []
-    if not all(re.fullmatch(_CLAUSE, clause) for clause in clauses):
+    specifiers = "".join((match["range"] or "").split())
+    try:
+        if specifiers:
+            _range(specifiers)
+    except ValueError:
         return None
-    return normalised(match["name"]), ",".join("".join(clause.split()) for clause in clauses)
+    return normalised(match["name"]), specifiers
+
+
+def fits(version: str, specifiers: str) -> bool:
+    """Return whether `version` is in a range such as `>=1.4,<2`; an unreadable one is in none.
+
+    A pre-release counts like any other version: 0.3.0rc1 is in `>=0.2`, though not in `>=0.3`.
+
+    Raises:
+        ValueError: `specifiers` is not a range of versions.
+    """
+    if not specifiers:
+        return True
+    wanted = _range(specifiers)
+    try:
+        return wanted.contains(version, prereleases=True)
+    except ValueError:
+        return False
+
+
+def _range(specifiers: str) -> SpecifierSet:
+    # Slow to import, and only a range that is required needs it.
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
+    return SpecifierSet(specifiers)
 
 
 def source_of(origin: Origin) -> str:

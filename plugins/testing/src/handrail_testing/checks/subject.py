@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from handrail import BaseStep, PackError, Problem, StepWrapper
@@ -139,10 +139,10 @@ class Subject:
         for text in self.record.requires:
             try:
                 requirement = Requirement(text)
-            except InvalidRequirement:
+                if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                    names.add(canonicalize_name(requirement.name))
+            except ValueError:
                 continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                names.add(canonicalize_name(requirement.name))
         modules = {name.replace("-", "_") for name in names}
         for module, distributions in metadata.packages_distributions().items():
             if any(canonicalize_name(each) in names for each in distributions):

@@ -90,30 +90,44 @@ def test_a_folder_that_cannot_be_made_is_named(handrail: Handrail, empty: Path) 
     assert "file/folder cannot be written: Not a directory" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("new", "pack", "webp"), ("check",)])
-def test_what_is_not_installed_is_named_in_one_line(
-    words: tuple[str, ...], tmp_path: Path, environment: dict[str, str]
-) -> None:
-    """Without the distribution that brings the command, it says how to get it, and ends with 2."""
+@pytest.fixture
+def without_packs(tmp_path: Path, environment: dict[str, str]) -> Handrail:
+    """Return a function that runs `handrail` as if no pack were installed."""
     code = (
         "import sys, handrail.packs.installed as packs\n"
         "packs.read_index = lambda *_, **__: ()\n"
         "from handrail.cli import main\n"
-        f"sys.exit(main({words!r}))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**environment, "HANDRAIL_CACHE": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("words", [("new", "pack", "webp"), ("check",)])
+def test_what_is_not_installed_is_named_in_one_line(
+    without_packs: Handrail, words: tuple[str, ...]
+) -> None:
+    done = without_packs(*words)
     assert done.returncode == ExitCode.USAGE
     what = " ".join(words[:2])
     assert done.stderr == (
         f"error: `handrail {what}` comes with handrail-testing:  pip install handrail-testing\n"
     )
+
+
+def test_the_help_says_what_else_could_be_begun(without_packs: Handrail) -> None:
+    assert "  pack  pip install handrail-testing\n" in without_packs("new", "--help").stdout
+    assert "handrail-testing" not in without_packs("--help").stdout
 
 
 def test_packs_add_to_it_and_are_imported_when_called(

@@ -16,6 +16,7 @@ from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.names import did_you_mean
 
 if TYPE_CHECKING:
+    from handrail.packs import EntryPoint, PackRecord
     from handrail.workflow import Workflow
 
 # Name, module and function, and what it does: enough for `--help` to import nothing.
@@ -88,8 +89,6 @@ class Root(click.Group):
             formatter.write_dl(list(GLOBAL_OPTIONS))
 
     def _unknown(self, ctx: click.Context, name: str) -> HandrailError:
-        if elsewhere := not_installed(name):
-            return elsewhere
         catalog = session_of(ctx).packs.catalog
         hints = [did_you_mean(name, self.list_commands(ctx))]
         if any(each.name == name for record in catalog.records for each in record.actions):
@@ -100,16 +99,24 @@ class Root(click.Group):
 
 def offered(ctx: click.Context, group: str = "") -> dict[str, str]:
     """Return the commands that packs bring to a group, each with the pack that it is from."""
-    try:
-        records = session_of(ctx).packs.records
-    except HandrailError:
-        return {}  # The help is there also where the packs cannot be looked at.
     return {
         name: str(record.origin)
-        for record in records
-        if record.is_used
-        for place, name in (_placed(entry_point.name) for entry_point in record.commands)
-        if place == group
+        for record, entry in _entry_points(ctx)
+        for place, name in (_placed(entry.name),)
+        if record.is_used and place == group
+    }
+
+
+def absent(ctx: click.Context, group: str) -> dict[str, str]:
+    """Return the commands of ours that nobody brings to a group, each with its distribution."""
+    from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - only where a command is missed
+
+    known = {entry.name for _, entry in _entry_points(ctx)}
+    return {
+        name: distribution
+        for entry, distribution in COMMANDS.items()
+        for place, name in (_placed(entry),)
+        if entry not in known and place == group
     }
 
 
@@ -122,37 +129,37 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
         group: The group; the top level unless given.
 
     Raises:
-        NotFoundError: The pack is off, or what it offers is no click command.
+        NotFoundError: The pack is off, what it offers is no click command, or the command is one
+            of ours whose distribution is not installed.
         AmbiguousNameError: Several packs bring it.
         PackError: Its pack is broken, or it cannot be imported.
     """
-    packs = session_of(ctx).packs
+    catalog = session_of(ctx).packs.catalog
     pack, colon, bare = name.rpartition(":")
     entry = f"{group}.{bare}" if group else bare
-    names = [each.name for record in packs.records for each in record.commands]
-    if entry not in names or _placed(entry) != (group, bare):
+    if all(each.name != entry for _, each in _entry_points(ctx)) or _placed(entry)[0] != group:
+        if distribution := absent(ctx, group).get(name):
+            words = " ".join(filter(None, ("handrail", group, name)))
+            way_out = f"pip install {distribution}"
+            raise NotFoundError(f"`{words}` comes with {distribution}:  {way_out}")
         return None
-    found = packs.catalog.load("commands", pack + colon + entry)
+    found = catalog.load("commands", pack + colon + entry)
     if isinstance(found, click.Command):
         return found
-    record, _ = packs.catalog.find("commands", pack + colon + entry)
+    record, _ = catalog.find("commands", pack + colon + entry)
     raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")
 
 
-def not_installed(words: str) -> NotFoundError | None:
-    """Return the error that a command of ours, such as `new pack`, is in another distribution."""
-    from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - for this error only
-
-    distribution = COMMANDS.get(words.replace(" ", "."))
-    if distribution is None:
-        return None
-    return NotFoundError(
-        f"`handrail {words}` comes with {distribution}:  pip install {distribution}"
-    )
+def _entry_points(ctx: click.Context) -> list[tuple[PackRecord, EntryPoint]]:
+    """Return the commands of all packs; none where the packs cannot be looked at."""
+    try:
+        return session_of(ctx).packs.catalog.offers("commands")
+    except HandrailError:
+        return []
 
 
 def _placed(entry: str) -> tuple[str, str]:
-    """Return the group that a command is for, and its name there."""
+    """Return the group that an entry point is for, and the name of its command there."""
     group, _, name = entry.partition(".")
     return (group, name) if group in OPEN and name else ("", entry)
 

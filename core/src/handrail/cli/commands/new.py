@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from handrail.cli.app import not_installed, offered, pack_command
+from handrail.cli.app import absent, offered, pack_command
 from handrail.cli.session import session_of
 
 
@@ -23,32 +23,16 @@ class New(click.Group):
         """Return a command of this group, or import that of a pack."""
         return self.commands.get(cmd_name) or pack_command(ctx, cmd_name, "new")
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that `args` begin with."""
-        name = args[0]
-        absent = None if self.get_command(ctx, name) else not_installed(f"new {name}")
-        if absent is not None:
-            raise absent
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of this group, then those of packs, which are not imported."""
-        from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - for this help only
-
-        with formatter.section("Commands"):
-            own = self.commands.items()
-            formatter.write_dl([(name, each.get_short_help_str(100)) for name, each in own])
-        absent = {
-            name.removeprefix("new."): f"pip install {distribution}"
-            for name, distribution in COMMANDS.items()
-            if name.startswith("new.")
-        }
-        here = {name: f"from {owner}" for name, owner in offered(ctx, "new").items()}
-        others = [each for each in {**absent, **here}.items() if each[0] not in self.commands]
-        with formatter.section("Commands from packs"):
-            formatter.write_dl(others)
+        own = {name: each.get_short_help_str(100) for name, each in self.commands.items()}
+        packs = {name: f"from {owner}" for name, owner in offered(ctx, "new").items()}
+        packs |= {name: f"pip install {each}" for name, each in absent(ctx, "new").items()}
+        others = [(name, text) for name, text in packs.items() if name not in own]
+        for title, rows in (("Commands", list(own.items())), ("Commands from packs", others)):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 @click.command(cls=New)

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
 from handrail.frozen import replace, values_of
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
+from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
-from handrail.plan.draft import base_drafts
-from handrail.plan.fit import unfit
+from handrail.plan.context_check import unfit
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
@@ -47,6 +48,7 @@ def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -
     )
 
 
+@calls_user_code
 def registered(
     setup_steps: Callable[[StepRegistry[Any]], object],
     action: str,

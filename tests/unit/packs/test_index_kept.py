@@ -163,7 +163,7 @@ def test_index_is_replaced_whole(garden, settled, monkeypatch):
 
 def test_a_module_that_turns_up_is_noticed(garden, settled, tick, monkeypatch):
     """A pack whose module was nowhere is whole again as soon as the module is there."""
-    monkeypatch.setattr("handrail.packs.targets._other_finders", lambda: False)
+    monkeypatch.setattr("handrail.packs.module_finder._other_finders", lambda: False)
     garden.plant(points={"steps": {"scan": "acme_later:Scan"}})
     for _ in range(2):
         (record,) = read_index(garden.path, cache=garden.cache)

@@ -14,7 +14,7 @@ from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
-    from handrail.plan.draft import Draft
+    from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Removal, Replacement
     from handrail.plan.plan import Plan, PlannedStep
 

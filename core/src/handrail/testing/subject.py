@@ -22,9 +22,9 @@ from handrail.errors import NotFoundError, PackError, Problem, SettingsError, de
 from handrail.frozen import replace
 from handrail.names import near
 from handrail.origin import Origin
+from handrail.packs.activation import decide
 from handrail.packs.index import read_index
 from handrail.packs.loader import import_target, load
-from handrail.packs.policy import decide
 from handrail.packs.record import EntryPoint, PackRecord
 from handrail.packs.requirements import unmet_range
 from handrail.settings.load import read_settings

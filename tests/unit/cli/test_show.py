@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
-from handrail.cli.plain import columns, seconds
+from handrail.cli.view.text import columns, seconds
 from handrail.journal import AttemptRow, NoteRow, RecordedRun, RunRow
 from handrail.recovery.recorded_steps import recorded_steps
 

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 
 # Name, module and function, and what it does: enough for `--help` to import nothing.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "actions": ("actions:actions", "List the actions that can be run."),
+    "actions": ("commands.actions:actions", "List the actions that can be run."),
     "check": ("check:check", "Check that a pack keeps what every pack promises."),
-    "config": ("config:config", "Show every setting and where it came from."),
-    "doctor": ("doctor:doctor", "Check this installation and this project."),
-    "lock": ("lock:lock", "Lock plans, so that actions run only as they are now."),
+    "config": ("commands.config:config", "Show every setting and where it came from."),
+    "doctor": ("commands.doctor:doctor", "Check this installation and this project."),
+    "lock": ("commands.lock:lock", "Lock plans, so that actions run only as they are now."),
     "new": ("new:new", "Start a pack of your own."),
-    "packs": ("packs:packs", "List the installed packs, and why each is on or off."),
-    "plan": ("plan:plan", "Show what a run would do, and who put each step there."),
-    "resume": ("recover:resume", "Finish a run that was interrupted, or kept after a failure."),
-    "rollback": ("rollback:rollback", "Undo a run, from wherever it was left."),
-    "run": ("run:run", "Run an action."),
-    "runs": ("runs:runs", "List the runs that the journal has."),
-    "show": ("show:show", "Show how a run went, and what can be done about it."),
-    "steps": ("steps:steps", "List the steps that packs offer."),
+    "packs": ("commands.packs:packs", "List the installed packs, and why each is on or off."),
+    "plan": ("commands.plan:plan", "Show what a run would do, and who put each step there."),
+    "resume": (
+        "commands.resume:resume",
+        "Finish a run that was interrupted, or kept after a failure.",
+    ),
+    "rollback": ("commands.rollback:rollback", "Undo a run, from wherever it was left."),
+    "run": ("commands.run:run", "Run an action."),
+    "runs": ("commands.runs:runs", "List the runs that the journal has."),
+    "show": ("commands.show:show", "Show how a run went, and what can be done about it."),
+    "steps": ("commands.steps:steps", "List the steps that packs offer."),
 }
 
 MOST_COLUMNS = 100
@@ -163,7 +166,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
 
 def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
     """Run a workflow with the options of `handrail run`, as a program of its own."""
-    from handrail.cli.run import command_for_workflow  # noqa: PLC0415 - loads what a run needs
+    from handrail.cli.commands.run import command_for_workflow  # noqa: PLC0415 - loads what a run needs
 
     program = os.path.basename(sys.argv[0]) or workflow.name
     return _guarded(command_for_workflow(workflow), list(arguments), program)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.cli.plain import plural
 from handrail.cli.report import problem_lines
+from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError, PackError, PlanError, Problem
 from handrail.names import did_you_mean
 from handrail.packs.installed import installed

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.actions import orchestrator_of, result_of
-from handrail.cli.commands import typed
-from handrail.cli.ending import (
+from handrail.cli.hints import command_line
+from handrail.cli.journals import WITHOUT
+from handrail.cli.reapplied import about_run
+from handrail.cli.signals import like_interrupts
+from handrail.cli.view.console import Console, moves
+from handrail.cli.view.failure import (
     Outcome,
     show_exit,
     show_failure,
@@ -19,12 +23,8 @@ from handrail.cli.ending import (
     show_simple,
     show_unwritten,
 )
-from handrail.cli.journals import WITHOUT
-from handrail.cli.live import JsonView, LineView, brief
-from handrail.cli.output import Console, moves
-from handrail.cli.plain import plural, seconds
-from handrail.cli.reapplied import about_run
-from handrail.cli.signals import like_interrupts
+from handrail.cli.view.progress import JsonView, LineView, brief
+from handrail.cli.view.text import plural, seconds
 from handrail.errors import (
     ActionError,
     ContextError,
@@ -271,7 +271,7 @@ def _show_next(console: Console, outcome: Outcome, commands: object) -> None:
     """Show what can be done next, each command under what it is good for."""
     ways: dict[object, object] = {}
     if outcome.number is not None:
-        ways["see"] = typed(f"show {outcome.number}")
+        ways["see"] = command_line(f"show {outcome.number}")
     if isinstance(commands, Mapping):
         ways |= cast("Mapping[object, object]", commands)
     # An action that knows a better way to undo it says so under the same word.

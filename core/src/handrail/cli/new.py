@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from handrail.cli.plain import plural
 from handrail.cli.session import session_of
+from handrail.cli.view.text import plural
 
 
 @click.group()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from handrail.actions import about_action
 from handrail.params.redact import has_password, looks_secret
 from handrail.params.stored import not_kept
-from handrail.recovery.chosen import Chosen
+from handrail.recovery.invocation import Invocation
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import OnFailure
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
     from handrail.params.values import KeyPath
 
 
@@ -59,11 +59,11 @@ def about_run(
     return about
 
 
-def chosen(session: Session, values: Mapping[str, Any]) -> Chosen:
+def chosen(session: Session, values: Mapping[str, Any]) -> Invocation:
     """Return what a call of `run` chose."""
     settings = session.packs.settings
     given, selected = settings.pack_values, settings.selection
-    return Chosen(
+    return Invocation(
         no_packs=selected.no_packs,
         only_packs=selected.only_packs,
         values=tuple(each for each in given if not _is_secret(*each[1:])),

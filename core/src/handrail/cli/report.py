@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from handrail.cli.plain import one_line
+from handrail.cli.view.text import one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from handrail.cli.commands import typed
-from handrail.cli.plain import seconds
+from handrail.cli.hints import command_line
+from handrail.cli.view.text import seconds
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def commands_for(
     number: int, purposes: Iterable[Purpose], more: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """Return purposes with the commands that serve them."""
-    return tuple((each, typed(f"{AIMS[each]} {number}{more}")) for each in purposes)
+    return tuple((each, command_line(f"{AIMS[each]} {number}{more}")) for each in purposes)
 
 
 def time_of(status: RunStatus) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from handrail.cli.output import Console
+from handrail.cli.view.console import Console
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:

@@ -1,35 +1,32 @@
-"""Decides which packs are used: settings first, then whether they fit this core. Pure."""
+"""Decides which packs are used, from the settings and the version of core; no side effects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
+import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.names import near
 from handrail.origin import Origin
-from handrail.packs.record import PackRecord, Status
-from handrail.packs.required import marked, unmet
-from handrail.packs.requirements import Requirement
-from handrail.packs.versions import satisfies
+from handrail.packs.record import CORE, PackRecord, Status
+from handrail.packs.required import mark_required, unmet
 from handrail.settings.names import normalised
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
 
-CORE = "handrail"
 ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
 
 
 @frozen
 class Decision:
-    """What the policy made of the packs.
+    """The packs with their status, and the problems found.
 
     Attributes:
-        records: All of them with their status, those that are used first, then by id.
-        errors: Names to use only that no installed pack has: nothing can be run.
-        warnings: Names elsewhere in the settings that no installed pack has.
-        unmet: What is required and not there: nothing can be run.
+        records: All packs with their status: used ones first, then by id.
+        errors: Names of unknown packs in a list of the only packs to use; nothing can be run.
+        warnings: Names of unknown packs elsewhere in the settings.
+        unmet: Requirements that are not met; nothing can be run.
     """
 
     records: tuple[PackRecord, ...]
@@ -38,37 +35,37 @@ class Decision:
     unmet: tuple[Problem, ...] = ()
 
 
-def decide(records: Iterable[PackRecord], settings: Settings, core_version: str) -> Decision:
-    """Apply `settings` to `records`, then check what is left against the version of this core."""
+def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
+    """Return `records` with their status under `settings` and for this version of core."""
     records = tuple(records)
     decided = [
-        marked(_compatible(_chosen(record, settings.choices, records), core_version), settings)
+        mark_required(_compatible(_apply_choices(record, settings.choices, records)), settings)
         for record in records
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
     errors = [
         _nobody(name, only.why, records, "only")
         for choice in settings.choices
-        # Of a run that goes on, the steps that began tell whether a pack is missed.
+        # On resume or rollback, the started steps show whether a pack is missing.
         if (only := choice.only) is not None and only.source != RECORDED
         for name in only.value
-        if not meant(name, records)
+        if not match_packs(name, records)
     ]
     warnings = [
         _nobody(name.value, name.why, records, "disable")
         for choice in settings.choices
         for name in choice.disable
-        if name.source != RECORDED and not meant(name.value, records)
+        if name.source != RECORDED and not match_packs(name.value, records)
     ]
     warnings += [
         _nobody(name, settings.source_of(name), records, "set")
         for name in settings.packs
-        if not meant(name, records)
+        if not match_packs(name, records)
     ]
     warnings += [
         _nobody(name, grants[0].source, records, "grant")
         for name, grants in settings.grants.items()
-        if grants and not meant(name, records)
+        if grants and not match_packs(name, records)
     ]
     return Decision(
         records=tuple(decided),
@@ -78,10 +75,11 @@ def decide(records: Iterable[PackRecord], settings: Settings, core_version: str)
     )
 
 
-def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
-    """Return the packs that users mean by `name`, in any spelling.
+def match_packs(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
+    """Return the packs that match `name`, which may be spelled unnormalised.
 
-    That is the distribution of that name; only without one, those with hooks of that name.
+    That is the distribution of that name or, if there is none, all packs with a module of hooks of
+    that name.
     """
     records = tuple(records)
     wanted = normalised(name)
@@ -89,16 +87,18 @@ def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
     return named or tuple(record for record in records if wanted in map(normalised, record.names))
 
 
-def _chosen(
+def _apply_choices(
     record: PackRecord, choices: Sequence[Choice], records: Sequence[PackRecord]
 ) -> PackRecord:
-    """Return `record` as the strongest source that speaks of it wants it."""
+    """Return `record` with the status that the strongest source mentioning it sets."""
     for choice in choices:
-        off = next((name for name in choice.disable if record in meant(name.value, records)), None)
+        off = next(
+            (name for name in choice.disable if record in match_packs(name.value, records)), None
+        )
         if off is not None:
             return replace(record, status="off", why=off.why)
         if choice.only is not None:
-            if any(record in meant(name, records) for name in choice.only.value):
+            if any(record in match_packs(name, records) for name in choice.only.value):
                 return record
             return replace(record, status="off", why=_not_among(choice.only))
     return record
@@ -108,33 +108,10 @@ def _not_among(only: Value[tuple[str, ...]]) -> str:
     return f"not in {only.why}"
 
 
-def _compatible(record: PackRecord, core_version: str) -> PackRecord:
-    if record.status != "on":
+def _compatible(record: PackRecord) -> PackRecord:
+    if record.status != "on" or not record.unmet:
         return record
-    for text in record.requires:
-        unmet = _unmet(text, core_version)
-        if unmet:
-            return _incompatible(record, unmet, core_version)
-    return record
-
-
-@lru_cache(maxsize=256)  # Many packs say the same of the core.
-def _unmet(requirement: str, core_version: str) -> str:
-    """Return the range that a requirement asks for where the core is not in it, else nothing."""
-    if CORE not in requirement.lower():
-        return ""  # Most are of something else, and need no closer look.
-    try:
-        wanted = Requirement.parse(requirement)
-        if wanted.name != CORE or not wanted.applies():
-            return ""
-        return "" if satisfies(core_version, wanted.specifiers) else wanted.specifiers
-    except ValueError:
-        # Unreadable is not the same as unfit; installers refuse it anyway.
-        return ""
-
-
-def _incompatible(record: PackRecord, specifiers: str, core_version: str) -> PackRecord:
-    why = f"wants {CORE}{specifiers}, this is {core_version}"
+    why = f"wants {CORE}{record.unmet}, this is {handrail.__version__}"
     problem = Problem(
         code="pack-incompatible",
         message=f"{record.origin} {why}",

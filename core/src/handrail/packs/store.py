@@ -23,7 +23,7 @@ from handrail.settings.trust import distrust, read_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 
 
 def default_folder(environ: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The settings of one pack, joined from their sources and checked by the model of the pack."""
+"""Merges the settings of a pack from all sources, and validates them with the pack's model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.names import did_you_mean, near
 from handrail.origin import Origin
 from handrail.params.conversion import from_json, from_text
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @frozen
 class Table:
-    """The values that are set for a pack.
+    """The values set for a pack, by source.
 
     Attributes:
-        values: Those of the project, by key, possibly nested.
-        source: Returns `file:line` of one of these by the path to it.
-        prefix: What the variables of the pack begin with.
-        variables: Those that do, and their texts.
+        values: The project's values by key, possibly nested.
+        source: Returns the `file:line` of one of these, by its path.
+        prefix: Prefix of the pack's environment variables.
+        variables: The variables with that prefix and their texts.
         flags: Texts from the command line, by path.
-        fixed: What a policy has set, by path.
+        fixed: Values set by a policy, by path.
     """
 
     values: Mapping[str, Any]
     source: Callable[..., str]
     prefix: str = ""
-    variables: Mapping[str, str] = made(default_factory=dict[str, str])
-    flags: Mapping[KeyPath, str] = made(default_factory=dict[KeyPath, str])
-    fixed: Mapping[KeyPath, Value[Any]] = made(default_factory=dict[KeyPath, Any])
+    variables: Mapping[str, str] = NOTHING
+    flags: Mapping[KeyPath, str] = NOTHING
+    fixed: Mapping[KeyPath, Value[Any]] = NOTHING
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
-    """Return an instance of `model` from the values, or the plain values without a model.
+    """Return an instance of `model` with the values; the plain values if there is no model.
 
     Raises:
-        SettingsError: A value does not fit, is missing or unknown, or is not what a policy wants;
-            it has all the problems.
+        SettingsError: A value is invalid, missing or unknown, or contradicts a policy; it has all
+            problems.
     """
     joined = _Joined(table, model, pack)
     problems = joined.problems
@@ -76,11 +76,11 @@ def _error(problems: list[Problem], pack: Origin) -> SettingsError:
 
 
 class _Joined:
-    """All values of a pack, the stronger sources over the weaker.
+    """The merged values of a pack; stronger sources override weaker ones.
 
     Attributes:
-        values: What is set, possibly nested.
-        problems: What cannot be.
+        values: The merged values, possibly nested.
+        problems: The problems found while merging.
     """
 
     def __init__(self, table: Table, model: type[BaseModel] | None, pack: Origin) -> None:
@@ -98,7 +98,7 @@ class _Joined:
             self._fix(path, fixed, pack)
 
     def source(self, *path: str | int) -> str:
-        """Return the variable, the option or the place in a file that a value is from."""
+        """Return the source of a value: a variable, an option or a place in a file."""
         for end in range(len(path), 0, -1):
             found = self._sources.get(tuple(map(str, path[:end])))
             if found is not None:
@@ -117,7 +117,7 @@ class _Joined:
                 self.problems += _misspelt(variable, name, known, self._table.prefix)
 
     def _fix(self, path: KeyPath, fixed: Value[Any], pack: Origin) -> None:
-        """Set what a policy wants; that something else sets it differently is a problem."""
+        """Set a policy's value; a different value from another source is a problem."""
         own = value_at(self.values, path, fixed.value)
         if own != fixed.value:
             message = f"{'.'.join(path)} is {own!r}, and a policy sets it to {fixed.value!r}"
@@ -130,7 +130,7 @@ class _Joined:
 def _variables_of(
     model: type[BaseModel], prefix: KeyPath = (), within: tuple[type, ...] = ()
 ) -> dict[str, KeyPath]:
-    """Return the way to each field of `model`, by what its variable is called after the pack."""
+    """Return the path of each field of `model`, by its variable's name without the prefix."""
     found: dict[str, KeyPath] = {}
     for name, info in fields_of(model).items():
         path = (*prefix, *paths_of(model, name)[0])
@@ -142,7 +142,7 @@ def _variables_of(
 
 
 def _misspelt(variable: str, name: str, known: Mapping[str, KeyPath], prefix: str) -> list[Problem]:
-    """Return a problem for a variable that looks like a misspelt one; others may be anybody's."""
+    """Return a problem if a variable looks like a misspelt one; others are ignored."""
     matches = near(name, known, limit=1)
     return [
         Problem(
@@ -158,13 +158,13 @@ def _misspelt(variable: str, name: str, known: Mapping[str, KeyPath], prefix: st
 def _unknown(
     values: Mapping[str, Any], model: type[BaseModel], pack: Origin, source: Callable[..., str]
 ) -> list[Problem]:
-    """Return a problem for each key that the model does not have, which it may pass over."""
+    """Return a problem for each key unknown to the model, which pydantic may ignore."""
     if model.model_config.get("extra") == "allow":
         return []
     fields = model.model_fields
     known = {*fields, *(each.alias for each in fields.values() if each.alias)}
     if any(each.validation_alias not in (None, each.alias) for each in fields.values()):
-        # Such a field may be filled from several keys; the model has to judge.
+        # Fields with several aliases are left to the model.
         return []
     return [
         _problem(

@@ -1,4 +1,4 @@
-"""Every setting as a row of a table: key, value and source."""
+"""Lists all settings as rows of a table: key, value and source."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Row = tuple[str, object, str]
 
 
 def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
-    """Return `(key, value, source)` for everything, the keys as in the project file.
+    """Return `(key, value, source)` for all settings, with the keys of the project file.
 
-    Values of keys that look like secrets are left out.
+    Values of keys that look like secrets are redacted.
 
     Args:
-        settings: What applies.
+        settings: The settings.
         packs: Names of the installed packs, whose variables are listed too.
     """
     rows = [*_disabled(settings), *_only(settings), *_pack_settings(settings, packs)]
@@ -65,7 +65,7 @@ def _only(settings: Settings) -> Iterator[Row]:
 
 
 def _pack_settings(settings: Settings, packs: Iterable[str]) -> Iterator[Row]:
-    """Yield what is set for packs, the strongest source first where several set one key."""
+    """Yield the settings of packs; if several sources set a key, the strongest first."""
     for policy in settings.policies:
         for path, value, origin in policy.fixed():
             yield f"packs.{'.'.join(path)}", shown(path[-1], value), source_of(origin)
@@ -73,7 +73,7 @@ def _pack_settings(settings: Settings, packs: Iterable[str]) -> Iterator[Row]:
         yield f"packs.{pack}.{key}", shown(key, text), f"-p {pack}.{key}"
     by_prefix = {variable_prefix(pack): pack for pack in packs}
     for variable, text in sorted(settings.variables.items()):
-        # One pack may have the name of another and more.
+        # The name of a pack may begin with that of another; take the longest.
         prefix = max((each for each in by_prefix if variable.startswith(each)), key=len, default="")
         if prefix:
             key = variable.removeprefix(prefix).lower()

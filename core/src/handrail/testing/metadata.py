@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from packaging.requirements import Requirement
+
 from handrail.errors import Problem
 from handrail.origin import Origin
 from handrail.packs.record import GROUPS
-from handrail.packs.requirements import Requirement
 from handrail.settings.names import normalised
 from handrail.testing.subject import Subject, UncheckedError
 
@@ -96,11 +97,10 @@ def _named(requirements: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in requirements:
         try:
-            requirement = Requirement.parse(text)
+            requirement = Requirement(text)
         except ValueError:
             continue
-        clauses = sorted(part.strip() for part in requirement.specifiers.split(",") if part.strip())
-        found[requirement.name] = ",".join(clauses)
+        found[normalised(requirement.name)] = ",".join(sorted(map(str, requirement.specifier)))
     return found
 
 

@@ -12,20 +12,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import handrail
 from handrail.errors import NotFoundError, PackError, Problem, SettingsError, describe
+from handrail.frozen import replace
 from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.activation import decide
 from handrail.packs.index import read_index
 from handrail.packs.loader import import_target, load
 from handrail.packs.record import EntryPoint, PackRecord
+from handrail.packs.requirements import unmet_range
 from handrail.settings.load import read_settings
 from handrail.settings.names import normalised
 from handrail.steps import BaseStep
@@ -84,7 +85,7 @@ class Subject:
     @cached_property
     def load_problems(self) -> tuple[Problem, ...]:
         """Everything that keeps the pack from being used."""
-        decided = decide([self.record], self.settings, handrail.__version__).records[0]
+        decided = decide([self.record], self.settings).records[0]
         problems = list(decided.problems)
         if problems:
             return tuple(problems)
@@ -161,14 +162,14 @@ class Subject:
     @cached_property
     def required(self) -> frozenset[str]:
         """Top-level modules of what it requires without any extra."""
-        from handrail.packs.requirements import Requirement  # noqa: PLC0415 - for this check only
+        from packaging.requirements import Requirement  # noqa: PLC0415 - for this check only
 
         names: set[str] = set()
         for text in self.record.requires:
             try:
-                requirement = Requirement.parse(text)
-                if requirement.applies():
-                    names.add(requirement.name)
+                wanted = Requirement(text)
+                if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+                    names.add(normalised(wanted.name))
             except ValueError:
                 continue
         modules = {name.replace("-", "_") for name in names}
@@ -262,6 +263,7 @@ def record_of(distribution: str) -> PackRecord:
         name=distribution,
         version=found.version,
         requires=tuple(found.requires or ()),
+        unmet=unmet_range(found.requires or ()),
         packages=_packages_of(wanted),
     )
 

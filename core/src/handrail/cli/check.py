@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import plural, table
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.errors import ParamsError, Problem
-from handrail.fields import touches
-from handrail.packs.texts import put
-from handrail.partial import partial
+from handrail.params.partial import partial
+from handrail.params.secrets import touches
+from handrail.params.values import set_path
 from handrail.settings.load import settings_error
 from handrail.settings.policy import leaves
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.cli.options import ParamOptions
+    from handrail.cli.params.options import ParamOptions
     from handrail.cli.session import Session
     from handrail.settings.changes import Changes
 
@@ -65,7 +65,7 @@ def defaults_of(
             if name in section:
                 problems += _mistakes(section[name], action_class, options)
                 for path, value in leaves(section[name].params):
-                    put(params, path, value)
+                    set_path(params, path, value)
     if problems:
         raise settings_error(problems)
     return params

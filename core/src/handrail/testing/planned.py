@@ -9,7 +9,7 @@ from typing import Any
 from handrail.actions import BaseAction
 from handrail.errors import ActionError, HandrailError, ParamsNeededError, PlanError, Problem
 from handrail.hookspecs import hookimpl
-from handrail.packs.explicit import given
+from handrail.packs.explicit import explicit_packs
 from handrail.packs.loaded import LoadedPack
 from handrail.packs.loader import load_inline
 from handrail.plan.plan import Plan
@@ -81,7 +81,7 @@ def _orders(subject: Subject) -> Iterable[Sequence[LoadedPack]]:
 
 
 def _plan(action: type[BaseAction[Any]], packs: Sequence[LoadedPack]) -> Plan:
-    return action.partial({}, packs=given(packs)).plan()
+    return action.partial({}, packs=explicit_packs(packs)).plan()
 
 
 def _neighbour(name: str) -> LoadedPack:

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import NotFoundError, PackError, Problem, SettingsError, describe
+from handrail.frozen import replace
 from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.activation import decide

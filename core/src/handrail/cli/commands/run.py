@@ -11,9 +11,9 @@ import click
 from handrail.cli.commands.actions import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
-from handrail.cli.given import labelled, params_from, variables_of
 from handrail.cli.journals import journal_option, opened
-from handrail.cli.options import ActionCommand, ParamOptions, options_of
+from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
+from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.reapplied import Durable, chosen
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.errors import ParamsError, StepNotFoundError

@@ -10,12 +10,15 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from handrail.packs.ours import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core/src/handrail"
@@ -24,7 +27,7 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "names", "masks", "origin", "errors", "events"),
+        *("frozen", "names", "origin", "errors", "events"),
         *("steps", "wrapper", "runtime", "recording", "context"),
         # A wrapper that is used alone is driven without an engine above it.
         *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
@@ -33,18 +36,16 @@ FLOORS = (
     ("entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),
+    ("params",),
     ("settings",),
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
-    (
-        *("params", "fields", "validation", "partial", "planning", "provider"),
-        "stored_params",
-    ),
-    ("action_context", "actions", "workflow"),
+    ("inspection",),
+    ("planning", "provider"),
+    ("actions", "workflow"),
     ("targets",),
     ("recovery",),
-    ("scaffold", "testing"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -57,9 +58,9 @@ THIRD_PARTY = {
     "asyncio": ("orchestrator/", "engine/standalone.py"),
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
-    "packaging": ("packs/", "settings/requirements.py", "testing/"),
+    "packaging": ("packs/", "settings/requirements.py"),
     "pluggy": ("hookspecs.py", "packs/"),
-    "pydantic": ("journal/context_fields.py", "packs/", "partial.py", "settings/", "validation.py"),
+    "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
     # For type checkers only, see below.
     "typing_extensions": (),
 }
@@ -269,29 +270,54 @@ def pack_roots() -> list[Path]:
 
 
 def test_the_core_names_no_pack() -> None:
-    """No import, and no name of an installed pack, points from the core to a pack."""
+    """Nothing in the core names a pack, but for the one table that hints may name."""
     packs = {path.name for path in pack_roots()}
     spelled = packs | {name.replace("_", "-") for name in packs}
     wrong = [
         f"{path.relative_to(ROOT)} names {name}"
         for path in sorted(CORE.rglob("*.py"))
+        if path != CORE / "packs" / "ours.py"
         for name in sorted(spelled)
         if name in path.read_text(encoding="utf-8")
     ]
     assert wrong == []
 
 
-PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
-# Of these packages, what is in their `__all__`.
-FIRST_PAGES = ("handrail", "handrail.journal", "handrail.journal.backend")
+def test_hints_name_distributions_of_ours_that_bring_what_they_say() -> None:
+    """Each command of the table is an entry point of the distribution that it names."""
+    for command, distribution in COMMANDS.items():
+        folder = PLUGINS / distribution.removeprefix("handrail-")
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["name"] == distribution
+        assert command in project["entry-points"]["handrail.commands"]
+
+
+PUBLIC = ("handrail.errors", "handrail.events")
+# Of these modules, what is in their `__all__`.
+FIRST_PAGES = (
+    *("handrail", "handrail.cli", "handrail.inspection", "handrail.packs"),
+    *("handrail.journal", "handrail.journal.backend"),
+)
+# What packs may import besides core: libraries below them, with their first pages.
+LIBRARIES = {
+    "handrail_storage": (
+        *("handrail_storage", "handrail_storage.backend"),
+        *("handrail_storage.containment", "handrail_storage.contract"),
+    ),
+}
 
 
 def public_names() -> set[str]:
-    return {f"{page}.{name}" for page in FIRST_PAGES for name in first_page(page)}
+    pages = [*FIRST_PAGES, *(page for pages in LIBRARIES.values() for page in pages)]
+    return {f"{page}.{name}" for page in pages for name in first_page(page)}
 
 
 def first_page(page: str) -> list[str]:
-    file = CORE.joinpath(*page.split(".")[1:], "__init__.py")
+    top, *rest = page.split(".")
+    root = next(path for path in (CORE, *pack_roots()) if path.name == top)
+    file = root.joinpath(*rest, "__init__.py")
+    if not file.is_file():
+        file = root.joinpath(*rest).with_suffix(".py")
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))
@@ -300,15 +326,19 @@ def first_page(page: str) -> list[str]:
 
 @pytest.mark.parametrize("root", pack_roots(), ids=lambda path: str(path.name))
 def test_packs_use_public_names_only(root: Path) -> None:
-    """A pack imports what is in an `__all__` of core, and the public modules; no other pack."""
+    """A pack imports what is in an `__all__` of core, and the public modules; no other pack.
+
+    A library made for packs is one whose public names any pack may import.
+    """
     public = public_names()
-    others = {path.name for path in pack_roots()} - {root.name}
+    libraries = set(LIBRARIES) - {root.name}
+    others = {path.name for path in pack_roots()} - {root.name} - libraries
     wrong: list[str] = []
     for path in sorted(root.rglob("*.py")):
         for each in imports_of(path, root):
             top, _, rest = each.module.partition(".")
             inside = each.module not in public and not each.module.startswith(PUBLIC)
-            if top == "handrail" and rest and inside:
+            if top in {"handrail", *libraries} and rest and inside:
                 wrong.append(says(each))
             # Synapse is there to export again what others have.
             foreign = top in others and root.name != "handrail_synapse"

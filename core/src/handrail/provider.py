@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from handrail.errors import PackError, Problem
 from handrail.origin import Origin
-from handrail.packs.explicit import given as given_packs
+from handrail.packs.explicit import explicit_packs
 from handrail.plan.order import Contributor
 
 if TYPE_CHECKING:
@@ -113,16 +113,16 @@ def provider_of(packs: Packs) -> PackProvider:
         return cast("PackProvider", given)
     if given is None:
         # Imported here: not needed by callers who pass packs.
-        from handrail.packs.installed import installed  # noqa: PLC0415
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415
 
-        return installed()
+        return installed_packs()
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
         raise PackError(
             f"packs takes a sequence of hook modules, not {given!r}",
             ways_out=("packs=(my_hooks,) for some, packs=() for none",),
         )
     listed = list(cast("Sequence[object]", given))
-    provider = given_packs(listed)
+    provider = explicit_packs(listed)
     for each, pack in zip(listed, provider.contributors(), strict=True):
         if not pack.hooks and not pack.implements("pack_info"):
             raise PackError(

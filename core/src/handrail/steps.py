@@ -149,7 +149,7 @@ class BaseStep(ABC, Generic[C]):
     def __repr__(self) -> str:
         try:
             name = repr(self.name)
-        except Exception:  # noqa: BLE001 - it is shown in messages about exactly such steps
+        except Exception:  # noqa: BLE001 - messages about such steps use this
             name = "(unnamed)"
         return f"<{type(self).__qualname__} {name}>"
 

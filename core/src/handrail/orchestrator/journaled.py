@@ -12,7 +12,7 @@ from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
-from handrail.masks import without_passwords
+from handrail.params.redact import without_passwords
 from handrail.plan.fingerprint import plan_json
 from handrail.settings.load import project_at
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.actions import about_action
 from handrail.context import link_run
 from handrail.engine.state import RunState
 from handrail.engine.user_code import calls_user_code
@@ -13,7 +14,6 @@ from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.preview import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

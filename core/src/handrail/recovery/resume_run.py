@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.action_context import result_of
-from handrail.actions import orchestrator_of
+from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED
@@ -16,6 +15,7 @@ from handrail.errors import (
     DriftError,
     SourceChangedError,
     StepFailedError,
+    add_ways_out,
 )
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
@@ -24,7 +24,6 @@ from handrail.orchestrator import RunOptions
 from handrail.recovery.drift import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
-from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -208,10 +207,7 @@ class Recovery:
             )
 
     def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
-        ways = changed_input_hints(self.recorded.row.number, self.command_line)
-        for way in ways:
-            error.add_note(way)
-        error.ways_out = (*error.ways_out, *ways)
+        add_ways_out(error, *changed_input_hints(self.recorded.row.number, self.command_line))
         return error
 
     def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:

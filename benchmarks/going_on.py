@@ -16,7 +16,7 @@ from handrail import BaseAction, BaseStep, BaseStepContext, Orchestrator, Runtim
 from handrail.journal.sqlite import SqliteJournal
 from handrail.plan.plan import Plan
 from handrail.recovery import recorded_plan
-from handrail.recovery.recovered import Recovery
+from handrail.recovery.resume_run import Recovery
 
 NAME = "runs.db"
 ROWS = """

@@ -20,7 +20,7 @@ import handrail
 from handrail.errors import HandrailError, StepFailedError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.folder import working_in
-from handrail.recovery.made_ready import look_up, prepare
+from handrail.recovery.prepare import look_up, prepare
 from handrail.recovery.preview import preview_rollback
 
 Forge = tuple[str, Any, Any]

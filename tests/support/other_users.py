@@ -16,7 +16,8 @@ from recorded_runs import Screen
 
 SERVER = """
 import contextlib, io, json, os, signal, sys, traceback
-import handrail.cli.run, handrail.cli.recover, handrail.cli.doctor, handrail.cli.execution
+import handrail.cli.commands.run, handrail.cli.commands.resume, handrail.cli.commands.doctor
+import handrail.cli.execution
 import handrail.journal.sqlite, handrail.packs.installed, handrail.packs.local, handrail.actions
 import handrail.recovery, handrail.settings.file, pydantic, tomllib
 from handrail.cli import main

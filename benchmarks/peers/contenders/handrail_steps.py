@@ -20,9 +20,9 @@ from handrail import (
     StepResult,
 )
 from handrail.journal.sqlite import SqliteJournal
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
-from handrail.recovery.recovered import Recovery
+from handrail.recovery.resume_run import Recovery
 
 RESULT = StepResult()
 

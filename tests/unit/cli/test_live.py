@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from handrail import Origin, events
-from handrail.cli.live import LineView
-from handrail.cli.output import Console, moves
-from handrail.cli.plain import columns, one_line, rate, share_of, size
+from handrail.cli.view.console import Console, moves
+from handrail.cli.view.progress import LineView
+from handrail.cli.view.text import columns, one_line, rate, share_of, size
 
 NOWHERE = Origin()
 

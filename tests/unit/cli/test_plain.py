@@ -8,9 +8,9 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from handrail.cli.live import brief, one_line
-from handrail.cli.output import Console, visible
-from handrail.cli.plain import (
+from handrail.cli.view.console import Console, visible
+from handrail.cli.view.progress import brief, one_line
+from handrail.cli.view.text import (
     columns,
     cut,
     facts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recorded_runs import Call, Journal, planned, started
 
-from handrail.cli.plain import columns
+from handrail.cli.view.text import columns
 from handrail.journal.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.

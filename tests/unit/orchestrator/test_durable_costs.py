@@ -22,10 +22,10 @@ from handrail import (
     StepResult,
 )
 from handrail.journal.sqlite import SqliteJournal
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.recovery.recorded_plan import _decoded
-from handrail.recovery.recovered import Recovery
+from handrail.recovery.resume_run import Recovery
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 

@@ -27,7 +27,7 @@ from handrail.errors import (
 )
 from handrail.recovery import (
     drift,
-    made_ready,
+    prepare,
     recorded_plan,
     resume,
     resume_async,
@@ -74,17 +74,17 @@ def test_looking_for_the_latest_reads_the_plans_of_those_only_that_may_go_on(
 
     monkeypatch.setattr(journal, "read", read_one)
     monkeypatch.setattr(journal, "runs", read_many)
-    assert made_ready.latest_to_resume(journal, action="plain") == 1
+    assert prepare.latest_to_resume(journal, action="plain") == 1
     assert read == [2, 1]
     assert listed == [{"project": None, "plans": False}]
 
 
 def test_latest_is_that_of_the_action(kill, world, journal, kept):
     """Runs of others are passed over, and so are those with which nothing is left to do."""
-    assert made_ready.latest_to_resume(journal, action="plain") == 3
+    assert prepare.latest_to_resume(journal, action="plain") == 3
     assert rollback(Flow, 2, journal=journal, packs=())["number"] == 2
     assert rollback(Plain, 3, journal=journal, packs=())["number"] == 3
-    assert made_ready.latest_to_resume(journal, action="plain") == 1
+    assert prepare.latest_to_resume(journal, action="plain") == 1
     assert rollback(Plain, 1, journal=journal, packs=())["number"] == 1
     assert {path.name for path in world.rglob("*") if path.is_file()} == {"theirs", "closed"}
     with pytest.raises(NotFoundError, match=r"no run of plain in .* can be resumed"):
@@ -279,8 +279,8 @@ def test_what_is_wrong_with_all_params_together_is_told_without_the_name_of_one(
     with pytest.raises(StepFailedError):
         Fits({"name": "x"}).run(journal=journal, on_failure="keep")
     (project / "refuse").touch()
-    cls, recorded = made_ready.look_up("rollback", Fits, 1, journal)
-    ready = made_ready.prepare(cls, recorded, journal, "rollback")
+    cls, recorded = prepare.look_up("rollback", Fits, 1, journal)
+    ready = prepare.prepare(cls, recorded, journal, "rollback")
     assert ready.ignored == ("they do not fit",)
 
 
@@ -291,8 +291,8 @@ def test_the_recorded_plan_is_decoded_where_it_has_to_be_and_once(journal, kept,
     An undo asks whose the steps are that began.
     """
     recorded_plan._decoded.cache_clear()
-    cls, recorded = made_ready.look_up(aim, Plain, 1, journal)
-    ready = made_ready.prepare(cls, recorded, journal, aim, packs=())
+    cls, recorded = prepare.look_up(aim, Plain, 1, journal)
+    ready = prepare.prepare(cls, recorded, journal, aim, packs=())
     assert not drift.drift(recorded, ready.plan)
     assert not drift.news(recorded, ready.plan)
     assert recorded_plan._decoded.cache_info().misses == times

@@ -26,7 +26,7 @@ from handrail.errors import DriftError, ExitCode, LeaseLostError
 from handrail.events import Event, MessageLogged, RunFinished, StepFailed, UndoStarted
 from handrail.journal.records import AttemptChange, RecordedRun
 from handrail.recovery import resume, rollback
-from handrail.recovery.made_ready import prepare
+from handrail.recovery.prepare import prepare
 
 GoOn = Callable[..., Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handrail.cli.packs import show_none, where
-from handrail.cli.plain import one_line, plural, table
+from handrail.cli.commands.packs import show_none, where
 from handrail.cli.session import Session, warn
+from handrail.cli.view.text import one_line, plural, table
 from handrail.errors import PackError, SettingsError, describe
 from handrail.packs.loader import load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from handrail.cli.plain import one_line, plural
+from handrail.cli.view.text import one_line, plural
 from handrail.errors import ExitCode, HandrailError
 from handrail.plan.trace import Question, TracedPacks
 

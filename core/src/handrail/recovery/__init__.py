@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback
     from handrail.provider import Packs
-    from handrail.recovery.recovered import Recovery
+    from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.workflow import Workflow
 
@@ -171,7 +171,7 @@ class _Going:
         """Look the run up, and work in its folder until the block ends."""
         # What knows runs only, and imports none of what they need, is in this package too.
         from handrail.recovery.folder import working_in  # noqa: PLC0415
-        from handrail.recovery.made_ready import look_up, prepare  # noqa: PLC0415
+        from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
 
         cls, recorded = look_up(self.aim, action, number, journal)
         with working_in(recorded.row, folder):

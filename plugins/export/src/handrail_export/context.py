@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
-
-from handrail import BaseStepContext
+from handrail import ActionContext
 from handrail_export.errors import ContainmentError, ExportError
 from handrail_export.params import ExportParams
 from handrail_storage.containment import plain_name
@@ -32,7 +30,6 @@ class Opened:
     """What belongs to this process alone.
 
     Attributes:
-        options: The params, as the default steps read them.
         layout: How the target is laid out, once that was asked for.
         run: Stands for the run where there is none, as in a test of one step.
         manifest: The manifest, once it is open.
@@ -42,7 +39,6 @@ class Opened:
         cleaner: Removes it; at the latest when the context is gone.
     """
 
-    options: ExportParams | None = None
     layout: Layout | None = None
     run: str = ""
     manifest: Manifest | None = None
@@ -53,14 +49,15 @@ class Opened:
 
 
 @dataclass
-class ExportContext(BaseStepContext):
+class ExportContext(ActionContext[ExportParams]):
     """State of an export.
 
     What is not transient holds values of JSON types. The source, the target and the manifest are
     opened when they are first used.
 
     Attributes:
-        params: The params of the action, as a plain dict.
+        params: The params of the action, as a plain dict. The default steps read `options`, which
+            are `ExportParams`, whatever model the action has.
         collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
             over.
         schema: Name and type of each column that is exported, once `fetch_results` is over.
@@ -101,26 +98,6 @@ class ExportContext(BaseStepContext):
                 f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
             )
         return client
-
-    @property
-    def options(self) -> ExportParams:
-        """The params that the default steps read, whatever model the action has.
-
-        Raises:
-            ExportError: The params of the action lack what these steps need.
-        """
-        if self.opened.options is None:
-            known = {k: v for k, v in self.params.items() if k in ExportParams.model_fields}
-            try:
-                self.opened.options = ExportParams.model_validate(known)
-            except ValidationError as error:
-                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
-                raise ExportError(
-                    "the steps of an export cannot work with the params of this action: "
-                    f"{'; '.join(told)}",
-                    ways_out=("derive the params from handrail_export.ExportParams",),
-                ) from error
-        return self.opened.options
 
     @property
     def run(self) -> str:
@@ -267,8 +244,3 @@ class ExportContext(BaseStepContext):
         folder = field_of(self, name, site.staging)
         refuse_links(folder)
         return folder
-
-
-def _told(param: str, what: str) -> str:
-    said = what.removeprefix("Value error, ")
-    return f"{param}: {said}" if param else said

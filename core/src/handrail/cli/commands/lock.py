@@ -1,0 +1,291 @@
+"""`handrail lock`: write down the plans that may run, and see what has changed since."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.cli.params.options import options_of
+from handrail.cli.params.values import labelled, labelled_need, put_pairs
+from handrail.cli.session import Session, session_of, warn
+from handrail.cli.view.failure import problem_lines
+from handrail.cli.view.text import plural
+from handrail.errors import (
+    ExitCode,
+    LockError,
+    NotFoundError,
+    ParamsError,
+    ParamsNeededError,
+    PlanError,
+    Problem,
+)
+from handrail.lock.check import not_locked
+from handrail.lock.differences import changes, drift
+from handrail.lock.file import LOCK_FILE, read_lock, write_lock
+from handrail.lock.model import LockedAction, find
+from handrail.params.redact import has_password
+from handrail.targets import Target, find_target, lock_name, name_from
+
+if TYPE_CHECKING:
+    from handrail.plan.plan import Plan
+
+
+_Checked = tuple[str, tuple[Problem, ...]]  # An action, and how it differs from the lock.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An action to be locked, as it is called here, with what was given for it."""
+
+    name: str
+    params: tuple[str, ...] = ()
+    locked: LockedAction | None = None
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[ACTION]...")
+@click.option("--check", is_flag=True, help="Write nothing; tell what has changed since.")
+@click.option(
+    "-p",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A param that the steps of ACTION depend on; it is kept in the lock. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def lock(
+    ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], check: bool, as_json: bool
+) -> int:
+    """Lock the plans of actions: from then on they run only as they are now.
+
+    Writes handrail.lock into the project, to be committed: for each ACTION its steps in order, the
+    layers around them, and the packs that have a say, each with its version and a digest of its
+    RECORD, which names the hash of every installed file. Without ACTION, all installed actions
+    are locked, and those that the lock has already.
+
+    Where there is a lock, a run whose plan differs from it stops before the first step, with exit
+    code 3; so does one of an action that it does not have. `run --no-lock` runs it all the same.
+
+    \b
+    handrail lock                          all installed actions
+    handrail lock upload flows.py:nightly  these; the others stay as they are
+    handrail lock upload -p fast=true      one whose steps depend on a param
+    handrail lock --check                  ends with 3 when something has changed, for CI
+    """  # noqa: D301 - the escape tells click to keep the lines
+    session = session_of(ctx)
+    warn(session)
+    if pairs and (len(names) != 1 or check):
+        raise click.UsageError("-p belongs to one ACTION that is locked; name just that")
+    folder = session.packs.settings.project.folder
+    known = read_lock(folder)
+    if check:
+        if known is None:
+            raise LockError(
+                f"there is no {LOCK_FILE} in {folder}", ways_out=("write one:  handrail lock",)
+            )
+        return _check(session, known, names, as_json=as_json)
+    return _write(session, known or (), names, pairs, as_json=as_json)
+
+
+def _write(
+    session: Session,
+    known: Sequence[LockedAction],
+    names: Sequence[str],
+    pairs: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    for pair in filter(has_password, pairs):
+        raise click.UsageError(
+            f"-p {pair.partition('=')[0]} has a password in it, and {LOCK_FILE} is shared"
+        )
+    wanted = [_Wanted(name=name, params=pairs) for name in names] or [*_everything(session, known)]
+    made: list[LockedAction] = []
+    gone: list[LockedAction] = []
+    for want in wanted:
+        try:
+            made.append(_outline(session, want))
+        except NotFoundError:
+            if want.locked is None:
+                raise
+            gone.append(want.locked)
+    if not made and not gone:
+        raise LockError(
+            "there is nothing to lock: no installed pack brings an action",
+            ways_out=("lock one of your own:  handrail lock flows.py:NAME",),
+        )
+    replaced = {each.key for each in (*made, *gone)}
+    kept = [each for each in known if each.key not in replaced]
+    write_lock(session.packs.settings.project.folder, [*kept, *made])
+    compared = [(each, find(known, each.key)) for each in made]
+    if as_json:
+        session.console.json(
+            {
+                "file": LOCK_FILE,
+                "actions": [_to_dict(now, was) for now, was in compared],
+                "dropped": [each.name for each in gone],
+            }
+        )
+        return ExitCode.DONE
+    for now, was in compared:
+        for line in _action_lines(now, was):
+            session.console.print(line)
+    for each in gone:
+        session.console.print(f"dropped {each.name}: it is not there any more")
+    count = plural(len(kept) + len(made), "action")
+    file = os.path.relpath(session.packs.settings.project.folder / LOCK_FILE, session.folder)
+    session.console.print(f"wrote {file} · {count} · from now on they run only like this")
+    return ExitCode.DONE
+
+
+def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wanted]:
+    """Yield the installed actions, and what the lock has beside them."""
+    offers = [offer for offer in session.packs.catalog.offers("actions") if offer[0].is_used]
+    for record, entry in offers:
+        was = find(known, (entry.name, record.origin.pack))
+        params = was.params if was is not None else ()
+        yield _Wanted(name=f"{record.id}:{entry.name}", params=params)
+    offered = {(entry.name, record.origin.pack) for record, entry in offers}
+    for was in known:
+        if was.key not in offered:
+            yield _known(session, was)
+
+
+def _known(session: Session, was: LockedAction) -> _Wanted:
+    """Return an action of the lock, by the name that leads to it from the working folder."""
+    project = session.packs.settings.project.folder
+    name = name_from(was, project, session.folder)
+    return _Wanted(name=name, params=was.params, locked=was)
+
+
+def _outline(session: Session, wanted: _Wanted) -> LockedAction:
+    target = find_target(session.packs, session.folder, wanted.name)
+    plan = _plan(session, target, wanted.params)
+    name = lock_name(target, session.packs)
+    return session.packs.outline(name, plan, params=wanted.params)
+
+
+def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
+    action_class = target.action_class
+    options = options_of(action_class.params_model, action_class.action_name, set())
+    params: dict[str, Any] = {}
+    put_pairs(params, options, pairs)
+    try:
+        return action_class.partial(params, packs=session.packs).plan()
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
+    except ParamsNeededError as error:
+        need = labelled_need(error, options)
+        name = lock_name(target, session.packs).shown
+        way = f"lock it with one:  handrail lock {name} -p {'.'.join(error.path)}=..."
+        raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
+
+
+def _check(
+    session: Session, known: Sequence[LockedAction], names: Sequence[str], *, as_json: bool
+) -> int:
+    found = [_checked_name(session, known, name) for name in names]
+    if not names:
+        found = [_checked(session, each) for each in known]
+    drifted = any(problems for _, problems in found)
+    if as_json:
+        session.console.json(
+            {
+                "file": LOCK_FILE,
+                "matches": not drifted,
+                "actions": [
+                    {"name": name, "problems": [problem.to_dict() for problem in problems]}
+                    for name, problems in found
+                ],
+            }
+        )
+    else:
+        _show_check(session, known, found)
+    return ExitCode.PLAN if drifted else ExitCode.DONE
+
+
+def _checked_name(session: Session, known: Sequence[LockedAction], name: str) -> _Checked:
+    action = lock_name(find_target(session.packs, session.folder, name), session.packs)
+    was = find(known, action.key)
+    if was is None:
+        return action.name, (not_locked(action.name),)
+    return _checked(session, was)
+
+
+def _checked(session: Session, was: LockedAction) -> _Checked:
+    """Return an action of the lock, and every way in which it differs or cannot be planned."""
+    try:
+        return was.name, drift(was, _outline(session, _known(session, was)))
+    except NotFoundError as error:
+        return was.name, (_gone(was, error),)
+    except PlanError as error:
+        return was.name, error.problems
+
+
+def _gone(was: LockedAction, error: NotFoundError) -> Problem:
+    return Problem(
+        code="action-gone",
+        message=error.message,
+        ways_out=(
+            *((f"pip install {was.pack}",) if was.pack else ()),
+            "or lock what there is:  handrail lock",
+        ),
+    )
+
+
+def _show_check(
+    session: Session,
+    known: Sequence[LockedAction],
+    found: Sequence[_Checked],
+) -> None:
+    console = session.console
+    for name, problems in found:
+        if not problems:
+            continue
+        count = plural(len(problems), "difference")
+        console.print(console.style(f"{name} differs from {LOCK_FILE} · {count}", "bold"))
+        for number, problem in enumerate(problems, 1):
+            for line in problem_lines(session, problem, number):
+                console.print(line)
+        console.print(f"  if the plan is meant to be as it is now:  handrail lock {name}")
+    matching = [name for name, problems in found if not problems]
+    if matching:
+        console.print(f"{', '.join(matching)}: as in {LOCK_FILE}")
+    names = {each.key for each in known}
+    others = [
+        entry.name
+        for record, entry in session.packs.catalog.offers("actions")
+        if record.is_used and (entry.name, record.id) not in names
+    ]
+    if others:
+        console.note(f"not in {LOCK_FILE}, so not run here: {', '.join(others)}")
+
+
+def _action_lines(now: LockedAction, was: LockedAction | None) -> Iterator[str]:
+    counts = f"{plural(len(now.steps), 'step')} · {plural(len(now.packs), 'pack')}"
+    found = [] if was is None else changes(was, now)
+    news = "new" if was is None else plural(len(found), "change") if found else "unchanged"
+    yield f"locked {now.name} · {counts} · {news}"
+    for change in found:
+        yield f"  {change.mark} {change}"
+    loose = [f"{pack} ({pack.record})" for pack in now.packs if not pack.is_pinned]
+    if loose:
+        yield f"  only the version is locked of {', '.join(loose)}"
+
+
+def _to_dict(now: LockedAction, was: LockedAction | None) -> dict[str, object]:
+    return {
+        "name": now.name,
+        "pack": now.pack,
+        "steps": [step.name for step in now.steps],
+        "packs": [
+            {"id": pack.id, "version": pack.version, "record": pack.record} for pack in now.packs
+        ],
+        "new": was is None,
+        "changes": [] if was is None else [f"{each.mark} {each}" for each in changes(was, now)],
+    }

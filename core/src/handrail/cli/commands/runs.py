@@ -1,0 +1,222 @@
+"""`handrail runs`: the runs that a journal has, and how to get rid of old ones."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from handrail.cli.hints import command_line
+from handrail.cli.journals import journal_option, named, opened
+from handrail.cli.session import session_of
+from handrail.cli.view.run_text import STYLES, moment, time_of, ways_of
+from handrail.cli.view.text import plural, table
+from handrail.errors import NotFoundError
+from handrail.recovery.status import status_of
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import Outcome
+    from handrail.recovery.status import RunStatus
+
+_AGE = re.compile(r"(?P<count>[0-9]{1,6})\s*(?P<unit>[smhdw])")
+_OPEN = ("interrupted", "running", "stalled")
+_OUTCOMES = ("completed", "rolled_back", "rollback_incomplete", "failed", *_OPEN)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@click.group(invoke_without_command=True, params=[journal_option()])
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many, the latest first.",
+)
+@click.option("--all", "everything", is_flag=True, help="List them all, however many.")
+@click.option("--action", metavar="X", help="Only runs of this action.")
+@click.option(
+    "--outcome",
+    type=click.Choice(_OUTCOMES),
+    metavar="X",
+    help=f"Only runs that are: {', '.join(_OUTCOMES)}.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def runs(
+    ctx: click.Context,
+    journal: str | None,
+    limit: int,
+    everything: bool,
+    action: str | None,
+    outcome: str | None,
+    as_json: bool,
+) -> None:
+    """List the runs that the journal has, the latest first.
+
+    The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
+    another. Nothing is imported.
+
+    \b
+    completed            done; handrail rollback RUN undoes it, unless it is sealed
+    rolled back          undone
+    rollback incomplete  a step could not be undone; handrail rollback RUN tries again
+    failed (kept)        failed with --on-failure keep, and waits
+    interrupted          its process is gone; finish it or undo it
+    running              belongs to a process that lives
+    stalled              its process lives, and gives no sign of it; see --take-over
+    """  # noqa: D301 - the escape tells click to keep the lines
+    if ctx.invoked_subcommand is not None:
+        ctx.ensure_object(dict)
+        ctx.meta["journal"] = journal
+        return
+    session = session_of(ctx)
+    found = _open(session, journal)
+    if found is None:
+        _tell_none(session, as_json=as_json)
+        return
+    try:
+        most = None if everything else limit
+        statuses = _found(found, action, outcome, None if most is None else most + 1)
+    finally:
+        found.close()
+    more = len(statuses) > len(statuses[:most])
+    if as_json:
+        listed = [to_dict(status) for status in statuses[:most]]
+        session.console.json({"journal": found.shown, "more": more, "runs": listed})
+        return
+    asked = action is not None or outcome is not None
+    _show(session, found, statuses[:most], more=more, asked=asked)
+
+
+@runs.command()
+@click.option("--older-than", required=True, metavar="AGE", help="Such as 30d, 12h or 2w.")
+@click.pass_context
+def prune(ctx: click.Context, older_than: str) -> None:
+    """Delete runs that ended longer ago than that.
+
+    Runs that are not over, that belong to a process, that were kept after a failure, or whose
+    rollback is incomplete stay. A run that was deleted cannot be resumed or rolled back any more;
+    what it made stays.
+    """
+    age = _age(older_than)
+    session = session_of(ctx)
+    assert ctx.parent is not None
+    found = _open(session, ctx.parent.params["journal"])
+    gone = []
+    if found is not None:
+        try:
+            gone = found.prune(age)
+        finally:
+            found.close()
+    session.console.print(f"{plural(len(gone), 'run')} deleted")
+
+
+def to_dict(status: RunStatus) -> dict[str, Any]:
+    """Return the JSON form of a run in a listing."""
+    row = status.row
+    took, undo_took = status.spent()
+    return {
+        "id": row.number,
+        "uid": row.uid,
+        "action": row.action,
+        "state": status.state,
+        "outcome": row.outcome,
+        "direction": row.direction,
+        "sealed": row.sealed,
+        "started": row.opened,
+        "ended": row.closed,
+        "took": took,
+        "undo_took": undo_took,
+        "project": row.project,
+        "folder": row.cwd,
+        "owner": status.owner,
+        "held": status.holder is not None,
+        "ways": dict(ways_of(status)),
+    }
+
+
+def _found(
+    journal: Journal, action: str | None, outcome: str | None, most: int | None
+) -> list[RunStatus]:
+    """Return the status of runs, the latest first."""
+    if outcome not in _OPEN:
+        kind = cast("Outcome | None", outcome)
+        rows = journal.runs(limit=most, action=action, outcome=kind, plans=False)
+        return [status_of(journal, row) for row in rows]
+    # Only the owner of a run tells which of these it is.
+    rows = journal.runs(action=action, outcome="interrupted", plans=False)
+    statuses = (status_of(journal, row) for row in rows)
+    return list(islice((each for each in statuses if each.state == outcome), most))
+
+
+def _open(session: Session, url: str | None) -> Journal | None:
+    try:
+        return opened(session, url)
+    except NotFoundError:
+        if named(url):
+            raise
+        return None
+
+
+def _tell_none(session: Session, *, as_json: bool) -> None:
+    if as_json:
+        session.console.json({"journal": None, "more": False, "runs": []})
+    else:
+        session.console.print("no runs yet; handrail run ACTION makes one")
+
+
+def _show(
+    session: Session,
+    journal: Journal,
+    statuses: list[RunStatus],
+    *,
+    more: bool,
+    asked: bool,
+) -> None:
+    console = session.console
+    if not statuses:
+        console.print(f"no {'such ' * asked}runs in {journal.shown}")
+        return
+    # Where several projects keep their runs in one journal.
+    shared = len({status.row.project for status in statuses}) > 1
+    rows = [
+        (
+            str(status.row.number),
+            status.row.action,
+            status.described,
+            *((status.row.project,) if shared else ()),
+            f"{moment(status.row.opened):%Y-%m-%d %H:%M:%S}",
+            time_of(status),
+            _next(status),
+        )
+        for status in statuses
+    ]
+    # What tells actions apart is at the end of a path.
+    head = ("RUN", "ACTION", "STATE", *(("PROJECT",) if shared else ()), "STARTED", "TOOK", "NEXT")
+    lines = table(head, rows, ends=(1, 3) if shared else (1,))
+    console.print(console.style(lines[0], "dim"))
+    for status, line in zip(statuses, lines[1:], strict=True):
+        state = status.described
+        styled = console.style(state, STYLES.get(status.state, "bold"))
+        console.print(line.replace(state, styled, 1))
+    told = plural(len(rows), "run")
+    told = f"the latest {told} (--all lists more)" if more else told
+    console.print(f"{told} in {journal.shown} · one:  {command_line('show RUN')}")
+
+
+def _next(status: RunStatus) -> str:
+    ways = ways_of(status)
+    return ways[0][1] if ways and status.row.outcome != "completed" else ""
+
+
+def _age(text: str) -> timedelta:
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise click.UsageError(f"--older-than {text}: say it as 30d, 12h or 2w")
+    return timedelta(**{_UNITS[found["unit"]]: int(found["count"])})

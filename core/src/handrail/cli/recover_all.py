@@ -1,0 +1,127 @@
+"""`--all-dead`: finish or undo every run whose process is gone, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail.cli.journals import address, from_anywhere, named, opened, project_of
+from handrail.cli.signals import like_interrupts
+from handrail.cli.view.text import plural
+from handrail.errors import ExitCode, NotFoundError
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
+    from handrail.journal.protocol import Journal
+    from handrail.recovery.status import Aim
+
+# A run that ended, or has an owner, when its turn comes is refused with one of these.
+_REFUSED = (ExitCode.USAGE, ExitCode.PLAN)
+
+
+def all_dead(session: Session, aim: Aim, values: Mapping[str, Any]) -> int:
+    """Resume or undo every dead run, the oldest first; return the highest of their exit codes.
+
+    A run that does not end well does not keep the others from being tried. One that another
+    process has taken meanwhile is left to it.
+    """
+    _check(values)
+    try:
+        journal = opened(session, values["journal"])
+    except NotFoundError as error:
+        if named(values["journal"]):
+            raise
+        return _nothing(session, error.message, values)
+    try:
+        project = project_of(session, values)
+        dead = _dead(journal, project)
+        if not dead:
+            of_project = "" if project is None else " of this project"
+            text = f"no run{of_project} in {journal.shown} was left by a process that is gone"
+            return _nothing(session, f"{text}{_others(journal, project)}", values)
+        place = from_anywhere(address(session, values["journal"]).value)
+        words = [*_words(session, values), "--journal", place]
+        worst = 0
+        with like_interrupts():
+            for number in dead:
+                # It may run at a terminal, and is not to ask.
+                sure = ["--yes"] if aim == "rollback" else []
+                code, interrupted = _in_process([aim, str(number), *sure, *words])
+                if interrupted:
+                    return ExitCode.INTERRUPTED
+                if code in _REFUSED and number not in _dead(journal, project):
+                    session.console.note(f"run {number} was taken by another process")
+                    continue
+                worst = max(worst, code)
+        return worst
+    finally:
+        journal.close()
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    excluded = {"run": "number", "action": "--action", "folder": "--folder"}
+    for name, shown in {**excluded, "take_over": "--take-over"}.items():
+        if values[name]:
+            raise click.UsageError(f"--all-dead takes no {shown}: it is for every run that is dead")
+
+
+def _dead(journal: Journal, project: str | None) -> list[int]:
+    """Return the runs of a project that are not over and belong to nobody, the oldest first."""
+    return [
+        row.number
+        for row in reversed(journal.runs(outcome="interrupted", project=project, plans=False))
+        if journal.holder(row.number) is None
+    ]
+
+
+def _others(journal: Journal, project: str | None) -> str:
+    """Return how to reach the dead runs of other projects, where there are any."""
+    others = [] if project is None else _dead(journal, None)
+    if not others:
+        return ""
+    return f"; {plural(len(others), 'run')} of other projects: --all-projects"
+
+
+def _nothing(session: Session, told: str, values: Mapping[str, Any]) -> int:
+    if values["as_json"]:
+        session.console.json_line({"event": "Result", "result": None})
+    elif not values["quiet"]:
+        session.console.print(told)
+    return ExitCode.DONE
+
+
+def _in_process(words: Sequence[str]) -> tuple[int, bool]:
+    """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
+    # Without -P Python would take modules from the working folder, whoever put them there.
+    process = subprocess.Popen([sys.executable, "-P", "-m", "handrail", *words])
+    interrupted = False
+    while True:
+        try:
+            code = process.wait()
+            return code if code >= 0 else ExitCode.INTERRUPTED, interrupted
+        except KeyboardInterrupt:
+            interrupted = True
+            # A terminal tells both, an init system only this one; two at once count as one.
+            process.terminate()
+
+
+def _words(session: Session, values: Mapping[str, Any]) -> list[str]:
+    flags = {
+        "accept_drift": "--accept-drift",
+        "no_lock": "--no-lock",
+        "quiet": "--quiet",
+        "as_json": "--json",
+    }
+    words = [flag for name, flag in flags.items() if values.get(name)]
+    words += ["--debug"] if session.debug else []
+    if "on_failure" in values:
+        words += ["--on-failure", values["on_failure"]]
+    for pack in session.no_packs:
+        words += ["--no-pack", pack]
+    if session.only_packs is not None:
+        words += [f"--only-packs={','.join(session.only_packs)}"]
+    return words

@@ -1,0 +1,138 @@
+"""What is written to the terminal: lines and colour for people, JSON for programs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+SCHEMA = 1
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_MARKS = str.maketrans(dict(zip("✓✗↶○▸└·…█░", "+x<o>`-~#.", strict=True)))
+# What moves the cursor or rings the bell, also when a file name or an error brings it; colour may.
+_CONTROL = r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+
+
+def colour_wanted(stream: TextIO) -> bool:
+    """Return whether to use colour: a terminal, unless NO_COLOR; FORCE_COLOR wins over a pipe."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return moves(stream)
+
+
+def moves(stream: TextIO) -> bool:
+    """Return whether the stream is a terminal on which the cursor can be moved."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class Console:
+    """Results go to standard output, everything about how they come to be to standard error.
+
+    Attributes:
+        lost: Why standard output cannot be written any more; None while it can, or when its
+            reader has left, as `| head` does.
+    """
+
+    def __init__(self) -> None:
+        # A stream that was closed before the program began is None.
+        self.out = sys.stdout = _opened(sys.stdout)
+        self.err = sys.stderr = _opened(sys.stderr)
+        self.lost: str | None = None
+        self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
+        self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
+
+    def style(self, text: str, *styles: str, err: bool = False) -> str:
+        """Return `text` in the given styles, where the stream shows them."""
+        if not styles or not self._colour[id(self.err if err else self.out)]:
+            return text
+        codes = ";".join(_STYLES[style] for style in styles)
+        return f"\x1b[{codes}m{text}\x1b[0m"
+
+    def print(self, text: str = "") -> None:
+        """Write a line of the result; once standard output is gone, write nothing."""
+        try:
+            self._write(self.out, (visible(text) if self.out.isatty() else text) + "\n")
+            self.out.flush()
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.lost = error.strerror or str(error)
+            drop(self.out)
+
+    def note(self, text: str = "") -> None:
+        """Write a line about progress, or an error."""
+        self.draw(visible(text) + "\n")
+
+    def draw(self, text: str) -> None:
+        """Write to standard error as it is; a run goes on when nobody can read it."""
+        try:
+            self._write(self.err, text)
+            self.err.flush()
+        except OSError:
+            drop(self.err)
+
+    def flush(self) -> None:
+        """Write out what steps have printed, so that nothing is left to fail at exit."""
+        for stream in (self.out, self.err):
+            try:
+                stream.flush()
+            except OSError as error:
+                if stream is self.out and error.errno != errno.EPIPE:
+                    self.lost = error.strerror or str(error)
+                drop(stream)
+
+    def json(self, document: Mapping[str, Any]) -> None:
+        """Write one JSON object, with its schema, as the result."""
+        from handrail.cli.view.text import to_json  # noqa: PLC0415 - only where it is asked for
+
+        self.print(to_json({"schema": SCHEMA, **document}, indent=2))
+
+    def json_line(self, document: Mapping[str, Any]) -> None:
+        """Write one JSON object on one line, with its schema."""
+        from handrail.cli.view.text import to_json  # noqa: PLC0415 - only where it is asked for
+
+        self.print(to_json({"schema": SCHEMA, **document}))
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if not self._marks[id(stream)]:
+            text = text.translate(_MARKS)
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def visible(text: str) -> str:
+    """Return `text` with its control characters, but for line ends and colour, spelled out."""
+    return re.sub(_CONTROL, lambda found: ascii(found.group())[1:-1], text)
+
+
+def drop(stream: TextIO) -> None:
+    """Let what is still written to `stream` go nowhere, at exit too."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return  # It stands for no file, as in a test.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+def _opened(stream: TextIO | None) -> TextIO:
+    if stream is not None and not stream.closed:
+        return stream
+    return open(os.devnull, "w", encoding="utf-8")
+
+
+def _takes_marks(stream: TextIO) -> bool:
+    try:
+        "✓·█".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""Recorded runs in words: their states, times, and the commands that can be used on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from handrail.cli.hints import command_line
+from handrail.cli.view.text import seconds
+from handrail.recovery.status import AIMS
+
+if TYPE_CHECKING:
+    from handrail.recovery.status import Purpose, RunStatus
+
+STYLES = {
+    "completed": "green",
+    "rolled back": "dim",
+    "rollback incomplete": "red",
+    "failed (kept)": "red",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "stalled": "yellow",
+}
+
+
+def ways_of(status: RunStatus) -> tuple[tuple[str, str], ...]:
+    """Return each purpose that a run can serve, with its command."""
+    more = "" if status.holder is None else " --take-over"
+    return commands_for(status.row.number, status.purposes, more)
+
+
+def commands_for(
+    number: int, purposes: Iterable[Purpose], more: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Return purposes with the commands that serve them."""
+    return tuple((each, command_line(f"{AIMS[each]} {number}{more}")) for each in purposes)
+
+
+def time_of(status: RunStatus) -> str:
+    """Return how long a run took, as `0.4s` or `0.4s, undo 1.1s`; `0.4s+` for that or longer."""
+    took, undo_took = status.spent()
+    # Nobody knows when a process died.
+    more = "+" * (status.state == "interrupted" and not status.row.given_up)
+    if undo_took:
+        return f"{seconds(took)}, undo {seconds(undo_took)}{more}"
+    return f"{seconds(took)}{more}"
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a journal has as text, in the time zone of this machine."""
+    return datetime.fromisoformat(text).astimezone()

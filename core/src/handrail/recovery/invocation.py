@@ -1,0 +1,82 @@
+"""The packs, settings and part of the plan that a run was called with, as its journal has them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from handrail.plan.selection import select
+from handrail.recovery.recorded_plan import steps_of
+from handrail.settings.selection import Selection
+
+if TYPE_CHECKING:
+    from handrail.plan.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """The choices that a run was called with.
+
+    Attributes:
+        no_packs: Packs that were off by a flag or a variable.
+        only_packs: The only packs that were on, or None.
+        values: Settings of packs: pack, dotted key and text; none that looks like a secret.
+        left_out: Those that do, without their values.
+        only: Names of the only steps to run.
+        start: Name of the first step to run, or None.
+        skip: Names of the steps to leave out.
+        no_lock: Whether the lock was left aside.
+    """
+
+    no_packs: tuple[str, ...] = ()
+    only_packs: tuple[str, ...] | None = None
+    values: tuple[tuple[str, str, str], ...] = ()
+    left_out: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    start: str | None = None
+    skip: tuple[str, ...] = ()
+    no_lock: bool = False
+
+    def to_json(self) -> str:
+        """Return the JSON form."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Invocation:
+        """Return the invocation that `to_json` wrote; a key that is missing has its default."""
+        stored: dict[str, Any] = json.loads(text)
+        only_packs = stored.get("only_packs")
+        return cls(
+            no_packs=tuple(stored.get("no_packs", ())),
+            only_packs=None if only_packs is None else tuple(only_packs),
+            values=tuple((pack, key, value) for pack, key, value in stored.get("values", ())),
+            left_out=tuple(stored.get("left_out", ())),
+            only=tuple(stored.get("only", ())),
+            start=stored.get("start"),
+            skip=tuple(stored.get("skip", ())),
+            no_lock=bool(stored.get("no_lock")),
+        )
+
+    @property
+    def selection(self) -> Selection:
+        """Which packs were on or off."""
+        return Selection(no_packs=self.no_packs, only_packs=self.only_packs)
+
+    def part_of(self, plan: Plan, recorded: str) -> Plan:
+        """Return the part of `plan` that was chosen, as far as its steps are still there.
+
+        Args:
+            plan: The whole plan, as it is now.
+            recorded: The plan that the run was to have, as JSON.
+        """
+        there = plan.positions
+        only = [name for name in self.only if name in there]
+        if self.only and not only:
+            return replace(plan, steps=())
+        start = self.start
+        if start is not None and start not in there:
+            names = (str(step["name"]) for step in steps_of(recorded))
+            start = next((name for name in names if name in there), None)
+        skip = [name for name in self.skip if name in there]
+        return select(plan, only=only, start=start, skip=skip)

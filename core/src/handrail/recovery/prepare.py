@@ -1,0 +1,267 @@
+"""Which recorded run is meant, and what it takes to go on: the action, its packs and its plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
+from handrail.lock.model import LockUse
+from handrail.params.stored import params_of
+from handrail.params.validation import unchecked
+from handrail.provider import provider_of
+from handrail.recovery.drift import begun
+from handrail.recovery.invocation import Invocation
+from handrail.recovery.recorded_plan import action_of
+from handrail.recovery.resume_run import Recovery, changed_input_hints
+from handrail.recovery.status import check, refusal
+from handrail.workflow import Workflow
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.context import RuntimeContext
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.plan.plan import Plan
+    from handrail.provider import PackProvider, Packs, UndoProvider
+    from handrail.recovery.status import Aim
+
+
+def look_up(
+    aim: Aim, action: type[BaseAction[Any]] | Workflow, number: int | None, journal: Journal
+) -> tuple[type[BaseAction[Any]], RecordedRun]:
+    """Return the run of `action` that has this number, or the latest that can be resumed.
+
+    Raises:
+        NotFoundError: There is no such run of this action.
+        RunClosedError: There is nothing left to do.
+        RollbackRefusedError: It cannot be undone, or only be undone.
+    """
+    cls = action.action_class if isinstance(action, Workflow) else action
+    if number is None:
+        number = latest_to_resume(journal, action=cls.action_name)
+    recorded = journal.read(number)
+    check_action(recorded.row, cls.action_name, journal)
+    check(recorded.row, aim)
+    return cls, recorded
+
+
+def check_action(row: RunRow, name: str, journal: Journal) -> None:
+    """Refuse an action that did not begin the run.
+
+    Raises:
+        NotFoundError: It is another one's.
+    """
+    began = action_of(row.plan)
+    if began != name:
+        raise NotFoundError(
+            f"run {row.number} in {journal.shown} is one of {began}, not of {name}",
+            ways_out=("give the action that began it", "without a number, the latest is taken"),
+        )
+
+
+def latest_to_resume(
+    journal: Journal,
+    *,
+    project: str | None = None,
+    action: str | None = None,
+    shown: str = "this project",
+) -> int:
+    """Return the number of the latest run, of a project or of an action, that can be resumed.
+
+    Args:
+        journal: The journal.
+        project: Only runs of this project.
+        action: Only runs of this action.
+        shown: What the project is called in the error.
+
+    Raises:
+        NotFoundError: There is none; the latest one of another project is named.
+    """
+    found = next(_to_resume(journal, project, action), None)
+    if found is not None:
+        return found.number
+    whose = "run" if action is None else f"run of {action}"
+    whose += "" if project is None else f" of {shown}"
+    raise NotFoundError(
+        f"there is no {whose} in {journal.shown} that can be resumed",
+        ways_out=_elsewhere(next(_to_resume(journal, None, action), None)),
+    )
+
+
+def latest_of_project(journal: Journal, project: str, shown: str = "this project") -> int:
+    """Return the number of the latest run of a project, whatever became of it.
+
+    Args:
+        journal: The journal.
+        project: The project.
+        shown: What it is called in the error.
+
+    Raises:
+        NotFoundError: There is none; the latest one of another project is named.
+    """
+    found = journal.runs(limit=1, project=project, plans=False)
+    if found:
+        return found[0].number
+    others = journal.runs(limit=1, plans=False)
+    raise NotFoundError(
+        f"there is no run of {shown} in {journal.shown}",
+        ways_out=_elsewhere(next(iter(others), None)),
+    )
+
+
+def _to_resume(journal: Journal, project: str | None, action: str | None) -> Iterator[RunRow]:
+    for row in journal.runs(project=project, plans=False):
+        if refusal(row, "resume") is not None or journal.holder(row.number) is not None:
+            continue
+        # A plan is long, and next to all runs were passed over without it.
+        if action is None or action_of(journal.read(row.number, fields=False).row.plan) == action:
+            yield row
+
+
+def _elsewhere(row: RunRow | None) -> tuple[str, ...]:
+    # No command to copy: it is somebody else's run.
+    return () if row is None else (f"the latest one is run {row.number}, of {row.project}",)
+
+
+def only_undoes(row: RunRow, aim: Aim) -> bool:
+    """Whether a run that goes on so has no more steps to execute, but for those that always run."""
+    return aim == "rollback" or row.direction == "undo"
+
+
+def prepare(
+    action: type[BaseAction[Any]],
+    recorded: RecordedRun,
+    journal: Journal,
+    aim: Aim,
+    *,
+    ctx: RuntimeContext | None = None,
+    packs: Packs = None,
+    accept_drift: bool = False,
+    lock: LockUse | None = None,
+    command_line: Callable[[str], str] = "handrail {}".format,
+    **more: Any,
+) -> Recovery:
+    """Return a recorded run that can go on: the action with its recorded params, and its plan.
+
+    The working folder has to be that of the run. What is undone needs less than what goes forward:
+    neither the lock nor what is required, and of the packs those whose steps began.
+
+    Args:
+        action: The class of the action.
+        recorded: The run.
+        journal: Where it is.
+        aim: Whether it is to be finished or undone.
+        ctx: The world outside.
+        packs: The packs; those that are installed, as selected when the run began, unless given.
+        accept_drift: Whether to go on although steps that began are not what they were.
+        lock: How the lock counts for what goes forward; as for a program unless given.
+        command_line: Returns a command of Handrail as it has to be typed.
+        **more: See `Recovery`.
+
+    Raises:
+        ParamsError: The variable of a secret is not set.
+        DriftError: The params are not valid any more, such as for an input that is gone.
+        PlanError: The plan has problems now.
+        PackError: A pack is broken, or one that is required is missing.
+        PlanDriftedError: The plan that goes forward is not what the lock holds.
+    """
+    values = params_of(recorded.row.params, action.action_name, os.environ)
+    invocation = Invocation.from_json(recorded.row.packs)
+    provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
+    ignored: tuple[str, ...] = ()
+    if only_undoes(recorded.row, aim):
+        fewer = provider.for_undo(() if accept_drift else _owners(recorded))
+        made, strange = _action_to_undo(action, values, ctx, fewer)
+        plan, ignored = _plan_to_undo(made, fewer)
+        ignored = (*strange, *ignored)
+    else:
+        hints = changed_input_hints(recorded.row.number, command_line)
+        made = _action_to_resume(action, values, ctx, provider, hints)
+        use = replace(lock or LockUse(), left_aside=invocation.no_lock)
+        whole = made.plan()
+        plan = provider.check_lock(whole, action, lambda: whole, use)
+    return Recovery(
+        action=made,
+        plan=invocation.part_of(plan, recorded.row.plan),
+        recorded=recorded,
+        journal=journal,
+        aim=aim,
+        accept_drift=accept_drift,
+        ignored=ignored,
+        command_line=command_line,
+        **more,
+    )
+
+
+def _action_to_resume(
+    action: type[BaseAction[Any]],
+    values: Mapping[str, Any],
+    ctx: RuntimeContext | None,
+    packs: PackProvider,
+    ways_out: tuple[str, ...],
+) -> BaseAction[Any]:
+    """Return the action, whose params were valid when the run began."""
+    try:
+        return action(values, ctx, packs=packs)
+    except ParamsError as error:
+        raise DriftError(
+            f"the run cannot go on, and stays as it is: {error.message}", ways_out=ways_out
+        ) from error
+
+
+def _selected_packs(invocation: Invocation) -> PackProvider:
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
+
+    return installed_packs(recorded=invocation.selection, pack_values=invocation.values)
+
+
+def _owners(recorded: RecordedRun) -> set[str]:
+    """Return the packs whose steps or layers have to be undone."""
+    over = ("skipped", "undone")
+    began = {row.step for row in recorded.attempts if row.state not in over}
+    steps = [step for step in begun(recorded) if step["name"] in began and not step["always_run"]]
+    parts = [part for step in steps for part in (step, *step["layers"])]
+    return {str(part["origin"]["pack"]) for part in parts if part["origin"]["pack"]}
+
+
+def _action_to_undo(
+    action: type[BaseAction[Any]],
+    values: Mapping[str, Any],
+    ctx: RuntimeContext | None,
+    packs: PackProvider,
+) -> tuple[BaseAction[Any], tuple[str, ...]]:
+    """Return the action, and what is wrong with its params now, such as an input that is gone."""
+    try:
+        return action(values, ctx, packs=packs), ()
+    except ParamsError as error:
+        if action.params_model is None:
+            raise
+        params = unchecked(action.params_model, values)
+        # What a validator of the whole model finds has no path.
+        told = tuple(f"{path}: {text}" if path else text for path, text in error.fields)
+        return action(params, ctx, packs=packs), told
+
+
+def _plan_to_undo(action: BaseAction[Any], packs: UndoProvider) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan as far as it can be worked out, and what was passed over for that."""
+    while True:
+        problems: tuple[str, ...] = ()
+        try:
+            plan = action.plan()
+        except PlanError as error:
+            if error.plan is None:
+                raise
+            # Of two steps of one name only one can be the step that began.
+            first = {planned.name: planned for planned in reversed(error.plan.steps)}
+            steps = tuple(each for each in error.plan.steps if first[each.name] is each)
+            plan = replace(error.plan, steps=steps)
+            problems = tuple(each.message for each in error.problems)
+        except PackError as error:
+            pack = error.origin.pack if error.origin else None
+            if pack is None or not packs.leave_out(pack, error):
+                raise
+            continue
+        return plan, (*packs.left_out.values(), *problems)

@@ -1,0 +1,219 @@
+"""Where a recorded run stands: its rows, put into the state of a run that goes on. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.rollback_data import ended
+from handrail.errors import DriftError
+from handrail.journal.codec import decode_results
+from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
+from handrail.recovery.recorded_plan import steps_of
+from handrail.steps import StepResult
+
+if TYPE_CHECKING:
+    from handrail.plan.plan import Plan
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplayState:
+    """The state that a resumed run begins with; see `RunState` and `Line` for the fields.
+
+    Attributes:
+        finished: Results of the ordinary steps that began, in order.
+        closed: Results of the `always_run` steps that are over, by position.
+        doubt: What the attempt that was interrupted had recorded.
+        attempts: Number of the last attempt, by position.
+        leftovers: Attempts that could not be undone and were followed by others.
+        undone: Positions that are undone already.
+        gone: Names of steps that began, and are not in the plan any more.
+        failed: Position and error of the step that failed, if one did.
+        batches: Number of the last batch that was recorded.
+    """
+
+    finished: list[StepResult] = field(default_factory=list[StepResult])
+    closed: dict[int, StepResult] = field(default_factory=dict[int, StepResult])
+    doubt: StepResult | None = None
+    attempts: dict[int, int] = field(default_factory=dict[int, int])
+    leftovers: dict[int, list[tuple[int, StepResult]]] = field(
+        default_factory=dict[int, list[tuple[int, StepResult]]]
+    )
+    undone: set[int] = field(default_factory=set[int])
+    gone: tuple[str, ...] = ()
+    failed: tuple[int, str] | None = None
+    batches: int = 0
+
+
+def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> ReplayState:
+    """Return where `recorded` stands in `plan`.
+
+    A step of the plan that never began counts as skipped where a later one did.
+
+    Args:
+        recorded: The run.
+        plan: Its plan now.
+        undoing: Whether it is to be undone, also where it has gone forward so far: then no step is
+            in doubt, and those that were interrupted are among the finished ones.
+
+    Raises:
+        DriftError: The step that is in doubt comes before others that are over.
+    """
+    attempts = _Attempts(recorded)
+    found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
+    undoing = undoing or recorded.row.direction == "undo"
+    latest = _latest(attempts, plan)
+    last_of, finished = attempts.last, found.finished
+    for place, planned in enumerate(plan.steps):
+        last = last_of.get(planned.name)
+        if last is None:
+            if place < latest and not planned.always_run:
+                finished.append(StepResult(skipped=True))
+            continue
+        if planned.name in attempts.earlier:
+            _leave_over(found, place, attempts, planned.name)
+        row, result = attempts.rows[last], attempts.results[last]
+        if row.state != "skipped":
+            found.attempts[place] = row.n
+        if planned.always_run:
+            if row.state != "started":
+                found.closed[place] = result
+        elif row.state == "done":
+            finished.append(result)
+        else:
+            _place(found, place, row, result, undoing=undoing)
+    _check_order(found, latest)
+    left = last_of.keys() - {planned.name for planned in plan.steps}
+    found.gone = _gone(recorded, attempts, left)
+    return found
+
+
+class _Attempts:
+    """The attempts of a run by step, of which most have one; each is a place among the rows.
+
+    Attributes:
+        rows: The rows.
+        results: Their results.
+        last: The last attempt of each step.
+        earlier: Those before it, of steps that had several.
+    """
+
+    def __init__(self, recorded: RecordedRun) -> None:
+        self.rows = recorded.attempts
+        self.results = _results(recorded)
+        self.last = {row.step: place for place, row in enumerate(self.rows)}
+        self.earlier: dict[str, list[int]] = {}
+        if len(self.last) < len(self.rows):
+            self._several()
+
+    def _several(self) -> None:
+        """Tell the attempts of a step apart."""
+        self.last.clear()
+        for place, row in enumerate(self.rows):
+            before = self.last.setdefault(row.step, place)
+            if before != place:
+                first, later = sorted((before, place), key=self.number)
+                self.earlier.setdefault(row.step, []).append(first)
+                self.last[row.step] = later
+
+    def number(self, place: int) -> int:
+        """Return the number of an attempt."""
+        return self.rows[place].n
+
+    def of(self, step: str) -> list[int]:
+        """Return all attempts of a step, in their order."""
+        return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
+
+
+def _results(recorded: RecordedRun) -> list[StepResult]:
+    """Return the result of each attempt, with what it recorded, as its undo gets it."""
+    rows, notes = recorded.attempts, notes_of(recorded)
+    decoded = iter(decode_results([row.result for row in rows if row.result is not None]))
+    found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
+    if notes:
+        for place, row in enumerate(rows):
+            of_attempt = notes.get((row.step, row.n))
+            if of_attempt and row.state != "skipped":
+                found[place] = ended(found[place], of_attempt)
+    return found
+
+
+def _unsaid(row: AttemptRow) -> StepResult:
+    if row.state == "skipped":
+        return StepResult(skipped=True)
+    return StepResult(success=False, error="it was interrupted")
+
+
+def _latest(attempts: _Attempts, plan: Plan) -> int:
+    """Return the position of the last ordinary step that began, or -1."""
+    for place in reversed(range(len(plan.steps))):
+        planned = plan.steps[place]
+        if planned.name in attempts.last and not planned.always_run:
+            return place
+    return -1
+
+
+def _leave_over(found: ReplayState, place: int, attempts: _Attempts, step: str) -> None:
+    for each in attempts.of(step)[:-1]:
+        row = attempts.rows[each]
+        if row.state == "undo_failed":
+            found.leftovers.setdefault(place, []).append((row.n, attempts.results[each]))
+
+
+def _place(
+    found: ReplayState, place: int, row: AttemptRow, result: StepResult, *, undoing: bool
+) -> None:
+    if row.error is not None and row.state in ("failed", "undo_failed", "undone"):
+        found.failed = found.failed or ((place, row.error) if not result.success else None)
+    if row.state == "skipped" or undoing:
+        found.finished.append(result)
+        if row.state == "undone":
+            found.undone.add(place)
+    elif row.state in ("started", "failed") and row.n > 0:
+        # Attempt 0 is of a step that never began: it is asked, and played, again.
+        found.doubt = result
+
+
+def _check_order(found: ReplayState, latest: int) -> None:
+    """Refuse a plan in which what is in doubt comes before what is over."""
+    if found.doubt is not None and len(found.finished) != latest:
+        raise DriftError(
+            "the step that was interrupted comes before others that are over, in the plan as it is",
+            ways_out=("install what the run began with",),
+        )
+
+
+def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:
+    steps = steps_of(recorded.row.plan) if left else ()
+    closing = {step["name"] for step in steps if step["always_run"]}
+    over = ("skipped", "undone")
+    began = [
+        attempts.rows[place]
+        for name in attempts.last
+        if name in left
+        for place in attempts.of(name)
+    ]
+    names = [row.step for row in began if row.n and row.state not in over]
+    return tuple(dict.fromkeys(name for name in names if name not in closing))
+
+
+Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
+
+
+def notes_of(recorded: RecordedRun) -> Notes:
+    """Return what was recorded by step and attempt, then by key."""
+    found: dict[tuple[str, int], dict[str, list[Any]]] = {}
+    for note in recorded.notes:
+        of_attempt = found.setdefault((note.step, note.n), {})
+        of_attempt.setdefault(note.key, []).extend(json.loads(note.values))
+    return found
+
+
+def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:
+    """Return the latest value of each field.
+
+    What a step did to the context that is not over is not among them: it was never stored.
+    """
+    return {row.name: row.value for row in sorted(fields, key=lambda row: row.boundary)}

@@ -1,0 +1,223 @@
+"""A recorded run that goes on: looked up, checked, claimed, and put into the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from handrail.actions import about_action, orchestrator_of, result_of
+from handrail.engine.machine import play_on
+from handrail.engine.outcome import Failure
+from handrail.engine.rollback_data import ASKED
+from handrail.errors import (
+    DriftError,
+    SourceChangedError,
+    StepFailedError,
+    add_ways_out,
+)
+from handrail.journal.context_fields import ContextFields
+from handrail.journal.records import RunChange
+from handrail.journal.run_log import JournaledLog
+from handrail.recovery.drift import drift, installs
+from handrail.recovery.replay_state import fields_at, replay_state_of
+from handrail.recovery.status import Aim, check
+
+if TYPE_CHECKING:
+    from handrail.actions import BaseAction
+    from handrail.engine.commands import Machine
+    from handrail.engine.state import RunState
+    from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.journal.records import RecordedRun
+    from handrail.orchestrator import Orchestrator
+    from handrail.orchestrator.journaled import RunAbout
+    from handrail.plan.plan import Plan
+
+
+@dataclass(slots=True, kw_only=True)
+class ClaimedRun:
+    """A recorded run, claimed, that goes on as an orchestrator is told to.
+
+    Attributes:
+        recorded: What is recorded of it.
+        plan: The plan as it is now.
+        owned: The run, claimed by this process.
+        aim: Whether it is to be finished or undone.
+        about: What the action says of itself to a journal.
+        before: How it had ended before it was claimed, or None.
+    """
+
+    recorded: RecordedRun
+    plan: Plan
+    owned: OwnedRun
+    aim: Aim
+    about: RunAbout
+    before: str | None = None
+
+    def begin(self, run: RunState) -> Machine:
+        """Put what is recorded into `run`, and return what is to be played."""
+        row, line = self.recorded.row, run.line
+        place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
+        run.is_recorded(row.uid, row.number)
+        line.finished[:] = place.finished
+        line.context.step_results[:] = place.finished
+        run.closed.update(place.closed)
+        run.attempts.update(place.attempts)
+        run.leftovers.update(place.leftovers)
+        run.undone |= place.undone
+        run.batches = count(place.batches + 1)
+        undoing = row.direction == "undo"
+        failure: Failure | None = None
+        run.gone = place.gone
+        run.before = self.before
+        run.sealed = row.sealed
+        if undoing:
+            failure = self._failure(place.failed, len(line.finished) - 1)
+            run.fell = failure
+        elif self.aim == "rollback":
+            failure = self._failure(None, len(line.finished) - 1)
+        else:
+            line.doubt = place.doubt
+        fields = ContextFields(type(line.context), self.about.secrets)
+        stored = fields_at(self.recorded.fields)
+        fields.restore(line.context, stored)
+        log = JournaledLog(
+            self.plan,
+            line.context,
+            fields,
+            stored=stored,
+            boundary=max((each.boundary for each in self.recorded.fields), default=0),
+            finished=len(line.finished),
+            undoing=undoing,
+            mask=self.about.mask,
+        )
+        log.attach(self.owned)
+        line.log = log
+        return play_on(run, failure)
+
+    def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
+        position = max(last, 0) if failed is None else failed[0]
+        text = ASKED if failed is None else failed[1]
+        return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
+
+
+@dataclass(slots=True, kw_only=True)
+class Recovery:
+    """A recorded run, looked up and checked, before it is claimed.
+
+    Attributes:
+        action: The action, with the recorded params.
+        plan: Its plan now, checked against the lock.
+        recorded: What is recorded of the run.
+        journal: Where.
+        aim: Whether it is to be finished or undone.
+        accept_drift: Whether to go on although steps that began are not what they were.
+        take_over: Whether to take the run from an owner that gives no sign of life.
+        ignored: What is wrong now and does not matter for an undo.
+        command_line: Returns a command of Handrail as it has to be typed.
+    """
+
+    action: BaseAction[Any]
+    plan: Plan
+    recorded: RecordedRun
+    journal: Journal
+    aim: Aim
+    accept_drift: bool = False
+    take_over: bool = False
+    ignored: tuple[str, ...] = ()
+    command_line: Callable[[str], str] = "handrail {}".format
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def run(self) -> dict[str, Any]:
+        """Claim the run, and finish or undo it, blocking."""
+        orchestrator, going = self._claim()
+        try:
+            counts = orchestrator.go_on(going)
+        except StepFailedError as error:
+            return self._undone(orchestrator, error)
+        except SourceChangedError as error:
+            raise self._with_ways_out(error)  # noqa: B904 - it is the same one
+        return result_of(self.action, counts, orchestrator.context)
+
+    async def run_async(self) -> dict[str, Any]:
+        """Claim the run, and finish or undo it, inside a running event loop."""
+        orchestrator, going = self._claim()
+        try:
+            counts = await orchestrator.go_on_async(going)
+        except StepFailedError as error:
+            return self._undone(orchestrator, error)
+        except SourceChangedError as error:
+            raise self._with_ways_out(error)  # noqa: B904 - it is the same one
+        return result_of(self.action, counts, orchestrator.context)
+
+    def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
+        check(self.recorded.row, self.aim)
+        self.check_drift()
+        about = about_action(type(self.action), self.action.params)
+        orchestrator = orchestrator_of(self.action, self.plan, **self.options)
+        number = self.recorded.row.number
+        owned = self.journal.claim(number, take_over=self.take_over)
+        try:
+            # Another process may have gone on with it until now.
+            recorded = self.journal.read(number)
+            self._check_again(owned, recorded)
+            going = ClaimedRun(
+                recorded=recorded,
+                plan=self.plan,
+                owned=owned,
+                aim=self.aim,
+                about=about,
+                before=self.recorded.row.outcome,
+            )
+        except BaseException:
+            owned.release()
+            raise
+        return orchestrator, going
+
+    def check_drift(self) -> None:
+        """Refuse steps that began and are not what they were.
+
+        Raises:
+            DriftError: They are not, and that was not accepted.
+        """
+        self._check_drift(self.recorded)
+
+    def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
+        """Refuse what another process has made impossible while this one was about to begin."""
+        if recorded.row.sealed is not None and self.aim == "rollback":
+            place = replay_state_of(recorded, self.plan, undoing=True)
+            if len(place.finished) + len(place.closed) == len(self.plan.steps):
+                # It was closed, and the claim has opened it again.
+                owned.write([RunChange(outcome="completed")])
+            check(recorded.row, self.aim)
+        if recorded.attempts != self.recorded.attempts:
+            self._check_drift(recorded)
+
+    def _check_drift(self, recorded: RecordedRun) -> None:
+        lines = drift(recorded, self.plan)
+        if lines and not self.accept_drift:
+            raise DriftError(
+                f"run {self.recorded.row.number} began with other steps: {'; '.join(lines)}",
+                ways_out=(
+                    *installs(recorded, self.plan),
+                    "go on with what is there now:  --accept-drift",
+                ),
+            )
+
+    def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
+        add_ways_out(error, *changed_input_hints(self.recorded.row.number, self.command_line))
+        return error
+
+    def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:
+        if self.aim == "resume" or error.outcome != "rolled_back":
+            raise error
+        return {"rolled_back": True, "number": self.recorded.row.number}
+
+
+def changed_input_hints(number: int, command_line: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the ways out for a run whose input has changed since it began."""
+    return (
+        f"put back what was there, then go on:  {command_line(f'resume {number}')}",
+        f"or undo the run, which does not need it:  {command_line(f'rollback {number}')}",
+    )

@@ -100,7 +100,7 @@ def carry_params(context: BaseStepContext, params: Any, model: type[BaseModel] |
         return
     own: Any = cast("ActionContext[Any]", context).params
     is_same = own is params or not own or own == values_of(params, model)
-    if is_same or (model is not None and own == params.model_dump()):
+    if is_same or (model is not None and own == params.model_dump(warnings=False)):
         context.__dict__[OPTIONS] = params
 
 

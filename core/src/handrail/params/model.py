@@ -160,7 +160,10 @@ def kind_at(model: type[BaseModel] | None, path: KeyPath) -> Any:
 
 
 def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
-    """Return each param by its name; without a model the params are a mapping."""
+    """Return each param by its name; without a model the params are a mapping.
+
+    Params of an older run may lack a field that the model has now: it is left out.
+    """
     if model is None:
         return dict(params)
-    return {name: getattr(params, name) for name in model.model_fields}
+    return {name: getattr(params, name) for name in model.model_fields if hasattr(params, name)}

@@ -30,7 +30,7 @@ CORE_ON_OTHERS = (
     *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
     *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
 )
-LOWEST_PACKS = ("export", "postgres", "storage", "train", "upload", "utils")
+LOWEST_PACKS = ("export", "postgres", "storage", "testing", "train", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
@@ -229,10 +229,12 @@ def lowest(session: nox.Session) -> None:
 
 
 def needed(package: Path) -> list[Path]:
-    """Return `package` and those of ours that it depends on, what is needed first."""
+    """Return `package` and those of ours that it or its tests need, what is needed first."""
     names = {project(each)["project"]["name"]: each for each in PACKAGES}
+    file = project(package)
+    tests = nox.project.dependency_groups(file, "test") if "dependency-groups" in file else ()
     found: list[Path] = []
-    for requirement in map(Requirement, project(package)["project"]["dependencies"]):
+    for requirement in map(Requirement, (*file["project"]["dependencies"], *tests)):
         if requirement.name in names:
             found += [each for each in needed(names[requirement.name]) if each not in found]
     return [*found, package]

@@ -10,11 +10,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from handrail.packs.ours import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core/src/handrail"
@@ -37,11 +40,11 @@ FLOORS = (
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
+    ("inspection",),
     ("planning", "provider"),
     ("actions", "workflow"),
     ("targets",),
     ("recovery",),
-    ("scaffold", "testing"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -54,7 +57,7 @@ THIRD_PARTY = {
     "asyncio": ("orchestrator/", "engine/standalone.py"),
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
-    "packaging": ("packs/", "settings/requirements.py", "testing/"),
+    "packaging": ("packs/", "settings/requirements.py"),
     "pluggy": ("hookspecs.py", "packs/"),
     "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
     # For type checkers only, see below.
@@ -175,21 +178,34 @@ def pack_roots() -> list[Path]:
 
 
 def test_the_core_names_no_pack() -> None:
-    """No import, and no name of an installed pack, points from the core to a pack."""
+    """Nothing in the core names a pack, but for the one table that hints may name."""
     packs = {path.name for path in pack_roots()}
     spelled = packs | {name.replace("_", "-") for name in packs}
     wrong = [
         f"{path.relative_to(ROOT)} names {name}"
         for path in sorted(CORE.rglob("*.py"))
+        if path != CORE / "packs" / "ours.py"
         for name in sorted(spelled)
         if name in path.read_text(encoding="utf-8")
     ]
     assert wrong == []
 
 
-PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
-# Of these packages, what is in their `__all__`.
-FIRST_PAGES = ("handrail", "handrail.journal", "handrail.journal.backend")
+def test_hints_name_distributions_of_ours_that_bring_what_they_say() -> None:
+    """Each command of the table is an entry point of the distribution that it names."""
+    for command, distribution in COMMANDS.items():
+        folder = PLUGINS / distribution.removeprefix("handrail-")
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["name"] == distribution
+        assert command in project["entry-points"]["handrail.commands"]
+
+
+PUBLIC = ("handrail.errors", "handrail.events")
+# Of these modules, what is in their `__all__`.
+FIRST_PAGES = (
+    *("handrail", "handrail.cli", "handrail.inspection", "handrail.packs"),
+    *("handrail.journal", "handrail.journal.backend"),
+)
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {
     "handrail_storage": (

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Beside = Callable[..., Awaitable[None]]
 """Calls a function with arguments while the loop of the caller goes on."""
 
+Intercept = Callable[[Callable[[str, Any], None], str, Any], None]
+"""Called as `intercept(record, key, value)`; it records the value with `record(key, value)`."""
+
 
 class Recorder:
     """Rollback data that one attempt of a step has recorded so far.
@@ -105,6 +108,22 @@ class Recorder:
             with each:
                 pass
         return self.notes
+
+
+class InterceptedRecorder(Recorder):
+    """A recorder that asks a function what becomes of each value."""
+
+    __slots__ = ("_inner", "_intercept")
+
+    def __init__(self, inner: Recorder, intercept: Intercept) -> None:
+        super().__init__(inner.step)
+        self._inner = inner
+        self._intercept = intercept
+
+    def record_many(self, key: str, values: Iterable[Any]) -> None:
+        """Pass on `values` one by one."""
+        for value in values:
+            self._intercept(self._inner.record, key, value)
 
 
 class RunLink(Protocol):

@@ -45,7 +45,8 @@ def from_json(kind: Any, text: str) -> Any:
         text: The text.
     """
     value = _parsed(text)
-    if isinstance(value, bool | int | float) and isinstance(kind, type):
+    is_number = isinstance(value, bool | int | float)
+    if value is text or (is_number and isinstance(kind, type)):
         return from_text(kind, text)
     return choices_of(kind).get(text, value)
 

@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel
 
 from handrail import Run, StepWrapper, Undo
-from handrail.testing import FakePacks
 from handrail_export import (
     BaseExportAction,
     DefaultExportAction,
@@ -22,6 +21,7 @@ from handrail_export.errors import ExportError, FormatError
 from handrail_export.formats import find_format, offers
 from handrail_export.formats.tables import CsvFormat
 from handrail_storage.backend import LocalStore
+from handrail_testing import FakePacks
 
 STEPS = """
 from pathlib import Path

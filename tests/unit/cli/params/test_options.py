@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -190,6 +191,13 @@ class Node(BaseModel):
     child: Node | None = None
 
 
+@dataclass
+class Point:
+    """Something with parts."""
+
+    x: int = 0
+
+
 class Odd(BaseModel):
     """Kinds of fields that are easily got wrong."""
 
@@ -255,6 +263,62 @@ def test_an_option_name_of_the_command_is_not_taken_by_a_marker():
 
     (made,) = options_of(Marked, "marked", taken={"-p"}).parameters
     assert made.opts == ["--parts"]
+
+
+def test_help_says_which_option_is_taken():
+    """A param whose option belongs to something else is told there, and how to set it."""
+
+    class Shadowed(BaseModel):
+        only: str = Field("", description="One name.")
+        json_: bool = Field(True, alias="json")
+        parts: Annotated[int, Option("-p", "--parts")] = Field(1, description="How many.")
+        pack: bool = True
+        cache: bool = False
+        no_cache: bool = False
+        token: SecretStr = Field(SecretStr(""), description="Who it is.")
+        token_env: str = ""
+        target: Target = Field(default_factory=Target)
+        target_bucket: str = ""
+
+    taken = {"--only", "-p", *OWN_OPTIONS}
+    options = options_of(Shadowed, "send", taken)
+    shared = [click.Option(["-p", "pairs"], multiple=True)]
+    command = ActionCommand("send", options=options, params=[*options.parameters, *shared])
+    told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert "only One name. [--only is taken: use -p only=...]" in told
+    assert "--parts INTEGER How many. [default: 1] [-p is taken]" in told
+    assert "--pack [default: True] [--no-pack is taken: use -p pack=false]" in told
+    assert "--cache [default: False] --no-cache" in told
+    assert "target_bucket [--target-bucket is taken: use -p target_bucket=...]" in told
+    assert "--token-env VARIABLE" in told
+    assert "token_env [--token-env is taken: use -p token_env=...]" in told
+    pairs = ("-p", "only=x", "-p", "pack=false", "-p", "target_bucket=y", "-p", "token_env=z")
+    made = validated(Shadowed, parse(*pairs, model=Shadowed, taken=taken), "send")
+    assert (made.only, made.pack, made.target_bucket, made.token_env) == ("x", False, "y", "z")
+
+
+def test_help_says_how_a_secret_is_given_whose_option_is_taken():
+    class Guarded(BaseModel):
+        token_env: str = ""
+        token: SecretStr = SecretStr("")
+
+    options = options_of(Guarded, "send")
+    assert dict(options.others) == {
+        "token": "A secret, read from the variable HANDRAIL_SEND_TOKEN.  [--token-env is taken]"
+    }
+
+
+def test_what_no_text_can_stand_for_has_no_option():
+    """It is listed among what -p takes, as JSON."""
+
+    class Parts(BaseModel):
+        point: Point = Field(default_factory=Point)
+        pair: tuple[int, str] = (1, "a")
+
+    options = options_of(Parts, "send")
+    assert [name for name, _ in options.others] == ["point", "pair"]
+    given = parse("-p", 'point={"x": 3}', "-p", 'pair=[2, "b"]', model=Parts)
+    assert validated(Parts, given, "send") == Parts(point=Point(3), pair=(2, "b"))
 
 
 def test_a_model_within_itself_gets_options_once():

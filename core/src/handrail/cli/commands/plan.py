@@ -67,8 +67,9 @@ def command_for(target: Target) -> click.Command:
         warn(session, goes_on=False)
         pairs = take_pack_values(session, values["pairs"], options)
         defaults = defaults_of(session, action_class, options)
+        defaults.check()
         params = params_from(
-            context, options, file=values["params"], pairs=pairs, defaults=defaults
+            context, options, file=values["params"], pairs=pairs, defaults=defaults.values
         )
 
         def make(packs: PackProvider) -> Plan:

@@ -140,10 +140,15 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     warn(session, goes_on=False)
     pairs = take_pack_values(session, values["pairs"], options)
     defaults = defaults_of(session, target.action_class, options)
-    params = params_from(context, options, file=values["params"], pairs=pairs, defaults=defaults)
+    params = params_from(
+        context, options, file=values["params"], pairs=pairs, defaults=defaults.values
+    )
+    if not defaults.stand_in(params):
+        defaults.check()
     try:
         action = made_action(target.action_class, params, silent_runtime(), session.packs)
     except ParamsError as error:
+        defaults.check()
         raise labelled(error, options) from error.__cause__
     named = lock_name(target, session.packs)
     plan = action.plan()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
 from handrail.recording import LINK, RECORDER, InterceptedRecorder, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from handrail.steps import StepResult
 
 __all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
+
+# What a context keeps beside its fields, see `handrail.params.context`.
+OPTIONS = "_handrail_options"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
@@ -97,7 +102,7 @@ class BaseStepContext:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Raise ContextError if a subclass declares fields without `@dataclass`."""
-        _check_declared(cls)
+        _check_declared(cast("type", cls))
         return super().__new__(cls)
 
     @property
@@ -141,6 +146,7 @@ class BaseStepContext:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
 
+    @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log an event with its data through the runtime context.
 
@@ -152,6 +158,7 @@ class BaseStepContext:
         if link is not None:
             link.logged(event, data, file)
 
+    @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report progress within the current step; `category` defaults to the step's name.
 
@@ -163,6 +170,7 @@ class BaseStepContext:
         if link is not None:
             link.progressed(current, total, category)
 
+    @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values; `category` defaults to the current step's name.
 
@@ -210,13 +218,9 @@ def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
     vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
 
 
-_checked: set[type] = set()
-
-
+@cache
 def _check_declared(cls: type) -> None:
     """Raise if a subclass declares fields without `@dataclass`: all contexts would share them."""
-    if cls in _checked:
-        return
     for part in cls.__mro__[:-1]:
         if part is BaseStepContext or not issubclass(part, BaseStepContext):
             continue
@@ -235,11 +239,10 @@ def _check_declared(cls: type) -> None:
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )
-    _checked.add(cls)
 
 
 def _annotations(cls: type) -> dict[str, Any]:
     try:
         return cls.__annotations__
-    except Exception:  # noqa: BLE001 - from Python 3.14 on they are worked out here, and may fail
+    except Exception:  # noqa: BLE001 - Python 3.14 and later evaluate annotations here, which may fail
         return {}

@@ -82,9 +82,8 @@ class HandrailError(Exception):
         super().__init__(message)
         self.message = message
         self.origin = origin
-        self.ways_out = tuple(way for way in ways_out if way)
-        for way in self.ways_out:
-            self.add_note(way)
+        self.ways_out: tuple[str, ...] = ()
+        add_ways_out(self, *ways_out)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: `code`, `message`, `exit_code`, `origin` and `ways_out`."""
@@ -141,7 +140,7 @@ class PlanError(HandrailError):
     code = "invalid-plan"
     exit_code = ExitCode.PLAN
 
-    _told: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
+    _summary: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
 
     def __init__(
         self,
@@ -152,7 +151,7 @@ class PlanError(HandrailError):
         ways_out: Iterable[str] = (),
     ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(self._told.format(action=action, count=count), ways_out=ways_out)
+        super().__init__(self._summary.format(action=action, count=count), ways_out=ways_out)
         self.action = action
         self.problems = tuple(problems)
         self.plan = plan
@@ -174,7 +173,7 @@ class PlanDriftedError(PlanError):
     """The plan differs from the project's lock, and nothing was run."""
 
     code = "plan-drifted"
-    _told = "the plan of {action} is not the one in handrail.lock; nothing was run"
+    _summary = "the plan of {action} is not the one in handrail.lock; nothing was run"
 
 
 class LockError(HandrailError):
@@ -504,6 +503,14 @@ class SettingsError(HandrailError):
             **super().to_dict(),
             "problems": [problem.to_dict() for problem in self.problems],
         }
+
+
+def add_ways_out(error: HandrailError, *ways_out: str) -> None:
+    """Add what else to do about an error, for its traceback too; empty texts are left out."""
+    more = tuple(way for way in ways_out if way)
+    error.ways_out += more
+    for way in more:
+        error.add_note(way)
 
 
 def describe(error: BaseException) -> str:

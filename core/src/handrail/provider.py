@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from handrail.errors import PackError, Problem
 from handrail.origin import Origin
-from handrail.packs.explicit import given as given_packs
+from handrail.packs.explicit import explicit_packs
 from handrail.plan.order import Contributor
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def provider_of(packs: Packs) -> PackProvider:
             ways_out=("packs=(my_hooks,) for some, packs=() for none",),
         )
     listed = list(cast("Sequence[object]", given))
-    provider = given_packs(listed)
+    provider = explicit_packs(listed)
     for each, pack in zip(listed, provider.contributors(), strict=True):
         if not pack.hooks and not pack.implements("pack_info"):
             raise PackError(

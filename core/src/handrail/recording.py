@@ -6,11 +6,12 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
 if TYPE_CHECKING:
+    from handrail.engine.commands import Raised
     from handrail.steps import StepResult
-    from handrail.wrapper import Raised
 
 
 Beside = Callable[..., Awaitable[None]]
@@ -56,6 +57,7 @@ class Recorder:
         # raises in the middle of taking it.
         self._lock = threading.Lock()
 
+    @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Append `values`, in one write, to the list under `key`."""
         batch = list(values)
@@ -128,8 +130,16 @@ class RunLink(Protocol):
     """What a context knows of the run that it takes part in."""
 
     results: Mapping[str, StepResult]
-    outcome: str | None
-    failure: BaseException | None
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended, once that is known."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the run, unless it succeeded."""
+        ...
 
     @property
     def run_id(self) -> str:

@@ -16,7 +16,7 @@ from handrail.journal.sqlite import SqliteJournal
 from handrail.lock import check
 from handrail.lock.file import write_lock
 from handrail.lock.model import LockName
-from handrail.packs.explicit import given
+from handrail.packs.explicit import explicit_packs
 from handrail.packs.installed import installed_packs
 from handrail.plan.selection import select
 
@@ -154,7 +154,7 @@ def kept(journal):
 
 def test_packs_that_are_given_know_no_lock(project, reads):
     """Neither for a run nor for its undo, of which they leave none out."""
-    packs = given(())
+    packs = explicit_packs(())
     plan = nightly.plan(packs=())
     assert packs.check_lock(plan, nightly.action_class, nightly.plan) is plan
     assert packs.for_undo(["acme"]) is packs

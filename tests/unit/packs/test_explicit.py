@@ -7,7 +7,7 @@ import pytest
 from handrail import BaseStep, StepResult, action
 from handrail.errors import PlanError
 from handrail.hookspecs import hookimpl
-from handrail.packs.explicit import given
+from handrail.packs.explicit import explicit_packs
 from handrail.packs.loader import load_inline
 
 
@@ -53,6 +53,6 @@ def test_given_grants():
     workflow = action("demo", [Work()])
     packs = [load_inline(Turbo()), load_inline(Remover(), "acme-remover")]
     with pytest.raises(PlanError):
-        workflow({}, packs=given(packs)).plan()
-    provider = given(packs, grants={"Acme_Remover": ["remove turbo:notify"]})
+        workflow({}, packs=explicit_packs(packs)).plan()
+    provider = explicit_packs(packs, grants={"Acme_Remover": ["remove turbo:notify"]})
     assert [step.name for step in workflow({}, packs=provider).plan().steps] == ["work"]

@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handrail.cli.report import problem_lines as problem_lines
     from handrail.cli.session import Session as Session
     from handrail.cli.session import session_of as session_of
+    from handrail.cli.view.failure import problem_lines as problem_lines
     from handrail.cli.view.text import table as table
     from handrail.workflow import Workflow
 
@@ -22,7 +22,7 @@ __all__ = ["Session", "problem_lines", "session_of", "table"]
 
 _HOMES = {
     "view.text": ("table",),
-    "report": ("problem_lines",),
+    "view.failure": ("problem_lines",),
     "session": ("Session", "session_of"),
 }
 

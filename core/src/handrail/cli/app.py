@@ -224,9 +224,9 @@ def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
         session.events = session.events or command is not root
         code = _run(session, command, rest, program)
     except click.ClickException as error:
-        code = _usage(session, error)
-    except KeyboardInterrupt:
-        code = _interrupted(session)
+        code = _report(session, error)
+    except KeyboardInterrupt as error:
+        code = _report(session, error)
     console.flush()
     if console.lost is not None:
         console.note(f"error: standard output could not be written: {console.lost}")
@@ -248,14 +248,19 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
         # As without any words: help was asked for. Older ones print it themselves.
         click.echo(error.message)
         return ExitCode.DONE
-    except click.ClickException as error:
-        return _usage(session, error)
-    except (click.Abort, KeyboardInterrupt):
-        return _interrupted(session)
-    except Exception as error:  # noqa: BLE001 - the last place where an error can be shown well
-        from handrail.cli.report import report  # noqa: PLC0415 - most calls have no error
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody else can show it well
+        return _report(session, error)
 
-        return report(session, error)
+
+def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:
+    """Show what stopped the command, and return the exit code."""
+    from handrail.cli.view import failure  # noqa: PLC0415 - most calls have no error
+
+    if isinstance(error, click.ClickException):
+        return failure.report_usage(session, error)
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return failure.report_interrupt(session)
+    return failure.report(session, error)
 
 
 def _width() -> int:
@@ -268,32 +273,3 @@ def _width() -> int:
         except (OSError, ValueError):
             width = 0  # It is no terminal.
     return max(min(width or 80, MOST_COLUMNS) - 2, 50)
-
-
-def _json_error(session: Session, code: str, message: str, exit_code: ExitCode) -> None:
-    from handrail.cli.report import json_error  # noqa: PLC0415 - most calls have no error
-
-    document = {"code": code, "message": message, "exit_code": int(exit_code)}
-    json_error(session, {**document, "origin": None, "ways_out": []})
-
-
-def _interrupted(session: Session) -> int:
-    if session.json:
-        _json_error(session, "interrupted", "interrupted", ExitCode.INTERRUPTED)
-    else:
-        session.console.note("interrupted")
-    return ExitCode.INTERRUPTED
-
-
-def _usage(session: Session, error: click.ClickException) -> int:
-    if session.json:
-        _json_error(session, "usage", error.format_message(), ExitCode.USAGE)
-        return ExitCode.USAGE
-    context = getattr(error, "ctx", None)
-    if context is not None:
-        session.console.note(context.get_usage())
-    label = session.console.style("error:", "red", "bold", err=True)
-    session.console.note(f"{label} {error.format_message()}")
-    if context is not None:
-        session.console.note(f"  {context.command_path} --help shows what it takes")
-    return ExitCode.USAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.cli.report import problem_lines
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError, PackError, PlanError, Problem
 from handrail.names import did_you_mean

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handrail.cli.view.text import table
 from handrail.errors import ExitCode, NotFoundError, StepNotFoundError
 from handrail.names import did_you_mean
-from handrail.packs.activation import meant
+from handrail.packs.activation import match_packs
 from handrail.plan.explain import Explanation, Link, explain
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def _with_source(session: Session, link: Link) -> dict[str, object]:
 def _source(session: Session, link: Link) -> str:
     """Return where the settings have the grant that an edit used."""
     for name, grants in session.packs.settings.grants.items():
-        if any(record.id == link.origin.pack for record in meant(name, session.packs.records)):
+        if any(
+            record.id == link.origin.pack for record in match_packs(name, session.packs.records)
+        ):
             return next((each.source for each in grants if each.value == link.grant), "")
     return ""
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from handrail.engine.commands import Raised
 from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
-from handrail.wrapper import Raised
 
 # Why a run is undone in which nothing went wrong.
 ASKED = "it was rolled back"

@@ -1,4 +1,4 @@
-"""Decides which packs are used: settings first, then whether they fit this core. Pure."""
+"""Decides which packs are used, from the settings and the version of core; no side effects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handrail.frozen import frozen, replace
 from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.record import CORE, PackRecord, Status
-from handrail.packs.required import marked, unmet
+from handrail.packs.required import mark_required, unmet
 from handrail.settings.names import normalised
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
@@ -20,13 +20,13 @@ ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", 
 
 @frozen
 class Decision:
-    """What the policy made of the packs.
+    """The packs with their status, and the problems found.
 
     Attributes:
-        records: All of them with their status, those that are used first, then by id.
-        errors: Names to use only that no installed pack has: nothing can be run.
-        warnings: Names elsewhere in the settings that no installed pack has.
-        unmet: What is required and not there: nothing can be run.
+        records: All packs with their status: used ones first, then by id.
+        errors: Names of unknown packs in a list of the only packs to use; nothing can be run.
+        warnings: Names of unknown packs elsewhere in the settings.
+        unmet: Requirements that are not met; nothing can be run.
     """
 
     records: tuple[PackRecord, ...]
@@ -36,36 +36,36 @@ class Decision:
 
 
 def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
-    """Apply `settings` to `records`; packs that are left and want another core do not fit."""
+    """Return `records` with their status under `settings` and for this version of core."""
     records = tuple(records)
     decided = [
-        marked(_compatible(_chosen(record, settings.choices, records)), settings)
+        mark_required(_compatible(_apply_choices(record, settings.choices, records)), settings)
         for record in records
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
     errors = [
         _nobody(name, only.why, records, "only")
         for choice in settings.choices
-        # Of a run that goes on, the steps that began tell whether a pack is missed.
+        # On resume or rollback, the started steps show whether a pack is missing.
         if (only := choice.only) is not None and only.source != RECORDED
         for name in only.value
-        if not meant(name, records)
+        if not match_packs(name, records)
     ]
     warnings = [
         _nobody(name.value, name.why, records, "disable")
         for choice in settings.choices
         for name in choice.disable
-        if name.source != RECORDED and not meant(name.value, records)
+        if name.source != RECORDED and not match_packs(name.value, records)
     ]
     warnings += [
         _nobody(name, settings.source_of(name), records, "set")
         for name in settings.packs
-        if not meant(name, records)
+        if not match_packs(name, records)
     ]
     warnings += [
         _nobody(name, grants[0].source, records, "grant")
         for name, grants in settings.grants.items()
-        if grants and not meant(name, records)
+        if grants and not match_packs(name, records)
     ]
     return Decision(
         records=tuple(decided),
@@ -75,10 +75,11 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
     )
 
 
-def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
-    """Return the packs that users mean by `name`, in any spelling.
+def match_packs(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
+    """Return the packs that match `name`, which may be spelled unnormalised.
 
-    That is the distribution of that name; only without one, those with hooks of that name.
+    That is the distribution of that name or, if there is none, all packs with a module of hooks of
+    that name.
     """
     records = tuple(records)
     wanted = normalised(name)
@@ -86,16 +87,18 @@ def meant(name: str, records: Iterable[PackRecord]) -> tuple[PackRecord, ...]:
     return named or tuple(record for record in records if wanted in map(normalised, record.names))
 
 
-def _chosen(
+def _apply_choices(
     record: PackRecord, choices: Sequence[Choice], records: Sequence[PackRecord]
 ) -> PackRecord:
-    """Return `record` as the strongest source that speaks of it wants it."""
+    """Return `record` with the status that the strongest source mentioning it sets."""
     for choice in choices:
-        off = next((name for name in choice.disable if record in meant(name.value, records)), None)
+        off = next(
+            (name for name in choice.disable if record in match_packs(name.value, records)), None
+        )
         if off is not None:
             return replace(record, status="off", why=off.why)
         if choice.only is not None:
-            if any(record in meant(name, records) for name in choice.only.value):
+            if any(record in match_packs(name, records) for name in choice.only.value):
                 return record
             return replace(record, status="off", why=_not_among(choice.only))
     return record

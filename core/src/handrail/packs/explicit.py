@@ -1,4 +1,4 @@
-"""Packs that are passed in, such as `packs=(my_hooks,)` in a test."""
+"""The provider for packs passed as an argument, such as `packs=(my_hooks,)` in a test."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 Observer = Callable[["Event"], None]
 
 
-class GivenPacks:
-    """Packs that were passed in, such as `packs=(my_hooks,)` in a test; nothing installed counts.
+class ExplicitPacks:
+    """Provides packs passed as an argument; installed packs and the project are ignored.
 
     Attributes:
-        grants: What each pack may do to the steps of others.
-        selection: Always the empty one.
-        left_out: The packs that an undo leaves out: none.
+        grants: The edits that each pack may make to steps of other packs.
+        selection: Always empty.
+        left_out: Always empty: an undo excludes no pack.
     """
 
     def __init__(self, packs: Sequence[LoadedPack], grants: Mapping[str, frozenset[str]]) -> None:
@@ -41,11 +41,11 @@ class GivenPacks:
         return self._packs
 
     def observers(self) -> list[Observer]:
-        """Return one callable for each pack that observes runs."""
+        """Return the packs' observers."""
         return [observer(pack) for pack in self._packs if pack.implements("observe")]
 
     def required(self) -> tuple[RequiredStep, ...]:
-        """Return nothing: what is installed, and what that requires, does not count here."""
+        """Return nothing: requirements of installed packs do not apply."""
         return ()
 
     def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ class GivenPacks:
         return ()
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:
-        """Return no edits: no project counts here."""
+        """Return no edits: the project is ignored."""
         from handrail.plan.edits import EditSet  # noqa: PLC0415 - not for listing
 
         return EditSet(owner="project"), ()
@@ -61,19 +61,19 @@ class GivenPacks:
     def check_lock(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
     ) -> Plan:
-        """Return `plan`: no project counts here, and so no lock."""
+        """Return `plan` unchanged: the project, and with it the lock, is ignored."""
         return plan
 
-    def for_undo(self, needed: Collection[str]) -> GivenPacks:
-        """Return the same packs: they were given for the undo."""
+    def for_undo(self, needed: Collection[str]) -> ExplicitPacks:
+        """Return self: the packs were passed for the undo."""
         return self
 
     def leave_out(self, pack: str, error: HandrailError) -> bool:
-        """Return False: each of them is used."""
+        """Return False: no pack can be excluded."""
         return False
 
     def origin_of(self, module: str) -> Origin:
-        """Return the pack that `module` holds the hooks of, else just the module."""
+        """Return the pack whose hooks `module` has; otherwise the module alone."""
         for pack in self._packs:
             if pack.origin.module and pack.origin.module == module:
                 return pack.origin
@@ -81,7 +81,7 @@ class GivenPacks:
 
 
 def observer(pack: LoadedPack) -> Observer:
-    """Return what tells a pack of events, called after it."""
+    """Return an observer that calls the pack's hook `observe`, named after the pack."""
 
     def observe(event: Event) -> None:
         pack.call("observe", event=event)
@@ -90,21 +90,21 @@ def observer(pack: LoadedPack) -> Observer:
     return observe
 
 
-def given(
+def explicit_packs(
     packs: Iterable[object], *, grants: Mapping[str, Iterable[str]] | None = None
-) -> GivenPacks:
-    """Return a provider of just these packs.
+) -> ExplicitPacks:
+    """Return a provider of exactly these packs.
 
     Args:
         packs: Modules or objects with hooks, or loaded packs.
-        grants: What each may do to the steps of others, as in the settings.
+        grants: The edits that each may make to steps of other packs, as in the settings.
 
     Raises:
-        PackError: A hook is wrong.
+        PackError: A hook is not valid.
     """
     from handrail.packs.loaded import LoadedPack  # noqa: PLC0415 - slow to import
     from handrail.packs.loader import load_inline  # noqa: PLC0415 - slow to import
 
     loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
     granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}
-    return GivenPacks(loaded, granted)
+    return ExplicitPacks(loaded, granted)

@@ -1,4 +1,4 @@
-"""Finds the source of a module without importing anything, not even its parent packages."""
+"""Finds the source file of a module without importing it or its parent packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from handrail.frozen import frozen
 
-# Finders that cannot find a module which the finder of paths did not. Of others we cannot tell.
+# Finders that find no module beyond those on the path. Any other finder might.
 _NO_OTHER_PLACES = frozenset(
     {
         "_distutils_hack",
@@ -24,12 +24,12 @@ _NO_OTHER_PLACES = frozenset(
 
 @frozen
 class Target:
-    """Where a module is.
+    """The location of a module.
 
     Attributes:
-        found: Whether there is such a module; None when only importing it could tell.
-        file: Its source file, or None for what has none, such as a package without `__init__`.
-        folders: Every folder that was looked into to find it, for noticing changes.
+        found: Whether the module exists; None if only an import could show it.
+        file: Its source file, or None, for example for a package without `__init__`.
+        folders: The folders that were searched; a change in them may change the result.
         missing: The part of its name that does not exist.
     """
 
@@ -40,11 +40,11 @@ class Target:
 
 
 def locate(module: str, path: Sequence[str] | None = None) -> Target:
-    """Return where the dotted `module` is, walking down package by package.
+    """Return the location of a module, found package by package.
 
     Args:
         module: Dotted name.
-        path: Folders to look in; `sys.path` by default.
+        path: Folders to search; by default, `sys.path`.
     """
     search: Sequence[str] = sys.path if path is None else path
     folders: list[str] = []
@@ -54,7 +54,7 @@ def locate(module: str, path: Sequence[str] | None = None) -> Target:
         name = ".".join(parts[: depth + 1])
         if depth == 0 and part in sys.builtin_module_names:
             return Target(found=len(parts) == 1)
-        # By its last part only: the import system wants the parents of a dotted name imported.
+        # By its last part: with a dotted name, the import system would import the parents.
         spec = _find(part, search)
         if spec is None:
             found = None if depth == 0 and _other_finders() else False
@@ -74,12 +74,12 @@ def _find(name: str, search: Sequence[str]) -> Any:
     try:
         return PathFinder.find_spec(name, list(search))
     except (ImportError, OSError, ValueError):
-        # An archive or folder that cannot be read holds nothing that could be imported.
+        # Nothing can be imported from an unreadable archive or folder.
         return None
 
 
 def _other_finders() -> bool:
-    """Whether something else than the path may bring modules, as editable installs do."""
+    """Return whether finders other than the path may provide modules, as in editable installs."""
     for finder in sys.meta_path:
         home = finder.__module__ if isinstance(finder, type) else type(finder).__module__
         if home not in _NO_OTHER_PLACES:

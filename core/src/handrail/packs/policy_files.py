@@ -1,4 +1,4 @@
-"""Reads the policies that packs bring, from files; nothing is imported."""
+"""Reads the policy files in packs, without importing anything."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ GROUP = "policy"
 
 
 def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Problem]]:
-    """Return every policy that is installed, and what cannot be used of them.
+    """Return all installed policies, and the problems found in them.
 
-    A policy is read whatever else is wrong with its pack, and whatever switches that off.
+    A policy applies even if its pack is broken or disabled.
     """
     policies: list[Policy] = []
     problems: list[Problem] = []
     for record in records:
         for entry in record.offered(GROUP):
-            # Most environments have no policy: do not load what reads one for them.
+            # Imported here, because most environments have no policy.
             from handrail.settings.policy import read_policy  # noqa: PLC0415
 
             file = next((each for each in _places(record, entry) if each.is_file()), None)
@@ -41,13 +41,13 @@ def read_policies(records: Iterable[PackRecord]) -> tuple[list[Policy], list[Pro
 
 
 def _places(record: PackRecord, entry: EntryPoint) -> Iterator[Path]:
-    """Yield where the file of a policy may be, the place that the distribution owns first."""
-    # Most environments have no policy, and do without these.
+    """Yield possible paths of a policy file, the one in its own distribution first."""
+    # Imported here, because most environments have no policy.
     from pathlib import Path  # noqa: PLC0415
 
     from handrail.packs.module_finder import locate  # noqa: PLC0415
 
-    # Something else of the same name may come before it on the path.
+    # First, because another package of the same name may precede it on the path.
     yield Path(record.location, *entry.module.split("."), POLICY_FILE)
     target = locate(entry.module)
     if target.file is not None:

@@ -1,4 +1,4 @@
-"""Checks what is required of the installed packs. Pure."""
+"""Checks the installed packs against the requirements of settings and policies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from handrail.settings.values import Settings
 POLICY = "policy"
 
 
-def marked(record: PackRecord, settings: Settings) -> PackRecord:
-    """Return `record` as a policy, or as required, where it is one and can be used."""
+def mark_required(record: PackRecord, settings: Settings) -> PackRecord:
+    """Return `record`, marked as a policy or as required if it is one and can be used."""
     if record.offered(POLICY):
         wanted = [each for each in settings.wanted_policies if each.id == record.id]
         if record.status not in ("on", "off"):
@@ -41,11 +41,11 @@ def _who(origin: Origin) -> str:
 
 
 def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem]:
-    """Yield a problem for each pack and each policy that is required and not there.
+    """Yield a problem for each required pack or policy that is missing or unsuitable.
 
     Args:
-        records: The packs, after `marked`.
-        settings: What applies.
+        records: The packs, after `mark_required`.
+        settings: The settings that apply.
     """
     by_id = {record.id: record for record in records}
     yield from _contradictions(settings.required.packs)
@@ -125,7 +125,7 @@ def _problem(
 
 
 def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
-    """Yield a problem for each two requirements of one pack that no version can meet."""
+    """Yield a problem for each two requirements on one pack that no version can satisfy."""
     for number, each in enumerate(required):
         for other in required[:number]:
             if other.id == each.id and not _agree(other.specifiers, each.specifiers):
@@ -139,7 +139,7 @@ def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
 
 
 def _agree(first: str, second: str) -> bool:
-    """Whether some version is in both ranges: one at a bound, right above it, or below all."""
+    """Return whether a version exists in both ranges: at a bound, just above it, or below all."""
     both = f"{first},{second}"
     bounds = {clause.lstrip("=~!<>").removesuffix(".*") for clause in both.split(",")} - {""}
     around = chain({"0"}, bounds, (f"{each}.0.0.1" for each in bounds))

@@ -1,4 +1,4 @@
-"""Checks the names of actions and steps that the settings use against those that there are."""
+"""Checks names of actions and steps in the settings against those that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERYWHERE = "*"
 
 
 def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
-    """Yield a problem for each workflow that has the name of an action."""
+    """Yield a problem for each workflow that has the name of an existing action."""
     local = {each.name: each.origin for each in settings.local if each.kind == "actions"}
     offered = {
         entry.name: record
@@ -41,39 +41,40 @@ def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iter
 def action_problems(
     settings: Settings, records: Sequence[PackRecord]
 ) -> tuple[list[Problem], list[Problem]]:
-    """Return what is wrong with names of actions, and names that may be of actions elsewhere.
+    """Return problems for misspelt names of actions, and warnings for other unknown names.
 
-    A name that is nearly one that there is was misspelt. Another one may be that of a base class,
-    or of an action whose pack is not installed here; a policy may speak of any.
+    A name very similar to an existing one is a misspelling. Any other may be the name of a base
+    class, or of an action whose pack is not installed here. Policies may name any action.
     """
     known = {entry.name for record in records for entry in record.actions}
     known |= {each.name for each in settings.local if each.kind == "actions"}
     known |= set(settings.workflows)
-    wrong: list[Problem] = []
-    strange: list[Problem] = []
+    misspelt: list[Problem] = []
+    unknown: list[Problem] = []
     for name, changes in settings.actions.items():
         what = f"[actions.{name}] is about"
         if name in settings.workflows:
             way = f"write it into [workflows.{name}]"
-            wrong.append(_problem(changes.origin, f"{what} a workflow", way))
+            misspelt.append(_problem(changes.origin, f"{what} a workflow", way))
         elif name not in known:
             hint = _nearly(name, known)
             message = f"{what} no action that is installed"
-            (wrong if hint else strange).append(_problem(changes.origin, message, hint))
+            (misspelt if hint else unknown).append(_problem(changes.origin, message, hint))
     for step in settings.required.steps:
         for name in step.within:
             if name not in known | {EVERYWHERE}:
                 hint = _nearly(name, known)
                 message = f"{step.where} is required in {name}, which is no installed action"
                 is_wrong = hint and step.origin.pack is None
-                (wrong if is_wrong else strange).append(_problem(step.origin, message, hint))
-    return wrong, strange
+                (misspelt if is_wrong else unknown).append(_problem(step.origin, message, hint))
+    return misspelt, unknown
 
 
 def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
     """Yield a warning for each required step whose anchor looks like a misspelt step.
 
-    In every action that lacks the anchor the step is not required, so a typo would lift it.
+    A step is required only in actions that have its anchor, so a typo would disable the
+    requirement.
     """
     offered: Collection[str] = {entry.name for record in records for entry in record.steps}
     for step in settings.required.steps:
@@ -84,8 +85,8 @@ def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterat
 
 
 def _nearly(name: str, known: Collection[str]) -> str:
-    """Return `did you mean a?` for a name that only a typo keeps apart from a known one."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a strange name
+    """Return `did you mean a?` if `name` differs from a known name only by a typo."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an unknown name
 
     matches = get_close_matches(name, known, n=1, cutoff=0.85)
     return f"did you mean {matches[0]}?" if matches else ""

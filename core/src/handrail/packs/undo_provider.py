@@ -1,11 +1,11 @@
-"""The installed packs as an undo needs them: only those whose steps began have to be there."""
+"""The provider for an undo: only packs whose steps were started must be usable."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.errors import LocalCodeError, PackError, SettingsError
+from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
 from handrail.frozen import replace
 from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
 
 
-class UndoingPacks:
-    """Packs for a plan of which only the steps that began are undone.
+class UndoPacks:
+    """Provides packs for a plan of which only the started steps are undone.
 
-    Nothing is required of it, no lock is held against it, and a pack that is broken is left out
-    unless one of its steps began.
+    No steps are required, the lock is not checked, and a broken pack is excluded unless one of its
+    steps was started.
 
     Args:
         packs: The installed packs.
-        needed: Ids of the packs whose steps or layers began.
+        needed: Ids of the packs whose steps or layers were started.
 
     Attributes:
-        left_out: What is wrong with each pack that is left out, by its id.
+        left_out: The reason why each excluded pack was excluded, by pack id.
     """
 
     def __init__(self, packs: InstalledPacks, needed: Collection[str]) -> None:
@@ -48,14 +48,14 @@ class UndoingPacks:
 
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:
-        """What each pack may do to the steps of others."""
+        """The edits that each pack may make to steps of other packs."""
         return self._packs.grants
 
     def contributors(self) -> tuple[LoadedPack, ...]:
-        """Return every pack that is used, has hooks and can be loaded, but for those left out.
+        """Return all used packs that have hooks and are not excluded, loaded.
 
         Raises:
-            PackError: One is broken, and its steps began.
+            PackError: A pack is broken, and one of its steps was started.
         """
         if self._loaded is None:
             self._loaded, failed = self._packs.load_each()
@@ -65,12 +65,12 @@ class UndoingPacks:
                     missed.append(error)
             if missed:
                 error = joined(missed)
-                error.ways_out = (*error.ways_out, DRIFT)
+                add_ways_out(error, DRIFT)
                 raise error
         return tuple(pack for pack in self._loaded if pack.id not in self.left_out)
 
     def leave_out(self, pack: str, error: PackError | SettingsError | LocalCodeError) -> bool:
-        """Leave a pack out from now on; return False, and do nothing, if its steps began."""
+        """Exclude a pack from now on and return True; if it is needed, return False."""
         if pack in self._needed or pack in self.left_out:
             return False
         self.left_out[pack] = problems_of(error)[0].message
@@ -78,25 +78,25 @@ class UndoingPacks:
 
     @property
     def selection(self) -> Selection:
-        """The packs that flags and variables leave out."""
+        """The packs that flags and variables exclude."""
         return self._packs.selection
 
     def check_lock(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
     ) -> Plan:
-        """Return `plan`: the lock does not count for an undo."""
+        """Return `plan` unchanged: the lock does not apply to an undo."""
         return plan
 
-    def for_undo(self, needed: Collection[str]) -> UndoingPacks:
+    def for_undo(self, needed: Collection[str]) -> UndoPacks:
         """Return the same packs for another undo."""
-        return UndoingPacks(self._packs, needed)
+        return UndoPacks(self._packs, needed)
 
     def observers(self) -> list[Observer]:
-        """Return one callable for each pack that observes runs."""
+        """Return the packs' observers of runs."""
         return [observer(pack) for pack in self.contributors() if pack.implements("observe")]
 
     def required(self) -> tuple[RequiredStep, ...]:
-        """Return nothing: an undo does only what is required of it."""
+        """Return nothing: an undo has no required steps."""
         return ()
 
     def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
@@ -104,10 +104,10 @@ class UndoingPacks:
         return ()
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
-        """Return what the project changes about an action, but for steps of packs left out.
+        """Return the project's edits to an action, without steps of excluded packs.
 
         Raises:
-            PackError: A step is from a pack that is broken, and its steps began.
+            PackError: A step is from a broken pack, and one of that pack's steps was started.
         """
         from handrail.packs.project import edits_of  # noqa: PLC0415 - for plans only
 
@@ -122,7 +122,7 @@ class UndoingPacks:
         )
 
     def _loads(self, name: str) -> bool:
-        """Whether what the project names is there, or is missed for another reason."""
+        """Return False, and exclude the pack, if a step of a broken pack is not needed."""
         catalog = self._packs.catalog
         offers = catalog.offers("steps")
         owners = {record.id for record, entry in offers if entry.name == name.rpartition(":")[2]}
@@ -135,9 +135,9 @@ class UndoingPacks:
                 self.leave_out(owner, error)
             return False
         except LookupError:
-            pass  # There is no such step: that is a problem of the plan.
+            pass  # An unknown step is reported as a problem of the plan.
         return True
 
     def origin_of(self, module: str) -> Origin:
-        """Return the installed pack that owns a dotted `module`, else just the module."""
+        """Return the installed pack that owns the module; otherwise the module alone."""
         return self._packs.origin_of(module)

@@ -96,14 +96,14 @@ class ActionGroup(click.Group):
 
 
 def _rows(session: Session, *, used: bool = False) -> list[Sequence[str]]:
-    from handrail.packs.local import does  # noqa: PLC0415 - reads source files
+    from handrail.packs.local import description_of  # noqa: PLC0415 - reads source files
 
     return [
         (
             entry_point.name,
             record.id,
             record.version,
-            does(record, entry_point) or "-",
+            description_of(record, entry_point) or "-",
             record.status if record.is_used else f"{record.status} {record.why}",
         )
         for record, entry_point in session.packs.catalog.offers("actions")

@@ -9,7 +9,7 @@ import click
 from handrail.cli.commands.packs import offer_to_dict, show_none, where
 from handrail.cli.session import Session, session_of, warn
 from handrail.cli.view.text import plural, table
-from handrail.packs.local import does
+from handrail.packs.local import description_of
 
 if TYPE_CHECKING:
     from handrail.packs.record import PackRecord
@@ -62,7 +62,7 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
             entry.name,
             record.id,
             record.version,
-            does(record, entry) or "-",
+            description_of(record, entry) or "-",
             _status(record),
         )
         for record, entry in shown
@@ -82,7 +82,7 @@ def _show(session: Session, name: str, *, as_json: bool) -> None:
         return
     console = session.console
     console.print(console.style(entry.name, "bold"))
-    console.print(f"  {does(record, entry) or 'no description'}")
+    console.print(f"  {description_of(record, entry) or 'no description'}")
     console.print(f"  from     {record.why if record.is_local else record.origin}")
     console.print(f"  status   {_status(record)}")
     console.print(f"  is       {entry.value}")

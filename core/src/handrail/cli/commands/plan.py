@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from handrail.cli.session import Session
     from handrail.lock.check import Comparison
+    from handrail.packs.provider import PackProvider
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.provider import PackProvider
     from handrail.targets import Target
 
 

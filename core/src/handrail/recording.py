@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from handrail.steps import StepResult
 
 
-Beside = Callable[..., Awaitable[None]]
-"""Calls a function with arguments while the loop of the caller goes on."""
+InThread = Callable[..., Awaitable[None]]
+"""Calls a function in a thread, so that the loop of the caller goes on."""
 
 Intercept = Callable[[Callable[[str, Any], None], str, Any], None]
 """Called as `intercept(record, key, value)`; it records the value with `record(key, value)`."""
@@ -31,17 +31,17 @@ class Recorder:
         write: Makes a batch durable, called as `write(key, values)` from any thread; returns the
             values as they are stored. None keeps them in memory only.
         notes: What the attempt had recorded before, if it goes on; what is no list was returned.
-        beside: Does blocking work for a coroutine, without blocking its loop.
+        in_thread: Calls a blocking function for a coroutine, without blocking its loop.
     """
 
-    __slots__ = ("_beside", "_lock", "_write", "_writing", "closed", "notes", "step")
+    __slots__ = ("_in_thread", "_lock", "_write", "_writing", "closed", "notes", "step")
 
     def __init__(
         self,
         step: str,
         write: Callable[[str, list[Any]], list[Any]] | None = None,
         notes: Mapping[str, Any] | None = None,
-        beside: Beside | None = None,
+        in_thread: InThread | None = None,
     ) -> None:
         self.step = step
         self.notes: dict[str, Any] = {
@@ -50,7 +50,7 @@ class Recorder:
         }
         self.closed = False
         self._write = write
-        self._beside = beside
+        self._in_thread = in_thread
         self._writing: list[threading.Lock] = []
         # Plain locks: one that is written in Python could be left locked by a signal handler that
         # raises in the middle of taking it.
@@ -93,10 +93,10 @@ class Recorder:
 
     async def arecord(self, key: str, value: Any) -> None:
         """Append `value` to the list under `key`, from a coroutine; its loop is not blocked."""
-        if self._beside is None or self._write is None:
+        if self._in_thread is None or self._write is None:
             self.record_many(key, (value,))
         else:
-            await self._beside(self.record_many, key, (value,))
+            await self._in_thread(self.record_many, key, (value,))
 
     def close(self) -> dict[str, Any]:
         """Take no more, wait for what is being written, and return it; harmless to call again."""

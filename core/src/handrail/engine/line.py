@@ -163,7 +163,7 @@ class Line:
         def write(key: str, values: list[Any]) -> list[Any]:
             return log.record(position, attempt, next(batches), key, values)
 
-        return Recorder(step, write, notes, run.beside)
+        return Recorder(step, write, notes, run.in_thread)
 
     # Reported by the context
 

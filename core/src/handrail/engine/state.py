@@ -11,7 +11,7 @@ from handrail.engine.line import Line
 from handrail.engine.progress import Progress
 from handrail.errors import RollbackError
 from handrail.events import Event
-from handrail.recording import Beside
+from handrail.recording import InThread
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class RunState:
         undoing: Whether steps are being undone.
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
-        beside: Does blocking work for coroutines, where an event loop runs.
+        in_thread: Calls a blocking function for a coroutine, where an event loop runs.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         attempts: Number of the last attempt of each step that had one, in a durable run.
@@ -67,7 +67,7 @@ class RunState:
     leftovers: dict[int, list[tuple[int, StepResult]]] = field(
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
-    beside: Beside | None = None
+    in_thread: InThread | None = None
     number: int | None = None
     keeps: bool = False
     attempts: dict[int, int] = field(default_factory=dict[int, int])

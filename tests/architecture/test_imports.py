@@ -28,12 +28,12 @@ PLUGINS = ROOT / "plugins"
 FLOORS = (
     (
         *("frozen", "names", "origin", "errors", "events"),
-        *("steps", "wrapper", "runtime", "recording", "context"),
-        # A wrapper that is used alone is driven without an engine above it.
-        *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
-        "engine/user_code",
+        *("steps", "wrapper", "runtime", "context"),
+        # What steps, wrappers and contexts share with the engine.
+        *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
+        *("engine/standalone", "engine/user_code"),
     ),
-    ("entry", "registry"),
+    ("plan/entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),
     ("params",),

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.recorder import Recorder
 from handrail.engine.results import Results
 from handrail.engine.rollback_data import ended
 from handrail.errors import RecordError
 from handrail.events import MessageLogged, MetricsMeasured, StepProgressed
-from handrail.recording import Recorder
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from handrail.engine.line import Line
 from handrail.engine.progress import Progress
+from handrail.engine.recorder import InThread
 from handrail.errors import RollbackError
 from handrail.events import Event
-from handrail.recording import InThread
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

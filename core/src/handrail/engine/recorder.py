@@ -1,17 +1,13 @@
-"""What ties a context to the run it takes part in, and the recorder of rollback data."""
+"""Recorder: the rollback data that a step records while it works."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
-
-if TYPE_CHECKING:
-    from handrail.steps import StepResult
-
 
 InThread = Callable[..., Awaitable[None]]
 """Calls a function in a thread, so that the loop of the caller goes on."""
@@ -123,68 +119,3 @@ class InterceptedRecorder(Recorder):
         """Pass on `values` one by one."""
         for value in values:
             self._intercept(self._inner.record, key, value)
-
-
-class RunLink(Protocol):
-    """What a context knows of the run that it takes part in."""
-
-    results: Mapping[str, StepResult]
-
-    @property
-    def outcome(self) -> str | None:
-        """How the run ended, once that is known."""
-        ...
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the run, unless it succeeded."""
-        ...
-
-    @property
-    def run_id(self) -> str:
-        """Identifies the run."""
-        ...
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """Identifies the running step in this run."""
-        ...
-
-    def recorder(self) -> Recorder:
-        """Return the recorder of the running attempt."""
-        ...
-
-    def end_attempt(self, outcome: StepResult) -> StepResult:
-        """End the running attempt; return its result with what was recorded."""
-        ...
-
-    def leave_behind(self, attempt: StepResult) -> None:
-        """Keep an attempt that could not be undone."""
-
-    def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Take a position within the running step."""
-
-    def measured(self, value: Mapping[str, Any], category: str) -> None:
-        """Take measured values."""
-
-    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Take an event."""
-
-    def seal(self, reason: str) -> None:
-        """Note that the run cannot be rolled back any more."""
-
-
-LINK = "_handrail_run"
-RECORDER = "_handrail_recorder"
-
-
-def run_of(context: object) -> RunLink | None:
-    """Return the run that `context` takes part in, if any."""
-    link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
-    return link
-
-
-def notes_without_run(context: object) -> dict[str, list[Any]]:
-    """Take what a step has recorded that was called by hand, outside a run."""
-    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(RECORDER, None)
-    return {} if recorder is None else recorder.close()

@@ -115,6 +115,7 @@ class InterceptedRecorder(Recorder):
         self._inner = inner
         self._intercept = intercept
 
+    @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Pass on `values` one by one."""
         for value in values:

@@ -28,10 +28,10 @@ PLUGINS = ROOT / "plugins"
 FLOORS = (
     (
         *("frozen", "suggest", "origin", "errors", "events"),
-        *("steps", "wrapper", "runtime", "recording", "context"),
-        # A wrapper that is used alone is driven without an engine above it.
-        *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
-        "engine/user_code",
+        *("steps", "wrapper", "runtime", "context"),
+        # What steps, wrappers and contexts share with the engine.
+        *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
+        *("engine/standalone", "engine/user_code"),
     ),
     ("plan/entry", "registry"),
     ("hookspecs", "plan"),

@@ -10,11 +10,15 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from handrail.packs.ours import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core/src/handrail"
@@ -37,11 +41,11 @@ FLOORS = (
     ("lock",),
     ("journal", "packs"),
     ("orchestrator",),
+    ("inspection",),
     ("planning", "provider"),
     ("actions", "workflow"),
     ("targets",),
     ("recovery",),
-    ("scaffold", "testing"),
     ("cli", "__main__"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
@@ -54,7 +58,7 @@ THIRD_PARTY = {
     "asyncio": ("orchestrator/", "engine/standalone.py"),
     "click": ("cli/",),
     "importlib_metadata": ("packs/",),
-    "packaging": ("packs/", "settings/requirements.py", "testing/"),
+    "packaging": ("packs/", "settings/requirements.py"),
     "pluggy": ("hookspecs.py", "packs/"),
     "pydantic": ("journal/context_fields.py", "packs/", "params/", "settings/"),
     # For type checkers only, see below.
@@ -111,8 +115,9 @@ def part_of(path: str) -> str:
     return module if module in FLOOR else top
 
 
-def core_imports() -> list[Import]:
-    return [each for path in sorted(CORE.rglob("*.py")) for each in imports_of(path, CORE)]
+@cache
+def core_imports() -> tuple[Import, ...]:
+    return tuple(each for path in sorted(CORE.rglob("*.py")) for each in imports_of(path, CORE))
 
 
 def says(each: Import) -> str:
@@ -143,6 +148,72 @@ def test_imports_of_the_core_point_one_way() -> None:
     assert wrong == []
 
 
+Graph = dict[str, set[str]]
+
+# Imports that close a circle on purpose, or still do.
+CIRCLES = (
+    *DOORS,
+    # The error of a plan carries it, and says so to type checkers.
+    ("errors.py", "handrail.plan.plan"),
+    # A listing of hooks is a part of the listing of packs.
+    ("cli/hooks.py", "handrail.cli.commands.packs"),
+)
+
+
+def imported(*, for_checkers: bool) -> Graph:
+    """Return which modules of the core each of them imports, wherever in its code."""
+    modules = {
+        path.relative_to(CORE.parent).with_suffix("").as_posix().replace("/", ".")
+        for path in CORE.rglob("*.py")
+    }
+    graph: Graph = {module.removesuffix(".__init__"): set() for module in modules}
+    for each in core_imports():
+        owner = f"handrail.{each.file.removesuffix('.py').replace('/', '.')}"
+        target = each.module
+        while target not in graph and "." in target:
+            target = target.rpartition(".")[0]
+        allowed = (each.file, target) in CIRCLES or (each.for_checkers and not for_checkers)
+        if target.startswith("handrail.") and not allowed:
+            graph[owner.removesuffix(".__init__")].add(target)
+    return graph
+
+
+def reached(graph: Graph, start: str) -> set[str]:
+    """Return the modules that importing `start` leads to."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def circles(graph: Graph) -> set[tuple[str, ...]]:
+    """Return the largest sets of modules in which each leads to each."""
+    reach = {module: reached(graph, module) for module in graph}
+    return {
+        tuple(sorted(other for other in reach[module] if module in reach[other]))
+        for module in graph
+        if module in reach[module]
+    }
+
+
+def test_no_modules_import_each_other() -> None:
+    """At run time no import leads back to where it started, not even one inside a function."""
+    assert circles(imported(for_checkers=False)) == set()
+
+
+def test_types_lead_back_within_a_folder_only() -> None:
+    """With the imports for type checkers there are circles, and each of them is in one folder."""
+    wide = [
+        circle
+        for circle in circles(imported(for_checkers=True))
+        if len({module.split(".")[1] if module.count(".") > 1 else "" for module in circle}) > 1
+    ]
+    assert wide == []
+
+
 def test_third_party_packages_stay_where_they_belong() -> None:
     """What others wrote, and asyncio, is imported in its places only."""
     wrong: list[str] = []
@@ -170,34 +241,83 @@ def test_the_pure_parts_have_no_clock_and_no_logger() -> None:
     assert wrong == []
 
 
+CHANGEABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+MAKERS = ("list", "dict", "set", "deque", "defaultdict", "Counter", "count", "WeakKeyDictionary")
+
+
+def globals_that_change(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        constant = ast.unparse(node).startswith("__all__") or (
+            isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation).startswith("Mapping[")
+        )
+        made = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in MAKERS
+        if not constant and (made or isinstance(node.value, CHANGEABLE)):
+            yield f"{path.relative_to(CORE)}:{node.lineno}"
+
+
+def test_the_pure_parts_keep_nothing_in_globals() -> None:
+    """`plan`, `engine` and what is below them have no list, dict or set that all runs share."""
+    parts = [
+        path for path in CORE.rglob("*.py") if part_of(path.relative_to(CORE).as_posix()) in PURE
+    ]
+    assert [found for path in sorted(parts) for found in globals_that_change(path)] == []
+
+
 def pack_roots() -> list[Path]:
     return sorted(path for path in PLUGINS.glob("*/src/*") if path.is_dir())
 
 
 def test_the_core_names_no_pack() -> None:
-    """No import, and no name of an installed pack, points from the core to a pack."""
+    """Nothing in the core names a pack, but for the one table that hints may name."""
     packs = {path.name for path in pack_roots()}
     spelled = packs | {name.replace("_", "-") for name in packs}
     wrong = [
         f"{path.relative_to(ROOT)} names {name}"
         for path in sorted(CORE.rglob("*.py"))
+        if path != CORE / "packs" / "ours.py"
         for name in sorted(spelled)
         if name in path.read_text(encoding="utf-8")
     ]
     assert wrong == []
 
 
-PUBLIC = ("handrail.errors", "handrail.events", "handrail.testing")
-# Of these packages, what is in their `__all__`.
-FIRST_PAGES = ("handrail", "handrail.journal", "handrail.journal.backend")
+def test_hints_name_distributions_of_ours_that_bring_what_they_say() -> None:
+    """Each command of the table is an entry point of the distribution that it names."""
+    for command, distribution in COMMANDS.items():
+        folder = PLUGINS / distribution.removeprefix("handrail-")
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["name"] == distribution
+        assert command in project["entry-points"]["handrail.commands"]
+
+
+PUBLIC = ("handrail.errors", "handrail.events")
+# Of these modules, what is in their `__all__`.
+FIRST_PAGES = (
+    *("handrail", "handrail.cli", "handrail.inspection", "handrail.packs"),
+    *("handrail.journal", "handrail.journal.backend"),
+)
+# What packs may import besides core: libraries below them, with their first pages.
+LIBRARIES = {
+    "handrail_storage": (
+        *("handrail_storage", "handrail_storage.backend"),
+        *("handrail_storage.containment", "handrail_storage.contract"),
+    ),
+}
 
 
 def public_names() -> set[str]:
-    return {f"{page}.{name}" for page in FIRST_PAGES for name in first_page(page)}
+    pages = [*FIRST_PAGES, *(page for pages in LIBRARIES.values() for page in pages)]
+    return {f"{page}.{name}" for page in pages for name in first_page(page)}
 
 
 def first_page(page: str) -> list[str]:
-    file = CORE.joinpath(*page.split(".")[1:], "__init__.py")
+    top, *rest = page.split(".")
+    root = next(path for path in (CORE, *pack_roots()) if path.name == top)
+    file = root.joinpath(*rest, "__init__.py")
+    if not file.is_file():
+        file = root.joinpath(*rest).with_suffix(".py")
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))
@@ -206,15 +326,19 @@ def first_page(page: str) -> list[str]:
 
 @pytest.mark.parametrize("root", pack_roots(), ids=lambda path: str(path.name))
 def test_packs_use_public_names_only(root: Path) -> None:
-    """A pack imports what is in an `__all__` of core, and the public modules; no other pack."""
+    """A pack imports what is in an `__all__` of core, and the public modules; no other pack.
+
+    A library made for packs is one whose public names any pack may import.
+    """
     public = public_names()
-    others = {path.name for path in pack_roots()} - {root.name}
+    libraries = set(LIBRARIES) - {root.name}
+    others = {path.name for path in pack_roots()} - {root.name} - libraries
     wrong: list[str] = []
     for path in sorted(root.rglob("*.py")):
         for each in imports_of(path, root):
             top, _, rest = each.module.partition(".")
             inside = each.module not in public and not each.module.startswith(PUBLIC)
-            if top == "handrail" and rest and inside:
+            if top in {"handrail", *libraries} and rest and inside:
                 wrong.append(says(each))
             # Synapse is there to export again what others have.
             foreign = top in others and root.name != "handrail_synapse"

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
-from handrail.recording import LINK, RECORDER, Recorder, RunLink
+from handrail.recording import LINK, RECORDER, InterceptedRecorder, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from handrail.recording import Intercept
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run", "record_through"]
+__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
 
 # What a context keeps beside its fields, see `handrail.params.context`.
 OPTIONS = "_handrail_options"
@@ -205,10 +206,16 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
     context.__dict__[LINK] = run
 
 
-def record_through(context: BaseStepContext, wrap: Callable[[Recorder], Recorder]) -> None:
-    """Replace the recorder of `context` by `wrap(recorder)`, for tests that intercept records."""
+def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
+    """Let each value that a step of `context` records pass through a function of yours.
+
+    Args:
+        context: The context, before it is given to a run.
+        intercept: Called as `intercept(record, key, value)`, in the thread that records. It calls
+            `record(key, value)` to have the value recorded; what it raises, the step gets.
+    """
     recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
-    vars(context)["_recorder"] = lambda: wrap(recorder_of(context))
+    vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
 
 
 @cache

@@ -10,12 +10,14 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
 if TYPE_CHECKING:
-    from handrail.engine.commands import Raised
     from handrail.steps import StepResult
 
 
 Beside = Callable[..., Awaitable[None]]
 """Calls a function with arguments while the loop of the caller goes on."""
+
+Intercept = Callable[[Callable[[str, Any], None], str, Any], None]
+"""Called as `intercept(record, key, value)`; it records the value with `record(key, value)`."""
 
 
 class Recorder:
@@ -107,6 +109,22 @@ class Recorder:
         return self.notes
 
 
+class InterceptedRecorder(Recorder):
+    """A recorder that asks a function what becomes of each value."""
+
+    __slots__ = ("_inner", "_intercept")
+
+    def __init__(self, inner: Recorder, intercept: Intercept) -> None:
+        super().__init__(inner.step)
+        self._inner = inner
+        self._intercept = intercept
+
+    def record_many(self, key: str, values: Iterable[Any]) -> None:
+        """Pass on `values` one by one."""
+        for value in values:
+            self._intercept(self._inner.record, key, value)
+
+
 class RunLink(Protocol):
     """What a context knows of the run that it takes part in."""
 
@@ -136,7 +154,7 @@ class RunLink(Protocol):
         """Return the recorder of the running attempt."""
         ...
 
-    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+    def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with what was recorded."""
         ...
 

@@ -213,9 +213,9 @@ def _action_to_resume(
 
 
 def _selected_packs(invocation: Invocation) -> PackProvider:
-    from handrail.packs.installed import installed  # noqa: PLC0415 - where nobody gives packs
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
 
-    return installed(recorded=invocation.selection, pack_values=invocation.values)
+    return installed_packs(recorded=invocation.selection, pack_values=invocation.values)
 
 
 def _owners(recorded: RecordedRun) -> set[str]:

@@ -15,10 +15,12 @@ from handrail.errors import (
     DriftError,
     SourceChangedError,
     StepFailedError,
+    add_ways_out,
 )
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
+from handrail.orchestrator import RunOptions
 from handrail.recovery.drift import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
@@ -126,7 +128,7 @@ class Recovery:
     take_over: bool = False
     ignored: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
         """Claim the run, and finish or undo it, blocking."""
@@ -205,10 +207,7 @@ class Recovery:
             )
 
     def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
-        ways = changed_input_hints(self.recorded.row.number, self.command_line)
-        for way in ways:
-            error.add_note(way)
-        error.ways_out = (*error.ways_out, *ways)
+        add_ways_out(error, *changed_input_hints(self.recorded.row.number, self.command_line))
         return error
 
     def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:

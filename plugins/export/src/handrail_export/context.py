@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail import ActionContext
-from handrail_export.containment import plain_name
-from handrail_export.errors import ExportError
+from handrail_export.errors import ContainmentError, ExportError
 from handrail_export.params import ExportParams
+from handrail_storage.containment import plain_name
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handrail_export.layout import Layout
     from handrail_export.manifest import Manifest
     from handrail_export.rows import Rows
-    from handrail_export.storage import Target
+    from handrail_storage import Store
 
     P = TypeVar("P", bound=ExportParams, covariant=True, default=ExportParams)
 else:
@@ -50,7 +50,7 @@ class Opened:
     layout: Layout | None = None
     run: str = ""
     manifest: Manifest | None = None
-    target: Target | None = None
+    target: Store | None = None
     rows: Rows | None = None
     scratch: str = ""
     cleaner: Callable[[], object] | None = None
@@ -115,7 +115,7 @@ class ExportContext(ActionContext[P]):
             ContainmentError: What the journal has for it is no name.
         """
         if self.run_id is not None:
-            return plain_name(self.run_id)
+            return plain_name(self.run_id, ContainmentError)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -139,18 +139,17 @@ class ExportContext(ActionContext[P]):
             self.opened.layout = found
         return self.opened.layout
 
-    def use_target(self) -> Target:
+    def use_target(self) -> Store:
         """Return the target, opened.
 
         Raises:
             StorageError: It makes no sense.
         """
-        from handrail_export.storage import open_target  # noqa: PLC0415 - a compiled client
+        from handrail_export.target import open_target  # noqa: PLC0415 - see `layout`
 
         if self.opened.target is None:
-            layout = self.layout
-            self.opened.target = open_target(layout.folder, retries=self.options.retries)
-            self.opened.target.url = layout.shown
+            place = self.layout.place
+            self.opened.target = open_target(place, retries=self.options.retries)
         return self.opened.target
 
     def use_manifest(self) -> Manifest:

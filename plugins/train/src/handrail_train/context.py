@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext, SourceChangedError
+from handrail_storage import Store, count_text
+from handrail_storage.containment import plain_name
 from handrail_train.checkpoints import Checkpoint, read_checkpoint
-from handrail_train.containment import plain_name
 from handrail_train.data import Examples, Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
-from handrail_train.errors import CheckpointError, DataError
+from handrail_train.errors import CheckpointError, ContainmentError, DataError
 from handrail_train.manifest import Version
-from handrail_train.names import count_text
 from handrail_train.params import TrainParams
 from handrail_train.site import checkpoint_of
-from handrail_train.store import Store, open_store
+from handrail_train.store import open_store
 from handrail_train.versions import Versions
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class TrainContext(ActionContext[P]):
             ContainmentError: What the journal has for it is no name.
         """
         if self.run_id is not None:
-            return plain_name(self.run_id)
+            return plain_name(self.run_id, ContainmentError)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 

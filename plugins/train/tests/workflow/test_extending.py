@@ -23,7 +23,7 @@ from handrail import (
 from handrail.errors import ContextError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
-from handrail.testing import run_action
+from handrail_testing import run_action
 from handrail_train import (
     BaseTrainAction,
     DefaultTrainAction,

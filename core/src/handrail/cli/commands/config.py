@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from handrail.cli.journals import address, shortened
-from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import table, to_json
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.redact import shown_url

@@ -11,8 +11,8 @@ import click
 
 from handrail.cli.params.options import options_of
 from handrail.cli.params.values import labelled, labelled_need, put_pairs
-from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of, warn
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import plural
 from handrail.errors import (
     ExitCode,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.commands.actions import ActionGroup
-from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
 from handrail.cli.journals import journal_option, opened
+from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.reapplied import Durable, chosen

@@ -143,7 +143,7 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     params = params_from(
         context, options, file=values["params"], pairs=pairs, defaults=defaults.values
     )
-    if not defaults.stand_in(params):
+    if not defaults.covered_by(params):
         defaults.check()
     try:
         action = made_action(target.action_class, params, silent_runtime(), session.packs)

@@ -168,7 +168,7 @@ def prepare(
         PackError: A pack is broken, or one that is required is missing.
         PlanDriftedError: The plan that goes forward is not what the lock holds.
     """
-    values = params_of(recorded.row.params, action.action_name, os.environ)
+    values = params_of(recorded.row.params, action.action_name, os.environ, action.params_model)
     invocation = Invocation.from_json(recorded.row.packs)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     ignored: tuple[str, ...] = ()

@@ -8,8 +8,8 @@ import click
 
 from handrail.cli.commands.actions import ActionGroup
 from handrail.cli.comparison import show_without
-from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.explanation import show_explanation
+from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, session_of, warn

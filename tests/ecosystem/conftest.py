@@ -16,10 +16,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
-    *(ROOT / "core", ROOT / "plugins" / "upload", ROOT / "plugins" / "utils"),
+    ROOT / "core",
+    *(ROOT / "plugins" / name for name in ("storage", "upload", "utils")),
     *sorted(ROOT.glob("examples/acme-*")),
 )
 OURS = ("handrail", "acme", "__editable__")
+LIBRARIES = {"handrail-upload": ("handrail-storage",)}
 
 
 def call(*command: object, **options: object) -> str:
@@ -163,7 +165,8 @@ def fresh(tmp_path: Path, wheels: dict[str, Path], libraries: Path) -> Fresh:
         made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
         (made.site / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
         for package in ("handrail", *packages):
-            made.install_alone(package)
+            for each in (*LIBRARIES.get(package, ()), package):
+                made.install_alone(each)
         return made
 
     return make

@@ -84,7 +84,9 @@ class BaseAction(Generic[P]):
                 cls.params_model = model
         check_model(cls.params_model, cls.__qualname__)
         if not isinstance(cast("object", cls.action_name), str):
-            raise ActionError(f"the action_name of {cls.__qualname__} is {cls.action_name!r}")
+            raise ActionError(
+                f"the action_name of {cls.__qualname__} must be text, not {cls.action_name!r}"
+            )
         if not cls.__dict__.get("action_name"):
             cls.action_name = name_of(cls)
 

@@ -224,7 +224,7 @@ def _check_declared(cls: type) -> None:
         ]
         if declared:
             raise ContextError(
-                f"{part.__qualname__} declares {', '.join(declared)} but is no dataclass, "
+                f"{part.__qualname__} declares {', '.join(declared)} but is not a dataclass, "
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )

@@ -205,7 +205,7 @@ class RecordsContract:
         for _ in range(5):
             journal.open_run(new_run())
         for ask in (journal.read, journal.claim, journal.holder):
-            with pytest.raises(NotFoundError, match="there is no run 9; near it: 3, 4, 5"):
+            with pytest.raises(NotFoundError, match="there is no run 9; the closest: 3, 4, 5"):
                 ask(9)
 
     def test_what_one_journal_writes_another_reads_at_once(

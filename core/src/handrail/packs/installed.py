@@ -140,7 +140,7 @@ class InstalledPacks:
             raise settings_error(self.settings_problems)
         if self.unmet:
             raise PackError(
-                "what is required is not there; nothing was planned", problems=self.unmet
+                "something required is missing; nothing was planned", problems=self.unmet
             )
         return self.settings.required.steps
 
@@ -152,7 +152,7 @@ class InstalledPacks:
             name = f"'{wanted[0]}'" if wanted else step.pack
             return (f"{step.pack} is not installed in {sys.prefix}:  pip install {name}",)
         if record.is_used:
-            return (f"{record.origin} is on, and does not put it there",)
+            return (f"{record.origin} is on, but does not add it",)
         return (f"{record.origin} is {record.status}: {record.why}",)
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:

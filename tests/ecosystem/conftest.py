@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
-    *(ROOT / "core", ROOT / "plugins" / "upload", ROOT / "plugins" / "utils"),
+    ROOT / "core",
+    *(ROOT / "plugins" / name for name in ("testing", "upload", "utils")),
     *sorted(ROOT.glob("examples/acme-*")),
 )
 OURS = ("handrail", "acme", "__editable__")
@@ -135,6 +136,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path
     (base / "work").mkdir()
     made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
     made.install("handrail", "handrail-utils", "acme-greet")
+    return made
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environment:
+    """Return the environment of an author of packs: the core, and what makes and tests packs."""
+    base = tmp_path_factory.mktemp("work shop")
+    make_venv(base / "venv")
+    (base / "work").mkdir()
+    made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
+    made.install("handrail", "handrail-testing")
     return made
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.action_context import ActionContext, checked_context, context_of, result_of
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.errors import ActionError
+from handrail.engine.user_code import calls_user_code
+from handrail.errors import ActionError, ActionResultError, ContextError
 from handrail.hookspecs import ActionInfo
-from handrail.orchestrator import (
-    Observer,
-    OnFailure,
-    Orchestrator,
-    ProgressCallback,
-    run_awaitable,
-)
-from handrail.params import check_model, name_of, params_argument
-from handrail.partial import partial
+from handrail.orchestrator import Orchestrator, run_awaitable
+from handrail.params.context import ActionContext, carry_params, context_of
+from handrail.params.model import check_model, params_argument
+from handrail.params.partial import partial
+from handrail.params.validation import as_dict, validated
 from handrail.plan.plan import Plan
 from handrail.planning import (
     check_part,
@@ -31,16 +28,16 @@ from handrail.planning import (
 )
 from handrail.provider import provider_of
 from handrail.registry import StepRegistry
-from handrail.validation import as_dict, validated, values_of
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, Unpack
 
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail.journal.protocol import Journal
+    from handrail.orchestrator import RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
+    from handrail.params.values import KeyPath
     from handrail.provider import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
@@ -133,8 +130,7 @@ class BaseAction(Generic[P]):
         `params` (as a dict if the field is declared as one), and each param.
         """
         cls, name = type(self).context_class or ActionContext, type(self).action_name
-        values = values_of(self.params, type(self).params_model)
-        return context_of(cls, name, self.ctx, self.params, values)
+        return context_of(cls, name, self.ctx, self.params, type(self).params_model)
 
     def execute(self) -> Any:
         """Plan and run the steps. Override it in an action without steps (its simple mode)."""
@@ -150,15 +146,13 @@ class BaseAction(Generic[P]):
 
     # Called by users of the action
 
-    def run(
-        self,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    @calls_user_code
+    def run(self, **options: Unpack[RunOptions]) -> Any:
         """Plan and run the action.
+
+        Args:
+            **options: Any of `progress_callback`, `observers`, `journal` and `on_failure`; see
+                `Orchestrator`.
 
         Returns:
             The orchestrator's result plus the entries of `result(context)`; in simple mode, the
@@ -176,34 +170,16 @@ class BaseAction(Generic[P]):
         if self._has_no_steps(registry):
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
-        return self.run_plan(
-            self._plan(registry),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return self.run_plan(self._plan(registry), **options)
 
-    async def run_async(
-        self,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    @calls_user_code
+    async def run_async(self, **options: Unpack[RunOptions]) -> Any:
         """Like `run`, for use inside a running event loop."""
         registry = self._registry()
         if self._has_no_steps(registry):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        orchestrator = self.orchestrator(
-            self._plan(registry),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        orchestrator = self.orchestrator(self._plan(registry), **options)
         return result_of(self, await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
@@ -218,23 +194,9 @@ class BaseAction(Generic[P]):
         """
         return self._plan(self._registry())
 
-    def run_plan(
-        self,
-        plan: Plan,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    def run_plan(self, plan: Plan, **options: Unpack[RunOptions]) -> Any:
         """Run an existing plan of this action, or a part of one; see `run`."""
-        orchestrator = self.orchestrator(
-            plan,
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        orchestrator = self.orchestrator(plan, **options)
         return result_of(self, orchestrator.execute(), orchestrator.context)
 
     @property
@@ -263,15 +225,7 @@ class BaseAction(Generic[P]):
         self._check_lock(self._plan(registry))
         return True
 
-    def orchestrator(
-        self,
-        plan: Plan,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Orchestrator[Any]:
+    def orchestrator(self, plan: Plan, **options: Unpack[RunOptions]) -> Orchestrator[Any]:
         """Return an orchestrator for a plan of this action, or a part of one, with a new context.
 
         The arguments are those of `Orchestrator`; observers of packs are added after `observers`.
@@ -281,14 +235,7 @@ class BaseAction(Generic[P]):
             ContextError: `create_context` did not return a context.
             ActionError: The params cannot be stored in a journal.
         """
-        return orchestrator_of(
-            self,
-            self._check_lock(plan),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return orchestrator_of(self, self._check_lock(plan), **options)
 
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
         return plan_action(self.info, registry, self._provider)
@@ -301,15 +248,12 @@ class BaseAction(Generic[P]):
         return provider_of(self._packs)
 
 
+@calls_user_code
 def orchestrator_of(
     action: BaseAction[Any],
     plan: Plan,
-    *,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
-    journal: Journal | None = None,
-    on_failure: OnFailure = "undo",
     about: RunAbout | None = None,
+    **options: Unpack[RunOptions],
 ) -> Orchestrator[Any]:
     """Return an orchestrator for a plan already checked against the lock.
 
@@ -318,20 +262,91 @@ def orchestrator_of(
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     with naming("create_context", action.action_name, type(action).__module__):
         context = checked_context(action.create_context(), action.action_name)
+        carry_params(context, action.params, type(action).params_model)
     check_part(plan, action.info, provider)
-    if journal is not None and about is None:
-        from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
-
+    if options.get("journal") is not None and about is None:
         about = about_action(type(action), action.params, packs=chosen_json(plan, provider))
-    return Orchestrator(
-        plan,
-        context,
-        progress_callback,
-        journal=journal,
-        on_failure=on_failure,
-        observers=(*observers, *provider.observers()),
-        about=about,
+    options["observers"] = (*options.get("observers", ()), *provider.observers())
+    return Orchestrator(plan, context, about=about, **options)
+
+
+def about_action(
+    action: type[BaseAction[Any]],
+    params: Any,
+    *,
+    recorded_as: str | None = None,
+    packs: str = "{}",
+    variables: Mapping[KeyPath, str] | None = None,
+) -> RunAbout:
+    """Return what a journal has to know of an action.
+
+    Args:
+        action: Its class.
+        params: Its params.
+        recorded_as: How a journal finds it again; its name unless given.
+        packs: Which packs were chosen, as JSON.
+        variables: Where secrets were read from, by their path, if not from the usual variables.
+
+    Raises:
+        ActionError: The params have no JSON form.
+    """
+    # For durable runs only.
+    from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
+    from handrail.params.redact import mask_of  # noqa: PLC0415
+    from handrail.params.secrets import secret_texts  # noqa: PLC0415
+    from handrail.params.stored import fields_not_stored, params_text  # noqa: PLC0415
+
+    name, model = action.action_name, action.params_model
+    text = params_text(model, params, name, variables)
+    return RunAbout(
+        action=recorded_as or name,
+        params=text,
+        packs=packs,
+        mask=mask_of(() if model is None else secret_texts(model, params)),
+        secrets=fields_not_stored(model, text),
     )
+
+
+def checked_context(context: object, action: str) -> Any:
+    """Return what `create_context` returned.
+
+    Raises:
+        ContextError: It is no context.
+    """
+    if isinstance(context, BaseStepContext):
+        return context
+    hint = "the context"
+    if isawaitable(context):
+        getattr(context, "close", lambda: None)()
+        hint = "the context from a plain function: create_context is not async"
+    raise ContextError(
+        f"create_context of {action} returned {type(context).__name__}",
+        ways_out=(f"return {hint}, an instance of a class derived from BaseStepContext",),
+    )
+
+
+@calls_user_code
+def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
+    """Return the result of a run with what `result` of its action adds.
+
+    Raises:
+        ActionResultError: `result` raised, or returned no mapping.
+    """
+    name, module = action.action_name, type(action).__module__
+    with naming("result", name, module, " after all steps were done", ActionResultError):
+        more = cast("object", action.result(context))
+    if not isinstance(more, Mapping):
+        raise ActionResultError(
+            f"all steps are done, but result of {name} returned {type(more).__name__}; "
+            "it has to return a mapping"
+        )
+    return {**counts, **cast("Mapping[str, Any]", more), **counts}
+
+
+def name_of(cls: type) -> str:
+    """Return the name of an action that gives none: `UploadFilesAction` is `upload_files`."""
+    stem = re.sub("Action$", "", cls.__name__) or cls.__name__
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 
 
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
-from handrail.recording import LINK, RECORDER, Recorder, RunLink
+from handrail.recording import LINK, RECORDER, InterceptedRecorder, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from handrail.recording import Intercept
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run", "record_through"]
+__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
+
+# What a context keeps beside its fields, see `handrail.params.context`.
+OPTIONS = "_handrail_options"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
@@ -96,7 +102,7 @@ class BaseStepContext:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Raise ContextError if a subclass declares fields without `@dataclass`."""
-        _check_declared(cls)
+        _check_declared(cast("type", cls))
         return super().__new__(cls)
 
     @property
@@ -140,6 +146,7 @@ class BaseStepContext:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
 
+    @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log an event with its data through the runtime context.
 
@@ -151,6 +158,7 @@ class BaseStepContext:
         if link is not None:
             link.logged(event, data, file)
 
+    @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report progress within the current step; `category` defaults to the step's name.
 
@@ -162,6 +170,7 @@ class BaseStepContext:
         if link is not None:
             link.progressed(current, total, category)
 
+    @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values; `category` defaults to the current step's name.
 
@@ -197,19 +206,21 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
     context.__dict__[LINK] = run
 
 
-def record_through(context: BaseStepContext, wrap: Callable[[Recorder], Recorder]) -> None:
-    """Replace the recorder of `context` by `wrap(recorder)`, for tests that intercept records."""
+def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
+    """Let each value that a step of `context` records pass through a function of yours.
+
+    Args:
+        context: The context, before it is given to a run.
+        intercept: Called as `intercept(record, key, value)`, in the thread that records. It calls
+            `record(key, value)` to have the value recorded; what it raises, the step gets.
+    """
     recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
-    vars(context)["_recorder"] = lambda: wrap(recorder_of(context))
+    vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
 
 
-_checked: set[type] = set()
-
-
+@cache
 def _check_declared(cls: type) -> None:
     """Raise if a subclass declares fields without `@dataclass`: all contexts would share them."""
-    if cls in _checked:
-        return
     for part in cls.__mro__[:-1]:
         if part is BaseStepContext or not issubclass(part, BaseStepContext):
             continue
@@ -228,7 +239,6 @@ def _check_declared(cls: type) -> None:
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )
-    _checked.add(cls)
 
 
 def _annotations(cls: type) -> dict[str, Any]:

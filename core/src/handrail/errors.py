@@ -82,9 +82,8 @@ class HandrailError(Exception):
         super().__init__(message)
         self.message = message
         self.origin = origin
-        self.ways_out = tuple(way for way in ways_out if way)
-        for way in self.ways_out:
-            self.add_note(way)
+        self.ways_out: tuple[str, ...] = ()
+        add_ways_out(self, *ways_out)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: `code`, `message`, `exit_code`, `origin` and `ways_out`."""
@@ -504,6 +503,14 @@ class SettingsError(HandrailError):
             **super().to_dict(),
             "problems": [problem.to_dict() for problem in self.problems],
         }
+
+
+def add_ways_out(error: HandrailError, *ways_out: str) -> None:
+    """Add what else to do about an error, for its traceback too; empty texts are left out."""
+    more = tuple(way for way in ways_out if way)
+    error.ways_out += more
+    for way in more:
+        error.add_note(way)
 
 
 def describe(error: BaseException) -> str:

@@ -113,9 +113,9 @@ def provider_of(packs: Packs) -> PackProvider:
         return cast("PackProvider", given)
     if given is None:
         # Imported here: not needed by callers who pass packs.
-        from handrail.packs.installed import installed  # noqa: PLC0415
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415
 
-        return installed()
+        return installed_packs()
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
         raise PackError(
             f"packs takes a sequence of hook modules, not {given!r}",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 from handrail.steps import BaseStep
@@ -26,6 +27,7 @@ Wrapper = StepWrapper[Any] | Callable[[BaseStep[Any]], StepWrapper[Any]]
 IfMissing = Literal["error", "skip"]
 
 
+@calls_user_code
 def _layer_from(wrapper: Wrapper, inner: BaseStep[Any]) -> StepWrapper[Any]:
     layer = cast("StepWrapper[Any]", wrapper)
     if not isinstance(wrapper, StepWrapper):

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from handrail.engine.user_code import calls_user_code
+
 
 class RuntimeLogger(Protocol):
     """The protocol for a receiver of log events, progress and metrics."""
@@ -59,10 +61,12 @@ class RuntimeContext:
         self.env: dict[str, str] = dict(env or {})
         self.logger: RuntimeLogger = ConsoleLogger() if logger is None else logger
 
+    @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log one event with its data; `file` is the path it is about, if any."""
         self.logger.log(event, data, file)
 
+    @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report progress within `category`.
 
@@ -75,6 +79,7 @@ class RuntimeContext:
             raise ValueError(f"progress must lie between 0 and {total}, not at {current}")
         self.logger.set_progress(current, total, category)
 
+    @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values of `category`."""
         self.logger.set_metrics(value, category)

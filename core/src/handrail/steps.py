@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, StepResultError
 
 if TYPE_CHECKING:
@@ -188,10 +189,12 @@ class FunctionStep(BaseStep[F]):
         self.__module__ = function.__module__
         self._undo: UndoFunction[F] | None = None
 
+    @calls_user_code
     def __call__(self, context: F) -> Any:
         """Call the function and return its value unchanged."""
         return self.function(context)
 
+    @calls_user_code
     def execute(self, context: F) -> StepResult | Awaitable[StepResult]:
         """Call the function and convert its return value to a StepResult."""
         returned = self.function(context)
@@ -199,6 +202,7 @@ class FunctionStep(BaseStep[F]):
             return self._finish(returned)
         return _as_result(returned, self.name)
 
+    @calls_user_code
     async def _finish(
         self, pending: Awaitable[StepResult | Mapping[str, Any] | None]
     ) -> StepResult:
@@ -209,6 +213,7 @@ class FunctionStep(BaseStep[F]):
     @overload
     def rollback(self, context: F, result: StepResult) -> None | Awaitable[None]: ...
 
+    @calls_user_code
     def rollback(self, context: Any, result: StepResult | None = None) -> Any:
         """Undo the step; or, as the decorator `@step_name.rollback`, register its undo function."""
         if result is None:

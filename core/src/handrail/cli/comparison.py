@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.cli.report import problem_lines
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError, PackError, PlanError, Problem
 from handrail.names import did_you_mean
-from handrail.packs.installed import installed
+from handrail.packs.installed import installed_packs
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -39,7 +39,7 @@ def show_without(
     if owner is not None:
         problems = (_no_action(target, owner),)
     else:
-        others = installed(
+        others = installed_packs(
             start=session.folder,
             no_packs=(*session.no_packs, *ids),
             only_packs=session.only_packs,

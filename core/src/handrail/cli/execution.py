@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.action_context import result_of
-from handrail.actions import orchestrator_of
+from handrail.actions import orchestrator_of, result_of
 from handrail.cli.hints import command_line
 from handrail.cli.journals import WITHOUT
 from handrail.cli.reapplied import about_run
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.console import Console, moves
 from handrail.cli.view.failure import (
-    Outcome,
-    show_exit,
-    show_failure,
-    show_interrupt,
-    show_simple,
-    show_unwritten,
+    exited_run,
+    failed_action,
+    interrupted_run,
+    report,
+    show,
+    step_failure,
 )
-from handrail.cli.view.progress import JsonView, LineView, brief
+from handrail.cli.view.progress import JsonView, LineView, Outcome, brief
 from handrail.cli.view.text import plural, seconds
 from handrail.errors import (
     ActionError,
@@ -32,7 +31,9 @@ from handrail.errors import (
     ExitCode,
     HandrailError,
     JournalError,
+    LeaseLostError,
     StepFailedError,
+    add_ways_out,
 )
 from handrail.orchestrator import run_awaitable
 from handrail.plan.preview import preview_plan
@@ -110,10 +111,10 @@ def run_simple(session: Session, action: BaseAction[Any], values: Mapping[str, A
         raise
     except SystemExit as error:
         if error.code not in (None, 0):
-            return show_simple(session, name, error)
+            return show(session, failed_action(session, name, error))
         answer = None
     except Exception as error:  # noqa: BLE001 - the action's own code
-        return show_simple(session, name, error)
+        return show(session, failed_action(session, name, error))
     if values["as_json"]:
         console.json_line({"event": "Result", "result": answer})
     elif isinstance(answer, Mapping):
@@ -157,7 +158,7 @@ def run_plan(
             counts = orchestrator.execute()
         except ContextError as error:
             if journal is not None and orchestrator.run_number is None:
-                error.ways_out = (*error.ways_out, WITHOUT)
+                add_ways_out(error, WITHOUT)
             raise
         return result_of(action, counts, orchestrator.context)
 
@@ -217,18 +218,19 @@ def carry_out(
             result = run((outcome,) if quiet and not as_json else (outcome, view))
     except StepFailedError as error:
         _close(view)
-        return show_failure(session, plan, error, outcome, as_json=as_json, aim=aim)
+        return show(session, step_failure(session, plan, error, outcome, aim))
     except JournalError as error:
         _close(view)
         if outcome.number is None:
             raise
-        return show_unwritten(session, error, outcome)
+        add_ways_out(error, *_ways_after(error, outcome))
+        return report(session, error)
     except KeyboardInterrupt as error:
         _close(view)
-        return show_interrupt(session, plan, error, outcome, as_json=as_json, asked=undo)
+        return show(session, interrupted_run(session, plan, error, outcome, aim))
     except SystemExit as error:
         _close(view)
-        return show_exit(session, plan, error, outcome, as_json=as_json)
+        return show(session, exited_run(session, plan, error, outcome))
     _close(view)
     if journal is not None and outcome.number is not None and not undo:
         outcome.sealed = _is_sealed(journal, outcome.number)
@@ -242,6 +244,13 @@ def carry_out(
     else:
         _show_done(console, plan, outcome, None if undo else result, took)
     return ExitCode.DONE
+
+
+def _ways_after(error: JournalError, outcome: Outcome) -> list[str]:
+    """Return what to do about a run that its journal does not take any more."""
+    if isinstance(error, LeaseLostError):
+        return [f"what became of it:  {command_line(f'show {outcome.number}')}"]
+    return [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
 
 
 def _is_sealed(journal: Journal, number: int) -> bool:

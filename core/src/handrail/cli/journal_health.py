@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.commands.runs import to_dict
 from handrail.cli.journals import address, opened, shortened
-from handrail.cli.run_text import moment, ways_of
+from handrail.cli.view.run_text import moment, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import HandrailError, NotFoundError
-from handrail.masks import shown_url
+from handrail.params.redact import shown_url
 from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import Machine
+from handrail.engine.commands import Attempt, Machine, Raised
 from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
 from handrail.steps import StepResult
-from handrail.wrapper import Attempt, Raised
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
@@ -56,25 +55,26 @@ def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
 
 
 def _broken_off(run: RunState, error: BaseException, doing: Doing) -> Failure | None:
-    steps = run.plan.steps
-    position = len(run.finished)
-    planned = steps[position] if position < run.ordinary else None
-    if planned is not None and not run.asking and run.context.current_step == planned.name:
+    line, steps = run.line, run.plan.steps
+    position = len(line.finished)
+    planned = steps[position] if position < run.plan.ordinary else None
+    if planned is not None and not line.asking and line.context.current_step == planned.name:
         # It was about to be kept, and counts as started.
-        failure = settle(run, planned, _outcome_of(planned, error, doing))
+        failure = settle(line, planned, _outcome_of(planned, error, doing))
         return failure or after(steps, position, Raised(error))
     return after(steps, position - 1, Raised(error)) if position else None
 
 
 def _settle_broken_off(run: RunState, error: BaseException, doing: Doing) -> None:
     """Do not run the `always_run` step again that was being run."""
-    position = run.current
-    if position is not None and position >= run.ordinary and not run.asking:
+    line = run.line
+    position = line.current
+    if position is not None and position >= run.plan.ordinary and not line.asking:
         if position in run.closed:
             return
         outcome = _outcome_of(run.plan.steps[position], error, doing)
         if doing.called or isinstance(outcome, StepResult):
-            settle_closing(run, position, outcome)
+            settle_closing(line, position, outcome)
 
 
 def _outcome_of(planned: PlannedStep, error: BaseException, doing: Doing) -> StepResult | Raised:

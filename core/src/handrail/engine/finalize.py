@@ -7,15 +7,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, told
-from handrail.engine.commands import COMMIT, Report
+from handrail.engine.commands import COMMIT, Raised, Report
 from handrail.engine.forward_journaled import begin, unwritten
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import StepFailedError, describe
 from handrail.events import RunFinished
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
+    from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
 
@@ -35,8 +35,9 @@ def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None
         run: The run.
         closed: Whether all that always runs could be written.
     """
-    if run.log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
-        run.log.closed(run.outcome)
+    log = run.line.log
+    if log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
+        log.closed(run.outcome)
         committed = yield COMMIT
         if isinstance(committed, Raised):
             _unwritten(run, committed.error)
@@ -60,7 +61,7 @@ def _wrong(failure: BaseException | None) -> str | None:
 def executed_steps(run: RunState) -> int:
     """Return how many steps succeeded without being skipped."""
     executed = 0
-    for result in chain(run.finished, run.closed.values()):
+    for result in chain(run.line.finished, run.closed.values()):
         if result.success and not result.skipped:
             executed += 1
     return executed
@@ -72,29 +73,29 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
     Returns:
         Whether the log could take all of it.
     """
-    last = len(run.plan.steps) - 1
-    for position in range(run.ordinary, last + 1):
+    line, last = run.line, len(run.plan.steps) - 1
+    for position in range(run.plan.ordinary, last + 1):
         if position in run.closed:
             continue
         planned = run.plan.steps[position]
-        run.current = position
-        if run.log is None:
-            answer = yield from perform(run, planned, position)
-            failure = settle_closing(run, position, answer)
+        line.current = position
+        if line.log is None:
+            answer = yield from perform(line, planned, position)
+            failure = settle_closing(line, position, answer)
         else:
-            failure = yield from _perform_durably(run, planned, position)
+            failure = yield from _perform_durably(line, planned, position)
             if failure is not None and failure.unwritten:
                 assert failure.error is not None
                 return _unwritten(run, failure.error)
         if run.listener:
-            yield told(run, planned, position, failure)
+            yield told(line, planned, position, failure)
         if failure is None and run.failure is None and run.progress.wanted:
             percent = 100 if position == last else run.progress.weights.after(position)
             answer = (yield Report(percent)) if percent > run.progress.percent else None
             failure = None if answer is None else after(run.plan.steps, position, answer)
         if failure is not None:
             _keep(run, planned, failure)
-    run.current = None
+    line.current = None
     return True
 
 
@@ -108,41 +109,41 @@ def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
 
 
 def _perform_durably(
-    run: RunState, planned: PlannedStep, position: int
+    line: Line, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, Failure | None]:
     # One that was interrupted is run again, and not asked again.
-    interrupted = run.attempts.get(position, 0) > 0
-    begin(run, position)
+    interrupted = line.run.attempts.get(position, 0) > 0
+    begin(line, position)
     committed = yield COMMIT
     if isinstance(committed, Raised):
         return unwritten(planned, committed, -1)
-    run.begun = None
-    answer = yield from perform(run, planned, position, asks=not interrupted)
-    failure = _note(run, position, settle_closing(run, position, answer))
+    line.begun = None
+    answer = yield from perform(line, planned, position, asks=not interrupted)
+    failure = _note(line, position, settle_closing(line, position, answer))
     committed = yield COMMIT
     return unwritten(planned, committed, -1) if isinstance(committed, Raised) else failure
 
 
-def _note(run: RunState, position: int, failure: Failure | None) -> Failure | None:
+def _note(line: Line, position: int, failure: Failure | None) -> Failure | None:
     """Note how an `always_run` step ended; return why it failed, if it did."""
-    assert run.log is not None
-    result, attempt = run.closed[position], run.attempts[position]
+    assert line.log is not None
+    result, attempt = line.run.closed[position], line.run.attempts[position]
     problem: Exception | None = None
     if failure is not None:
-        run.log.failed(position, attempt, result, failure.text, failure.error)
+        line.log.failed(position, attempt, result, failure.text, failure.error)
     elif result.skipped:
-        problem = run.log.skipped(position)
+        problem = line.log.skipped(position)
     else:
-        problem = run.log.done(position, attempt, result)
+        problem = line.log.done(position, attempt, result)
     if problem is not None:
-        failure = after(run.plan.steps, position, Raised(problem))
-        run.log.failed(position, attempt, result, failure.text)
+        failure = after(line.run.plan.steps, position, Raised(problem))
+        line.log.failed(position, attempt, result, failure.text)
     return failure
 
 
 def _unwritten(run: RunState, error: BaseException) -> bool:
     """Keep why the log failed; the run stays open, and `resume` closes it."""
-    run.current = None
+    run.line.current = None
     if run.failure is not None and run.failure is not error:
         error.__cause__ = run.failure
     run.failure = error

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from handrail.engine.commands import Attempt, Call, Raised
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import StepResultError
 from handrail.steps import BaseStep, StepResult
-from handrail.wrapper import Attempt, Call, Raised
 
 
+@calls_user_code
 def guarded(function: Callable[..., Any], *args: Any) -> Any:
     """Call `function` and return what it returns, or `Raised`."""
     try:
@@ -28,6 +30,7 @@ def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], t
     return command.function, command.args
 
 
+@calls_user_code
 def pause(seconds: float) -> None:
     """Wait that long; a signal may cut it short."""
     # Not time.sleep: a signal that arrives in a C call of this module counts as the engine's.

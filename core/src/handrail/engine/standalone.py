@@ -1,71 +1,74 @@
-"""Runs a wrapper whose `execute` is called directly: a unit test, or a wrapper around it."""
+"""Plays a wrapper whose `execute` is called directly: in a unit test, or by a wrapper around it."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from inspect import isawaitable
 from typing import Any
 
+from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.rollback_data import ended
+from handrail.engine.user_code import calls_user_code
 from handrail.recording import notes_without_run, run_of
 from handrail.steps import StepResult
-from handrail.wrapper import (
-    Attempt,
-    Call,
-    Interpretation,
-    Raised,
-    Revert,
-    Sleep,
-    StepWrapper,
-    interpret,
-)
 
 
-def run_by_hand(wrapper: StepWrapper[Any], context: Any) -> StepResult | Awaitable[StepResult]:
-    """Drive the layers of `wrapper`; return its result, or an awaitable once something is async."""
-    machine = interpret(wrapper, context)
-    command, answer = _next(machine, None)
-    while command is not None:
-        if isinstance(command, Sleep):
-            answer = guarded(pause, command.seconds)
-        else:
-            answer = _ask(command, context)
-            if inspect.isawaitable(answer):
-                return _go_on(machine, command, answer, context)
-        command, answer = _next(machine, _settled(command, answer, context))
-    return _unwrapped(answer)
+def play_alone(machine: Interpretation, context: Any) -> StepResult | Awaitable[StepResult]:
+    """Play a wrapped step; return its result, or an awaitable once something in it is async."""
+    playing = _playing(machine, context)
+    try:
+        awaitable = next(playing)
+    except StopIteration as stop:
+        return _result(stop.value)
+    return _play_async(playing, awaitable)
 
 
-async def _go_on(
-    machine: Interpretation, command: Any, awaitable: Awaitable[Any], context: Any
-) -> StepResult:
-    import asyncio  # noqa: PLC0415 - only async steps pay for it
-
-    answer: Any = awaitable
-    while command is not None:
+@calls_user_code
+async def _play_async(playing: _Playing, awaitable: Awaitable[Any]) -> StepResult:
+    while True:
         try:
-            if isinstance(command, Sleep):
-                await asyncio.sleep(command.seconds)
-                answer = None
-            elif inspect.isawaitable(answer):
-                answer = await answer
+            answer = await awaitable
         except BaseException as error:  # noqa: BLE001 - handed to the layer
             answer = Raised(error)
-        command, answer = _next(machine, _settled(command, answer, context))
-        if command is not None and not isinstance(command, Sleep):
-            answer = _ask(command, context)
-    return _unwrapped(answer)
+        try:
+            awaitable = playing.send(answer)
+        except StopIteration as stop:
+            return _result(stop.value)
 
 
-def _next(machine: Interpretation, answer: Any) -> tuple[Any, Any]:
-    try:
-        return machine.send(answer), None
-    except StopIteration as stop:
-        return None, stop.value
+_Playing = Generator[Awaitable[Any], Any, "StepResult | Raised"]
 
 
-def _ask(command: Call | Attempt | Revert, context: Any) -> Any:
+def _playing(machine: Interpretation, context: Any) -> _Playing:
+    """Do what `machine` asks for; yield what has to be awaited, to be sent what came of it."""
+    is_async = False
+    answer: Any = None
+    while True:
+        try:
+            command = machine.send(answer)
+        except StopIteration as stop:
+            result: StepResult | Raised = stop.value
+            return result
+        answer = _answer(command, context, is_async=is_async)
+        if isawaitable(answer):
+            is_async = True
+            answer = yield answer
+        if isinstance(command, Attempt):
+            answer = checked(command.step, answer)
+        elif isinstance(command, Revert) and isinstance(answer, Raised):
+            run = run_of(context)
+            if run is not None:
+                run.leave_behind(command.outcome)
+
+
+def _answer(command: Call | Attempt | Revert | Pause, context: Any, *, is_async: bool) -> Any:
+    if isinstance(command, Pause):
+        if is_async:
+            import asyncio  # noqa: PLC0415 - only async steps pay for it
+
+            return asyncio.sleep(command.seconds)
+        return guarded(pause, command.seconds)
     if isinstance(command, Revert):
         run = run_of(context)
         if run is None:
@@ -77,17 +80,7 @@ def _ask(command: Call | Attempt | Revert, context: Any) -> Any:
     return guarded(function, *args)
 
 
-def _settled(command: Any, answer: Any, context: Any) -> Any:
-    if isinstance(command, Attempt):
-        return checked(command.step, answer)
-    if isinstance(command, Revert) and isinstance(answer, Raised):
-        run = run_of(context)
-        if run is not None and isinstance(command.outcome, StepResult):
-            run.leave_behind(command.outcome)
-    return answer
-
-
-def _unwrapped(answer: StepResult | Raised) -> StepResult:
+def _result(answer: StepResult | Raised) -> StepResult:
     if isinstance(answer, Raised):
         raise answer.error
     return answer

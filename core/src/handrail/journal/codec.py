@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from handrail.errors import RollbackDataError, describe
-from handrail.masks import json_has_password
+from handrail.params.redact import json_has_password
 from handrail.steps import StepResult
 
 # Created once, because `json.dumps` creates an encoder for each call with options.

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
-from handrail.context import BaseStepContext
+from handrail.context import OPTIONS, BaseStepContext
 from handrail.errors import ContextError, describe
 from handrail.recording import LINK, RECORDER
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _REPLACED = "\\ufffd"  # Pydantic's replacement for text that is not valid Unicode, in JSON.
 _OWN_MODULE = BaseStepContext.__module__
-_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER}
+_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {
+    *(LINK, RECORDER, OPTIONS),
+    "__orig_class__",  # Set by typing where the class was called as MyContext[MyParams](...).
+}
 
 
 class ContextFields:

@@ -19,7 +19,7 @@ from handrail.journal.records import (
     NoteChange,
     RunChange,
 )
-from handrail.masks import json_has_password
+from handrail.params.redact import json_has_password
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.events import Event
 
@@ -37,6 +38,7 @@ class Listeners:
             finally:
                 self._busy = False
 
+    @calls_user_code
     def _tell(self, event: Event) -> None:
         for observer in self._observers:
             try:

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.commands import Raised
 from handrail.engine.guard import guarded
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +25,7 @@ def running_loop() -> bool:
     return asyncio is not None and asyncio._get_running_loop() is not None
 
 
-class OwnLoop:
+class EventLoop:
     """A loop that is started at the first async step, and kept for the run."""
 
     def __init__(self, run: RunState, interrupts: Interrupts) -> None:
@@ -49,7 +50,7 @@ class OwnLoop:
             )
         import asyncio  # noqa: PLC0415 - only runs with an async step pay for it
 
-        from handrail.orchestrator.beside import beside  # noqa: PLC0415 - it imports asyncio
+        from handrail.orchestrator.asynchronous import beside  # noqa: PLC0415 - it imports asyncio
 
         if self._runner is None:
             self._runner = asyncio.Runner()
@@ -65,6 +66,7 @@ class OwnLoop:
             if task is not None:
                 loop.call_soon_threadsafe(task.cancel)
 
+        @calls_user_code
         async def body() -> Any:
             nonlocal task
             task = asyncio.current_task()
@@ -74,7 +76,7 @@ class OwnLoop:
             return await awaitable
 
         outer, interrupts.cancel_task = interrupts.cancel_task, cancel
-        answer = guarded(run_in_loop, self._runner, body())
+        answer = guarded(_run_in_loop, self._runner, body())
         interrupts.cancel_task = outer
         if not cancelled or not isinstance(answer, Raised):
             return answer
@@ -83,7 +85,8 @@ class OwnLoop:
         return answer
 
 
-def run_in_loop(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
+@calls_user_code
+def _run_in_loop(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end."""
     # Steps see the context variables that the ones before them have set.
     return runner.run(body, context=contextvars.copy_context())

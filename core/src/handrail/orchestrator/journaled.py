@@ -12,7 +12,7 @@ from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
-from handrail.masks import without_passwords
+from handrail.params.redact import without_passwords
 from handrail.plan.fingerprint import plan_json
 from handrail.settings.load import project_at
 
@@ -64,13 +64,12 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     """
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
-    log = JournaledLog(
-        run.plan, run.context, ContextFields(type(run.context), about.secrets), mask=about.mask
-    )
+    line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
+    log = JournaledLog(run.plan, line.context, fields, mask=about.mask)
     log.context_changed(0)
-    run.log = log
-    if run.ordinary and not run.plan.steps[0].facts.skippable:
-        begin(run, 0)
+    line.log = log
+    if run.plan.ordinary and not run.plan.steps[0].facts.skippable:
+        begin(line, 0)
     new = NewRun(
         uid=run.run_id,
         action=about.action,

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.activation import decide
 from handrail.packs.catalog import Catalog
@@ -74,6 +75,7 @@ class InstalledPacks:
             from handrail.packs.local import local_record  # noqa: PLC0415
 
             own = local_record(settings)
+        self._found = records
         self.settings = settings
         self.records = decision.records
         self.catalog = Catalog((*decision.records, *((own,) if own else ())))
@@ -242,6 +244,31 @@ class InstalledPacks:
 
         return UndoPacks(self, needed)
 
+    def alone(self, record: PackRecord) -> InstalledPacks:
+        """Return a provider of one pack, with its own settings from here and no other.
+
+        It is on there, whatever switches it off here. What the project or a policy says of actions,
+        of other packs and of what is required does not count there.
+        """
+        here = self.settings
+        settings = Settings(
+            project=here.project,
+            packs=here.packs,
+            lines=here.lines,
+            pack_values=here.pack_values,
+            variables=here.variables,
+            policies=here.policies,
+        )
+        found = next((each for each in self._found if each.id == record.id), None)
+        if found is None:
+            # Imported here: only for a distribution that is no pack.
+            from handrail.packs.requirements import unmet_range  # noqa: PLC0415
+
+            found = replace(record, unmet=unmet_range(record.requires))
+        alone = InstalledPacks(settings, [found])
+        alone.unmet = ()  # A policy of its own may require packs, and none of them is there.
+        return alone
+
     def check(self) -> tuple[Problem, ...]:
         """Load all used packs, import the objects that they offer, and return all problems."""
         # Imported here, because listings do not need pluggy.
@@ -318,7 +345,7 @@ class InstalledPacks:
         return tuple(loaded), errors
 
 
-def installed(
+def installed_packs(
     *,
     start: str | Path | None = None,
     no_packs: Sequence[str] = (),
@@ -326,6 +353,8 @@ def installed(
     pack_values: Sequence[tuple[str, str, str]] = (),
     recorded: Selection | None = None,
     environ: Mapping[str, str] | None = None,
+    path: Sequence[str] | None = None,
+    cache: Path | Literal["default"] | None = "default",
 ) -> InstalledPacks:
     """Return the packs installed for this process, under the settings of the project at `start`.
 
@@ -339,6 +368,8 @@ def installed(
         recorded: The recorded selection of a run to resume or roll back, used instead of the
             variables that select packs.
         environ: Environment variables; by default, those of this process.
+        path: Folders and archives to search; by default, `sys.path`.
+        cache: Folder for the file that keeps the index of packs; None keeps nothing.
     """
     flags = Flags(
         no_packs=tuple(no_packs),
@@ -348,4 +379,4 @@ def installed(
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or os.getcwd(), variables, flags)
-    return InstalledPacks(settings, read_index(), problems)
+    return InstalledPacks(settings, read_index(path, cache=cache), problems)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, describe
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook, specs
@@ -58,6 +59,7 @@ class LoadedPack:
         found = self.hooks.get(hook)
         return self.origin if found is None else found.origin(self.origin)
 
+    @calls_user_code
     def call(self, hook: str, **arguments: Any) -> Any:
         """Call a hook with those of `arguments` and `settings` that it takes; return its result.
 
@@ -84,6 +86,7 @@ class LoadedPack:
             return lambda action, step: self.call(hook, action=action, step=step)
         plain = not left_out
 
+        @calls_user_code
         def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
             try:
                 return function(action=action, step=step) if plain else function(step=step)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
+from handrail.frozen import replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook, Mistake, read_hooks
@@ -171,6 +172,7 @@ def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
     return PackError(f"{origin} has {count}", problems=problems, origin=problems[0].origins[0])
 
 
+@calls_user_code
 def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     hook = hooks.get("pack_info")
     if hook is None:
@@ -183,11 +185,11 @@ def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     if not isinstance(info, PackInfo):
         message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
         raise _pack_error(message, place)
-    return replace(
-        info,
+    return PackInfo(
         after=_names(info.after, "after", origin, place),
         before=_names(info.before, "before", origin, place),
         requires=_names(info.requires, "requires", origin, place),
+        settings=info.settings,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -17,6 +17,7 @@ from handrail.errors import (
     Problem,
     describe,
 )
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.options import check_options
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.names import did_you_mean, near
 from handrail.origin import Origin
-from handrail.packs.texts import interpreted, put, value_at, variables_of
+from handrail.params.conversion import from_json, from_text
+from handrail.params.model import fields_of, kind_at, model_in, paths_of
+from handrail.params.values import KeyPath, merge, set_path, value_at
 from handrail.settings.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-Path = tuple[str, ...]
 
 
 @frozen
@@ -34,9 +34,9 @@ class Table:
     values: Mapping[str, Any]
     source: Callable[..., str]
     prefix: str = ""
-    variables: Mapping[str, str] = made(default_factory=dict[str, str])
-    flags: Mapping[Path, str] = made(default_factory=dict[Path, str])
-    fixed: Mapping[Path, Value[Any]] = made(default_factory=dict[Path, Any])
+    variables: Mapping[str, str] = NOTHING
+    flags: Mapping[KeyPath, str] = NOTHING
+    fixed: Mapping[KeyPath, Value[Any]] = NOTHING
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
@@ -84,14 +84,15 @@ class _Joined:
     """
 
     def __init__(self, table: Table, model: type[BaseModel] | None, pack: Origin) -> None:
-        self.values: dict[str, Any] = {key: _copied(each) for key, each in table.values.items()}
+        self.values: dict[str, Any] = {}
+        merge(self.values, table.values)
         self.problems: list[Problem] = []
         self._table = table
-        self._sources: dict[Path, str] = {}
+        self._sources: dict[KeyPath, str] = {}
         if model is not None:
             self._take_variables(model)
         for path, text in table.flags.items():
-            put(self.values, path, interpreted(model, path, text))
+            set_path(self.values, path, from_json(kind_at(model, path), text))
             self._sources[path] = f"-p {pack.pack}.{'.'.join(path)}"
         for path, fixed in table.fixed.items():
             self._fix(path, fixed, pack)
@@ -105,34 +106,42 @@ class _Joined:
         return self._table.source(*path)
 
     def _take_variables(self, model: type[BaseModel]) -> None:
-        known = variables_of(model)
+        known = _variables_of(model)
         for variable, text in self._table.variables.items():
             name = variable.removeprefix(self._table.prefix)
             if name in known:
-                put(self.values, known[name], interpreted(model, known[name], text))
-                self._sources[known[name]] = variable
+                path = known[name]
+                set_path(self.values, path, from_text(kind_at(model, path), text))
+                self._sources[path] = variable
             else:
                 self.problems += _misspelt(variable, name, known, self._table.prefix)
 
-    def _fix(self, path: Path, fixed: Value[Any], pack: Origin) -> None:
+    def _fix(self, path: KeyPath, fixed: Value[Any], pack: Origin) -> None:
         """Set a policy's value; a different value from another source is a problem."""
         own = value_at(self.values, path, fixed.value)
         if own != fixed.value:
             message = f"{'.'.join(path)} is {own!r}, and a policy sets it to {fixed.value!r}"
             way = f"remove it; the policy is {fixed.source}"
             self.problems.append(_problem(self.source, path, message, pack, way))
-        put(self.values, path, fixed.value)
+        set_path(self.values, path, fixed.value)
         self._sources[path] = fixed.source
 
 
-def _copied(value: Any) -> Any:
-    """Return a copy of nested tables, into which values of other sources can be merged."""
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return value
+def _variables_of(
+    model: type[BaseModel], prefix: KeyPath = (), within: tuple[type, ...] = ()
+) -> dict[str, KeyPath]:
+    """Return the path of each field of `model`, by its variable's name without the prefix."""
+    found: dict[str, KeyPath] = {}
+    for name, info in fields_of(model).items():
+        path = (*prefix, *paths_of(model, name)[0])
+        inner = model_in(info.annotation)
+        if inner is not None and inner is not model and inner not in within:
+            found |= _variables_of(inner, path, (*within, model))
+        found["_".join(path).upper()] = path
+    return found
 
 
-def _misspelt(variable: str, name: str, known: Mapping[str, Path], prefix: str) -> list[Problem]:
+def _misspelt(variable: str, name: str, known: Mapping[str, KeyPath], prefix: str) -> list[Problem]:
     """Return a problem if a variable looks like a misspelt one; others are ignored."""
     matches = near(name, known, limit=1)
     return [

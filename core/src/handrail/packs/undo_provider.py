@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from handrail.errors import LocalCodeError, PackError, SettingsError
+from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
 from handrail.frozen import replace
 from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of
@@ -65,7 +65,7 @@ class UndoPacks:
                     missed.append(error)
             if missed:
                 error = joined(missed)
-                error.ways_out = (*error.ways_out, DRIFT)
+                add_ways_out(error, DRIFT)
                 raise error
         return tuple(pack for pack in self._loaded if pack.id not in self.left_out)
 

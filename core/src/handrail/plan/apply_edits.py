@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.user_code import calls_user_code
 from handrail.entry import chain, innermost, rewire
 from handrail.errors import Problem
 from handrail.plan import problems
@@ -116,6 +117,7 @@ class Changes:
         )
         draft.layers = (made, *draft.layers)
 
+    @calls_user_code
     def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
         made: object = edit.layer
         if not isinstance(edit.layer, StepWrapper):

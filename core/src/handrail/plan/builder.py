@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.entry import Entry
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.facts import Facts
-from handrail.plan.plan import Layer, Plan, PlannedStep
+from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, overrides
 from handrail.wrapper import StepWrapper, is_layer

@@ -53,6 +53,7 @@ def _brought(edits: Sequence[EditSet]) -> Iterator[tuple[str, BaseStep[Any], Ori
 
 def _context_of(step: BaseStep[Any]) -> type[BaseStepContext] | None:
     said = _annotated(step) if isinstance(step, FunctionStep) else _argument(type(step))
+    said = get_origin(said) or said  # ActionContext[TidyParams] is an ActionContext.
     if isinstance(said, type) and issubclass(said, BaseStepContext):
         return said
     return None

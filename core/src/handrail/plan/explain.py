@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
 
 from handrail.entry import innermost
 from handrail.errors import StepNotFoundError
+from handrail.frozen import replace
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handrail.plan.facts import Facts
-    from handrail.plan.plan import Plan, PlannedStep
+    from handrail.plan.plan import Facts, Plan, PlannedStep
 
 
 def plan_json(plan: Plan) -> str:

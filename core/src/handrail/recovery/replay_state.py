@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class ReplayState:
-    """What a run that goes on begins with; see `RunState` for what each is.
+    """The state that a resumed run begins with; see `RunState` and `Line` for the fields.
 
     Attributes:
         finished: Results of the ordinary steps that began, in order.

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Literal
 
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
 
 Options = Mapping[str, Any]
-
-
-def _nothing() -> Options:
-    return MappingProxyType({})
 
 
 @frozen
@@ -34,7 +29,7 @@ class Insert:
     name: str = ""
     side: Literal["before", "after", "end"] = "end"
     anchor: str | None = None
-    options: Options = made(default_factory=_nothing)
+    options: Options = NOTHING
     if_missing: Literal["error", "skip"] = "error"
     origin: Origin
 
@@ -52,7 +47,7 @@ class Wrap:
 
     step: str
     use: str
-    options: Options = made(default_factory=_nothing)
+    options: Options = NOTHING
     origin: Origin
 
 
@@ -83,12 +78,12 @@ class Changes:
     name: str
     section: Literal["actions", "workflows"]
     extends: str = ""
-    params: Options = made(default_factory=_nothing)
+    params: Options = NOTHING
     inserts: tuple[Insert, ...] = ()
     removes: tuple[Remove, ...] = ()
     wraps: tuple[Wrap, ...] = ()
     origin: Origin
-    lines: Mapping[tuple[str | int, ...], int] = made(default_factory=dict[Any, int])
+    lines: Mapping[tuple[str | int, ...], int] = NOTHING
 
     def source_of(self, *path: str | int) -> Origin:
         """Return file and line of a key below the table, or of its nearest existing parent."""

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from handrail.errors import Problem
-from handrail.frozen import frozen, made, replace
+from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.settings.file import contents, parsed, read_locked
 from handrail.settings.keys import POLICY_KEYS
@@ -40,9 +40,9 @@ class Policy:
     """
 
     origin: Origin
-    required: Requirements = made(default_factory=Requirements)
+    required: Requirements = Requirements()
     grants: Grants | None = None
-    packs: Packs = made(default_factory=Packs)
+    packs: Packs
     locked: Value[bool] | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -63,7 +63,7 @@ def read_policy(file: Path, owner: Origin) -> Policy:
     read = contents(reader, file)
     # Its owner is not checked: it is installed, and the code beside it is imported as well.
     table = None if read is None else parsed(reader, read[0])
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"packs": Packs()}
     known = tuple(dict.fromkeys(key.partition(".")[0] for key in POLICY_KEYS))
     for key, value in reader.table((), {} if table is None else table).items():
         if key == "required":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from handrail.masks import without_passwords
+from handrail.params.redact import shown
 from handrail.settings.changes import Changes
 from handrail.settings.names import variable_prefix
 from handrail.settings.policy import leaves
@@ -15,8 +14,6 @@ from handrail.settings.trust import SAFE_FOLDERS
 from handrail.settings.values import Settings
 
 Row = tuple[str, object, str]
-
-_SECRET = re.compile(r"password|passwd|secret|token|credential|api[-_]?key", re.IGNORECASE)
 
 
 def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
@@ -112,20 +109,3 @@ def _options(options: Mapping[str, Any]) -> str:
 
 def _step(step: RequiredStep) -> str:
     return f"{step.where} in {', '.join(step.within)}"
-
-
-def looks_secret(text: str) -> bool:
-    """Return whether a key, or a text that contains keys, seems to concern a secret."""
-    return _SECRET.search(text) is not None
-
-
-def shown(key: str, value: Any) -> Any:
-    """Return `value` with values that look like secrets redacted."""
-    if looks_secret(key):
-        return "(hidden)"
-    if isinstance(value, list):
-        return [shown("", item) for item in cast("Sequence[Any]", value)]
-    if isinstance(value, dict):
-        table = cast("Mapping[str, Any]", value)
-        return {name: shown(name, item) for name, item in table.items()}
-    return without_passwords(value) if isinstance(value, str) else value

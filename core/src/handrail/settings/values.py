@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.settings.project import Project
 from handrail.settings.requirements import RequiredPack, Requirements
 from handrail.settings.selection import Selection, selection_of
@@ -74,10 +73,6 @@ class Choice:
     only: Value[tuple[str, ...]] | None = None
 
 
-def _nothing() -> Mapping[Any, Any]:
-    return MappingProxyType({})
-
-
 @frozen
 class Settings:
     """All settings, with their sources.
@@ -105,16 +100,16 @@ class Settings:
 
     project: Project
     choices: tuple[Choice, ...] = ()
-    packs: Mapping[str, Mapping[str, Any]] = made(default_factory=_nothing)
-    lines: Mapping[tuple[str | int, ...], int] = made(default_factory=_nothing)
+    packs: Mapping[str, Mapping[str, Any]] = NOTHING
+    lines: Mapping[tuple[str | int, ...], int] = NOTHING
     pack_values: tuple[tuple[str, str, str], ...] = ()
-    variables: Mapping[str, str] = made(default_factory=_nothing)
-    grants: Grants = made(default_factory=_nothing)
-    actions: Mapping[str, Changes] = made(default_factory=_nothing)
-    workflows: Mapping[str, Changes] = made(default_factory=_nothing)
+    variables: Mapping[str, str] = NOTHING
+    grants: Grants = NOTHING
+    actions: Mapping[str, Changes] = NOTHING
+    workflows: Mapping[str, Changes] = NOTHING
     local: tuple[LocalName, ...] = ()
-    required: Requirements = made(default_factory=Requirements)
-    locked: Value[bool] = made(default_factory=lambda: Value(value=False, source="default"))
+    required: Requirements = Requirements()
+    locked: Value[bool] = Value(value=False, source="default")
     journal: Value[str] | None = None
     name: Value[str] | None = None
     policies: tuple[Policy, ...] = ()

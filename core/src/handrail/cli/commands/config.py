@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from handrail.cli.journals import address, shortened
-from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import table, to_json
 from handrail.errors import ExitCode, SettingsError
-from handrail.masks import shown_url
+from handrail.params.redact import shown_url
 from handrail.settings.requirements import brief_source
 from handrail.settings.rows import rows_of
 

@@ -10,8 +10,8 @@ import click
 
 import handrail
 from handrail.cli.journal_health import JournalHealth, journal_health
-from handrail.cli.report import problem_lines
 from handrail.cli.session import Session, session_of
+from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, Problem
 from handrail.packs.failures import problems_of

@@ -10,8 +10,8 @@ from handrail.cli.commands.actions import ActionGroup
 from handrail.cli.comparison import show_without
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.explanation import show_explanation
-from handrail.cli.given import labelled, labelled_need, params_from
-from handrail.cli.options import ActionCommand, options_of
+from handrail.cli.params.options import ActionCommand, options_of
+from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.cli.trace import show_trace
 from handrail.cli.view.text import WIDTH, columns, percent, plural, table
@@ -67,8 +67,9 @@ def command_for(target: Target) -> click.Command:
         warn(session, goes_on=False)
         pairs = take_pack_values(session, values["pairs"], options)
         defaults = defaults_of(session, action_class, options)
+        defaults.check()
         params = params_from(
-            context, options, file=values["params"], pairs=pairs, defaults=defaults
+            context, options, file=values["params"], pairs=pairs, defaults=defaults.values
         )
 
         def make(packs: PackProvider) -> Plan:
@@ -176,7 +177,7 @@ def plan_lines(session: Session, plan: Plan, name: str, comparison: Comparison) 
     records = session.packs.records
     off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     foot = [f"Off: {', '.join(off)}"] if off else []
-    leaving = [planned.name for planned in plan.steps if planned.leaves]
+    leaving = [planned.name for planned in plan.steps if planned.facts.leaves]
     if leaving:
         foot.append(f"Not undone, also after a kill: {', '.join(leaving)}")
     if comparison.problems:
@@ -199,10 +200,10 @@ def _remarks(planned: PlannedStep) -> list[str]:
     remarks: list[str] = []
     if planned.always_run:
         remarks.append("always runs")
-    if planned.required:
+    if planned.facts.required:
         remarks.append("required")
-    if planned.required or planned.step.final:
+    if planned.facts.required or planned.step.final:
         remarks.append("final")
-    if not planned.effects and not planned.required:
+    if not planned.effects and not planned.facts.required:
         remarks.append("only reads")
     return remarks

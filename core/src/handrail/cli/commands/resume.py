@@ -17,8 +17,8 @@ from handrail.cli.journals import (
     shown_project,
 )
 from handrail.cli.recover_all import all_dead
-from handrail.cli.run_text import moment
 from handrail.cli.session import session_of, warn
+from handrail.cli.view.run_text import moment
 from handrail.errors import ExitCode, NotFoundError
 from handrail.recovery.status import check, status_of
 

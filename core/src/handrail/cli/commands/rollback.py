@@ -14,8 +14,8 @@ from handrail.cli.commands.resume import check_words, go_on, options_of, recover
 from handrail.cli.hints import command_line
 from handrail.cli.journals import number_of, opened, project_of, shown_project
 from handrail.cli.recover_all import all_dead
-from handrail.cli.run_text import moment
 from handrail.cli.session import session_of
+from handrail.cli.view.run_text import moment
 from handrail.cli.view.text import columns, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.recovery.status import check, status_of

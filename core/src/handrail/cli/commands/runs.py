@@ -11,8 +11,8 @@ import click
 
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, named, opened
-from handrail.cli.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.session import session_of
+from handrail.cli.view.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.view.text import plural, table
 from handrail.errors import NotFoundError
 from handrail.recovery.status import status_of

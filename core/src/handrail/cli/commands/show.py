@@ -12,10 +12,10 @@ import click
 from handrail.cli.commands.runs import to_dict
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, number_of, opened
-from handrail.cli.run_text import ways_of
 from handrail.cli.session import session_of
+from handrail.cli.view.failure import recorded_tracebacks
 from handrail.cli.view.run_report import lines_of, packs_of, would
-from handrail.cli.view.text import one_line
+from handrail.cli.view.run_text import ways_of
 from handrail.errors import NotFoundError
 from handrail.recovery.recorded_plan import fingerprint_of
 from handrail.recovery.recorded_steps import (
@@ -70,7 +70,8 @@ def show(
     elif as_json:
         session.console.json(_document(session, recorded, status, steps))
     elif traceback:
-        _show_tracebacks(session, recorded.row, steps)
+        for line in recorded_tracebacks(recorded.row, steps):
+            session.console.print(line)
     else:
         for line in lines_of(session, recorded, status, steps, everything=everything):
             session.console.print(line)
@@ -142,20 +143,3 @@ def _show_step(
             console.print(f"  {item if isinstance(item, str) else json.dumps(item)}")
     if not values:
         console.print("nothing was recorded for its undo")
-
-
-def _show_tracebacks(session: Session, row: RunRow, steps: Sequence[RecordedStep]) -> None:
-    failed = [step for step in steps if step.traceback or step.error]
-    if not failed:
-        session.console.print(f"nothing failed in run {row.number}")
-    for step in failed:
-        error = one_line(step.error or "", limit=200)
-        session.console.print(f"run {row.number} · {step.name} · {step.state}: {error}")
-        session.console.print((step.traceback or _untraced(row, step)).rstrip())
-
-
-def _untraced(row: RunRow, step: RecordedStep) -> str:
-    if step.state != "undo failed":
-        return "no traceback was kept"
-    again = command_line(f"rollback {row.number} --debug")
-    return f"none is kept of an undo; to see it fail again:  {again}"

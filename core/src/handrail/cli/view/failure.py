@@ -1,32 +1,37 @@
-"""How a run that did not complete is told: what failed, why, where, and what was undone."""
+"""Failures as they are shown: what failed, why, where, and the ways out; as text and as JSON."""
 
 from __future__ import annotations
 
-import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
-from handrail.cli.report import json_error, lines_of, report
-from handrail.cli.run_text import commands_for
-from handrail.cli.view.text import one_line
-from handrail.engine.rollback_data import ASKED
+from handrail.cli.view.text import one_line, shorten
 from handrail.errors import (
     ExitCode,
     HandrailError,
-    JournalError,
-    LeaseLostError,
+    PackError,
+    ParamsError,
+    PlanError,
+    Problem,
+    SettingsError,
     StepFailedError,
     describe,
 )
-from handrail.events import Event, RunFinished, RunStarted, UndoStarted
-from handrail.recovery.status import purposes_of
 
 if TYPE_CHECKING:
+    import click
+
     from handrail.cli.session import Session
+    from handrail.cli.view.progress import Outcome
+    from handrail.journal.records import RunRow
     from handrail.plan.plan import Plan
+    from handrail.recovery.recorded_steps import RecordedStep
     from handrail.recovery.status import Aim
 
-_CAUSE = 400  # Letters of a cause; all of it is in the record of the run.
+_LONGEST = 400  # Letters of a cause that the record of the run has in full.
+_MOST = 5  # Recorded failures that are shown.
 _ENDINGS = {
     "rolled_back": "rolled back",
     "rollback_incomplete": "rolled back, but not completely",
@@ -34,241 +39,311 @@ _ENDINGS = {
     "failed": "what was done is kept",
     "interrupted": "its undo was stopped",
 }
+_INTERRUPTED = {
+    "completed": "after all its steps were done; nothing was undone",
+    "rolled_back": "and rolled back",
+    "rollback_incomplete": "and rolled back, but not completely",
+    "failed": "what was done is kept",
+}
 
 
-class Outcome:
-    """Remembers what a run told of itself, for an error that does not tell.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failure with two views.
 
     Attributes:
-        value: The outcome, or None while the run goes on.
-        number: Its number in its journal, or None where it has none.
-        undoes: Whether it has begun to undo.
-        sealed: Whether it can no longer be rolled back.
+        exit_code: The exit code of the command.
+        lines: The view for people.
+        document: The view for programs.
+        errors: The errors whose tracebacks `--debug` adds to the lines.
     """
 
-    def __init__(self) -> None:
-        self.value: str | None = None
-        self.number: int | None = None
-        self.undoes = False
-        self.sealed = False
-
-    def __call__(self, event: Event) -> None:
-        """Take one event of the run."""
-        if isinstance(event, RunStarted):
-            self.number = event.number
-        elif isinstance(event, UndoStarted):
-            self.undoes = True
-        elif isinstance(event, RunFinished):
-            self.value = event.outcome
-
-    @property
-    def ways(self) -> tuple[tuple[str, str], ...]:
-        """The commands that can be used on the run as it was left."""
-        if self.number is None:
-            return ()
-        left = "undoing" if self.undoes else "interrupted"
-        outcome = left if self.value in (None, "interrupted") else self.value
-        return commands_for(self.number, purposes_of(outcome, sealed=self.sealed))
+    exit_code: ExitCode
+    lines: Sequence[str]
+    document: Mapping[str, object]
+    errors: Sequence[BaseException] = ()
 
 
-def show_failure(
-    session: Session,
-    plan: Plan,
-    error: StepFailedError,
-    outcome: Outcome,
-    *,
-    as_json: bool,
-    aim: Aim | None = None,
-) -> int:
-    """Tell about a run in which a step failed, and return the exit code.
+def show(session: Session, failure: Failure) -> ExitCode:
+    """Show a failure, and return its exit code.
+
+    As JSON it is the last event of a run, or the one object of another command.
+    """
+    if session.json:
+        kind = {"event": "Error"} if session.events else {}
+        session.console.json_line({**kind, "error": failure.document})
+        return failure.exit_code
+    for line in failure.lines:
+        session.console.note(line)
+    for error in failure.errors:
+        _debug(session, error)
+    return failure.exit_code
+
+
+def report(session: Session, error: BaseException) -> ExitCode:
+    """Show an error that stopped a command, and return the exit code."""
+    _debug(session, error)
+    if isinstance(error, HandrailError):
+        lines = _lines_of(session, error)
+        return show(
+            session, Failure(exit_code=error.exit_code, lines=lines, document=error.to_dict())
+        )
+    message = _described(error)
+    hint = "  this is not one of Handrail's own errors; --debug shows where"
+    lines = [_headline(session, message), hint]
+    return show(session, _failure("unexpected", message, ExitCode.FAILED, lines))
+
+
+def report_usage(session: Session, error: click.ClickException) -> ExitCode:
+    """Show a mistake on the command line, and return the exit code."""
+    message = error.format_message()
+    lines = [_headline(session, message)]
+    context: click.Context | None = getattr(error, "ctx", None)
+    if context is not None:
+        help_line = f"  {context.command_path} --help shows what it takes"
+        lines = [context.get_usage(), *lines, help_line]
+    return show(session, _failure("usage", message, ExitCode.USAGE, lines))
+
+
+def report_interrupt(session: Session) -> ExitCode:
+    """Show that a command was interrupted outside a run, and return the exit code."""
+    lines = ["interrupted"]
+    return show(session, _failure("interrupted", "interrupted", ExitCode.INTERRUPTED, lines))
+
+
+def step_failure(
+    session: Session, plan: Plan, error: StepFailedError, outcome: Outcome, aim: Aim | None
+) -> Failure:
+    """Return the failure of a run in which a step failed.
 
     Args:
         session: The call.
         plan: The plan of the run.
-        error: Why it failed.
-        outcome: What it told of itself.
-        as_json: Whether to tell it as JSON.
-        aim: Whether a recorded run was to be finished or undone; None for a new one.
+        error: The error that ended the run.
+        outcome: How the run ended.
+        aim: What a recorded run was to be; None for a new one.
     """
-    console = session.console
-    # Nothing failed but the undo, where somebody had asked for it.
+    from handrail.engine.rollback_data import ASKED  # noqa: PLC0415 - errors of listings need no engine
+
+    # Nothing failed but the undo, which somebody had asked for.
     asked = error.error == ASKED
+    lines = (
+        [_asked(session, plan, error, outcome, aim)]
+        if asked
+        else _cause_lines(session, plan, error, recorded=outcome.number is not None)
+    )
+    for problem in error.rollback_errors:
+        message = one_line(problem.message, limit=_LONGEST) if outcome.number else problem.message
+        lines.append(f"  undo    {message}")
+        if problem.__cause__ is not None and (place := _place_of(problem.__cause__)):
+            lines.append(f"  at      {place}")
+    lines += _ways(outcome, failed=not asked)
+    # A run that goes on can be kept no more than it was.
+    if aim is None and not asked and plan.positions.get(error.step) != 0:
+        lines += _keeping(outcome)
     incomplete = bool(error.rollback_errors) or error.outcome == "completed"
     kept = error.outcome == "failed"
     code = ExitCode.ROLLBACK if incomplete else ExitCode.KEPT if kept else ExitCode.FAILED
-    if as_json:
-        numbered = {} if outcome.number is None else {"number": outcome.number}
-        json_error(session, {**error.to_dict(), **numbered, "exit_code": int(code)})
-        return code
-    if asked:
-        label = console.style("error:", "red", "bold", err=True)
-        number = "" if outcome.number is None else f"run {outcome.number} · "
-        ended = _ENDINGS.get(error.outcome, error.outcome)
-        before = " before; it was not resumed" if aim == "resume" else ""
-        console.note(f"{label} {number}{plan.action} was {ended}, as was asked{before}")
-    else:
-        _tell_cause(session, plan, error, recorded=outcome.number is not None)
-    for problem in error.rollback_errors:
-        message = one_line(problem.message, limit=_CAUSE) if outcome.number else problem.message
-        console.note(f"  undo    {message}")
-        if problem.__cause__ is not None and (place := _line_of(problem.__cause__)):
-            console.note(f"  at      {place}")
-    # What goes on can be kept no more than it was.
-    kept_next = aim is None and not asked and plan.positions.get(error.step) != 0
-    show_ways(session, outcome, failed=not asked, keeps=kept_next)
-    _debug(session, error)
-    for problem in error.rollback_errors:
-        _debug(session, problem)
-    return code
-
-
-def show_ways(session: Session, outcome: Outcome, *, failed: bool, keeps: bool = False) -> None:
-    """Show where more is known about a durable run, and what can be done about it.
-
-    Args:
-        session: The call.
-        outcome: How the run ended.
-        failed: Whether a step failed, so that there is a traceback.
-        keeps: Whether a run like it could keep what it has done.
-    """
-    if outcome.number is None:
-        return
-    note = session.console.note
-    traceback_too = " --traceback" if failed else ""
-    note(f"  full    {command_line(f'show {outcome.number}{traceback_too}')}")
-    for purpose, command in outcome.ways:
-        note(f"  {purpose:7} {command}")
-    if keeps and outcome.value == "rolled_back":
-        note("  next    to keep what is done and resume, run it with  --on-failure keep")
-
-
-def show_unwritten(session: Session, error: JournalError, outcome: Outcome) -> int:
-    """Tell about a run that its journal did not take any more, and return the exit code."""
-    more = [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
-    if isinstance(error, LeaseLostError):
-        more = [f"what became of it:  {command_line(f'show {outcome.number}')}"]
-    error.ways_out = (*error.ways_out, *more)
-    return report(session, error)
-
-
-def _tell_cause(session: Session, plan: Plan, error: StepFailedError, *, recorded: bool) -> None:
-    """Tell why a step failed; what is recorded can be long, since all of it can be read there."""
-
-    def cut(text: str) -> str:
-        return one_line(text, limit=_CAUSE) if recorded else text
-
-    console = session.console
-    ending = _ENDINGS.get(error.outcome, error.outcome)
-    origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
-    console.note(
-        f"{console.style('error:', 'red', 'bold', err=True)} {plan.action} failed at "
-        f"{error.step}{origin}, {ending}"
+    number = {} if outcome.number is None else {"number": outcome.number}
+    return Failure(
+        exit_code=code,
+        lines=lines,
+        document={**error.to_dict(), **number, "exit_code": int(code)},
+        errors=(error, *error.rollback_errors),
     )
-    cause = error.__cause__
-    if cause is None:
-        told = "it was interrupted" if error.error == "KeyboardInterrupt" else cut(error.error)
-        console.note(f"  cause   {told}")
-    elif isinstance(cause, HandrailError):
-        for number, line in enumerate(lines_of(session, cause)):
-            console.note(f"  cause   {cause.message}" if number == 0 else f"  {line}")
-    else:
-        console.note(f"  cause   {cut(f'{type(cause).__name__}: {describe(cause)}')}")
-        console.note(f"  at      {_line_of(cause)}")
 
 
-def show_interrupt(
-    session: Session,
-    plan: Plan,
-    error: KeyboardInterrupt,
-    outcome: Outcome,
-    *,
-    as_json: bool,
-    asked: bool = False,
-) -> int:
-    """Tell about a run that was interrupted, and return the exit code.
-
-    Args:
-        session: The call.
-        plan: The plan of the run.
-        error: What interrupted it.
-        outcome: What it told of itself.
-        as_json: Whether to tell it as JSON.
-        asked: Whether it was asked to undo.
-    """
+def interrupted_run(
+    session: Session, plan: Plan, error: KeyboardInterrupt, outcome: Outcome, aim: Aim | None
+) -> Failure:
+    """Return the failure of a run that was interrupted; see `step_failure` for the arguments."""
     notes: list[str] = getattr(error, "__notes__", [])
-    ending = {
-        "completed": "after all its steps were done; nothing was undone",
-        "rolled_back": "and rolled back",
-        "rollback_incomplete": "and rolled back, but not completely",
-        "failed": "what was done is kept",
-    }.get(outcome.value or "", "" if notes else "before anything was undone")
-    what = f"the rollback of {plan.action}" if asked else plan.action
-    told = "; ".join([f"{what} was interrupted{f', {ending}' * bool(ending)}", *notes])
-    failure = error.__cause__
-    if as_json:
-        _json_ending(session, "interrupted", told, ExitCode.INTERRUPTED, failure)
-        return ExitCode.INTERRUPTED
-    if isinstance(failure, StepFailedError) and not asked:
-        _tell_cause(session, plan, failure, recorded=outcome.number is not None)
-    session.console.note(told)
-    show_ways(session, outcome, failed=False)
-    _debug(session, error)
-    return ExitCode.INTERRUPTED
+    ending = _INTERRUPTED.get(outcome.value or "", "" if notes else "before anything was undone")
+    undoes = aim == "rollback"
+    run = f"the rollback of {plan.action}" if undoes else plan.action
+    message = "; ".join([f"{run} was interrupted{f', {ending}' * bool(ending)}", *notes])
+    cause = error.__cause__
+    lines: list[str] = []
+    if isinstance(cause, StepFailedError) and not undoes:
+        lines += _cause_lines(session, plan, cause, recorded=outcome.number is not None)
+    lines += [message, *_ways(outcome, failed=False)]
+    return _failure("interrupted", message, ExitCode.INTERRUPTED, lines, error, cause)
 
 
-def show_exit(
-    session: Session, plan: Plan, error: SystemExit, outcome: Outcome, *, as_json: bool
-) -> int:
-    """Tell about a run in which a step called `sys.exit`, and return the exit code.
+def exited_run(session: Session, plan: Plan, error: SystemExit, outcome: Outcome) -> Failure:
+    """Return the failure of a run in which a step called `sys.exit`.
 
-    Whatever a step asks for there, the run did not complete: 0 would say that it did.
+    The run did not complete, so the exit code is never the one that the step asked for.
     """
-    code = {"rolled_back": ExitCode.FAILED, "failed": ExitCode.KEPT}.get(
-        outcome.value or "", ExitCode.ROLLBACK
-    )
+    codes = {"rolled_back": ExitCode.FAILED, "failed": ExitCode.KEPT}
+    code = codes.get(outcome.value or "", ExitCode.ROLLBACK)
     ending = _ENDINGS["rollback_incomplete" if code is ExitCode.ROLLBACK else outcome.value or ""]
-    told = f"{plan.action} failed: a step called {describe(error)}, {ending}"
-    if as_json:
-        _json_ending(session, "step-failed", told, code, error.__cause__)
-        return code
-    session.console.note(f"{session.console.style('error:', 'red', 'bold', err=True)} {told}")
-    session.console.note(f"  at      {_line_of(error)}")
-    show_ways(session, outcome, failed=True)
-    _debug(session, error)
-    return code
+    message = f"{plan.action} failed: a step called {describe(error)}, {ending}"
+    lines = [_headline(session, message), f"  at      {_place_of(error)}"]
+    lines += _ways(outcome, failed=True)
+    return _failure("step-failed", message, code, lines, error, error.__cause__)
 
 
-def show_simple(session: Session, name: str, error: Exception | SystemExit) -> int:
-    """Tell about an action without steps that raised, and return the exit code."""
-    kind = "" if isinstance(error, SystemExit) else f"{type(error).__name__}: "
-    cause = f"{kind}{describe(error)}"
-    if session.json:
-        _json_ending(session, "action-failed", f"{name} failed: {cause}", ExitCode.FAILED, None)
-        return ExitCode.FAILED
-    label = session.console.style("error:", "red", "bold", err=True)
-    session.console.note(f"{label} {name} failed; it has no steps, so nothing was undone")
-    session.console.note(f"  cause   {cause}")
-    session.console.note(f"  at      {_line_of(error)}")
-    _debug(session, error)
-    return ExitCode.FAILED
+def failed_action(session: Session, name: str, error: Exception | SystemExit) -> Failure:
+    """Return the failure of an action without steps that raised."""
+    cause = describe(error) if isinstance(error, SystemExit) else _described(error)
+    lines = [
+        _headline(session, f"{name} failed; it has no steps, so nothing was undone"),
+        f"  cause   {cause}",
+        f"  at      {_place_of(error)}",
+    ]
+    return _failure("action-failed", f"{name} failed: {cause}", ExitCode.FAILED, lines, error)
 
 
-def _json_ending(
-    session: Session, kind: str, told: str, code: ExitCode, cause: BaseException | None
-) -> None:
+def recorded_failures(row: RunRow, steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
+    """Return the lines about what failed in a recorded run, shortened unless `everything`."""
+    failed = [step for step in steps if step.error]
+    whole = [f"  failed  {step.name}: {step.error}" for step in failed]
+    if everything:
+        return whole
+    shown = failed[:_MOST]
+    lines = [shorten(f"  failed  {step.name}: {one_line(step.error or '')}") for step in shown]
+    if len(failed) > _MOST:
+        lines.append(f"  and {len(failed) - _MOST} more that failed")
+    if any(step.traceback for step in failed) or whole != lines:
+        lines.append(f"  full    {command_line(f'show {row.number} --traceback')}")
+    return lines
+
+
+def recorded_tracebacks(row: RunRow, steps: Sequence[RecordedStep]) -> Iterator[str]:
+    """Yield the lines with the tracebacks of what failed in a recorded run."""
+    failed = [step for step in steps if step.traceback or step.error]
+    if not failed:
+        yield f"nothing failed in run {row.number}"
+    for step in failed:
+        error = one_line(step.error or "", limit=200)
+        yield f"run {row.number} · {step.name} · {step.state}: {error}"
+        if step.traceback:
+            yield step.traceback.rstrip()
+        elif step.state == "undo failed":
+            again = command_line(f"rollback {row.number} --debug")
+            yield f"none is kept of an undo; to see it fail again:  {again}"
+        else:
+            yield "no traceback was kept"
+
+
+def problem_lines(session: Session, problem: Problem, number: int | None = None) -> list[str]:
+    """Return the lines about one problem; numbered where there are several."""
+    head = session.console.style(problem.code.replace("-", " "), "bold", err=True)
+    mark = f"{number} " if number is not None else ""
+    below = (*problem.details, *problem.ways_out)
+    return [f"{mark}{head}  {problem.message}", *(f"    {line}" for line in below)]
+
+
+def _failure(
+    code: str,
+    message: str,
+    exit_code: ExitCode,
+    lines: Sequence[str],
+    error: BaseException | None = None,
+    cause: BaseException | None = None,
+) -> Failure:
+    """Return a failure that no error of Handrail stands for, with the cause that one does."""
     document: dict[str, object] = {
-        "code": kind,
-        "message": told,
-        "exit_code": int(code),
+        "code": code,
+        "message": message,
+        "exit_code": int(exit_code),
         "origin": None,
         "ways_out": [],
     }
     if isinstance(cause, HandrailError):
         document["cause"] = cause.to_dict()
-    json_error(session, document)
+    errors = () if error is None else (error,)
+    return Failure(exit_code=exit_code, lines=lines, document=document, errors=errors)
 
 
-def _line_of(error: BaseException) -> str:
+def _lines_of(session: Session, error: HandrailError) -> list[str]:
+    lines = [_headline(session, error.message)]
+    cause = error.__cause__
+    # A ParamsError says it all itself; pydantic's text would repeat it, values included.
+    if cause is not None and not isinstance(error, ParamsError):
+        # Some libraries append a dump of their state to the message; --debug shows it.
+        text = describe(cause).partition("\n\n")[0]
+        if not _is_within(cause, error.message):
+            lines.append(f"  cause   {type(cause).__name__}: {one_line(text, limit=300)}")
+    if error.origin is not None and error.origin.place:
+        owner = f" ({error.origin})" if error.origin.pack else ""
+        lines.append(f"  at      {error.origin.place}{owner}")
+    problems = error.problems if isinstance(error, PlanError | PackError | SettingsError) else ()
+    if len(problems) == 1 and problems[0].message in error.message:
+        lines += [f"  {line}" for line in (*problems[0].details, *problems[0].ways_out)]
+    else:
+        for number, problem in enumerate(problems, 1):
+            lines += problem_lines(session, problem, number)
+    # Problems may repeat each other's ways out: each of them has to be complete.
+    ways = dict.fromkeys(f"  {way}" for way in error.ways_out)
+    return [*lines, *(way for way in ways if way not in lines)]
+
+
+def _is_within(cause: BaseException, message: str) -> bool:
+    """Return whether a message quotes its cause already, however it is spaced."""
+    texts = [describe(cause)]
+    if isinstance(cause, OSError) and cause.strerror:
+        texts.append(cause.strerror)
+    spaced = " ".join(message.split())
+    return any(" ".join(text.split()) in spaced for text in texts)
+
+
+def _cause_lines(
+    session: Session, plan: Plan, error: StepFailedError, *, recorded: bool
+) -> list[str]:
+    """Return the lines about why a step failed; what is recorded in full is cut here."""
+
+    def cut(text: str) -> str:
+        return one_line(text, limit=_LONGEST) if recorded else text
+
+    ending = _ENDINGS.get(error.outcome, error.outcome)
+    origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
+    head = _headline(session, f"{plan.action} failed at {error.step}{origin}, {ending}")
+    cause = error.__cause__
+    if cause is None:
+        interrupted = error.error == "KeyboardInterrupt"
+        return [head, f"  cause   {'it was interrupted' if interrupted else cut(error.error)}"]
+    if isinstance(cause, HandrailError):
+        below = (f"  {line}" for line in _lines_of(session, cause)[1:])
+        return [head, f"  cause   {cause.message}", *below]
+    return [head, f"  cause   {cut(_described(cause))}", f"  at      {_place_of(cause)}"]
+
+
+def _asked(
+    session: Session, plan: Plan, error: StepFailedError, outcome: Outcome, aim: Aim | None
+) -> str:
+    number = "" if outcome.number is None else f"run {outcome.number} · "
+    ending = _ENDINGS.get(error.outcome, error.outcome)
+    before = " before; it was not resumed" if aim == "resume" else ""
+    return _headline(session, f"{number}{plan.action} was {ending}, as was asked{before}")
+
+
+def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:
+    """Yield where more is known about a durable run, and what can be done with it."""
+    if outcome.number is None:
+        return
+    traceback = " --traceback" if failed else ""
+    yield f"  full    {command_line(f'show {outcome.number}{traceback}')}"
+    for purpose, command in outcome.ways:
+        yield f"  {purpose:7} {command}"
+
+
+def _keeping(outcome: Outcome) -> Iterator[str]:
+    if outcome.number is not None and outcome.value == "rolled_back":
+        yield "  next    to keep what is done and resume, run it with  --on-failure keep"
+
+
+def _headline(session: Session, message: str) -> str:
+    return f"{session.console.style('error:', 'red', 'bold', err=True)} {message}"
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {describe(error)}"
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the innermost line of code outside Handrail that an error went through."""
     trace = error.__traceback__
     place = ""
     while trace is not None:
@@ -283,4 +358,6 @@ def _line_of(error: BaseException) -> str:
 
 def _debug(session: Session, error: BaseException) -> None:
     if session.debug:
+        import traceback  # noqa: PLC0415 - slow to import
+
         session.console.note("".join(traceback.format_exception(error)).rstrip())

@@ -10,6 +10,7 @@ from typing import Any
 from handrail import events
 from handrail.cli.hints import command_line
 from handrail.cli.view.console import Console, visible
+from handrail.cli.view.run_text import commands_for
 from handrail.cli.view.text import (
     WIDTH,
     columns,
@@ -22,10 +23,46 @@ from handrail.cli.view.text import (
     shorten,
 )
 from handrail.events import Event
+from handrail.recovery.status import purposes_of
 
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
 _CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
 _REFRESH = 0.1  # Seconds between two drawings of the moving line.
+
+
+class Outcome:
+    """Remembers from the events of a run how it ended, for what is shown below it.
+
+    Attributes:
+        value: The outcome, or None while the run goes on.
+        number: The number in its journal, or None where it has none.
+        undoes: Whether it has begun to undo.
+        sealed: Whether it can no longer be rolled back.
+    """
+
+    def __init__(self) -> None:
+        self.value: str | None = None
+        self.number: int | None = None
+        self.undoes = False
+        self.sealed = False
+
+    def __call__(self, event: Event) -> None:
+        """Take one event of the run."""
+        if isinstance(event, events.RunStarted):
+            self.number = event.number
+        elif isinstance(event, events.UndoStarted):
+            self.undoes = True
+        elif isinstance(event, events.RunFinished):
+            self.value = event.outcome
+
+    @property
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """The commands that can be used on the run as it was left, each with its purpose."""
+        if self.number is None:
+            return ()
+        left = "undoing" if self.undoes else "interrupted"
+        outcome = left if self.value in (None, "interrupted") else self.value
+        return commands_for(self.number, purposes_of(outcome, sealed=self.sealed))
 
 
 class JsonView:

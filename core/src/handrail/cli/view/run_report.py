@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.hints import command_line
-from handrail.cli.run_text import STYLES, moment, time_of, ways_of
+from handrail.cli.view.failure import recorded_failures
+from handrail.cli.view.run_text import STYLES, moment, time_of, ways_of
 from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
+from handrail.params.redact import without_passwords
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of
 from handrail.recovery.recorded_steps import RecordedStep, heard_of, steps_that_stay
 
@@ -26,8 +26,6 @@ _RECORDED = 48  # Columns for what a step has recorded.
 _FULL = 12  # Steps that are all shown; of more only those that tell something.
 _FIRST = 2  # How many of those with nothing to tell are shown all the same.
 _NOTABLE = 20  # Steps with something to tell that are shown.
-_ERRORS = 5
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+(?=@)")
 
 Row = tuple[str, str, str, str]
 
@@ -64,7 +62,7 @@ def lines_of(
         head, *body = table(("STEP", "STATE", "TOOK", "RECORDED FOR UNDO"), rows)
         lines += [console.style(head, "dim"), *body]
     lines += _waiting(steps, everything=everything)
-    lines += _errors(row, steps, everything=everything)
+    lines += recorded_failures(row, steps, everything=everything)
     if row.sealed is not None:
         lines.append(f"  sealed  {row.sealed}")
     lines += [
@@ -133,7 +131,7 @@ def _value(value: object) -> str:
     if value is None or value is False or value in ([], {}, ""):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _PASSWORD.sub(r"\1:***", one_line(text, limit=WIDTH))
+    return one_line(without_passwords(text), limit=WIDTH)
 
 
 def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
@@ -190,20 +188,6 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
     head = f"+ {len(names)} not started: "
     told = ", ".join(names) if everything else listed(names, room=WIDTH - len(head))
     return [f"{head}{told}"]
-
-
-def _errors(row: RunRow, steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
-    failed = [step for step in steps if step.error]
-    whole = [f"  failed  {step.name}: {step.error}" for step in failed]
-    if everything:
-        return whole
-    told = [f"  failed  {step.name}: {one_line(step.error or '')}" for step in failed[:_ERRORS]]
-    lines = [shorten(line) for line in told]
-    if len(failed) > _ERRORS:
-        lines.append(f"  and {len(failed) - _ERRORS} more that failed")
-    if any(step.traceback for step in failed) or whole != lines:
-        lines.append(f"  full    {command_line(f'show {row.number} --traceback')}")
-    return lines
 
 
 def _ways(row: RunRow, status: RunStatus, steps: Sequence[RecordedStep]) -> list[str]:

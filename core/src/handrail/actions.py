@@ -278,17 +278,17 @@ def about_action(
     packs: str = "{}",
     variables: Mapping[KeyPath, str] | None = None,
 ) -> RunAbout:
-    """Return what a journal has to know of an action.
+    """Return the description of a run of `action` for a journal.
 
     Args:
-        action: Its class.
-        params: Its params.
-        recorded_as: How a journal finds it again; its name unless given.
-        packs: Which packs were chosen, as JSON.
-        variables: Where secrets were read from, by their path, if not from the usual variables.
+        action: The class of the action.
+        params: The params of the run.
+        recorded_as: The name by which a resume finds the action; by default, its own.
+        packs: The selection of packs, as JSON.
+        variables: The variables from which secrets were read, by path, if not the default ones.
 
     Raises:
-        ActionError: The params have no JSON form.
+        ActionError: The params cannot be represented in JSON.
     """
     # For durable runs only.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
@@ -308,10 +308,10 @@ def about_action(
 
 
 def checked_context(context: object, action: str) -> Any:
-    """Return what `create_context` returned.
+    """Return `context`, the return value of `create_context`, after checking its type.
 
     Raises:
-        ContextError: It is no context.
+        ContextError: It is not a context.
     """
     if isinstance(context, BaseStepContext):
         return context

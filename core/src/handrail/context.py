@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
 
-# What a context keeps beside its fields, see `handrail.params.context`.
+# Attribute for values that are not fields of the context; see `handrail.params.context`.
 OPTIONS = "_handrail_options"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
@@ -134,9 +134,10 @@ class BaseStepContext:
         return own
 
     def seal(self, reason: str) -> None:
-        """Close the run to rollback, before discarding something that an undo would need.
+        """Declare that the run can no longer be rolled back.
 
-        Allowed only in an `always_run` step of a run that succeeded.
+        Call it before discarding something that an undo would need. Allowed only in an
+        `always_run` step of a run that succeeded.
 
         Raises:
             RecordError: The run has not succeeded, or the context belongs to no run.
@@ -207,12 +208,12 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
 
 
 def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
-    """Let each value that a step of `context` records pass through a function of yours.
+    """Call a function for each value that a step of `context` records.
 
     Args:
-        context: The context, before it is given to a run.
-        intercept: Called as `intercept(record, key, value)`, in the thread that records. It calls
-            `record(key, value)` to have the value recorded; what it raises, the step gets.
+        context: The context, before a run starts with it.
+        intercept: Called as `intercept(record, key, value)` in the recording thread; it calls
+            `record(key, value)` to record the value. Its errors are raised in the step.
     """
     recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
     vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)

@@ -234,7 +234,7 @@ class JournaledLog:
 
     def _write(self, changes: Sequence[Change]) -> None:
         if self._broken is not None:
-            # A lost run stays lost: this process must not touch anything any more.
+            # A lost run stays lost: this process must stop working on it.
             lost = isinstance(self._broken, LeaseLostError)
             raise (LeaseLostError if lost else JournalError)(
                 f"an earlier write to the journal failed: {self._broken}",

@@ -81,7 +81,9 @@ class BaseAction(Generic[P]):
                 cls.params_model = model
         check_model(cls.params_model, cls.__qualname__)
         if not isinstance(cast("object", cls.action_name), str):
-            raise ActionError(f"the action_name of {cls.__qualname__} is {cls.action_name!r}")
+            raise ActionError(
+                f"the action_name of {cls.__qualname__} must be text, not {cls.action_name!r}"
+            )
         if not cls.__dict__.get("action_name"):
             cls.action_name = name_of(cls)
 
@@ -276,17 +278,17 @@ def about_action(
     packs: str = "{}",
     variables: Mapping[KeyPath, str] | None = None,
 ) -> RunAbout:
-    """Return what a journal has to know of an action.
+    """Return the description of a run of `action` for a journal.
 
     Args:
-        action: Its class.
-        params: Its params.
-        recorded_as: How a journal finds it again; its name unless given.
-        packs: Which packs were chosen, as JSON.
-        variables: Where secrets were read from, by their path, if not from the usual variables.
+        action: The class of the action.
+        params: The params of the run.
+        recorded_as: The name by which a resume finds the action; by default, its own.
+        packs: The selection of packs, as JSON.
+        variables: The variables from which secrets were read, by path, if not the default ones.
 
     Raises:
-        ActionError: The params have no JSON form.
+        ActionError: The params cannot be represented in JSON.
     """
     # For durable runs only.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
@@ -306,10 +308,10 @@ def about_action(
 
 
 def checked_context(context: object, action: str) -> Any:
-    """Return what `create_context` returned.
+    """Return `context`, the return value of `create_context`, after checking its type.
 
     Raises:
-        ContextError: It is no context.
+        ContextError: It is not a context.
     """
     if isinstance(context, BaseStepContext):
         return context

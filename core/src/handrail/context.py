@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
 
-# What a context keeps beside its fields; of the last see `handrail.params.context`.
+# Attributes for values that are not fields of the context; for OPTIONS see `params.context`.
 LINK = "_handrail_run"
 RECORDER = "_handrail_recorder"
 OPTIONS = "_handrail_options"
@@ -185,9 +185,10 @@ class BaseStepContext:
         return own
 
     def seal(self, reason: str) -> None:
-        """Close the run to rollback, before discarding something that an undo would need.
+        """Declare that the run can no longer be rolled back.
 
-        Allowed only in an `always_run` step of a run that succeeded.
+        Call it before discarding something that an undo would need. Allowed only in an
+        `always_run` step of a run that succeeded.
 
         Raises:
             RecordError: The run has not succeeded, or the context belongs to no run.
@@ -270,12 +271,12 @@ def notes_without_run(context: object) -> dict[str, list[Any]]:
 
 
 def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
-    """Let each value that a step of `context` records pass through a function of yours.
+    """Call a function for each value that a step of `context` records.
 
     Args:
-        context: The context, before it is given to a run.
-        intercept: Called as `intercept(record, key, value)`, in the thread that records. It calls
-            `record(key, value)` to have the value recorded; what it raises, the step gets.
+        context: The context, before a run starts with it.
+        intercept: Called as `intercept(record, key, value)` in the recording thread; it calls
+            `record(key, value)` to record the value. Its errors are raised in the step.
     """
     recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
     vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
@@ -298,7 +299,7 @@ def _check_declared(cls: type) -> None:
         ]
         if declared:
             raise ContextError(
-                f"{part.__qualname__} declares {', '.join(declared)} but is no dataclass, "
+                f"{part.__qualname__} declares {', '.join(declared)} but is not a dataclass, "
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )

@@ -416,7 +416,7 @@ class RestoreError(HandrailError, RuntimeError):
         super().__init__(
             f"step '{step}' could not be restored: {error}; nothing was touched",
             origin=origin,
-            ways_out=("mend what it needs, then try again",),
+            ways_out=("fix the cause, then try again",),
         )
 
 

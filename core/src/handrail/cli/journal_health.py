@@ -42,7 +42,7 @@ class JournalHealth:
     error: HandrailError | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form; `format` is null where there is no journal yet."""
+        """Return the JSON form; `format` is null where there is not a journal yet."""
         return {
             "place": self.place,
             "source": self.source,

@@ -133,7 +133,7 @@ def _nobody(name: str, source: str, records: Sequence[PackRecord], where: str) -
     if where == "only":
         ways.append(f"or install it:  pip install {normalised(name)}")
     elif not matches:
-        ways.append("take it out, or install the pack")
+        ways.append("remove it, or install the pack")
     return Problem(
         code="unknown-pack",
         message=f"{source}: no installed pack is called {name}",

@@ -121,7 +121,7 @@ class _Joined:
         own = value_at(self.values, path, fixed.value)
         if own != fixed.value:
             message = f"{'.'.join(path)} is {own!r}, and a policy sets it to {fixed.value!r}"
-            way = f"take it out; the policy is {fixed.source}"
+            way = f"remove it; the policy is {fixed.source}"
             self.problems.append(_problem(self.source, path, message, pack, way))
         set_path(self.values, path, fixed.value)
         self._sources[path] = fixed.source

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import click
+
 from handrail.cli.view.console import Console
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import click
-
+    from handrail.cli.view.listing import View
     from handrail.packs.installed import InstalledPacks
     from handrail.settings.selection import Selection
 
@@ -81,6 +82,16 @@ class Session:
         self.recorded = recorded
         self.set_pack_values(values)
 
+    def show(self, view: View) -> None:
+        """Write a result: its JSON where the caller wants that, else its lines."""
+        if not self.json:
+            for line in view.lines(self.console.style):
+                self.console.print(line)
+        elif self.events:
+            self.console.json_line(view.to_dict())
+        else:
+            self.console.json(view.to_dict())
+
     @property
     def folder(self) -> Path:
         """The working folder.
@@ -105,6 +116,10 @@ class Session:
         except FileNotFoundError:
             ways_out = ("cd to a folder that exists",)
             raise NotFoundError("the working folder is gone", ways_out=ways_out) from None
+
+
+takes_json = click.option("--json", is_flag=True, expose_value=False, help="Write JSON.")
+"""Declares `--json` for a command. `Session.json` has it already: errors need it before click."""
 
 
 def warn(session: Session, *, goes_on: bool = True) -> None:

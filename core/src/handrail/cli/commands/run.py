@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.commands.actions import ActionGroup
+from handrail.cli.action_group import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
 from handrail.cli.given import labelled, params_from, variables_of
@@ -118,10 +118,10 @@ def command_for_workflow(workflow: Workflow) -> click.Command:
 @click.command(
     cls=ActionGroup,
     command_for=command_for,
-    leaf_options=run_options,
+    params=run_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-def run() -> None:
+def run(**_early: object) -> None:
     """Run an action.
 
     ACTION is an installed one (`upload`, or `pack:upload` where two packs have it), a workflow or

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 # What the demo runs, in an environment with core and the packs named here.
-DEMO_PACKS = ("upload",)
+DEMO_PACKS = ("storage", "upload")
 DEMO = (
     *("handrail", "run", "upload", "examples/sample_collection/files", "build/store"),
     *("--spec", "examples/sample_collection/collection.toml"),
@@ -30,13 +30,14 @@ CORE_ON_OTHERS = (
     *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
     *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
 )
-LOWEST_PACKS = ("export", "postgres", "train", "upload", "utils")
+LOWEST_PACKS = ("export", "postgres", "storage", "testing", "train", "upload", "utils")
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
 MORE_GROUPS = {
     "export": ("servers",),
     "postgres": ("servers",),
+    "storage": ("servers",),
     "train": ("servers", "models"),
     "upload": ("servers",),
     "together": ("servers", "typing", "lint"),
@@ -228,10 +229,12 @@ def lowest(session: nox.Session) -> None:
 
 
 def needed(package: Path) -> list[Path]:
-    """Return `package` and those of ours that it depends on, what is needed first."""
+    """Return `package` and those of ours that it or its tests need, what is needed first."""
     names = {project(each)["project"]["name"]: each for each in PACKAGES}
+    file = project(package)
+    tests = nox.project.dependency_groups(file, "test") if "dependency-groups" in file else ()
     found: list[Path] = []
-    for requirement in map(Requirement, project(package)["project"]["dependencies"]):
+    for requirement in map(Requirement, (*file["project"]["dependencies"], *tests)):
         if requirement.name in names:
             found += [each for each in needed(names[requirement.name]) if each not in found]
     return [*found, package]
@@ -252,7 +255,7 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 
 
 # What is long is tested with one Python; `lowest` tests the packs of these with the newest, too.
-ON_THE_OLDEST = ("export", "postgres", "train", "upload", "together")
+ON_THE_OLDEST = ("export", "postgres", "storage", "train", "upload", "together")
 
 
 @nox.session
@@ -277,11 +280,11 @@ def tests(session: nox.Session, part: str) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Kill durable runs of all kinds everywhere: all writes and pairs of them, random instants."""
-    packs = [Path("plugins", name) for name in ("export", "train", "upload")]
+    packs = [Path("plugins", name) for name in ("storage", "export", "train", "upload")]
     install(session, Path("core"), Path("plugins/postgres"), *packs, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
-    paths = (*core, *(f"{pack}/tests/durable" for pack in packs))
+    paths = (*core, *(f"{pack}/tests/durable" for pack in packs[1:]))
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 

@@ -24,7 +24,7 @@ from handrail import (
     StepWrapper,
 )
 from handrail.events import StepProgressed
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 
 RESULT = StepResult()
 REPORTS = 1_000

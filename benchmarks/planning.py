@@ -15,7 +15,7 @@ from typing import Any
 
 from handrail import ActionInfo, BaseStep, BaseStepContext, Origin, StepRegistry, StepResult
 from handrail.hookspecs import hookimpl
-from handrail.packs.given import GivenPacks
+from handrail.packs.explicit import ExplicitPacks
 from handrail.packs.loaded import LoadedPack
 from handrail.packs.loader import load_inline
 from handrail.planning import plan_action
@@ -82,7 +82,7 @@ def base() -> StepRegistry[BaseStepContext]:
 
 def plan(packs: Sequence[LoadedPack]) -> None:
     """Plan the action with these packs."""
-    plan_action(INFO, base(), GivenPacks(packs, {}))
+    plan_action(INFO, base(), ExplicitPacks(packs, {}))
 
 
 def floor(hooks: Sequence[Callable[..., Any]], steps: Sequence[BaseStep[Any]]) -> None:
@@ -96,7 +96,7 @@ def cases(count: int) -> dict[str, Callable[[], None]]:
     """Return what is measured, by name."""
     asked, editing = packs_of(Hooks, count), packs_of(Edits, count)
     hooks = [pack.hooks["insert_before"].function for pack in asked]
-    steps = plan_action(INFO, base(), GivenPacks(asked, {})).steps
+    steps = plan_action(INFO, base(), ExplicitPacks(asked, {})).steps
     # A pack is not asked about the steps that it inserted itself.
     bare = [planned.step for planned in steps][: len(steps) - EDITS]
     return {

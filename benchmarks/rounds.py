@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 
 

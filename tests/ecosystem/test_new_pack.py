@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from handrail import ExitCode
-from handrail.scaffold.pack import new_pack
+from handrail_testing.scaffold import new_pack
 
 pytestmark = pytest.mark.slow
 

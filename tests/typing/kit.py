@@ -1,4 +1,4 @@
-"""`handrail.testing` as a pack's tests use it, in the eyes of two strict checkers."""
+"""`handrail_testing` as a pack's tests use it, in the eyes of two strict checkers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import assert_type
 
 from handrail import BaseStep, BaseStepContext, RuntimeContext, StepResult, action
-from handrail.testing import (
+from handrail_testing import (
     FakePacks,
     Outcome,
     PackContract,

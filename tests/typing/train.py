@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from handrail import BaseStep, RuntimeContext, StepRegistry, StepResult, step
+from handrail_storage import Store
 from handrail_train import (
     BaseTrainAction,
     DefaultTrainAction,
@@ -32,7 +33,6 @@ from handrail_train import (
     shuffled,
 )
 from handrail_train.manifest import Version
-from handrail_train.store import Store
 
 
 class MyParams(BaseModel):

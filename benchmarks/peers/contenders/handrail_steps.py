@@ -20,7 +20,7 @@ from handrail import (
     StepResult,
 )
 from handrail.journal.sqlite import SqliteJournal
-from handrail.plan.draft import plan_of_registry
+from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.recovery.resume_run import Recovery
 

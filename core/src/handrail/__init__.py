@@ -11,7 +11,6 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail.action_context import ActionContext as ActionContext
     from handrail.actions import BaseAction as BaseAction
     from handrail.context import BaseStepContext as BaseStepContext
     from handrail.errors import DuplicateStepError as DuplicateStepError
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
     from handrail.hookspecs import hookimpl as hookimpl
     from handrail.orchestrator import Orchestrator as Orchestrator
     from handrail.origin import Origin as Origin
-    from handrail.params import Argument as Argument
-    from handrail.params import FromEnv as FromEnv
-    from handrail.params import Option as Option
+    from handrail.params.context import ActionContext as ActionContext
+    from handrail.params.markers import Argument as Argument
+    from handrail.params.markers import FromEnv as FromEnv
+    from handrail.params.markers import Option as Option
     from handrail.plan.plan import Plan as Plan
     from handrail.plan.plan import PlannedStep as PlannedStep
     from handrail.recovery import resume as resume
@@ -100,7 +100,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "action_context": ("ActionContext",),
     "actions": ("BaseAction",),
     "context": ("BaseStepContext",),
     "errors": (
@@ -119,7 +118,8 @@ _HOMES = {
     "hookspecs": ("ActionInfo", "PackInfo", "hookimpl"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),
-    "params": ("Argument", "FromEnv", "Option"),
+    "params.context": ("ActionContext",),
+    "params.markers": ("Argument", "FromEnv", "Option"),
     "plan.plan": ("Plan", "PlannedStep"),
     "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
     "registry": ("StepRegistry",),

@@ -1,25 +1,22 @@
-"""Actions: a params model plus `setup_steps`, planned with the installed packs and run."""
+"""BaseAction: a named workflow, planned together with the edits of packs, and run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from handrail.action_context import ActionContext, checked_context, context_of, result_of
 from handrail.context import BaseStepContext, RuntimeContext
-from handrail.errors import ActionError
+from handrail.engine.user_code import calls_user_code
+from handrail.errors import ActionError, ActionResultError, ContextError
 from handrail.hookspecs import ActionInfo
-from handrail.orchestrator import (
-    Observer,
-    OnFailure,
-    Orchestrator,
-    ProgressCallback,
-    run_awaitable,
-)
-from handrail.params import check_model, name_of, params_argument
-from handrail.partial import partial
+from handrail.orchestrator import Orchestrator, run_awaitable
+from handrail.params.context import ActionContext, carry_params, context_of
+from handrail.params.model import check_model, params_argument
+from handrail.params.partial import partial
+from handrail.params.validation import as_dict, validated
 from handrail.plan.plan import Plan
 from handrail.planning import (
     check_part,
@@ -31,16 +28,16 @@ from handrail.planning import (
 )
 from handrail.provider import provider_of
 from handrail.registry import StepRegistry
-from handrail.validation import as_dict, validated, values_of
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, Unpack
 
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail.journal.protocol import Journal
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator import RunOptions, RunResult
+    from handrail.orchestrator.journaled import RunAbout
+    from handrail.params.values import KeyPath
     from handrail.provider import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
@@ -51,24 +48,25 @@ else:
 
 
 class BaseAction(Generic[P]):
-    """A named workflow: validated params, and `setup_steps`.
+    """A named workflow: a params model, and `setup_steps` that registers its steps.
 
-    Give the params model as the generic argument, or as `params_model`. An action whose
+    Declare the params model as the generic argument, or as `params_model`. An action whose
     `setup_steps` registers nothing runs its own `execute` instead.
 
     Args:
-        params: An instance of the model, or a mapping that is validated.
-        ctx: The world outside; a console RuntimeContext unless given.
-        packs: Hook modules, or a provider; the installed packs unless given. `()` means none.
+        params: An instance of the model, or a mapping to validate.
+        ctx: The runtime context for the steps; by default, one that logs to the console.
+        packs: Hook modules, or a provider; by default, the installed packs. `()` means none.
 
     Attributes:
-        action_name: What it is called; made from the class name unless given.
-        params_model: The pydantic model of its params, or None.
-        context_class: The class of its context, for `create_context`.
+        action_name: The action's name; derived from the class name by default.
+        params_model: The pydantic model of the params, or None.
+        context_class: The context class, instantiated by `create_context`.
 
     Raises:
         ParamsError: The params are not valid.
-        ActionError: A class is made whose name or params model is none.
+        ActionError: A subclass declares an `action_name` that is not a string, or a
+            `params_model` that is not a pydantic model.
     """
 
     action_name: ClassVar[str] = ""
@@ -109,7 +107,7 @@ class BaseAction(Generic[P]):
         *,
         packs: Packs = None,
     ) -> Self:
-        """Return the action with params that may be incomplete, to be planned but not run."""
+        """Return an action whose params may be incomplete: it can be planned, but not run."""
         made = cls.__new__(cls)
         model = cls.params_model
         values = dict(params) if model is None else partial(model, params, cls.action_name)
@@ -118,90 +116,68 @@ class BaseAction(Generic[P]):
         made._packs = packs
         return made
 
-    # What subclasses give
+    # Overridden by subclasses
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
-        """Register the steps. Called once for each plan; nothing is run here."""
+        """Register the steps. Called once for each plan; it must not do any of the work."""
 
     def create_context(self) -> Any:
-        """Make the context of one run.
+        """Return a new context for one run.
 
-        Unless overridden it is `context_class`, with `runtime_ctx`, with `params` where it has
-        such a field (as a plain dict, where it is declared as one), and with every param for
-        which it has a field of the same name.
+        By default an instance of `context_class`. Its fields are filled by name: `runtime_ctx`,
+        `params` (as a dict if the field is declared as one), and each param.
         """
         cls, name = type(self).context_class or ActionContext, type(self).action_name
-        values = values_of(self.params, type(self).params_model)
-        return context_of(cls, name, self.ctx, self.params, values)
+        return context_of(cls, name, self.ctx, self.params, type(self).params_model)
 
     def execute(self) -> Any:
-        """Run the steps. An action without steps overrides this: its simple mode."""
+        """Plan and run the steps. Override it in an action without steps (its simple mode)."""
         return self.run_plan(self._plan(self._registry()))
 
     def result(self, context: Any) -> Mapping[str, Any]:
-        """Return what `run` adds to the orchestrator's result; its own entries stay as they are.
+        """Return entries for `run` to add to the orchestrator's result; none may replace its own.
 
-        The command line shows `summary`, one line, instead of the values, and below it the commands
-        in `next`, each under what it is good for: `{"check": "acme verify 12"}`.
+        On the command line, `summary` (one line) is shown instead of the values, followed by the
+        commands in `next`, each with its purpose as the key: `{"check": "acme verify 12"}`.
         """
         return {}
 
-    # What callers use
+    # Called by users of the action
 
-    def run(
-        self,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    @calls_user_code
+    def run(self, **options: Unpack[RunOptions]) -> Any:
         """Plan and run the action.
 
+        Args:
+            **options: Any of `progress_callback`, `observers`, `journal` and `on_failure`; see
+                `Orchestrator`.
+
         Returns:
-            The orchestrator's result plus what `result(context)` adds; in simple mode what
-            `execute` returns.
+            The orchestrator's result plus the entries of `result(context)`; in simple mode, the
+            return value of `execute`.
 
         Raises:
-            StepFailedError: A step failed, and what was done has been undone.
+            StepFailedError: A step failed; the finished steps were undone.
             PlanError: The plan has problems; nothing was run.
-            PlanDriftedError: It is not what the project's lock holds; nothing was run.
-            PackError: A pack that is switched on is broken; nothing was run.
+            PlanDriftedError: The plan differs from the project's lock; nothing was run.
+            PackError: An enabled pack is broken; nothing was run.
             ActionError: There is nothing to run, or `setup_steps` raised.
-            ActionResultError: All steps are done, and `result` raised or returned no mapping.
+            ActionResultError: All steps succeeded, but `result` raised or did not return a mapping.
         """
         registry = self._registry()
-        if self._is_in_one_piece(registry):
+        if self._has_no_steps(registry):
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
-        return self.run_plan(
-            self._plan(registry),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return self.run_plan(self._plan(registry), **options)
 
-    async def run_async(
-        self,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
-        """Plan and run the action inside a running event loop; see `run`."""
+    @calls_user_code
+    async def run_async(self, **options: Unpack[RunOptions]) -> Any:
+        """Like `run`, for use inside a running event loop."""
         registry = self._registry()
-        if self._is_in_one_piece(registry):
+        if self._has_no_steps(registry):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        orchestrator = self.orchestrator(
-            self._plan(registry),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        orchestrator = self.orchestrator(self._plan(registry), **options)
         return result_of(self, await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
@@ -211,87 +187,58 @@ class BaseAction(Generic[P]):
 
         Raises:
             PlanError: The plan has problems.
-            PackError: A pack that is switched on is broken.
+            PackError: An enabled pack is broken.
             ActionError: `setup_steps` raised.
         """
         return self._plan(self._registry())
 
-    def run_plan(
-        self,
-        plan: Plan,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
-        """Run a plan of this action that was made before, or a part of it; see `run`."""
-        orchestrator = self.orchestrator(
-            plan,
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+    def run_plan(self, plan: Plan, **options: Unpack[RunOptions]) -> Any:
+        """Run an existing plan of this action, or a part of one; see `run`."""
+        orchestrator = self.orchestrator(plan, **options)
         return result_of(self, orchestrator.execute(), orchestrator.context)
 
     @property
     def is_simple(self) -> bool:
-        """Whether the action brings an `execute` of its own, for when it registers no steps."""
+        """Whether the action overrides `execute`, which runs if it registers no steps."""
         return type(self).execute not in _RUNS_STEPS
 
     @property
     def info(self) -> ActionInfo:
-        """What hooks may know of this action."""
+        """The description of this action that hooks receive."""
         cls = type(self)
         context_type = cls.context_class or ActionContext
         return info_of(cls, BaseAction, context_type, self._provider)
 
-    # How it is done
+    # Implementation
 
     def _registry(self) -> StepRegistry[Any]:
         name, owner = self.action_name, type(self).__qualname__
         with naming("setup_steps", name, type(self).__module__):
             return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
 
-    def _is_in_one_piece(self, registry: StepRegistry[Any]) -> bool:
-        """Return whether there are no steps; the lock and what is required count all the same."""
+    def _has_no_steps(self, registry: StepRegistry[Any]) -> bool:
+        """Return whether the action has no steps; its lock and requirements are checked anyway."""
         if registry or not self.is_simple:
             return False
-        self._locked(self._plan(registry))
+        self._check_lock(self._plan(registry))
         return True
 
-    def orchestrator(
-        self,
-        plan: Plan,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Orchestrator[Any]:
-        """Return what runs a plan of this action, or a part of it, with a context of its own.
+    def orchestrator(self, plan: Plan, **options: Unpack[RunOptions]) -> Orchestrator[Any]:
+        """Return an orchestrator for a plan of this action, or a part of one, with a new context.
 
-        Arguments are those of `Orchestrator`; the observers of packs come after those given.
+        The arguments are those of `Orchestrator`; observers of packs are added after `observers`.
 
         Raises:
-            PlanDriftedError: The plan is not what the project's lock holds.
-            ContextError: `create_context` returned something else than a context.
+            PlanDriftedError: The plan differs from the project's lock.
+            ContextError: `create_context` did not return a context.
             ActionError: The params cannot be stored in a journal.
         """
-        return orchestrator_of(
-            self,
-            self._locked(plan),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return orchestrator_of(self, self._check_lock(plan), **options)
 
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
         return plan_action(self.info, registry, self._provider)
 
-    def _locked(self, plan: Plan) -> Plan:
+    def _check_lock(self, plan: Plan) -> Plan:
         return self._provider.check_lock(plan, type(self), self.plan)
 
     @cached_property
@@ -299,34 +246,105 @@ class BaseAction(Generic[P]):
         return provider_of(self._packs)
 
 
+@calls_user_code
 def orchestrator_of(
     action: BaseAction[Any],
     plan: Plan,
-    *,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
-    journal: Journal | None = None,
-    on_failure: OnFailure = "undo",
     about: RunAbout | None = None,
+    **options: Unpack[RunOptions],
 ) -> Orchestrator[Any]:
-    """Return what runs a plan that was checked against the lock; see `BaseAction.orchestrator`."""
+    """Return an orchestrator for a plan already checked against the lock.
+
+    See `BaseAction.orchestrator`.
+    """
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     with naming("create_context", action.action_name, type(action).__module__):
         context = checked_context(action.create_context(), action.action_name)
+        carry_params(context, action.params, type(action).params_model)
     check_part(plan, action.info, provider)
-    if journal is not None and about is None:
-        from handrail.stored_params import about_action  # noqa: PLC0415 - for durable runs only
-
+    if options.get("journal") is not None and about is None:
         about = about_action(type(action), action.params, packs=chosen_json(plan, provider))
-    return Orchestrator(
-        plan,
-        context,
-        progress_callback,
-        journal=journal,
-        on_failure=on_failure,
-        observers=(*observers, *provider.observers()),
-        about=about,
+    options["observers"] = (*options.get("observers", ()), *provider.observers())
+    return Orchestrator(plan, context, about=about, **options)
+
+
+def about_action(
+    action: type[BaseAction[Any]],
+    params: Any,
+    *,
+    recorded_as: str | None = None,
+    packs: str = "{}",
+    variables: Mapping[KeyPath, str] | None = None,
+) -> RunAbout:
+    """Return what a journal has to know of an action.
+
+    Args:
+        action: Its class.
+        params: Its params.
+        recorded_as: How a journal finds it again; its name unless given.
+        packs: Which packs were chosen, as JSON.
+        variables: Where secrets were read from, by their path, if not from the usual variables.
+
+    Raises:
+        ActionError: The params have no JSON form.
+    """
+    # For durable runs only.
+    from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
+    from handrail.params.redact import mask_of  # noqa: PLC0415
+    from handrail.params.secrets import secret_texts  # noqa: PLC0415
+    from handrail.params.stored import fields_not_stored, params_text  # noqa: PLC0415
+
+    name, model = action.action_name, action.params_model
+    text = params_text(model, params, name, variables)
+    return RunAbout(
+        action=recorded_as or name,
+        params=text,
+        packs=packs,
+        mask=mask_of(() if model is None else secret_texts(model, params)),
+        secrets=fields_not_stored(model, text),
     )
+
+
+def checked_context(context: object, action: str) -> Any:
+    """Return what `create_context` returned.
+
+    Raises:
+        ContextError: It is no context.
+    """
+    if isinstance(context, BaseStepContext):
+        return context
+    hint = "the context"
+    if isawaitable(context):
+        getattr(context, "close", lambda: None)()
+        hint = "the context from a plain function: create_context is not async"
+    raise ContextError(
+        f"create_context of {action} returned {type(context).__name__}",
+        ways_out=(f"return {hint}, an instance of a class derived from BaseStepContext",),
+    )
+
+
+@calls_user_code
+def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
+    """Return the result of a run with what `result` of its action adds.
+
+    Raises:
+        ActionResultError: `result` raised, or returned no mapping.
+    """
+    name, module = action.action_name, type(action).__module__
+    with naming("result", name, module, " after all steps were done", ActionResultError):
+        more = cast("object", action.result(context))
+    if not isinstance(more, Mapping):
+        raise ActionResultError(
+            f"all steps are done, but result of {name} returned {type(more).__name__}; "
+            "it has to return a mapping"
+        )
+    return {**counts, **cast("Mapping[str, Any]", more), **counts}
+
+
+def name_of(cls: type) -> str:
+    """Return the name of an action that gives none: `UploadFilesAction` is `upload_files`."""
+    stem = re.sub("Action$", "", cls.__name__) or cls.__name__
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 
 
 _RUNS_STEPS: set[Callable[..., Any]] = {BaseAction.execute}

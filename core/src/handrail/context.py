@@ -1,30 +1,36 @@
-"""What steps share: BaseStepContext, and the RuntimeContext through which it talks outside."""
+"""BaseStepContext: the state that the steps of a run share, and their link to the run."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
-from handrail.recording import LINK, RECORDER, Recorder, RunLink
+from handrail.recording import LINK, RECORDER, InterceptedRecorder, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from handrail.recording import Intercept
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run", "record_through"]
+__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
+
+# What a context keeps beside its fields, see `handrail.params.context`.
+OPTIONS = "_handrail_options"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
 
 
 class _FromRun:
-    """A value that a run offers under `name`, unless the user's context has a field of that name.
+    """Descriptor for a value that comes from the run, unless the context has a field so named.
 
-    It is a non-data descriptor, so such a field wins; it raises on the class, so that a dataclass
-    does not take it for the default of such a field.
+    It is a non-data descriptor, so a field of the user's class wins. It raises when read on the
+    class, so that `@dataclass` does not take it for the default of such a field.
     """
 
     def __init__(self, without_run: Any, doc: str) -> None:
@@ -45,14 +51,14 @@ class _FromRun:
 class BaseStepContext:
     """The state that the steps of one run share; subclass it with your own fields.
 
-    Write subclasses as `@dataclass(kw_only=True)`; a plain `@dataclass` works when every field of
-    its own has a default.
+    Decorate subclasses with `@dataclass(kw_only=True)`; a plain `@dataclass` works if each field
+    that it adds has a default.
 
     Attributes:
-        runtime_ctx: Where `log`, `set_progress` and `set_metrics` go.
-        step_results: One result for each finished step, in order; the failing one too.
-        errors: One sentence for each step that could not be undone, and what steps add.
-        current_step: Name of the step that is being run or undone, else None.
+        runtime_ctx: The runtime context that receives `log`, `set_progress` and `set_metrics`.
+        step_results: One result for each finished step, in order, including one that failed.
+        errors: One sentence for each step that could not be undone; steps may append their own.
+        current_step: Name of the step that is being run or undone, or None between steps.
     """
 
     runtime_ctx: RuntimeContext
@@ -64,27 +70,27 @@ class BaseStepContext:
 
         @property
         def results(self) -> Mapping[str, StepResult]:
-            """The result of each finished step by its name, its aliases and its inner names."""
+            """The result of each finished step, by its name, its aliases and its inner names."""
             ...
 
         @property
         def outcome(self) -> str | None:
-            """For `always_run` steps: `completed`, `rolled_back`, `rollback_incomplete`, ..."""
+            """How the run ended (`completed`, `rolled_back`, ...), for `always_run` steps."""
             ...
 
         @property
         def failure(self) -> BaseException | None:
-            """For `always_run` steps: the error that ended the run, or None."""
+            """The error that ended the run, or None; for `always_run` steps."""
             ...
 
         @property
         def run_id(self) -> str | None:
-            """Identifies the run, or None outside one."""
+            """The identifier of the run, or None outside a run."""
             ...
 
         @property
         def idempotency_key(self) -> str | None:
-            """Identifies this step of this run towards other systems, or None outside a run."""
+            """A key that identifies this step of this run to other systems; None outside a run."""
             ...
 
     else:
@@ -95,66 +101,68 @@ class BaseStepContext:
         idempotency_key = _FromRun(None, "Identifies this step of this run.")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Refuse a class that declares fields but forgot `@dataclass`."""
-        _check_declared(cls)
+        """Raise ContextError if a subclass declares fields without `@dataclass`."""
+        _check_declared(cast("type", cls))
         return super().__new__(cls)
 
     @property
     def record_rollback(self) -> Callable[[str, Any], None]:
-        """Record `(key, value)` for undo before an effect: appends to `rollback_data[key]`.
+        """A callable that appends `value` to `rollback_data[key]`: `record_rollback(key, value)`.
 
-        What a step has recorded survives when it raises, fails or is killed. The callable is bound
-        to the attempt that runs when it is looked up, so hand it to threads as a value.
+        Call it before each effect that needs an undo. Recorded values survive if the step raises,
+        fails or is killed. The callable belongs to the attempt that was running when it was looked
+        up; pass it to threads as a value.
         """
         return self._recorder().record
 
     @property
     def record_rollback_many(self) -> Callable[[str, Iterable[Any]], None]:
-        """Record `(key, values)` in one write; see `record_rollback`."""
+        """Like `record_rollback`, for several values in one write: `(key, values)`."""
         return self._recorder().record_many
 
     @property
     def arecord_rollback(self) -> Callable[[str, Any], Awaitable[None]]:
-        """Record `(key, value)` from a coroutine; see `record_rollback`."""
+        """Like `record_rollback`, to be awaited in a coroutine."""
         return self._recorder().arecord
 
     def _recorder(self) -> Recorder:
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             return link.recorder()
-        # A step that a unit test calls by hand may record; there is no run to undo it.
+        # A unit test may call a step outside a run; there, the values are only collected.
         own: Recorder = self.__dict__.setdefault(RECORDER, Recorder("(no run)"))
         return own
 
     def seal(self, reason: str) -> None:
-        """Say that something which undo would need is about to be discarded.
+        """Close the run to rollback, before discarding something that an undo would need.
 
-        Only in an `always_run` step of a run that succeeded. From then on the run cannot be rolled
-        back.
+        Allowed only in an `always_run` step of a run that succeeded.
 
         Raises:
-            RecordError: The run has not succeeded, or there is none.
+            RecordError: The run has not succeeded, or the context belongs to no run.
         """
         link: RunLink | None = self.__dict__.get(LINK)
         if link is None:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
 
+    @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log an event with its data through the runtime context.
 
-        `log("undone", {"summary": "12 objects deleted"})` in a rollback is what the command line
-        shows on the line of that step.
+        In a rollback, `log("undone", {"summary": "12 objects deleted"})` sets the text that the
+        command line shows for that step.
         """
         self.runtime_ctx.log(event, data, file)
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.logged(event, data, file)
 
+    @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Report a position within the current step; `category` defaults to the step's name.
+        """Report progress within the current step; `category` defaults to the step's name.
 
-        What is reported as `bytes` is shown as sizes, with its rate.
+        Progress in the category `bytes` is shown as sizes, with a rate.
         """
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)
@@ -162,6 +170,7 @@ class BaseStepContext:
         if link is not None:
             link.progressed(current, total, category)
 
+    @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values; `category` defaults to the current step's name.
 
@@ -178,10 +187,10 @@ class BaseStepContext:
 
 
 def link_run(context: BaseStepContext, run: RunLink) -> None:
-    """Tie `context` to `run`.
+    """Connect `context` to `run`.
 
     Raises:
-        ContextError: The object is no usable context.
+        ContextError: The object is not a context, or its `__init__` skipped that of the base.
     """
     needed = ("step_results", "errors", "runtime_ctx")
     given = cast("object", context)
@@ -197,19 +206,21 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
     context.__dict__[LINK] = run
 
 
-def record_through(context: BaseStepContext, wrap: Callable[[Recorder], Recorder]) -> None:
-    """Let what the steps of `context` record pass through `wrap(recorder)`, as tests do."""
+def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
+    """Let each value that a step of `context` records pass through a function of yours.
+
+    Args:
+        context: The context, before it is given to a run.
+        intercept: Called as `intercept(record, key, value)`, in the thread that records. It calls
+            `record(key, value)` to have the value recorded; what it raises, the step gets.
+    """
     recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
-    vars(context)["_recorder"] = lambda: wrap(recorder_of(context))
+    vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
 
 
-_checked: set[type] = set()
-
-
+@cache
 def _check_declared(cls: type) -> None:
-    """Refuse a subclass that declares fields but forgot `@dataclass`, which would share them."""
-    if cls in _checked:
-        return
+    """Raise if a subclass declares fields without `@dataclass`: all contexts would share them."""
     for part in cls.__mro__[:-1]:
         if part is BaseStepContext or not issubclass(part, BaseStepContext):
             continue
@@ -228,11 +239,10 @@ def _check_declared(cls: type) -> None:
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )
-    _checked.add(cls)
 
 
 def _annotations(cls: type) -> dict[str, Any]:
     try:
         return cls.__annotations__
-    except Exception:  # noqa: BLE001 - from Python 3.14 on they are worked out here, and may fail
+    except Exception:  # noqa: BLE001 - Python 3.14 and later evaluate annotations here, which may fail
         return {}

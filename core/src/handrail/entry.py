@@ -1,4 +1,4 @@
-"""One place in a registry: what a plan needs to know of a step, read once and checked."""
+"""Registry entries: a step's name, weight and aliases, read once and validated."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from handrail.wrapper import StepWrapper
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One place in a registry: a step, the layers put around it here, and its neighbours.
+    """A node in the registry's linked list: a step, the layers around it, and its neighbours.
 
     Attributes:
-        name: What the step is called in the plan; layers do not change it.
-        step: The step as it was given, without the layers.
-        weight: Its progress weight, read once.
-        others: What it answers to beside its name: the names inside its wrappers, its aliases.
-        layers: Wrappers added with `wrap` or by `replace` carried over, the innermost first.
+        name: The step's name in the plan; layers do not change it.
+        step: The registered step, without the layers.
+        weight: Its progress weight.
+        others: Its further anchors: its aliases, and the names inside its wrappers.
+        layers: Wrappers added by `wrap`, or carried over by `replace`; innermost first.
+        previous: The entry before it, or None.
+        next: The entry after it, or None.
     """
 
     name: str
@@ -35,11 +37,11 @@ class Entry:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everything it answers to, its name first."""
+        """All its anchors, the step's name first."""
         return (self.name, *self.others)
 
     def stand_in_for(self, old: Entry) -> None:
-        """Take over the names of what was in this place, and the layers around it."""
+        """Take over the names and the layers of the entry that this one replaces."""
         self.others = tuple(dict.fromkeys((*self.names, *old.names)))[1:]
         self.layers = old.layers
         if self.layers:
@@ -47,17 +49,17 @@ class Entry:
 
     @property
     def outermost(self) -> BaseStep[Any]:
-        """The step with its layers around it."""
+        """The outermost layer, or the step if it has none."""
         return self.layers[-1] if self.layers else self.step
 
     @property
     def owner(self) -> str:
-        """Class and module of the step, for messages."""
+        """The step's class or function and its module, for messages."""
         return owner_of(self.step)
 
 
 def owner_of(step: BaseStep[Any]) -> str:
-    """Return the class or function of `step` and the module it is from, for messages."""
+    """Return the class or function of `step` and its module, for messages."""
     cls = type(step)
     module = getattr(step, "__module__", cls.__module__)
     if isinstance(step, FunctionStep):
@@ -73,7 +75,7 @@ def innermost(step: BaseStep[Any]) -> BaseStep[Any]:
 
 
 def chain(step: BaseStep[Any]) -> Iterator[BaseStep[Any]]:
-    """Yield `step` and what it is wrapped around, down to the innermost."""
+    """Yield `step` and then each step that it wraps, down to the innermost."""
     yield step
     while isinstance(step, StepWrapper):
         step = step.wrapped
@@ -81,7 +83,7 @@ def chain(step: BaseStep[Any]) -> Iterator[BaseStep[Any]]:
 
 
 def rewire(layer: StepWrapper[Any], known: BaseStep[Any], inner: BaseStep[Any]) -> None:
-    """Put `inner` inside `layer`, which may be several wrappers in one, where `known` was."""
+    """Replace `known` by `inner` inside `layer`, which may itself consist of several wrappers."""
     parts = {id(part) for part in chain(known)}
     bottom = layer
     while isinstance(bottom.wrapped, StepWrapper) and id(bottom.wrapped) not in parts:
@@ -90,14 +92,13 @@ def rewire(layer: StepWrapper[Any], known: BaseStep[Any], inner: BaseStep[Any]) 
 
 
 def entry_for(step: BaseStep[Any]) -> Entry:
-    """Read and check what a plan needs to know of `step`.
+    """Return a new entry for `step`.
 
     Raises:
-        InvalidStepError: It is no step, or its name or weight is missing or senseless.
+        InvalidStepError: `step` is not a step, or its name, weight or aliases are not valid.
     """
     kind = type(step)
-    # Asking an abstract class takes as long as all the rest, so nearly every step is told by its
-    # ancestors, and nearly every weight by its type.
+    # Fast path: `isinstance` on an ABC is slow; check the MRO and exact types first.
     if BaseStep not in kind.__mro__ and not isinstance(cast("object", step), BaseStep):
         raise _no_step(step)
     name = _read(step, "name")
@@ -118,7 +119,7 @@ def entry_for(step: BaseStep[Any]) -> Entry:
             "it must be finite and not below 0"
         )
     if not usual and isinstance(cast("object", weight), float):
-        weight = cast("Real", float(weight))  # An enum of floats reads otherwise than its value.
+        weight = cast("Real", float(weight))  # A float enum prints as its name.
     aliases = _read(step, "aliases")
     if aliases == () and StepWrapper not in kind.__mro__:
         return Entry(name, step, weight)

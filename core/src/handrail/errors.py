@@ -1,4 +1,4 @@
-"""Every error and problem: a stable code, one message, its origins, the ways out, an exit code."""
+"""Errors and problems, each with a stable code, a message, an origin and ways out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What the command line ends with."""
+    """The exit codes of the command line."""
 
     DONE = 0
     FAILED = 1
@@ -31,13 +31,13 @@ class ExitCode(IntEnum):
 
 @frozen
 class Problem:
-    """One thing that is wrong with a plan, a pack, a setting or an installation.
+    """One problem with a plan, a pack, a setting or an installation.
 
     Attributes:
         code: Stable identifier, such as `unknown-anchor`.
-        message: One sentence that names what is wrong.
-        origins: Who is involved, the accused first.
-        ways_out: Lines that tell how to get past it; what can be pasted is on a line of its own.
+        message: One sentence that describes the problem.
+        origins: The sources involved, the cause first.
+        ways_out: Suggested fixes, one per line; a command to paste is on its own line.
         details: Further lines of explanation, such as the source line of an edit.
     """
 
@@ -59,14 +59,14 @@ class Problem:
 
 
 class HandrailError(Exception):
-    """Base of all errors that Handrail raises itself.
+    """Base class of all errors that Handrail raises.
 
     Attributes:
         code: Stable identifier of the kind of error.
-        exit_code: What the command line ends with when this error stops it.
-        message: One sentence for people.
-        origin: Where the cause lies, when that is known.
-        ways_out: What to do about it, each on one line.
+        exit_code: Exit code of the command line when this error ends it.
+        message: One sentence that describes the error.
+        origin: The source of the cause, or None if unknown.
+        ways_out: Suggested fixes, one per line.
     """
 
     code: ClassVar[str] = "error"
@@ -97,28 +97,28 @@ class HandrailError(Exception):
 
 
 class InvalidStepError(HandrailError, ValueError):
-    """A step that cannot be planned: no usable name or weight, or not a step at all."""
+    """A step has no usable name, weight or aliases, or is not a step at all."""
 
     code = "invalid-step"
     exit_code = ExitCode.PLAN
 
 
 class DuplicateStepError(HandrailError, ValueError):
-    """Two steps answer to one name; the message names both owners."""
+    """Two steps have the same name or alias; the message names both owners."""
 
     code = "duplicate-step"
     exit_code = ExitCode.PLAN
 
 
 class StepNotFoundError(HandrailError, ValueError, LookupError):
-    """No step answers to a name; the message lists near names."""
+    """No step has the given name or alias; the message suggests similar names."""
 
     code = "unknown-step"
     exit_code = ExitCode.PLAN
 
     @classmethod
     def among(cls, name: str, known: Iterable[str]) -> Self:
-        """Build the error for `name`, with the nearest of the `known` names."""
+        """Return the error for `name`, with similar names among `known` as a hint."""
         names = list(known)
         hint = did_you_mean(name, names)
         if not hint and names:
@@ -129,17 +129,18 @@ class StepNotFoundError(HandrailError, ValueError, LookupError):
 
 
 class PlanError(HandrailError):
-    """A plan with problems. Nothing was run.
+    """The plan has problems, and nothing was run.
 
     Attributes:
-        problems: All of them, in the order in which they were found.
-        plan: The plan as far as it could be worked out, or None.
+        action: Name of the action.
+        problems: All problems, in the order in which they were found.
+        plan: The plan as far as it could be made, or None.
     """
 
     code = "invalid-plan"
     exit_code = ExitCode.PLAN
 
-    _told: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
+    _summary: ClassVar[str] = "the plan of {action} has {count}; nothing was run"
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class PlanError(HandrailError):
         ways_out: Iterable[str] = (),
     ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(self._told.format(action=action, count=count), ways_out=ways_out)
+        super().__init__(self._summary.format(action=action, count=count), ways_out=ways_out)
         self.action = action
         self.problems = tuple(problems)
         self.plan = plan
@@ -169,21 +170,21 @@ class PlanError(HandrailError):
 
 
 class PlanDriftedError(PlanError):
-    """A plan that is not what the project's lock holds. Nothing was run."""
+    """The plan differs from the project's lock, and nothing was run."""
 
     code = "plan-drifted"
-    _told = "the plan of {action} is not the one in handrail.lock; nothing was run"
+    _summary = "the plan of {action} is not the one in handrail.lock; nothing was run"
 
 
 class LockError(HandrailError):
-    """The project's lock cannot be read or written, or there is none."""
+    """The project's lock cannot be read or written, or does not exist."""
 
     code = "bad-lock"
     exit_code = ExitCode.USAGE
 
 
 class RollbackError(HandrailError):
-    """The undo of one step failed; `__cause__` is what its `rollback` raised.
+    """A step could not be undone; `__cause__` is the error that its `rollback` raised.
 
     Attributes:
         step: Name of the step whose undo failed.
@@ -199,12 +200,12 @@ class RollbackError(HandrailError):
 
 
 class StepFailedError(HandrailError, RuntimeError):
-    """A step failed, and what had been done was undone; `__cause__` is the original error, if any.
+    """A step failed and the run was undone; `__cause__` is the original error, if any.
 
     Attributes:
         step: Name of the step that failed.
         origin: Where that step came from.
-        error: What went wrong, without the name of the step.
+        error: The error message, without the name of the step.
         rollback_errors: One `RollbackError` for each step that could not be undone.
         outcome: How the run ended: `rolled_back`, `rollback_incomplete`, `failed` or `completed`.
     """
@@ -246,37 +247,37 @@ class StepResultError(HandrailError, TypeError):
 
 
 class RollbackDataError(HandrailError, ValueError):
-    """Recorded and returned rollback data of one key do not fit together."""
+    """Rollback data cannot be stored, or a step recorded and returned it in different shapes."""
 
     code = "rollback-data"
 
 
 class RecordError(HandrailError, RuntimeError):
-    """Rollback data was recorded outside the running step it belongs to."""
+    """Rollback data was recorded while its step was not executing, or `seal` was called early."""
 
     code = "record-outside-step"
 
 
 class AsyncStepError(HandrailError, RuntimeError):
-    """A blocking call was asked to run an async step inside a running event loop."""
+    """An async step was run with a blocking call inside a running event loop."""
 
     code = "running-loop"
     exit_code = ExitCode.USAGE
 
 
 class ContextError(HandrailError, TypeError):
-    """A context class or object cannot serve a run, such as a subclass without `@dataclass`."""
+    """A context cannot be used for a run, for example because `@dataclass` is missing."""
 
     code = "bad-context"
     exit_code = ExitCode.USAGE
 
 
 class ParamsError(HandrailError, ValueError):
-    """Params did not validate.
+    """The params are not valid.
 
     Attributes:
         action: Name of the action.
-        fields: One `(field path, message)` for each thing that is wrong.
+        fields: One `(field path, message)` for each validation error.
     """
 
     code = "bad-params"
@@ -296,11 +297,11 @@ class ParamsError(HandrailError, ValueError):
 
 
 class ParamsNeededError(HandrailError):
-    """Planning read a param that was not given.
+    """Planning needs the value of a param that was not given.
 
     Attributes:
         action: Name of the action.
-        path: The way to the param through nested models.
+        path: Path of the param through nested models.
     """
 
     code = "params-needed"
@@ -318,45 +319,45 @@ class ParamsNeededError(HandrailError):
 
 
 class ActionError(HandrailError, RuntimeError):
-    """An action cannot be used: nothing to run, or its `setup_steps` raised."""
+    """An action has nothing to run, is declared incorrectly, or its `setup_steps` raised."""
 
     code = "bad-action"
     exit_code = ExitCode.PLAN
 
 
 class ActionResultError(ActionError):
-    """The steps are done, but what `result` makes of them is not usable; nothing was undone."""
+    """All steps succeeded, but the action's `result` failed; nothing was undone."""
 
     code = "action-result"
     exit_code = ExitCode.KEPT
 
 
 class NotFoundError(HandrailError, LookupError):
-    """A name that a user gave (an action, a step, a pack, a file) leads nowhere."""
+    """There is no action, step, pack, run or file with the given name."""
 
     code = "not-found"
     exit_code = ExitCode.USAGE
 
 
 class AmbiguousNameError(HandrailError, LookupError):
-    """A bare name is offered by several packs; `pack:name` tells them apart."""
+    """Several packs offer the given name; use `pack:name`."""
 
     code = "ambiguous-name"
     exit_code = ExitCode.PACK
 
 
 class LocalCodeError(HandrailError):
-    """Code that was named on the command line could not be imported."""
+    """A file or module named on the command line could not be imported."""
 
     code = "local-code"
     exit_code = ExitCode.USAGE
 
 
 class PackError(HandrailError):
-    """A pack is broken or incompatible where it is needed; `__cause__` tells why.
+    """A pack that is needed is broken or incompatible; `__cause__` is the original error, if any.
 
     Attributes:
-        problems: One for each pack concerned.
+        problems: One problem for each pack involved.
     """
 
     code = "pack-broken"
@@ -393,18 +394,18 @@ class JournalError(HandrailError, RuntimeError):
 
 
 class JournalUrlError(JournalError, ValueError):
-    """What was given as the place of a journal cannot be one."""
+    """The URL or path of a journal is not valid."""
 
     code = "journal-url"
     exit_code = ExitCode.USAGE
 
 
 class RestoreError(HandrailError, RuntimeError):
-    """A finished step could not rebuild what it needs, so its run cannot go on.
+    """The `restore` of a finished step failed, so its run cannot be resumed or rolled back.
 
     Args:
         step: Name of the step.
-        error: What its `restore` raised.
+        error: The message of the error that `restore` raised.
         origin: Where the step came from.
     """
 
@@ -420,41 +421,41 @@ class RestoreError(HandrailError, RuntimeError):
 
 
 class RunClosedError(HandrailError, RuntimeError):
-    """A run has ended in a way that leaves nothing to be done to it."""
+    """A run has ended and can be neither resumed nor rolled back."""
 
     code = "run-closed"
     exit_code = ExitCode.USAGE
 
 
 class RollbackRefusedError(HandrailError, RuntimeError):
-    """A run cannot be rolled back any more, or can only be rolled back."""
+    """A run can no longer be rolled back, or can only be rolled back."""
 
     code = "rollback-refused"
     exit_code = ExitCode.ROLLBACK
 
 
 class ConfirmationError(HandrailError):
-    """A person has to be asked, and nobody is at a terminal; `--yes` says it beforehand."""
+    """A command needs a confirmation but has no terminal; `--yes` confirms in advance."""
 
     code = "needs-yes"
     exit_code = ExitCode.USAGE
 
 
 class DriftError(HandrailError, RuntimeError):
-    """The steps, or the params, that a run has begun with are not what they were."""
+    """The steps or the params of a run have changed since it began."""
 
     code = "run-drifted"
     exit_code = ExitCode.PLAN
 
 
 class SourceChangedError(DriftError):
-    """What a run reads is not what it was when the run began; for `restore` and `resume` of steps.
+    """The source of a run has changed since it began; raised in a step's `restore` or `resume`.
 
-    A run that goes on stops at this error and undoes nothing: it can be resumed once the source is
-    as it was, or rolled back.
+    It stops a resumed run without undoing anything. The run can be rolled back, or resumed once
+    the source is as it was.
 
     Attributes:
-        step: Name of the step that found it; None until a run has stopped at it.
+        step: Name of the step that raised it; None until the run has stopped.
     """
 
     code = "source-changed"
@@ -466,24 +467,24 @@ class SourceChangedError(DriftError):
 
 
 class RunHeldError(HandrailError, RuntimeError):
-    """A run belongs to another process, which lives or may live."""
+    """A run belongs to another process that is, or may be, alive."""
 
     code = "run-held"
     exit_code = ExitCode.PLAN
 
 
 class LeaseLostError(JournalError):
-    """A run was taken over by another process; this one must not touch anything any more."""
+    """Another process took the run over; this process must stop working on it."""
 
     code = "lease-lost"
     exit_code = ExitCode.PLAN
 
 
 class SettingsError(HandrailError):
-    """A project file or a variable holds something that is not a setting.
+    """A project file or an environment variable has an unknown or invalid setting.
 
     Attributes:
-        problems: One for each wrong value, with its file and line.
+        problems: One problem for each such setting, with its file and line.
     """
 
     code = "bad-settings"
@@ -513,7 +514,7 @@ def add_ways_out(error: HandrailError, *ways_out: str) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Return what `error` says, or the name of its type when it says nothing."""
+    """Return the message of `error`, or the name of its type if the message is empty."""
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r})"
     return str(error) or type(error).__name__

@@ -1,7 +1,7 @@
-"""What happened in a run: frozen event types with a JSON form.
+"""The events of a run, as frozen values with a JSON form.
 
-Observers and `handrail run --json` get these. `SCHEMA` is raised when a field is renamed or
-removed; new events and new fields may come at any time.
+Observers receive them, and `handrail run --json` prints them. `SCHEMA` is increased when a field
+is renamed or removed; events and fields may be added at any time.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Base of all events."""
+    """Base class of all events."""
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form: `event`, the name of the type, and every field."""
+        """Return the JSON form: the name of the class as `event`, and every field."""
         values: dict[str, object] = {"event": type(self).__name__}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -32,9 +32,9 @@ class Event:
 class RunStarted(Event):
     """A run is about to start its first step.
 
-    `locked` tells whether its plan is what the project's lock holds; it is false where the lock
-    was left aside with `--no-lock`, and None where there is no lock. A durable run has a `number`
-    in its journal; when it goes on in a new process, `finished` of its steps are over.
+    `locked` is True if the plan matches the project's lock, False if the lock was ignored with
+    `--no-lock`, and None if there is no lock. `number` is the run's number in its journal, None if
+    it is not durable. `finished` counts the steps that had finished before a resume.
     """
 
     action: str
@@ -48,7 +48,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
-    """A step is about to be run; `position` counts from 0."""
+    """A step is about to run; `position` counts from 0."""
 
     step: str
     position: int
@@ -57,7 +57,7 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped(Event):
-    """A step had nothing to do."""
+    """A step was skipped because it had nothing to do."""
 
     step: str
     position: int
@@ -65,7 +65,7 @@ class StepSkipped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(Event):
-    """A step succeeded after `took` seconds; `data` is what its result holds."""
+    """A step succeeded after `took` seconds; `data` is the data of its result."""
 
     step: str
     position: int
@@ -86,7 +86,7 @@ class StepFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgressed(Event):
-    """A step reported its position in its own work."""
+    """A step reported progress within its own work."""
 
     step: str
     current: float
@@ -96,7 +96,7 @@ class StepProgressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressChanged(Event):
-    """The progress of the whole run grew to `percent`, 0 to 100."""
+    """The progress of the whole run rose to `percent`, 0 to 100."""
 
     percent: int
 
@@ -112,7 +112,7 @@ class MetricsMeasured(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLogged(Event):
-    """A step logged something; `name` is what it called the event."""
+    """A step logged an event; `name` is the name of that event."""
 
     step: str | None
     name: str
@@ -122,7 +122,7 @@ class MessageLogged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoStarted(Event):
-    """The run failed or was interrupted, and what was done is about to be undone."""
+    """The run failed or was interrupted, and its steps are about to be undone."""
 
     cause: str
     steps: tuple[str, ...]
@@ -148,7 +148,7 @@ class UndoFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptReceived(Event):
-    """A signal came; `undoing` tells whether that was during an undo, which then goes on once."""
+    """A signal arrived; `undoing` is true during an undo, which ignores the first signal."""
 
     signal: str
     undoing: bool

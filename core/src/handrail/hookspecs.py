@@ -1,14 +1,14 @@
-"""Everything a pack can do, on one page.
+"""The hooks that a pack can implement.
 
 A pack is an installed distribution with an entry point in the group `handrail.packs` that names a
-module of hooks, such as `acme-scan = "acme_scan.hooks"`. Each function there that is marked with
-`@hookimpl` and named like one of these is a hook; leave out the ones you do not need, and any
-argument that you do not use. All of them, but `observe`, are called while a plan is made, never
-during a run. They are plain functions: no `async`, no generators, no defaults. A hook that raises
-stops the plan, with exit code 4 and the name of the pack; an observer is dropped instead.
+module of hooks, such as `acme-scan = "acme_scan.hooks"`. Each function of that module that has the
+name of a hook and is marked with `@hookimpl` implements it; leave out the hooks and the arguments
+that you do not need. All hooks except `observe` are called while a plan is made, never during a
+run. Hooks are plain functions: no `async`, no generators, no default values. If a hook raises,
+planning stops with exit code 4 and the name of the pack; an observer that raises is dropped.
 
-A hook may also take `settings`: what the project sets for the pack, as an instance of its model.
-Hooks never see params, so that a plan is the same for every run: put conditions into `can_skip`.
+Each hook may take `settings`, the pack's settings in the project, as an instance of its model.
+Hooks never get params, so a plan is the same for every run: put conditions into `can_skip`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,19 @@ if TYPE_CHECKING:
     from handrail.steps import BaseStep
     from handrail.wrapper import StepWrapper
 
-HOOK_API = 1
-
 hookspec = pluggy.HookspecMarker("handrail")
 hookimpl = pluggy.HookimplMarker("handrail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionInfo:
-    """The action that is being planned, as far as a hook may know it.
+    """The action that is being planned, as hooks receive it.
 
     Attributes:
-        name: What it is called on the command line.
-        lineage: Its own name and those of the actions it descends from, nearest first: test
-            `"upload" in action.lineage` to reach every upload, subclasses and workflows too.
-        context_type: The class of its context.
+        name: The action's name on the command line.
+        lineage: Its name and those of the actions it extends, nearest first. `"upload" in
+            action.lineage` is true for `upload`, its subclasses, and workflows that extend it.
+        context_type: The context class.
         origin: Where the action came from.
     """
 
@@ -56,29 +54,28 @@ class ActionInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackInfo:
-    """What a pack says of itself, returned by the `pack_info` hook.
+    """A pack's relations to other packs, returned by the hook `pack_info`.
 
     Attributes:
-        after: Packs whose edits come before this one's, where both are installed.
-        before: Packs whose edits come after this one's, where both are installed.
-        requires: Packs that have to be installed and on.
-        hook_api: The level of the hooks that the pack was written for.
-        settings: Model of the pack's own settings: from `[packs.<name>]` in the project file, from
-            variables such as `HANDRAIL_ACME_SCAN_ENGINE`, and from `-p acme-scan.engine=...`.
+        after: Packs whose edits are applied before this pack's, if they are installed.
+        before: Packs whose edits are applied after this pack's, if they are installed.
+        requires: Packs that must be installed and enabled.
+        settings: The pydantic model of the pack's settings. They come from `[packs.<name>]` in the
+            project file, from variables such as `HANDRAIL_ACME_SCAN_ENGINE`, and from
+            `-p acme-scan.engine=...`.
     """
 
     after: Sequence[str] = ()
     before: Sequence[str] = ()
     requires: Sequence[str] = ()
-    hook_api: int = HOOK_API
     settings: type[BaseModel] | None = None
 
 
 @hookspec
 def pack_info() -> PackInfo:  # type: ignore[empty-body]
-    """Say how this pack stands to others.
+    """Return the pack's ordering, requirements and settings model.
 
-    Called once, first. A pack that needs nothing special leaves it out.
+    Called once, before all other hooks. Optional.
 
         @hookimpl
         def pack_info():
@@ -90,8 +87,8 @@ def pack_info() -> PackInfo:  # type: ignore[empty-body]
 def setup_steps(action: ActionInfo, registry: StepRegistry[Any], settings: Any) -> None:
     """Edit the steps of an action.
 
-    Called once for each action that is planned, after its own `setup_steps`. The registry shows
-    the action's steps and this pack's own edits; an anchor that another pack may bring is allowed.
+    Called once for each plan, after the action's own `setup_steps`. The registry has the action's
+    steps and this pack's edits; anchors may also name steps that other packs add.
 
         @hookimpl
         def setup_steps(action, registry):
@@ -104,11 +101,11 @@ def setup_steps(action: ActionInfo, registry: StepRegistry[Any], settings: Any) 
 def insert_before(
     action: ActionInfo, step: BaseStep[Any], settings: Any
 ) -> BaseStep[Any] | Iterable[BaseStep[Any]] | None:
-    """Return a step, or several in order, to be put right before `step`; None for nothing.
+    """Return a step, or several in order, to insert directly before `step`; or None.
 
-    Called for every step, whoever brought it, replaced and removed ones too, but not for those that
-    this pack inserted or led to; once for a step and what replaces it under the same name. `step`
-    is the innermost one, so `step.name` is what its author called it.
+    Called for every step of any origin, including replaced and removed ones, except steps that
+    result from this pack's own insertions. A step and its replacement of the same name count as
+    one. `step` is without wrappers, so `step.name` is the name that its author gave it.
 
         @hookimpl
         def insert_before(action, step):
@@ -121,9 +118,9 @@ def insert_before(
 def insert_after(
     action: ActionInfo, step: BaseStep[Any], settings: Any
 ) -> BaseStep[Any] | Iterable[BaseStep[Any]] | None:
-    """Return a step, or several in order, to be put right after `step`; None for nothing.
+    """Return a step, or several in order, to insert directly after `step`; or None.
 
-    Called like `insert_before`.
+    Called for the same steps as `insert_before`.
 
         @hookimpl
         def insert_after(action, step):
@@ -136,7 +133,8 @@ def insert_after(
 def wrap_step(action: ActionInfo, step: BaseStep[Any], settings: Any) -> StepWrapper[Any] | None:
     """Return a wrapper around `step`, or None.
 
-    Called for every step of the plan. The later pack is outermost. A layer never renames the step.
+    Called for every step of the plan. The wrapper of a later pack is outside that of an earlier
+    one. A wrapper does not change the step's name in the plan.
 
         @hookimpl
         def wrap_step(action, step):
@@ -147,7 +145,7 @@ def wrap_step(action: ActionInfo, step: BaseStep[Any], settings: Any) -> StepWra
 
 @hookspec
 def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Problem] | None:
-    """Return what is wrong with the finished plan; any problem stops the run before it starts.
+    """Return the problems of the finished plan; any problem prevents the run.
 
     Called once, when the plan is complete.
 
@@ -160,9 +158,9 @@ def check_plan(action: ActionInfo, plan: Plan, settings: Any) -> Iterable[Proble
 
 @hookspec
 def observe(event: Event, settings: Any) -> None:
-    """Be told what happens during a run; see `handrail.events`.
+    """Receive the events of a run; see `handrail.events`.
 
-    For telemetry, never for audit: an observer that raises is reported once and dropped.
+    Use it for telemetry, not for audit: an observer that raises is reported once and dropped.
 
         @hookimpl
         def observe(event):

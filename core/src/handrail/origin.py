@@ -1,4 +1,4 @@
-"""Where a thing came from: pack, version, module, and the source line of the edit."""
+"""Origin: the pack, version, module and source line that something came from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Origin:
     """The source of a step, layer, edit, setting or error.
 
     Attributes:
-        pack: Normalised distribution name of the pack, or None for code that no distribution owns.
+        pack: Normalised distribution name of the pack, or None for code outside distributions.
         version: Version of that distribution, or an empty string.
-        module: Dotted module that made the contribution, or an empty string.
-        file: Short path of the source file, as it should be shown to a person.
-        line: One-based line in `file`, or 0 when unknown.
+        module: Dotted name of the module, or an empty string.
+        file: Path of the source file, shortened for display.
+        line: One-based line in `file`, or 0 if unknown.
     """
 
     pack: str | None = None
@@ -25,14 +25,14 @@ class Origin:
 
     @property
     def owner(self) -> str:
-        """Who made it, in one phrase: `acme-scan 1.4.0`, a module, a file, or `this program`."""
+        """The owner for display: `acme-scan 1.4.0`, a file, a module, or `this program`."""
         if self.pack is not None:
             return f"{self.pack} {self.version}".rstrip()
         return self.file or self.module or "this program"
 
     @property
     def place(self) -> str:
-        """The source line, as `hooks.py:18`, or an empty string when it is unknown."""
+        """The source line, such as `hooks.py:18`; the file or module if the line is unknown."""
         if self.file and self.line:
             return f"{self.file}:{self.line}"
         return self.file or self.module

@@ -6,16 +6,17 @@ import json
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, HandrailError, PackError, PlanError, Problem, describe
+from handrail.frozen import replace, values_of
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
+from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
-from handrail.plan.draft import base_drafts
-from handrail.plan.fit import unfit
+from handrail.plan.context_check import unfit
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
@@ -47,6 +48,7 @@ def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -
     )
 
 
+@calls_user_code
 def registered(
     setup_steps: Callable[[StepRegistry[Any]], object],
     action: str,
@@ -135,7 +137,7 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
 
 def chosen_json(plan: Plan, provider: PackProvider) -> str:
     """Return as JSON which steps a plan was cut down to, and which installed packs are left out."""
-    chosen: dict[str, Any] = asdict(provider.selection)
+    chosen: dict[str, Any] = values_of(provider.selection)
     if plan.part:
         chosen["only"] = [planned.name for planned in plan.steps]
     return json.dumps(chosen, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Where an action gets packs, lock and settings: from the installed project, or as given."""
+"""PackProvider: supplies an action with packs, the lock and settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from handrail.errors import PackError, Problem
 from handrail.origin import Origin
-from handrail.packs.given import given as given_packs
+from handrail.packs.explicit import explicit_packs
 from handrail.plan.order import Contributor
 
 if TYPE_CHECKING:
@@ -20,82 +20,82 @@ if TYPE_CHECKING:
 
 
 class PackProvider(Protocol):
-    """Where an action gets its packs, its lock and its settings.
+    """Supplies an action with its packs, its lock and its settings.
 
-    There is one for the installed packs, one for packs that are given, and one for an undo.
+    There are three: for the installed packs, for packs passed as an argument, and for an undo.
     """
 
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:
-        """What each pack may do to the steps of others."""
+        """The edits that each pack may make to steps of other packs."""
         ...
 
     @property
     def selection(self) -> Selection:
-        """The packs that flags and variables leave out, for the journal of a run."""
+        """The packs that flags and variables exclude; recorded in the journal of a run."""
         ...
 
     def contributors(self) -> Sequence[Contributor]:
-        """Return every enabled pack that has hooks, loaded."""
+        """Return all enabled packs that have hooks, loaded."""
         ...
 
     def observers(self) -> Sequence[Observer]:
-        """Return the packs' observers of runs."""
+        """Return the run observers of the packs."""
         ...
 
     def required(self) -> Sequence[RequiredStep]:
-        """Return the steps that no plan may do without; raise when a required pack is missing."""
+        """Return the steps that every plan must have; raise if a required pack is missing."""
         ...
 
     def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
-        """Return how to get a required step into a plan that lacks it."""
+        """Return ways out for a plan that lacks a required step."""
         ...
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
-        """Return what the project changes about an action, and what is wrong with that."""
+        """Return the project's edits to an action, and the problems found in them."""
         ...
 
     def origin_of(self, module: str) -> Origin:
-        """Return the distribution that owns a module."""
+        """Return the origin of a module: the distribution that owns it, if any."""
         ...
 
     def check_lock(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
     ) -> Plan:
-        """Return a plan that is about to be run, with whether it is locked.
+        """Check `plan` against the lock; return a copy with `locked` set.
 
         Args:
-            plan: The plan, or a part of it.
+            plan: The plan to run, or a part of it.
             action: The class of the action.
-            whole: Makes the whole plan.
-            use: How the lock counts; as for a program unless given.
+            whole: Returns the whole plan, of which `plan` may be a part.
+            use: How to apply the lock; by default, as for a program without flags.
 
         Raises:
-            PlanDriftedError: The plan is not in the lock as it is, nor is it a part of one.
-            LockError: The lock cannot be read, or is missing or left aside where a setting or a
-                policy wants every run locked.
+            PlanDriftedError: The plan differs from the locked one and is not a part of it.
+            LockError: The lock cannot be read; or a setting or policy requires a lock, and it is
+                missing or ignored.
         """
         ...
 
     def for_undo(self, needed: Collection[str]) -> UndoProvider:
-        """Return a provider that demands as little as an undo needs.
+        """Return a provider for an undo, which can exclude broken packs that are not needed.
 
         Args:
-            needed: Ids of the packs whose steps or layers have to be undone.
+            needed: Ids of the packs whose steps or layers are to be undone.
         """
         ...
 
 
 class UndoProvider(PackProvider, Protocol):
-    """A provider for a plan of which only the steps that began are undone."""
+    """A provider for an undo, which can exclude broken packs that it does not need."""
 
     @property
     def left_out(self) -> Mapping[str, str]:
-        """What is wrong with each pack that is left out, by its id."""
+        """The reason why each excluded pack was excluded, by pack id."""
         ...
 
     def leave_out(self, pack: str, error: PackError) -> bool:
-        """Leave a pack out from now on; return False, and do nothing, if it is needed."""
+        """Exclude a pack from now on and return True; if it is needed, return False."""
         ...
 
 
@@ -103,26 +103,26 @@ Packs = PackProvider | Sequence[object] | None
 
 
 def provider_of(packs: Packs) -> PackProvider:
-    """Return the provider that `packs` is or stands for.
+    """Return `packs` if it is a provider, or a provider for the given or the installed packs.
 
     Raises:
-        PackError: It is none, and holds something that has no hooks.
+        PackError: `packs` is not a sequence, or one of its modules has no hooks.
     """
     given = cast("object", packs)
     if hasattr(given, "contributors"):
         return cast("PackProvider", given)
-    # What reads the installed ones is not for those who give some.
     if given is None:
-        from handrail.packs.installed import installed  # noqa: PLC0415
+        # Imported here: not needed by callers who pass packs.
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415
 
-        return installed()
+        return installed_packs()
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
         raise PackError(
             f"packs takes a sequence of hook modules, not {given!r}",
             ways_out=("packs=(my_hooks,) for some, packs=() for none",),
         )
     listed = list(cast("Sequence[object]", given))
-    provider = given_packs(listed)
+    provider = explicit_packs(listed)
     for each, pack in zip(listed, provider.contributors(), strict=True):
         if not pack.hooks and not pack.implements("pack_info"):
             raise PackError(

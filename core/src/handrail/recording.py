@@ -6,15 +6,18 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
 if TYPE_CHECKING:
     from handrail.steps import StepResult
-    from handrail.wrapper import Raised
 
 
 Beside = Callable[..., Awaitable[None]]
 """Calls a function with arguments while the loop of the caller goes on."""
+
+Intercept = Callable[[Callable[[str, Any], None], str, Any], None]
+"""Called as `intercept(record, key, value)`; it records the value with `record(key, value)`."""
 
 
 class Recorder:
@@ -53,6 +56,7 @@ class Recorder:
         # raises in the middle of taking it.
         self._lock = threading.Lock()
 
+    @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Append `values`, in one write, to the list under `key`."""
         batch = list(values)
@@ -105,12 +109,36 @@ class Recorder:
         return self.notes
 
 
+class InterceptedRecorder(Recorder):
+    """A recorder that asks a function what becomes of each value."""
+
+    __slots__ = ("_inner", "_intercept")
+
+    def __init__(self, inner: Recorder, intercept: Intercept) -> None:
+        super().__init__(inner.step)
+        self._inner = inner
+        self._intercept = intercept
+
+    def record_many(self, key: str, values: Iterable[Any]) -> None:
+        """Pass on `values` one by one."""
+        for value in values:
+            self._intercept(self._inner.record, key, value)
+
+
 class RunLink(Protocol):
     """What a context knows of the run that it takes part in."""
 
     results: Mapping[str, StepResult]
-    outcome: str | None
-    failure: BaseException | None
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended, once that is known."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the run, unless it succeeded."""
+        ...
 
     @property
     def run_id(self) -> str:
@@ -126,7 +154,7 @@ class RunLink(Protocol):
         """Return the recorder of the running attempt."""
         ...
 
-    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+    def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with what was recorded."""
         ...
 

@@ -1,4 +1,4 @@
-"""The ordered, editable list of steps while a workflow is being set up."""
+"""StepRegistry: the ordered, editable list of steps from which a plan is made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
+from handrail.engine.user_code import calls_user_code
 from handrail.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
 from handrail.steps import BaseStep
@@ -26,6 +27,7 @@ Wrapper = StepWrapper[Any] | Callable[[BaseStep[Any]], StepWrapper[Any]]
 IfMissing = Literal["error", "skip"]
 
 
+@calls_user_code
 def _layer_from(wrapper: Wrapper, inner: BaseStep[Any]) -> StepWrapper[Any]:
     layer = cast("StepWrapper[Any]", wrapper)
     if not isinstance(wrapper, StepWrapper):
@@ -38,8 +40,8 @@ def _layer_from(wrapper: Wrapper, inner: BaseStep[Any]) -> StepWrapper[Any]:
 class StepRegistry(Generic[C]):
     """An ordered list of steps that can be edited by name.
 
-    A step answers to its name, to the names inside its wrappers and to its aliases, so an anchor
-    survives wrapping. Every operation takes constant time.
+    A step is found by its name, its aliases and the names inside its wrappers, so wrapping it does
+    not break anchors. Every edit takes constant time.
     """
 
     def __init__(self) -> None:
@@ -54,7 +56,7 @@ class StepRegistry(Generic[C]):
         """Append `step`.
 
         Raises:
-            InvalidStepError: It is no usable step.
+            InvalidStepError: `step` is not a valid step.
             DuplicateStepError: One of its names is taken.
         """
         entry = entry_for(step)
@@ -62,10 +64,10 @@ class StepRegistry(Generic[C]):
         self._link(entry, after=self._last)
 
     def unregister(self, name: str, missing_ok: bool = False) -> None:
-        """Remove the step that answers to `name`.
+        """Remove the step with the name or alias `name`.
 
         Raises:
-            StepNotFoundError: There is none, and `missing_ok` is false.
+            StepNotFoundError: There is no such step, and `missing_ok` is false.
         """
         entry = self._anchors.get(name)
         if entry is None:
@@ -79,16 +81,16 @@ class StepRegistry(Generic[C]):
     def insert_before(
         self, name: str, step: BaseStep[C], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Put `step` right before the one that answers to `name`.
+        """Insert `step` directly before the step with the name or alias `name`.
 
         Args:
             name: The anchor.
             step: The new step.
-            if_missing: `skip` leaves the step out when there is no such anchor.
+            if_missing: `"skip"` to insert nothing if the anchor does not exist.
 
         Raises:
-            StepNotFoundError: There is no such anchor; the message lists near names.
-            InvalidStepError: `step` is no usable step.
+            StepNotFoundError: The anchor does not exist; the message suggests similar names.
+            InvalidStepError: `step` is not a valid step.
             DuplicateStepError: One of its names is taken.
         """
         anchor = self._anchor(name, if_missing)
@@ -100,7 +102,10 @@ class StepRegistry(Generic[C]):
     def insert_after(
         self, name: str, step: BaseStep[C], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Put `step` right after the one that answers to `name`; see `insert_before`."""
+        """Insert `step` directly after the step with the name or alias `name`.
+
+        Arguments and errors are those of `insert_before`.
+        """
         anchor = self._anchor(name, if_missing)
         if anchor is not None:
             entry = entry_for(step)
@@ -108,13 +113,13 @@ class StepRegistry(Generic[C]):
             self._link(entry, after=anchor)
 
     def replace(self, name: str, step: BaseStep[C]) -> None:
-        """Put `step` in the place of the one that answers to `name`, inside its layers.
+        """Replace the step with the name or alias `name` by `step`, inside its layers.
 
-        The old names stay anchors.
+        The old names remain valid anchors.
 
         Raises:
             StepNotFoundError: There is no such step.
-            InvalidStepError: `step` is no usable step.
+            InvalidStepError: `step` is not a valid step.
             DuplicateStepError: One of its names is taken by another step.
         """
         old = self._anchor(name, "error")
@@ -127,15 +132,16 @@ class StepRegistry(Generic[C]):
         self._unlink(old)
 
     def wrap(self, name: str, wrapper: Wrapper) -> None:
-        """Put a layer around the step that answers to `name`; the name stays what it is.
+        """Put a layer around the step with the name or alias `name`, which keeps its name.
 
         Args:
             name: The step.
-            wrapper: A StepWrapper, or what makes one from the step, such as the class itself.
+            wrapper: A StepWrapper around that step, or a function that returns one for a step,
+                such as a subclass of StepWrapper.
 
         Raises:
             StepNotFoundError: There is no such step.
-            InvalidStepError: `wrapper` makes no StepWrapper.
+            InvalidStepError: `wrapper` does not return a StepWrapper, or wraps another step.
         """
         entry = self._anchor(name, "error")
         assert entry is not None
@@ -158,7 +164,7 @@ class StepRegistry(Generic[C]):
 
     @property
     def total_weight(self) -> float:
-        """The sum of all weights."""
+        """The sum of the progress weights."""
         return math.fsum(float(entry.weight) for entry in self.entries())
 
     def __len__(self) -> int:
@@ -185,7 +191,7 @@ class StepRegistry(Generic[C]):
             entry = entry.next
 
     def compiled(self, make: Callable[[StepRegistry[C]], Any]) -> Any:
-        """Return `make(self)`, kept until the next edit."""
+        """Return `make(self)`, cached until the next edit."""
         if self._compiled is None or self._compiled[0] != self._edits:
             self._compiled = (self._edits, make(self))
         return self._compiled[1]

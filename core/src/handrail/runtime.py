@@ -1,4 +1,4 @@
-"""The world outside a workflow, as its steps reach it: RuntimeContext and where it writes."""
+"""RuntimeContext: the client, environment and logger that a run gives to its steps."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from handrail.engine.user_code import calls_user_code
+
 
 class RuntimeLogger(Protocol):
-    """Where a RuntimeContext sends what it is told."""
+    """The protocol for a receiver of log events, progress and metrics."""
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Take one event with its data, and the file it is about."""
+        """Receive one event with its data; `file` is the path it is about, if any."""
 
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Take a position in the work of `category`."""
+        """Receive progress within `category`, from 0 to `total`."""
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
-        """Take measured values of `category`."""
+        """Receive measured values of `category`."""
 
 
 class ConsoleLogger:
-    """Writes events and metrics to standard error, one line each; progress only at its end."""
+    """Logger that writes events, metrics and completed progress to standard error, a line each."""
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Write one event."""
@@ -29,7 +31,7 @@ class ConsoleLogger:
         print(f"{event} {data}{about}", file=sys.stderr)
 
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Write a line once `current` has reached `total`."""
+        """Write a line if `current` has reached `total`."""
         if current >= total:
             print(f"{category or 'progress'} {current}/{total}", file=sys.stderr)
 
@@ -39,14 +41,14 @@ class ConsoleLogger:
 
 
 class RuntimeContext:
-    """The world outside a workflow: a client, an environment and a logger.
+    """The client, environment and logger that a run gives to its steps.
 
-    Any object with `log`, `set_progress` and `set_metrics` will do in its place.
+    Any object with `log`, `set_progress` and `set_metrics` may be used in its place.
 
     Args:
-        client: Whatever the steps use to reach a backend; opaque to Handrail.
-        env: Variables for the steps. Nothing of the process environment is taken by itself.
-        logger: Where log events, progress and metrics go: a `RuntimeLogger`; the console if None.
+        client: An object through which steps reach a backend; Handrail does not use it.
+        env: Variables for the steps; the process environment is not copied.
+        logger: The receiver of log events, progress and metrics; by default, the console.
     """
 
     def __init__(
@@ -59,15 +61,17 @@ class RuntimeContext:
         self.env: dict[str, str] = dict(env or {})
         self.logger: RuntimeLogger = ConsoleLogger() if logger is None else logger
 
+    @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
-        """Log one event with its data; `file` is what it is about."""
+        """Log one event with its data; `file` is the path it is about, if any."""
         self.logger.log(event, data, file)
 
+    @calls_user_code
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
-        """Report a position within the work of `category`.
+        """Report progress within `category`.
 
         Raises:
-            ValueError: `total` is not above 0, or `current` lies outside 0 to `total`.
+            ValueError: `total` is not above 0, or `current` is not between 0 and `total`.
         """
         if not total > 0:
             raise ValueError(f"progress total must be above 0, not {total}")
@@ -75,6 +79,7 @@ class RuntimeContext:
             raise ValueError(f"progress must lie between 0 and {total}, not at {current}")
         self.logger.set_progress(current, total, category)
 
+    @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values of `category`."""
         self.logger.set_metrics(value, category)

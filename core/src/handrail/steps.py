@@ -1,4 +1,4 @@
-"""The unit of work: BaseStep, its StepResult, and the `step` decorator for plain functions."""
+"""BaseStep, its StepResult, and the `step` decorator for plain functions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, StepResultError
 
 if TYPE_CHECKING:
@@ -30,15 +31,15 @@ def _now() -> datetime:
 
 @dataclass
 class StepResult:
-    """What a step has to say for itself.
+    """The result of a step.
 
     Attributes:
-        success: Whether the step did its work.
-        data: Output for later steps and for the reader of the run.
-        error: What went wrong, when `success` is false.
-        rollback_data: What `rollback` needs to undo the step.
-        skipped: Whether `can_skip` said that there was nothing to do.
-        timestamp: When the result was made, in UTC and aware.
+        success: Whether the step succeeded.
+        data: Output for later steps and for the reports of the run.
+        error: The error message if `success` is false.
+        rollback_data: The data that `rollback` needs to undo the step.
+        skipped: Whether the step was skipped because `can_skip` returned True.
+        timestamp: Time of creation, an aware datetime in UTC.
     """
 
     success: bool = True
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 else:
 
     class _declared:  # noqa: N801 - stands for a declaration
-        """An attribute that every subclass has to give, as a constant, a property or in `__init__`.
+        """Placeholder for an attribute that every subclass must define, in the class or `__init__`.
 
         It defines no `__set__`, so an instance attribute wins. It raises when read on the class
         too, so that a dataclass step does not take it for a default.
@@ -72,20 +73,21 @@ else:
 
 
 class BaseStep(ABC, Generic[C]):
-    """One unit of work with a name, a share of the progress, and a way back.
+    """One unit of work, with a name, a share of the progress, and an optional undo.
 
-    Subclasses give `name` and `progress_weight` (as class attributes, properties or instance
+    Subclasses define `name` and `progress_weight` (as class attributes, properties or instance
     attributes) and `execute`; the rest is optional. Any of `execute`, `can_skip`, `rollback` and
     `resume` may be `async def`.
 
     Attributes:
         name: Identifies the step within its workflow.
-        progress_weight: Its share of the progress, relative to the other steps; usually 0.0 to 1.0.
-        effects: False for a step that only reads; a dry run really executes those.
-        always_run: True for clean-up that closes the plan, also after a failure; never undone.
-        final: True for a step that no pack may remove, replace or wrap.
-        aliases: Other names that the step answers to as an anchor, such as its former ones.
-        data_version: Version of the shape of `rollback_data`; raise it when that shape changes.
+        progress_weight: Share of the progress, relative to the other steps; usually 0.0 to 1.0.
+        effects: False for a step that only reads; a dry run executes such steps.
+        always_run: True for a clean-up step at the end of the plan, which runs after a failure too
+            and is never undone.
+        final: True for a step that packs cannot remove, replace or wrap.
+        aliases: Further names under which the step can be found, such as former names.
+        data_version: Version of the format of `rollback_data`; increase it when that changes.
     """
 
     name: Any = _declared()
@@ -100,52 +102,54 @@ class BaseStep(ABC, Generic[C]):
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:
         """Do the work.
 
-        Record what undo needs with `context.record_rollback` before each effect, or return it in
-        `StepResult.rollback_data`. To fail, return `StepResult(success=False, error=...)` or raise.
+        Record the data that an undo needs with `context.record_rollback` before each effect, or
+        return it in `StepResult.rollback_data`. To fail, raise, or return
+        `StepResult(success=False, error=...)`.
         """
 
     def can_skip(self, context: C) -> bool | Awaitable[bool]:
-        """Say whether there is nothing to do. Must have no effects."""
+        """Return whether there is nothing to do. Must have no effects."""
         return False
 
     def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
-        """Undo the step, from `result.rollback_data` alone.
+        """Undo the step, using only `result.rollback_data`.
 
-        Called for the failing step first, then for the executed ones in reverse. It may be called
-        twice, or for a thing that was recorded but never made.
+        Called for the failed step first, then for the executed steps in reverse. It must allow for
+        being called twice, and for data that was recorded before an effect that never happened.
         """
         return None
 
     def resume(self, context: C, result: StepResult) -> StepResult | Awaitable[StepResult]:
-        """Go on with a step that was interrupted half way; `result` holds what it recorded.
+        """Continue a step that was interrupted; `result` has the rollback data that it recorded.
 
-        Unless a step overrides this, what it recorded is rolled back and it executes anew. Raise
-        SourceChangedError where what it reads is not what it was, as in `restore`.
+        If a step does not override this, the interrupted attempt is rolled back and the step is
+        executed again. Raise SourceChangedError if the step's source has changed, as in `restore`.
         """
         raise NotImplementedError(f"{type(self).__qualname__} does not override resume")
 
     def restore(self, context: C, result: StepResult) -> None:
-        """Rebuild transient things, such as clients, when a run goes on in a new process.
+        """Recreate transient objects, such as clients, before a run continues in a new process.
 
-        Has no effects. Raise SourceChangedError where what the step had read is not what it was:
-        the run then stops, and nothing is undone. An undo goes on all the same.
+        Must have no effects. Raise SourceChangedError if the data that the step read has changed:
+        a resume then stops without undoing anything; a rollback continues.
         """
 
     def preview(self, context: C) -> str | Iterable[str] | None:
-        """Tell a dry run what `execute` would do, one line each; None means no preview."""
+        """Return lines for a dry run that describe what `execute` would do, or None."""
         return None
 
     def preview_rollback(self, context: C, result: StepResult) -> str | Iterable[str] | None:
-        """Say what `rollback` would do with this result, one line each; None means no preview.
+        """Return lines that describe what `rollback` would do with this result, or None.
 
-        `handrail rollback` shows it before it asks. Has no effects, and takes seconds at most.
+        `handrail rollback` shows them before it asks for confirmation. Must have no effects, and
+        take seconds at most.
         """
         return None
 
     def __repr__(self) -> str:
         try:
             name = repr(self.name)
-        except Exception:  # noqa: BLE001 - it is shown in messages about exactly such steps
+        except Exception:  # noqa: BLE001 - messages about such steps use this
             name = "(unnamed)"
         return f"<{type(self).__qualname__} {name}>"
 
@@ -172,7 +176,7 @@ def _as_result(returned: object, name: str) -> StepResult:
 
 
 class FunctionStep(BaseStep[F]):
-    """A step made from a function by `step`; still callable like that function."""
+    """A step made from a function by `step`; it can still be called like the function."""
 
     def __init__(
         self, function: StepFunction[F], *, name: str, weight: float, effects: bool
@@ -185,17 +189,20 @@ class FunctionStep(BaseStep[F]):
         self.__module__ = function.__module__
         self._undo: UndoFunction[F] | None = None
 
+    @calls_user_code
     def __call__(self, context: F) -> Any:
-        """Call the function itself, as a unit test would."""
+        """Call the function and return its value unchanged."""
         return self.function(context)
 
+    @calls_user_code
     def execute(self, context: F) -> StepResult | Awaitable[StepResult]:
-        """Call the function and turn what it returns into a StepResult."""
+        """Call the function and convert its return value to a StepResult."""
         returned = self.function(context)
         if isinstance(returned, Awaitable):
             return self._finish(returned)
         return _as_result(returned, self.name)
 
+    @calls_user_code
     async def _finish(
         self, pending: Awaitable[StepResult | Mapping[str, Any] | None]
     ) -> StepResult:
@@ -206,8 +213,9 @@ class FunctionStep(BaseStep[F]):
     @overload
     def rollback(self, context: F, result: StepResult) -> None | Awaitable[None]: ...
 
+    @calls_user_code
     def rollback(self, context: Any, result: StepResult | None = None) -> Any:
-        """With a function: make it the undo of this step. With context and result: undo."""
+        """Undo the step; or, as the decorator `@step_name.rollback`, register its undo function."""
         if result is None:
             if not callable(context):
                 raise TypeError("use @step_name.rollback on a function of (context, result)")
@@ -217,19 +225,19 @@ class FunctionStep(BaseStep[F]):
         return None if self._undo is None else self._undo(context, result)
 
     def skip_if(self, function: SkipFunction[F]) -> SkipFunction[F]:
-        """Make `function(context)` say whether the step has nothing to do."""
-        # An instance attribute, so that a step without one costs no call in the run.
+        """Register `function(context)` as the skip check; use as `@step_name.skip_if`."""
+        # An instance attribute, so that a run makes no call for a step without a skip check.
         vars(self)["can_skip"] = function
         return function
 
     def writes_async(self, methods: Iterable[str]) -> bool:
-        """Whether the function or the undo behind one of `methods` is written as `async def`."""
+        """Return whether the function behind any of `methods` is a coroutine function."""
         behind = {"execute": self.function, "rollback": self._undo}
         return any(_is_coroutine_function(behind.get(method)) for method in methods)
 
     @property
     def has_undo(self) -> bool:
-        """Whether a function was given with `@step_name.rollback`."""
+        """Whether an undo function was registered with `@step_name.rollback`."""
         return self._undo is not None
 
 
@@ -252,17 +260,17 @@ def step(
     """Make a step from a function that takes the context.
 
     The function, plain or `async`, returns None, a dict (which becomes `data`) or a StepResult.
-    `@f.rollback` marks its undo, a function of `(context, result)`; `@f.skip_if` its skip check,
-    a function of `(context)`.
+    `@f.rollback` registers its undo, a function of `(context, result)`, and `@f.skip_if` its skip
+    check, a function of `(context)`.
 
     Args:
-        function: The function, when used as a bare `@step`.
+        function: The function, if used as a bare `@step`.
         weight: Share of the progress, relative to the other steps.
-        name: Name of the step; the function's own unless given.
-        effects: False when the function only reads, so that a dry run may execute it.
+        name: Name of the step; by default, the function's name.
+        effects: False if the function only reads, so that a dry run executes it.
 
     Raises:
-        InvalidStepError: `step` was used on something that is not a function.
+        InvalidStepError: The decorated object is not a function.
     """
 
     def decorate(target: StepFunction[Any]) -> FunctionStep[Any]:
@@ -278,7 +286,7 @@ def step(
 
 
 def overrides(step: BaseStep[Any], method: str) -> bool:
-    """Return whether `step` (or what it wraps) brings a `method` of its own."""
+    """Return whether `step`, or a step that it wraps, overrides `method`."""
     current: Any = step
     while current is not None:
         own: dict[str, Any] = getattr(current, "__dict__", {})
@@ -297,10 +305,7 @@ def _is_bare_undo(step: object, method: str) -> bool:
 
 
 def is_async(step: BaseStep[Any], method: str | None = None) -> bool:
-    """Return whether `method` of `step`, or any method, is written as `async def`.
-
-    It looks through wrappers, at what they forward to.
-    """
+    """Return whether `method` (by default, any method) of `step` or of a wrapped step is async."""
     methods = ("execute", "can_skip", "rollback", "resume") if method is None else (method,)
     current: Any = step
     while current is not None:

@@ -1,4 +1,4 @@
-"""The actions that people name: installed ones, workflows, and those in files and modules."""
+"""Resolves the name of an action: installed, a workflow of the project, in a file or a module."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An action to be planned or run.
+    """An action to plan or run.
 
     Attributes:
-        name: What the person called it.
-        action_class: The class.
-        origin: Where it came from.
+        name: The name that the user gave.
+        action_class: The action's class.
+        origin: Where the action came from.
     """
 
     name: str
@@ -44,14 +44,14 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
     """Return the action called `name`: `upload`, `pack:upload`, `flows.py:nightly`, `module:name`.
 
     Args:
-        packs: The installed packs, and the settings of the project, which have workflows.
-        folder: The working folder, which files and modules are looked for in.
-        name: What the person called it.
+        packs: The installed packs, with the project's settings and workflows.
+        folder: The working folder, in which files and modules are searched.
+        name: The name that the user gave.
 
     Raises:
-        NotFoundError: There is none; the message has near names and what to install.
+        NotFoundError: There is no such action; the ways out suggest similar names or a pack.
         LocalCodeError: The file or module could not be imported.
-        PackError: The pack that has it is broken.
+        PackError: The pack that provides the action is broken.
     """
     head, _, attribute = name.rpartition(":")
     if head and looks_like_file(head):
@@ -66,10 +66,10 @@ def find_target(packs: InstalledPacks, folder: Path, name: str) -> Target:
 
 
 def lock_name(target: Target, packs: InstalledPacks) -> LockName:
-    """Return the name that a lock has for `target`, the same from whichever folder it is run.
+    """Return the name of `target` in a lock, which does not depend on the working folder.
 
-    An installed action has the name that its pack has for it, one in a file the path from the
-    project's folder.
+    For an installed action it is the name that its pack declares; for one in a file, the path
+    relative to the project's folder and the name.
     """
     if target.origin.pack is not None:
         name = target.action_class.action_name
@@ -90,7 +90,7 @@ def lock_name(target: Target, packs: InstalledPacks) -> LockName:
 
 
 def name_from(locked: LockedAction, project: Path, folder: Path) -> str:
-    """Return what to call an action of a lock in the working folder `folder`; see `find_target`."""
+    """Return the name by which `find_target` finds a locked action from the folder `folder`."""
     if locked.pack is not None:
         return f"{locked.pack}:{locked.name}"
     head, _, attribute = locked.name.rpartition(":")
@@ -102,7 +102,7 @@ def name_from(locked: LockedAction, project: Path, folder: Path) -> str:
 
 
 def recorded_name(target: Target) -> str:
-    """Return the name by which a journal finds an action again, from the same working folder."""
+    """Return the name to record in a journal: `find_target` finds it from the same folder."""
     if target.origin.module != "__main__":
         return target.name
     main = sys.modules["__main__"]
@@ -119,7 +119,7 @@ def _attribute(target: Target) -> str:
 
 
 def looks_like_file(name: str) -> bool:
-    """Whether an action that is named so lies in a file rather than in a module."""
+    """Return whether `name` is the path of a file or folder rather than a module."""
     return name.endswith(".py") or os.sep in name or name in (".", "..") or "/" in name
 
 
@@ -130,7 +130,7 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
         record, entry_point = packs.catalog.find("actions", name)
     except NotFoundError as error:
         if packs.settings_problems:
-            raise settings_error(packs.settings_problems) from None  # It may be in there.
+            raise settings_error(packs.settings_problems) from None  # They may have hidden it.
         if Path(f"{name}.py").is_file():
             ways_out = (f"or the file?  handrail run {name}.py:NAME", *error.ways_out)
             raise NotFoundError(error.message, ways_out=ways_out) from None
@@ -157,10 +157,10 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
 
 
 def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: str) -> Target:
-    """Return the action that a workflow of the project extends, under the name of the workflow."""
+    """Return the action that the project's workflow `own` extends, renamed to `own`."""
     place = packs.settings.workflows[own].source_of("extends")
     if packs.settings_problems:
-        raise settings_error(packs.settings_problems)  # It may be in a circle.
+        raise settings_error(packs.settings_problems)  # The workflows may form a cycle.
     file, colon, attribute = base.rpartition(":")
     if looks_like_file(file):
         base = f"{packs.settings.project.folder / file}{colon}{attribute}"
@@ -174,7 +174,7 @@ def _workflow(packs: InstalledPacks, folder: Path, name: str, own: str, base: st
 
 
 def as_action(found: object) -> type[BaseAction[Any]] | None:
-    """Return the action class that `found` is or stands for, or None."""
+    """Return the action class if `found` is one or is a Workflow, or None."""
     from handrail.workflow import Workflow  # noqa: PLC0415 - loads what a run needs
 
     if isinstance(found, Workflow):
@@ -189,7 +189,7 @@ def _is_action_class(found: object) -> TypeGuard[type[BaseAction[Any]]]:
 
 
 def _renamed(action_class: type[BaseAction[Any]], name: str) -> type[BaseAction[Any]]:
-    """Return the class under the name that its entry point gives it."""
+    """Return the class with `action_name` set to `name`, the name of its entry point."""
     if action_class.action_name == name:
         return action_class
     members = {"action_name": name, "__module__": action_class.__module__}
@@ -216,8 +216,8 @@ def _from_module(name: str, module: ModuleType, attribute: str, shown: str) -> T
 
 
 def _actions_of(module: ModuleType) -> Mapping[str, type[BaseAction[Any]]]:
-    """Return the actions that a module defines, by their names in it."""
-    # A copy: looking at a value may import what fills the module further.
+    """Return the actions that a module defines, by their names in the module."""
+    # A copy: inspecting a value may trigger imports that add names to the module.
     found = {name: as_action(value) for name, value in dict(vars(module)).items()}
     return {
         name: action_class

@@ -1,4 +1,4 @@
-"""Actions made from a list of steps, for people who package nothing."""
+"""Workflow and `action`: actions made from a list of steps, without packaging."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from handrail.actions import BaseAction
 from handrail.errors import ActionError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from pydantic import BaseModel
 
     from handrail.context import BaseStepContext, RuntimeContext
-    from handrail.journal.protocol import Journal
-    from handrail.orchestrator import Observer, OnFailure, ProgressCallback
+    from handrail.orchestrator import RunOptions
     from handrail.plan.plan import Plan
     from handrail.provider import Packs
     from handrail.registry import StepRegistry
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Workflow:
-    """An action that was made from a list of steps by `action`.
+    """An action made from a list of steps by `action`.
 
     Attributes:
-        name: What it is called.
-        action_class: The action that it stands for.
+        name: The name of the action.
+        action_class: The generated subclass of BaseAction.
     """
 
     def __init__(self, name: str, action_class: type[BaseAction[Any]]) -> None:
@@ -42,7 +43,7 @@ class Workflow:
         *,
         packs: Packs = None,
     ) -> BaseAction[Any]:
-        """Return the action with these params."""
+        """Return an instance of the action with these params."""
         return self.action_class(params, ctx, packs=packs)
 
     def run(
@@ -51,26 +52,21 @@ class Workflow:
         ctx: RuntimeContext | None = None,
         *,
         packs: Packs = None,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
+        **options: Unpack[RunOptions],
     ) -> Any:
-        """Plan and run it; see `BaseAction.run`."""
-        return self(params, ctx, packs=packs).run(
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        """Plan and run the workflow; see `BaseAction.run`."""
+        return self(params, ctx, packs=packs).run(**options)
 
     def plan(self, params: Mapping[str, Any] | None = None, *, packs: Packs = None) -> Plan:
-        """Return its plan; see `BaseAction.plan`."""
+        """Return the plan; `params` may be incomplete. See `BaseAction.plan`."""
         return self.action_class.partial(params or {}, packs=packs).plan()
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
-        """Run it as a program: options from the params, the exit codes of `handrail run`."""
-        # The one door from here up to the command line, opened only when it is asked for.
+        """Run the workflow as a program, with an option for each param, and exit.
+
+        The exit codes are those of `handrail run`. `arguments` default to `sys.argv[1:]`.
+        """
+        # The only import of the command line from here; as a string, because it points upwards.
         cli = importlib.import_module("handrail.cli")
         sys.exit(cli.run_workflow(self, sys.argv[1:] if arguments is None else arguments))
 
@@ -85,19 +81,20 @@ def action(
     params: type[BaseModel] | None = None,
     context: type[BaseStepContext] | None = None,
 ) -> Workflow:
-    """Make an action from steps, for people who package nothing.
+    """Make an action from a list of steps, without packaging anything.
 
-    `handrail run flows.py:nightly` runs it; so do `nightly.run({...})` and, in a program of its
-    own, `nightly.main()`.
+    Run it with `handrail run flows.py:nightly`, with `nightly.run({...})`, or as a program of its
+    own with `nightly.main()`.
 
     Args:
-        name: What it is called.
+        name: The name of the action.
         steps: The steps in order.
-        params: The pydantic model of its params.
-        context: The class of its context; fields named like params are filled from them.
+        params: The pydantic model of the params.
+        context: The context class; its fields are filled from params of the same names.
 
     Raises:
-        ActionError: The name is not usable, the steps are none, or `params` is no model.
+        ActionError: The name is empty or not printable, `steps` is not iterable, or `params` is
+            not a pydantic model.
     """
     given = cast("object", name)
     if not isinstance(given, str) or not given.strip() or not given.isprintable():

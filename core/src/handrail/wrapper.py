@@ -1,18 +1,19 @@
 """Layers around a step: StepWrapper and the requests that its `around` may yield.
 
 `around` is a generator, so one body serves blocking and async steps: it asks for what it wants
-(`Run`, `Undo`, `Sleep`) and whoever drives it does that in its own way. `interpret` is the part
-that every driver shares; it calls no user code itself.
+(`Run`, `Undo`, `Sleep`), and each driver does that in its own way. `interpret` is the part that all
+drivers share; it calls no user code itself.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
-from handrail.errors import InvalidStepError, StepResultError
+from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
+from handrail.engine.user_code import calls_user_code
+from handrail.errors import InvalidStepError, StepResultError, describe
 from handrail.steps import BaseStep, C, StepResult
 
 if TYPE_CHECKING:
@@ -112,94 +113,45 @@ class StepWrapper(BaseStep[C]):
 
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:
         """Run the layer by hand, outside a plan; a plan drives `around` itself."""
-        return _driver()(self, context)
+        from handrail.engine.standalone import play_alone  # noqa: PLC0415 - rarely needed
+
+        return play_alone(interpret(self, context), context)
 
     @forwards
+    @calls_user_code
     def can_skip(self, context: C) -> bool | Awaitable[bool]:
         """Ask the wrapped step."""
         return self.wrapped.can_skip(context)
 
     @forwards
+    @calls_user_code
     def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
         """Undo the wrapped step."""
         return self.wrapped.rollback(context, result)
 
     @forwards
+    @calls_user_code
     def resume(self, context: C, result: StepResult) -> StepResult | Awaitable[StepResult]:
         """Let the wrapped step go on."""
         return self.wrapped.resume(context, result)
 
     @forwards
+    @calls_user_code
     def restore(self, context: C, result: StepResult) -> None:
         """Let the wrapped step rebuild what it needs."""
         self.wrapped.restore(context, result)
 
     @forwards
+    @calls_user_code
     def preview(self, context: C) -> str | Iterable[str] | None:
         """Return the preview of the wrapped step."""
         return self.wrapped.preview(context)
 
     @forwards
+    @calls_user_code
     def preview_rollback(self, context: C, result: StepResult) -> str | Iterable[str] | None:
         """Return the preview of the undo of the wrapped step."""
         return self.wrapped.preview_rollback(context, result)
-
-
-ByHand = Callable[[StepWrapper[Any], Any], "StepResult | Awaitable[StepResult]"]
-_by_hand: list[ByHand] = []
-
-
-def drive_by_hand_with(driver: ByHand) -> None:
-    """Set who runs a wrapper whose `execute` is called directly; the orchestrator does."""
-    _by_hand[:] = [driver]
-
-
-def _driver() -> ByHand:
-    if not _by_hand:
-        # Layers may need a clock, which lives with the drivers, above this module.
-        importlib.import_module("handrail.orchestrator")
-    return _by_hand[0]
-
-
-@dataclass(slots=True)
-class Call:
-    """Ask a driver to call `function(*args)`, user code, and to send the value or a `Raised`.
-
-    `inline` calls are short and never block: an async driver makes them in the event loop.
-    """
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    inline: bool = False
-
-
-@dataclass(slots=True)
-class Attempt:
-    """Ask for one execution of `step`, which is no layer; answered by a StepResult or `Raised`.
-
-    With `resumed`, what an interrupted attempt has recorded, it is to go on with that one.
-    """
-
-    step: BaseStep[Any]
-    resumed: StepResult | None = None
-
-
-@dataclass(slots=True)
-class Revert:
-    """Ask for the undo of the last attempt of `step`, which ended as `outcome`."""
-
-    step: BaseStep[Any]
-    outcome: StepResult | Raised
-
-
-@dataclass(slots=True)
-class Raised:
-    """The answer to a call that raised."""
-
-    error: BaseException
-
-
-Interpretation = Generator[Call | Attempt | Revert | Sleep, Any, "StepResult | Raised"]
 
 
 def is_wrapper(candidate: object) -> TypeGuard[StepWrapper[Any]]:
@@ -234,10 +186,10 @@ def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
             answer = last = yield from _attempt(layer.wrapped, context)
         elif isinstance(request, Undo):
             # Without an attempt since the last one there is nothing to undo.
-            answer = (yield Revert(layer.wrapped, last)) if last is not None else None
+            answer = (yield Revert(layer.wrapped, _result(last))) if last is not None else None
             last = None
         elif isinstance(request, Sleep):
-            answer = yield request
+            answer = yield Pause(request.seconds)
         else:
             answer = _misuse(
                 f"{type(layer).__name__}.around yielded {request!r}; "
@@ -252,6 +204,12 @@ def _attempt(inner: BaseStep[Any], context: Any) -> Interpretation:
     return outcome
 
 
+def _result(outcome: StepResult | Raised) -> StepResult:
+    if isinstance(outcome, Raised):
+        return StepResult(success=False, error=describe(outcome.error))
+    return outcome
+
+
 def _misuse(message: str) -> Raised:
     return Raised(StepResultError(message))
 
@@ -262,14 +220,15 @@ class _Returned:
 
 
 def _send(around: Generator[Request, Any, StepResult], value: object) -> Call:
-    return Call(advance, (around.send, value), inline=True)
+    return Call(_advance, (around.send, value), inline=True)
 
 
 def _throw(around: Generator[Request, Any, StepResult], raised: Raised) -> Call:
-    return Call(advance, (around.throw, raised.error), inline=True)
+    return Call(_advance, (around.throw, raised.error), inline=True)
 
 
-def advance(move: Callable[[Any], Request], value: object) -> Request | _Returned:
+@calls_user_code
+def _advance(move: Callable[[Any], Request], value: object) -> Request | _Returned:
     """Move an `around` on to its next request; this is where its body runs."""
     # StopIteration must not cross the generators that carry this answer back.
     try:

@@ -5,7 +5,7 @@ Its steps depend on each other, so their rollback data is tested with whole expo
 
 from __future__ import annotations
 
-from handrail.testing import PackContract
+from handrail_testing import PackContract
 
 
 class TestContract(PackContract):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from handrail.testing import folder
+from handrail_testing import folder
 
 
 def fill_up(place, leave):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from handrail import RuntimeContext, step
-from handrail.testing import check_undo, folder
 from handrail_export import (
     ConvertDataStep,
     DefaultExportAction,
@@ -18,6 +17,7 @@ from handrail_export import (
     SaveFilesStep,
 )
 from handrail_export.manifest import Manifest
+from handrail_testing import check_undo, folder
 
 FIELDS = (
     *("params", "collection", "schema", "manifest_path", "staging"),

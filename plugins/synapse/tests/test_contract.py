@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handrail.testing import PackContract
+from handrail_testing import PackContract
 
 
 class TestContract(PackContract):

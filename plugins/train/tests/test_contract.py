@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from handrail import RuntimeContext
-from handrail.testing import PackContract, folder
-from handrail.testing.harness import SilentLogger, run_step
+from handrail_testing import PackContract, SilentLogger, folder, run_step
 from handrail_train import (
     EvaluateModelStep,
     LoadDatasetStep,

@@ -11,7 +11,7 @@ import pytest
 
 from handrail_train.errors import VersionError
 from handrail_train.manifest import ManifestError, StoredFile, Version
-from handrail_train.store import open_store
+from handrail_train.store import create, open_store
 from handrail_train.versions import Versions
 
 SHA = "ab" * 32
@@ -88,7 +88,7 @@ def test_no_manifest_makes_anything_outside_of_the_store_go(tmp_path: Path) -> N
     key = "../precious.txt"
     leading = manifest(files={"model": {**FILE, "key": key}, "report": FILE})
     store = open_store(str(tmp_path / "models"))
-    store.create("versions/digits/1.json", json.dumps(leading).encode(), "x/y")
+    create(store, "versions/digits/1.json", json.dumps(leading).encode(), "x/y")
     versions = Versions(store)
     with pytest.raises(ManifestError):
         versions.get("digits@1")
@@ -101,22 +101,22 @@ def test_removing_a_damaged_manifest_spares_what_others_have(tmp_path: Path) -> 
     store = open_store(str(tmp_path / "models"))
     shared, own = FILE["key"], f"objects/cd/{'cd' * 32}.txt"
     for each in (shared, own):
-        store.create(str(each), b"abc", "x/y")
-    store.create("versions/digits/1.json", json.dumps(manifest()).encode(), "x/y")
+        create(store, str(each), b"abc", "x/y")
+    create(store, "versions/digits/1.json", json.dumps(manifest()).encode(), "x/y")
     broken = json.dumps(manifest(files={"model": {"key": own}, "report": FILE})).encode()
-    store.create("versions/digits/2.json", broken, "x/y")
+    create(store, "versions/digits/2.json", broken, "x/y")
     versions = Versions(store)
     found, damaged = versions.look()
     assert [each.number for each in found] == [1]
     assert list(damaged) == ["digits@2"]
     assert versions.remove_damaged("digits@2") == [own]
-    assert store.keys("objects/") == [shared]
+    assert [each.key for each in store.listing("objects/")] == [shared]
 
 
 def test_the_way_out_names_the_store(tmp_path: Path) -> None:
     url = str(tmp_path / "my models")
     store = open_store(url)
-    store.create("versions/digits/1.json", b"{", "x/y")
+    create(store, "versions/digits/1.json", b"{", "x/y")
     with pytest.raises(ManifestError) as error:
         Versions(store).get("digits")
     assert f"handrail models remove digits@1 --store '{url}'" in error.value.ways_out[0]

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from handrail import RuntimeContext
+from handrail_storage import Store
+from handrail_storage.containment import Notes
 from handrail_train import TrainContext
-from handrail_train.containment import Notes
 from handrail_train.errors import StorageError, VersionError
 from handrail_train.manifest import Version
 from handrail_train.publishing import Files, Publishing, earlier_version
 from handrail_train.site import site_of
-from handrail_train.store import Store, open_store
+from handrail_train.store import create, open_store
 from handrail_train.undo import UploadUndo
 from handrail_train.versions import Versions
 
@@ -142,8 +143,8 @@ def test_what_somebody_put_under_a_recorded_key_stays(store: Store) -> None:
     run, other = Run(store, "one"), Run(store, "two")
     version = run.publish(b"1")
     store.delete([version.key])
-    store.create(version.key, b"{}", other.mark)
-    store.settle([version.key], other.mark)
+    create(store, version.key, b"{}", other.mark)
+    store.settle([version.key], "two")
     run.undo()
     assert store.read(version.key) == b"{}"
 
@@ -162,13 +163,13 @@ def test_a_request_that_arrives_after_the_kill_is_undone_as_well(
     def arrive(seconds: float) -> None:
         waited.append(seconds)
         assert late is not None
-        store.create(version.key, late, run.mark)
+        create(store, version.key, late, run.mark)
 
     monkeypatch.setattr("handrail_train.undo.time.sleep", arrive)
-    monkeypatch.setattr("handrail_train.store.objects.MEMORY_LAG", 1.0)
+    monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
     assert run.recorded().run(open_store(store.address), killed=True) == "3 objects deleted"
     assert waited == [1.0]
-    assert store.keys("") == []
+    assert list(store.listing()) == []
 
 
 def test_a_version_is_removed_with_what_no_other_has(store: Store) -> None:
@@ -178,7 +179,7 @@ def test_a_version_is_removed_with_what_no_other_has(store: Store) -> None:
     assert Versions(store).all() == [two]
     assert Versions(store).content(two, "report") == b"same"
     assert len(Versions(store).remove(two)) == 2
-    assert store.keys("objects/") == []
+    assert list(store.listing("objects/")) == []
 
 
 def test_a_number_that_somebody_else_takes_meanwhile_is_not_fought_over(
@@ -241,6 +242,6 @@ def test_a_version_that_a_killed_process_completed_is_found(store: Store) -> Non
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_told(store: Store, content: bytes, said: str) -> None:
-    store.create("versions/digits/1.json", content, "x/y")
+    create(store, "versions/digits/1.json", content, "x/y")
     with pytest.raises(VersionError, match=rf"versions/digits/1\.json: .*{said}"):
         Versions(store).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail import BaseStepContext, RuntimeContext, step
-from handrail.testing import PackContract
+from handrail_testing import PackContract
 from handrail_utils import LoggingStep, RetryStep, TimingStep, ValidationStep
 
 

@@ -1,143 +1,173 @@
-"""`handrail new pack`: a pack to begin with, and nothing of yours overwritten."""
+"""`handrail new`: a workflow to begin with, and what packs can begin beside it."""
 
 from __future__ import annotations
 
-import ast
 import json
+import subprocess
 import sys
-import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from garden import Garden
 
-import handrail
 from handrail import ExitCode
-from handrail.scaffold.pack import new_pack, write
 
-SIX = {
-    "README.md",
-    "pyproject.toml",
-    "src/handrail_webp/__init__.py",
-    "src/handrail_webp/hooks.py",
-    "src/handrail_webp/steps.py",
-    "tests/test_pack.py",
-}
+Handrail = Callable[..., "subprocess.CompletedProcess[str]"]
+NO_PACKS = {"HANDRAIL_ONLY_PACKS": ""}
+
+COMMANDS = """
+import click
+
+@click.command()
+def thing():
+    print("a thing begins")
+"""
 
 
-def test_it_makes_six_files_and_says_what_comes_next(handrail, folder: Path) -> None:
-    done = handrail("new", "pack", "webp")
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    made = tmp_path / "empty"
+    made.mkdir()
+    return made
+
+
+def test_a_flow_is_written_with_its_test_and_runs_as_it_is(handrail: Handrail, empty: Path) -> None:
+    done = handrail("new", "flow", cwd=empty)
     assert done.returncode == ExitCode.DONE, done.stderr
-    root = folder / "handrail-webp"
-    files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-    assert files == {*SIX, "src/handrail_webp/py.typed"}
-    assert "the step note_webp stands in upload, before upload_files" in done.stdout
-    assert "  cd handrail-webp\n  pip install -e . pytest\n  python -m pytest" in done.stdout
+    assert sorted(path.name for path in empty.iterdir()) == ["flows.py", "test_flows.py"]
+    assert "next\n  handrail run flows.py:hello\n  handrail rollback\n" in done.stdout
+    assert handrail("run", "flows.py:hello", cwd=empty).returncode == ExitCode.DONE
+    assert (empty / "hello.txt").read_text() == "Hello!\n"
+    assert handrail("run", "flows.py:hello", cwd=empty).returncode == ExitCode.DONE
+    assert handrail("rollback", "2", "--yes", cwd=empty).returncode == ExitCode.DONE
+    assert (empty / "hello.txt").exists()  # The second run did not make it.
+    assert handrail("rollback", "1", "--yes", cwd=empty).returncode == ExitCode.DONE
+    assert not (empty / "hello.txt").exists()
 
 
-def test_full_adds_three(handrail, folder: Path) -> None:
-    told = json.loads(handrail("new", "pack", "webp", "--full", "--json").stdout)
-    assert set(told["files"]) - SIX - {"src/handrail_webp/py.typed"} == {
-        ".github/workflows/ci.yml",
-        "CHANGELOG.md",
-        "noxfile.py",
-    }
-    workflow = (folder / "handrail-webp/.github/workflows/ci.yml").read_text()
-    assert "python-version: ${{ matrix.python }}" in workflow
+def test_the_test_of_a_flow_passes(handrail: Handrail, empty: Path) -> None:
+    handrail("new", "flow", cwd=empty)
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    options = ["-c", "/dev/null", f"--rootdir={empty}"]
+    done = subprocess.run(
+        [*command, *options], cwd=empty, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
 
 
-def test_nothing_is_overwritten(handrail, folder: Path) -> None:
-    (folder / "handrail-webp").mkdir()
-    (folder / "handrail-webp" / "mine").write_text("x")
-    done = handrail("new", "pack", "webp")
+def test_a_flow_looks_the_same_whatever_is_installed(handrail: Handrail, empty: Path) -> None:
+    shown = handrail("new", "flow", "--help", cwd=empty)
+    assert shown.returncode == ExitCode.DONE
+    assert handrail("new", "flow", "--help", cwd=empty, **NO_PACKS).stdout == shown.stdout
+
+
+def test_a_flow_can_be_written_elsewhere(handrail: Handrail, empty: Path) -> None:
+    told = json.loads(handrail("new", "flow", "--into", "a b/c", "--json", cwd=empty).stdout)
+    assert told["files"] == ["flows.py", "test_flows.py"]
+    assert (told["folder"], told["action"]) == ("a b/c", "flows.py:hello")
+    assert told["next"][0] == "cd 'a b/c'"
+    assert (empty / "a b/c/flows.py").exists()
+
+
+@pytest.mark.parametrize("there", ["flows.py", "test_flows.py"])
+def test_nothing_is_overwritten_and_nothing_is_left_half(
+    handrail: Handrail, empty: Path, there: str
+) -> None:
+    (empty / there).write_text("mine")
+    done = handrail("new", "flow", cwd=empty)
     assert done.returncode == ExitCode.USAGE
-    assert "is there already, and nothing is overwritten" in done.stderr
-    assert [path.name for path in (folder / "handrail-webp").iterdir()] == ["mine"]
+    assert f"{there} is there already, and nothing is overwritten" in done.stderr
+    assert [path.name for path in empty.iterdir()] == [there]
+    assert (empty / there).read_text() == "mine"
 
 
-def test_an_empty_folder_may_be_there(handrail, folder: Path) -> None:
-    (folder / "handrail-webp").mkdir()
-    assert handrail("new", "pack", "webp").returncode == ExitCode.DONE
-
-
-def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot be written"):
-        write({"a": "", "a/b": ""}, tmp_path / "new")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("Acme_Webp",), "how about acme-webp?"),
-        (("9lives",), "cannot be called '9lives'"),
-        (("../x",), "cannot be called '../x'"),
-        (("handrail",), "that is the core"),
-        (("webp", "--step", "To-Webp"), "a verb in lower case"),
-        (("webp", "--step", "import"), "cannot be called 'import'"),
-        (("webp", "--before", "a", "--after", "b"), "not both"),
-        (("webp", "--before", "note_webp"), "that is the one it stands by"),
-        (("webp", "--action", 'a"b'), "no action can be called"),
-        (("webp", "--after", "a b"), "no step can be called"),
-    ],
-)
-def test_names_that_cannot_be_used_are_told(handrail, folder: Path, words, message) -> None:
-    before = sorted(folder.iterdir())
-    done = handrail("new", "pack", *words)
+def test_a_folder_that_cannot_be_made_is_named(handrail: Handrail, empty: Path) -> None:
+    (empty / "file").write_text("")
+    done = handrail("new", "flow", "--into", "file/folder", cwd=empty)
     assert done.returncode == ExitCode.USAGE
-    assert message in done.stderr
-    assert sorted(folder.iterdir()) == before
+    assert "file/folder cannot be written: Not a directory" in done.stderr
 
 
-def test_the_place_can_be_chosen() -> None:
-    files = new_pack("acme-scan", action="train", after="fit", step="scan_model").files()
-    assert 'name = "acme-scan"' in files["pyproject.toml"]
-    hooks = files["src/acme_scan/hooks.py"]
-    assert "def insert_after" in hooks
-    assert 'if "train" in action.lineage and step.name == "fit":' in hooks
-    assert 'ran("fit", "scan_model")' in files["tests/test_pack.py"]
-    at_end = new_pack("acme-scan", action="train").files()["src/acme_scan/hooks.py"]
-    assert "registry.register(NoteScan())" in at_end
+@pytest.fixture
+def without_packs(tmp_path: Path, environment: dict[str, str]) -> Handrail:
+    """Return a function that runs `handrail` as if no pack were installed."""
+    code = (
+        "import sys, handrail.packs.installed as packs\n"
+        "packs.read_index = lambda *_, **__: ()\n"
+        "from handrail.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
-def test_it_asks_for_this_core() -> None:
-    project = tomllib.loads(new_pack("webp").files()["pyproject.toml"])["project"]
-    (range_,) = project["dependencies"]
-    minor = handrail.__version__.split(".")[1]
-    assert range_ == f"handrail>=0.{minor},<0.{int(minor) + 1}"
+@pytest.mark.parametrize("words", [("new", "pack", "webp"), ("check",)])
+def test_what_is_not_installed_is_named_in_one_line(
+    without_packs: Handrail, words: tuple[str, ...]
+) -> None:
+    done = without_packs(*words)
+    assert done.returncode == ExitCode.USAGE
+    what = " ".join(words[:2])
+    assert done.stderr == (
+        f"error: `handrail {what}` comes with handrail-testing:  pip install handrail-testing\n"
+    )
 
 
-@pytest.mark.parametrize("step", ["none", "path", "base_step", "step_result"])
-def test_the_class_of_the_step_hides_nothing(step: str) -> None:
-    made = new_pack("webp", step=step)
-    assert made.class_name.endswith("Step")
-    assert made.class_name not in ("BaseStep", "StepResult")
-    for name, text in made.files().items():
-        if name.endswith(".py"):
-            ast.parse(text)
+def test_the_help_says_what_else_could_be_begun(without_packs: Handrail) -> None:
+    assert "  pack  pip install handrail-testing\n" in without_packs("new", "--help").stdout
+    assert "handrail-testing" not in without_packs("--help").stdout
 
 
-words = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
+def test_packs_add_to_it_and_are_imported_when_called(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    garden = Garden(tmp_path)
+    points = {"commands": {"new.thing": "acme_things:thing", "new.flow": "acme_things:thing"}}
+    garden.plant("acme-things", "2.0", points=points, modules={"acme_things.py": COMMANDS})
+    points = {"commands": {"new.bad": "acme_bad:bad"}}
+    garden.plant("acme-bad", "1.0", points=points, modules={"acme_bad.py": "import acme_gone"})
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "handrail", *words],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(garden.site), "HANDRAIL_CACHE": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    shown = run("new", "--help").stdout
+    own, _, packs = shown.partition("Commands from packs:")
+    assert "  flow " in own
+    assert "  thing  from acme-things 2.0" in packs
+    assert "  bad    from acme-bad 1.0" in packs
+    assert "  flow" not in packs  # The one of the core stays what it is.
+    assert run("new", "thing").stdout == "a thing begins\n"
+    assert run("new", "acme-things:thing").stdout == "a thing begins\n"
+    assert "thing" not in run("--help").stdout
+    assert run("new.thing").returncode == ExitCode.USAGE
+    off = run("new", "thing", "--no-pack", "acme-things")
+    assert off.returncode == ExitCode.USAGE
+    assert "acme-things has it and is off: --no-pack" in off.stderr
+    broken = run("new", "bad")
+    assert broken.returncode == ExitCode.PACK
+    assert "No module named 'acme_gone'" in broken.stderr
 
 
-@given(
-    name=st.lists(words, min_size=1, max_size=3).map("-".join),
-    step=st.lists(words, min_size=1, max_size=3).map("_".join),
-    anchor=st.none() | words,
-    full=st.booleans(),
-)
-def test_whatever_the_names_all_of_it_is_python_and_toml(name, step, anchor, full) -> None:
-    try:
-        made = new_pack(name, step=step, action="upload", before=anchor)
-    except ValueError:
-        return  # A keyword, or a name that is taken; that is told.
-    files = made.files(full=full)
-    assert made.package.isidentifier()
-    assert made.package not in sys.stdlib_module_names
-    for file, text in files.items():
-        assert "$" not in text.replace("${{", "")
-        if file.endswith(".py"):
-            ast.parse(text)
-        elif file.endswith(".toml"):
-            assert tomllib.loads(text)["project"]["name"] == made.distribution
+def test_a_misspelt_one_is_a_mistake_in_the_call(handrail: Handrail) -> None:
+    done = handrail("new", "flw")
+    assert done.returncode == ExitCode.USAGE
+    assert "No such command 'flw'" in done.stderr

@@ -53,7 +53,9 @@ def test_a_killed_run_from_head_to_ways_out(call: Call, journal: Journal) -> Non
     assert head.endswith(" (kill -9 or power)")
     assert begun.startswith("started 2026-11-25 ")
     assert begun.endswith(" · plan 12345678 · in /work")
-    assert given == "with source=./photos target=https://ada:***@store/in token=$UPLOAD_TOKEN"
+    assert (
+        given == "with source=./photos target=https://ada:**********@store/in token=$UPLOAD_TOKEN"
+    )
     table, rest = [line.split() for line in rest[:4]], rest[4:]
     assert table[3].pop(2) == "-"
     assert table == [

@@ -18,12 +18,21 @@ from handrail import (
     StepWrapper,
 )
 from handrail.context import link_run
-from handrail.engine.commands import CHECK, GoBack, Machine, NotRun, Report
+from handrail.engine.commands import (
+    CHECK,
+    Attempt,
+    Call,
+    GoBack,
+    Machine,
+    NotRun,
+    Pause,
+    Raised,
+    Report,
+)
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
-from handrail.plan.draft import plan_of_registry
-from handrail.wrapper import Attempt, Call, Raised
+from handrail.plan.builder import plan_of_registry
 
 
 class Step(BaseStep):
@@ -66,9 +75,9 @@ class Game:
             context,
             new_id=lambda: "id",
             clock=lambda: 0.0,
-            on_progress=None if percents is None else percents.append,
+            on_progress=None if percents is None else lambda percent, _: percents.append(percent),
         )
-        link_run(context, self.run)
+        link_run(context, self.run.line)
         self.machine = play(self.run)
         self.walk: Machine | None = None
 
@@ -111,9 +120,9 @@ def test_a_failure_asks_for_the_undo_of_the_failing_step_first() -> None:
     assert game.send(GOOD) == "b"
     assert game.send(BAD) == "goes back"
     assert game.send() == "b"
-    assert game.run.undo_result is BAD
+    assert game.run.line.undo_result is BAD
     assert game.send() == "a"
-    assert game.run.undo_result is GOOD
+    assert game.run.line.undo_result is GOOD
     assert game.send() == "undone"
     assert game.send() == "over"
     assert isinstance(game.run.failure, StepFailedError)
@@ -130,7 +139,7 @@ def test_an_interrupt_before_a_step_leaves_that_step_alone() -> None:
     assert game.send() == "undone"
     game.send()
     assert game.run.failure is interrupt
-    assert len(game.run.context.step_results) == 1
+    assert len(game.run.line.context.step_results) == 1
 
 
 def test_an_interrupt_at_the_check_undoes_everything() -> None:
@@ -159,11 +168,11 @@ def test_an_interrupt_during_the_undo_stops_it() -> None:
 def test_a_step_that_asks_is_asked_first() -> None:
     """True skips it, False executes it, an error fails the run before it started."""
     game = Game(Asked("a"), Asked("b"), Asked("c"))
-    assert (game.send(), game.run.asking) == ("a", True)
-    assert (game.send(True), game.run.asking) == ("b", True)
-    assert game.run.finished[0].skipped
-    assert (game.send(False), game.run.asking) == ("b", False)
-    assert (game.send(GOOD), game.run.asking) == ("c", True)
+    assert (game.send(), game.run.line.asking) == ("a", True)
+    assert (game.send(True), game.run.line.asking) == ("b", True)
+    assert game.run.line.finished[0].skipped
+    assert (game.send(False), game.run.line.asking) == ("b", False)
+    assert (game.send(GOOD), game.run.line.asking) == ("c", True)
     assert game.send(Raised(ValueError("x"))) == "goes back"
     assert game.send() == "b"
     assert game.send() == "undone"
@@ -178,13 +187,13 @@ def test_layers_are_driven_by_commands() -> None:
     generator = around.function(*around.args)
     move = game.send(generator)
     sleep = game.send(move.function(*move.args))
-    assert sleep == Sleep(1)
+    assert sleep == Pause(1)
     move = game.send(None)
     attempt = game.send(move.function(*move.args))
     assert isinstance(attempt, Attempt)
     move = game.send(GOOD)
     assert game.send(move.function(*move.args)) is CHECK
-    assert game.run.finished == [GOOD]
+    assert game.run.line.finished == [GOOD]
 
 
 def test_reports_come_only_when_the_percentage_grows() -> None:
@@ -216,7 +225,9 @@ def test_an_error_in_a_report_fails_the_step_before_it() -> None:
 def test_commands_of_plain_steps_are_built_once_per_plan() -> None:
     """Two runs of one plan are sent the very same objects."""
     game = Game(*(Step(f"s{number}") for number in range(50)))
-    again = play(RunState(game.run.plan, game.run.context, new_id=lambda: "id", clock=lambda: 0.0))
+    again = play(
+        RunState(game.run.plan, game.run.line.context, new_id=lambda: "id", clock=lambda: 0.0)
+    )
     first, second = game.machine.send(None), again.send(None)
     for _ in range(49):
         assert first is second

@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult
-from handrail.engine.progress import Progress, Weights
-from handrail.plan.draft import plan_of_registry
+from handrail.engine.progress import Progress
+from handrail.plan.builder import plan_of_registry
 
 
 class Step(BaseStep):
@@ -20,6 +20,11 @@ class Step(BaseStep):
         raise AssertionError("the engine calls no user code")
 
 
+class Told(list[int]):
+    def __call__(self, percent: int, total: int) -> None:
+        self.append(percent)
+
+
 def test_every_percentage_is_told_as_soon_as_it_is_reached() -> None:
     """Reports forward and back, of whole numbers and others: told is what exact fractions say."""
     chance = Random(7)
@@ -29,9 +34,9 @@ def test_every_percentage_is_told_as_soon_as_it_is_reached() -> None:
             weight = chance.choice((0, 0.1, 0.3, 1, 1e-9, 0.123456789))
             registry.register(Step(f"s{number}", weight))
         plan = plan_of_registry(registry)
-        told: list[int] = []
+        told = Told()
         expected: list[int] = []
-        progress, weights = Progress(plan, told.append, None), Weights(plan)
+        progress, weights = Progress(plan, told, None), plan.weights
         for position in range(len(plan)):
             total = chance.choice((7, 1000, 0.7, 3.3e5))
             for _ in range(120):

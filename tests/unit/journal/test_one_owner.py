@@ -418,7 +418,7 @@ def test_a_process_that_is_hidden_is_not_gone() -> None:
     script = (
         "import os, sys\n"
         "from handrail.journal.backend.owner import Owner\n"
-        "owner = Owner.of_json(sys.argv[1])\n"
+        "owner = Owner.from_json(sys.argv[1])\n"
         "assert owner.lives\n"  # What it imports is there from here on.
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "hidden = not os.path.exists(f'/proc/{os.getppid()}')\n"

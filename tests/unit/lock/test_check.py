@@ -16,8 +16,8 @@ from handrail.journal.sqlite import SqliteJournal
 from handrail.lock import check
 from handrail.lock.file import write_lock
 from handrail.lock.model import LockName
-from handrail.packs.given import given
-from handrail.packs.installed import installed
+from handrail.packs.explicit import explicit_packs
+from handrail.packs.installed import installed_packs
 from handrail.plan.selection import select
 
 
@@ -41,7 +41,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "")
     (tmp_path / "handrail.toml").write_text("")
-    write_lock(tmp_path, [installed().outline(NAME, nightly.plan())])
+    write_lock(tmp_path, [installed_packs().outline(NAME, nightly.plan())])
     return tmp_path
 
 
@@ -108,7 +108,7 @@ def test_a_command_reads_the_lock_once(project, words, reads):
     )
     name = LockName(name="flows.py:nightly", pack=None)
     whole = select(nightly.plan(), only=["find"])
-    write_lock(project, [installed().outline(name, whole)])
+    write_lock(project, [installed_packs().outline(name, whole)])
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS, *words], capture_output=True, text=True, check=False
     )
@@ -154,7 +154,7 @@ def kept(journal):
 
 def test_packs_that_are_given_know_no_lock(project, reads):
     """Neither for a run nor for its undo, of which they leave none out."""
-    packs = given(())
+    packs = explicit_packs(())
     plan = nightly.plan(packs=())
     assert packs.check_lock(plan, nightly.action_class, nightly.plan) is plan
     assert packs.for_undo(["acme"]) is packs

@@ -17,6 +17,8 @@ from typing import cast
 
 import pytest
 
+from handrail.engine.guard import guarded
+from handrail.engine.machine import play
 from handrail.orchestrator import interrupts
 
 STORM = Path(__file__).with_name("storm.py")
@@ -192,12 +194,12 @@ def test_two_signals_at_once_count_as_one() -> None:
 
 def test_a_signal_that_comes_upon_the_handler_of_another_spares_the_engine() -> None:
     """Before the first one is noted both may be taken for the first, wherever they came."""
-    code = storm.__code__
-    engine = SimpleNamespace(f_globals={"__name__": "engine"}, f_code=code, f_back=None)
+    code = guarded.__code__
+    engine = SimpleNamespace(f_globals={"__name__": guarded.__module__}, f_code=code, f_back=None)
     handler = SimpleNamespace(
         f_globals={"__name__": interrupts.__name__}, f_code=code, f_back=engine
     )
-    told = interrupts.Interrupts({"engine"}, {code}, lambda name, warns: None)
+    told = interrupts.Interrupts(lambda name, warns: None)
     run = object()
     told.enter(run)
     told.handle(signal.SIGINT, cast("FrameType", handler))
@@ -207,8 +209,9 @@ def test_a_signal_that_comes_upon_the_handler_of_another_spares_the_engine() -> 
 
 def test_an_interrupt_that_lands_in_the_engine_reaches_a_step_that_sleeps_from_then_on() -> None:
     """It is sent again, and wakes whoever waits in a system call, as a real one does."""
-    engine = SimpleNamespace(f_globals={"__name__": "engine"}, f_code=storm.__code__, f_back=None)
-    told = interrupts.Interrupts({"engine"}, (), lambda name, warns: None)
+    name = {"__name__": play.__module__}
+    engine = SimpleNamespace(f_globals=name, f_code=play.__code__, f_back=None)
+    told = interrupts.Interrupts(lambda name, warns: None)
     run = object()
     told.enter(run)
     began = time.monotonic()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import pytest
 
 from handrail.errors import AmbiguousNameError, ExitCode, NotFoundError, PackError, Problem
+from handrail.frozen import replace
 from handrail.packs.catalog import Catalog
 from handrail.packs.index import read_index
 from handrail.packs.record import EntryPoint, PackRecord

@@ -120,7 +120,7 @@ DAMAGE = {
 def test_damage_is_told(garden, case, monkeypatch):
     """Each way to damage a pack makes it broken, with the reason, and spares its neighbours."""
     # Some other finder might know more modules; without one, a missing module is a fact.
-    monkeypatch.setattr("handrail.packs.targets._other_finders", lambda: False)
+    monkeypatch.setattr("handrail.packs.module_finder._other_finders", lambda: False)
     spoil, why = DAMAGE[case]
     spoil(garden.plant())
     garden.plant("acme-webp", "0.2.0")

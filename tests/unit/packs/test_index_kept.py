@@ -7,10 +7,12 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from handrail.packs.index import read_index
+from handrail.packs.store import index_file
 
 
 def warm(garden):
@@ -161,7 +163,7 @@ def test_index_is_replaced_whole(garden, settled, monkeypatch):
 
 def test_a_module_that_turns_up_is_noticed(garden, settled, tick, monkeypatch):
     """A pack whose module was nowhere is whole again as soon as the module is there."""
-    monkeypatch.setattr("handrail.packs.targets._other_finders", lambda: False)
+    monkeypatch.setattr("handrail.packs.module_finder._other_finders", lambda: False)
     garden.plant(points={"steps": {"scan": "acme_later:Scan"}})
     for _ in range(2):
         (record,) = read_index(garden.path, cache=garden.cache)
@@ -190,6 +192,37 @@ def test_many_at_once(garden, settled):
         found = list(pool.map(lambda _: read_index(garden.path, cache=garden.cache), range(32)))
     assert len(set(found)) == 1
     assert [file.name for file in garden.cache.iterdir()] == [garden.index.name]
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Keep four indexes at most."""
+    monkeypatch.setattr("handrail.packs.store.KEPT", 4)
+
+
+def test_only_the_latest_are_kept(garden, settled, few):
+    """Of many paths the indexes that were made last stay; files of others are left alone."""
+    garden.plant()
+    garden.cache.mkdir()
+    (garden.cache / "notes.txt").write_text("mine")
+    left = Path(f"{index_file(garden.cache, ['/another'])}.1-1")
+    left.write_text("a draft of a process that was killed")
+    os.utime(left, (0, 0))
+    paths = [[*garden.path, f"/nowhere/{number}"] for number in range(9)]
+    for path in paths:
+        read_index(path, cache=garden.cache)
+    names = {Path(index_file(garden.cache, path)).name for path in paths[-4:]}
+    assert {file.name for file in garden.cache.iterdir()} == {*names, "notes.txt"}
+
+
+def test_many_paths_at_once(garden, settled, few):
+    """Many that keep and prune at the same time all get the truth, and leave the latest."""
+    garden.plant()
+    paths = [[*garden.path, f"/nowhere/{number}"] for number in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda path: read_index(path, cache=garden.cache), paths))
+    assert len(set(found)) == 1
+    assert len(list(garden.cache.iterdir())) == 4
 
 
 def test_default_cache_follows_the_environment(garden):

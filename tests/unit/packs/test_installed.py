@@ -8,7 +8,7 @@ import pytest
 
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
-from handrail.packs.installed import installed
+from handrail.packs.installed import installed_packs
 from handrail.settings.rows import rows_of
 
 
@@ -243,8 +243,8 @@ def test_installed_reads_this_process(garden):
     garden.plant()
     (garden.project / "handrail.toml").write_text('[packs]\ndisable = ["acme-scan"]')
     code = """
-        from handrail.packs.installed import installed
-        (record,) = [each for each in installed().records if each.id == "acme-scan"]
+        from handrail.packs.installed import installed_packs
+        (record,) = [each for each in installed_packs().records if each.id == "acme-scan"]
         print(record.status, record.why)
     """
     assert garden.run(code) == "off handrail.toml:2  packs.disable\n"
@@ -253,7 +253,7 @@ def test_installed_reads_this_process(garden):
 
 def test_installed_takes_what_it_is_given(tmp_path):
     """Folder, flags and variables can be given."""
-    found = installed(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
+    found = installed_packs(start=tmp_path, no_packs=["a"], environ={"HANDRAIL_ONLY_PACKS": "b"})
     assert found.settings.project.folder == tmp_path
     sources = [source for _, _, source in rows_of(found.settings)]
     assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", "default", "default"]

@@ -9,10 +9,10 @@ import pytest
 
 LIST = """
     import json, sys
-    from handrail.packs.installed import installed
+    from handrail.packs.installed import installed_packs
     from handrail.packs.docs import describe_target
 
-    packs = installed()
+    packs = installed_packs()
     found = {
         record.id: [record.version, record.status, record.why, [e.name for e in record.steps]]
         for record in packs.records
@@ -108,8 +108,8 @@ def test_listing_survives_broken_settings(garden):
 def test_off_before_import(hostile):
     """A pack that kills whoever imports it does no harm to a run when it is off."""
     code = """
-        from handrail.packs.installed import installed
-        packs = installed(only_packs=["acme-scan"])
+        from handrail.packs.installed import installed_packs
+        packs = installed_packs(only_packs=["acme-scan"])
         print([pack.id for pack in packs.contributors()])
     """
     assert hostile.run(code) == "[]\n"

@@ -225,7 +225,7 @@ def test_an_action_without_steps_misses_it_too(ship, scan, garden, packs):
 def test_a_required_step_is_marked_and_final(ship, packs):
     """A plan that has the step in its place says who requires it."""
     plan = action_of(packs(STEP)).plan()
-    assert [planned.required for planned in plan] == ["", "handrail.toml:3", ""]
+    assert [planned.facts.required for planned in plan] == ["", "handrail.toml:3", ""]
     assert plan.steps[1].to_dict()["required"] == "handrail.toml:3"
 
 
@@ -437,7 +437,7 @@ def test_the_project_may_place_the_step_itself(ship, scan, packs):
     change = '[actions.ship]\ninsert = [{ step = "acme-scan:scan_files", before = "upload_files" }]'
     plan = action_of(packs(STEP + change)).plan()
     assert [planned.name for planned in plan] == ["collect", "scan_files", "upload_files"]
-    assert plan.steps[1].required == "handrail.toml:3"
+    assert plan.steps[1].facts.required == "handrail.toml:3"
     assert plan.steps[1].reason == "before upload_files, handrail.toml:5"
 
 

@@ -33,13 +33,13 @@ COUNTS = """
 """
 
 
-def counted(garden, *words):
+def counted(garden, *words, slow=SLOW):
     """Return code, slow modules, how many files of metadata were opened, and looked at."""
-    told = garden.run(COUNTS.format(words=list(words), slow=SLOW))
+    told = garden.run(COUNTS.format(words=list(words), slow=slow))
     code, _, rest = told.rpartition("| ")[2].partition(" ")
-    slow, _, numbers = rest.rpartition("] ")
+    imported, _, numbers = rest.rpartition("] ")
     opened, looked = map(int, numbers.split())
-    return int(code), slow + "]", opened, looked
+    return int(code), imported + "]", opened, looked
 
 
 def test_import_brings_next_to_nothing(garden):
@@ -63,6 +63,14 @@ def test_listing_imports_nothing_slow(garden, words):
     counted(garden, *words)
     code, slow, _, _ = counted(garden, *words)
     assert (code, slow) == (0, "[]")
+
+
+@pytest.mark.parametrize("word", ["packs", "actions", "steps", "--help"])
+def test_what_fits_the_core_is_known_from_the_index(garden, word):
+    """Versions are compared where an index is made, and never for a listing from one."""
+    garden.plant("acme-old", requires=["handrail>=99"])
+    assert counted(garden, "packs", slow=["packaging"])[1] == "['packaging']"
+    assert counted(garden, word, slow=["packaging"])[:2] == (0, "[]")
 
 
 RUNS = """
@@ -120,3 +128,9 @@ def test_packs_as_nearly_all_are_written_are_read_without_the_library(garden):
     code, slow, opened, _ = counted(garden, "packs")
     assert (code, slow) == (0, "[]")
     assert opened >= 3, "it was read, and not known from an index"
+
+
+def test_a_range_of_the_core_is_read_without_the_parser_of_requirements(garden):
+    """Hardly any pack says more of it, and to import the parser takes twice as long."""
+    garden.plant("acme-scan", requires=["handrail>=0.1,<9"])
+    assert counted(garden, "packs", slow=["packaging.requirements"])[1] == "[]"

@@ -12,10 +12,10 @@ from handrail import BaseStep, Origin, PackInfo, StepRegistry, StepResult
 from handrail.context import BaseStepContext
 from handrail.errors import PackError
 from handrail.hookspecs import ActionInfo
+from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
-from handrail.plan.draft import base_drafts
+from handrail.plan.context_check import unfit
 from handrail.plan.edits import EditSet
-from handrail.plan.fit import unfit
 from handrail.plan.order import pack_order
 from handrail.plan.plan import Plan
 from handrail.plan.resolve import resolve

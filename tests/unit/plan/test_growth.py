@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from handrail import ActionInfo, BaseStepContext, Origin, StepRegistry, hookimpl
-from handrail.packs.given import GivenPacks
+from handrail.packs.explicit import ExplicitPacks
 from handrail.packs.loader import load_inline
 from handrail.planning import plan_action
 
@@ -21,7 +21,7 @@ INFO = ActionInfo(
 
 def provider_of(hooks: list[Any]) -> Any:
     packs = [load_inline(each, f"acme-{number:04}") for number, each in enumerate(hooks)]
-    return GivenPacks(packs, {})
+    return ExplicitPacks(packs, {})
 
 
 def base_of(named: Any, count: int) -> StepRegistry[Any]:
@@ -142,7 +142,7 @@ def test_what_stands_in_for_a_pack_hears_of_every_call(named, counted) -> None:
 
     (pack,) = provider_of([counted(named, 0, 1)]).contributors()
     listening = Listening(pack)
-    plan_action(INFO, base_of(named, 3), GivenPacks([cast("Any", listening)], {}))
+    plan_action(INFO, base_of(named, 3), ExplicitPacks([cast("Any", listening)], {}))
     assert listening.heard == counted.asked == 3
 
 

@@ -20,7 +20,7 @@ def test_an_outline_has_all_who_have_a_say(named, pack, plan):
     made = plan([named("send")], [scan])
     veto = Origin(pack="acme-veto", version="3.0")
     found = outline(
-        made, name="upload", pack="host", asked=[veto], record_of=lambda each: f"of {each}"
+        made, name="upload", pack="host", consulted=[veto], record_of=lambda each: f"of {each}"
     )
     assert [(each.id, each.version, each.record) for each in found.packs] == [
         ("acme-scan", "1.0", "of acme-scan"),

@@ -22,8 +22,8 @@ from handrail import (
 )
 from handrail.errors import ContextError
 from handrail.journal.codec import decode_result, encode_result
+from handrail.params.redact import mask_of
 from handrail.recovery import rollback
-from handrail.stored_params import mask_of
 
 
 @pytest.mark.parametrize(

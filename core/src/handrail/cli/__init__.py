@@ -1,13 +1,30 @@
-"""The command line. One file per command; each is imported only when it is called."""
+"""The command line. One file per command; each is imported only when it is called.
+
+For commands of packs: the flags, the packs and the output that all commands of a call share. Every
+public name is imported from here on first use.
+"""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from handrail.cli.session import Session as Session
+    from handrail.cli.session import session_of as session_of
+    from handrail.cli.view.failure import problem_lines as problem_lines
+    from handrail.cli.view.text import table as table
     from handrail.workflow import Workflow
+
+__all__ = ["Session", "problem_lines", "session_of", "table"]
+
+_HOMES = {
+    "view.text": ("table",),
+    "view.failure": ("problem_lines",),
+    "session": ("Session", "session_of"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,3 +46,14 @@ def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:
     from handrail.cli.app import run_program  # noqa: PLC0415 - importing this costs nothing
 
     return run_program(workflow, arguments)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

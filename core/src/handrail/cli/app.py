@@ -16,16 +16,16 @@ from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.names import did_you_mean
 
 if TYPE_CHECKING:
+    from handrail.packs import EntryPoint, PackRecord
     from handrail.workflow import Workflow
 
 # Name, module and function, and what it does: enough for `--help` to import nothing.
 COMMANDS: dict[str, tuple[str, str]] = {
     "actions": ("commands.actions:actions", "List the actions that can be run."),
-    "check": ("check:check", "Check that a pack keeps what every pack promises."),
     "config": ("commands.config:config", "Show every setting and where it came from."),
     "doctor": ("commands.doctor:doctor", "Check this installation and this project."),
     "lock": ("commands.lock:lock", "Lock plans, so that actions run only as they are now."),
-    "new": ("new:new", "Start a pack of your own."),
+    "new": ("commands.new:new", "Start a workflow or a pack of your own."),
     "packs": ("commands.packs:packs", "List the installed packs, and why each is on or off."),
     "plan": ("commands.plan:plan", "Show what a run would do, and who put each step there."),
     "resume": (
@@ -38,6 +38,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("commands.show:show", "Show how a run went, and what can be done about it."),
     "steps": ("commands.steps:steps", "List the steps that packs offer."),
 }
+
+OPEN = ("new",)
+"""The groups of commands that packs may add to: `new.pack` is the command `pack` in `new`."""
 
 MOST_COLUMNS = 100
 CONTEXT: dict[str, Any] = {
@@ -52,7 +55,7 @@ class Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return [*COMMANDS, *self._pack_commands(ctx)]
+        return list(dict.fromkeys((*COMMANDS, *offered(ctx))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command that was called; another one stays where it is."""
@@ -76,26 +79,14 @@ class Root(click.Group):
         """Write the commands, the global options and the packs' commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-        offered = self._pack_commands(ctx)
-        if offered:
+        others = [
+            (name, f"from {owner}") for name, owner in offered(ctx).items() if name not in COMMANDS
+        ]
+        if others:
             with formatter.section("Commands from packs"):
-                formatter.write_dl([(name, f"from {owner}") for name, owner in offered.items()])
+                formatter.write_dl(others)
         with formatter.section("Options anywhere on the command line"):
             formatter.write_dl(list(GLOBAL_OPTIONS))
-
-    def _pack_commands(self, ctx: click.Context) -> dict[str, str]:
-        session = session_of(ctx)
-        try:
-            records = session.packs.records
-        except HandrailError:
-            return {}  # The help is there also where the packs cannot be looked at.
-        return {
-            entry_point.name: str(record.origin)
-            for record in records
-            if record.is_used
-            for entry_point in record.commands
-            if entry_point.name not in COMMANDS
-        }
 
     def _unknown(self, ctx: click.Context, name: str) -> HandrailError:
         catalog = session_of(ctx).packs.catalog
@@ -106,19 +97,71 @@ class Root(click.Group):
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
 
 
-def pack_command(ctx: click.Context, name: str) -> click.Command | None:
-    """Import and return the command that a pack offers under `name`, if any does."""
-    session = session_of(ctx)
-    offered = [
-        entry_point.name for record in session.packs.records for entry_point in record.commands
-    ]
-    if name.rpartition(":")[2] not in offered:
+def offered(ctx: click.Context, group: str = "") -> dict[str, str]:
+    """Return the commands that packs bring to a group, each with the pack that it is from."""
+    return {
+        name: str(record.origin)
+        for record, entry in _entry_points(ctx)
+        for place, name in (_placed(entry.name),)
+        if record.is_used and place == group
+    }
+
+
+def absent(ctx: click.Context, group: str) -> dict[str, str]:
+    """Return the commands of ours that nobody brings to a group, each with its distribution."""
+    from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - only where a command is missed
+
+    known = {entry.name for _, entry in _entry_points(ctx)}
+    return {
+        name: distribution
+        for entry, distribution in COMMANDS.items()
+        for place, name in (_placed(entry),)
+        if entry not in known and place == group
+    }
+
+
+def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Command | None:
+    """Import and return the command that a pack brings to a group, if any does.
+
+    Args:
+        ctx: The context of the group.
+        name: Its name there, or `pack:name`.
+        group: The group; the top level unless given.
+
+    Raises:
+        NotFoundError: The pack is off, what it offers is no click command, or the command is one
+            of ours whose distribution is not installed.
+        AmbiguousNameError: Several packs bring it.
+        PackError: Its pack is broken, or it cannot be imported.
+    """
+    catalog = session_of(ctx).packs.catalog
+    pack, colon, bare = name.rpartition(":")
+    entry = f"{group}.{bare}" if group else bare
+    if all(each.name != entry for _, each in _entry_points(ctx)) or _placed(entry)[0] != group:
+        if distribution := absent(ctx, group).get(name):
+            words = " ".join(filter(None, ("handrail", group, name)))
+            way_out = f"pip install {distribution}"
+            raise NotFoundError(f"`{words}` comes with {distribution}:  {way_out}")
         return None
-    found = session.packs.catalog.load("commands", name)
+    found = catalog.load("commands", pack + colon + entry)
     if isinstance(found, click.Command):
         return found
-    record, _ = session.packs.catalog.find("commands", name)
+    record, _ = catalog.find("commands", pack + colon + entry)
     raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")
+
+
+def _entry_points(ctx: click.Context) -> list[tuple[PackRecord, EntryPoint]]:
+    """Return the commands of all packs; none where the packs cannot be looked at."""
+    try:
+        return session_of(ctx).packs.catalog.offers("commands")
+    except HandrailError:
+        return []
+
+
+def _placed(entry: str) -> tuple[str, str]:
+    """Return the group that an entry point is for, and the name of its command there."""
+    group, _, name = entry.partition(".")
+    return (group, name) if group in OPEN and name else ("", entry)
 
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

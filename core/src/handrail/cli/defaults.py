@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.errors import ParamsError, Problem
-from handrail.fields import touches
-from handrail.packs.texts import put
-from handrail.partial import partial
+from handrail.params.partial import partial
+from handrail.params.secrets import touches
+from handrail.params.values import set_path, value_at
 from handrail.settings.load import settings_error
 from handrail.settings.policy import leaves
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
-    from handrail.cli.options import ParamOptions
+    from handrail.cli.params.options import ParamOptions
     from handrail.cli.session import Session
     from handrail.settings.changes import Changes
 
@@ -48,45 +49,79 @@ def take_pack_values(
     return tuple(rest)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """The params that the project sets for an action.
+
+    Attributes:
+        values: The values, those of the action's own name over those of what it descends from.
+        action_class: The action.
+        changes: The sections that set them.
+    """
+
+    values: Mapping[str, Any]
+    action_class: type[BaseAction[Any]]
+    changes: Sequence[Changes]
+
+    def stand_in(self, params: Mapping[str, Any]) -> bool:
+        """Return whether `params` has all of them, so that they are validated along with it."""
+        missing = object()
+        return all(
+            value_at(params, path, missing) == value
+            for changes in self.changes
+            for path, value in leaves(changes.params)
+        )
+
+    def check(self) -> None:
+        """Check them by themselves, apart from what was given beside them.
+
+        Raises:
+            SettingsError: A param does not exist, or has a value of the wrong type.
+        """
+        problems = self.problems()
+        if problems:
+            raise settings_error(problems)
+
+    def problems(self) -> list[Problem]:
+        """Return a problem for each param that does not exist, or has a value of the wrong type."""
+        return [
+            _problem(changes, path, f": {text}")
+            for changes in self.changes
+            for path, text in _invalid(changes.params, self.action_class)
+        ]
+
+
 def defaults_of(
     session: Session, action_class: type[BaseAction[Any]], options: ParamOptions
-) -> dict[str, Any]:
-    """Return the params that the project sets for an action, those of its own name last.
+) -> Defaults:
+    """Return the params that the project sets for an action, not checked but for secrets.
 
     Raises:
-        SettingsError: A param does not exist, has a value of the wrong type, or is a secret.
+        SettingsError: One of them is a secret.
     """
     settings = session.packs.settings
-    lineage = _lineage(action_class)
-    params: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for name in reversed(lineage):
-        for section in (settings.actions, settings.workflows):
-            if name in section:
-                problems += _mistakes(section[name], action_class, options)
-                for path, value in leaves(section[name].params):
-                    put(params, path, value)
-    if problems:
-        raise settings_error(problems)
-    return params
+    sections = (settings.actions, settings.workflows)
+    names = reversed(_lineage(action_class))
+    changes = [section[name] for name in names for section in sections if name in section]
+    values: dict[str, Any] = {}
+    for each in changes:
+        for path, value in leaves(each.params):
+            set_path(values, path, value)
+    defaults = Defaults(values=values, action_class=action_class, changes=changes)
+    secrets = [
+        _problem(each, name, " is a secret, and is read from a variable")
+        for each in changes
+        for name in each.params
+        if touches((name,), options.hidden)
+    ]
+    if secrets:
+        raise settings_error([*secrets, *defaults.problems()])
+    return defaults
 
 
 def _lineage(action_class: type[BaseAction[Any]]) -> tuple[str, ...]:
     names = (getattr(base, "action_name", "") for base in action_class.__mro__)
     return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _mistakes(
-    changes: Changes, action_class: type[BaseAction[Any]], options: ParamOptions
-) -> Iterable[Problem]:
-    shown = f"{changes.section}.{changes.name}.params"
-    for name in changes.params:
-        if touches((name,), options.hidden):
-            message = f"{shown}.{name} is a secret, and is read from a variable"
-            yield _problem(changes, (name,), message)
-    for path, text in _invalid(changes.params, action_class):
-        where = f"{shown}.{path}" if path else shown
-        yield _problem(changes, tuple(path.split(".")), f"{where}: {text}")
 
 
 def _invalid(
@@ -102,6 +137,8 @@ def _invalid(
     return ()
 
 
-def _problem(changes: Changes, path: tuple[str, ...], message: str) -> Problem:
-    origin = changes.source_of("params", *path)
-    return Problem(code="bad-setting", message=f"{origin.place}: {message}", origins=(origin,))
+def _problem(changes: Changes, path: str, text: str) -> Problem:
+    """Return a problem of the param at a dotted path; of all of them where it is empty."""
+    origin = changes.source_of("params", *path.split("."))
+    shown = f"{changes.section}.{changes.name}.params{path and f'.{path}'}"
+    return Problem(code="bad-setting", message=f"{origin.place}: {shown}{text}", origins=(origin,))

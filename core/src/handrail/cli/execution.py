@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.action_context import result_of
-from handrail.actions import orchestrator_of
+from handrail.actions import orchestrator_of, result_of
 from handrail.cli.hints import command_line
 from handrail.cli.journals import WITHOUT
 from handrail.cli.reapplied import about_run

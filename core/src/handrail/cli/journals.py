@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from handrail.errors import AmbiguousNameError, JournalError, JournalUrlError, NotFoundError
+from handrail.frozen import replace
 from handrail.journal.opening import open_journal
 from handrail.origin import Origin
 from handrail.settings.atomic import OWN_FOLDER

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.masks import has_password
+from handrail.actions import about_action
+from handrail.params.redact import has_password, looks_secret
+from handrail.params.stored import not_kept
 from handrail.recovery.invocation import Invocation
-from handrail.settings.rows import looks_secret
-from handrail.stored_params import about_action, not_kept
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.cli.session import Session
-    from handrail.fields import PathOf
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import OnFailure
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
+    from handrail.params.values import KeyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Durable:
     recorded_as: str
     packs: str
     on_failure: OnFailure
-    variables: Mapping[PathOf, str]
+    variables: Mapping[KeyPath, str]
 
 
 def about_run(

@@ -57,15 +57,15 @@ class Session:
 
         Broken settings do not raise here, so that listing works; `settings_problems` has them.
         """
-        from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - not for `--version`
 
-        return installed(start=self.where, no_packs=self.no_packs, only_packs=self.only_packs)
+        return installed_packs(start=self.where, no_packs=self.no_packs, only_packs=self.only_packs)
 
     def set_pack_values(self, values: Sequence[tuple[str, str, str]]) -> None:
         """Take settings of packs that the command line has, as pack, dotted key and text."""
-        from handrail.packs.installed import installed  # noqa: PLC0415 - not for `--version`
+        from handrail.packs.installed import installed_packs  # noqa: PLC0415 - not for `--version`
 
-        self.packs = installed(
+        self.packs = installed_packs(
             start=self.where,
             no_packs=self.no_packs,
             only_packs=self.only_packs,

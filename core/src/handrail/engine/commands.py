@@ -1,16 +1,18 @@
 """What the engine asks of a driver, and what a driver answers.
 
 The command for a plain step is the `PlannedStep` itself: while going forward it means "execute it",
-and is answered by a StepResult or `Raised`; while `RunState.asking` it means "ask its `can_skip`".
-`Call`, `Attempt` and `Sleep` come from the wrappers' module.
+and is answered by a StepResult or `Raised`; while `Line.asking` it means "ask its `can_skip`".
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handrail.steps import BaseStep, StepResult
 
 Machine = Generator[Any, Any, None]
 """A run that is played: it yields commands, and is sent answers."""
@@ -32,7 +34,7 @@ CHECK = Mark.CHECK
 class GoBack:
     """Ask the driver to play `walk` to its end, whatever cancels the run; answered by None.
 
-    In there a `PlannedStep` means "call its rollback with `RunState.undo_result`"; it is answered
+    In there a `PlannedStep` means "call its rollback with `Line.undo_result`"; it is answered
     by None or `Raised`. The driver plays it by itself, not through the machine that asks: handing
     a command up through three generators costs as much as the rest of an undo.
     """
@@ -56,7 +58,56 @@ class Report:
 
 
 @dataclass(slots=True)
+class Call:
+    """Ask a driver to call `function(*args)`, user code, and to send the value or a `Raised`.
+
+    `inline` calls are short and never block: an async driver makes them in the event loop.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    inline: bool = False
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Ask for one execution of `step`, which is no layer; answered by a StepResult or `Raised`.
+
+    With `resumed`, what an interrupted attempt has recorded, it is to go on with that one.
+    """
+
+    step: BaseStep[Any]
+    resumed: StepResult | None = None
+
+
+@dataclass(slots=True)
+class Revert:
+    """Ask for the undo of the last attempt of `step`, which ended as `outcome`."""
+
+    step: BaseStep[Any]
+    outcome: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Ask for a pause of `seconds`; a driver of async steps suspends, others block."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Raised:
+    """The answer to a call that raised."""
+
+    error: BaseException
+
+
+@dataclass(slots=True)
 class NotRun:
     """The answer to a step that was not started, because `error` came first."""
 
     error: BaseException
+
+
+Interpretation = Generator[Call | Attempt | Revert | Pause, Any, "StepResult | Raised"]
+"""A wrapped step that is played, one command of its layers at a time."""

@@ -10,17 +10,17 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import perform, skipped, told
-from handrail.engine.closing import end, write_end
-from handrail.engine.commands import CHECK, Machine, NotRun, Report
-from handrail.engine.durable import forward_durably
+from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
+from handrail.engine.finalize import end, write_end
+from handrail.engine.forward_journaled import forward_durably
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, SourceChangedError, describe
 from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
-from handrail.wrapper import Call, Raised
 
 if TYPE_CHECKING:
+    from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
 
@@ -33,7 +33,8 @@ def play(run: RunState) -> Machine:
     if run.listener:
         run.opened = run.clock()
         yield started(run)
-    failure = yield from (_forward if run.log is None else forward_durably)(run)
+    line = run.line
+    failure = yield from (_forward if line.log is None else forward_durably)(line)
     if failure is None:
         run.outcome = "completed"
     else:
@@ -50,11 +51,12 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         run.opened = run.clock()
         yield started(run)
     # What always runs closes a success: once it began, nothing turns the run back any more.
-    closing = run.sealed is not None or max(run.attempts, default=-1) >= run.ordinary
+    closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
-    broken = yield from _restore(run, reads=forward and len(run.finished) < run.ordinary)
+    line = run.line
+    broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
     if broken is None and forward:
-        failure = yield from forward_durably(run)
+        failure = yield from forward_durably(line)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         # Nothing was touched, so it is again what it was, such as kept or completed.
@@ -79,26 +81,26 @@ def _recall_closing(run: RunState) -> None:
             run.failure = final_error(run, blamed, "completed")
 
 
-def _restore(run: RunState, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
+def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
     """Let the finished steps rebuild what is transient; return why the run cannot go on, if so.
 
     Args:
-        run: The run.
+        line: The steps.
         reads: Whether steps are left to execute, which may read what those before them read.
     """
-    for position, result in enumerate(run.finished):
-        planned = run.plan.steps[position]
+    for position, result in enumerate(line.finished):
+        planned = line.run.plan.steps[position]
         if not planned.facts.restorable or result.skipped:
             continue
-        if result.success and position not in run.undone:
-            run.asking = True
-            answer = yield Call(planned.step.restore, (run.context, result))
-            run.asking = False
+        if result.success and position not in line.run.undone:
+            line.asking = True
+            answer = yield Call(planned.step.restore, (line.context, result))
+            line.asking = False
             if not isinstance(answer, Raised | NotRun):
                 continue
             if reads or not isinstance(answer.error, SourceChangedError):
                 return _not_restored(planned, answer.error)
-            if run.listener:
+            if line.run.listener:
                 yield MessageLogged(
                     step=planned.name,
                     name="source_changed",
@@ -127,59 +129,60 @@ def started(run: RunState) -> RunStarted:
         steps=tuple(planned.name for planned in run.plan.steps),
         locked=run.plan.locked,
         number=run.number,
-        finished=len(run.finished),
+        finished=len(run.line.finished),
     )
 
 
-def _forward(run: RunState) -> Generator[Any, Any, Failure | None]:
+def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
     """Run the ordinary steps; this is the hot loop. Return why that could not be done, if so."""
+    run = line.run
     steps = run.plan.steps
     wanted = run.progress.wanted
     observed = run.listener is not None
-    keep = run.finished.append
-    publish = run.context.step_results.append
-    segments = run.progress.weights.segments if wanted else [(0, run.ordinary, 0)]
+    keep = line.finished.append
+    publish = line.context.step_results.append
+    segments = run.progress.weights.segments if wanted else [(0, run.plan.ordinary, 0)]
     for first, stop, percent in segments:
         for planned in steps if stop - first == len(steps) else steps[first:stop]:
             if planned.facts.plain and not observed:
                 answer = None
                 if planned.facts.skippable:
-                    run.asking = True
+                    line.asking = True
                     answer = yield planned
-                    run.asking = False
+                    line.asking = False
                     # Nearly always it says no.
                     answer = None if answer is False else skipped(answer)
                 if answer is None:
                     answer = yield planned
-                if type(answer) is StepResult and answer.success and run.recording is None:
+                if type(answer) is StepResult and answer.success and line.recording is None:
                     keep(answer)
                     publish(answer)
                     continue
-                failure = settle(run, planned, answer)
+                failure = settle(line, planned, answer)
             else:
-                failure = yield from _step(run, planned)
+                failure = yield from _step(line, planned)
             if failure is not None:
                 return failure
         if percent > run.progress.percent and stop < len(steps):
             answer = yield Report(percent)
             if answer is not None:
                 return after(steps, stop - 1, answer)
-    answer = yield (CHECK if run.ordinary < len(steps) or not wanted else Report(100))
+    answer = yield (CHECK if run.plan.ordinary < len(steps) or not wanted else Report(100))
     return None if answer is None else _at_the_end(run, answer)
 
 
 def _at_the_end(run: RunState, answer: Raised) -> Failure:
     """Blame the last ordinary step for what happened after it."""
-    if run.ordinary == 0:
+    if run.plan.ordinary == 0:
         raise answer.error  # There is no step to blame, and nothing to undo.
-    return after(run.plan.steps, run.ordinary - 1, answer)
+    return after(run.plan.steps, run.plan.ordinary - 1, answer)
 
 
-def _step(run: RunState, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
+def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
     """Run a step with layers, or one that somebody is told of."""
-    position = len(run.finished)
-    answer = yield from perform(run, planned, position)
-    failure = settle(run, planned, answer)
-    if run.listener:
-        yield told(run, planned, position, failure)
+    position = len(line.finished)
+    answer = yield from perform(line, planned, position)
+    failure = settle(line, planned, answer)
+    if line.run.listener:
+        yield told(line, planned, position, failure)
     return failure

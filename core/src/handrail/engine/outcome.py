@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.commands import NotRun
-from handrail.engine.rollback import ended, join, salvage
+from handrail.engine.commands import NotRun, Raised
+from handrail.engine.rollback_data import ended, failed, join, salvage
 from handrail.errors import RollbackDataError, SourceChangedError, StepFailedError, describe
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
+    from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
     from handrail.steps import StepResult
@@ -42,32 +42,32 @@ class Failure:
         return self.error is not None and not isinstance(self.error, Exception)
 
 
-def settle(run: RunState, planned: PlannedStep, answer: Any) -> Failure | None:
+def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
     """Keep the result of a step, and return why the run cannot go on, if it cannot."""
-    position = len(run.finished)
-    notes = {} if run.recording is None else run.recording.close()
+    position = len(line.finished)
+    notes = {} if line.recording is None else line.recording.close()
     error: BaseException | None = None
     started = not isinstance(answer, NotRun)
     if isinstance(answer, Raised | NotRun):
         error = answer.error
         if not started and not isinstance(error, Exception):
-            run.recording = None
+            line.recording = None
             return _failure(planned, describe(error), error, position - 1)
-        result = ended(Raised(error), notes)
-        if not notes and position in run.leftovers and run.log is None:
+        result = ended(failed(error), notes)
+        if not notes and position in line.run.leftovers and line.log is None:
             # One undo will do for an attempt that could not be undone and was not followed.
-            result.rollback_data = run.leftovers[position].pop()[1].rollback_data
+            result.rollback_data = line.run.leftovers[position].pop()[1].rollback_data
     else:
         # What was recorded is in its stored form, and what is equal in there is joined.
-        returned = run.log.stored(answer) if notes and run.log is not None else answer
+        returned = line.log.stored(answer) if notes and line.log is not None else answer
         try:
             result = join(returned, notes)
         except RollbackDataError as misfit:
             error = misfit
             result = replace(salvage(returned, notes), error=misfit.message)
-    run.finished.append(result)
-    run.recording = None
-    run.context.step_results.append(result)
+    line.finished.append(result)
+    line.recording = None
+    line.context.step_results.append(result)
     if result.success:
         return None
     return _failure(planned, _reason(result), error, position if started else position - 1)
@@ -93,11 +93,11 @@ def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Fail
     )
 
 
-def stop(run: RunState, planned: PlannedStep, error: SourceChangedError) -> Failure:
+def stop(line: Line, planned: PlannedStep, error: SourceChangedError) -> Failure:
     """End the running attempt as it stands: what it reads is not what it was."""
-    if run.recording is not None:
-        run.recording.close()
-        run.recording = None
+    if line.recording is not None:
+        line.recording.close()
+        line.recording = None
     text = describe(found_by(planned, error))
     return Failure(planned=planned, text=text, error=error, from_position=-1, stands=True)
 
@@ -111,19 +111,19 @@ def found_by(planned: PlannedStep, error: SourceChangedError) -> SourceChangedEr
     return error
 
 
-def settle_closing(run: RunState, position: int, answer: Any) -> Failure | None:
+def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
     """Keep the result of an `always_run` step, and return what is wrong with it."""
     result: Any = answer
     error: BaseException | None = None
     if isinstance(answer, Raised | NotRun):
         error = answer.error
-        result = Raised(error)
-    result = run.end_attempt(result)
-    run.closed[position] = result
-    run.context.step_results.append(result)
+        result = failed(error)
+    result = line.end_attempt(result)
+    line.run.closed[position] = result
+    line.context.step_results.append(result)
     if result.success:
         return None
-    return _failure(run.plan.steps[position], _reason(result), error, -1)
+    return _failure(line.run.plan.steps[position], _reason(result), error, -1)
 
 
 def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from handrail.names import near
 
 if TYPE_CHECKING:
-    from handrail.engine.state import RunState
+    from handrail.engine.line import Line
     from handrail.steps import StepResult
 
 
@@ -18,17 +18,17 @@ D = TypeVar("D")
 class Results(Mapping[str, "StepResult"]):
     """The results of the finished steps by name, alias or inner name; nothing is kept per step."""
 
-    def __init__(self, run: RunState) -> None:
-        self._run = run
+    def __init__(self, line: Line) -> None:
+        self._line = line
 
     def __getitem__(self, name: str) -> StepResult:
         result = self.get(name)
         if result is not None:
             return result
-        run = self._run
-        if name in run.plan.positions:
+        positions = self._line.run.plan.positions
+        if name in positions:
             raise KeyError(f"step '{name}' has not finished yet")
-        matches = near(name, run.plan.positions)
+        matches = near(name, positions)
         hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
         raise KeyError(f"no step answers to '{name}'{hint}")
 
@@ -40,19 +40,17 @@ class Results(Mapping[str, "StepResult"]):
     # Overridden, as is `in`, because a miss of `[]` looks for near names.
     def get(self, key: str, /, default: Any = None) -> Any:
         """Return the result of the step that answers to `key`, or `default`."""
-        run = self._run
-        position = run.plan.positions.get(key)
-        result = None if position is None else run.result_at(position)
+        position = self._line.run.plan.positions.get(key)
+        result = None if position is None else self._line.result_at(position)
         return default if result is None else result
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        run = self._run
-        for position, planned in enumerate(run.plan.steps):
-            if run.result_at(position) is not None:
+        for position, planned in enumerate(self._line.run.plan.steps):
+            if self._line.result_at(position) is not None:
                 yield planned.name
 
     def __len__(self) -> int:
-        return len(self._run.finished) + len(self._run.closed)
+        return len(self._line.finished) + len(self._line.run.closed)

@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.commands import COMMIT, GoBack, Machine
+from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
 from handrail.engine.outcome import Failure, final_error
 from handrail.errors import LeaseLostError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
-from handrail.wrapper import Raised
 
 if TYPE_CHECKING:
+    from handrail.engine.line import Line
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
     from handrail.steps import StepResult
@@ -22,15 +22,15 @@ def undo(
     run: RunState, failure: Failure, *, broken_off_by: BaseException | None = None
 ) -> Generator[Any, Any, None]:
     """Undo the failing step first, then the executed ones in reverse."""
-    first = failure.from_position
+    line, first = run.line, failure.from_position
     if failure.unwritten:
         yield from _give_up(run, failure, failure.error)
         return
     if run.fell is None:
-        if run.log is not None:
-            _note_failure(run, failure)
+        if line.log is not None:
+            _note_failure(line, failure)
             if not run.keeps:
-                run.log.turned_back()
+                line.log.turned_back()
             committed = yield COMMIT
             if isinstance(committed, Raised):
                 yield from _give_up(run, failure, committed.error)
@@ -40,9 +40,9 @@ def undo(
             run.outcome = "failed"
             return
         run.fell = failure
-    elif broken_off_by is not None and run.current is not None:
+    elif broken_off_by is not None and line.current is not None:
         # The step that was being undone is undone again.
-        first = run.current
+        first = line.current
     stopped = broken_off_by if isinstance(broken_off_by, KeyboardInterrupt) else None
     announced, run.undoing = run.undoing, True
     yield GoBack(_walk_back(run, failure, first, stopped, announced=announced))
@@ -52,25 +52,25 @@ def _walk_back(
     run: RunState, failure: Failure, first: int, stopped: BaseException | None, *, announced: bool
 ) -> Machine:
     """Undo the steps from `first` back, and keep how that went. This is the other hot loop."""
-    steps = run.plan.steps
+    line, steps = run.line, run.plan.steps
     if run.listener and not announced:
         names = tuple(steps[place].name for place in _places_to_undo(run, first))
         yield UndoStarted(cause=failure.text, steps=names)
-    finished, undone, leftovers = run.finished, run.undone, run.leftovers
-    plain = run.listener is None and run.log is None and not undone and not leftovers
+    finished, undone, leftovers = line.finished, run.undone, run.leftovers
+    plain = run.listener is None and line.log is None and not undone and not leftovers
     for position in range(first, -1, -1) if stopped is None else ():
         planned, result = steps[position], finished[position]
         if not planned.facts.reverts or result.skipped:
             continue
         if plain:
-            run.current = position
-            run.undo_result = result
+            line.current = position
+            line.undo_result = result
             answer = yield planned
             if answer is None:
                 continue
             stopped = _failed(run, planned, answer)
         elif position not in undone or position in leftovers:
-            run.current = position
+            line.current = position
             stopped = yield from _undo_step(run, planned, position)
         if stopped is not None:
             first = position
@@ -95,9 +95,7 @@ def _went_back(run: RunState, failure: Failure, first: int, stopped: BaseExcepti
             stopped.__cause__ = final_error(run, failure, outcome)
         run.failure = stopped
     run.outcome = outcome
-    run.undoing = False
-    run.current = None
-    run.undo_result = None
+    _leave_undo(run)
 
 
 def _failed(run: RunState, planned: PlannedStep, answer: Raised) -> BaseException | None:
@@ -106,7 +104,7 @@ def _failed(run: RunState, planned: PlannedStep, answer: Raised) -> BaseExceptio
         return answer.error
     problem = RollbackError(planned.name, answer.error, origin=planned.origin)
     run.rollback_errors.append(problem)
-    run.context.errors.append(problem.message)
+    run.line.context.errors.append(problem.message)
     return None
 
 
@@ -115,14 +113,14 @@ def _miss(run: RunState) -> None:
     for name in reversed(run.gone):
         problem = RollbackError(name, LookupError("it is not in the plan any more"))
         run.rollback_errors.append(problem)
-        run.context.errors.append(problem.message)
+        run.line.context.errors.append(problem.message)
 
 
 def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
     for position in range(first, -1, -1):
         if (
             run.plan.steps[position].facts.reverts
-            and not run.finished[position].skipped
+            and not run.line.finished[position].skipped
             and (position not in run.undone or position in run.leftovers)
         ):
             yield position
@@ -130,7 +128,7 @@ def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
 
 def _attempts_of(run: RunState, position: int) -> list[tuple[int, StepResult]]:
     """Return the attempts of a step that are to be undone, the last one first."""
-    last = (run.attempts.get(position, 1), run.finished[position])
+    last = (run.attempts.get(position, 1), run.line.finished[position])
     if position not in run.leftovers:
         return [last]
     left = reversed(run.leftovers[position])
@@ -141,21 +139,22 @@ def _undo_step(
     run: RunState, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, BaseException | None]:
     """Undo one step; return what stopped that, an interrupt or a log that fails, if it did."""
+    line, log = run.line, run.line.log
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
     for attempt, result in _attempts_of(run, position):
-        run.undo_result = result if run.log is None else run.log.stored(result)
+        line.undo_result = result if log is None else log.stored(result)
         answer = yield planned
         if answer is not None:
             stopped = _failed(run, planned, answer)
             if stopped is not None:
                 return stopped
             error = cast("BaseException", answer.error)
-        if run.log is not None:
+        if log is not None:
             if answer is None:
-                run.log.undone(position, attempt)
+                log.undone(position, attempt)
             else:
-                run.log.undo_failed(position, attempt, describe(answer.error))
+                log.undo_failed(position, attempt, describe(answer.error))
             committed = yield COMMIT
             if isinstance(committed, Raised):
                 return committed.error
@@ -170,22 +169,22 @@ def _undo_step(
     return None
 
 
-def _note_failure(run: RunState, failure: Failure) -> None:
+def _note_failure(line: Line, failure: Failure) -> None:
     """Note which attempt failed, and that the one which had been noted next never began."""
-    assert run.log is not None
-    position = len(run.finished) - 1
-    if position >= 0 and not run.finished[position].success:
-        result = run.finished[position]
+    assert line.log is not None
+    position = len(line.finished) - 1
+    if position >= 0 and not line.finished[position].success:
+        result = line.finished[position]
         if failure.from_position < position:
             # It never began: it could not say whether to skip itself, or skipped itself and left
             # what cannot be stored.
-            run.log.failed(position, 0, replace(result, skipped=True), failure.text, failure.error)
+            line.log.failed(position, 0, replace(result, skipped=True), failure.text, failure.error)
         else:
-            attempt = run.attempts.get(position, 1)
-            run.log.failed(position, attempt, result, failure.text, failure.error)
-    if run.begun is not None:
-        run.log.undone(run.begun, run.attempts[run.begun])
-        run.begun = None
+            attempt = line.run.attempts.get(position, 1)
+            line.log.failed(position, attempt, result, failure.text, failure.error)
+    if line.begun is not None:
+        line.log.undone(line.begun, line.run.attempts[line.begun])
+        line.begun = None
 
 
 def _give_up(
@@ -198,9 +197,9 @@ def _give_up(
     assert error is not None
     run.outcome = "interrupted"
     run.failure = error
-    position = failure.from_position
-    running = 0 <= position < len(run.finished) and (
-        failure.unwritten or not run.finished[position].success
+    line, position = run.line, failure.from_position
+    running = 0 <= position < len(line.finished) and (
+        failure.unwritten or not line.finished[position].success
     )
     if not failure.unwritten:
         error.__cause__ = final_error(run, failure, "interrupted")
@@ -211,18 +210,24 @@ def _give_up(
     ):
         return
     run.undoing = True
-    run.current = position
+    line.current = position
     yield GoBack(_undo_unwritten(run, position, error))
 
 
 def _undo_unwritten(run: RunState, position: int, error: BaseException) -> Machine:
-    planned, result = run.plan.steps[position], run.finished[position]
-    run.undo_result = result if run.log is None else run.log.stored(result)
+    line = run.line
+    planned, result = run.plan.steps[position], line.finished[position]
+    line.undo_result = result if line.log is None else line.log.stored(result)
     answer = yield planned
     if answer is not None:
         problem = RollbackError(planned.name, answer.error)
         run.rollback_errors.append(problem)
         error.add_note(problem.message)
+    _leave_undo(run)
+
+
+def _leave_undo(run: RunState) -> None:
+    """Leave the undo, however it went."""
     run.undoing = False
-    run.current = None
-    run.undo_result = None
+    run.line.current = None
+    run.line.undo_result = None

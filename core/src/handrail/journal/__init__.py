@@ -1,4 +1,4 @@
-"""The durable record of runs: what a journal keeps, and what can be asked of one."""
+"""The durable record of runs: the Journal protocol and its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handrail.journal.records import (
     RunRow,
 )
 
-TYPE_CHECKING = False  # Checkers take it for the one of typing, which nobody has to import.
+TYPE_CHECKING = False  # Type checkers treat it like that of typing, without the import.
 
 if TYPE_CHECKING:
     from handrail.journal.sqlite import SqliteJournal
@@ -43,7 +43,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name):
-        if name == "SqliteJournal":  # SQLite is only for those who have runs.
+        if name == "SqliteJournal":  # Import sqlite3 only if it is used.
             from handrail.journal.sqlite import SqliteJournal  # noqa: PLC0415
 
             return SqliteJournal

@@ -1,4 +1,4 @@
-"""What steps hand over, as JSON text and back."""
+"""Encodes step results and rollback data as JSON, and decodes them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from functools import lru_cache
 from typing import Any, cast
 
 from handrail.errors import RollbackDataError, describe
-from handrail.masks import json_has_password
+from handrail.params.redact import json_has_password
 from handrail.steps import StepResult
 
-# Made once: `json.dumps` makes one for each call.
+# Created once, because `json.dumps` creates an encoder for each call with options.
 _STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 _ATOMS = (str, int, float, bool, type(None))
 
 
 def encode(value: Any, about: str) -> str:
-    """Return `value` as JSON; ASCII only, so that names that are no Unicode survive.
+    """Return `value` as ASCII-only JSON, so that text that is not valid Unicode survives.
+
+    Args:
+        value: The value.
+        about: A name for the value in errors.
 
     Raises:
-        RollbackDataError: It has no JSON form, or one that reads as another value; or it has a URL
-            with a password in it, without which its undo would not work.
+        RollbackDataError: The value cannot be represented in JSON without loss, or contains a URL
+            with a password, which the undo would miss.
     """
     try:
         _check(value)
@@ -53,7 +57,7 @@ def _check(value: Any) -> None:
     elif isinstance(value, dict):
         for key, each in cast("dict[object, Any]", cast("object", value)).items():
             if not isinstance(key, str):
-                # JSON would turn it into text without a word.
+                # JSON would convert it to text silently.
                 raise TypeError(f"the key {key!r} is {type(key).__name__}, not text")
             _check(each)
     elif not isinstance(value, str | int | float):
@@ -67,25 +71,24 @@ def encode_result(
     took: float | None = None,
     traceback: str | None = None,
 ) -> str:
-    """Return a result as JSON: rollback data strictly, data as far as it goes.
+    """Return a result as JSON; values of its `data` that have no JSON form become markers.
 
     Args:
         result: The result.
         name: Name of the step, for errors.
-        mask: Takes the known secrets out of a text.
-        took: How long the attempt took, in seconds, where that is known.
-        traceback: That of what it raised, if it did.
+        mask: Removes known secrets from a text.
+        took: Duration of the attempt in seconds, or None if unknown.
+        traceback: Traceback of the exception that the attempt raised, or None.
 
     Raises:
-        RollbackDataError: Its rollback data has no JSON form.
+        RollbackDataError: The rollback data cannot be represented in JSON.
     """
     left = result.rollback_data
-    # Most steps leave nothing to undo.
+    # Fast path: most steps have no rollback data.
     rollback = "{}"
     if left.__class__ is not dict or left:
         rollback = mask_json(encode(left, f"rollback_data of step '{name}'"), mask)
-    # Put together by hand, without what is as usual: this is done for each step, read for each
-    # step when a run goes on, and most of them say next to nothing.
+    # Built by hand, defaults omitted: one per step is written, and all are read on resume.
     success = "true" if result.success else "false"
     text = f'{{"success":{success},"timestamp":"{result.timestamp.isoformat()}"'
     if result.skipped:
@@ -107,14 +110,14 @@ def encode_result(
 
 
 def decode_result(text: str) -> StepResult:
-    """Return the result that `encode_result` made text of."""
+    """Return the result that `encode_result` encoded as `text`."""
     return _result(json.loads(text))
 
 
 def decode_results(texts: Sequence[str]) -> list[StepResult]:
-    """Return the results that `encode_result` made texts of.
+    """Return the results that `encode_result` encoded as `texts`.
 
-    They are read as one text: most hold so little that a call takes longer than its work.
+    They are parsed as one JSON array: most are so short that a call for each would cost more.
     """
     found = json.loads(f"[{','.join(texts)}]")
     if len(found) != len(texts):
@@ -143,8 +146,8 @@ def _data(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def mask_json(text: str, mask: Callable[[str], str]) -> str:
-    """Return JSON with each text in it masked, keys too; what is no text stays as it is."""
-    # A mask finds a secret in JSON as well; only then is it worth while to look at every text.
+    """Return JSON with `mask` applied to each string in it, including keys."""
+    # Fast path: a mask finds secrets in the JSON text too; parse it only if there are any.
     if mask is str or mask(text) == text:
         return text
     return _COMPACT(_masked(json.loads(text), mask))
@@ -162,7 +165,7 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
 
 
 class Unstorable:
-    """Stands for a value of `data` that had no JSON form; `kind` tells what it was."""
+    """Marker for a value of `data` that had no JSON form; `kind` describes its type."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -172,7 +175,7 @@ class Unstorable:
 
 
 class _Data(dict[str, Any]):
-    """Data of a recorded result, in which some values are missing; reading one of those raises."""
+    """The data of a recorded result with missing values; reading one of those raises KeyError."""
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
@@ -184,12 +187,12 @@ class _Data(dict[str, Any]):
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of `key`, or `default` where there is none."""
+        """Return the value of `key`, or `default` if there is none."""
         return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
 
 
 def _items(data: object) -> Sequence[tuple[Any, Any]]:
-    # A dict is known at once, another mapping is not.
+    # Fast path: `isinstance` is fast for a dict, but slow for the ABC Mapping.
     if isinstance(data, dict | Mapping):
         return list(cast("Mapping[Any, Any]", cast("object", data)).items())
     return ()
@@ -198,14 +201,14 @@ def _items(data: object) -> Sequence[tuple[Any, Any]]:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - the record of a step must not fail over a text
+    except Exception:  # noqa: BLE001 - a text must not prevent the record of a step
         return f"<{type(value).__name__}>"
 
 
 def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> str:
     try:
         return f'{{"value":{mask_json(_COMPACT(value), mask)}}}'
-    except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
+    except Exception:  # noqa: BLE001 - any error in the value's own code
         return f'{{"unstorable":{_COMPACT(type(value).__name__)}}}'
 
 
@@ -214,11 +217,11 @@ def _is_marker(value: Mapping[str, Any]) -> bool:
 
 
 def now() -> str:
-    """Return the time in UTC, as it is written in a journal."""
-    moment = time.time()
-    return f"{_second(int(moment))}.{int(moment % 1 * 1000):03}Z"
+    """Return the current time in UTC in the format of journals."""
+    seconds = time.time()
+    return f"{_format_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z"
 
 
 @lru_cache(maxsize=1)
-def _second(moment: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+def _format_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,4 +1,4 @@
-"""The fields of a context, as JSON text and back: what each boundary of a durable run stores."""
+"""Encodes the fields of a context as JSON, for a durable run, and restores them."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
-from handrail.context import BaseStepContext
+from handrail.context import OPTIONS, BaseStepContext
 from handrail.errors import ContextError, describe
 from handrail.recording import LINK, RECORDER
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-_REPLACED = "\\ufffd"  # As JSON has what pydantic puts in place of text that is no Unicode.
+_REPLACED = "\\ufffd"  # Pydantic's replacement for text that is not valid Unicode, in JSON.
 _OWN_MODULE = BaseStepContext.__module__
-_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER}
+_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {
+    *(LINK, RECORDER, OPTIONS),
+    "__orig_class__",  # Set by typing where the class was called as MyContext[MyParams](...).
+}
 
 
 class ContextFields:
-    """Encodes the fields that a context class declares, but for transient ones.
+    """Encodes the fields that a context class declares, except transient ones.
 
-    A field is transient when it is declared with `field(metadata={"transient": True})`: it is not
-    stored, and `restore` of a step makes it anew. So is `params`, which is made anew from the
-    recorded params.
+    A field declared with `field(metadata={"transient": True})` is not stored; the `restore` of a
+    step recreates it. `params` is transient too, and is recreated from the recorded params.
 
     Args:
         cls: The class of the context.
-        transient: Names of more fields that are made anew: those that hold secrets among params.
+        transient: Names of further transient fields, those filled from secret params.
 
     Raises:
-        ContextError: A field has a type that cannot be stored, or one that holds secrets.
+        ContextError: The type of a field cannot be stored, or contains a secret.
     """
 
     def __init__(self, cls: type[BaseStepContext], transient: frozenset[str] = frozenset()) -> None:
         self._cls = cls
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         self._transient: set[str] = set()
-        self._odd: set[str] = set()  # Fields that only the slow way can be trusted with.
+        self._odd: set[str] = set()  # Fields for which the fast path failed once.
         declared = [each for each in fields(cls) if each.name not in _OURS]
         hints = _hints(cls) if declared else {}
         for each in declared:
@@ -51,10 +53,10 @@ class ContextFields:
         self._known = _OURS | self._transient | set(self._adapters)
 
     def encode(self, context: BaseStepContext, before: Mapping[str, str]) -> dict[str, str]:
-        """Return the JSON of each field that is not as in `before`.
+        """Return the JSON of each field that differs from `before`.
 
         Raises:
-            ContextError: A field cannot be encoded, or there is an attribute that is no field.
+            ContextError: A field cannot be encoded, or the context has an undeclared attribute.
         """
         values = context.__dict__
         if len(values) > len(self._known) or not values.keys() <= self._known:
@@ -88,7 +90,8 @@ class ContextFields:
 
     def _encode(self, name: str, adapter: TypeAdapter[Any], value: Any) -> str:
         if name not in self._odd:
-            # Ten times as fast, but it takes no text that is not Unicode, and NaN becomes null.
+            # Ten times as fast, but it fails on text that is not valid Unicode, and turns NaN
+            # into null.
             with suppress(Exception):
                 encoded = adapter.dump_json(value, warnings="error")
                 if encoded.isascii() and b"null" not in encoded:
@@ -106,17 +109,17 @@ class ContextFields:
         return text
 
     def restore(self, context: BaseStepContext, stored: Mapping[str, str]) -> None:
-        """Set the fields of `context` to what was stored.
+        """Set the fields of `context` to the stored values.
 
         Raises:
-            ContextError: A stored value does not fit the field any more.
+            ContextError: A stored value no longer matches the type of its field.
         """
         for name, text in stored.items():
             adapter = self._adapters.get(name)
             if adapter is None:
-                continue  # It was declared when the run began, and is not any more.
+                continue  # The field was removed after the run began.
             try:
-                # None often stands for "not yet" in a field that is declared without it.
+                # None is a common initial value in fields whose type does not allow it.
                 value = None if text == "null" else adapter.validate_python(json.loads(text))
             except Exception as error:
                 raise ContextError(
@@ -128,7 +131,7 @@ class ContextFields:
 
 
 def _has_odd_key(value: Any) -> bool:
-    """Whether the key of some dict in `value` is no Unicode, such as an odd name of a file."""
+    """Return whether `value` has a dict with a key that is not valid Unicode (an odd file name)."""
     if isinstance(value, dict):
         items = cast("dict[Any, Any]", cast("object", value)).items()
         return any(
@@ -149,7 +152,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _with_odd_keys(value: Any) -> str:
-    """Return JSON without pydantic, which refuses such keys or takes others in their place."""
+    """Return JSON made without pydantic, which rejects or replaces keys that are not Unicode."""
     try:
         return json.dumps(value, separators=(",", ":"))
     except TypeError as error:
@@ -159,7 +162,7 @@ def _with_odd_keys(value: Any) -> str:
 def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for part in reversed(cls.__mro__):
-        # Not ours: it names what is imported for type checkers only.
+        # Skip our base class: its annotations name imports that only type checkers see.
         if part.__module__ == _OWN_MODULE:
             continue
         try:
@@ -184,9 +187,9 @@ def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[An
         )
     try:
         try:
-            # Else NaN becomes null where nothing says that it is a float.
+            # Otherwise NaN becomes null in values whose declared type is not float.
             return TypeAdapter(kind, config={"ser_json_inf_nan": "constants"})
-        except PydanticUserError:  # A model brings a configuration of its own.
+        except PydanticUserError:  # A model has its own configuration.
             return TypeAdapter(kind)
     except Exception as error:
         shown = getattr(kind, "__qualname__", str(kind))
@@ -200,7 +203,7 @@ def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[An
 
 
 def _holds_secret(kind: Any, seen: tuple[Any, ...] = ()) -> bool:
-    """Return whether a value of this type has a secret in it, also in models and dataclasses."""
+    """Return whether a type is or contains a secret type, also in models and dataclasses."""
     if hasattr(kind, "get_secret_value"):
         return True
     if kind in seen:
@@ -209,6 +212,6 @@ def _holds_secret(kind: Any, seen: tuple[Any, ...] = ()) -> bool:
     if is_dataclass(kind) or hasattr(kind, "model_fields"):
         try:
             parts += get_type_hints(cast("Any", kind)).values()
-        except Exception:  # noqa: BLE001 - an adapter tells what is wrong with it
+        except Exception:  # noqa: BLE001 - creating the adapter reports the error
             return False
     return any(_holds_secret(each, (*seen, cast("Any", kind))) for each in parts)

@@ -1,4 +1,4 @@
-"""Which journal a URL leads to: the one that is built in, or one that a pack brings."""
+"""Opens a journal by its URL: the built-in one, or one provided by a pack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
 
 JournalFactory = Callable[[str], "Journal"]
-"""Opens the journal that a URL leads to."""
+"""Opens the journal at a URL."""
 
 
 class _Options(TypedDict, total=False):
@@ -23,7 +23,7 @@ class _Options(TypedDict, total=False):
     lease: float
 
 
-GROUP = "handrail.journals"  # Entry points of packs: a URL scheme, and a JournalFactory.
+GROUP = "handrail.journals"  # Entry point group: the name is a URL scheme, the object a factory.
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://|(?P<bare>sqlite):")
 _SECRET = frozenset({"password", "sslpassword"})
@@ -39,19 +39,20 @@ def open_journal(
     find: Callable[[str], JournalFactory | None],
     create: bool = True,
 ) -> Journal:
-    """Open the journal that `url` leads to.
+    """Open the journal at `url`.
 
     Args:
-        url: A path, `sqlite:///path`, or a URL whose scheme a pack knows. None means the default.
-            After `sqlite:///path` may come `?synchronous=normal` for commits that need not survive
-            power loss, and `?lease=5` for the seconds after which a silent owner counts as stopped.
-        default: The path of the journal where none is named.
-        find: Returns what a pack brings for a scheme, or None.
-        create: Whether to make a file that is not there.
+        url: A path, `sqlite:///path`, or a URL with a scheme that a pack supports; None for the
+            default. `sqlite:///path` accepts `?synchronous=normal`, for commits that may be lost
+            in a power failure, and `?lease=5`, the seconds without a sign of life after which an
+            owner is considered stopped.
+        default: Path of the default journal.
+        find: Returns a pack's factory for a URL scheme, or None.
+        create: Whether to create a missing file.
 
     Raises:
-        JournalUrlError: It leads to nothing that can be a journal, or has a password in it.
-        NotFoundError: There is no such file, and none is to be made.
+        JournalUrlError: The URL is not valid, its scheme is unknown, or it contains a password.
+        NotFoundError: The file does not exist, and `create` is false.
         JournalError: The journal cannot be used.
     """
     if url is None:
@@ -74,17 +75,17 @@ def open_journal(
 
 
 def refuse_password(url: str) -> None:
-    """Refuse a URL with a password in it, without repeating it.
+    """Check that `url` contains no password; the error does not repeat it.
 
     Raises:
-        JournalUrlError: There is one.
+        JournalUrlError: The URL contains a password.
     """
-    # Up to the first @, also across a slash: a password that is not encoded may have one.
+    # Search up to the first @, across slashes: an unencoded password may contain a slash.
     place = url.partition("://")[2].partition("?")[0]
     user, at, _ = place.partition("@")
     try:
         options = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    except ValueError:  # A [ without its ].
+    except ValueError:  # Unbalanced brackets.
         options = []
     if (at and ":" in user) or any(name.lower() in _SECRET for name, _ in options):
         raise JournalUrlError(
@@ -115,7 +116,7 @@ def _parse_sqlite(url: str) -> tuple[Path, _Options]:
         options["synchronous"] = "normal"
     if lease is not None:
         options["lease"] = float(lease)
-    # Some write four slashes before an absolute path; two at its start mean the same.
+    # Accept four slashes before an absolute path, as in URLs of SQLAlchemy.
     return _path("/" + unquote(path[2:]).lstrip("/"), shown=url), options
 
 
@@ -126,7 +127,7 @@ def _path(text: str, shown: str) -> Path:
 
 
 def _open_file(path: str | os.PathLike[str], options: _Options, *, create: bool) -> Journal:
-    # SQLite is only for those who have runs.
+    # Imported here, so that sqlite3 is loaded only if it is used.
     from handrail.journal.sqlite.journal import SqliteJournal  # noqa: PLC0415
 
     return SqliteJournal(path, create=create, **options)

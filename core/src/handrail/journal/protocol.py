@@ -1,4 +1,4 @@
-"""What the rest of Handrail asks of a journal; packs may bring others, by URL scheme."""
+"""The Journal protocol, which packs can implement for further URL schemes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The process that a run belongs to now.
+    """The process that owns a run.
 
     Attributes:
-        described: Who it is, such as `pid 4711 on build7, user team7`.
-        stale: Whether it gave no sign of life for longer than its lease: stopped, or stuck.
-        silent: Seconds since its last sign of life, as far as that can be known.
-        lock: The file of the lock that a process has which was forked from the owner, and outlives
-            it; else None.
-        journal: Path of the journal that this one is a copy of, and that has the run; else None.
+        described: A description, such as `pid 4711 on build7, user team7`.
+        stale: Whether its lease has expired, because the process is stopped or stuck.
+        silent: Seconds since its last sign of life, or None if unknown.
+        lock: Path of the lock file if the owner is gone but a process forked from it still has the
+            lock; else None.
+        journal: Path of the original journal, which has the run, if this journal is a copy; else
+            None.
     """
 
     described: str
@@ -32,9 +33,9 @@ class Holder:
 
 
 class OwnedRun(Protocol):
-    """A run that belongs to this process; nobody else can write to it.
+    """A run that this process owns; no other process can write to it.
 
-    It may be used from several threads, and in this process only: a forked child is refused.
+    It can be used from several threads, but not from a forked child process.
     """
 
     @property
@@ -52,12 +53,12 @@ class OwnedRun(Protocol):
 
         Raises:
             LeaseLostError: The run was taken over, or is closed.
-            JournalError: They could not be written, such as when the disk is full.
+            JournalError: The changes could not be written, for example because the disk is full.
         """
         ...
 
     def release(self) -> None:
-        """Give the run up, so that others can claim it; harmless twice."""
+        """Give up the run, so that others can claim it. Calling it twice is harmless."""
         ...
 
 
@@ -66,36 +67,35 @@ class Journal(Protocol):
 
     @property
     def shown(self) -> str:
-        """Where it is, for people; without secrets."""
+        """The location of the journal for display, without secrets."""
         ...
 
     @property
     def format(self) -> int:
-        """Version of its tables."""
+        """The version of its tables."""
         ...
 
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> OwnedRun:
-        """Add a run that belongs to this process, with its first changes, in one commit.
+        """Add a run owned by this process, with its first changes, in one commit.
 
         Raises:
-            JournalError: It could not be written; there is no run.
+            JournalError: The run could not be written, and was not added.
         """
         ...
 
     def claim(self, number: int, *, take_over: bool = False) -> OwnedRun:
-        """Make an unfinished or ended run belong to this process; a closed one is opened again.
+        """Make this process the owner of a run; a closed run is reopened.
 
-        A claim is one commit: the fence is raised, and with it whoever had the run before has lost
-        it.
+        A claim is one commit. It raises the run's fence, so the writes of any earlier owner fail.
 
         Args:
             number: The number of the run.
-            take_over: Whether to take it from an owner that gives no sign of life.
+            take_over: Whether to take the run from an owner whose lease has expired.
 
         Raises:
             NotFoundError: There is no such run.
-            RunHeldError: It belongs to a process that lives, or may live.
-            JournalError: It could not be written.
+            RunHeldError: The run belongs to another process that is, or may be, alive.
+            JournalError: The claim could not be written.
         """
         ...
 
@@ -111,38 +111,39 @@ class Journal(Protocol):
         """Return runs, the latest first.
 
         Args:
-            limit: How many at most.
-            action: Only runs of this action: what it is called, or the part behind the last colon.
-            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            limit: The maximum number of runs; None for all.
+            action: Only runs of this action: its name, or the part after the last colon.
+            outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             project: Only runs of this project.
-            plans: Whether to read their plans, too, which may be long.
+            plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
         ...
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
-        """Return all that is recorded of one run.
+        """Return the complete record of one run.
 
         Args:
             number: The number of the run.
-            fields: Whether to read the values of its context too, which may be many.
+            fields: Whether to read the context's fields, which may be many; otherwise there are
+                none.
 
         Raises:
-            NotFoundError: There is no such run; near numbers are named.
+            NotFoundError: There is no such run; the message lists the closest numbers.
         """
         ...
 
     def holder(self, number: int) -> Holder | None:
-        """Return whom the run belongs to now, or None if its owner is gone."""
+        """Return the process that owns the run, or None if its owner is gone."""
         ...
 
     def prune(self, older_than: timedelta) -> list[int]:
-        """Delete closed runs that ended longer ago than that; return their numbers.
+        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
 
-        Runs that are not closed, held, `failed` or `rollback_incomplete` stay: they can still be
-        finished or undone.
+        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept,
+        because they can still be finished or undone.
         """
         ...
 
     def close(self) -> None:
-        """Close what is open; harmless twice."""
+        """Close the journal and release its runs. Calling it twice is harmless."""
         ...

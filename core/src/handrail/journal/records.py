@@ -1,8 +1,8 @@
-"""The rows of a journal, and the changes that one commit makes to them.
+"""The rows of a journal, and the changes that a commit makes to them.
 
-Every value is text or a number: what steps, contexts and plans are as text is up to who writes
-them, so that a journal needs to know nothing of either. What there are thousands of in a long run
-is a named tuple, which costs a fraction of a dataclass to make, and to compare.
+Every value is text or a number: callers encode steps, contexts and plans, so a journal does not
+depend on them. Rows of which a long run has thousands are named tuples, which cost a fraction of a
+dataclass to create and compare.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ State = Literal["started", "done", "skipped", "failed", "undone", "undo_failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run that is about to begin.
+    """A run to add to a journal.
 
     Attributes:
         uid: Its UUIDv7.
-        action: What it is called on the command line, such as `upload` or `flows.py:nightly`.
+        action: The action's name on the command line, such as `upload` or `flows.py:nightly`.
         plan: The plan, as JSON.
-        params: The params, as JSON; secrets by the name of their variable only.
-        packs: Which packs were switched on or off, and how, as JSON.
+        params: The params, as JSON; for a secret, only the name of its variable.
+        packs: The enabled and disabled packs and the reasons, as JSON.
         cwd: The working folder.
         core_version: Version of Handrail.
-        opened: When, in UTC, as `2026-11-25T03:30:00.000Z`.
-        project: Whose run it is: the name that the settings of the project give it, else the real
-            path of its folder.
+        opened: Start time in UTC, such as `2026-11-25T03:30:00.000Z`.
+        project: The name of the project in its settings, or else the real path of its folder.
     """
 
     uid: str
@@ -46,26 +45,26 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow(NewRun):
-    """A run as it is recorded.
+    """A recorded run. Times are in UTC, in the format of `opened`.
 
     Attributes:
-        number: 1, 2, 3... in its journal; never given twice.
-        direction: Whether it goes forward or undoes.
-        sealed: Why it cannot be rolled back any more, or None.
-        outcome: How it ended, or None while it has not.
-        fence: Raised by each claim; who writes with an older one has lost the run.
-        owner: Who claimed it last, for people: JSON with `pid`, `host`, `user`, `started`.
+        number: Its number in the journal: 1, 2, 3, ... Numbers are never reused.
+        direction: Whether the run goes forward or is being undone.
+        sealed: Why the run can no longer be rolled back, or None.
+        outcome: How the run ended, or None if it has not ended.
+        fence: A counter raised by each claim; a write with an older value fails.
+        owner: The process that claimed it last, as JSON with `pid`, `host`, `user`, `started`.
         closed: When it ended, or None.
-        claimed: When its last owner began to work on it.
+        claimed: When its last owner claimed it.
         turned: When its undo began, or None.
-        heard: When its last owner renewed its lease or gave the run up, or None.
-        worked: Seconds that earlier owners worked on it, before its undo.
-        undid: Seconds that earlier owners undid it.
-        seen: When its owner last gave a sign of life, in UTC; None where it has ended, was given
-            up, or the machine has been restarted since.
-        given_up: Whether it has not ended, and its owner gave it up: it was told to stop, or could
-            not write any more.
-        plan: As in `NewRun`; empty where it was not asked for.
+        heard: When its last owner renewed the lease or gave up the run, or None.
+        worked: Seconds that earlier owners spent going forward.
+        undid: Seconds that earlier owners spent undoing.
+        seen: The last sign of life of its owner; None if the run has ended or was given up, or if
+            the machine was restarted since.
+        given_up: Whether its owner gave up the run before the end, because it was stopped or could
+            no longer write.
+        plan: The plan, as JSON; empty if plans were not requested.
     """
 
     number: int
@@ -84,12 +83,12 @@ class RunRow(NewRun):
     given_up: bool = False
 
     def spent(self, until: str) -> tuple[float, float]:
-        """Return the seconds that its owners worked on it, and those for which they undid it.
+        """Return the seconds that its owners spent going forward, and those spent undoing.
 
-        Time in which nobody had it does not count.
+        Time without an owner does not count.
 
         Args:
-            until: When its last owner ended, or now.
+            until: When its last owner stopped, or the current time.
         """
         turned = until if self.turned is None else max(self.turned, self.claimed)
         working = seconds_between(self.claimed, min(turned, until))
@@ -97,7 +96,7 @@ class RunRow(NewRun):
 
 
 def seconds_between(first: str, last: str) -> float:
-    """Return the seconds between two times of a journal; 0.0 where they are the wrong way round."""
+    """Return the seconds from `first` to `last`, two times of a journal; 0.0 if negative."""
     took = datetime.fromisoformat(last) - datetime.fromisoformat(first)
     return max(0.0, took.total_seconds())
 
@@ -107,12 +106,12 @@ class AttemptRow(NamedTuple):
 
     Attributes:
         step: Name of the step.
-        n: 1, 2, 3...
-        state: How far it came.
-        data_version: That of the step when it was started.
+        n: Number of the attempt: 1, 2, 3, ...
+        state: The state of the attempt.
+        data_version: The step's `data_version` when the attempt started.
         result: Its StepResult as JSON, or None.
-        error: Why it failed, or could not be undone, or None.
-        at: When this state was written, in UTC, like `NewRun.opened`.
+        error: Why the attempt failed or could not be undone, or None.
+        at: When this state was written, in UTC, in the format of `NewRun.opened`.
     """
 
     step: str
@@ -125,14 +124,14 @@ class AttemptRow(NamedTuple):
 
 
 class NoteRow(NamedTuple):
-    """Rollback data that an attempt recorded: one batch of values of one key.
+    """Rollback data recorded by an attempt: a batch of values under one key.
 
     Attributes:
         step: Name of the step.
-        n: The attempt.
-        seq: 1, 2, 3... within the attempt.
+        n: Number of the attempt.
+        seq: Number of the batch within the attempt: 1, 2, 3, ...
         key: The key.
-        values: A JSON list.
+        values: The values, as a JSON list.
     """
 
     step: str
@@ -143,12 +142,12 @@ class NoteRow(NamedTuple):
 
 
 class FieldRow(NamedTuple):
-    """The value of a field of the context from one boundary on.
+    """The value of a context field from a boundary on.
 
     Attributes:
-        boundary: How many ordinary steps of the plan were over.
+        boundary: The number of steps, without `always_run` ones, that had finished.
         name: Name of the field.
-        value: JSON.
+        value: The value, as JSON.
     """
 
     boundary: int
@@ -157,7 +156,7 @@ class FieldRow(NamedTuple):
 
 
 class AttemptChange(NamedTuple):
-    """Write the state of an attempt; one that has a row already keeps what is None here."""
+    """Write the state of an attempt; in an existing row, values that are None here are kept."""
 
     step: str
     n: int
@@ -178,7 +177,7 @@ class NoteChange(NamedTuple):
 
 
 class FieldChange(NamedTuple):
-    """Write the value of a field from a boundary on."""
+    """Write the value of a context field from a boundary on."""
 
     boundary: int
     name: str
@@ -187,7 +186,7 @@ class FieldChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChange:
-    """Change the run itself; what is None stays. An `outcome` closes it."""
+    """Change the run itself; values that are None are kept. An `outcome` closes the run."""
 
     direction: Direction | None = None
     sealed: str | None = None
@@ -199,13 +198,13 @@ Change = AttemptChange | NoteChange | FieldChange | RunChange
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class RecordedRun:
-    """All that is recorded of one run.
+    """The complete record of one run.
 
     Attributes:
         row: The run itself.
-        attempts: In the order of their first commit.
-        notes: In the order in which they were recorded.
-        fields: In the order of their boundaries.
+        attempts: The attempts of steps, in the order of their first commit.
+        notes: The recorded rollback data, in order.
+        fields: The values of context fields, in the order of their boundaries.
     """
 
     row: RunRow

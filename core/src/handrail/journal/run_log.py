@@ -1,4 +1,4 @@
-"""The log of one durable run: what the engine notes, in the words of a journal."""
+"""JournaledLog: translates the progress of a durable run into changes of its journal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from handrail.journal.records import (
     NoteChange,
     RunChange,
 )
-from handrail.masks import json_has_password
+from handrail.params.redact import json_has_password
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from handrail.steps import StepResult
 
 
-_LONGEST = 100_000  # Letters of a traceback that are kept; its end says most.
+_LONGEST = 100_000  # Maximum length of a traceback, of which the end is kept.
 
 
 class JournaledLog:
     """Writes one run to a journal.
 
-    The first write that fails is the last: every later one fails too, also when a step has
-    swallowed the error, so that nothing is done that could not be undone.
+    After a failed write every later write fails too, even if a step suppressed the error, so that
+    a run never does something that cannot be undone.
 
     Args:
         plan: The plan of the run.
-        context: Its context.
-        fields: How to store the fields of the context.
-        stored: What is stored of them already.
-        boundary: The last boundary that was stored.
-        finished: How many ordinary steps of the plan were over then.
-        undoing: Whether the run undoes already.
-        mask: Takes the known secrets out of a text for people.
+        context: The context of the run.
+        fields: Encodes the context's fields.
+        stored: The encoded fields that are stored already.
+        boundary: The last stored boundary.
+        finished: The number of steps, without `always_run` ones, finished at that boundary.
+        undoing: Whether the run is being undone already.
+        mask: Removes known secrets from a text for display.
     """
 
     def __init__(
@@ -65,31 +65,31 @@ class JournaledLog:
         self._context = context
         self._fields = fields
         self._stored = dict(stored or {})
-        # The boundaries of an undo come after all others: the latest one has the latest values.
+        # Boundaries of an undo come after all others, so the latest one has the latest values.
         self._boundary = max(boundary, len(plan.steps))
-        # A plan that lost steps has fewer boundaries than there are; new values still come last.
+        # If the plan has lost steps since, shift boundaries so that new values still come last.
         self._shift = max(0, boundary - finished)
         self._undoing = undoing
         self._mask = mask
         self._owned: OwnedRun | None = None
         self._began = (-1, 0.0)
-        self._noted: list[Change] = []
+        self._pending: list[Change] = []
         self._broken: BaseException | None = None
 
     def attach(self, owned: OwnedRun) -> None:
-        """Write to `owned` from now on."""
+        """Use `owned` for all further writes."""
         self._owned = owned
 
     def first(self) -> list[Change]:
-        """Take what was noted so far, to be written with the opening of the run."""
-        noted, self._noted = self._noted, []
-        return noted
+        """Return and clear the pending changes, to be written in the commit that opens the run."""
+        pending, self._pending = self._pending, []
+        return pending
 
     def context_changed(self, boundary: int) -> None:
-        """Note what the fields of the context hold.
+        """Add changed context fields to the pending changes.
 
         Raises:
-            ContextError: One of them cannot be stored.
+            ContextError: A field cannot be stored.
         """
         changed = self._fields.encode(self._context, self._stored)
         if not changed:
@@ -104,39 +104,39 @@ class JournaledLog:
                     ),
                 )
         self._stored.update(changed)
-        self._noted += [
+        self._pending += [
             FieldChange(boundary=boundary, name=name, value=mask_json(text, self._mask))
             for name, text in changed.items()
         ]
 
-    # What the engine notes
+    # Pending changes, written by the next commit
 
     def started(self, position: int, attempt: int) -> None:
-        """Note that an attempt is about to begin."""
+        """Add that an attempt is about to begin."""
         self._began = (position, time.monotonic())
         planned = self._steps[position]
-        self._noted.append(
+        self._pending.append(
             AttemptChange(planned.name, attempt, "started", planned.step.data_version)
         )
 
     def skipped(self, position: int) -> Exception | None:
-        """Note that a step had nothing to do, and what the context holds now."""
+        """Add that a step was skipped, and the context's fields; return the error if that fails."""
         try:
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
-        self._noted.append(AttemptChange(step=self._steps[position].name, n=1, state="skipped"))
+        self._pending.append(AttemptChange(step=self._steps[position].name, n=1, state="skipped"))
         return None
 
     def done(self, position: int, attempt: int, result: StepResult) -> Exception | None:
-        """Note that a step succeeded, with its result and what the context holds now."""
+        """Add a step's result and the context's fields; return the error if that fails."""
         planned = self._steps[position]
         try:
             text = encode_result(result, planned.name, self._mask, self._took(position))
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
-        self._noted.append(AttemptChange(planned.name, attempt, "done", 1, text))
+        self._pending.append(AttemptChange(planned.name, attempt, "done", 1, text))
         return None
 
     def failed(
@@ -147,7 +147,7 @@ class JournaledLog:
         error: str,
         cause: BaseException | None = None,
     ) -> None:
-        """Note that an attempt failed, with what its undo needs, and the traceback of `cause`."""
+        """Add that an attempt failed, with its rollback data and the traceback of `cause`."""
         planned = self._steps[position]
         took, trace = self._took(position), None
         if cause is not None:
@@ -155,10 +155,10 @@ class JournaledLog:
         try:
             text = encode_result(result, planned.name, self._mask, took, trace)
         except HandrailError:
-            # What it has recorded is there already; what it returned has no JSON form.
+            # Recorded values are written already; only the returned ones have no JSON form.
             bare = replace(result, rollback_data={})
             text = encode_result(bare, planned.name, self._mask, took, trace)
-        self._noted.append(
+        self._pending.append(
             AttemptChange(
                 step=planned.name,
                 n=attempt,
@@ -169,24 +169,24 @@ class JournaledLog:
         )
 
     def turned_back(self) -> None:
-        """Note that the run undoes from now on."""
+        """Add that the run is being undone from now on."""
         self._undoing = True
-        self._noted.append(RunChange(direction="undo"))
+        self._pending.append(RunChange(direction="undo"))
 
     def undone(self, position: int, attempt: int) -> None:
-        """Note that an attempt was undone, and what the context holds now."""
-        self._noted.append(
+        """Add that an attempt was undone, and the context's fields."""
+        self._pending.append(
             AttemptChange(step=self._steps[position].name, n=attempt, state="undone")
         )
-        # An undo goes on whatever it leaves in the context.
+        # An undo continues even if it leaves values in the context that cannot be stored.
         with contextlib.suppress(HandrailError):
             if self._undoing:
                 self._boundary += 1
             self.context_changed(self._boundary if self._undoing else position + self._shift)
 
     def undo_failed(self, position: int, attempt: int, error: str) -> None:
-        """Note that an attempt could not be undone."""
-        self._noted.append(
+        """Add that an attempt could not be undone."""
+        self._pending.append(
             AttemptChange(
                 step=self._steps[position].name,
                 n=attempt,
@@ -196,25 +196,25 @@ class JournaledLog:
         )
 
     def closed(self, outcome: Any) -> None:
-        """Note how the run ended."""
-        self._noted.append(RunChange(outcome=outcome))
+        """Add the outcome of the run."""
+        self._pending.append(RunChange(outcome=outcome))
 
     def _took(self, position: int) -> float | None:
-        """Return the seconds since an attempt began, if it began in this process."""
+        """Return the seconds since an attempt began, or None if another process began it."""
         began, at = self._began
         return time.monotonic() - at if began == position else None
 
-    # What is durable on return
+    # Durable on return
 
     def commit(self) -> None:
-        """Write what was noted, in one commit."""
-        noted, self._noted = self._noted, []
-        self._write(noted)
+        """Write the pending changes in one commit."""
+        pending, self._pending = self._pending, []
+        self._write(pending)
 
     def record(
         self, position: int, attempt: int, seq: int, key: str, values: Sequence[Any]
     ) -> list[Any]:
-        """Write rollback data; the owned run writes threads that come together in one commit."""
+        """Write rollback data; concurrent calls of several threads share one commit."""
         name = self._steps[position].name
         text = encode(list(values), f"rollback data '{key}' of step '{name}'")
         text = mask_json(text, self._mask)
@@ -227,7 +227,7 @@ class JournaledLog:
         self._write([RunChange(sealed=self._mask(reason))])
 
     def stored(self, result: StepResult) -> StepResult:
-        """Return `result` with its rollback data in the form that is stored."""
+        """Return `result` with its rollback data as it is decoded from the journal."""
         try:
             text = encode(result.rollback_data, "rollback data")
         except HandrailError:
@@ -236,7 +236,7 @@ class JournaledLog:
 
     def _write(self, changes: Sequence[Change]) -> None:
         if self._broken is not None:
-            # Whoever lost the run has lost it for good: nothing may be touched any more.
+            # A lost run stays lost: this process must not touch anything any more.
             lost = isinstance(self._broken, LeaseLostError)
             raise (LeaseLostError if lost else JournalError)(
                 f"the journal takes nothing any more: {self._broken}",

@@ -1,1 +1,1 @@
-"""The lock of a project: the plans that may run, as `handrail.lock` has them."""
+"""The lock of a project, `handrail.lock`: the plans that may run."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A plan beside the project's lock.
+    """The result of comparing a plan with the project's lock.
 
     Attributes:
         exists: Whether there is a lock.
-        problems: How the plan differs from it.
+        problems: The differences.
     """
 
     exists: bool
@@ -37,7 +37,7 @@ class Comparison:
         return f"{'differs from' if self.problems else 'matches'} {LOCK_FILE}"
 
     def to_dict(self) -> dict[str, object] | None:
-        """Return the JSON form: `matches` and `problems`; None where there is no lock."""
+        """Return the JSON form, `matches` and `problems`; None if there is no lock."""
         if not self.exists:
             return None
         return {
@@ -48,13 +48,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectLock:
-    """The lock of a project; its file is read by each call.
+    """The lock of a project; each call reads the file.
 
     Attributes:
         folder: The project's folder.
-        forced_by: The setting or policy that wants every run locked, if any.
-        outline: Returns what a lock would have of a plan.
-        names: Returns every name that a lock may have for the class of an action.
+        forced_by: The setting or policy that requires every run to be locked, or `""`.
+        outline: Returns the lock entry for a plan.
+        names: Returns all names that a lock may have for an action class.
     """
 
     folder: Path
@@ -63,7 +63,7 @@ class ProjectLock:
     names: Callable[[type], Sequence[LockName]]
 
     def compare(self, name: LockName, plan: Plan) -> Comparison:
-        """Compare a whole plan with what the lock has of the action.
+        """Compare a whole plan with the action's entry in the lock.
 
         Raises:
             LockError: The lock cannot be read.
@@ -76,21 +76,21 @@ class ProjectLock:
     def check(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
     ) -> Plan:
-        """Return `plan` with whether it is locked.
+        """Check `plan` against the lock; return a copy with `locked` set.
 
-        A program may run an action that has no name, such as one that is made inside a function.
-        It cannot be in a lock, so its run is not locked.
+        A program may run an action without a name, such as one made inside a function. It cannot be
+        in a lock, so its run is not locked.
 
         Args:
-            plan: The plan, or a part of it.
+            plan: The plan to run, or a part of it.
             action: The class of the action.
-            whole: Makes the whole plan.
-            use: How the lock counts; as for a program unless given.
+            whole: Returns the whole plan, of which `plan` may be a part.
+            use: How to apply the lock; by default, as for a program without flags.
 
         Raises:
-            PlanDriftedError: The plan is not in the lock as it is, nor is it a part of one.
-            LockError: The lock cannot be read, or is missing or left aside where a setting or a
-                policy wants every run locked.
+            PlanDriftedError: The plan differs from the locked one and is not a part of it.
+            LockError: The lock cannot be read; or a setting or policy requires a lock, and it is
+                missing or ignored.
         """
         use = use or LockUse()
         if use.no_lock or (use.left_aside and not self.forced_by):
@@ -157,5 +157,5 @@ class ProjectLock:
 
 
 def not_locked(name: str) -> Problem:
-    """Return the problem of an action that a lock does not have."""
+    """Return the problem for an action that is not in the lock."""
     return Problem(code="not-locked", message=f"{name} is not in {LOCK_FILE}")

@@ -1,4 +1,4 @@
-"""How two plans of an action differ, as locks have them."""
+"""Compares two locked plans of an action."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Change:
     """One difference between two plans of an action.
 
     Attributes:
-        kind: What has changed.
-        what: The step or pack.
-        how: In a few words.
-        ways_out: What to do about it, beside locking the plan anew.
+        kind: The kind of change.
+        what: The step or pack that changed.
+        how: A description in a few words.
+        ways_out: What to do about it, other than locking the new plan.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Change:
 
     @property
     def mark(self) -> str:
-        """`+`, `-` or `~`."""
+        """The sign for display: `+`, `-` or `~`."""
         return {"added": "+", "gone": "-"}.get(self.kind.partition("-")[2], "~")
 
     def __str__(self) -> str:
@@ -49,17 +49,17 @@ class Change:
 
 
 def changes(old: LockedAction, new: LockedAction) -> list[Change]:
-    """Return what has changed from `old` to `new`: first the steps, then the packs.
+    """Return the changes from `old` to `new`, of steps first, then of packs.
 
-    Names, order, packs and layers of the steps count, and version and files of the packs.
+    Compared are names, order, packs and layers of steps, and versions and files of packs.
     """
     return [*_step_changes(old, new), *_pack_changes(old, new)]
 
 
 def drift(locked: LockedAction, now: LockedAction) -> tuple[Problem, ...]:
-    """Return a problem for each difference between a lock and the plan of now.
+    """Return a problem for each difference between a locked and the current plan.
 
-    A pack that is new, and changes nothing, is none.
+    A new pack that changes nothing is not a problem.
     """
     return tuple(
         Problem(code=change.kind, message=str(change), ways_out=change.ways_out)
@@ -69,7 +69,7 @@ def drift(locked: LockedAction, now: LockedAction) -> tuple[Problem, ...]:
 
 
 def is_part(part: LockedAction, whole: LockedAction) -> bool:
-    """Return whether every step of `part` is in `whole`, in the same order and as it is there."""
+    """Return whether the steps of `part` are a subsequence of those of `whole`."""
     rest = iter(whole.steps)
     return all(step in rest for step in part.steps)
 
@@ -106,7 +106,7 @@ def _stack(step: LockedStep) -> str:
 
 
 def _predecessors(steps: Sequence[LockedStep]) -> dict[str, str]:
-    """Return after which step each one stands, in words."""
+    """Return each step's position in words: the step that it follows."""
     places: dict[str, str] = {}
     place = "first"
     for step in steps:
@@ -116,10 +116,10 @@ def _predecessors(steps: Sequence[LockedStep]) -> dict[str, str]:
 
 
 def _moved(old: list[str], new: list[str]) -> Iterator[str]:
-    """Yield the fewest of the names in both that, put elsewhere, explain the new order."""
+    """Yield the smallest set of names whose moves explain the new order."""
     position = {name: place for place, name in enumerate(old)}
     common = [name for name in new if name in position]
-    # The longest run of names that kept their order: they stayed, and the others moved.
+    # The names in the longest increasing subsequence stayed; the others moved.
     tails: list[int] = []
     lengths: list[int] = []
     for name in common:
@@ -129,7 +129,7 @@ def _moved(old: list[str], new: list[str]) -> Iterator[str]:
     wanted = len(tails) - 1
     stayed: set[str] = set()
     for name, length in zip(reversed(common), reversed(lengths), strict=True):
-        # The last one of a length always comes before the next longer one that was chosen.
+        # Of equal lengths, the last one precedes the chosen name of the next length.
         if length == wanted:
             stayed.add(name)
             wanted -= 1

@@ -1,4 +1,4 @@
-"""The file `handrail.lock` of a project: TOML, one line a step, so that a diff can be read."""
+"""Reads and writes `handrail.lock`: TOML with one line per step, for readable diffs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _HEAD = """\
 
 
 def read_lock(folder: Path) -> tuple[LockedAction, ...] | None:
-    """Return the locked actions of the project in `folder`, or None where there is no lock.
+    """Return the locked actions of the project in `folder`, or None if there is no lock.
 
     Raises:
-        LockError: The file cannot be read, is damaged, is not to be trusted, or was written by a
-            newer Handrail.
+        LockError: The file cannot be read or trusted, is damaged, or was written by a newer
+            Handrail.
     """
     try:
         raw, distrusted = read_file(folder / LOCK_FILE)
@@ -43,10 +43,10 @@ def read_lock(folder: Path) -> tuple[LockedAction, ...] | None:
 
 
 def parse_lock(raw: bytes) -> tuple[LockedAction, ...]:
-    """Return the actions of which `raw`, the contents of a lock, tells.
+    """Return the actions in `raw`, the contents of a lock.
 
     Raises:
-        LockError: It is damaged, or was written by a newer Handrail.
+        LockError: The lock is damaged, or was written by a newer Handrail.
     """
     try:
         document = tomllib.loads(raw.decode())
@@ -58,10 +58,10 @@ def parse_lock(raw: bytes) -> tuple[LockedAction, ...]:
 
 
 def write_lock(folder: Path, actions: Sequence[LockedAction]) -> None:
-    """Write the lock of the project in `folder`, all of it or nothing.
+    """Write the lock of the project in `folder` atomically.
 
     Raises:
-        LockError: It cannot be written.
+        LockError: The file cannot be written.
     """
     try:
         replace_file(folder / LOCK_FILE, lock_text(actions).encode())
@@ -73,7 +73,7 @@ def write_lock(folder: Path, actions: Sequence[LockedAction]) -> None:
 
 
 def lock_text(actions: Sequence[LockedAction], *, head: str = _HEAD) -> str:
-    """Return the contents of a lock of `actions`, sorted by name, under the comment `head`."""
+    """Return the contents of a lock: the comment `head`, then `actions` sorted by name."""
     lines = [head, f"schema = {SCHEMA}\n"]
     for action in sorted(actions, key=lambda each: (each.name, each.pack or "")):
         lines.append(f"\n[[actions]]\nname = {_text(action.name)}\n")
@@ -107,7 +107,7 @@ def _step_row(step: LockedStep) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML string; JSON spells all but two of them the same way."""
+    """Return a TOML string: JSON with two more characters escaped."""
     whole = value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
 

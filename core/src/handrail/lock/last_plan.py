@@ -1,4 +1,4 @@
-"""Remembers the plan with which each action was last run, so that what has changed can be shown."""
+"""Remembers the plan of each action's last run, to show the changes since then."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _HEAD = "# The plan of the last run; made by handrail.\n"
 
 
 class LastPlan:
-    """The plan with which an action was last run in a project.
+    """The plan of an action's last run in a project.
 
-    It is kept in a file of its own, which nothing depends on: one that is damaged or cannot be
-    written is passed over. As an observer it writes the file when the run starts.
+    It is stored in a file on which nothing depends: if that is damaged or cannot be written, it is
+    ignored. As an observer, it writes the file when a run starts.
 
     Args:
         project: The project's folder.
-        now: The plan as it is now, without the files of packs.
+        now: The current plan, without digests of packs' files.
     """
 
     def __init__(self, project: Path, now: LockedAction) -> None:
@@ -39,7 +39,7 @@ class LastPlan:
         self._name = f"{quote(name, safe='')[-200:]}.toml"
 
     def changes(self) -> list[Change]:
-        """Return what has changed since then; nothing where there was no run."""
+        """Return the changes since the last run; none if there was no run."""
         try:
             raw, distrusted = read_file(self._project / OWN_FOLDER / _FOLDER / self._name)
             kept = () if distrusted is not None else parse_lock(raw)
@@ -48,7 +48,7 @@ class LastPlan:
         return changes(kept[0], self._now) if len(kept) == 1 else []
 
     def __call__(self, event: Event) -> None:
-        """Keep the plan when the run starts."""
+        """Store the plan when the run starts."""
         if not isinstance(event, RunStarted):
             return
         try:

@@ -1,4 +1,4 @@
-"""What `handrail.lock` has of an action: its name, its steps with their layers, and the packs."""
+"""The contents of `handrail.lock`: actions with their steps, layers and packs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 
-Key = tuple[str, str | None]  # The name of an action, and the pack that brings it.
+Key = tuple[str, str | None]  # The name of an action, and its pack.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockName:
-    """The name that a lock has for an action.
+    """The name of an action in a lock.
 
     Attributes:
-        name: Such as `upload`; for one in a file the path from the project's folder.
-        pack: The pack that brings it; None for the project's own code.
-        called: What a person calls it, where that is something else.
+        name: Such as `upload`, or `flows.py:nightly` with a path relative to the project's folder.
+        pack: The pack that provides it; None for the project's own code.
+        called: The name that the user gave, if different.
     """
 
     name: str
@@ -30,23 +30,23 @@ class LockName:
 
     @property
     def key(self) -> Key:
-        """What finds the action in a lock."""
+        """The key of the action in a lock."""
         return self.name, self.pack
 
     @property
     def shown(self) -> str:
-        """What a person calls it."""
+        """The name for display."""
         return self.called or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockUse:
-    """How the lock counts for a run.
+    """How to apply the lock to a run.
 
     Attributes:
-        name: The action as the command line knows it; None for a program, which knows its class.
-        no_lock: Whether to leave the lock aside, as `--no-lock` says.
-        left_aside: Whether it was left aside when a run that goes on began.
+        name: The action's name on the command line; None for a program, which has its class.
+        no_lock: Whether to ignore the lock, because of `--no-lock`.
+        left_aside: Whether the lock was ignored when the run to be resumed began.
     """
 
     name: LockName | None = None
@@ -56,12 +56,12 @@ class LockUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedStep:
-    """One step of a locked plan.
+    """A step of a locked plan.
 
     Attributes:
         name: Its name.
-        pack: The pack that it is from; None for the project's own code.
-        layers: The layers around it, outermost first, each as `pack:layer` or `layer`.
+        pack: The pack that provides it; None for the project's own code.
+        layers: The layers around it, outermost first, as `pack:layer` or `layer`.
     """
 
     name: str
@@ -71,13 +71,12 @@ class LockedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPack:
-    """A pack that has a say in a locked plan.
+    """A pack that contributed to a locked plan, or was consulted for it.
 
     Attributes:
-        id: Its normalised distribution name.
+        id: Normalised distribution name.
         version: Its version.
-        record: What is known of its files: `sha256:` and a digest of its RECORD, `editable`, or
-            `missing` where it has no RECORD.
+        record: `sha256:` and a digest of its RECORD, `editable`, or `missing` without a RECORD.
     """
 
     id: str
@@ -86,7 +85,7 @@ class LockedPack:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether other files under the same version would be noticed."""
+        """Whether the lock detects changed files under the same version."""
         return self.record.startswith("sha256:")
 
     def __str__(self) -> str:
@@ -95,13 +94,13 @@ class LockedPack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedAction:
-    """The plan of one action, as far as a lock holds it.
+    """The plan of one action in a lock.
 
     Attributes:
-        name: What the action is called: `upload`, or `flows.py:nightly` in the project.
-        pack: The pack that brings it; None for the project's own code.
-        params: Params that its steps depend on, as they were given when it was locked.
-        packs: The packs that have a say in the plan, sorted by id.
+        name: The action's name: `upload`, or `flows.py:nightly` in the project.
+        pack: The pack that provides it; None for the project's own code.
+        params: The params that were given when the plan was locked, as `key=value`.
+        packs: The packs involved in the plan, sorted by id.
         steps: The steps in order.
     """
 
@@ -113,7 +112,7 @@ class LockedAction:
 
     @property
     def key(self) -> Key:
-        """What finds it in a lock."""
+        """The key of the action in a lock."""
         return self.name, self.pack
 
 
@@ -123,20 +122,20 @@ def outline(
     name: str,
     pack: str | None = None,
     params: Sequence[str] = (),
-    asked: Iterable[Origin] = (),
+    consulted: Iterable[Origin] = (),
     record_of: Callable[[str], str] = lambda _pack: "missing",
 ) -> LockedAction:
-    """Return what a lock holds of `plan`.
+    """Return the lock entry for `plan`.
 
     Args:
         plan: The plan.
-        name: What to call the action.
-        pack: The pack that brings the action, if any.
-        params: Params that were given for it, as `key=value`.
-        asked: The packs that were asked for edits and checks, with their versions.
-        record_of: Returns what is known of the files of a pack; see `LockedPack`.
+        name: The name of the action.
+        pack: The pack that provides the action, if any.
+        params: The params that the plan was made with, as `key=value`.
+        consulted: All packs whose hooks were called for the plan, with their versions.
+        record_of: Returns the `record` of a LockedPack for a pack id.
     """
-    origins = [plan.origin, *asked]
+    origins = [plan.origin, *consulted]
     for planned in plan.steps:
         origins += [planned.origin, *(layer.origin for layer in planned.layers)]
     versions = {origin.pack: origin.version for origin in origins if origin.pack is not None}
@@ -160,7 +159,7 @@ def outline(
 
 
 def find(actions: Sequence[LockedAction], key: Key) -> LockedAction | None:
-    """Return what a lock has of an action, or None."""
+    """Return the action with `key`, or None."""
     return next((each for each in actions if each.key == key), None)
 
 

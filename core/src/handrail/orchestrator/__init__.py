@@ -8,18 +8,18 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from handrail.context import link_run
-from handrail.engine.closing import executed_steps
+from handrail.engine.finalize import executed_steps
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
-from handrail.orchestrator.listeners import Listeners
-from handrail.orchestrator.own_loop import running_loop
-from handrail.plan.draft import plan_of_registry
+from handrail.orchestrator.dispatch import Listeners
+from handrail.orchestrator.event_loop import running_loop
+from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
-from handrail.wrapper import StepWrapper, drive_by_hand_with
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.orchestrator.durable import GoingOn, RunAbout
-    from handrail.steps import StepResult
+    from handrail.orchestrator.journaled import GoingOn, RunAbout
 
     C = TypeVar("C", bound=BaseStepContext, default=BaseStepContext)
 else:
@@ -39,6 +38,15 @@ else:
 ProgressCallback = Callable[[int, int], object]
 Observer = Callable[[Event], object]
 OnFailure = Literal["undo", "keep"]
+
+
+class RunOptions(TypedDict, total=False):
+    """Keywords of `run` and the like; `Orchestrator` says what each does."""
+
+    progress_callback: ProgressCallback | None
+    observers: Iterable[Observer]
+    journal: Journal | None
+    on_failure: OnFailure
 
 
 class RunResult(TypedDict):
@@ -170,16 +178,15 @@ class Orchestrator(Generic[C]):
             if isinstance(self.registry, Plan)
             else self.registry.compiled(plan_of_registry)
         )
-        callback = self.progress_callback
         run = RunState(
             plan,
             context,
             new_id=_uuid7,
             clock=time.perf_counter,
-            on_progress=None if callback is None else lambda percent: callback(percent, 100),
+            on_progress=self.progress_callback,
             listener=Listeners(self._observers) if self._observers else None,
         )
-        link_run(context, run)
+        link_run(context, run.line)
         if self._executed:
             context.step_results.clear()
             context.errors.clear()
@@ -195,7 +202,7 @@ class Orchestrator(Generic[C]):
             self.run_number = recorded.owned.number
             return recorded.begin(run)
         if self._journal is not None:
-            from handrail.orchestrator.durable import RunAbout, open_run  # noqa: PLC0415 - for these
+            from handrail.orchestrator.journaled import RunAbout, open_run  # noqa: PLC0415 - for these
 
             about = RunAbout(action=run.plan.action) if self._about is None else self._about
             self._owned = open_run(run, self._journal, about)
@@ -223,6 +230,7 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
         )
     import asyncio  # noqa: PLC0415 - only async work pays for it
 
+    @calls_user_code
     async def body() -> Any:
         return await awaitable
 
@@ -250,12 +258,3 @@ def _uuid7() -> str:
     variant = os.urandom(8)
     tail = bytes([0x80 | variant[0] & 0x3F, *variant[1:]]).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{tail[:4]}-{tail[4:]}"
-
-
-def _by_hand(wrapper: StepWrapper[Any], context: Any) -> StepResult | Awaitable[StepResult]:
-    from handrail.orchestrator.by_hand import run_by_hand  # noqa: PLC0415 - it imports asyncio
-
-    return run_by_hand(wrapper, context)
-
-
-drive_by_hand_with(_by_hand)

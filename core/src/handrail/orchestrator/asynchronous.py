@@ -9,14 +9,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.broken_off import Doing, abandon
-from handrail.engine.commands import Commit, GoBack, Machine, Mark, NotRun, Report
+from handrail.engine.abort import Doing, abandon
+from handrail.engine.commands import (
+    Attempt,
+    Call,
+    Commit,
+    GoBack,
+    Machine,
+    Mark,
+    NotRun,
+    Pause,
+    Raised,
+    Report,
+)
+from handrail.engine.guard import checked, guarded, target
+from handrail.engine.user_code import calls_user_code
 from handrail.events import Event
-from handrail.orchestrator.beside import beside
-from handrail.orchestrator.calls import checked, guarded, target
 from handrail.plan.plan import PlannedStep
 from handrail.steps import is_async
-from handrail.wrapper import Attempt, Call, Raised, Sleep
 
 if TYPE_CHECKING:
     from handrail.engine.state import RunState
@@ -67,11 +77,11 @@ class Asynchronous:
         command = _advance(walk, None)
         while command is not None:
             if isinstance(command, PlannedStep):
-                context = self._run.context
-                context.current_step = command.name
+                line = self._run.line
+                line.context.current_step = command.name
                 answer = await self._call(
                     command.step.rollback,
-                    (context, self._run.undo_result),
+                    (line.context, line.undo_result),
                     inline=is_async(command.step, "rollback"),
                 )
                 command = _advance(walk, answer if isinstance(answer, Raised) else None)
@@ -79,26 +89,26 @@ class Asynchronous:
                 command = _advance(walk, await self._perform(command))
 
     async def _perform(self, command: Any) -> Any:
-        run = self._run
+        run, line = self._run, self._run.line
         if isinstance(command, Event):
             assert run.listener is not None
             run.listener(command)
             return None
         if isinstance(command, Commit):
-            assert run.log is not None
-            return await self._in_thread(guarded, run.log.commit)
+            assert line.log is not None
+            return await self._in_thread(guarded, line.log.commit)
         # What always runs is started also after a cancellation.
         if self._pending is not None and run.outcome is None and not run.undoing:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
-            run.context.current_step = command.name
+            line.context.current_step = command.name
             step = command.step
-            command = Call(step.can_skip, (run.context,)) if run.asking else Attempt(step)
+            command = Call(step.can_skip, (line.context,)) if line.asking else Attempt(step)
         if isinstance(command, Attempt):
             method = "execute" if command.resumed is None else "resume"
             inline = is_async(command.step, method)
-            function, args = target(command, run.context)
+            function, args = target(command, line.context)
             return checked(command.step, await self._call(function, args, inline=inline))
         if isinstance(command, Call):
             owner = getattr(command.function, "__self__", None)
@@ -107,13 +117,14 @@ class Asynchronous:
             return await self._call(command.function, command.args, inline=inline)
         if isinstance(command, Report):
             return guarded(run.progress.reached, command.percent)
-        if isinstance(command, Sleep):
+        if isinstance(command, Pause):
             try:
                 await asyncio.sleep(command.seconds)
             except BaseException as error:  # noqa: BLE001 - the engine decides
                 return self._noticed(error)
         return None
 
+    @calls_user_code
     async def _call(self, function: Callable[..., Any], args: tuple[Any, ...], inline: bool) -> Any:
         self._called = True
         answer = (
@@ -149,6 +160,28 @@ class Asynchronous:
         if isinstance(error, asyncio.CancelledError) and not self._run.undoing:
             self.cancelled = error
         return Raised(error)
+
+
+async def beside(function: Callable[..., None], *args: object) -> None:
+    """Call `function` in a thread, for a coroutine.
+
+    A cancellation waits for its end, and is raised after that.
+    """
+    carried = contextvars.copy_context()
+    call = partial(carried.run, function, *args)
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except BaseException:  # noqa: BLE001 - read from the future below
+            pass
+    failed = None if future.cancelled() else future.exception()
+    if cancelled is not None:
+        raise cancelled from failed
+    future.result()
 
 
 def _is_async_method(owner: Any, name: str, function: Callable[..., Any]) -> bool:

@@ -6,44 +6,27 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from handrail import wrapper
-from handrail.context import BaseStepContext
-from handrail.engine.broken_off import Doing, abandon
-from handrail.engine.commands import Commit, GoBack, Machine, Mark, NotRun, Report
-from handrail.engine.progress import Progress
-from handrail.engine.state import RunState
-from handrail.events import Event, InterruptReceived
-from handrail.orchestrator.calls import checked, guarded, pause, target
-from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
-from handrail.orchestrator.own_loop import OwnLoop, run_in_loop
-from handrail.plan.plan import PlannedStep
-from handrail.recording import Recorder
-from handrail.steps import StepResult
-from handrail.wrapper import Attempt, Call, Raised, Sleep
-
-ENGINE = frozenset(
-    {
-        "handrail.orchestrator.blocking",
-        "handrail.orchestrator.calls",
-        "handrail.orchestrator.own_loop",
-        "handrail.engine.attempt",
-        "handrail.engine.broken_off",
-        "handrail.engine.closing",
-        "handrail.engine.durable",
-        "handrail.engine.machine",
-        "handrail.engine.outcome",
-        "handrail.engine.undo",
-        "handrail.engine.rollback",
-        "handrail.engine.progress",
-        "handrail.engine.results",
-        "handrail.engine.state",
-        "handrail.wrapper",
-        "handrail.context",
-        "handrail.journal.run_log",
-        "handrail.recording",
-    }
+from handrail.engine.abort import Doing, abandon
+from handrail.engine.commands import (
+    Attempt,
+    Call,
+    Commit,
+    GoBack,
+    Machine,
+    Mark,
+    NotRun,
+    Pause,
+    Raised,
+    Report,
 )
-
+from handrail.engine.guard import checked, guarded, pause, target
+from handrail.engine.state import RunState
+from handrail.engine.user_code import calls_user_code
+from handrail.events import Event, InterruptReceived
+from handrail.orchestrator.event_loop import EventLoop
+from handrail.orchestrator.interrupts import Interrupts, active_interrupts, warn_on_stderr
+from handrail.plan.plan import PlannedStep
+from handrail.steps import StepResult
 
 _NOT_AWAITABLE = frozenset({StepResult, Raised, bool, type(None)})
 
@@ -58,10 +41,8 @@ class Blocking:
     def __init__(self, run: RunState) -> None:
         self._run = run
         self._called = False
-        self._interrupts = active_interrupts() or Interrupts(
-            ENGINE, CALLS_USER_CODE, self._signalled
-        )
-        self._loop = OwnLoop(run, self._interrupts)
+        self._interrupts = active_interrupts() or Interrupts(self._signalled)
+        self._loop = EventLoop(run, self._interrupts)
         self.interrupted: KeyboardInterrupt | None = None
 
     def drive(self, opened: Callable[[], Machine], over: Callable[[], None]) -> None:
@@ -89,10 +70,11 @@ class Blocking:
         finally:
             self._loop.close()
 
+    @calls_user_code
     def _play(self, machine: Machine) -> Machine | None:
         """Play `machine`; return what is to be played instead, should it be broken off."""
         run = self._run
-        context = run.context
+        line, context = run.line, run.line.context
         interrupts = self._interrupts
         send = machine.send
         command: Any = None
@@ -109,11 +91,11 @@ class Blocking:
                     context.current_step = command.name
                     try:
                         step = command.step
-                        answer = step.can_skip(context) if run.asking else step.execute(context)
+                        answer = step.can_skip(context) if line.asking else step.execute(context)
                     except BaseException as error:  # noqa: BLE001 - the engine decides
                         answer = Raised(error)
                     else:
-                        if type(answer) is not StepResult and not (run.asking and answer is False):
+                        if type(answer) is not StepResult and not (line.asking and answer is False):
                             answer = self._result(command.step, answer)
                     command = send(answer)
                 answer = None
@@ -129,10 +111,10 @@ class Blocking:
             # Raised by a signal handler of the program: our own raises in user code only.
             return abandon(run, error, Doing(command, self._called, answer))
 
+    @calls_user_code
     def _undo(self, send: Callable[[Any], Any]) -> None:
         """Play a way back, in which steps are undone, to its end."""
-        run = self._run
-        context = run.context
+        line, context = self._run.line, self._run.line.context
         interrupts = self._interrupts
         before = interrupts.begin_undo()
         try:
@@ -147,7 +129,7 @@ class Blocking:
                 context.current_step = command.name
                 step: Any = command.step
                 try:
-                    answer: Any = step.rollback(context, run.undo_result)
+                    answer: Any = step.rollback(context, line.undo_result)
                 except BaseException as error:  # noqa: BLE001 - the engine decides
                     answer = Raised(error)
                 if answer is not None:
@@ -167,8 +149,8 @@ class Blocking:
         run = self._run
         interrupts = self._interrupts
         if isinstance(command, Commit):
-            assert run.log is not None
-            return guarded(run.log.commit)
+            assert run.line.log is not None
+            return guarded(run.line.log.commit)
         if isinstance(command, Event):
             assert run.listener is not None
             told = guarded(run.listener, command)
@@ -184,9 +166,9 @@ class Blocking:
         if isinstance(command, Call):
             return self._call(command.function, command.args)
         if isinstance(command, Attempt):
-            function, args = target(command, run.context)
+            function, args = target(command, run.line.context)
             return checked(command.step, self._call(function, args))
-        if isinstance(command, Sleep):
+        if isinstance(command, Pause):
             return guarded(pause, command.seconds)
         return None
 
@@ -198,7 +180,7 @@ class Blocking:
 
     def _result(self, step: Any, answer: Any) -> Any:
         answer = self._awaited(answer)
-        return answer if self._run.asking else checked(step, answer)
+        return answer if self._run.line.asking else checked(step, answer)
 
     def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         self._called = True
@@ -219,31 +201,3 @@ class Blocking:
 
 def _taken(interrupts: Interrupts) -> KeyboardInterrupt:
     return interrupts.take() or KeyboardInterrupt()
-
-
-CALLS_USER_CODE = frozenset(
-    function.__code__
-    for function in (
-        Blocking._play,  # pyright: ignore[reportPrivateUsage]
-        Blocking._undo,  # pyright: ignore[reportPrivateUsage]
-        guarded,
-        pause,
-        run_in_loop,
-        wrapper.advance,
-        *(
-            getattr(wrapper.StepWrapper, name)
-            for name in (
-                *("execute", "can_skip", "rollback", "resume", "restore"),
-                *("preview", "preview_rollback"),
-            )
-        ),
-        Progress.reached,
-        Progress.within,
-        RunState.progressed,
-        RunState.measured,
-        RunState.logged,
-        Recorder.record_many,
-        *(getattr(BaseStepContext, name) for name in ("log", "set_progress", "set_metrics")),
-    )
-)
-"""Functions of the engine's modules out of which user code is called."""

@@ -13,21 +13,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
-from types import CodeType, FrameType
+from collections.abc import Callable
+from types import FrameType
+
+from handrail.engine.user_code import is_user_code
 
 ONE_SIGNAL = 0.5  # Seconds within which signals count as one.
 _REDELIVER = 0.02  # Seconds until a signal that landed in the engine is tried again.
-# Callbacks of weak references, like `__del__`: what is raised in there goes nowhere.
-_SWALLOWS = ("_weakrefset", "weakref")
 
 
 class Interrupts:
     """Turns SIGINT into KeyboardInterrupt in user code, and into `pending` elsewhere.
 
     Args:
-        engine: Names of the modules whose frames must not be interrupted.
-        calls_user_code: Functions of those modules from which user code is called.
         on_signal: Told of each signal: its name, and whether it only warns, as an undo goes on.
 
     Attributes:
@@ -37,19 +35,13 @@ class Interrupts:
         cancel_task: Set while an async step runs; cancels it.
     """
 
-    def __init__(
-        self,
-        engine: Collection[str],
-        calls_user_code: Collection[CodeType],
-        on_signal: Callable[[str, bool], None],
-    ) -> None:
+    def __init__(self, on_signal: Callable[[str, bool], None]) -> None:
         self.pending: KeyboardInterrupt | None = None
         self.undoing = False
         self.late: KeyboardInterrupt | None = None
         self.cancel_task: Callable[[], None] | None = None
-        self._engine = engine
-        self._calls_user_code = calls_user_code
         self._on_signal = on_signal
+        self._telling = False
         self._warned = False
         self._last = -ONE_SIGNAL
         self._runs: list[object] = []
@@ -118,7 +110,7 @@ class Interrupts:
         self._last = now
         self._signum = signal.Signals(signum)
         warns = self.undoing and not self._warned
-        self._on_signal(self._signum.name, warns)
+        self._tell(warns)
         if warns:
             self._warned = True
             self.late = KeyboardInterrupt()
@@ -126,6 +118,13 @@ class Interrupts:
         stuck = self.pending is not None  # For longer than signals count as one.
         self.pending = KeyboardInterrupt()
         self._deliver(frame, even_here=stuck)
+
+    def _tell(self, warns: bool) -> None:
+        before, self._telling = self._telling, True
+        try:
+            self._on_signal(self._signum.name, warns)
+        finally:
+            self._telling = before
 
     def _deliver(self, frame: FrameType | None, *, even_here: bool = False) -> None:
         if not self._installed:
@@ -155,15 +154,7 @@ class Interrupts:
         # It may come upon the handler of another one; what counts is where that came.
         while frame is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
-        top = frame
-        while frame is not None:
-            module = frame.f_globals.get("__name__")
-            if module in self._engine:
-                return frame is top or frame.f_code not in self._calls_user_code
-            if frame.f_code.co_name == "__del__" or module in _SWALLOWS:
-                return True
-            frame = frame.f_back
-        return False
+        return self._telling or not is_user_code(frame)
 
 
 class _Later:

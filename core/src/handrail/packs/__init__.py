@@ -1,1 +1,34 @@
-"""Packs: installed distributions that contribute actions, steps, hooks and commands."""
+"""Packs: installed distributions that contribute actions, steps, hooks and commands.
+
+For tools about packs: what is installed, from metadata alone, and what it offers. Every public name
+is imported from here on first use, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.packs.installed import InstalledPacks as InstalledPacks
+    from handrail.packs.installed import installed_packs as installed_packs
+    from handrail.packs.record import GROUPS as GROUPS
+    from handrail.packs.record import EntryPoint as EntryPoint
+    from handrail.packs.record import PackRecord as PackRecord
+
+__all__ = ["GROUPS", "EntryPoint", "InstalledPacks", "PackRecord", "installed_packs"]
+
+_HOMES = {
+    "installed": ("InstalledPacks", "installed_packs"),
+    "record": ("GROUPS", "EntryPoint", "PackRecord"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

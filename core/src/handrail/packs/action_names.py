@@ -1,4 +1,4 @@
-"""The names of an action: those of offers, and the paths to own files and modules."""
+"""Finds all names of an action: those that packs declare, and paths of files and modules."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def names_of(packs: InstalledPacks, action_class: type[Any]) -> list[LockName]:
-    """Return every name that the command line has for an action, those of offers first.
+    """Return all names under which the command line finds an action, declared names first.
 
-    An installed action has the name that its pack offers it by, one of the project's own files
-    the name in `[local.actions]`, the path of the file, and the module. One that no module has a
-    name for, such as one that is made inside a function, has none.
+    An installed action has the name that its pack declares. An action in one of the project's files
+    has its name in `[local.actions]`, the path of the file, and the module. An action that is not
+    an attribute of a module, such as one made inside a function, has none.
     """
     offers = packs.catalog.offers("actions")
     found = [_offered(*each) for each in offers if _leads_to(*each, packs, action_class)]
@@ -30,18 +30,18 @@ def names_of(packs: InstalledPacks, action_class: type[Any]) -> list[LockName]:
 
 
 def path_from(file: str, folder: Path) -> str:
-    """Return the path of a file from a folder, with slashes."""
+    """Return the path of a file relative to a folder, with slashes."""
     try:
         return Path(os.path.relpath(os.path.abspath(file), folder)).as_posix()
-    except ValueError:  # Another drive.
+    except ValueError:  # On another drive.
         return Path(file).name
 
 
 def attribute_of(action_class: type[Any]) -> str | None:
-    """Return what the module of an action calls it, or None."""
+    """Return the name of an action in its module, or None."""
     module = sys.modules.get(action_class.__module__)
     for name, value in dict(vars(module) if module else {}).items():
-        # What `action(...)` made stands for its class. Nothing of the module's own runs here.
+        # A Workflow made by `action(...)` counts as its class. getattr_static runs no user code.
         if value is action_class or getattr_static(value, "action_class", None) is action_class:
             return name
     return None
@@ -55,9 +55,9 @@ def _offered(record: PackRecord, entry: EntryPoint) -> LockName:
 def _leads_to(
     record: PackRecord, entry: EntryPoint, packs: InstalledPacks, action_class: type[Any]
 ) -> bool:
-    """Return whether an offer leads to the action, without importing what it names."""
+    """Return whether an entry point leads to the action, without importing anything."""
     if base_of(record, entry):
-        return False  # A workflow of the project is another action than the one it extends.
+        return False  # A workflow of the project is not the action that it extends.
     file = file_of(record, entry)
     if file is not None:
         known = _file_of(action_class)
@@ -73,7 +73,7 @@ def _leads_to(
 
 
 def _own_names(packs: InstalledPacks, action_class: type[Any]) -> Iterator[LockName]:
-    """Yield the names that lead to its code: by its file in the project, and by its module."""
+    """Yield the names by location: by the file in the project, and by the module."""
     attribute = attribute_of(action_class)
     if attribute is None:
         return

@@ -1,4 +1,4 @@
-"""What packs offer by name: actions, steps and commands, from metadata only."""
+"""The catalog of actions, steps and commands that packs offer, from metadata only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
 from handrail.names import near
-from handrail.packs.policy import meant
+from handrail.packs.activation import match_packs
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
@@ -23,7 +23,7 @@ Offer = tuple[PackRecord, EntryPoint]
 
 
 class Catalog:
-    """Names of actions, steps and commands, and the packs that offer them.
+    """The names of actions, steps and commands, with the packs that offer them.
 
     Attributes:
         records: The packs.
@@ -33,29 +33,29 @@ class Catalog:
         self.records = tuple(records)
 
     def has_pack(self, name: str) -> bool:
-        """Whether an installed pack is called `name`, in any spelling."""
+        """Return whether a pack called `name` (normalised or not) is installed."""
         return self.pack(name) is not None
 
     def pack(self, name: str) -> PackRecord | None:
-        """Return the installed pack that is called `name`, in any spelling, or None."""
-        return next(iter(meant(name, self.records)), None)
+        """Return the installed pack called `name` (normalised or not), or None."""
+        return next(iter(match_packs(name, self.records)), None)
 
     def offers(self, kind: Kind) -> list[Offer]:
-        """Return everything of one kind, also that of packs that are off or broken."""
+        """Return all offers of one kind, including those of disabled or broken packs."""
         return [(record, entry) for record in self.records for entry in record.offered(kind)]
 
     def find(self, kind: Kind, name: str) -> Offer:
-        """Return what is called `name` or `pack:name`, and the pack that offers it.
+        """Return the offer called `name` or `pack:name`.
 
         Raises:
-            NotFoundError: There is none; the error has near names, and what to install or do.
-            AmbiguousNameError: Several packs offer it.
-            PackError: The pack that offers it is broken or does not fit this core.
+            NotFoundError: There is no such offer; ways out suggest similar names or a pack.
+            AmbiguousNameError: Several packs offer the name.
+            PackError: The pack that offers it is broken or incompatible with this core.
         """
         pack, _, bare = name.rpartition(":")
         same = [offer for offer in self.offers(kind) if offer[1].name == bare]
         if pack:
-            named = meant(pack, self.records)
+            named = match_packs(pack, self.records)
             same = [offer for offer in same if offer[0] in named]
         claims = [offer for offer in same if offer[0].status != "off"]
         if not claims:
@@ -73,21 +73,21 @@ class Catalog:
         return record, entry
 
     def load(self, kind: Kind, name: str) -> Any:
-        """Import and return what is called `name` or `pack:name`.
+        """Import and return the object called `name` or `pack:name`.
 
         Raises:
-            NotFoundError: There is none.
-            AmbiguousNameError: Several packs offer it.
-            PackError: Its pack is broken, or it cannot be imported; `__cause__` tells why.
-            LocalCodeError: It is one of the project's own files, which cannot be imported.
+            NotFoundError: There is no such offer.
+            AmbiguousNameError: Several packs offer the name.
+            PackError: The pack is broken or cannot be imported; `__cause__` is the error, if any.
+            LocalCodeError: A file of the project cannot be imported.
         """
         record, entry = self.find(kind, name)
         if record.is_local:
-            # Most projects have nothing of their own.
+            # Imported here, because most projects have no local code.
             from handrail.packs.local import import_local  # noqa: PLC0415
 
             return import_local(record, entry, record.origin)
-        # The hook machinery is not needed to list names.
+        # Imported here, because listings do not need pluggy.
         from handrail.packs.loader import import_target  # noqa: PLC0415
 
         return import_target(record, entry)

@@ -1,4 +1,4 @@
-"""What is known of the files of an installed pack, the same on every machine."""
+"""Computes a digest of an installed pack's files that is the same on every machine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from handrail.packs.metadata import bytes_of, stem_of
 from handrail.packs.record import PackRecord
 from handrail.settings.names import normalised
 
-# Rows of a RECORD that tell how, where or by which program a wheel was installed.
+# Files listed in RECORD that depend on how, where or by which program a wheel was installed.
 _LOCAL = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
 
 
 def record_digest(pack: PackRecord) -> str:
     """Return `sha256:` and a digest of the pack's RECORD, or `editable`, or `missing`.
 
-    The digest covers the name and the hash of every file that the wheel brought, as its RECORD has
-    them: not compiled files, scripts and notes of the installer, which differ between machines.
-    The files themselves are not read again. An editable install has a RECORD that does not name
-    its sources, so nothing is known of those.
+    The digest covers the name and hash in RECORD of each file in the wheel; not compiled files,
+    scripts and files written by the installer, which differ between machines. The files themselves
+    are not read. The RECORD of an editable install does not list its sources.
     """
     info = _info_folder(pack)
     if info is None:

@@ -1,4 +1,4 @@
-"""First lines of docstrings, read from source files; nothing is imported."""
+"""Reads the first lines of docstrings from source files, without importing anything."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
+from handrail.packs.module_finder import locate
 from handrail.packs.record import EntryPoint
-from handrail.packs.targets import locate
 
 MAX_HOPS = 5
 MAX_SIZE = 1_000_000
@@ -16,14 +16,14 @@ Body = list[ast.stmt]
 
 
 def describe_target(value: str, file: Path | None = None) -> str | None:
-    """Return the first line of the docstring of what an entry point leads to.
+    """Return the first line of the docstring of an entry point's object, or None.
 
-    Names that a module only imports from another are followed, up to `MAX_HOPS` times. None when
-    the source has no docstring there, or cannot be found or read.
+    Names imported from another module are followed, up to `MAX_HOPS` times. The result is None if
+    the source has no docstring, or cannot be found or read.
 
     Args:
         value: The value of the entry point, as `module:object`.
-        file: The source file, where the value has that instead of a module.
+        file: The source file, if `value` has a path instead of a module.
     """
     entry_point = EntryPoint(group="", name="", value=value)
     try:
@@ -31,7 +31,7 @@ def describe_target(value: str, file: Path | None = None) -> str | None:
             return _in_file(str(file), entry_point.attribute)
         return _describe(entry_point.module, entry_point.attribute, MAX_HOPS)
     except RecursionError:
-        # Deeply nested source can be valid and still too deep to walk.
+        # Valid source can be nested too deeply to parse.
         return None
 
 
@@ -62,7 +62,7 @@ def _describe(module: str, attribute: str, hops: int) -> str | None:
         if number == 0 and isinstance(found, ast.ImportFrom) and hops:
             return _follow(module, is_package, found, names, hops)
         if number == 0 and isinstance(found, ast.Assign | ast.AnnAssign) and hops:
-            # `upload = UploadAction`, or a docstring of the variable, in the manner of Sphinx.
+            # `upload = UploadAction`, or a docstring after the variable, as Sphinx reads them.
             return _variable(body, found) or _alias(module, found, names, hops)
         return None
     return None

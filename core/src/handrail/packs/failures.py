@@ -1,24 +1,23 @@
-"""Errors of several packs as one, and one as its problems."""
+"""Combines errors of several packs into one, and splits an error into problems."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from handrail.errors import HandrailError, PackError, Problem, SettingsError
-from handrail.packs.policy import CORE
-from handrail.packs.record import PackRecord
+from handrail.packs.record import CORE, PackRecord
 from handrail.settings.load import settings_error
 
 
 def unusable_pack(record: PackRecord) -> PackError:
-    """Return the error that a pack is broken, or does not fit this core."""
+    """Return the error for a pack that is broken or incompatible with this core."""
     fits = record.status != "incompatible"
     what = f"is {record.status}" if fits else f"does not fit this {CORE}"
     return PackError(f"{record.origin} {what}: {record.why}", problems=record.problems)
 
 
 def joined(errors: Sequence[PackError | SettingsError]) -> PackError | SettingsError:
-    """Return one error for all: that of a pack when there is one, else of the settings."""
+    """Return one error with all problems: a PackError if there is any, else a SettingsError."""
     problems = [problem for error in errors for problem in problems_of(error)]
     broken = [error for error in errors if isinstance(error, PackError)]
     if not broken:
@@ -30,7 +29,7 @@ def joined(errors: Sequence[PackError | SettingsError]) -> PackError | SettingsE
 
 
 def problems_of(error: HandrailError) -> tuple[Problem, ...]:
-    """Return the problems that an error stands for; itself as one where it has none."""
+    """Return the problems of an error, or the error itself converted to a problem."""
     if isinstance(error, PackError | SettingsError) and error.problems:
         return error.problems
     place = error.origin.place if error.origin else ""

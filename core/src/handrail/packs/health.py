@@ -1,4 +1,4 @@
-"""Whether what a pack's metadata promises is there; looked up in files, nothing is imported."""
+"""Checks that the files and modules in a pack's metadata exist, without importing anything."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from handrail.errors import Problem
 from handrail.frozen import replace
+from handrail.packs.module_finder import locate
 from handrail.packs.record import EntryPoint, PackRecord
-from handrail.packs.targets import locate
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _VALUE = re.compile(rf"{_NAME}(?:\s*:\s*{_NAME})?\s*(?:\[[^\]]*\])?")
@@ -17,12 +17,12 @@ _SKIPPED = (".pyc", ".pyo")
 
 
 class Health:
-    """What was found out about one distribution.
+    """The state of one distribution's files.
 
     Attributes:
-        gone: Files that RECORD names and that are not there.
+        gone: Files that RECORD lists but that do not exist.
         packages: Dotted names of the packages and modules that it owns.
-        folders: Folders whose contents this depends on.
+        folders: Folders on whose contents this depends.
     """
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class Health:
 
 
 def inspect(location: str, info: str, record_text: str | None) -> Health:
-    """Compare what `record_text`, a RECORD, names with the files below `location`.
+    """Compare the files listed in a RECORD with those below `location`.
 
     Args:
-        location: Folder that the names are relative to.
+        location: Folder to which the paths in RECORD are relative.
         info: Name of the metadata folder in it.
-        record_text: Contents of RECORD, or None when there is none.
+        record_text: Contents of RECORD, or None if there is none.
     """
     health = Health()
     if not record_text:
@@ -62,14 +62,14 @@ def inspect(location: str, info: str, record_text: str | None) -> Health:
 
 
 def owned(files: Iterable[str]) -> tuple[str, ...]:
-    """Return the topmost packages and modules among relative file names, dotted.
+    """Return the dotted names of the topmost packages and modules among relative file names.
 
-    Folders without `__init__` are shared with others, so what is inside them counts.
+    Folders without `__init__` may be shared with other distributions, so their contents count.
     """
     modules = [
         name
         for name in files
-        # setuptools leaves a module of its own in an editable install.
+        # In an editable install, setuptools adds a module of its own.
         if name.endswith((".py", ".so", ".pyd")) and not name.startswith("__editable__")
     ]
     packages = {name.rpartition("/")[0] for name in modules if name.endswith("/__init__.py")}
@@ -83,10 +83,10 @@ def owned(files: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def judged(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecord:
-    """Return `record` with the first thing that is wrong with it, if anything is.
+def check_files(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecord:
+    """Return `record`, marked as broken with its first problem if it has any.
 
-    The folders that were looked into are added to `health`.
+    The searched folders are added to `health`.
     """
     if health.gone:
         count = len(health.gone)
@@ -118,7 +118,7 @@ def judged(record: PackRecord, health: Health, path: Sequence[str]) -> PackRecor
 
 
 def broken(record: PackRecord, why: str, *, code: str, details: tuple[str, ...] = ()) -> PackRecord:
-    """Return `record` as broken, with a problem that says why and what to do."""
+    """Return `record` marked as broken, with a problem for the reason and its ways out."""
     problem = Problem(
         code=code,
         message=f"{record.origin} is broken: {why}",

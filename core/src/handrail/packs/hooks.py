@@ -1,4 +1,4 @@
-"""Checks the hooks of a pack when it is loaded; every mistake gets a sentence and a way out."""
+"""Reads and validates the hooks of a pack when it is loaded."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Hook:
     """One implementation of a hook.
 
     Attributes:
-        name: The hook.
-        function: What to call.
+        name: Name of the hook.
+        function: The function to call.
         parameters: Names of the arguments that it takes.
-        module: Dotted module that it is defined in.
+        module: Dotted name of the module that defines it.
         file: Short path of its source.
         line: One-based line of its definition.
     """
@@ -37,7 +37,7 @@ class Hook:
     line: int
 
     def origin(self, pack: Origin) -> Origin:
-        """Return the place of the definition, as that of `pack`."""
+        """Return the origin of the definition, with the name and version of `pack`."""
         return Origin(
             pack=pack.pack,
             version=pack.version,
@@ -49,7 +49,7 @@ class Hook:
 
 @frozen
 class Mistake:
-    """What is wrong with a function, where, and how to make it right."""
+    """An error in a hook function: the message, the place and the ways out."""
 
     message: str
     hint: str
@@ -58,7 +58,7 @@ class Mistake:
 
 @cache
 def specs() -> dict[str, tuple[str, ...]]:
-    """Return the hooks that exist, and the names of their arguments."""
+    """Return the argument names of each existing hook."""
     return {
         name: tuple(inspect.signature(value).parameters)
         for name, value in vars(hookspecs).items()
@@ -67,7 +67,7 @@ def specs() -> dict[str, tuple[str, ...]]:
 
 
 def read_hooks(plugin: object) -> tuple[dict[str, Hook], list[Mistake]]:
-    """Return the hooks of a module or object by name, and every mistake in them."""
+    """Return the hooks of a module or object by name, and all errors in them."""
     known = specs()
     hooks: dict[str, Hook] = {}
     mistakes: list[Mistake] = []
@@ -97,10 +97,10 @@ def read_hooks(plugin: object) -> tuple[dict[str, Hook], list[Mistake]]:
 
 
 def _functions(plugin: object) -> Iterator[tuple[str, Callable[..., Any], dict[str, Any] | None]]:
-    """Yield name, function and options of what is marked, or defined right there."""
+    """Yield name, function and options of functions that are marked or defined in the module."""
     holder = plugin if isinstance(plugin, ModuleType | type) else type(plugin)
     for name in dir(holder):
-        # Looked at without calling properties or a lazy module's `__getattr__`.
+        # Statically, so that no property and no `__getattr__` of a lazy module runs.
         raw: object = inspect.getattr_static(holder, name, None)
         function = getattr(raw, "__func__", raw)
         if not inspect.isfunction(function):

@@ -1,4 +1,4 @@
-"""The packs that planning uses: installed ones under the settings, or those a test gives."""
+"""The provider for installed packs, under the settings of a project."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import handrail
 from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
+from handrail.frozen import replace
 from handrail.origin import Origin
+from handrail.packs.activation import decide
 from handrail.packs.catalog import Catalog
+from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of, unusable_pack
-from handrail.packs.given import observer
 from handrail.packs.index import read_index
-from handrail.packs.names import action_problems, anchor_warnings, workflow_problems
-from handrail.packs.policies import read_policies
-from handrail.packs.policy import decide
+from handrail.packs.policy_files import read_policies
 from handrail.packs.record import PackRecord
+from handrail.packs.settings_checks import action_problems, anchor_warnings, workflow_problems
 from handrail.settings.load import read_settings, settings_error
 from handrail.settings.names import normalised
 from handrail.settings.values import Flags, Settings
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
-    from handrail.packs.given import Observer
+    from handrail.packs.explicit import Observer
     from handrail.packs.loaded import LoadedPack
-    from handrail.packs.undoing import UndoingPacks
+    from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
 
 
 class InstalledPacks:
-    """Every installed pack, whether it is used, and, once they are asked for, the loaded ones.
+    """All installed packs with their status; used packs are loaded on demand.
 
-    Nothing is imported but by `contributors`, `observers`, `check` and `catalog.load`.
+    Only `contributors`, `observers`, `check` and `catalog.load` import code of packs.
 
     Attributes:
-        settings: What applies.
-        records: Every pack with its status, those that are used first, then by id.
-        catalog: The names that they offer.
-        settings_problems: What is wrong with the settings; planning stops at these.
-        warnings: Names in the settings that no installed pack has; these stop nothing.
-        unmet: What is required, by the project or a policy, and not there; planning stops.
-        problems: What is wrong with packs that are used all the same.
+        settings: The settings that apply.
+        records: All packs with their status: used ones first, then by id.
+        catalog: The names that the packs offer.
+        settings_problems: Problems of the settings; they prevent planning.
+        warnings: Names in the settings that no installed pack has; they prevent nothing.
+        unmet: Requirements of the project or a policy that are not met; they prevent planning.
+        problems: Problems of packs that are used nevertheless.
     """
 
     def __init__(
@@ -63,22 +63,23 @@ class InstalledPacks:
         policies, ungoverned = read_policies(records)
         loosened: list[Problem] = []
         if policies:
-            # Few environments have one.
-            from handrail.settings.policy import contradictions, governed  # noqa: PLC0415
+            # Imported here, because few environments have a policy.
+            from handrail.settings.policy import apply_policies, contradictions  # noqa: PLC0415
 
-            settings, loosened = governed(settings, policies)
+            settings, loosened = apply_policies(settings, policies)
             ungoverned += contradictions(policies)
-        decision = decide(records, settings, handrail.__version__)
+        decision = decide(records, settings)
         own: PackRecord | None = None
         if settings.local or settings.workflows:
-            # Most projects have nothing of their own.
+            # Imported here, because most projects have no local code.
             from handrail.packs.local import local_record  # noqa: PLC0415
 
             own = local_record(settings)
+        self._found = records
         self.settings = settings
         self.records = decision.records
         self.catalog = Catalog((*decision.records, *((own,) if own else ())))
-        misspelt, strange = action_problems(settings, decision.records)
+        misspelt, unknown = action_problems(settings, decision.records)
         self.settings_problems = (
             *settings_problems,
             *decision.errors,
@@ -88,7 +89,7 @@ class InstalledPacks:
         )
         self.unmet = (*ungoverned, *decision.unmet)
         unsure = anchor_warnings(settings, decision.records)
-        self.warnings = (*decision.warnings, *strange, *unsure)
+        self.warnings = (*decision.warnings, *unknown, *unsure)
         self.problems = tuple(
             problem for record in decision.records if record.is_used for problem in record.problems
         )
@@ -96,18 +97,18 @@ class InstalledPacks:
 
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:
-        """What each pack may do to the steps of others."""
+        """The edits that each pack may make to steps of other packs."""
         return {
             self._id_of(name): frozenset(grant.value for grant in grants)
             for name, grants in self.settings.grants.items()
         }
 
     def contributors(self) -> tuple[LoadedPack, ...]:
-        """Return every pack that is used and has hooks, loaded once, in the order of their ids.
+        """Return all used packs that have hooks, in the order of their ids; each is loaded once.
 
         Raises:
-            SettingsError: The settings cannot be used, those of packs included.
-            PackError: Packs are broken or do not fit this core; it names all of them.
+            SettingsError: The settings, or those of a pack, are not valid.
+            PackError: Packs are broken or incompatible with this core; it names all of them.
         """
         if self._contributors is None:
             self.required()
@@ -120,7 +121,7 @@ class InstalledPacks:
     def load_each(
         self,
     ) -> tuple[tuple[LoadedPack, ...], list[tuple[PackRecord, PackError | SettingsError]]]:
-        """Load every pack that is used and has hooks; return those, and the ones that cannot be."""
+        """Return the used packs that have hooks, loaded, and those that failed, with the errors."""
         loaded, errors = self._load()
         unusable: list[tuple[PackRecord, PackError | SettingsError]] = [
             (record, unusable_pack(record))
@@ -130,12 +131,12 @@ class InstalledPacks:
         return loaded, [*unusable, *errors]
 
     def required(self) -> tuple[RequiredStep, ...]:
-        """Return the steps that no plan may do without.
+        """Return the steps that every plan must have.
 
         Raises:
-            SettingsError: The settings cannot be used.
-            PackError: A pack or a policy that is required is missing, off, broken, or of a
-                version that does not do; it names all of them.
+            SettingsError: The settings are not valid.
+            PackError: Required packs or policies are missing, disabled, broken, or of a version
+                that does not satisfy the requirement; it names all of them.
         """
         if self.settings_problems:
             raise settings_error(self.settings_problems)
@@ -146,7 +147,7 @@ class InstalledPacks:
         return self.settings.required.steps
 
     def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
-        """Return how to get a required step into a plan that lacks it."""
+        """Return ways out for a plan that lacks a required step."""
         record = next((each for each in self.records if each.id == step.pack), None)
         if record is None:
             wanted = [each.wanted for each in self.settings.required.packs if each.id == step.pack]
@@ -157,27 +158,27 @@ class InstalledPacks:
         return (f"{record.origin} is {record.status}: {record.why}",)
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:
-        """Return what the project changes about an action, and what cannot be done of it.
+        """Return the project's edits to an action, and the problems found in them.
 
         Args:
-            lineage: The action's own name and those that it descends from, the nearest first.
+            lineage: The action's name and those of the actions it extends, nearest first.
 
         Raises:
             PackError: A step is from a pack that is broken.
             LocalCodeError: A step is in a file of the project that cannot be imported.
         """
-        # Planning is not needed to list packs.
+        # Imported here, because listings do not plan.
         from handrail.packs.project import edits_of  # noqa: PLC0415
 
         return edits_of(self.changes(lineage), self.catalog)
 
     def changes(self, lineage: Sequence[str]) -> list[Changes]:
-        """Return what the settings say of an action; see `project_edits`."""
+        """Return the changes to an action in the settings; see `project_edits`."""
         named = [self.settings.actions, self.settings.workflows]
         return [each[name] for name in reversed(lineage) for each in named if name in each]
 
     def _project_problems(self) -> list[Problem]:
-        """Return what cannot be done of the project's changes, each action for itself."""
+        """Return the problems of the project's changes to each action."""
         problems: list[Problem] = []
         for name in (*self.settings.actions, *self.settings.workflows):
             try:
@@ -188,13 +189,13 @@ class InstalledPacks:
 
     @property
     def selection(self) -> Selection:
-        """The packs that flags and variables leave out."""
+        """The packs that flags and variables exclude."""
         return self.settings.selection
 
     @property
     def lock(self) -> ProjectLock:
         """The lock of the project."""
-        # Listing checks no plan.
+        # Imported here, because listings check no plan.
         from handrail.lock.check import ProjectLock  # noqa: PLC0415
         from handrail.packs.action_names import names_of  # noqa: PLC0415
 
@@ -208,15 +209,15 @@ class InstalledPacks:
     def outline(
         self, name: LockName, plan: Plan, *, params: Sequence[str] = (), with_files: bool = True
     ) -> LockedAction:
-        """Return what a lock would have of a whole plan that these packs have made.
+        """Return the lock entry for a whole plan made with these packs.
 
         Args:
-            name: The name of the action.
-            plan: Its plan.
-            params: What was given for it, as `key=value`.
-            with_files: Whether to look at what is known of the files of packs.
+            name: The name of the action in the lock.
+            plan: The plan.
+            params: The params that the plan was made with, as `key=value`.
+            with_files: Whether to include digests of the packs' files.
         """
-        # Listing checks no plan.
+        # Imported here, because listings check no plan.
         from handrail.lock.model import outline  # noqa: PLC0415
         from handrail.packs.digest import record_digest  # noqa: PLC0415
 
@@ -226,29 +227,51 @@ class InstalledPacks:
             name=name.name,
             pack=name.pack,
             params=params,
-            # Nobody is asked about an action without steps.
-            asked=[pack.origin for pack in self.contributors()] if plan.steps else [],
+            # For an action without steps, no pack's hooks are called.
+            consulted=[pack.origin for pack in self.contributors()] if plan.steps else [],
             record_of=lambda pack: record_digest(known[pack]) if pack in known else "missing",
         )
 
     def check_lock(
         self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
     ) -> Plan:
-        """Return `plan` with whether it is locked; see `ProjectLock.check`."""
+        """Check `plan` against the lock and return a copy with `locked` set; see `ProjectLock`."""
         return self.lock.check(plan, action, whole, use)
 
-    def for_undo(self, needed: Collection[str]) -> UndoingPacks:
-        """Return these packs without what an undo can do without."""
-        from handrail.packs.undoing import UndoingPacks  # noqa: PLC0415 - for undos only
+    def for_undo(self, needed: Collection[str]) -> UndoPacks:
+        """Return a provider for an undo, which can exclude broken packs that are not needed."""
+        from handrail.packs.undo_provider import UndoPacks  # noqa: PLC0415 - for undos only
 
-        return UndoingPacks(self, needed)
+        return UndoPacks(self, needed)
+
+    def alone(self, record: PackRecord) -> InstalledPacks:
+        """Return a provider of one pack, with its own settings from here and no other.
+
+        It is on there, whatever switches it off here. What the project or a policy says of actions,
+        of other packs and of what is required does not count there.
+        """
+        here = self.settings
+        settings = Settings(
+            project=here.project,
+            packs=here.packs,
+            lines=here.lines,
+            pack_values=here.pack_values,
+            variables=here.variables,
+            policies=here.policies,
+        )
+        found = next((each for each in self._found if each.id == record.id), None)
+        if found is None:
+            # Imported here: only for a distribution that is no pack.
+            from handrail.packs.requirements import unmet_range  # noqa: PLC0415
+
+            found = replace(record, unmet=unmet_range(record.requires))
+        alone = InstalledPacks(settings, [found])
+        alone.unmet = ()  # A policy of its own may require packs, and none of them is there.
+        return alone
 
     def check(self) -> tuple[Problem, ...]:
-        """Load every pack that is used, one by one; return everything that is wrong with packs.
-
-        Also imports the actions, steps and commands that they offer.
-        """
-        # The hook machinery is not needed before.
+        """Load all used packs, import the objects that they offer, and return all problems."""
+        # Imported here, because listings do not need pluggy.
         from handrail.packs.loader import import_target  # noqa: PLC0415
 
         problems = [
@@ -271,7 +294,7 @@ class InstalledPacks:
         return tuple(dict.fromkeys(problems))
 
     def observers(self) -> list[Observer]:
-        """Return one callable for each pack that observes runs.
+        """Return the packs' observers of runs.
 
         Raises:
             PackError, SettingsError: As for `contributors`.
@@ -279,7 +302,7 @@ class InstalledPacks:
         return [observer(pack) for pack in self.contributors() if pack.implements("observe")]
 
     def origin_of(self, module: str) -> Origin:
-        """Return the installed pack that owns a dotted `module`, else just the module."""
+        """Return the installed pack that owns the module; otherwise the module alone."""
         name = module
         while name:
             owners = self._owners.get(name, ())
@@ -307,7 +330,7 @@ class InstalledPacks:
         hooked = [record for record in self.records if record.is_used and record.hooks]
         if not hooked:
             return (), []
-        # pluggy is not needed to list packs, nor where none has hooks.
+        # Imported here, because neither listings nor packs without hooks need pluggy.
         from handrail.packs.loader import load  # noqa: PLC0415
         from handrail.packs.manager import new_manager  # noqa: PLC0415
 
@@ -322,7 +345,7 @@ class InstalledPacks:
         return tuple(loaded), errors
 
 
-def installed(
+def installed_packs(
     *,
     start: str | Path | None = None,
     no_packs: Sequence[str] = (),
@@ -330,18 +353,23 @@ def installed(
     pack_values: Sequence[tuple[str, str, str]] = (),
     recorded: Selection | None = None,
     environ: Mapping[str, str] | None = None,
+    path: Sequence[str] | None = None,
+    cache: Path | Literal["default"] | None = "default",
 ) -> InstalledPacks:
-    """Return the packs installed for this process, under the settings for work in `start`.
+    """Return the packs installed for this process, under the settings of the project at `start`.
 
-    Nothing raises here for settings that cannot be used; they are in `settings_problems`.
+    Invalid settings do not raise here; they are listed in `settings_problems`.
 
     Args:
-        start: Folder whose project applies; the working folder by default.
-        no_packs: Packs to leave out.
-        only_packs: The only packs to use, or None for no such limit.
+        start: Folder in which to look for the project; by default, the working folder.
+        no_packs: Packs to exclude.
+        only_packs: The only packs to use; None for all.
         pack_values: Settings of packs, as pack, dotted key and text.
-        recorded: What a run that goes on began with, instead of the variables that select packs.
-        environ: Variables; those of this process by default.
+        recorded: The recorded selection of a run to resume or roll back, used instead of the
+            variables that select packs.
+        environ: Environment variables; by default, those of this process.
+        path: Folders and archives to search; by default, `sys.path`.
+        cache: Folder for the file that keeps the index of packs; None keeps nothing.
     """
     flags = Flags(
         no_packs=tuple(no_packs),
@@ -351,4 +379,4 @@ def installed(
     )
     variables = os.environ if environ is None else environ
     settings, problems = read_settings(start or os.getcwd(), variables, flags)
-    return InstalledPacks(settings, read_index(), problems)
+    return InstalledPacks(settings, read_index(path, cache=cache), problems)

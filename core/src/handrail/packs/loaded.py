@@ -1,4 +1,4 @@
-"""A pack whose hooks have been imported and checked."""
+"""LoadedPack: a pack whose hooks have been imported and validated."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, describe
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook, specs
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoadedPack:
-    """One pack, ready to be asked.
+    """A pack whose hooks can be called.
 
     Attributes:
-        id: Its normalised distribution name.
+        id: Normalised distribution name.
         origin: The pack and its version.
-        info: What it says of itself.
+        info: The result of its hook `pack_info`.
         hooks: Its hooks, by name.
-        settings: Its settings: an instance of its own model, or the plain table when it has none.
+        settings: An instance of its settings model, or a plain dict if it has none.
     """
 
     id: str
@@ -41,7 +42,7 @@ class LoadedPack:
     )
 
     def __post_init__(self) -> None:
-        # Hooks are asked about every step, so what each of them takes is worked out once.
+        # Hooks are called for every step, so the arguments of each are computed once.
         for name, hook in self.hooks.items():
             function: Callable[..., Any] = hook.function
             if "settings" in hook.parameters:
@@ -50,19 +51,20 @@ class LoadedPack:
             self._calls[name] = (function, tuple(left_out))
 
     def implements(self, hook: str) -> bool:
-        """Whether the pack has a hook of that name."""
+        """Return whether the pack implements `hook`."""
         return hook in self.hooks
 
     def locate(self, hook: str) -> Origin:
-        """Return the source line of one of its hooks; of the pack when it has no such hook."""
+        """Return the origin of a hook, with its source line; of the pack if it lacks the hook."""
         found = self.hooks.get(hook)
         return self.origin if found is None else found.origin(self.origin)
 
+    @calls_user_code
     def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook with those of `arguments`, and of `settings`, that it takes.
+        """Call a hook with those of `arguments` and `settings` that it takes; return its result.
 
         Raises:
-            PackError: The hook raised; `__cause__` is what it raised, `origin` its source line.
+            PackError: The hook raised; `__cause__` is that error, `origin` the hook's source line.
             KeyError: The pack has no such hook.
         """
         function, left_out = self._calls[hook]
@@ -74,7 +76,7 @@ class LoadedPack:
             raise hook_error(self.origin, self.hooks[hook], error) from error
 
     def about_steps(self, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
-        """Return `call` for one hook as a function of action and step, for a loop over all steps.
+        """Return `call` for one hook as a function of action and step, for loops over all steps.
 
         Raises:
             KeyError: The pack has no such hook.
@@ -84,6 +86,7 @@ class LoadedPack:
             return lambda action, step: self.call(hook, action=action, step=step)
         plain = not left_out
 
+        @calls_user_code
         def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
             try:
                 return function(action=action, step=step) if plain else function(step=step)
@@ -94,7 +97,7 @@ class LoadedPack:
 
 
 def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
-    """Return the error that says that a hook of `pack` raised `error`."""
+    """Return the error for a hook of `pack` that raised `error`."""
     return PackError(
         f"the hook {hook.name} of {pack} raised {type(error).__name__}: {describe(error)}",
         origin=hook.origin(pack),
@@ -103,5 +106,5 @@ def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
 
 
 def ways_out_of(pack: Origin) -> tuple[str, ...]:
-    """Return how to get past `pack`; nothing for one that is only an object in a test."""
+    """Return ways out for a problem with `pack`; none for an object that is not installed."""
     return ways_out(pack.pack) if pack.pack and pack.version else ()

@@ -1,10 +1,9 @@
-"""Imports the hooks of one pack; every failure becomes a PackError with its cause and ways out."""
+"""Imports the hooks of a pack; failures become a PackError with cause and ways out."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
-from handrail.hookspecs import HOOK_API, PackInfo
+from handrail.frozen import replace
+from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.hooks import Hook, Mistake, read_hooks
 from handrail.packs.loaded import LoadedPack, hook_error, ways_out_of
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 
 
 def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
-    """Import and return what an entry point of a pack leads to.
+    """Import and return the object of a pack's entry point.
 
     Raises:
-        PackError: It cannot be imported or is not there; `__cause__` tells why.
+        PackError: The object cannot be imported or does not exist; `__cause__` is the error.
     """
     what = f"{entry_point.group.rpartition('.')[2]} {entry_point.name}".replace("packs ", "hooks ")
     try:
@@ -52,11 +53,11 @@ def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
 def load(
     record: PackRecord, settings: Settings, manager: pluggy.PluginManager | None = None
 ) -> LoadedPack:
-    """Import the hooks of one pack and check them.
+    """Import and validate the hooks of a pack.
 
     Raises:
-        PackError: They cannot be imported, a hook is wrong, or the pack needs a newer core.
-        SettingsError: The pack's settings do not fit its model.
+        PackError: The hooks cannot be imported or are not valid, or the pack needs a newer core.
+        SettingsError: The pack's settings do not match its model.
     """
     plugins = [import_target(record, entry_point) for entry_point in record.hooks]
     table = _table_of(record, settings)
@@ -66,16 +67,16 @@ def load(
 def load_inline(
     plugin: object, name: str | None = None, *, settings: Mapping[str, Any] | None = None
 ) -> LoadedPack:
-    """Check the hooks of a module or object that no distribution brings, as tests do.
+    """Load a module or object with hooks that is not an installed pack, for example in a test.
 
     Args:
         plugin: A module or object with hooks.
-        name: What to call it; by default the name of the module or class.
-        settings: Its settings.
+        name: Name of the pack; by default, the name of the module or class.
+        settings: The pack's settings.
 
     Raises:
-        PackError: A hook is wrong.
-        SettingsError: The settings do not fit the pack's model.
+        PackError: A hook is not valid.
+        SettingsError: The settings do not match the pack's model.
     """
     if isinstance(plugin, ModuleType):
         module, default = plugin.__name__, plugin.__name__
@@ -89,7 +90,7 @@ def load_inline(
 
 
 def _table_of(record: PackRecord, settings: Settings) -> Table:
-    """Return what is set for a pack, under whichever of its names it is."""
+    """Return the values set for a pack, under any of its names."""
     names = tuple(map(normalised, record.names))
     prefix = variable_prefix(record.id)
     name = next((each for each in names if each in settings.packs), None)
@@ -164,13 +165,14 @@ def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
         )
         for mistake in mistakes
     ]
-    # Once for all of them: it is one pack that has to be upgraded or left out.
+    # The ways out are shown once, after the last problem: all concern the same pack.
     last = problems[-1]
     problems[-1] = replace(last, ways_out=(*last.ways_out, *ways_out_of(origin)))
     count = "1 wrong hook" if len(problems) == 1 else f"{len(problems)} wrong hooks"
     return PackError(f"{origin} has {count}", problems=problems, origin=problems[0].origins[0])
 
 
+@calls_user_code
 def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     hook = hooks.get("pack_info")
     if hook is None:
@@ -183,23 +185,16 @@ def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     if not isinstance(info, PackInfo):
         message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
         raise _pack_error(message, place)
-    if info.hook_api > HOOK_API:
-        message = (
-            f"{origin} is written for hooks of level {info.hook_api}, "
-            f"and this core has level {HOOK_API}"
-        )
-        upgrade = "upgrade the core:  pip install --upgrade handrail"
-        raise _pack_error(message, place, upgrade)
-    return replace(
-        info,
+    return PackInfo(
         after=_names(info.after, "after", origin, place),
         before=_names(info.before, "before", origin, place),
         requires=_names(info.requires, "requires", origin, place),
+        settings=info.settings,
     )
 
 
 def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[str, ...]:
-    """Return the ids in a field of a pack's own description, which may hold anything."""
+    """Return the pack ids in a field of PackInfo, after checking its type."""
     names: list[Any] = []
     if isinstance(value, Iterable) and not isinstance(value, str):
         names = list(cast("Iterable[str]", value))
@@ -210,7 +205,7 @@ def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[st
 
 
 def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
-    """Return where an import failed: the last line in the pack's own code."""
+    """Return the origin of an import error: the last line in the pack's own code."""
     if isinstance(error, SyntaxError) and error.filename:
         file = error.filename.replace("\\", "/").rpartition("/")[2]
         return Origin(module=entry_point.module, file=file, line=error.lineno or 0)

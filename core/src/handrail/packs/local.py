@@ -1,4 +1,4 @@
-"""The project's own actions and steps, and its workflows, as if a pack called `local` had them."""
+"""Offers the project's own actions, steps and workflows as a pack called `local`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXTENDS = "extends "
 
 
 def local_record(settings: Settings) -> PackRecord | None:
-    """Return what the project offers by name, or None when that is nothing."""
+    """Return a pack record with the names that the project offers, or None if there are none."""
     points = [
         EntryPoint(group=PREFIX + each.kind, name=each.name, value=each.target)
         for each in settings.local
@@ -49,35 +49,35 @@ def local_record(settings: Settings) -> PackRecord | None:
 
 
 def base_of(record: PackRecord, entry: EntryPoint) -> str:
-    """Return the action that a workflow extends; an empty string for anything else."""
+    """Return the action that a workflow extends; `""` if the entry is not a workflow."""
     if record.is_local and entry.value.startswith(_EXTENDS):
         return entry.value.removeprefix(_EXTENDS)
     return ""
 
 
 def file_of(record: PackRecord, entry: EntryPoint) -> Path | None:
-    """Return the project's own file that a local name leads to; None for a module."""
+    """Return the project's file to which a local name leads; None if it is a module."""
     is_file = record.is_local and entry.module.endswith(".py")
     return Path(record.location, entry.module) if is_file else None
 
 
-def does(record: PackRecord, entry: EntryPoint) -> str | None:
-    """Return what an action or a step does, in a line, without importing it; None if unknown."""
+def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
+    """Return a one-line description of an action or step without importing it, or None."""
     base = base_of(record, entry)
     if base:
         return f"{base}, changed by this project"
-    # Reads source as a syntax tree, which planning and running have no use for.
+    # Imported here: it loads `ast`, which planning and running do not need.
     from handrail.packs.docs import describe_target  # noqa: PLC0415
 
     return describe_target(entry.value, file_of(record, entry))
 
 
 def import_local(record: PackRecord, entry: EntryPoint, origin: Origin) -> Any:
-    """Import and return what a name of the project leads to.
+    """Import and return the object of one of the project's names.
 
     Raises:
-        NotFoundError: There is no such file, module or name in it.
-        LocalCodeError: It could not be imported.
+        NotFoundError: The file or module does not exist, or has no such attribute.
+        LocalCodeError: The file or module could not be imported.
     """
     folder = Path(record.location)
     file = file_of(record, entry)
@@ -99,17 +99,17 @@ def import_local(record: PackRecord, entry: EntryPoint, origin: Origin) -> Any:
 
 
 def import_file(name: str, folder: Path, *, shown: str = "") -> ModuleType:
-    """Import a file of Python, with the folder that it is in on the path.
+    """Import a Python file, with its folder on `sys.path`.
 
     Args:
-        name: The file.
-        folder: Where it was looked for, for messages.
-        shown: What people call it.
+        name: Path of the file.
+        folder: Folder in which it was searched, for messages.
+        shown: Name of the file in messages; by default, `name`.
 
     Raises:
-        NotFoundError: There is no such file.
-        LocalCodeError: It could not be imported, or it, or what it imports from its folder, is not
-            to be trusted.
+        NotFoundError: The file does not exist.
+        LocalCodeError: The file could not be imported; or the file, or a module that it imports
+            from its folder, cannot be trusted.
     """
     path = Path(name)
     shown = shown or name
@@ -145,7 +145,7 @@ def import_file(name: str, folder: Path, *, shown: str = "") -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    """Return the name of the file, or another one where that is taken, as that of json.py is."""
+    """Return a module name for a file: its stem, or another name if that is taken (json.py)."""
     name = path.stem.encode("utf-8", "replace").decode()
     for candidate in chain((name, f"local_{name}"), (f"local_{name}_{each}" for each in count(2))):
         known = sys.modules.get(candidate)
@@ -163,11 +163,11 @@ def _near_files(path: Path) -> str:
 
 
 def import_module(name: str, folder: Path) -> ModuleType:
-    """Import a module, with `folder` on the path.
+    """Import a module, with `folder` on `sys.path`.
 
     Raises:
-        NotFoundError: There is no such module.
-        LocalCodeError: It could not be imported, or is in `folder` and not to be trusted.
+        NotFoundError: The module does not exist.
+        LocalCodeError: The module could not be imported, or is in `folder` and cannot be trusted.
     """
     search(str(folder))
     try:

@@ -1,6 +1,6 @@
-"""Imports from the folders of local code, where files of others are refused.
+"""Imports modules from folders of local code, refusing files of users that are not trusted.
 
-Python would run whatever lies beside a file: also a module that another user has put there, or has
+Python itself would run any module beside a file, including one that another user has put there or
 compiled into `__pycache__`.
 """
 
@@ -36,14 +36,14 @@ _folders: set[str] = set()
 
 
 def search(folder: str) -> None:
-    """Put `folder` on the path, first; all that is imported from there has to be trusted."""
+    """Put `folder` first on `sys.path`; modules imported from it must be trusted files."""
     if folder not in sys.path:
         sys.path.insert(0, folder)
     _guard(folder)
 
 
 def spec_of(name: str, file: str) -> ModuleSpec | None:
-    """Return how to import `file` as the module `name`; None where it is no file of Python."""
+    """Return a spec to import `file` as the module `name`; None if it is not a Python file."""
     for loader, suffixes in _LOADERS:
         if file.endswith(tuple(suffixes)):
             return spec_from_file_location(name, file, loader=loader(name, file))
@@ -65,7 +65,7 @@ def _finder_of(folder: str) -> _Finder:
 
 
 class _Finder(FileFinder):
-    """Finds modules in a folder, and those in the packages there likewise."""
+    """Finds modules in a folder, and in the packages of that folder."""
 
     def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
         spec = super().find_spec(fullname, target)
@@ -76,7 +76,7 @@ class _Finder(FileFinder):
 
 class _SourceLoader(SourceFileLoader):
     def path_stats(self, path: str) -> Mapping[str, Any]:
-        # The first that is asked for, also where the file itself is not read.
+        # Called first for each module, even if the source file is not read then.
         refuse(path, error=LocalCodeError)
         return super().path_stats(path)
 
@@ -85,7 +85,7 @@ class _SourceLoader(SourceFileLoader):
         if found is not None and path == self.path:
             raise LocalCodeError(found.message, ways_out=found.ways_out)
         if found is not None and path.endswith(_COMPILED):
-            raise PermissionError(found.message)  # Python takes the source instead.
+            raise PermissionError(found.message)  # Python then uses the source.
         return raw
 
     def set_data(self, path: str, data: ReadableBuffer, *, _mode: int = 0o666) -> None:

@@ -1,4 +1,4 @@
-"""The plugin manager: pluggy checks and holds the hooks of packs; it does not call them."""
+"""The plugin manager: pluggy validates and registers the hooks of packs, but does not call them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def new_manager() -> pluggy.PluginManager:
 
 
 def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
-    """Have `manager` check `plugin` and hold it.
+    """Register `plugin` with `manager`, which validates its hooks.
 
     Raises:
-        pluggy.PluginValidationError: A hook does not fit; our own checks usually say so before.
-        ValueError: It is registered already.
+        pluggy.PluginValidationError: A hook is not valid; our own checks usually find it first.
+        ValueError: `plugin` is registered already.
     """
     manager.register(plugin, name=name)
     try:

@@ -1,4 +1,4 @@
-"""Reads the metadata of one distribution, whatever state it is in."""
+"""Reads the metadata of a distribution, even if it is damaged."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from handrail.packs.health import Health, owned
 from handrail.packs.record import GROUPS, EntryPoint, PackRecord
+from handrail.packs.requirements import unmet_range
 from handrail.settings.names import normalised
 
 _AT_ONCE = 1 << 16
 
 
 def bytes_of(file: str) -> bytes:
-    """Return the contents of a file, nothing when it cannot be read."""
+    """Return the contents of a file; `b""` if it cannot be read."""
     try:
         return contents(file)
     except OSError:
@@ -24,9 +25,9 @@ def contents(file: str) -> bytes:
     """Return the contents of a file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
-    # A thousand small files are read in half the time without an object for each.
+    # Without file objects, a thousand small files are read in half the time.
     number = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         whole = b""
@@ -38,7 +39,7 @@ def contents(file: str) -> bytes:
 
 
 def stem_of(location: str, info: str) -> tuple[str, str]:
-    """Return name and version from the name of a metadata folder."""
+    """Return the name and the version in the name of a metadata folder."""
     stem = info.rpartition(".")[0]
     if info.lower() == "egg-info":
         stem = os.path.basename(location).rpartition(".")[0]
@@ -47,10 +48,10 @@ def stem_of(location: str, info: str) -> tuple[str, str]:
 
 
 def text_of(distribution: Any, name: str) -> str | None:
-    """Return one of the metadata files of a distribution, or None."""
+    """Return the text of a metadata file of a distribution, or None."""
     try:
         text: str | None = distribution.read_text(name)
-    except Exception:  # noqa: BLE001 - the metadata of others may hold anything
+    except Exception:  # noqa: BLE001 - metadata may contain anything
         return None
     return text
 
@@ -58,7 +59,7 @@ def text_of(distribution: Any, name: str) -> str | None:
 def described(
     distribution: Any, name: str, version: str, location: str
 ) -> tuple[PackRecord, list[tuple[str, str]]]:
-    """Return what the metadata says, and what cannot be read of it as `(code, sentence)`."""
+    """Return a record of the metadata, and what could not be read, as `(code, sentence)`."""
     faults: list[tuple[str, str]] = []
     summary, requires = "", ()
     try:
@@ -70,10 +71,10 @@ def described(
         name = given or name
         version = metadata.get("Version") or version
         summary = metadata.get("Summary") or ""
-        # An egg has them elsewhere; to ask a wheel for them is to have METADATA parsed again.
+        # `distribution.requires` would work for eggs too, but parse METADATA again.
         listed = metadata.get_all("Requires-Dist")
         requires = tuple(distribution.requires or () if listed is None else listed)
-    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
+    except Exception as error:  # noqa: BLE001 - metadata may contain anything
         faults.append(("metadata", f"METADATA cannot be read: {_reason(error)}"))
     points: list[EntryPoint] = []
     try:
@@ -85,7 +86,7 @@ def described(
             for each in distribution.entry_points
             if each.group in GROUPS
         ]
-    except Exception as error:  # noqa: BLE001 - the metadata of others may hold anything
+    except Exception as error:  # noqa: BLE001 - metadata may contain anything
         faults.insert(0, ("metadata", f"entry_points.txt cannot be read: {_reason(error)}"))
         points = _salvaged(location, distribution)
     record = PackRecord(
@@ -95,6 +96,7 @@ def described(
         summary="" if summary == "UNKNOWN" else " ".join(summary.split()),
         entry_points=tuple(points),
         requires=requires,
+        unmet=unmet_range(requires),
         location=location,
     )
     return record, faults
@@ -107,7 +109,7 @@ def _reason(error: Exception) -> str:
 
 
 def _salvaged(location: str, distribution: Any) -> list[EntryPoint]:
-    """Return what can be made out in an `entry_points.txt` that is damaged."""
+    """Return the readable entry points of a damaged `entry_points.txt`."""
     place = getattr(distribution, "_path", location)
     points: list[EntryPoint] = []
     group = ""
@@ -121,7 +123,7 @@ def _salvaged(location: str, distribution: Any) -> list[EntryPoint]:
 
 
 def packages_of(record: PackRecord, health: Health, distribution: Any) -> tuple[str, ...]:
-    """Return what the pack owns: from RECORD, `top_level.txt`, or else where it leads."""
+    """Return the packages of a pack: from RECORD, `top_level.txt`, or else its entry points."""
     if health.packages:
         return health.packages
     declared = (text_of(distribution, "top_level.txt") or "").split()

@@ -1,4 +1,4 @@
-"""Checks options from a settings file against the signature of what takes them."""
+"""Validates options from a settings file against the signature of a step or wrapper."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 
 @dataclass(slots=True, kw_only=True)
 class Checked:
-    """Options that were checked.
+    """The result of validating options.
 
     Attributes:
-        values: Those that fit, as the annotations want them.
-        mistakes: A sentence and a way out, which may be empty, for each thing that is wrong.
+        values: The valid options, converted to their annotated types.
+        mistakes: A sentence and a way out, which may be empty, for each error.
     """
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -30,12 +30,12 @@ class Checked:
 def check_options(
     target: Callable[..., Any], options: Mapping[str, Any], *, given: int = 0
 ) -> Checked:
-    """Compare `options` with what `target` takes.
+    """Validate `options` against the parameters of `target`.
 
     Args:
         target: A class or function.
-        options: Values as a TOML file holds them.
-        given: How many leading parameters are filled by position, as the step of a wrapper is.
+        options: Values from a TOML file.
+        given: The number of leading parameters passed by position, such as a wrapper's step.
     """
     checked = Checked()
     try:
@@ -83,7 +83,7 @@ def _take(checked: Checked, name: str, value: Any, annotation: Any) -> None:
         checked.values[name] = value
         return
     try:
-        # As strict as JSON: a number is no text, but a path or a date may be written as one.
+        # Strict as in JSON: a number is not accepted as text, but text as a path or a date is.
         checked.values[name] = adapter.validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -1,7 +1,9 @@
 """Reads metadata folders as nearly all are written, without a parser for mail.
 
-The import of `importlib_metadata`, and of what it parses METADATA with, takes longer than all else
-that is done for a cold index. So what is plain is read here, and anything unusual is left to it.
+The import of `importlib_metadata`, and of the parser for mail that it reads METADATA with, takes 39
+of the 158 ms of a cold `handrail packs`, among 1000 distributions 50 of which are packs: 1.72 x one
+scan of them with `importlib_metadata`, and 1.28 x with this module (`benchmarks/discovery.py`,
+Python 3.11). So files that are plain are read here, and anything unusual is left to the library.
 The formats are those of the core metadata and entry points specifications of PyPA.
 """
 

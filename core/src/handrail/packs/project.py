@@ -1,10 +1,10 @@
-"""What a project changes about an action, with its steps and wrappers looked up and made."""
+"""Converts a project's changes to an action into edits, creating their steps and wrappers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -17,6 +17,7 @@ from handrail.errors import (
     Problem,
     describe,
 )
+from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.options import check_options
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
@@ -32,7 +33,7 @@ OWNER = "project"
 
 
 def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tuple[Problem, ...]]:
-    """Return `changes`, in their order, as one set of edits, and what cannot be done of them.
+    """Return `changes`, in order, as one set of edits, and the problems found in them.
 
     Raises:
         PackError: A step is from a pack that is broken.
@@ -42,7 +43,7 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
     for each in changes:
         for insert in each.inserts:
             making.insert(insert)
-        # The last layer is outermost in a plan, and the first one in the file.
+        # In a plan the last layer is outermost; in the file, the first.
         for wrap in reversed(each.wraps):
             making.wrap(wrap)
         making.edits.removals += [
@@ -95,7 +96,7 @@ class _Making:
             self._problem(f"{wrap.use} is no wrapper", wrap.origin, way, code="bad-option")
             return
         checked = check_options(target, wrap.options, given=1)
-        if self._told(wrap.use, checked.mistakes, wrap.origin):
+        if self._report(wrap.use, checked.mistakes, wrap.origin):
             return
         self.edits.wrappings.append(
             Wrapping(
@@ -120,15 +121,15 @@ class _Making:
 
     def _made(self, insert: Insert, target: Any) -> BaseStep[Any] | None:
         if _is_step(target):
-            # One object for every plan would carry the name of one into the next.
-            self._told(insert.step, _no_options(insert.options), insert.origin)
+            # A copy, because its name may be changed, and all plans share the object.
+            self._report(insert.step, _no_options(insert.options), insert.origin)
             return copy(target)
         if not callable(target):
             message = f"{insert.step} is {target!r}, which makes no step"
             self._problem(message, insert.origin, code="invalid-step")
             return None
         checked = check_options(target, insert.options)
-        if self._told(insert.step, checked.mistakes, insert.origin):
+        if self._report(insert.step, checked.mistakes, insert.origin):
             return None
         try:
             made: object = target(**checked.values)
@@ -141,7 +142,7 @@ class _Making:
         self._problem(f"{insert.step} made {made!r}, no step", insert.origin, code="invalid-step")
         return None
 
-    def _told(self, name: str, mistakes: Iterable[tuple[str, str]], origin: Origin) -> bool:
+    def _report(self, name: str, mistakes: Iterable[tuple[str, str]], origin: Origin) -> bool:
         listed = list(mistakes)
         for message, way in listed:
             self._problem(f"{name}: {message}", origin, way, code="bad-option")
@@ -171,13 +172,13 @@ def _is_wrapper(target: object) -> bool:
 
 
 def _makes_layers(target: object) -> bool:
-    """Whether `target` is a class of wrappers, or a function that may make one."""
+    """Return whether `target` is a wrapper class, or a function that may return a wrapper."""
     is_class = isinstance(target, type)
     return _is_wrapper(target) if is_class or _is_step(target) else callable(target)
 
 
 def _source(record: PackRecord, entry: EntryPoint, place: Origin) -> Origin:
-    """Return where a step is from, with the line that puts it into the plan."""
+    """Return the origin of a step, with the line that inserts it into the plan."""
     if record.is_local:
         return Origin(module=entry.module, file=entry.module)
     return replace(record.origin, module=entry.module, file=place.file, line=place.line)
@@ -187,7 +188,7 @@ def _renamed(step: BaseStep[Any], name: str) -> BaseStep[Any]:
     try:
         step.name = name
     except AttributeError:
-        # The name is a property: a class of its own may say otherwise.
+        # The name is a property; override it in a subclass.
         kind = type(step)
         members = {"name": name, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
         step.__class__ = type(kind.__name__, (kind,), members)

@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail.errors import Problem
 from handrail.frozen import replace
-from handrail.packs.health import Health, broken, inspect, judged
+from handrail.packs.health import Health, broken, check_files, inspect
 from handrail.packs.metadata import bytes_of, contents, described, packages_of, stem_of, text_of
 from handrail.packs.plain import plain
 from handrail.packs.record import PREFIX, PackRecord
@@ -123,7 +123,7 @@ class Reading:
         first, *hidden = group
         record = first.record
         if record.status == "on":
-            record = judged(record, first.health, self.path)
+            record = check_files(record, first.health, self.path)
             self.can_be_kept &= record.status == "on" or bool(first.health.gone)
         for folder in first.health.folders:
             self.watched.setdefault(folder, stamp(folder))

@@ -1,4 +1,4 @@
-"""What is known of an installed pack without importing it."""
+"""PackRecord: an installed pack as its metadata describes it, without importing it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from handrail.errors import Problem
 from handrail.frozen import frozen
 from handrail.origin import Origin
 
+CORE = "handrail"
+"""The distribution name of core."""
+
 LOCAL = "local"
-"""What the project's own files are called, as if they were a pack."""
+"""The pack id of the project's own files."""
 
 PREFIX = "handrail."
 GROUPS = tuple(
@@ -23,12 +26,12 @@ Status = Literal["on", "off", "incompatible", "broken", "required", "policy"]
 
 @frozen
 class EntryPoint:
-    """One line of a distribution's entry points.
+    """An entry point of a distribution.
 
     Attributes:
-        group: Such as `handrail.steps`.
-        name: What it is called there.
-        value: Where it leads, as `module` or `module:object`.
+        group: The group, such as `handrail.steps`.
+        name: The name in the group.
+        value: The object's location, as `module` or `module:object`.
     """
 
     group: str
@@ -37,32 +40,33 @@ class EntryPoint:
 
     @property
     def module(self) -> str:
-        """Dotted module that it leads to."""
+        """The dotted name of its module."""
         return self.value.partition("[")[0].partition(":")[0].strip()
 
     @property
     def attribute(self) -> str:
-        """Dotted name in the module, or an empty string for the module itself."""
+        """The dotted name in the module, or an empty string for the module itself."""
         return self.value.partition("[")[0].partition(":")[2].strip()
 
 
 @frozen
 class PackRecord:
-    """A pack as its metadata shows it, and whether it is used.
+    """An installed pack as its metadata describes it, and whether it is used.
 
     Attributes:
         id: Normalised distribution name.
-        name: Distribution name as the metadata spells it.
-        version: Its version, or an empty string when that cannot be read.
-        summary: One line about it, from the metadata.
-        entry_points: Those in our groups, in the order of the file.
+        name: Distribution name as spelled in the metadata.
+        version: Its version, or an empty string if it cannot be read.
+        summary: Its one-line summary, from the metadata.
+        entry_points: Its entry points in our groups, in the order of the file.
         requires: Its requirements, as in the metadata.
-        location: Folder or archive where it is installed.
+        unmet: The required range of `handrail` if this core does not satisfy it; else empty.
+        location: Folder or archive in which it is installed.
         packages: Dotted names of the packages and modules that it owns.
-        is_local: Whether it stands for the project's own files.
+        is_local: Whether it represents the project's own files.
         status: Whether it is used.
         why: The reason for the status, in a few words.
-        problems: What is wrong with it.
+        problems: Its problems.
     """
 
     id: str
@@ -71,6 +75,7 @@ class PackRecord:
     summary: str = ""
     entry_points: tuple[EntryPoint, ...] = ()
     requires: tuple[str, ...] = ()
+    unmet: str = ""
     location: str = ""
     packages: tuple[str, ...] = ()
     is_local: bool = False
@@ -80,14 +85,14 @@ class PackRecord:
 
     @property
     def origin(self) -> Origin:
-        """The pack and its version; of the project's own files just the folder."""
+        """The pack and its version; for the project's own files, the folder."""
         if self.is_local:
             return Origin(file="this project")
         return Origin(pack=self.id, version=self.version)
 
     @property
     def is_used(self) -> bool:
-        """Whether what it offers can be used."""
+        """Whether its actions, steps and commands can be used."""
         return self.status in ("on", "required", "policy")
 
     @property
@@ -112,7 +117,7 @@ class PackRecord:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What users may call it: its id, and the names of its modules of hooks."""
+        """Its names for users: its id, and the names of its modules of hooks."""
         return (self.id, *(hook.name for hook in self.hooks))
 
     def offered(self, kind: str) -> tuple[EntryPoint, ...]:
@@ -122,7 +127,7 @@ class PackRecord:
 
 
 def ways_out(pack: str, *, upgrade: bool = True) -> tuple[str, ...]:
-    """Return how to get past a `pack` that cannot be used."""
+    """Return ways out for a `pack` that cannot be used."""
     return (
         *((f"upgrade it:  pip install --upgrade {pack}",) if upgrade else ()),
         f"or leave it out of this call:  --no-pack {pack}",

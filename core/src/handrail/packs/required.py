@@ -1,4 +1,4 @@
-"""Checks what is required of the installed packs. Pure."""
+"""Checks the installed packs against the requirements of settings and policies."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.record import PackRecord
-from handrail.packs.versions import satisfies
 from handrail.settings.names import normalised
-from handrail.settings.requirements import RequiredPack
+from handrail.settings.requirements import RequiredPack, fits
 from handrail.settings.values import Settings
 
 POLICY = "policy"
 
 
-def marked(record: PackRecord, settings: Settings) -> PackRecord:
-    """Return `record` as a policy, or as required, where it is one and can be used."""
+def mark_required(record: PackRecord, settings: Settings) -> PackRecord:
+    """Return `record`, marked as a policy or as required if it is one and can be used."""
     if record.offered(POLICY):
         wanted = [each for each in settings.wanted_policies if each.id == record.id]
         if record.status not in ("on", "off"):
@@ -32,7 +31,7 @@ def marked(record: PackRecord, settings: Settings) -> PackRecord:
     if record.status != "on":
         return record
     for each in demands:
-        if not _fits(record, each):
+        if not fits(record.version, each.specifiers):
             return replace(record, status="incompatible", why=f"{each.brief} wants {each.wanted}")
     return replace(record, status="required", why=demands[0].brief)
 
@@ -42,11 +41,11 @@ def _who(origin: Origin) -> str:
 
 
 def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem]:
-    """Yield a problem for each pack and each policy that is required and not there.
+    """Yield a problem for each required pack or policy that is missing or unsuitable.
 
     Args:
-        records: The packs, after `marked`.
-        settings: What applies.
+        records: The packs, after `mark_required`.
+        settings: The settings that apply.
     """
     by_id = {record.id: record for record in records}
     yield from _contradictions(settings.required.packs)
@@ -65,7 +64,7 @@ def _pack(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
     if record is None:
         message = f"{wanted.id} is required by {wanted.source} and is not installed"
         yield _problem(message, wanted, install, code="required-pack-missing")
-    elif not _fits(record, wanted):
+    elif not fits(record.version, wanted.specifiers):
         message = f"{record.origin} is installed, and {wanted.source} requires {wanted.wanted}"
         yield _problem(
             message, wanted, install, code="required-pack-version", others=(record.origin,)
@@ -91,7 +90,7 @@ def _policy(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem
         what = "is not installed" if record is None else "is no policy"
         message = f"{wanted.source} wants the policy {wanted.id}, which {what}"
         yield _problem(message, wanted, install, code="policy-missing")
-    elif not _fits(record, wanted):
+    elif not fits(record.version, wanted.specifiers):
         message = f"{wanted.source} wants {wanted.wanted}, and {record.origin} is installed"
         yield _problem(message, wanted, install, code="policy-missing", others=(record.origin,))
 
@@ -125,15 +124,8 @@ def _problem(
     return Problem(code=code, message=message, origins=(*others, wanted.origin), ways_out=ways)
 
 
-def _fits(record: PackRecord, wanted: RequiredPack) -> bool:
-    try:
-        return satisfies(record.version, wanted.specifiers)
-    except ValueError:
-        return False  # A version that cannot be read is not known to fit.
-
-
 def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
-    """Yield a problem for each two requirements of one pack that no version can meet."""
+    """Yield a problem for each two requirements on one pack that no version can satisfy."""
     for number, each in enumerate(required):
         for other in required[:number]:
             if other.id == each.id and not _agree(other.specifiers, each.specifiers):
@@ -147,15 +139,8 @@ def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
 
 
 def _agree(first: str, second: str) -> bool:
-    """Whether some version is in both ranges: one at a bound, right above it, or below all."""
-    clauses = f"{first},{second}".split(",")
-    bounds = {clause.strip().lstrip("=~!<>").removesuffix(".*") for clause in clauses} - {""}
+    """Return whether a version exists in both ranges: at a bound, just above it, or below all."""
+    both = f"{first},{second}"
+    bounds = {clause.lstrip("=~!<>").removesuffix(".*") for clause in both.split(",")} - {""}
     around = chain({"0"}, bounds, (f"{each}.0.0.1" for each in bounds))
-    return any(_in_both(version, first, second) for version in around)
-
-
-def _in_both(version: str, first: str, second: str) -> bool:
-    try:
-        return satisfies(version, first) and satisfies(version, second)
-    except ValueError:
-        return False
+    return any(fits(version, both) for version in around)

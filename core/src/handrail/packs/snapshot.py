@@ -1,7 +1,7 @@
-"""What lies on the path right now: every distribution's files, by name, size, times and inode.
+"""Takes a snapshot of `sys.path`: each distribution's metadata by name, size, times and inode.
 
-This is what tells whether an index still fits. It only asks the file system, about a thousand
-distributions in some milliseconds, and imports next to nothing.
+It shows whether an index is still valid. It only calls `stat`, in a few milliseconds for a
+thousand distributions, and imports next to nothing.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from collections.abc import Iterable, Sequence
 
 from handrail.frozen import frozen
 
-# JSON forms, so that a stored one can be compared as it is read.
+# JSON types, so that a snapshot can be compared with a stored one as loaded.
 Stamp = list[int] | None
 Listing = list[object]
 
 _SUFFIXES = (".dist-info", ".egg-info")
 
-# A file may be changed again within one tick of the clock that stamps it, without leaving a trace.
+# A second change within one tick of the file system's clock leaves no trace. In nanoseconds.
 _TICK = 100_000_000
 _COARSE_TICK = 2_000_000_000
 
 
 @frozen
 class Root:
-    """One folder or archive on the path.
+    """A folder or archive on `sys.path`.
 
     Attributes:
-        path: Where it is.
+        path: Its path.
         infos: Names of the metadata folders in it, sorted; empty for an archive.
         is_archive: Whether it is a file.
     """
@@ -41,11 +41,11 @@ class Root:
 
 @frozen
 class Snapshot:
-    """The path, and the stamps of what matters on it.
+    """The folders and archives on `sys.path`, with stamps of their metadata.
 
     Attributes:
-        roots: Its folders and archives, each once, in order.
-        listing: The same with stamps, in a form that JSON keeps.
+        roots: The folders and archives, each once, in order.
+        listing: The same with stamps, in JSON types.
     """
 
     roots: tuple[Root, ...]
@@ -53,7 +53,7 @@ class Snapshot:
 
 
 def stamp(path: str) -> Stamp:
-    """Return size, time of change, time of status change and inode; None when there is nothing."""
+    """Return size, mtime, ctime and inode of a file or folder; None if it does not exist."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -62,20 +62,20 @@ def stamp(path: str) -> Stamp:
 
 
 def is_settled(stamps: Iterable[Stamp]) -> bool:
-    """Whether all changes are old enough for a later one to show."""
+    """Return whether all changes are so old that any further change would alter the stamps."""
     now = time.time_ns()
     for each in stamps:
         if each is not None:
             _, modified, changed, _ = each
             tick = _TICK if max(modified, changed) % 1_000_000_000 else _COARSE_TICK
-            # A clock that was set back, or that of a server, may come by the same time again.
+            # A clock that was set back, or a file server's, may produce the same time again.
             if now - changed < tick or 0 <= now - modified < tick:
                 return False
     return True
 
 
 def look(path: Sequence[str]) -> Snapshot:
-    """Look at every folder and archive on `path`."""
+    """Return a snapshot of the folders and archives on `path`."""
     roots: list[Root] = []
     listing: list[Listing] = []
     seen: set[tuple[int, int]] = set()
@@ -108,7 +108,7 @@ def _folder(where: str) -> tuple[Root, list[object]]:
     infos = sorted(
         name
         for name in names
-        # pip renames what it is about to remove to something that begins with a tilde.
+        # pip renames folders before it removes them; the new names begin with a tilde.
         if (name.endswith(_SUFFIXES) and not name.startswith("~"))
         or (is_egg and name.lower() == "egg-info")
     )
@@ -117,7 +117,7 @@ def _folder(where: str) -> tuple[Root, list[object]]:
 
 
 def has_other_finders() -> bool:
-    """Whether something else than the path may bring distributions, which no stamp can show."""
+    """Return whether finders other than the path may provide distributions, unseen by stamps."""
     for finder in sys.meta_path:
         if getattr(finder, "find_distributions", None) is not None:
             home = finder.__module__ if isinstance(finder, type) else type(finder).__module__

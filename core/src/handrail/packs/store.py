@@ -23,7 +23,9 @@ from handrail.settings.trust import distrust, read_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
+KEPT = 32
+"""How many indexes a user keeps: one for each path that was searched last."""
 
 
 def default_folder(environ: Mapping[str, str]) -> str | None:
@@ -41,10 +43,13 @@ def default_folder(environ: Mapping[str, str]) -> str | None:
 
 def index_file(folder: str | Path, path: Sequence[str]) -> str:
     """Return the file for this user, this interpreter and `path` in `folder`."""
-    # Others may use the folder too, and nobody believes the index of another.
-    user = f"{os.geteuid()}-" if hasattr(os, "geteuid") else ""
     name = crc32("\0".join((sys.prefix, *path)).encode(errors="surrogateescape"))
-    return os.path.join(folder, f"packs-{user}{name:08x}.json")
+    return os.path.join(folder, f"{_prefix()}{name:08x}.json")
+
+
+def _prefix() -> str:
+    # Others may use the folder too, and nobody believes the index of another.
+    return f"packs-{os.geteuid()}-" if hasattr(os, "geteuid") else "packs-"
 
 
 def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
@@ -105,9 +110,22 @@ def keep(
             with suppress(OSError):
                 os.unlink(draft)
             raise
+        _prune(folder)
     except (OSError, ValueError):
         # An index only saves time.
         return
+
+
+def _prune(folder: str) -> None:
+    """Remove all but the latest indexes of this user, and what a killed process left of one."""
+    written: list[tuple[int, str]] = []
+    for each in os.scandir(folder):
+        if each.name.startswith(_prefix()):
+            with suppress(FileNotFoundError):  # Others prune, too.
+                written.append((each.stat(follow_symlinks=False).st_mtime_ns, each.path))
+    for _, file in sorted(written)[:-KEPT]:
+        with suppress(OSError):
+            os.unlink(file)
 
 
 def _is_foreign(folder: str) -> bool:

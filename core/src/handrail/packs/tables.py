@@ -1,4 +1,4 @@
-"""The settings of one pack, joined from their sources and checked by the model of the pack."""
+"""Merges the settings of a pack from all sources, and validates them with the pack's model."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.names import did_you_mean, near
 from handrail.origin import Origin
-from handrail.packs.texts import interpreted, put, value_at, variables_of
+from handrail.params.conversion import from_json, from_text
+from handrail.params.model import fields_of, kind_at, model_in, paths_of
+from handrail.params.values import KeyPath, merge, set_path, value_at
 from handrail.settings.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Path = tuple[str, ...]
-
 
 @frozen
 class Table:
-    """The values that are set for a pack.
+    """The values set for a pack, by source.
 
     Attributes:
-        values: Those of the project, by key, possibly nested.
-        source: Returns `file:line` of one of these by the path to it.
-        prefix: What the variables of the pack begin with.
-        variables: Those that do, and their texts.
+        values: The project's values by key, possibly nested.
+        source: Returns the `file:line` of one of these, by its path.
+        prefix: Prefix of the pack's environment variables.
+        variables: The variables with that prefix and their texts.
         flags: Texts from the command line, by path.
-        fixed: What a policy has set, by path.
+        fixed: Values set by a policy, by path.
     """
 
     values: Mapping[str, Any]
     source: Callable[..., str]
     prefix: str = ""
-    variables: Mapping[str, str] = made(default_factory=dict[str, str])
-    flags: Mapping[Path, str] = made(default_factory=dict[Path, str])
-    fixed: Mapping[Path, Value[Any]] = made(default_factory=dict[Path, Any])
+    variables: Mapping[str, str] = NOTHING
+    flags: Mapping[KeyPath, str] = NOTHING
+    fixed: Mapping[KeyPath, Value[Any]] = NOTHING
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
-    """Return an instance of `model` from the values, or the plain values without a model.
+    """Return an instance of `model` with the values; the plain values if there is no model.
 
     Raises:
-        SettingsError: A value does not fit, is missing or unknown, or is not what a policy wants;
-            it has all the problems.
+        SettingsError: A value is invalid, missing or unknown, or contradicts a policy; it has all
+            problems.
     """
     joined = _Joined(table, model, pack)
     problems = joined.problems
@@ -76,28 +76,29 @@ def _error(problems: list[Problem], pack: Origin) -> SettingsError:
 
 
 class _Joined:
-    """All values of a pack, the stronger sources over the weaker.
+    """The merged values of a pack; stronger sources override weaker ones.
 
     Attributes:
-        values: What is set, possibly nested.
-        problems: What cannot be.
+        values: The merged values, possibly nested.
+        problems: The problems found while merging.
     """
 
     def __init__(self, table: Table, model: type[BaseModel] | None, pack: Origin) -> None:
-        self.values: dict[str, Any] = {key: _copied(each) for key, each in table.values.items()}
+        self.values: dict[str, Any] = {}
+        merge(self.values, table.values)
         self.problems: list[Problem] = []
         self._table = table
-        self._sources: dict[Path, str] = {}
+        self._sources: dict[KeyPath, str] = {}
         if model is not None:
             self._take_variables(model)
         for path, text in table.flags.items():
-            put(self.values, path, interpreted(model, path, text))
+            set_path(self.values, path, from_json(kind_at(model, path), text))
             self._sources[path] = f"-p {pack.pack}.{'.'.join(path)}"
         for path, fixed in table.fixed.items():
             self._fix(path, fixed, pack)
 
     def source(self, *path: str | int) -> str:
-        """Return the variable, the option or the place in a file that a value is from."""
+        """Return the source of a value: a variable, an option or a place in a file."""
         for end in range(len(path), 0, -1):
             found = self._sources.get(tuple(map(str, path[:end])))
             if found is not None:
@@ -105,35 +106,43 @@ class _Joined:
         return self._table.source(*path)
 
     def _take_variables(self, model: type[BaseModel]) -> None:
-        known = variables_of(model)
+        known = _variables_of(model)
         for variable, text in self._table.variables.items():
             name = variable.removeprefix(self._table.prefix)
             if name in known:
-                put(self.values, known[name], interpreted(model, known[name], text))
-                self._sources[known[name]] = variable
+                path = known[name]
+                set_path(self.values, path, from_text(kind_at(model, path), text))
+                self._sources[path] = variable
             else:
                 self.problems += _misspelt(variable, name, known, self._table.prefix)
 
-    def _fix(self, path: Path, fixed: Value[Any], pack: Origin) -> None:
-        """Set what a policy wants; that something else sets it differently is a problem."""
+    def _fix(self, path: KeyPath, fixed: Value[Any], pack: Origin) -> None:
+        """Set a policy's value; a different value from another source is a problem."""
         own = value_at(self.values, path, fixed.value)
         if own != fixed.value:
             message = f"{'.'.join(path)} is {own!r}, and a policy sets it to {fixed.value!r}"
             way = f"take it out; the policy is {fixed.source}"
             self.problems.append(_problem(self.source, path, message, pack, way))
-        put(self.values, path, fixed.value)
+        set_path(self.values, path, fixed.value)
         self._sources[path] = fixed.source
 
 
-def _copied(value: Any) -> Any:
-    """Return a copy of nested tables, so that the values of other sources can be put in."""
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return value
+def _variables_of(
+    model: type[BaseModel], prefix: KeyPath = (), within: tuple[type, ...] = ()
+) -> dict[str, KeyPath]:
+    """Return the path of each field of `model`, by its variable's name without the prefix."""
+    found: dict[str, KeyPath] = {}
+    for name, info in fields_of(model).items():
+        path = (*prefix, *paths_of(model, name)[0])
+        inner = model_in(info.annotation)
+        if inner is not None and inner is not model and inner not in within:
+            found |= _variables_of(inner, path, (*within, model))
+        found["_".join(path).upper()] = path
+    return found
 
 
-def _misspelt(variable: str, name: str, known: Mapping[str, Path], prefix: str) -> list[Problem]:
-    """Return a problem for a variable that looks like a misspelt one; others may be anybody's."""
+def _misspelt(variable: str, name: str, known: Mapping[str, KeyPath], prefix: str) -> list[Problem]:
+    """Return a problem if a variable looks like a misspelt one; others are ignored."""
     matches = near(name, known, limit=1)
     return [
         Problem(
@@ -149,13 +158,13 @@ def _misspelt(variable: str, name: str, known: Mapping[str, Path], prefix: str) 
 def _unknown(
     values: Mapping[str, Any], model: type[BaseModel], pack: Origin, source: Callable[..., str]
 ) -> list[Problem]:
-    """Return a problem for each key that the model does not have, which it may pass over."""
+    """Return a problem for each key unknown to the model, which pydantic may ignore."""
     if model.model_config.get("extra") == "allow":
         return []
     fields = model.model_fields
     known = {*fields, *(each.alias for each in fields.values() if each.alias)}
     if any(each.validation_alias not in (None, each.alias) for each in fields.values()):
-        # Such a field may be filled from several keys; the model has to judge.
+        # Fields with several aliases are left to the model.
         return []
     return [
         _problem(

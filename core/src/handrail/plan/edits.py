@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from handrail.entry import Entry
     from handrail.origin import Origin
-    from handrail.plan.draft import Draft
+    from handrail.plan.builder import Draft
     from handrail.registry import IfMissing, Wrapper
 
 Side = Literal["before", "after", "end"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
 
 from handrail.entry import innermost
 from handrail.errors import StepNotFoundError
+from handrail.frozen import replace
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
-    from handrail.plan.draft import Draft
+    from handrail.plan.builder import Draft
     from handrail.plan.edits import History, Insertion, Removal, Replacement
     from handrail.plan.plan import Plan, PlannedStep
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.entry import innermost
 from handrail.origin import UNKNOWN, Origin
-from handrail.plan.text import identity_json
+from handrail.plan.fingerprint import identity_json
 from handrail.steps import BaseStep, is_async
 
 if TYPE_CHECKING:
     from handrail.plan.edits import History
-    from handrail.plan.facts import Facts
+    from handrail.plan.weights import Weights
     from handrail.wrapper import StepWrapper
 
 
@@ -41,6 +41,48 @@ class Layer:
         return {"name": self.name, "origin": self.origin.to_dict(), "reason": self.reason}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Facts:
+    """What is constant about a planned step; steps of one class that are alike share one.
+
+    Attributes:
+        weight: Its progress weight as it was given, as an exact fraction.
+        weight_share: Its part of the plan's total weight, 0.0 to 1.0.
+        origin: Where the step came from.
+        reason: Why it stands where it stands.
+        required: Who requires it, as `handrail.toml:4`; an empty string where nobody does.
+        layers: The layers that were put around it, outermost first.
+        always_run: Whether it closes the plan whatever happens.
+        effects: Whether a dry run must not execute it.
+        plain: Whether its `execute` is called to run it, and not the body of a layer.
+        skippable: Whether it has a `can_skip` of its own.
+        undoable: Whether it has a `rollback` of its own.
+        reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
+        resumable: Whether it has a `resume` of its own.
+        restorable: Whether it has a `restore` of its own.
+    """
+
+    weight: Fraction
+    weight_share: float
+    origin: Origin
+    reason: str
+    required: str
+    layers: tuple[Layer, ...]
+    always_run: bool
+    effects: bool
+    plain: bool
+    skippable: bool
+    undoable: bool
+    reverts: bool
+    resumable: bool
+    restorable: bool
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a kill in the middle of it may leave things behind that nothing takes back."""
+        return self.effects and not (self.always_run or self.reverts or self.resumable)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedStep:
     """One step of a plan; what is constant about it is read once, here.
@@ -48,7 +90,7 @@ class PlannedStep:
     Attributes:
         name: What the step is called, whatever is wrapped around it.
         step: The step with its layers around it.
-        facts: What else is known of it; it can be asked for as if it stood here.
+        facts: What else is known of it; steps of one class that are alike share it.
         others: What it answers to beside its name: inner names, aliases.
     """
 
@@ -61,11 +103,6 @@ class PlannedStep:
     def names(self) -> tuple[str, ...]:
         """Everything it answers to: its name, inner names, aliases."""
         return (self.name, *self.others)
-
-    @property
-    def weight(self) -> Fraction:
-        """Its progress weight as it was given, as an exact fraction."""
-        return self.facts.weight
 
     @property
     def weight_share(self) -> float:
@@ -88,11 +125,6 @@ class PlannedStep:
         return self.facts.reason
 
     @property
-    def required(self) -> str:
-        """Who requires it, as `handrail.toml:4`; an empty string where nobody does."""
-        return self.facts.required
-
-    @property
     def always_run(self) -> bool:
         """Whether it closes the plan whatever happens."""
         return self.facts.always_run
@@ -106,37 +138,6 @@ class PlannedStep:
     def undoable(self) -> bool:
         """Whether it has a `rollback` of its own."""
         return self.facts.undoable
-
-    @property
-    def reverts(self) -> bool:
-        """Whether an undo has something to call: its `rollback`, or that of a layer."""
-        return self.facts.reverts
-
-    @property
-    def resumable(self) -> bool:
-        """Whether it has a `resume` of its own."""
-        return self.facts.resumable
-
-    @property
-    def plain(self) -> bool:
-        """Whether its `execute` is called to run it, and not the body of a layer."""
-        return self.facts.plain
-
-    @property
-    def skippable(self) -> bool:
-        """Whether it has a `can_skip` of its own."""
-        return self.facts.skippable
-
-    @property
-    def restorable(self) -> bool:
-        """Whether it has a `restore` of its own."""
-        return self.facts.restorable
-
-    @property
-    def leaves(self) -> bool:
-        """Whether a kill in the middle of it may leave things behind that nothing takes back."""
-        ordinary = self.effects and not self.always_run
-        return ordinary and not (self.reverts or self.resumable)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -163,7 +164,7 @@ class PlannedStep:
             f"{inner.__module__}:{inner.__qualname__}",
             self.origin.pack,
             self.origin.version,
-            str(self.weight),
+            str(self.facts.weight),
             self.always_run,
             [[layer.name, layer.origin.pack, layer.origin.version] for layer in self.layers],
         ]
@@ -201,6 +202,21 @@ class Plan:
         return {
             name: position for position, planned in enumerate(self.steps) for name in planned.names
         }
+
+    @cached_property
+    def ordinary(self) -> int:
+        """How many steps come before those with `always_run`, which close the plan."""
+        count = len(self.steps)
+        while count and self.steps[count - 1].always_run:
+            count -= 1
+        return count
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The exact percentage after each step; made when something reports progress."""
+        from handrail.plan.weights import Weights  # noqa: PLC0415 - most plans are only shown
+
+        return Weights(self)
 
     @cached_property
     def has_async(self) -> bool:

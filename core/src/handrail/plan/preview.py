@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
@@ -47,6 +48,7 @@ class _StandIn(BaseStep[Any]):
         self.progress_weight = 0.0
         self.always_run = step.always_run
 
+    @calls_user_code
     def can_skip(self, context: Any) -> bool | Awaitable[bool]:
         """Ask the step; where it cannot tell in a dry run, it is not skipped."""
         try:
@@ -56,6 +58,7 @@ class _StandIn(BaseStep[Any]):
         return self._later(answer) if isinstance(answer, Awaitable) else answer
 
     @staticmethod
+    @calls_user_code
     async def _later(answer: Awaitable[bool]) -> bool:
         try:
             return await answer
@@ -64,6 +67,7 @@ class _StandIn(BaseStep[Any]):
 
 
 class _Previewed(_StandIn):
+    @calls_user_code
     def execute(self, context: Any) -> StepResult:
         """Return the preview of the step."""
         try:
@@ -76,6 +80,7 @@ class _Previewed(_StandIn):
 
 
 class _Lenient(_StandIn):
+    @calls_user_code
     def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
         """Run the step; a failure is told, not raised."""
         try:
@@ -85,6 +90,7 @@ class _Lenient(_StandIn):
         return self._finish(answer) if isinstance(answer, Awaitable) else _softened(answer)
 
     @staticmethod
+    @calls_user_code
     async def _finish(answer: Awaitable[StepResult]) -> StepResult:
         try:
             return _softened(await answer)
@@ -100,6 +106,7 @@ def _missed(reason: str) -> StepResult:
     return StepResult(data={"preview": [f"cannot tell in a dry run: {reason}"]})
 
 
+@calls_user_code
 def lines_of(answer: str | Iterable[str]) -> list[str]:
     """Return the lines of a preview."""
-    return answer.splitlines() if isinstance(answer, str) else [str(line) for line in answer]
+    return answer.splitlines() if isinstance(answer, str) else list(map(str, answer))

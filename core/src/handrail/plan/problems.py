@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from handrail.origin import Origin
-    from handrail.plan.draft import Draft
+    from handrail.plan.builder import Draft
     from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
     from handrail.wrapper import StepWrapper
 

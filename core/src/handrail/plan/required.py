@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from handrail.errors import Problem
 
 if TYPE_CHECKING:
-    from handrail.plan.draft import Draft
+    from handrail.plan.builder import Draft
     from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
 

@@ -11,8 +11,8 @@ from handrail.entry import Entry
 from handrail.errors import PlanError, Problem
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
-from handrail.plan.changes import Changes, Grants
-from handrail.plan.draft import Draft, freeze
+from handrail.plan.apply_edits import Changes, Grants
+from handrail.plan.builder import Draft, freeze
 from handrail.plan.edits import PROJECT, History
 from handrail.plan.plan import Plan
 from handrail.plan.required import demanded_by

@@ -39,7 +39,7 @@ def select(
 
 def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
     """Return a plan of the same action with `steps`, whose shares add up to 1 again."""
-    total = sum(planned.weight for planned in steps)
+    total = sum(planned.facts.weight for planned in steps)
     alike = {
         facts: replace(facts, weight_share=float(facts.weight / total) if total else 1 / len(steps))
         for facts in {planned.facts for planned in steps}

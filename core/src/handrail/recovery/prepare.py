@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
 from handrail.lock.model import LockUse
+from handrail.params.stored import params_of
+from handrail.params.validation import unchecked
 from handrail.provider import provider_of
 from handrail.recovery.drift import begun
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import action_of
 from handrail.recovery.resume_run import Recovery, changed_input_hints
 from handrail.recovery.status import check, refusal
-from handrail.stored_params import params_of
-from handrail.validation import unchecked
 from handrail.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -213,9 +213,9 @@ def _action_to_resume(
 
 
 def _selected_packs(invocation: Invocation) -> PackProvider:
-    from handrail.packs.installed import installed  # noqa: PLC0415 - where nobody gives packs
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
 
-    return installed(recorded=invocation.selection, pack_values=invocation.values)
+    return installed_packs(recorded=invocation.selection, pack_values=invocation.values)
 
 
 def _owners(recorded: RecordedRun) -> set[str]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from handrail.actions import about_action
 from handrail.context import link_run
 from handrail.engine.state import RunState
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.preview import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -58,24 +59,24 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     recorded, plan = recovery.recorded, recovery.plan
     context: BaseStepContext = recovery.action.orchestrator(plan).context
     run = RunState(plan, context, new_id=lambda: recorded.row.uid, clock=lambda: 0.0)
-    link_run(context, run)
+    link_run(context, run.line)
     run.is_recorded(recorded.row.uid, recorded.row.number)
     place = replay_state_of(recorded, plan, undoing=True)
     results = place.finished
-    run.finished[:] = context.step_results[:] = results
+    run.line.finished[:] = context.step_results[:] = results
     secrets = about_action(type(recovery.action), recovery.action.params).secrets
     ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields))
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)
     ]
-    for position in range(min(len(results), run.ordinary) - 1, -1, -1):
+    for position in range(min(len(results), run.plan.ordinary) - 1, -1, -1):
         planned, result = plan.steps[position], results[position]
         if not planned.facts.reverts or result.skipped:
             continue
         left = [attempt for _, attempt in reversed(place.leftovers.get(position, []))]
         mine = left if position in place.undone else [result, *left]
-        run.current, context.current_step = position, planned.name
+        run.line.current, context.current_step = position, planned.name
         found += [_of_step(planned, context, each) for each in mine]
     return tuple(found)
 
@@ -89,6 +90,7 @@ def _of_step(planned: PlannedStep, context: Any, result: StepResult) -> StepUndo
     )
 
 
+@calls_user_code
 def _lines(planned: PlannedStep, context: Any, result: StepResult) -> tuple[str, ...] | None:
     try:
         answer = planned.step.preview_rollback(context, result)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail.engine.rollback import ASKED, ended
+from handrail.engine.rollback_data import ASKED, ended
 from handrail.journal.records import seconds_between
 from handrail.recovery.recorded_plan import steps_of
 from handrail.recovery.replay_state import Notes, notes_of

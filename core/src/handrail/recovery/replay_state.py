@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.rollback import ended
+from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
 from handrail.journal.codec import decode_results
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class ReplayState:
-    """What a run that goes on begins with; see `RunState` for what each is.
+    """The state that a resumed run begins with; see `RunState` and `Line` for the fields.
 
     Attributes:
         finished: Results of the ordinary steps that began, in order.

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from handrail.action_context import result_of
-from handrail.actions import orchestrator_of
+from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.engine.machine import play_on
 from handrail.engine.outcome import Failure
-from handrail.engine.rollback import ASKED
+from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     DriftError,
     SourceChangedError,
@@ -21,10 +20,10 @@ from handrail.errors import (
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
+from handrail.orchestrator import RunOptions
 from handrail.recovery.drift import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
-from handrail.stored_params import about_action
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RecordedRun
     from handrail.orchestrator import Orchestrator
-    from handrail.orchestrator.durable import RunAbout
+    from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan
 
 
@@ -59,11 +58,11 @@ class ClaimedRun:
 
     def begin(self, run: RunState) -> Machine:
         """Put what is recorded into `run`, and return what is to be played."""
-        row = self.recorded.row
+        row, line = self.recorded.row, run.line
         place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
         run.is_recorded(row.uid, row.number)
-        run.finished[:] = place.finished
-        run.context.step_results[:] = place.finished
+        line.finished[:] = place.finished
+        line.context.step_results[:] = place.finished
         run.closed.update(place.closed)
         run.attempts.update(place.attempts)
         run.leftovers.update(place.leftovers)
@@ -75,27 +74,27 @@ class ClaimedRun:
         run.before = self.before
         run.sealed = row.sealed
         if undoing:
-            failure = self._failure(place.failed, len(run.finished) - 1)
+            failure = self._failure(place.failed, len(line.finished) - 1)
             run.fell = failure
         elif self.aim == "rollback":
-            failure = self._failure(None, len(run.finished) - 1)
+            failure = self._failure(None, len(line.finished) - 1)
         else:
-            run.doubt = place.doubt
-        fields = ContextFields(type(run.context), self.about.secrets)
+            line.doubt = place.doubt
+        fields = ContextFields(type(line.context), self.about.secrets)
         stored = fields_at(self.recorded.fields)
-        fields.restore(run.context, stored)
+        fields.restore(line.context, stored)
         log = JournaledLog(
             self.plan,
-            run.context,
+            line.context,
             fields,
             stored=stored,
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
-            finished=len(run.finished),
+            finished=len(line.finished),
             undoing=undoing,
             mask=self.about.mask,
         )
         log.attach(self.owned)
-        run.log = log
+        line.log = log
         return play_on(run, failure)
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
@@ -129,7 +128,7 @@ class Recovery:
     take_over: bool = False
     ignored: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
         """Claim the run, and finish or undo it, blocking."""

@@ -1,1 +1,1 @@
-"""Settings of a project, the environment and the command line; every value knows its source."""
+"""Settings from the project, the environment and the command line, each with its source."""

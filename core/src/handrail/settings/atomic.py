@@ -1,4 +1,4 @@
-"""Writes files so that a reader finds the old contents or the new ones, and nothing between."""
+"""Writes files atomically: readers see the old contents or the new, nothing in between."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ OWN_FOLDER = ".handrail"
 
 
 def replace_file(file: Path, contents: bytes, *, mode: int | None = None) -> None:
-    """Put `contents` into `file`, all of it or nothing.
+    """Write `contents` to `file` atomically.
 
     Args:
-        file: Where to; its folder is there.
-        contents: What to write.
-        mode: Permissions; those of the file that is replaced, or of a new file, when None.
+        file: The file; its folder must exist.
+        contents: The new contents.
+        mode: Permissions; by default, those of the existing file, or the usual ones.
 
     Raises:
-        OSError: It cannot be written; the file is as it was.
+        OSError: The file cannot be written; it is unchanged.
     """
     number, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
@@ -38,12 +38,12 @@ def replace_file(file: Path, contents: bytes, *, mode: int | None = None) -> Non
 
 
 def own_folder(project: Path) -> Path:
-    """Return the folder that keeps what belongs to this copy of a project, made where it is not.
+    """Return the folder for data of this copy of a project, created if missing.
 
-    One that is made is for its owner alone, and version control leaves it alone.
+    A new folder is accessible to its owner only, and ignored by version control.
 
     Raises:
-        OSError: It cannot be made, or is not to be trusted.
+        OSError: The folder cannot be created, or cannot be trusted.
     """
     folder = project / OWN_FOLDER
     distrusted = distrust(folder)
@@ -54,7 +54,7 @@ def own_folder(project: Path) -> Path:
     except FileExistsError:
         if not folder.is_dir():
             raise
-        return folder  # Somebody's own stays as it is.
+        return folder  # Leave an existing folder as it is.
     (folder / ".gitignore").write_text("# Made by handrail.\n*\n", encoding="utf-8")
     return folder
 

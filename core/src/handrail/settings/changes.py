@@ -1,32 +1,27 @@
-"""What a project changes about an action, as its file says it; nothing is looked up yet."""
+"""A project's changes to actions, as declared in its file; names are not resolved yet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Literal
 
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
 
 Options = Mapping[str, Any]
 
 
-def _nothing() -> Options:
-    return MappingProxyType({})
-
-
 @frozen
 class Insert:
-    """A step that the project puts into an action.
+    """A step that the project inserts into an action.
 
     Attributes:
-        step: Name of the step, as `to_webp` or `acme-webp:to_webp`.
-        name: What it is called there; empty for its own name.
-        side: On which side of the anchor.
-        anchor: Name of the step that it hangs on; None at the end.
+        step: Name of the step, such as `to_webp` or `acme-webp:to_webp`.
+        name: Its name in the action; empty for its own name.
+        side: The side of the anchor.
+        anchor: Name of the step beside which it is inserted; None for the end.
         options: Arguments for the class or function that makes the step.
-        if_missing: What to do when nothing answers to the anchor.
+        if_missing: Whether a missing anchor is an error, or the step is skipped.
         origin: File and line.
     """
 
@@ -34,31 +29,31 @@ class Insert:
     name: str = ""
     side: Literal["before", "after", "end"] = "end"
     anchor: str | None = None
-    options: Options = made(default_factory=_nothing)
+    options: Options = NOTHING
     if_missing: Literal["error", "skip"] = "error"
     origin: Origin
 
 
 @frozen
 class Wrap:
-    """A layer that the project puts around a step.
+    """A wrapper that the project puts around a step.
 
     Attributes:
         step: Name of the step.
-        use: Name of the wrapper, as `retry` or `acme-tools:retry`.
-        options: Arguments for the wrapper, beside the step.
+        use: Name of the wrapper, such as `retry` or `acme-tools:retry`.
+        options: Arguments for the wrapper, in addition to the step.
         origin: File and line.
     """
 
     step: str
     use: str
-    options: Options = made(default_factory=_nothing)
+    options: Options = NOTHING
     origin: Origin
 
 
 @frozen
 class Remove:
-    """A step that the project takes out, with file and line."""
+    """A step that the project removes, with file and line."""
 
     step: str
     origin: Origin
@@ -71,27 +66,27 @@ class Changes:
     Attributes:
         name: Name of the action or workflow.
         section: `actions` or `workflows`.
-        extends: Name of the action that a workflow is made from; empty for an action.
-        params: Defaults of params.
-        inserts: Steps to put in, in the order of the file.
-        removes: Steps to take out.
-        wraps: Layers, each step's outermost first.
+        extends: Name of the action that a workflow extends; empty for an action.
+        params: Default values of params.
+        inserts: Steps to insert, in the order of the file.
+        removes: Steps to remove.
+        wraps: Wrappers to add; for each step, the outermost first.
         origin: File and line.
-        lines: One-based line of each key, by the path to it below the table.
+        lines: One-based line of each key, by its path below the table.
     """
 
     name: str
     section: Literal["actions", "workflows"]
     extends: str = ""
-    params: Options = made(default_factory=_nothing)
+    params: Options = NOTHING
     inserts: tuple[Insert, ...] = ()
     removes: tuple[Remove, ...] = ()
     wraps: tuple[Wrap, ...] = ()
     origin: Origin
-    lines: Mapping[tuple[str | int, ...], int] = made(default_factory=dict[Any, int])
+    lines: Mapping[tuple[str | int, ...], int] = NOTHING
 
     def source_of(self, *path: str | int) -> Origin:
-        """Return file and line of a key below the table; of what holds it when it is not there."""
+        """Return file and line of a key below the table, or of its nearest existing parent."""
         while path and path not in self.lines:
             path = path[:-1]
         line = self.lines.get(path, self.origin.line)
@@ -100,12 +95,12 @@ class Changes:
 
 @frozen
 class LocalName:
-    """One action or step of the project.
+    """An action or step of the project.
 
     Attributes:
         kind: `actions` or `steps`.
-        name: What it is called.
-        target: Where it is, as `flows.py:nightly` or `company.flows:nightly`.
+        name: Its name.
+        target: Its location, such as `flows.py:nightly` or `company.flows:nightly`.
         origin: File and line.
     """
 

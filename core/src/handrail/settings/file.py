@@ -1,4 +1,4 @@
-"""Reads the project file: known sections and types, every mistake at once, with file and line."""
+"""Reads and validates the project file, reporting all problems at once, with file and line."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
 
 def with_file(settings: Settings, file: Path, problems: list[Problem]) -> Settings:
-    """Return `settings` with what the project file says; what cannot be used is a problem more."""
+    """Return `settings` with the values of the project file; problems are added to the list."""
     reader = TableReader(name=file.name, root=settings.project.table, problems=problems)
     read = contents(reader, file)
     if read is None:
         return settings
     raw, distrusted = read
-    if distrusted is not None:  # It was exchanged since it was found.
+    if distrusted is not None:  # The file was replaced after it was found.
         problems.append(foreign_project(distrusted))
         return settings
     table = parsed(reader, raw)
@@ -43,7 +43,7 @@ def with_file(settings: Settings, file: Path, problems: list[Problem]) -> Settin
 
 
 def contents(reader: TableReader, file: Path) -> tuple[bytes, Distrust | None] | None:
-    """Return what a file of settings holds and why not to use it; None where it cannot be read."""
+    """Return the contents of a settings file and why not to trust it; None if it is unreadable."""
     try:
         return read_file(file)
     except OSError as error:
@@ -52,7 +52,7 @@ def contents(reader: TableReader, file: Path) -> tuple[bytes, Distrust | None] |
 
 
 def parsed(reader: TableReader, raw: bytes) -> object:
-    """Return the table of `raw` that holds the settings, and note its lines; None without one."""
+    """Return the settings table in `raw`, recording line numbers in `reader`; None if missing."""
     import tomllib  # noqa: PLC0415 - only where there is a file
 
     try:
@@ -96,7 +96,7 @@ def _with_sections(settings: Settings, reader: TableReader, table: object) -> Se
 
 
 def read_text(reader: TableReader, section: str, value: object) -> Value[str] | None:
-    """Return the only text of a section, or None where there is none that can be used."""
+    """Return the value of the only key in a section, or None if there is no valid one."""
     found: Value[str] | None = None
     for path, key, each in reader.fields((section,), value, section):
         text = reader.text(path, each)
@@ -114,7 +114,7 @@ def _read_project(reader: TableReader, value: object) -> Value[str] | None:
     found = read_text(reader, "project", value)
     if found is None or os.sep not in found.value:
         return found
-    # A journal calls projects without a name by their folders.
+    # A path would look like a project without a name, which journals identify by its folder.
     reader.problem(("project", "name"), "is a name, not a path")
     return None
 
@@ -125,7 +125,7 @@ def _read_workflows(reader: TableReader, value: object) -> Mapping[str, Changes]
     return workflows
 
 
-# The attribute of the settings that a section becomes, and what reads it.
+# For each section, the attribute of Settings and the function that reads it.
 _READERS: Mapping[str, tuple[str, Callable[[TableReader, object], object]]] = {
     "grants": ("grants", read_grants),
     "actions": ("actions", lambda reader, value: read_changes(reader, "actions", value)),

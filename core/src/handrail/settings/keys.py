@@ -1,4 +1,4 @@
-"""Every key that a project file or a policy may hold, for what reads them and for the docs."""
+"""All keys of project files and policies, for the readers and the documentation."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ KEYS: dict[str, str] = {
     "project.name": "text",
     "locked": "true or false",
 }
-"""Dotted key and type; a word in capitals stands for any name."""
+"""The type of each dotted key; a word in capitals stands for any name."""
 
 POLICY_KEYS = ("grants.NAME", "locked", "packs.NAME", "required.packs", "required.steps")
-"""Those that a `handrail-policy.toml` may hold too."""
+"""The keys that are also allowed in `handrail-policy.toml`."""
 
 
 def below(prefix: str = "") -> tuple[str, ...]:
-    """Return the keys right below `prefix`, such as `actions.NAME.insert`; names are left out."""
+    """Return the keys directly below `prefix`, such as `actions.NAME.insert`, without names."""
     start = f"{prefix}." if prefix else ""
     found = (key[len(start) :].partition(".")[0] for key in KEYS if key.startswith(start))
     return tuple(dict.fromkeys(key for key in found if not key.isupper()))

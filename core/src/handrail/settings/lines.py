@@ -1,6 +1,6 @@
-"""Finds the line of every key and list item of a TOML text, which `tomllib` does not tell.
+"""Finds the line of every key and list item in a TOML text, which `tomllib` does not report.
 
-The text has been accepted by `tomllib` before, so this only has to tell tokens apart.
+The text was accepted by `tomllib`, so it is only split into tokens, not validated.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True, kw_only=True)
 class _Reader:
-    """Walks over the tokens and notes where each path begins.
+    """Walks over the tokens and records the line of each path.
 
     Attributes:
         lines: One-based line of each path.
-        counts: How many elements each array of tables has so far.
+        counts: The number of elements in each array of tables so far.
     """
 
     tokens: list[tuple[str, str, int]]
@@ -86,7 +86,7 @@ class _Reader:
             path = (*path, number)
             self.lines[path] = line
         else:
-            # A table may be opened after its subtables: its own header is the better line.
+            # A table's header may follow its subtables; it is the better line.
             self.lines[path] = line
         return path
 
@@ -113,7 +113,7 @@ class _Reader:
         elif text == "{" and kind == "mark":
             self.inline(path)
         else:
-            # Numbers and dates may come in several tokens, such as `1.5`.
+            # Numbers and dates may consist of several tokens, such as `1.5`.
             while kind not in ("newline", "comment", "end") and text not in (",", "]", "}"):
                 self.take()
                 kind, text, _ = self.peek()
@@ -151,7 +151,7 @@ class _Reader:
 def locate(text: str) -> dict[Path, int]:
     """Return the one-based line of each key, table and list item in a valid TOML `text`.
 
-    A path is the keys that lead to a value, with numbers for the items of a list.
+    A path is a tuple of keys, with indices for the items of a list.
     """
     reader = _Reader(tokens=list(_tokens(text)))
     reader.document()

@@ -1,4 +1,4 @@
-"""Reads the settings: flags, then the environment, then the project file, then defaults."""
+"""Loads the settings from flags, the environment, the project file and defaults, in this order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_settings(
     """Return the settings for work in the folder `start`.
 
     Raises:
-        SettingsError: Something is no setting or has the wrong type; it has all the problems.
+        SettingsError: A setting is unknown or invalid; the error has all problems.
     """
     settings, problems = read_settings(start, environ, flags)
     if problems:
@@ -40,7 +40,7 @@ def load_settings(
 
 
 def settings_error(problems: Sequence[Problem]) -> SettingsError:
-    """Return the error that tells about `problems`."""
+    """Return one error for `problems`."""
     count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
     return SettingsError(f"{count} cannot be used", problems=problems)
 
@@ -48,9 +48,9 @@ def settings_error(problems: Sequence[Problem]) -> SettingsError:
 def read_settings(
     start: str | Path, environ: Mapping[str, str], flags: Flags | None = None
 ) -> tuple[Settings, tuple[Problem, ...]]:
-    """Return what can be used of the settings for work in `start`, and what is wrong with the rest.
+    """Return the valid settings for work in `start`, and the problems of the others.
 
-    Never raises for what a file or variable holds, so that listing and diagnosis go on.
+    Never raises for the contents of a file or variable, so that listings and diagnoses still work.
     """
     problems: list[Problem] = [*_unknown_variables(environ), *safe_folder_problems(environ)]
     try:
@@ -71,7 +71,7 @@ def read_settings(
         wanted_policies=_policies(environ.get(POLICY, ""), problems),
     )
     if project.file is not None:
-        # What reads the file is not needed where there is none.
+        # Imported here, because many projects have no file.
         from handrail.settings.file import with_file  # noqa: PLC0415
 
         settings = with_file(settings, project.file, problems)
@@ -79,7 +79,7 @@ def read_settings(
 
 
 def project_at(folder: str) -> str:
-    """Return what a journal calls the project of work in `folder`; see `Settings.project_id`."""
+    """Return the identifier of the project at `folder` in journals; see `Settings.project_id`."""
     return read_settings(folder, {})[0].project_id
 
 
@@ -102,13 +102,16 @@ def _of_run(recorded: Selection) -> Choice:
 
 
 def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
-    """Return what HANDRAIL_POLICY wants: names with ranges, commas or spaces between them."""
+    """Return the policies required by HANDRAIL_POLICY: names with version ranges.
+
+    They are separated by commas or spaces.
+    """
     if not text:
         return ()
     words = re.sub(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*", r"\1", text)
     found: list[RequiredPack] = []
     origin = Origin(file=f"{POLICY}={text}")
-    # A comma goes on with a range where an operator follows it, and else with another name.
+    # A comma before an operator continues a version range; any other separates names.
     for word in re.split(r",(?![=~!<>])|\s+", words):
         made = parse_pack(word) if word else None
         if made is not None:
@@ -132,7 +135,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
     """Return a problem for each variable that looks like a misspelt one of ours.
 
-    Others that begin with HANDRAIL_ may be anybody's, such as the token of a pack.
+    Other variables that begin with HANDRAIL_ may belong to a pack, such as its token.
     """
     return [
         Problem(
@@ -148,6 +151,6 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _misspelt(name: str) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a strange variable
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an unknown variable
 
     return get_close_matches(name, VARIABLES, n=1, cutoff=0.88)

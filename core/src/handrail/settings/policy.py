@@ -1,4 +1,7 @@
-"""Policies: what a company requires of every project. The tightest wins; projects only tighten."""
+"""Policies: a company's requirements for every project. The strictest wins.
+
+A project may add restrictions, but not loosen them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from handrail.errors import Problem
-from handrail.frozen import frozen, made, replace
+from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.settings.file import contents, parsed, read_locked
 from handrail.settings.keys import POLICY_KEYS
@@ -25,26 +28,26 @@ Leaf = tuple[str, ...]
 
 @frozen
 class Policy:
-    """What one policy says.
+    """The contents of a policy.
 
     Attributes:
-        origin: The distribution that brings it.
-        required: What no plan may do without.
-        grants: What packs may do to the steps of others; None when it leaves that to projects.
-        packs: Settings of packs that are fixed.
-        locked: Whether every run has to be locked.
-        problems: What cannot be used of it.
+        origin: The distribution that contains it.
+        required: The packs and steps that it requires.
+        grants: The edits that packs may make to steps of other packs; None to leave it to projects.
+        packs: Fixed settings of packs.
+        locked: Whether every run must be locked.
+        problems: The problems found in it.
     """
 
     origin: Origin
-    required: Requirements = made(default_factory=Requirements)
+    required: Requirements = Requirements()
     grants: Grants | None = None
-    packs: Packs = made(default_factory=Packs)
+    packs: Packs
     locked: Value[bool] | None = None
     problems: tuple[Problem, ...] = ()
 
     def fixed(self) -> Iterator[tuple[Leaf, Any, Origin]]:
-        """Yield each fixed setting: the way to it from the name of the pack, value and place."""
+        """Yield path (from the pack's name), value and origin of each fixed setting."""
         for pack, table in self.packs.tables.items():
             for path, value in leaves(table, (pack,)):
                 place = path
@@ -55,12 +58,12 @@ class Policy:
 
 
 def read_policy(file: Path, owner: Origin) -> Policy:
-    """Return what the policy in `file`, of the distribution `owner`, says."""
+    """Return the policy in `file`, which belongs to the distribution `owner`."""
     reader = TableReader(name=FILE, owner=owner)
     read = contents(reader, file)
-    # Whoever owns it: it is installed, and the code beside it is imported too.
+    # Its owner is not checked: it is installed, and the code beside it is imported as well.
     table = None if read is None else parsed(reader, read[0])
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"packs": Packs()}
     known = tuple(dict.fromkeys(key.partition(".")[0] for key in POLICY_KEYS))
     for key, value in reader.table((), {} if table is None else table).items():
         if key == "required":
@@ -76,8 +79,10 @@ def read_policy(file: Path, owner: Origin) -> Policy:
     return Policy(origin=owner, problems=tuple(reader.problems), **found)
 
 
-def governed(settings: Settings, policies: Sequence[Policy]) -> tuple[Settings, list[Problem]]:
-    """Return the settings of a project under `policies`, and where the project allows more."""
+def apply_policies(
+    settings: Settings, policies: Sequence[Policy]
+) -> tuple[Settings, list[Problem]]:
+    """Return the settings of a project under `policies`, and a problem for each loosened rule."""
     problems: list[Problem] = []
     grants = _grants(settings, policies, problems)
     locked = _locked(settings, policies, problems)
@@ -100,7 +105,7 @@ def governed(settings: Settings, policies: Sequence[Policy]) -> tuple[Settings, 
 def _grants(
     settings: Settings, policies: Sequence[Policy], problems: list[Problem]
 ) -> Mapping[str, tuple[Value[str], ...]]:
-    """Return the grants that every policy with grants gives; those of the project without one."""
+    """Return the grants common to all policies that have grants, or else the project's."""
     ruling = [policy for policy in policies if policy.grants is not None]
     if not ruling:
         return settings.grants
@@ -164,7 +169,7 @@ def contradictions(policies: Sequence[Policy]) -> list[Problem]:
 
 
 def leaves(table: Mapping[str, Any], path: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:
-    """Yield every value in nested tables, with the way to it."""
+    """Yield path and value of each leaf in nested tables."""
     for key, value in table.items():
         if isinstance(value, dict) and value:
             yield from leaves(cast("dict[str, Any]", value), (*path, key))

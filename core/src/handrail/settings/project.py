@@ -1,4 +1,4 @@
-"""The project: the folder whose settings apply."""
+"""Finds the project: the folder whose settings apply."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SHARED_TABLE = ("tool", "handrail")
 
 @frozen
 class Project:
-    """Where the project is.
+    """The location of a project and its settings file.
 
     Attributes:
-        where: Its folder; the folder that was asked about when there is no file.
-        settings: Name of the file in it that has its settings; empty for none.
+        where: Path of its folder; without a settings file, the folder of the search.
+        settings: Name of the settings file in it; empty for none.
     """
 
     where: str
@@ -35,39 +35,39 @@ class Project:
 
     @property
     def folder(self) -> Path:
-        """Its folder; the folder that was asked about when there is no file."""
+        """The project's folder; without a settings file, the folder of the search."""
         return _path(self.where)
 
     @property
     def file(self) -> Path | None:
-        """`handrail.toml` or `pyproject.toml`, or None."""
+        """The path of `handrail.toml` or `pyproject.toml`, or None."""
         return self.folder / self.settings if self.settings else None
 
     @property
     def table(self) -> tuple[str, ...]:
-        """Path in the file of the table that holds the settings."""
+        """The path of the settings table in the file."""
         return SHARED_TABLE if self.settings == SHARED_FILE else ()
 
 
 def _path(where: str) -> Path:
-    # Slow to import, and not needed to list packs.
+    # Imported here: slow, and not needed to list packs.
     from pathlib import Path  # noqa: PLC0415
 
     return Path(where)
 
 
 def find_project(start: str | Path) -> Project:
-    """Return the project of the nearest folder, from `start` upwards, that has settings.
+    """Return the project of the nearest folder with settings, from `start` upwards.
 
-    That is a folder with a `handrail.toml`, or with a `pyproject.toml` that has a table
-    `[tool.handrail]`. Without one it is `start` itself, with no file.
+    Settings are in a `handrail.toml`, or in the table `[tool.handrail]` of a `pyproject.toml`. If
+    there are none, the project is `start`, without a file.
 
     Raises:
-        SettingsError: The nearest folder has both, or has one that is not to be trusted.
+        SettingsError: The nearest folder has both files, or one that cannot be trusted.
     """
     where = os.path.join(os.getcwd(), start) if not os.path.isabs(start) else os.fspath(start)
     for folder in _upwards(where):
-        # A folder that may not be entered holds nothing for us.
+        # Folders that we cannot enter are ignored.
         names = [name for name, says in _FILES.items() if says(os.path.join(folder, name))]
         for name in names:
             distrusted = distrust(os.path.join(folder, name))
@@ -93,15 +93,15 @@ def _has_table(path: str) -> bool:
         raw, _ = read_file(path)
     except OSError:
         return False
-    # Most projects say nothing about us: do not load a parser for them.
+    # Fast path: most projects do not mention us, and need no parser.
     if b"handrail" not in raw or b"tool" not in raw:
         return False
-    import tomllib  # noqa: PLC0415 - only where it may be worth it
+    import tomllib  # noqa: PLC0415 - only if the file may have settings
 
     try:
         table: object = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
-        # It seems to mean us, so its mistakes have to be told rather than passed over.
+        # The file seems to have settings for us, so its errors are reported, not ignored.
         return b"[tool.handrail" in raw
     for key in SHARED_TABLE:
         if not isinstance(table, dict) or key not in table:
@@ -110,12 +110,12 @@ def _has_table(path: str) -> bool:
     return True
 
 
-# Whether a file of that name has settings.
+# For each file name, a function that returns whether a file has settings.
 _FILES = {OWN_FILE: os.path.exists, SHARED_FILE: _has_table}
 
 
 def foreign_project(found: Distrust) -> Problem:
-    """Return the problem of a project file that is not to be trusted."""
+    """Return the problem for a project file that cannot be trusted."""
     own = f"or begin a project of your own in this folder:  touch {OWN_FILE}"
     return found.problem(own, code="foreign-project")
 

@@ -1,30 +1,32 @@
-"""What a project or a policy requires: packs in a range of versions, and steps of packs."""
+"""Requirements of a project or policy: packs with version ranges, and steps of packs."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from handrail.frozen import frozen
 from handrail.origin import Origin
 from handrail.settings.names import normalised
 
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
 POLICY_FILE = "handrail-policy.toml"
 
-# Compiled where they are used: most calls need none of them.
+# Compiled on use, because most calls do not need it.
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_PACK = rf"(?P<name>{_NAME})\s*(?P<range>[^\s;@\[].*)?"
-_CLAUSE = r"\s*(===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9][^\s,]*\s*"
+_PACK = rf"(?P<name>{_NAME})\s*(?P<range>[=~!<>].*)?"
 
 
 @frozen
 class RequiredPack:
-    """A pack that has to be there, on and whole.
+    """A pack that must be installed, enabled and intact.
 
     Attributes:
-        id: Its normalised distribution name.
-        specifiers: Range of versions, such as `>=1.4,<2`; empty for any.
-        origin: The policy, or nothing for the project, with file and line.
+        id: Normalised distribution name.
+        specifiers: Version range, such as `>=1.4,<2`; empty for any version.
+        origin: File and line of the requirement, and the policy if it is from one.
     """
 
     id: str
@@ -33,32 +35,32 @@ class RequiredPack:
 
     @property
     def wanted(self) -> str:
-        """The requirement as an installer takes it: `acme-scan>=1.4,<2`."""
+        """The requirement for an installer: `acme-scan>=1.4,<2`."""
         return f"{self.id}{self.specifiers}"
 
     @property
     def source(self) -> str:
-        """Who says so: `handrail.toml:4`, or policy, version, file and line."""
+        """The source of the requirement: `handrail.toml:4`, or policy, version, file and line."""
         return source_of(self.origin)
 
     @property
     def brief(self) -> str:
-        """The same for a column of a table: `acme-policy 3.1.0, policy line 4`."""
+        """The source for a column of a table: `acme-policy 3.1.0, policy line 4`."""
         return brief_source(self.source)
 
 
 @frozen
 class RequiredStep:
-    """A step of one pack that has to be in the plan of certain actions, in a certain place.
+    """A step of a pack that plans of certain actions must have, in a certain position.
 
     Attributes:
-        pack: Normalised name of the distribution that has to bring it.
+        pack: Normalised name of the distribution that must provide it.
         name: Name of the step.
-        side: Where it has to stand, seen from the anchor; None for anywhere.
-        anchor: The step that it has to stand before or after.
-        within: Names of actions, those that descend from them included; `*` stands for every
-            action that has the anchor.
-        origin: The policy, or nothing for the project, with file and line.
+        side: Its required side of the anchor; None for any position.
+        anchor: The step before or after which it must be.
+        within: Names of actions, including actions that extend them; `*` for every action that has
+            the anchor.
+        origin: File and line of the requirement, and the policy if it is from one.
     """
 
     pack: str
@@ -70,40 +72,67 @@ class RequiredStep:
 
     @property
     def source(self) -> str:
-        """Who says so: `handrail.toml:4`, or policy, version, file and line."""
+        """The source of the requirement: `handrail.toml:4`, or policy, version, file and line."""
         return source_of(self.origin)
 
     @property
     def where(self) -> str:
-        """The step and its place: `acme-scan:scan_files before upload_files`."""
+        """The step and its position: `acme-scan:scan_files before upload_files`."""
         place = f" {self.side} {self.anchor}" if self.side else ""
         return f"{self.pack}:{self.name}{place}"
 
 
 @frozen
 class Requirements:
-    """What a project or a policy requires."""
+    """The requirements of a project or policy."""
 
     packs: tuple[RequiredPack, ...] = ()
     steps: tuple[RequiredStep, ...] = ()
 
 
 def parse_pack(text: str) -> tuple[str, str] | None:
-    """Return the normalised name and the range that `acme-scan>=1.4,<2` spells, or None."""
+    """Return the normalised name and the range in `acme-scan>=1.4,<2`; None if it is invalid."""
     match = re.fullmatch(_PACK, text.strip())
     if match is None:
         return None
-    clauses = (match["range"] or "").split(",") if match["range"] else []
-    if not all(re.fullmatch(_CLAUSE, clause) for clause in clauses):
+    specifiers = "".join((match["range"] or "").split())
+    try:
+        if specifiers:
+            _range(specifiers)
+    except ValueError:
         return None
-    return normalised(match["name"]), ",".join("".join(clause.split()) for clause in clauses)
+    return normalised(match["name"]), specifiers
+
+
+def fits(version: str, specifiers: str) -> bool:
+    """Return whether `version` is in a range such as `>=1.4,<2`; an unreadable one is in none.
+
+    A pre-release counts like any other version: 0.3.0rc1 is in `>=0.2`, though not in `>=0.3`.
+
+    Raises:
+        ValueError: `specifiers` is not a range of versions.
+    """
+    if not specifiers:
+        return True
+    wanted = _range(specifiers)
+    try:
+        return wanted.contains(version, prereleases=True)
+    except ValueError:
+        return False
+
+
+def _range(specifiers: str) -> SpecifierSet:
+    # Slow to import, and only a range that is required needs it.
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
+    return SpecifierSet(specifiers)
 
 
 def source_of(origin: Origin) -> str:
-    """Return a place in a file, with the policy that the file is from."""
+    """Return file and line of `origin`, preceded by its policy, if any."""
     return f"{origin.owner}, {origin.place}" if origin.pack else origin.place
 
 
 def brief_source(source: str) -> str:
-    """Return a source for a column of a table, in which every policy has a file of one name."""
+    """Return a source for a column of a table, without the file name that all policies share."""
     return source.replace(f"{POLICY_FILE}:", "policy line ")

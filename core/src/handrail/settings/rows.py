@@ -1,12 +1,11 @@
-"""Every setting as a row of a table: key, value and source."""
+"""Lists all settings as rows of a table: key, value and source."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from handrail.masks import without_passwords
+from handrail.params.redact import shown
 from handrail.settings.changes import Changes
 from handrail.settings.names import variable_prefix
 from handrail.settings.policy import leaves
@@ -16,16 +15,14 @@ from handrail.settings.values import Settings
 
 Row = tuple[str, object, str]
 
-_SECRET = re.compile(r"password|passwd|secret|token|credential|api[-_]?key", re.IGNORECASE)
-
 
 def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
-    """Return `(key, value, source)` for everything, the keys as in the project file.
+    """Return `(key, value, source)` for all settings, with the keys of the project file.
 
-    Values of keys that look like secrets are left out.
+    Values of keys that look like secrets are redacted.
 
     Args:
-        settings: What applies.
+        settings: The settings.
         packs: Names of the installed packs, whose variables are listed too.
     """
     rows = [*_disabled(settings), *_only(settings), *_pack_settings(settings, packs)]
@@ -68,7 +65,7 @@ def _only(settings: Settings) -> Iterator[Row]:
 
 
 def _pack_settings(settings: Settings, packs: Iterable[str]) -> Iterator[Row]:
-    """Yield what is set for packs, the strongest source first where several set one key."""
+    """Yield the settings of packs; if several sources set a key, the strongest first."""
     for policy in settings.policies:
         for path, value, origin in policy.fixed():
             yield f"packs.{'.'.join(path)}", shown(path[-1], value), source_of(origin)
@@ -76,7 +73,7 @@ def _pack_settings(settings: Settings, packs: Iterable[str]) -> Iterator[Row]:
         yield f"packs.{pack}.{key}", shown(key, text), f"-p {pack}.{key}"
     by_prefix = {variable_prefix(pack): pack for pack in packs}
     for variable, text in sorted(settings.variables.items()):
-        # One pack may have the name of another and more.
+        # The name of a pack may begin with that of another; take the longest.
         prefix = max((each for each in by_prefix if variable.startswith(each)), key=len, default="")
         if prefix:
             key = variable.removeprefix(prefix).lower()
@@ -112,20 +109,3 @@ def _options(options: Mapping[str, Any]) -> str:
 
 def _step(step: RequiredStep) -> str:
     return f"{step.where} in {', '.join(step.within)}"
-
-
-def looks_secret(text: str) -> bool:
-    """Whether a key, or a text with keys in it, looks as if it had to do with a secret."""
-    return _SECRET.search(text) is not None
-
-
-def shown(key: str, value: Any) -> Any:
-    """Return `value` without what looks like a secret."""
-    if looks_secret(key):
-        return "(hidden)"
-    if isinstance(value, list):
-        return [shown("", item) for item in cast("Sequence[Any]", value)]
-    if isinstance(value, dict):
-        table = cast("Mapping[str, Any]", value)
-        return {name: shown(name, item) for name, item in table.items()}
-    return without_passwords(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Which packs a call leaves out: what its flags and variables say, as a run records it."""
+"""Selection: the packs that flags and variables exclude, as recorded with a run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from handrail.settings.values import Choice
 
 RECORDED = "as when the run began"
-"""The source of a selection that a run has recorded."""
+"""The source of choices that come from the record of a run."""
 
 
 @frozen
 class Selection:
-    """What flags and variables say about which packs are on; the project's file says more.
+    """The packs selected by flags and variables; the project file may exclude more.
 
     Attributes:
-        no_packs: Packs that are off.
-        only_packs: The only packs that are on, or None for no such limit.
+        no_packs: Packs to exclude.
+        only_packs: The only packs to use; None for all.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -28,11 +28,11 @@ class Selection:
 
 
 def selection_of(choices: Sequence[Choice]) -> Selection:
-    """Return as one what `choices`, the strongest first, say beside the project's file."""
+    """Return the combined selection of `choices`, strongest first, without the project file."""
     no_packs: list[str] = []
     for choice in choices:
         no_packs += [name.value for name in choice.disable if not name.key]
         if choice.only is not None and not choice.only.key:
-            # Whoever names the only packs decides for all of them; the weaker are not heard.
+            # A list of the only packs decides for all packs; weaker sources are ignored.
             return Selection(no_packs=tuple(no_packs), only_packs=choice.only.value)
     return Selection(no_packs=tuple(no_packs))

@@ -1,4 +1,4 @@
-"""Reads tables of a TOML file: types and names checked, each mistake with file and line."""
+"""Reads and validates tables of a TOML file, reporting each problem with file and line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Table = Mapping[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class TableReader:
-    """One pass over the settings in a file.
+    """Reads the settings in one file and collects its problems.
 
     Attributes:
         name: Name of the file.
-        root: Path in the file of the table that holds the settings.
+        root: Path of the settings table in the file.
         places: Line of every path in the file.
-        owner: The policy that the file is from; nobody for the project.
-        problems: What cannot be used.
+        owner: The policy to which the file belongs; for the project, an empty origin.
+        problems: The problems found so far.
     """
 
     name: str
@@ -36,13 +36,13 @@ class TableReader:
     problems: list[Problem] = field(default_factory=list[Problem])
 
     def fields(self, path: Path, value: object, prefix: str, **hints: str) -> Iterator[Any]:
-        """Yield path, key and value of what is known in a table; the rest becomes problems.
+        """Yield path, key and value of each known key in a table; add problems for the others.
 
         Args:
-            path: Where the table is.
-            value: What is there.
-            prefix: What `settings.keys` calls it.
-            **hints: The way out for a key that people may expect here.
+            path: Path of the table.
+            value: The value at the path.
+            prefix: The dotted key of the table in `settings.keys`.
+            **hints: Ways out for keys that users may expect here.
         """
         known = below(prefix)
         for key, each in self.table(path, value).items():
@@ -52,23 +52,23 @@ class TableReader:
                 self.unknown((*path, key), key, each, known, hints.get(key, ""))
 
     def table(self, path: Path, value: object) -> Table:
-        """Return the table at `path`, an empty one when something else is there."""
+        """Return `value` if it is a table; otherwise add a problem and return an empty one."""
         if isinstance(value, dict):
             return cast("dict[str, Any]", value)
         shown = self.shown(*path)
-        self.problem(path, f"{shown} is {kind(value)}; it has to be a table, [{shown}]")
+        self.problem(path, f"{shown} is {type_of(value)}; it has to be a table, [{shown}]")
         return {}
 
     def items(self, path: Path, value: object, what: str, hint: str = "") -> list[object]:
-        """Return the list at `path`, an empty one when something else is there."""
+        """Return `value` if it is a list; otherwise add a problem and return an empty one."""
         if isinstance(value, list):
             return cast("list[object]", value)
         key = dotted(path)
-        self.problem(path, f"{key} is {kind(value)}; it has to be a list of {what}", hint)
+        self.problem(path, f"{key} is {type_of(value)}; it has to be a list of {what}", hint)
         return []
 
     def names(self, path: Path, value: object) -> tuple[Value[str], ...]:
-        """Return the strings of a list, each with its own line."""
+        """Return the strings of a list, each with its source line."""
         key = dotted(path)
         hint = f'{key} = ["{value}"]' if isinstance(value, str) else ""
         found: list[Value[str]] = []
@@ -77,28 +77,28 @@ class TableReader:
             if isinstance(item, str) and item.strip():
                 found.append(Value(value=item, source=self.source(place), key=key))
             else:
-                what = "empty" if isinstance(item, str) else kind(item)
+                what = "empty" if isinstance(item, str) else type_of(item)
                 self.problem(place, f"item {number + 1} of {key} is {what}; it has to be a string")
         return tuple(found)
 
     def text(self, path: Path, value: object) -> str:
-        """Return the string at `path`, an empty one when something else is there."""
+        """Return `value` if it is a string; otherwise add a problem and return an empty one."""
         if isinstance(value, str) and value.strip():
             return value.strip()
-        what = "empty" if isinstance(value, str) else kind(value)
+        what = "empty" if isinstance(value, str) else type_of(value)
         self.problem(path, f"{dotted(path)} is {what}; it has to be a string")
         return ""
 
     def flag(self, path: Path, value: object) -> bool:
-        """Return the truth value at `path`, False when something else is there."""
+        """Return `value` if it is a boolean; otherwise add a problem and return False."""
         if not isinstance(value, bool):
-            self.problem(path, f"{dotted(path)} is {kind(value)}; it has to be true or false")
+            self.problem(path, f"{dotted(path)} is {type_of(value)}; it has to be true or false")
         return value is True
 
     def unknown(
         self, path: Path, key: str, value: object, known: Iterable[str], hint: str = ""
     ) -> None:
-        """Note that there is no such key, with the one that was probably meant."""
+        """Add a problem for an unknown key, with a similar known key as the way out."""
         listed = sorted(known)
         is_section = isinstance(value, dict) and len(path) == 1
         shown = f"[{self.shown(*path)}]" if is_section else self.shown(*path)
@@ -109,7 +109,7 @@ class TableReader:
     def problem(
         self, path: Path, message: str, *ways_out: str, code: str = "bad-setting", line: int = 0
     ) -> None:
-        """Note what is wrong at `path`."""
+        """Add a problem at `path`."""
         origin = self.origin(path)
         if line:
             origin = self._at(line)
@@ -124,18 +124,18 @@ class TableReader:
         )
 
     def shown(self, *path: str | int) -> str:
-        """Return a path as people write it in this file."""
+        """Return a path as it is written in this file."""
         return dotted((*self.root, *path))
 
     def line(self, path: Path) -> int:
-        """Return the line of `path`, or of what holds it."""
+        """Return the line of `path`, or of its nearest existing parent."""
         place: Path = (*self.root, *path)
         while place and place not in self.places:
             place = place[:-1]
         return self.places.get(place, 0)
 
     def lines(self, path: Path) -> dict[Path, int]:
-        """Return the line of everything below `path`, by the path from there."""
+        """Return the lines of all paths below `path`, by the path relative to it."""
         start = (*self.root, *path)
         return {
             place[len(start) :]: line
@@ -144,11 +144,11 @@ class TableReader:
         }
 
     def origin(self, path: Path) -> Origin:
-        """Return file and line of `path`, and the policy that the file is from."""
+        """Return the origin of `path`: file, line and policy."""
         return self._at(self.line(path))
 
     def source(self, path: Path) -> str:
-        """Return `file:line` of `path`, after the policy that the file is from."""
+        """Return `file:line` of `path`, preceded by the policy, if any."""
         return source_of(self.origin(path))
 
     def _at(self, line: int) -> Origin:
@@ -156,12 +156,12 @@ class TableReader:
 
 
 def dotted(path: Path) -> str:
-    """Return a path as `packs.disable`."""
+    """Return a path as a dotted key, such as `packs.disable`."""
     return ".".join(map(str, path))
 
 
-def kind(value: object) -> str:
-    """Return what `value` is, for a sentence."""
+def type_of(value: object) -> str:
+    """Return a description of the type of `value`, with an article."""
     if value is True or value is False:
         return str(value).lower()
     names: dict[type, str] = {

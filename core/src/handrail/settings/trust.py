@@ -1,7 +1,8 @@
-"""Whose files are used: those of trusted owners, which not everyone may write.
+"""Decides whether a file can be trusted: by its owner, and by who may write it.
 
-Trusted are this user, root, the user who called `sudo`, and the owner of the working folder. The
-variable `HANDRAIL_SAFE_FOLDERS` names folders below which everything is trusted.
+Trusted owners are this user, root, the user who called `sudo`, and the owner of the working folder.
+A file that everyone may write is not trusted. The variable `HANDRAIL_SAFE_FOLDERS` names folders
+below which everything is trusted.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ EVERYTHING = "*"
 
 @frozen
 class Distrust:
-    """Why a file or folder is not used.
+    """The reason why a file or folder is not trusted.
 
     Attributes:
-        path: Where it is.
-        folder: The folder to name as safe, so that it is used.
-        owner: Whom it belongs to, as `ada (uid 1001)`; empty where everyone may write it.
+        path: Its path.
+        folder: The folder to declare safe so that it is trusted.
+        owner: Its owner, such as `ada (uid 1001)`; empty if everyone may write it.
     """
 
     path: str
@@ -41,15 +42,15 @@ class Distrust:
 
     @property
     def message(self) -> str:
-        """One sentence for people."""
+        """One sentence for display."""
         if self.owner:
             return f"{self.path} belongs to {self.owner}, whose files are not used here"
         return f"everyone may write {self.path}, so it is not used"
 
     @property
     def ways_out(self) -> tuple[str, ...]:
-        """How to get it used, and what to look at before."""
-        from shlex import quote  # noqa: PLC0415 - only where there is something to tell
+        """How to inspect the file and how to make it trusted."""
+        from shlex import quote  # noqa: PLC0415 - only if there is a problem
 
         known = os.environ.get(SAFE_FOLDERS)
         folders = f"{known}{os.pathsep}{self.folder}" if known else self.folder
@@ -62,23 +63,23 @@ class Distrust:
         )
 
     def problem(self, *ways_out: str, code: str) -> Problem:
-        """Return it as a problem, with further ways out."""
+        """Return a problem with this message, and with further ways out."""
         origins = (Origin(file=self.path),)
         ways = (*self.ways_out, *ways_out)
         return Problem(code=code, message=self.message, origins=origins, ways_out=ways)
 
 
 def distrust(path: str | os.PathLike[str], opened: os.stat_result | None = None) -> Distrust | None:
-    """Return why a file or folder is not to be used; None where it may be, or is not there.
+    """Return why a file or folder is not trusted; None if it is trusted or does not exist.
 
-    A link has to be trusted as well as what it leads to.
+    Of a link, both the link and its target must be trusted.
 
     Args:
         path: The file or folder.
-        opened: What is known of it since it was opened, for one that others may exchange.
+        opened: The `fstat` result of the open file, in case others may replace the file.
     """
     if not hasattr(os, "geteuid"):
-        return None  # Here owners are no numbers, and folders keep others out.
+        return None  # On Windows, owners are not numbers, and permissions of folders protect files.
     where = os.fspath(path)
     trusted = _trusted_owners()
     for found in _found(where, opened):
@@ -98,7 +99,7 @@ def distrust(path: str | os.PathLike[str], opened: os.stat_result | None = None)
 
 
 def refuse(*paths: str | os.PathLike[str], error: type[HandrailError]) -> None:
-    """Raise `error` for the first of `paths` that is not to be used."""
+    """Raise `error` for the first of `paths` that is not trusted."""
     for path in paths:
         found = distrust(path)
         if found is not None:
@@ -106,12 +107,12 @@ def refuse(*paths: str | os.PathLike[str], error: type[HandrailError]) -> None:
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[bytes, Distrust | None]:
-    """Return what a file holds, and why it is not to be used, both of one moment.
+    """Return the contents of a file and why it is not trusted, determined on the open file.
 
     Raises:
-        OSError: It cannot be read, or is a pipe or a device.
+        OSError: The file cannot be read, or is a pipe or a device.
     """
-    # A pipe would wait for its other end.
+    # Opening a pipe would block.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as stream:
         found = os.fstat(stream.fileno())
@@ -121,7 +122,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[bytes, Distrust | None]:
 
 
 def safe_folder_problems(environ: Mapping[str, str]) -> list[Problem]:
-    """Return a problem for each safe folder that would be another one in another working folder."""
+    """Return a problem for each safe folder whose path is relative to the working folder."""
     return [
         Problem(
             code="bad-setting",
@@ -140,14 +141,14 @@ def _trusted_owners() -> set[int]:
     caller = os.environ.get("SUDO_UID", "")
     if own == 0 and caller.isdecimal():
         owners.add(int(caller))
-    with suppress(OSError):  # It may be gone.
+    with suppress(OSError):  # The folder may be gone.
         owners.add(os.stat(os.curdir).st_uid)
     return owners
 
 
 def _found(path: str, opened: os.stat_result | None) -> Iterator[os.stat_result]:
-    """Yield what is known of a link itself, and of what it leads to."""
-    # What may not be looked at cannot be opened either.
+    """Yield the stat results of a link itself and of its target."""
+    # A file that we cannot stat cannot be opened either.
     with suppress(OSError, ValueError):
         itself = os.lstat(path)
         if stat.S_ISLNK(itself.st_mode):
@@ -179,7 +180,7 @@ def _named_folders(environ: Mapping[str, str]) -> list[str]:
 
 def _named(uid: int) -> str:
     try:
-        import pwd  # noqa: PLC0415 - only where there is something to tell
+        import pwd  # noqa: PLC0415 - only if there is a problem
 
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except (ImportError, KeyError):

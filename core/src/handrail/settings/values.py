@@ -1,13 +1,12 @@
-"""Settings as values that know where they came from."""
+"""Settings as values with their sources."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from handrail.frozen import frozen, made
+from handrail.frozen import NOTHING, frozen
 from handrail.settings.project import Project
 from handrail.settings.requirements import RequiredPack, Requirements
 from handrail.settings.selection import Selection, selection_of
@@ -24,7 +23,7 @@ class Value(Generic[T]):
     """A setting and its source.
 
     Attributes:
-        value: What it is set to.
+        value: The value.
         source: A flag (`--no-pack`), a variable (`HANDRAIL_NO_PACKS`), a place in a file
             (`handrail.toml:9`), or `default`.
         key: Dotted key in the file, such as `packs.disable`; empty for flags and variables.
@@ -36,7 +35,7 @@ class Value(Generic[T]):
 
     @property
     def why(self) -> str:
-        """The source with the key, as `handrail.toml:9  packs.disable`."""
+        """The source with the key, such as `handrail.toml:9  packs.disable`."""
         return f"{self.source}  {self.key}" if self.key else self.source
 
 
@@ -45,13 +44,14 @@ Grants = Mapping[str, tuple[Value[str], ...]]
 
 @frozen
 class Flags:
-    """What the command line says.
+    """The settings from the command line.
 
     Attributes:
-        no_packs: Packs to leave out, from `--no-pack`.
-        only_packs: The only packs to use, from `--only-packs`; None for no such limit.
+        no_packs: Packs to exclude, from `--no-pack`.
+        only_packs: The only packs to use, from `--only-packs`; None for all.
         pack_values: Settings of packs, from `-p PACK.KEY=VALUE`, as pack, dotted key and text.
-        recorded: What a run that goes on began with; variables that select packs do not count then.
+        recorded: The recorded selection of a run to resume or roll back, used instead of the
+            variables that select packs; or None.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -62,57 +62,54 @@ class Flags:
 
 @frozen
 class Choice:
-    """What one source says about which packs are on.
+    """The packs that one source enables and disables.
 
     Attributes:
-        disable: Names of packs that are off.
-        only: Names of the only packs that are on, or None when it does not say.
+        disable: Names of packs to exclude.
+        only: Names of the only packs to use, or None if the source has no such list.
     """
 
     disable: tuple[Value[str], ...] = ()
     only: Value[tuple[str, ...]] | None = None
 
 
-def _nothing() -> Mapping[Any, Any]:
-    return MappingProxyType({})
-
-
 @frozen
 class Settings:
-    """Every setting, with its source.
+    """All settings, with their sources.
 
     Attributes:
-        project: The folder and file that the project's settings are from.
-        choices: Which packs are on, the strongest source first: flags, variables, project.
-        packs: The settings of each pack, by the name in the file, normalised; the values may be
-            nested mappings and lists of plain TOML values.
-        lines: Line in the project file of each key of `packs`, by the path to it.
+        project: The folder and the settings file of the project.
+        choices: The enabled and disabled packs, strongest source first: flags, variables, project.
+        packs: The settings of each pack, by its normalised name; values are plain TOML values,
+            possibly nested.
+        lines: Line in the project file of each key of `packs`, by its path.
         pack_values: Settings of packs on the command line: pack, dotted key and text.
-        variables: Variables that begin with HANDRAIL_, among them settings of packs.
-        grants: What each pack may do to the steps of others, such as `remove acme-scan:scan`.
-        actions: What the project changes about actions, by their names.
-        workflows: The project's workflows, by their names.
+        variables: Environment variables that begin with HANDRAIL_, including settings of packs.
+        grants: The edits that each pack may make to steps of other packs, such as
+            `remove acme-scan:scan`.
+        actions: The project's changes to actions, by action.
+        workflows: The project's workflows, by name.
         local: Actions and steps in the project's own files.
-        required: What no plan may do without, that of policies first.
-        locked: Whether every run has to be locked.
-        journal: Where the project keeps its runs, or None where it does not say.
-        name: What the project calls itself, or None where it does not say.
-        policies: The policies that are installed.
-        wanted_policies: Those that HANDRAIL_POLICY wants to be installed.
+        required: Required packs and steps, those of policies first.
+        locked: Whether every run must be locked.
+        journal: The location of the project's journal, or None if not set.
+        name: The name of the project, or None if not set.
+        policies: The installed policies.
+        wanted_policies: The policies that HANDRAIL_POLICY requires.
     """
 
     project: Project
     choices: tuple[Choice, ...] = ()
-    packs: Mapping[str, Mapping[str, Any]] = made(default_factory=_nothing)
-    lines: Mapping[tuple[str | int, ...], int] = made(default_factory=_nothing)
+    packs: Mapping[str, Mapping[str, Any]] = NOTHING
+    lines: Mapping[tuple[str | int, ...], int] = NOTHING
     pack_values: tuple[tuple[str, str, str], ...] = ()
-    variables: Mapping[str, str] = made(default_factory=_nothing)
-    grants: Grants = made(default_factory=_nothing)
-    actions: Mapping[str, Changes] = made(default_factory=_nothing)
-    workflows: Mapping[str, Changes] = made(default_factory=_nothing)
+    variables: Mapping[str, str] = NOTHING
+    grants: Grants = NOTHING
+    actions: Mapping[str, Changes] = NOTHING
+    workflows: Mapping[str, Changes] = NOTHING
     local: tuple[LocalName, ...] = ()
-    required: Requirements = made(default_factory=Requirements)
-    locked: Value[bool] = made(default_factory=lambda: Value(value=False, source="default"))
+    required: Requirements = Requirements()
+    locked: Value[bool] = Value(value=False, source="default")
     journal: Value[str] | None = None
     name: Value[str] | None = None
     policies: tuple[Policy, ...] = ()
@@ -120,21 +117,21 @@ class Settings:
 
     @property
     def project_id(self) -> str:
-        """What a journal calls the project: its name, else the real path of its folder."""
+        """The identifier of the project in journals: its name, or the real path of its folder."""
         return os.path.realpath(self.project.where) if self.name is None else self.name.value
 
     @property
     def locked_by(self) -> str:
-        """Who wants every run locked, as `handrail.toml:4`; an empty string where nobody does."""
+        """The source that requires every run to be locked, such as `handrail.toml:4`, or `""`."""
         return self.locked.source if self.locked.value else ""
 
     @property
     def selection(self) -> Selection:
-        """Which packs flags and variables leave out, for a run to record."""
+        """The packs that flags and variables exclude, to be recorded with a run."""
         return selection_of(self.choices)
 
     def source_of(self, *path: str | int) -> str:
-        """Return `file:line` of a pack's setting; of what holds it when it is not there."""
+        """Return `file:line` of a pack's setting, or of its nearest existing parent."""
         while path and path not in self.lines:
             path = path[:-1]
         name = self.project.settings

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction, BaseStepContext, StepRegistry
 from handrail_export.context import ExportContext
-from handrail_export.names import count_text, size_text
 from handrail_export.params import ExportParams
 from handrail_export.steps import (
     ConvertDataStep,
@@ -18,6 +17,7 @@ from handrail_export.steps import (
     PrepareExportStep,
     SaveFilesStep,
 )
+from handrail_storage import count_text, size_text
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

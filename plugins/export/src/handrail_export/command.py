@@ -16,15 +16,14 @@ from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document
-from handrail_export.names import count_text, size_text
-from handrail_export.storage import open_target
+from handrail_export.target import open_target
 from handrail_export.verification import (
     Difference,
     Verification,
     find_manifest,
     manifests_in,
-    read_whole,
 )
+from handrail_storage import count_text, size_text
 
 _SHOWN = 50  # Differences that are shown one by one.
 _A_RUN = re.compile(r"[0-9a-f-]{4,36}")
@@ -181,8 +180,7 @@ def _find(what: str | None, folder: Path) -> Listed:
 
 
 def _at_target(where: str) -> Listed:
-    target = open_target(where)
-    content = read_whole(target, NAME)
+    content = open_target(where).read(NAME)
     if content is None:
         raise ExportError(
             f"there is no {NAME} in {where}",

@@ -11,18 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
-
-from handrail import BaseStepContext
-from handrail_export.containment import plain_name
-from handrail_export.errors import ExportError
+from handrail import ActionContext
+from handrail_export.errors import ContainmentError, ExportError
 from handrail_export.params import ExportParams
+from handrail_storage.containment import plain_name
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from handrail_export.layout import Layout
     from handrail_export.manifest import Manifest
     from handrail_export.rows import Rows
-    from handrail_export.storage import Target
+    from handrail_storage import Store
+
+    P = TypeVar("P", bound=ExportParams, covariant=True, default=ExportParams)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P", bound=ExportParams, covariant=True)
 
 _TRANSIENT = {"transient": True}
 
@@ -32,7 +38,6 @@ class Opened:
     """What belongs to this process alone.
 
     Attributes:
-        options: The params, as the default steps read them.
         layout: How the target is laid out, once that was asked for.
         run: Stands for the run where there is none, as in a test of one step.
         manifest: The manifest, once it is open.
@@ -42,25 +47,25 @@ class Opened:
         cleaner: Removes it; at the latest when the context is gone.
     """
 
-    options: ExportParams | None = None
     layout: Layout | None = None
     run: str = ""
     manifest: Manifest | None = None
-    target: Target | None = None
+    target: Store | None = None
     rows: Rows | None = None
     scratch: str = ""
     cleaner: Callable[[], object] | None = None
 
 
 @dataclass
-class ExportContext(BaseStepContext):
+class ExportContext(ActionContext[P]):
     """State of an export.
 
     What is not transient holds values of JSON types. The source, the target and the manifest are
     opened when they are first used.
 
     Attributes:
-        params: The params of the action, as a plain dict.
+        params: The params of the action, as a plain dict. The default steps read `options`, which
+            are `ExportParams`, or those of `ExportContext[MyParams]` that are derived from them.
         collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
             over.
         schema: Name and type of each column that is exported, once `fetch_results` is over.
@@ -103,26 +108,6 @@ class ExportContext(BaseStepContext):
         return client
 
     @property
-    def options(self) -> ExportParams:
-        """The params that the default steps read, whatever model the action has.
-
-        Raises:
-            ExportError: The params of the action lack what these steps need.
-        """
-        if self.opened.options is None:
-            known = {k: v for k, v in self.params.items() if k in ExportParams.model_fields}
-            try:
-                self.opened.options = ExportParams.model_validate(known)
-            except ValidationError as error:
-                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
-                raise ExportError(
-                    "the steps of an export cannot work with the params of this action: "
-                    f"{'; '.join(told)}",
-                    ways_out=("derive the params from handrail_export.ExportParams",),
-                ) from error
-        return self.opened.options
-
-    @property
     def run(self) -> str:
         """Identifies the run, in marks and names.
 
@@ -130,7 +115,7 @@ class ExportContext(BaseStepContext):
             ContainmentError: What the journal has for it is no name.
         """
         if self.run_id is not None:
-            return plain_name(self.run_id)
+            return plain_name(self.run_id, ContainmentError)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -154,18 +139,17 @@ class ExportContext(BaseStepContext):
             self.opened.layout = found
         return self.opened.layout
 
-    def use_target(self) -> Target:
+    def use_target(self) -> Store:
         """Return the target, opened.
 
         Raises:
             StorageError: It makes no sense.
         """
-        from handrail_export.storage import open_target  # noqa: PLC0415 - a compiled client
+        from handrail_export.target import open_target  # noqa: PLC0415 - see `layout`
 
         if self.opened.target is None:
-            layout = self.layout
-            self.opened.target = open_target(layout.folder, retries=self.options.retries)
-            self.opened.target.url = layout.shown
+            place = self.layout.place
+            self.opened.target = open_target(place, retries=self.options.retries)
         return self.opened.target
 
     def use_manifest(self) -> Manifest:
@@ -268,8 +252,3 @@ class ExportContext(BaseStepContext):
         folder = field_of(self, name, site.staging)
         refuse_links(folder)
         return folder
-
-
-def _told(param: str, what: str) -> str:
-    said = what.removeprefix("Value error, ")
-    return f"{param}: {said}" if param else said

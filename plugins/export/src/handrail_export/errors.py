@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+import handrail_storage
 from handrail.errors import HandrailError
 
 
@@ -37,20 +36,10 @@ class InvalidPicturesError(ExportError, ValueError):
     code = "export-pictures"
 
 
-class StorageError(ExportError):
-    """The target, or where the pictures lie, refused or failed.
-
-    Attributes:
-        passing: Whether it may work a moment later.
-    """
+class StorageError(handrail_storage.StorageError, ExportError):
+    """The target, or where the pictures lie, refused or failed."""
 
     code = "export-storage"
-
-    def __init__(
-        self, message: str, *, passing: bool = False, ways_out: Iterable[str] = ()
-    ) -> None:
-        super().__init__(message, ways_out=ways_out)
-        self.passing = passing
 
 
 class PictureChangedError(StorageError):
@@ -65,7 +54,7 @@ class ConflictError(ExportError):
     code = "export-conflict"
 
 
-class ContainmentError(ExportError):
+class ContainmentError(handrail_storage.ContainmentError, ExportError):
     """Something recorded of a run would lead an undo, or a resumed run, elsewhere."""
 
     code = "export-containment"

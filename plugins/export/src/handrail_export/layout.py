@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from handrail_export.errors import FormatError
 from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
 from handrail_export.formats.registry import ending_of
-from handrail_export.storage import Place, parse_place
+from handrail_export.target import parse_target
+from handrail_storage import Place
 
 DEFAULT_FORMAT = "parquet"
 
@@ -18,17 +19,25 @@ class Layout:
 
     Attributes:
         format: Name of the format.
-        folder: The folder that all keys are below, as it is opened from any working folder.
-        shown: The same, as people write it.
+        place: The folder that all keys are below.
         file: The key of the only file; empty where the export is the whole folder.
         output: What people are told that was made.
     """
 
     format: str
-    folder: str
-    shown: str
+    place: Place
     file: str
     output: str
+
+    @property
+    def folder(self) -> str:
+        """The folder that all keys are below, as it is opened from any working folder."""
+        return self.place.address
+
+    @property
+    def shown(self) -> str:
+        """The folder that all keys are below, as people write it."""
+        return self.place.shown
 
 
 def format_name(given: str | None, target: str) -> str:
@@ -39,7 +48,7 @@ def format_name(given: str | None, target: str) -> str:
     """
     if given is not None:
         return given
-    place = parse_place(target)
+    place = parse_target(target)
     if place.folder or "." not in place.name:
         return DEFAULT_FORMAT
     found = ending_of(place.name)
@@ -68,7 +77,7 @@ def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, 
             f"the format {name} cannot be partitioned", ways_out=("leave out --partition-by",)
         )
     whole = partitioned or isinstance(found, CollectionFormat)
-    return _laid_out(name, parse_place(target), whole), found
+    return _laid_out(name, parse_target(target), whole), found
 
 
 def layout_to_undo(given: str | None, target: str, partitioned: bool) -> Layout:
@@ -77,19 +86,10 @@ def layout_to_undo(given: str | None, target: str, partitioned: bool) -> Layout:
         return lay_out(given, target, partitioned)[0]
     except FormatError:
         # Formats of packs are next to always those of rows.
-        return _laid_out(given or "", parse_place(target), partitioned)
+        return _laid_out(given or "", parse_target(target), partitioned)
 
 
 def _laid_out(name: str, place: Place, whole: bool) -> Layout:
     if whole or place.folder or "." not in place.name:
-        return Layout(
-            format=name, folder=place.address, shown=place.shown, file="", output=place.shown
-        )
-    above = place.parent()
-    return Layout(
-        format=name,
-        folder=above.address,
-        shown=above.shown,
-        file=place.name,
-        output=place.shown,
-    )
+        return Layout(format=name, place=place, file="", output=place.shown)
+    return Layout(format=name, place=place.parent(), file=place.name, output=place.shown)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 from handrail import Argument, Option
 from handrail_export.errors import ExportError
 from handrail_export.sources.address import parse_source
-from handrail_export.storage.place import parse_place
+from handrail_export.target import parse_target
 
 IfExists = Literal["error", "overwrite"]
 OnInvalid = Literal["fail", "skip"]
@@ -114,7 +114,7 @@ class ExportParams(BaseModel):
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
-        return _checked(target, parse_place)
+        return _checked(target, parse_target)
 
     @model_validator(mode="before")
     @classmethod

@@ -7,24 +7,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from handrail_export.errors import ConflictError, ExportError, PictureChangedError, StorageError
 from handrail_export.manifest import SAVED, STAGED, ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document, write_document
-from handrail_export.names import count_text
-from handrail_export.staging import sync_file, told_of_disk
-from handrail_export.storage import Stored, TakenError, Target
-from handrail_export.storage.stores import Stores
-from handrail_export.storage.target import Identity
+from handrail_export.staging import told_of_disk
+from handrail_export.target import CALLER, aside_name
 from handrail_export.undo import SaveUndo
+from handrail_storage import Reader, Store, Stored, TakenError, count_text, pages
+from handrail_storage.backend import flush_file
 
 RecordMany = Callable[[str, Iterable[Any]], None]
 Report = Callable[[float, float, str], None]
-
-T = TypeVar("T")
 
 
 class Saving:
@@ -45,7 +41,7 @@ class Saving:
 
     def __init__(
         self,
-        target: Target,
+        target: Store,
         manifest: Manifest,
         staging: Path,
         *,
@@ -66,7 +62,7 @@ class Saving:
         self._report = report
         self._overwrite = overwrite
         self._workers = workers
-        self._stores = Stores(retries)
+        self._reader = Reader(CALLER, retries=retries)
         self._earlier = earlier
         self._there: dict[str, Stored] = {}
         self._files, self._bytes = manifest.totals()
@@ -81,7 +77,7 @@ class Saving:
         """
         document = [ExportedFile(path=NAME, size=0, sha256="")] if with_document else []
         with self._pool() as pool:
-            for files in pages(self._all(document), self._target.page):
+            for files in pages(self._all(document), self._target.batch):
                 found = pool.map(self._foreign, (each.path for each in files))
                 for file, stored in zip(files, found, strict=True):
                     if stored is not None:
@@ -98,7 +94,7 @@ class Saving:
     def save(self) -> None:
         """Save all that is staged; what is saved already stays."""
         with self._pool() as pool:
-            for files in pages(self._manifest.files(STAGED), self._target.page):
+            for files in pages(self._manifest.files(STAGED), self._target.batch):
                 arrived = [each for each in files if self._arrived(each)]
                 left = [each for each in files if each not in arrived]
                 staged = list(pool.map(self._stage, left))
@@ -128,7 +124,7 @@ class Saving:
         path = self._staging / NAME
         path.unlink(missing_ok=True)
         write_document(self._manifest, path)
-        sync_file(path)
+        flush_file(path)
         self._prepare([(NAME, path)])
         self._put((file, path))
         self._target.flush([NAME])
@@ -140,7 +136,7 @@ class Saving:
             _, files = read_document(content, f"{self._target.url}/{NAME}")
         except ExportError:
             return  # It is somebody's manifest.json; nothing is known of what it is about.
-        for page in pages((each.path for each in files), self._target.page):
+        for page in pages((each.path for each in files), self._target.batch):
             gone = [path for path in page if not self._manifest.has(path)]
             stored = {path: self._target.stat(path) for path in gone}
             there = {path: found for path, found in stored.items() if found is not None}
@@ -176,7 +172,7 @@ class Saving:
                 size += len(block)
                 out.write(block)
             out.flush()
-            if self._target.keeps_staged:
+            if self._target.local:
                 os.fsync(out.fileno())
         known = file.sha256 or digest.hexdigest()
         if size != file.size or digest.hexdigest() != known:
@@ -188,7 +184,7 @@ class Saving:
 
     def _blocks(self, location: str) -> Iterator[bytes]:
         try:
-            yield from self._stores.blocks(location)
+            yield from self._reader.blocks(location)
         except StorageError as error:
             if error.passing:
                 raise
@@ -214,13 +210,13 @@ class Saving:
 
     def _set_aside(self, there: dict[str, Stored]) -> None:
         names = {
-            key: self._target.aside_name(key, self._run)
+            key: aside_name(self._target, key, self._run)
             for key in there
             if key not in self._earlier.asides
         }
         if names:
             told = [
-                {"key": key, "name": name, "version": _json(there[key].version)}
+                {"key": key, "name": name, "version": _json(there[key])}
                 for key, name in names.items()
             ]
             self._record_many("asides", told)
@@ -232,7 +228,11 @@ class Saving:
     def _put(self, staged: tuple[ExportedFile, Path]) -> None:
         file, path = staged
         try:
-            self._target.put(file.path, path, self._mark, self._there.get(file.path))
+            there = self._there.get(file.path)
+            if there is None:
+                self._target.create(file.path, path, self._mark)
+            else:
+                self._target.replace(file.path, path, self._mark, there)
         except TakenError:
             raise ConflictError(
                 f"{file.path}: somebody else wrote there meanwhile (at {self._target.url})",
@@ -250,12 +250,6 @@ class Saving:
         return ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-export")
 
 
-def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield items in lists of up to `size`."""
-    iterator = iter(items)
-    while page := list(islice(iterator, size)):
-        yield page
-
-
-def _json(version: str | Identity | None) -> object:
-    return list(version) if isinstance(version, tuple) else version
+def _json(found: Stored) -> object:
+    """Return the version of an object as it is recorded."""
+    return list(found.identity) if found.identity is not None else found.etag

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail_export.containment import PLAIN, Folder, Notes, key, refusal, text
-from handrail_export.errors import StorageError
+import handrail_storage
+from handrail import StepResult
+from handrail_export.errors import ContainmentError
 from handrail_export.layout import Layout, layout_to_undo
-from handrail_export.storage import Target, open_target, parse_place
+from handrail_export.target import CALLER
+from handrail_storage import relative_path
+from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, key, text
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
@@ -23,63 +26,14 @@ _SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(handrail_storage.Site):
     """The target of a run and its state folder; all it makes is below them, or they themselves.
 
-    Each method takes a recorded value, and returns it where it stays within them.
-
     Attributes:
-        layout: How the target is laid out.
-        folder: The folder of the target, where that is on this machine.
-        state: The folder for manifests.
-        run: The run; None where a step is undone outside of one, as in a test.
-        retries: How often to try again when the storage fails for a moment.
+        file: The key of the only file; empty where the export is the whole folder.
     """
 
-    layout: Layout
-    folder: Folder | None
-    state: Folder
-    run: str | None
-    retries: int
-
-    def open(self) -> Target:
-        """Return the target, opened.
-
-        Raises:
-            StorageError: It makes no sense.
-        """
-        target = open_target(self.layout.folder, retries=self.retries)
-        target.url = self.layout.shown
-        return target
-
-    def target(self, noted: object) -> str:
-        """Return the address of the target.
-
-        Raises:
-            ValueError: The params of the run name another one.
-        """
-        if self.folder is not None:
-            return self.folder.itself(noted)
-        here = parse_place(self.layout.folder)
-        try:
-            there = parse_place(text(noted))
-        except StorageError as error:
-            raise ValueError(error.message) from error
-        if (there.scheme, there.bucket, there.path) != (here.scheme, here.bucket, here.path):
-            raise ValueError(f"by the params of the run it is {here.shown}")
-        return here.address
-
-    def mark(self, noted: object) -> str:
-        """Return what the objects of the run are marked with.
-
-        Raises:
-            ValueError: It is the mark of another run.
-        """
-        mark = text(noted)
-        found = re.fullmatch(rf"(?P<run>{PLAIN})/.+", mark)
-        if found is None or found["run"] != (self.run or found["run"]):
-            raise ValueError("it is not the mark of this run")
-        return mark
+    file: str
 
     def probe(self, noted: object) -> str:
         """Return the key of what proved that the target can be written.
@@ -100,8 +54,8 @@ class Site:
             ValueError: It leads out of the target, or to what Handrail keeps there for itself.
         """
         name = key(noted)
-        if self.layout.file and name != self.layout.file:
-            raise ValueError(f"the export is the one file {self.layout.file}")
+        if self.file and name != self.file:
+            raise ValueError(f"the export is the one file {self.file}")
         return name
 
     def folder_key(self, noted: object) -> str:
@@ -110,19 +64,9 @@ class Site:
         Raises:
             ValueError: It leads elsewhere, or to what Handrail keeps there for itself.
         """
-        if self.folder is None or self.layout.file:
+        if self.folder is None or self.file:
             raise ValueError("this export makes no folders")
-        return self.folder.key(noted)
-
-    def made(self, noted: object) -> str:
-        """Return the path of the folder of the target, or of one that holds it.
-
-        Raises:
-            ValueError: It is another one.
-        """
-        if self.folder is None:
-            raise ValueError("an object storage has no folders")
-        return self.folder.itself_or_above(noted)
+        return key(self.folder.key(noted))
 
     def staging(self, noted: object) -> Path:
         """Return the folder in which files wait until they are saved.
@@ -170,24 +114,31 @@ def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
     """
     options, notes = context.options, notes or Notes({})
     layout = layout_to_undo(options.format, options.target, bool(options.partition_by))
-    staged = [*notes.raw("staging"), *_above(notes.raw("written")), context.staging]
+    staged = [*notes.raw("staging"), *folders_of(notes.raw("written")), context.staging]
     manifests = [*notes.raw("manifest"), context.manifest_path]
     folder: Folder | None = None
-    if parse_place(layout.folder).scheme == "file":
-        given = _relative(options.target)
+    if layout.place.local:
+        given = relative_path(options.target)
         if given is not None and layout.file:
             given = os.path.dirname(os.path.normpath(given)) or "."
-        folder = Folder.of(layout.folder, given, [*notes.raw("target"), *_above(staged)])
-    noted = [*_above(manifests), *reversed(notes.raw("folders"))]
-    noted += [] if folder is not None else _above(staged)
+        folder = Folder.of(layout.folder, given, [*notes.raw("target"), *folders_of(staged)])
+    noted = [*folders_of(manifests), *reversed(notes.raw("folders"))]
+    noted += [] if folder is not None else folders_of(staged)
     state = str(options.folder)
     return Site(
-        layout=layout,
+        place=layout.place,
         folder=folder,
-        state=Folder.of(os.path.abspath(state), None if os.path.isabs(state) else state, noted),
+        state=Folder.of(os.path.abspath(state), relative_path(state), noted),
         run=None if context.run_id is None else context.run,
         retries=options.retries,
+        caller=CALLER,
+        file=layout.file,
     )
+
+
+def notes_of(result: StepResult) -> Notes:
+    """Return what a step has recorded, to be checked note by note."""
+    return Notes(result.rollback_data, ContainmentError)
 
 
 def staging_of(layout: Layout, state: Path, run: str) -> str:
@@ -195,7 +146,7 @@ def staging_of(layout: Layout, state: Path, run: str) -> str:
 
     For a local target it is in the target, since a file can only be linked within its file system.
     """
-    if parse_place(layout.folder).scheme == "file":
+    if layout.place.local:
         return os.path.join(layout.folder, f".handrail-{run}")
     return str(state.absolute() / run)
 
@@ -210,7 +161,7 @@ def field_of(context: ExportContext, name: str, check: Callable[[object], Path])
     try:
         return check(value)
     except ValueError as error:
-        raise refusal(f"field '{name}' of the context", value, str(error)) from error
+        raise ContainmentError.about(f"field '{name}' of the context", value, str(error)) from error
 
 
 def refuse_links(folder: Path) -> None:
@@ -222,17 +173,7 @@ def refuse_links(folder: Path) -> None:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_symlink():
-                raise refusal("in the folder of the run", entry.path, "it is a link")
-
-
-def _relative(target: str) -> str | None:
-    """Return a target that leads from the working folder; None for others."""
-    path = os.path.expanduser(target)
-    return None if "://" in target or os.path.isabs(path) else path
-
-
-def _above(paths: Iterable[object]) -> Iterator[str]:
-    yield from (os.path.dirname(path) for path in paths if isinstance(path, str))
+                raise ContainmentError.about("in the folder of the run", entry.path, "it is a link")
 
 
 def _is_database(path: Path) -> bool:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from handrail_export.storage.local import disk_error, sync_folder
-
-
-def sync_file(path: Path) -> None:
-    """Make a file, and its name, survive a loss of power.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-    sync_folder(str(path.parent))
+from handrail_export.target import CALLER
+from handrail_storage.backend import disk_error, flush_file
 
 
 def settle(path: Path, sha256: str | None = None) -> tuple[int, str]:
@@ -37,13 +23,13 @@ def settle(path: Path, sha256: str | None = None) -> tuple[int, str]:
         OSError: It cannot be read or written.
     """
     if sha256 is not None:
-        sync_file(path)
+        flush_file(path)
         return path.stat().st_size, sha256
     failed: list[OSError] = []
 
     def sync() -> None:
         try:
-            sync_file(path)
+            flush_file(path)
         except OSError as error:
             failed.append(error)
 
@@ -71,4 +57,4 @@ def told_of_disk(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise disk_error(error, "what is written", str(folder)) from error
+        raise disk_error(error, "what is written", str(folder), CALLER) from error

@@ -9,23 +9,30 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import cast
 
-from handrail_export.containment import Notes, identity, mapping
-from handrail_export.errors import ContainmentError, ExportError, StorageError
+import handrail_storage
+from handrail.errors import HandrailError
+from handrail_export.errors import StorageError
 from handrail_export.manifest import remove_manifest
-from handrail_export.names import count_text, size_text
 from handrail_export.site import Site
-from handrail_export.storage import Owner, Target
+from handrail_export.target import aside_name
+from handrail_storage import (
+    ObjectsUndo,
+    Owner,
+    Store,
+    Stored,
+    count_text,
+    first_of,
+    size_text,
+)
+from handrail_storage.backend import bare
+from handrail_storage.containment import Notes, identity, mapping
 
-_PAGE = 500
-_WORKERS = 8
-_LAG = 1.0  # Seconds for which a request of a process that was killed may be on its way.
 _LOOKED_AT = 10_000  # Files that a preview looks at; of more it tells what was recorded.
 
 
@@ -42,19 +49,10 @@ class Aside:
     version: object
 
 
-@dataclass(slots=True)
-class Undone:
-    """What an undo has done.
+class Undone(handrail_storage.Undone):
+    """What an undo has done."""
 
-    Attributes:
-        deleted: Files that the run had made.
-        restored: Files that are back in their place.
-        foreign: Files that somebody else has put where the run had; they stay.
-    """
-
-    deleted: int = 0
-    restored: int = 0
-    foreign: int = 0
+    __slots__ = ()
 
     def summary(self) -> str:
         """Return it as one line."""
@@ -77,16 +75,19 @@ class SaveUndo:
         refused: What of the recorded leads elsewhere, if anything does.
     """
 
-    target: Target
+    target: Store
     mark: str
     keys: dict[str, list[Sequence[int] | None]]
     asides: dict[str, Aside]
     folders: list[str]
-    refused: ContainmentError | None
-    _failures: list[StorageError] = field(default_factory=list[StorageError])
+    refused: handrail_storage.ContainmentError | None
+    _objects: ObjectsUndo = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._objects = ObjectsUndo(store=self.target, mark=self.mark, known=self.keys)
 
     @classmethod
-    def of(cls, notes: Notes, site: Site, target: Target, mark: str) -> SaveUndo:
+    def of(cls, notes: Notes, site: Site, target: Store, mark: str) -> SaveUndo:
         """Return the undo of what was recorded, as far as it stays where the run worked.
 
         Args:
@@ -95,19 +96,20 @@ class SaveUndo:
             target: Its target, opened.
             mark: The mark of the objects of this step, where none was recorded.
         """
-        notes.all("target", site.target)
+        notes.all("target", site.address)
         mark = next(iter(notes.all("mark", site.mark)), mark)
         keys: dict[str, list[Sequence[int] | None]] = {}
 
         def known(noted: object) -> None:
             name, told = mapping(noted, "key", "identity")
-            key, same = site.key(name), identity(told)
+            # Where there are marks, there is none.
+            key, same = site.key(name), None if told is None else identity(told)
             keys.setdefault(key, []).append(same)
 
         def aside(noted: object) -> tuple[str, Aside]:
             given, name, version = mapping(noted, "key", "name", "version")
             key = site.key(given)
-            kept = target.aside_name(key, mark.partition("/")[0])
+            kept = aside_name(target, key, mark.partition("/")[0])
             if name != kept:
                 raise ValueError(f"this run keeps it as {kept}")
             return key, Aside(name=kept, version=version)
@@ -128,12 +130,7 @@ class SaveUndo:
         Raises:
             StorageError: The storage failed or refused.
         """
-        found: Owner = "absent"
-        for known in self.keys.get(key) or [None]:
-            found = self.target.owner(key, self.mark, known)
-            if found != "foreign":
-                return found
-        return found
+        return self._objects.owner(key)
 
     def run(self, *, killed: bool = False) -> Undone:
         """Delete what the run has made, and put back what it has replaced.
@@ -148,25 +145,20 @@ class SaveUndo:
         done = Undone()
         keys = list(dict.fromkeys([*self.keys, *self.asides]))
         absent = self._all(keys[::-1], done)
-        if killed and absent and not self.target.keeps_staged and not self._failures:
-            time.sleep(_LAG)
+        if killed and absent and self.target.lag and not self._objects.failures:
+            time.sleep(self.target.lag)
             self._all(absent, done)
-        if not self._failures:
+        if not self._objects.failures:
             self.target.remove_folders(self.folders)
         failed = self._failed()
         if failed is not None:
             raise failed
         return done
 
-    def _failed(self) -> ExportError | None:
+    def _failed(self) -> HandrailError | None:
         """Return what could not be undone, as one error."""
         refused = [] if self.refused is None else [self.refused]
-        failed = [*refused, *self._failures]
-        if len(failed) < 2:
-            return failed[0] if failed else None
-        first = failed[0]
-        text = f"{first.message}, and {len(failed) - 1:,} more"
-        return type(first)(text, ways_out=first.ways_out)
+        return first_of([*refused, *self._objects.failures])
 
     def preview(self) -> Iterator[str]:
         """Yield what `run` would do, with sizes where they are known here.
@@ -174,14 +166,16 @@ class SaveUndo:
         An object storage is not asked, nor is each of very many files looked at.
         """
         keys = [*dict.fromkeys([*self.keys, *self.asides])]
-        looks = self.target.keeps_staged and len(keys) <= _LOOKED_AT
-        owners = {key: self._owner(key) if looks else "ours" for key in keys}
+        looks = self.target.local and len(keys) <= _LOOKED_AT
+        found = [(key, "ours") for key in keys]
+        if looks:
+            found = [each for page in self._objects.owners(keys) for each in page]
         failed = self._failed()
         if failed is not None:
             yield failed.message
-        made = [key for key, owner in owners.items() if owner == "ours" and key not in self.asides]
+        made = [key for key, owner in found if owner == "ours" and key not in self.asides]
         back = [key for key in self.asides if not looks or self._is_kept(key)]
-        foreign = [key for key, owner in owners.items() if owner == "foreign"]
+        foreign = [key for key, owner in found if owner == "foreign"]
         size = sum(known[2] for key in made for known in self.keys[key][-1:] if known is not None)
         some = f" ({size_text(size)})" if size else ""
         told = [f"{count_text(len(made), 'file')} deleted{some}"] if made else []
@@ -197,64 +191,41 @@ class SaveUndo:
     def _all(self, keys: Sequence[str], done: Undone) -> list[str]:
         """Undo what is stored under these keys; return those under which nothing was."""
         absent: list[str] = []
-        with ThreadPoolExecutor(1 if self.target.keeps_staged else _WORKERS) as pool:
-            for start in range(0, len(keys), _PAGE):
-                page = keys[start : start + _PAGE]
-                ours: list[str] = []
-                owners: Iterable[Owner | None] = pool.map(self._owner, page)
-                for key, owner in zip(page, owners, strict=True):
-                    if owner is not None and key in self.asides:
-                        self._restore(key, owner, done)
-                    elif owner == "ours":
-                        ours.append(key)
-                    elif owner == "absent":
-                        absent.append(key)
-                    elif owner == "foreign":
-                        done.foreign += 1
-                self._delete(ours, done)
+        for page in self._objects.owners(keys):
+            ours: list[str] = []
+            for key, owner in page:
+                if key in self.asides:
+                    self._objects.trying(partial(self._restore, key, owner, done))
+                elif owner == "ours":
+                    ours.append(key)
+                elif owner == "absent":
+                    absent.append(key)
+                else:
+                    done.foreign += 1
+            done.deleted += len(self._objects.delete(ours))
         return absent
-
-    def _owner(self, key: str) -> Owner | None:
-        if any(each.passing for each in self._failures):
-            return None  # The storage is gone; asking about each key would take forever.
-        try:
-            return self.owner(key)
-        except StorageError as error:
-            self._failures.append(error)
-            return None
-
-    def _delete(self, keys: Sequence[str], done: Undone) -> None:
-        if not keys:
-            return
-        try:
-            self.target.delete(keys)
-            done.deleted += len(keys)
-        except StorageError as error:
-            self._failures.append(error)
 
     def _restore(self, key: str, owner: Owner, done: Undone) -> None:
         aside, target = self.asides[key], self.target
-        try:
-            if owner != "foreign":
-                done.restored += target.put_back(key, aside.name)
-                return
-            there, kept = target.stat(key), target.stat(aside.name)
-            if kept is None:
-                return  # It is back already, or was never set aside.
-            if there is not None and _same(there.version, aside.version):
-                target.delete([aside.name])
-                return
-            told = f"{key}: somebody else wrote there; what was there before is at {aside.name}"
-            self._failures.append(StorageError(f"{told} (at {target.url})"))
-        except StorageError as error:
-            self._failures.append(error)
+        if owner != "foreign":
+            done.restored += target.put_back(key, aside.name)
+            return
+        there, kept = target.stat(key), target.stat(aside.name)
+        if kept is None:
+            return  # It is back already, or was never set aside.
+        if there is not None and _same(there, aside.version):
+            target.delete([aside.name])
+            return
+        told = f"{key}: somebody else wrote there; what was there before is at {aside.name}"
+        raise StorageError(f"{told} (at {target.url})")
 
 
-def _same(version: object, recorded: object) -> bool:
-    """Compare a version with its JSON form."""
-    if isinstance(version, tuple):
-        return list(cast("tuple[object, ...]", version)) == recorded
-    return version == recorded
+def _same(found: Stored, recorded: object) -> bool:
+    """Compare the version of an object with its JSON form."""
+    if found.identity is not None:
+        return list(found.identity) == recorded
+    # Earlier versions recorded an ETag with its quotes.
+    return found.etag == (bare(recorded) if isinstance(recorded, str) else recorded)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -279,12 +250,12 @@ class InitializeUndo:
     staging: list[Path]
     manifests: list[Path]
     folders: list[str]
-    refused: ContainmentError | None
+    refused: handrail_storage.ContainmentError | None
 
     @classmethod
     def of(cls, notes: Notes, site: Site) -> InitializeUndo:
         """Return the undo of what was recorded, as far as it stays where the run worked."""
-        notes.all("target", site.target)
+        notes.all("target", site.address)
         cleared = notes.all("cleared", site.probe)
         return cls(
             site=site,
@@ -321,9 +292,9 @@ class InitializeUndo:
         if not (self.probes or self.made):
             return
         target = self.site.open()
-        if self.mark:
-            ours = [each for each in self.probes if target.owner(each, self.mark, None) == "ours"]
-            target.delete(ours)
+        if self.mark and not target.local:
+            for probe in self.probes:
+                target.clear_probe(probe, self.mark)
         target.withdraw(self.made)
 
     def preview(self) -> Iterator[str]:
@@ -345,7 +316,7 @@ class ConvertUndo:
     """
 
     written: list[Path]
-    refused: ContainmentError | None
+    refused: handrail_storage.ContainmentError | None
 
     @classmethod
     def of(cls, notes: Notes, site: Site) -> ConvertUndo:

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handrail_export.errors import ExportError, StorageError
+from handrail_export.errors import ExportError
 from handrail_export.manifest import ExportedFile
-from handrail_export.saving import pages
-from handrail_export.storage import Target
+from handrail_storage import Store, pages
 
 _PAGE = 500
 _READERS = 8
@@ -47,7 +46,7 @@ class Verification:
         size: Their bytes.
     """
 
-    target: Target
+    target: Store
     quick: bool = False
     files: int = field(default=0, init=False)
     size: int = field(default=0, init=False)
@@ -122,15 +121,3 @@ def find_manifest(folder: Path, run: str | None) -> Path:
         )
     names = ", ".join(path.stem for path in fitting[:5])
     raise ExportError(f"several exports fit {run}: {names}", ways_out=("give more of it",))
-
-
-def read_whole(target: Target, key: str) -> bytes | None:
-    """Return the content of an object, or None where there is none."""
-    if target.stat(key) is None:
-        return None
-    try:
-        return b"".join(target.blocks(key))
-    except StorageError:
-        if target.stat(key) is None:
-            return None
-        raise

@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel
 
 from handrail import Run, StepWrapper, Undo
-from handrail.testing import FakePacks
 from handrail_export import (
     BaseExportAction,
     DefaultExportAction,
@@ -21,7 +20,8 @@ from handrail_export import (
 from handrail_export.errors import ExportError, FormatError
 from handrail_export.formats import find_format, offers
 from handrail_export.formats.tables import CsvFormat
-from handrail_export.storage.local import LocalTarget
+from handrail_storage.backend import LocalStore
+from handrail_testing import FakePacks
 
 STEPS = """
 from pathlib import Path
@@ -217,7 +217,7 @@ class Unfit(BaseExportAction[Bare]):
 
 def test_params_that_do_not_fit():
     """Where the params lack what the default steps need, that is said."""
-    with pytest.raises(Exception, match="cannot work with the params of this action") as raised:
+    with pytest.raises(Exception, match="cannot work with these params") as raised:
         Unfit({}, packs=()).run()
     assert "ExportParams" in "".join(raised.value.__cause__.ways_out)
 
@@ -250,7 +250,7 @@ def test_another_attempt(table, export, here, monkeypatch, where):
     """A step that is undone and tried again begins anew, and the export is whole."""
     owner, method = {
         "convert_data": (CsvFormat, "write"),
-        "save_files": (LocalTarget, "flush"),
+        "save_files": (LocalStore, "flush"),
     }[where]
     usual, calls = getattr(owner, method), []
 

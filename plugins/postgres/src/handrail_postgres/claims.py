@@ -70,6 +70,6 @@ def _recorded(connection: Connection, number: int) -> tuple[int, Holder]:
     if row is None:
         raise unknown_run(connection, SQL, number)
     fence, text, stale, over = row
-    owner = Owner.of_json(text)
+    owner = Owner.from_json(text)
     silent = None if over is None else max(0.0, over + owner.lease)
     return fence, Holder(described=owner.described, stale=stale, silent=silent)

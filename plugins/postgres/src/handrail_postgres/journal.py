@@ -170,7 +170,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
 def _seen(row: Mapping[str, Any]) -> float:
     read_at: float = row["read_at"]
-    begun: float = row["lease_until"] - Owner.of_json(row["owner"]).lease
+    begun: float = row["lease_until"] - Owner.from_json(row["owner"]).lease
     return min(read_at, begun)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail_storage import count_text
 from handrail_train.context import TrainContext
-from handrail_train.names import count_text
 from handrail_train.params import TrainParams
 from handrail_train.steps import (
     EvaluateModelStep,

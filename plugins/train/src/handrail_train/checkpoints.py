@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handrail_train.disk import flush_folder, write_whole
+from handrail_storage.backend import flush_folder, write_whole
 from handrail_train.errors import CheckpointError
 
 _NAME = re.compile(r"epoch-(\d{5,})\.ckpt")

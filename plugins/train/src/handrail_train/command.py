@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
+from handrail_storage import count_text, size_text
 from handrail_train.errors import ModelError, StorageError, VersionError
 from handrail_train.manifest import ManifestError, Version
 from handrail_train.models import installed_kinds, kind_named
 from handrail_train.models.installed import distribution_of
-from handrail_train.names import count_text, cut, near, printable, size_text
+from handrail_train.names import cut, near, printable
 from handrail_train.store import DEFAULT, in_store, open_store
 from handrail_train.versions import Versions
 

@@ -5,22 +5,29 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from handrail import BaseStepContext, SourceChangedError
+from handrail import ActionContext, SourceChangedError
+from handrail_storage import Store, count_text
+from handrail_storage.containment import plain_name
 from handrail_train.checkpoints import Checkpoint, read_checkpoint
-from handrail_train.containment import plain_name
 from handrail_train.data import Examples, Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
-from handrail_train.errors import CheckpointError, DataError, TrainError
+from handrail_train.errors import CheckpointError, ContainmentError, DataError
 from handrail_train.manifest import Version
-from handrail_train.names import count_text
 from handrail_train.params import TrainParams
 from handrail_train.site import checkpoint_of
-from handrail_train.store import Store, open_store
+from handrail_train.store import open_store
 from handrail_train.versions import Versions
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    P = TypeVar("P", bound=TrainParams, covariant=True, default=TrainParams)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P", bound=TrainParams, covariant=True)
 
 _TRANSIENT = {"transient": True}
 
@@ -30,7 +37,6 @@ class Opened:
     """What belongs to this process alone.
 
     Attributes:
-        options: The params, as the default steps read them.
         run: Stands for the run where there is none, as in a test of one step.
         split: The data, once it has been read.
         trained: The trained model as it was saved; stays when its file goes.
@@ -39,7 +45,6 @@ class Opened:
         uploading: Whether this process has begun to store the model.
     """
 
-    options: TrainParams | None = None
     run: str = ""
     split: Split | None = None
     trained: Checkpoint | None = None
@@ -49,14 +54,15 @@ class Opened:
 
 
 @dataclass
-class TrainContext(BaseStepContext):
+class TrainContext(ActionContext[P]):
     """State of a training.
 
     What is not transient holds values of JSON types. Data, model and store are opened when they are
     first used, so a run that goes on in another process reads what it needs.
 
     Attributes:
-        params: The params of the action, as a plain dict.
+        params: The params of the action, as a plain dict. The default steps read `options`, which
+            are `TrainParams`, or those of `TrainContext[MyParams]` that are derived from them.
         dataset: What is known of the data, once `load_dataset` is over: `fingerprint`, `rows`,
             `dropped`, `columns`, `classes`, and how many rows `train`, `validation`, `test` have.
         history: What each epoch has shown, once `train_model` is over.
@@ -94,26 +100,6 @@ class TrainContext(BaseStepContext):
         return client
 
     @property
-    def options(self) -> TrainParams:
-        """The params that the default steps read, whatever model the action has.
-
-        Raises:
-            TrainError: The params of the action lack what these steps need.
-        """
-        if self.opened.options is None:
-            known = {k: v for k, v in self.params.items() if k in TrainParams.model_fields}
-            try:
-                self.opened.options = TrainParams.model_validate(known)
-            except ValidationError as error:
-                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
-                raise TrainError(
-                    "the steps of a training cannot work with the params of this action: "
-                    f"{'; '.join(told)}",
-                    ways_out=("derive the params from handrail_train.TrainParams",),
-                ) from error
-        return self.opened.options
-
-    @property
     def run(self) -> str:
         """Identifies the run, in marks and names.
 
@@ -121,7 +107,7 @@ class TrainContext(BaseStepContext):
             ContainmentError: What the journal has for it is no name.
         """
         if self.run_id is not None:
-            return plain_name(self.run_id)
+            return plain_name(self.run_id, ContainmentError)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -232,8 +218,3 @@ def _difference(before: Mapping[str, Any], now: Examples) -> str:
     if before["rows"] != len(now):
         return f"it has {count_text(len(now), 'row')}, and had {before['rows']:,}"
     return "its values are others"
-
-
-def _told(param: str, what: str) -> str:
-    said = what.removeprefix("Value error, ")
-    return f"{param}: {said}" if param else said

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+import handrail_storage
 from handrail.errors import HandrailError
 
 
@@ -31,20 +30,10 @@ class CheckpointError(TrainError):
     code = "train-checkpoint"
 
 
-class StorageError(TrainError):
-    """The store refused or failed; the message has the key and the server's words.
-
-    Attributes:
-        passing: Whether it may work a moment later.
-    """
+class StorageError(handrail_storage.StorageError, TrainError):
+    """The store refused or failed; the message has the key and the server's words."""
 
     code = "train-storage"
-
-    def __init__(
-        self, message: str, *, passing: bool = False, ways_out: Iterable[str] = ()
-    ) -> None:
-        super().__init__(message, ways_out=ways_out)
-        self.passing = passing
 
 
 class VersionError(TrainError, LookupError):
@@ -53,7 +42,7 @@ class VersionError(TrainError, LookupError):
     code = "train-version"
 
 
-class ContainmentError(TrainError):
+class ContainmentError(handrail_storage.ContainmentError, TrainError):
     """Something recorded of a run would lead an undo, or a resumed run, elsewhere."""
 
     code = "train-containment"

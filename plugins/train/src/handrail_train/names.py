@@ -6,20 +6,6 @@ import difflib
 from collections.abc import Iterable
 
 
-def size_text(size: float) -> str:
-    """Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError
-
-
-def count_text(count: int, noun: str) -> str:
-    """Return `1 row` or `1,200 rows`."""
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def some_of(names: Iterable[str], *, most: int = 8) -> str:
     """Return the first few of `names`, and how many there are beyond them."""
     listed = list(names)

@@ -24,7 +24,7 @@ from handrail_train.errors import ModelError, StorageError
 from handrail_train.manifest import NAME
 from handrail_train.models import kind_named
 from handrail_train.models.kind import Hyper, ModelKind
-from handrail_train.store import DEFAULT, parse_target
+from handrail_train.store import DEFAULT, parse_store
 
 _SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
 
@@ -113,7 +113,7 @@ class TrainParams(BaseModel):
     @classmethod
     def _known_store(cls, store: str) -> str:
         try:
-            parse_target(store)
+            parse_store(store)
         except StorageError as error:
             raise ValueError("; ".join((error.message, *error.ways_out))) from error
         return store

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from handrail_storage import Store
+from handrail_storage.backend import run_of
 from handrail_train.errors import StorageError, VersionError
 from handrail_train.manifest import StoredFile, Version, object_key
-from handrail_train.store import Store
+from handrail_train.store import create
 from handrail_train.undo import UploadUndo
 from handrail_train.versions import Versions
 
@@ -74,6 +76,7 @@ class Publishing:
             StorageError: The store failed or refused.
             VersionError: Others took one number after the other.
         """
+        self.store.prepare(lambda folder: self.record_many("folders", [folder]))
         self._put_files(files)
         version = self._put_manifest(files, about)
         # Somebody may have removed what was there already before the manifest named it.
@@ -88,10 +91,11 @@ class Publishing:
             StorageError: The store failed or refused.
         """
         ours = [key for key in self.keys if self.store.owner(key, self.mark) == "ours"]
-        identities = self.store.identities(ours)
-        if identities:
-            self.record_many("made", identities)
-        self.store.settle(ours, self.mark)
+        self.store.flush(ours)
+        if not self.store.capabilities.marks:
+            found = filter(None, map(self.store.stat, ours))
+            self.record_many("made", [[each.key, *(each.identity or ())] for each in found])
+        self.store.settle(ours, run_of(self.mark))
 
     def _put_files(self, files: Files) -> None:
         keys = files.keys()
@@ -103,7 +107,7 @@ class Publishing:
         done = total - sum(len(files.contents[name][0]) for name in missing)
         for name, key in missing.items():
             content = files.contents[name][0]
-            self.store.create(key, content, self.mark)
+            create(self.store, key, content, self.mark)
             done += len(content)
             self.told(done, total)
 
@@ -122,12 +126,12 @@ class Publishing:
             version = Version(
                 **about,
                 number=versions.next_number(name),
-                run=self.mark.partition("/")[0],
+                run=run_of(self.mark),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files.stored(),
             )
             self._record([version.key])
-            if self.store.create(version.key, version.to_bytes(), self.mark):
+            if create(self.store, version.key, version.to_bytes(), self.mark):
                 return version
         raise VersionError(
             f"others took {_TRIES} numbers of {name} in {self.store.url}, one after the other",

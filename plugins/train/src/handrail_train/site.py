@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handrail_train.containment import PLAIN, Folder, Notes, identity, listed, refusal, text
-from handrail_train.errors import StorageError
+import handrail_storage
+from handrail import StepResult
+from handrail_storage import relative_path
+from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, identity, listed, text
+from handrail_train.errors import ContainmentError, StorageError
 from handrail_train.manifest import NAME
 from handrail_train.params import TrainParams
-from handrail_train.store import DEFAULT, Store, Target, open_store, parse_target
+from handrail_train.store import CALLER, DEFAULT, parse_store
 
 if TYPE_CHECKING:
     from handrail_train.context import TrainContext
@@ -25,60 +27,8 @@ _CHECKPOINT = re.compile(r"epoch-\d{5,}\.ckpt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """The store of a run and its state folder; all it makes is below them, or they themselves.
-
-    Each method that takes a recorded value returns it where it stays within them.
-
-    Attributes:
-        store: The store.
-        folder: The same, where it is a folder on this machine.
-        state: The folder for checkpoints.
-        run: The run; None where a step is undone outside of one, as in a test.
-        retries: How often to try again when the storage fails for a moment.
-    """
-
-    store: Target
-    folder: Folder | None
-    state: Folder
-    run: str | None
-    retries: int
-
-    def open(self) -> Store:
-        """Return the store, opened.
-
-        Raises:
-            StorageError: It makes no sense.
-        """
-        return open_store(self.store.shown, retries=self.retries)
-
-    def address(self, noted: object) -> str:
-        """Return the address of the store.
-
-        Raises:
-            ValueError: The params of the run name another one.
-        """
-        if self.folder is not None:
-            return self.folder.itself(noted)
-        try:
-            there = parse_target(text(noted))
-        except StorageError as error:
-            raise ValueError(error.message) from error
-        if there != self.store:
-            raise ValueError(f"by the params of the run it is {self.store.shown}")
-        return there.shown
-
-    def mark(self, noted: object) -> str:
-        """Return what the objects of the run are marked with.
-
-        Raises:
-            ValueError: It is the mark of another run.
-        """
-        mark = text(noted)
-        found = re.fullmatch(rf"(?P<run>{PLAIN})/.+", mark)
-        if found is None or found["run"] != (self.run or found["run"]):
-            raise ValueError("it is not the mark of this run")
-        return mark
+class Site(handrail_storage.Site):
+    """The store of a run and its state folder; all it makes is below them, or they themselves."""
 
     def key(self, noted: object) -> str:
         """Return the key of an object or of a manifest.
@@ -91,7 +41,7 @@ class Site:
             raise ValueError("it is neither an object nor a manifest of a store")
         return key
 
-    def made(self, noted: object) -> tuple[str, tuple[int, ...]]:
+    def made_object(self, noted: object) -> tuple[str, tuple[int, ...]]:
         """Return the key of an object, and what tells it from others.
 
         Raises:
@@ -107,10 +57,10 @@ class Site:
             ValueError: It is another one.
         """
         if self.folder is None:
-            raise ValueError("an object storage has no folders")
+            return self.made(noted)
         path = self.folder.now(noted)
         if not path.startswith(os.path.join(self.folder.path, "")):
-            return self.folder.itself_or_above(noted)
+            return self.made(noted)
         if _FOLDER.fullmatch(self.folder.key(noted)) is None:
             raise ValueError("it is no folder of a store")
         return path
@@ -150,24 +100,27 @@ def site_of(context: TrainContext, notes: Notes | None = None) -> Site:
     notes = notes or Notes({})
     url = _param(context, "store", DEFAULT)
     try:
-        store = parse_target(url)
+        place = parse_store(url)
     except StorageError as error:
-        raise refusal("param 'store'", url, error.message) from error
+        raise ContainmentError.about("param 'store'", url, error.message) from error
     state = _param(context, "folder", TrainParams.model_fields["folder"].default)
-    places = [*notes.raw("checkpoints"), *_above([context.model_path])]
+    checkpoints = [*notes.raw("checkpoints"), *folders_of([context.model_path])]
+    noted = [*folders_of(checkpoints), *reversed(notes.raw("folders"))]
     return Site(
-        store=store,
-        folder=Folder.of(store.path, _relative(os.path.expanduser(url)), notes.raw("store"))
-        if store.scheme == "file"
+        place=place,
+        folder=Folder.of(place.path, relative_path(url), notes.raw("store"))
+        if place.local
         else None,
-        state=Folder.of(
-            os.path.abspath(state),
-            _relative(state),
-            [*_above(places), *reversed(notes.raw("folders"))],
-        ),
+        state=Folder.of(os.path.abspath(state), relative_path(state), noted),
         run=None if context.run_id is None else context.run,
         retries=_retries(context),
+        caller=CALLER,
     )
+
+
+def notes_of(result: StepResult) -> Notes:
+    """Return what a step has recorded, to be checked note by note."""
+    return Notes(result.rollback_data, ContainmentError)
 
 
 def checkpoint_of(context: TrainContext) -> Path:
@@ -180,7 +133,7 @@ def checkpoint_of(context: TrainContext) -> Path:
         return site_of(context).checkpoint(context.model_path)
     except ValueError as error:
         field = "field 'model_path' of the context"
-        raise refusal(field, context.model_path, str(error)) from error
+        raise ContainmentError.about(field, context.model_path, str(error)) from error
 
 
 def _param(context: TrainContext, name: str, default: object) -> str:
@@ -189,18 +142,10 @@ def _param(context: TrainContext, name: str, default: object) -> str:
     try:
         return text(path)
     except ValueError as error:
-        raise refusal(f"param '{name}'", value, str(error)) from error
+        raise ContainmentError.about(f"param '{name}'", value, str(error)) from error
 
 
 def _retries(context: TrainContext) -> int:
     given: Any = context.params.get("retries")
     default: int = TrainParams.model_fields["retries"].default
     return given if isinstance(given, int) else default
-
-
-def _relative(path: str) -> str | None:
-    return None if os.path.isabs(path) else path
-
-
-def _above(paths: Iterable[object]) -> Iterator[str]:
-    yield from (os.path.dirname(path) for path in paths if isinstance(path, str))

@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from handrail_storage import ContainmentError, Store, count_text, size_text
+from handrail_storage.backend import run_of
+from handrail_storage.containment import Notes
 from handrail_train.checkpoints import Checkpoints
-from handrail_train.containment import Notes
-from handrail_train.errors import ContainmentError
-from handrail_train.names import count_text, size_text
 from handrail_train.site import Site
-from handrail_train.store import Store
 from handrail_train.versions import Versions
 
 
@@ -53,7 +52,7 @@ class UploadUndo:
         return cls(
             mark=next(iter(notes.all("mark", site.mark)), mark),
             keys=list(dict.fromkeys(notes.all("keys", site.key))),
-            known=dict(notes.all("made", site.made)),
+            known=dict(notes.all("made", site.made_object)),
             folders=notes.all("folders", site.made_folder),
             refused=notes.refused,
         )
@@ -81,7 +80,7 @@ class UploadUndo:
                 time.sleep(store.lag)
                 late, late_kept, _ = self._delete(store, absent)
                 deleted, kept = deleted + late, kept + late_kept
-            store.settle(self.keys, self.mark)
+            store.settle(self.keys, run_of(self.mark))
         store.withdraw(self.folders)
         if self.refused is not None:
             raise self.refused
@@ -119,7 +118,7 @@ class UploadUndo:
         objects = f"up to {count_text(len(keys), 'object')} deleted{size}"
         names = [key.split("/")[1:] for key in keys if key.startswith("versions/")]
         leaving = [f"version {file.removesuffix('.json')} of {name}" for name, file in names]
-        place = site.store.shown
+        place = site.place.shown
         yield (
             f"{', '.join(leaving)} leaves {place}: {objects}"
             if leaving

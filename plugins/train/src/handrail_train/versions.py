@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from handrail_storage import Store
 from handrail_train.errors import ModelError, VersionError
 from handrail_train.manifest import NAME, ManifestError, Version, manifest_key
 from handrail_train.models import kind_named
 from handrail_train.names import near
-from handrail_train.store import Store, in_store, open_store
+from handrail_train.store import in_store, open_store
 
 _KEY = re.compile(rf"versions/({NAME})/(\d+)\.json")
 _NAMED = re.compile(rb'"(objects/[0-9a-f]{2}/[0-9a-f]{64}[A-Za-z0-9._-]*)"')
@@ -194,7 +195,7 @@ class Versions:
         prefix = "versions/" if name is None else f"versions/{name}/"
         if name is not None and re.fullmatch(NAME, name) is None:
             return
-        found = (_KEY.fullmatch(key) for key in self.store.keys(prefix))
+        found = (_KEY.fullmatch(each.key) for each in self.store.listing(prefix))
         yield from sorted((each[1], int(each[2]), each[0]) for each in found if each is not None)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from forging import seen
 
+from handrail_storage.backend import write_whole
 from handrail_train import DefaultTrainAction
-from handrail_train.disk import write_whole
 
 KINDS = ("completed", "training", "storing")
 

@@ -14,7 +14,7 @@ import pytest
 from killing.asking import Ask, asking
 
 from handrail.journal.sqlite import SqliteJournal
-from handrail_train.store import open_store
+from handrail_train.store import create, open_store
 
 HERE = Path(__file__).parent
 THEIRS = "objects/aa/somebody.txt"
@@ -55,9 +55,9 @@ class Scene:
         store = open_store(self.url)
         if self.is_local:
             shutil.rmtree(store.address, ignore_errors=True)
-        store.delete(store.keys(""))
-        store.create(THEIRS, b"somebody else's", "other/upload_model")
-        store.settle([THEIRS], "other/upload_model")
+        store.delete([each.key for each in store.listing()])
+        create(store, THEIRS, b"somebody else's", "other/upload_model")
+        store.settle([THEIRS], "other")
 
     def world(self) -> dict[str, str]:
         """Return all that is there, by name."""
@@ -69,12 +69,17 @@ class Scene:
         }
         if not self.is_local:
             store = open_store(self.url)
-            found.update({key: _digest(store.read(key) or b"") for key in store.keys("")})
+            found.update(
+                {
+                    key: _digest(store.read(key) or b"")
+                    for key in (each.key for each in store.listing())
+                }
+            )
         return found
 
     def objects(self) -> set[str]:
         """Return the keys of what is in the store, but for what is of somebody else."""
-        return set(open_store(self.url).keys("")) - {THEIRS}
+        return {each.key for each in open_store(self.url).listing()} - {THEIRS}
 
 
 def _digest(content: bytes) -> str:

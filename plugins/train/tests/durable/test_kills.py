@@ -86,7 +86,7 @@ def test_killed_around_each_request(
 CALLS = [
     *(("write_whole", nth) for nth in (1, 2, 4)),
     ("publish", 1),
-    ("identities", 1),
+    ("flush", 1),
     ("settle", 1),
     ("remove", 1),
 ]

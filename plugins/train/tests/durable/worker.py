@@ -13,10 +13,9 @@ import sklearn.preprocessing
 import skops.io
 from killing.forks import at_call, carry_out, serve
 
+from handrail_storage.backend import LocalStore, ObjectStore
 from handrail_train import DefaultTrainAction, checkpoints, publishing
 from handrail_train.steps import evaluate_model
-from handrail_train.store.local import LocalStore
-from handrail_train.store.objects import ObjectStore
 
 # So that no child has to.
 LOADED = (obstore, pyarrow.csv, sklearn.linear_model, sklearn.neural_network, skops.io)
@@ -24,7 +23,8 @@ MORE = (sklearn.pipeline, sklearn.preprocessing)
 
 STORES = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[Any, ...]] = {
-    **dict.fromkeys(("create", "delete", "identities", "settle", "withdraw"), STORES),
+    **dict.fromkeys(("delete", "flush", "settle", "withdraw"), STORES),
+    "create": (publishing,),
     "write_whole": (checkpoints,),
     "remove": (checkpoints.Checkpoints,),
     "evaluate": (evaluate_model,),

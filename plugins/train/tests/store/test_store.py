@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from handrail_storage import Store
 from handrail_train.errors import StorageError
-from handrail_train.store import Store, open_store
+from handrail_train.store import create, open_store
 
 OURS, THEIRS = "run-1/upload_model", "run-2/upload_model"
 
@@ -41,59 +42,68 @@ def store(url: str) -> Store:
     return open_store(url)
 
 
+def keys(store: Store, prefix: str) -> list[str]:
+    return sorted(each.key for each in store.listing(prefix))
+
+
 def test_what_is_created_is_read_listed_and_deleted(store: Store) -> None:
     assert store.read("objects/a.txt") is None
-    assert store.keys("objects/") == []
-    assert store.create("objects/b.txt", b"two", OURS)
-    assert store.create("objects/a.txt", b"one", OURS)
+    assert keys(store, "objects/") == []
+    assert create(store, "objects/b.txt", b"two", OURS)
+    assert create(store, "objects/a.txt", b"one", OURS)
     assert store.read("objects/a.txt") == b"one"
-    assert store.keys("objects/") == ["objects/a.txt", "objects/b.txt"]
-    assert store.keys("versions/") == []
+    assert keys(store, "objects/") == ["objects/a.txt", "objects/b.txt"]
+    assert keys(store, "versions/") == []
     store.delete(["objects/a.txt", "objects/never.txt"])
-    assert store.keys("objects/") == ["objects/b.txt"]
+    assert keys(store, "objects/") == ["objects/b.txt"]
 
 
 def test_nothing_is_replaced(store: Store) -> None:
-    assert store.create("a", b"theirs", THEIRS)
-    assert not store.create("a", b"ours", OURS)
+    assert create(store, "a", b"theirs", THEIRS)
+    assert not create(store, "a", b"ours", OURS)
     assert store.read("a") == b"theirs"
     assert store.owner("a", OURS) == "foreign"
     assert store.owner("a", THEIRS) == "ours"
 
 
 def test_what_was_created_by_the_same_run_before_counts(store: Store) -> None:
-    assert store.create("a", b"ours", OURS)
-    assert store.create("a", b"ours", OURS)
-    assert not store.create("a", b"something else", OURS)
+    assert create(store, "a", b"ours", OURS)
+    assert create(store, "a", b"ours", OURS)
+    assert not create(store, "a", b"something else", OURS)
     assert store.read("a") == b"ours"
 
 
 def test_ownership_outlives_the_process_and_the_settling(store: Store, url: str) -> None:
     folders = store.missing_folders(["x/a"])
-    store.create("x/a", b"ours", OURS)
+    create(store, "x/a", b"ours", OURS)
     assert open_store(url).owner("x/a", OURS) == "ours"
-    known = {key: tuple(rest) for key, *rest in store.identities(["x/a"])}
-    store.settle(["x/a", "x/never"], OURS)
+    store.flush(["x/a"])
+    there = store.stat("x/a")
+    assert there is not None
+    known = {"x/a": there.identity}
+    store.settle(["x/a", "x/never"], "run-1")
     again = open_store(url)
     assert again.owner("x/a", OURS, known.get("x/a")) == "ours"
     assert again.owner("x/b", OURS) == "absent"
     again.delete(["x/a"])
-    again.create("x/a", b"ours", THEIRS)
-    again.settle(["x/a"], THEIRS)
+    create(again, "x/a", b"ours", THEIRS)
+    again.settle(["x/a"], "run-2")
     assert again.owner("x/a", OURS, known.get("x/a")) == "foreign"
     again.delete(["x/a"])
     again.withdraw(folders)
-    assert again.keys("x/") == []
+    assert keys(again, "x/") == []
 
 
 def test_a_folder_shows_neither_names_for_the_time_being_nor_what_it_made(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "deep" / "models"))
-    folders = store.missing_folders(["objects/a", "objects/b"])
+    folders: list[str] = []
+    store.prepare(folders.append)
+    folders += store.missing_folders(["objects/a", "objects/b"])
     assert [Path(each).name for each in folders] == ["deep", "models", "objects"]
-    store.create("objects/a", b"1", OURS)
-    assert store.keys("objects/") == ["objects/a"]
+    create(store, "objects/a", b"1", OURS)
+    assert keys(store, "objects/") == ["objects/a"]
     assert len(list(tmp_path.rglob("*.tmp-*"))) == 1
-    store.settle(["objects/a"], OURS)
+    store.settle(["objects/a"], "run-1")
     store.withdraw(folders)
     assert store.read("objects/a") == b"1"
     store.delete(["objects/a"])
@@ -105,7 +115,7 @@ def test_a_file_that_was_half_written_before_a_kill_is_written_anew(tmp_path: Pa
     (tmp_path / "a.tmp-run-1").write_bytes(b"ha")
     store = open_store(str(tmp_path))
     assert store.owner("a", OURS) == "absent"
-    assert store.create("a", b"half", OURS)
+    assert create(store, "a", b"half", OURS)
     assert store.read("a") == b"half"
 
 
@@ -117,14 +127,14 @@ def test_a_file_system_without_links_is_refused(
 
     monkeypatch.setattr("os.link", refuse)
     with pytest.raises(StorageError, match="without hard links"):
-        open_store(str(tmp_path)).create("a", b"1", OURS)
+        create(open_store(str(tmp_path)), "a", b"1", OURS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
     with pytest.raises(StorageError, match=r"objects/a: .*\(at "):
-        open_store(str(tmp_path / "models")).create("objects/a", b"1", OURS)
+        create(open_store(str(tmp_path / "models")), "objects/a", b"1", OURS)
 
 
 def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
@@ -132,7 +142,7 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
 ) -> None:
     """Else an undo would take what other versions need for what nobody needs."""
     store = open_store(str(tmp_path))
-    store.create("versions/a/1.json", b"1", OURS)
+    create(store, "versions/a/1.json", b"1", OURS)
     scandir: Any = os.scandir
 
     def refuse(path: Any) -> Any:
@@ -142,7 +152,7 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(StorageError, match="Permission denied"):
-        store.keys("versions/")
+        keys(store, "versions/")
 
 
 def test_an_undo_asks_nothing_of_a_file_system_for_what_is_not_there(
@@ -157,13 +167,13 @@ def test_an_undo_asks_nothing_of_a_file_system_for_what_is_not_there(
     monkeypatch.setattr(os, "unlink", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     store.delete(["objects/a"])
-    store.settle(["objects/a"], OURS)
+    store.settle(["objects/a"], "run-1")
 
 
 def test_a_bucket_that_is_not_there_is_told(moto: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _bucket(moto, monkeypatch)
     with pytest.raises(StorageError, match=r"(?s)NoSuchBucket.*make the bucket first"):
-        open_store("s3://no-such-bucket/x", retries=0).create("a", b"1", OURS)
+        create(open_store("s3://no-such-bucket/x", retries=0), "a", b"1", OURS)
 
 
 def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +189,7 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     ("target", "said"),
     [
         ("ftp://x/y", "no storage is known as ftp://"),
-        ("s3:/bucket/x", "no storage is known as s3:/"),
+        ("s3:/bucket/x", "s3:/bucket/x is no URL"),
         ("s3://", "names no bucket"),
         ("az:///x", "names no container"),
         ("s3://id:secret@bucket/x", "a secret in the store"),

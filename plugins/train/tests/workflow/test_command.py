@@ -79,7 +79,7 @@ def test_a_version_is_removed_and_nothing_of_another(stored: None, run: Any) -> 
     versions.load(left)
     document = json.loads(run("remove", "flowers@2", "--json").output)
     assert document["removed"] == "flowers@2"
-    assert open_store("models").keys("objects/") == []
+    assert list(open_store("models").listing("objects/")) == []
 
 
 @pytest.mark.parametrize(

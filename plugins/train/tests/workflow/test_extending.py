@@ -20,9 +20,10 @@ from handrail import (
     StepResult,
     hookimpl,
 )
+from handrail.errors import ContextError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
-from handrail.testing import run_action
+from handrail_testing import run_action
 from handrail_train import (
     BaseTrainAction,
     DefaultTrainAction,
@@ -141,9 +142,9 @@ class OnlyLoad(BaseTrainAction[Numbers]):
 
 
 def test_a_default_step_tells_which_params_it_lacks() -> None:
-    with pytest.raises(StepFailedError, match="data: Field required") as error:
+    with pytest.raises(StepFailedError, match="data: is required") as error:
         OnlyLoad({"numbers": []}, RuntimeContext(), packs=()).run()
-    assert isinstance(error.value.__cause__, TrainError)
+    assert isinstance(error.value.__cause__, ContextError)
 
 
 def test_a_context_without_a_client_says_so() -> None:

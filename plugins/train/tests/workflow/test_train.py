@@ -12,7 +12,7 @@ import pytest
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepRegistry, StepResult
 from handrail.journal.sqlite import SqliteJournal
-from handrail.testing import run_action
+from handrail_testing import run_action
 from handrail_train import DefaultTrainAction, load_model
 from handrail_train.store import open_store
 from handrail_train.versions import Versions

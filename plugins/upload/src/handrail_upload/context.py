@@ -10,13 +10,11 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from handrail import BaseStepContext
+from handrail import ActionContext
 from handrail_upload.containment import shown
-from handrail_upload.errors import ContainmentError, UploadError
+from handrail_upload.errors import ContainmentError
 from handrail_upload.manifest import Manifest, what_else
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
@@ -25,12 +23,18 @@ from handrail_upload.specification import Specification, read_specification
 from handrail_upload.storage import Capabilities, Storage, open_storage
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from handrail_upload.catalogue import Catalogue
     from handrail_upload.transfer import Transfer
 
-_TRANSIENT = {"transient": True}
+    P = TypeVar("P", bound=UploadParams, covariant=True, default=UploadParams)
+else:
+    from typing import TypeVar
 
-T = TypeVar("T")
+    P = TypeVar("P", bound=UploadParams, covariant=True)
+
+_TRANSIENT = {"transient": True}
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -38,7 +42,6 @@ class Opened:
     """What belongs to this process alone.
 
     Attributes:
-        options: The params, as the default steps read them.
         run: Stands for the run where there is none, as in a test of one step.
         catalogue: The catalogue, once it has been used.
         transfer: The transfer that is under way.
@@ -46,7 +49,6 @@ class Opened:
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
-    options: UploadParams | None = None
     run: str = ""
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
@@ -55,14 +57,15 @@ class Opened:
 
 
 @dataclass
-class UploadContext(BaseStepContext):
+class UploadContext(ActionContext[P]):
     """State of an upload.
 
     What is not transient holds values of JSON types. The target, the manifest and the catalogue
     are opened when they are first used.
 
     Attributes:
-        params: The params of the action, as a plain dict.
+        params: The params of the action, as a plain dict. The default steps read `options`, which
+            are `UploadParams`, or those of `UploadContext[MyParams]` that are derived from them.
         collection: Name of the collection in the catalogue; once `initialize` is over, never None.
         data_collection: The specification of the collection, as a dict; None without one.
         manifest_path: The file that lists what is uploaded; empty until `initialize`.
@@ -111,26 +114,6 @@ class UploadContext(BaseStepContext):
                 f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
             )
         return client
-
-    @property
-    def options(self) -> UploadParams:
-        """The params that the default steps read, whatever model the action has.
-
-        Raises:
-            UploadError: The params of the action lack what these steps need.
-        """
-        if self.opened.options is None:
-            known = {k: v for k, v in self.params.items() if k in UploadParams.model_fields}
-            try:
-                self.opened.options = UploadParams.model_validate(known)
-            except ValidationError as error:
-                told = (_told(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
-                raise UploadError(
-                    "the steps of an upload cannot work with the params of this action: "
-                    f"{'; '.join(told)}",
-                    ways_out=("derive the params from handrail_upload.UploadParams",),
-                ) from error
-        return self.opened.options
 
     @property
     def run(self) -> str:
@@ -255,11 +238,6 @@ class UploadContext(BaseStepContext):
         if self.opened.scratch is not None:
             self.opened.scratch()
         self.opened.catalogue = self.manifest = self.opened.scratch = self.storage = None
-
-
-def _told(param: str, what: str) -> str:
-    said = what.removeprefix("Value error, ")
-    return f"{param}: {said}" if param else said
 
 
 def _throw_away(manifest: Manifest, folder: str) -> None:

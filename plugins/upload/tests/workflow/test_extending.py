@@ -20,6 +20,7 @@ from handrail import (
     hookimpl,
     step,
 )
+from handrail.errors import ContextError
 from handrail_upload import (
     BaseUploadAction,
     CleanupStep,
@@ -31,7 +32,6 @@ from handrail_upload import (
     UploadFilesStep,
     UploadParams,
 )
-from handrail_upload.errors import UploadError
 
 EIGHT = [each.name for each in DefaultUploadAction.partial({}, packs=()).plan().steps]
 
@@ -182,10 +182,11 @@ class SomeSteps(BaseUploadAction[SourceOnly]):
 def test_params_that_lack_something(make: Callable[..., Any]) -> None:
     """Params that lack what the default steps need are an error that names it."""
     made = SomeSteps({"source_path": "src"}, packs=())
-    with pytest.raises(StepFailedError, match=r"cannot work with .*: target: Field required") as e:
+    with pytest.raises(StepFailedError, match=r"cannot work with .*: target: is required") as e:
         made.run()
-    assert isinstance(e.value.__cause__, UploadError)
-    assert "derive the params from handrail_upload.UploadParams" in e.value.__cause__.ways_out
+    assert isinstance(e.value.__cause__, ContextError)
+    way = "derive the params from handrail_upload.params.UploadParams"
+    assert e.value.__cause__.ways_out == (way,)
 
 
 class MyParams(UploadParams):

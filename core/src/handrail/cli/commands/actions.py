@@ -10,7 +10,7 @@ from handrail.cli.session import session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import offer_to_dict
 from handrail.cli.view.text import plural
-from handrail.packs.local import does
+from handrail.packs.local import description_of
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -50,7 +50,7 @@ def _listing(session: Session) -> Listing:
                 entry.name,
                 record.id,
                 record.version,
-                does(record, entry) or "-",
+                description_of(record, entry) or "-",
                 record.status if record.is_used else f"{record.status} {record.why}",
             )
             for record, entry in offers

@@ -10,7 +10,7 @@ from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.text import to_json
 from handrail.errors import ExitCode, SettingsError
-from handrail.masks import shown_url
+from handrail.params.redact import shown_url
 from handrail.settings.requirements import brief_source
 from handrail.settings.rows import rows_of
 

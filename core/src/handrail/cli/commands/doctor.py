@@ -20,8 +20,8 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import moment, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
-from handrail.masks import shown_url
 from handrail.packs.failures import problems_of
+from handrail.params.redact import shown_url
 from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.given import labelled, labelled_need, put_pairs
-from handrail.cli.options import options_of
+from handrail.cli.params.options import options_of
+from handrail.cli.params.values import labelled, labelled_need, put_pairs
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
@@ -28,7 +28,7 @@ from handrail.lock.check import not_locked
 from handrail.lock.differences import changes, drift
 from handrail.lock.file import LOCK_FILE, read_lock, write_lock
 from handrail.lock.model import LockedAction, find
-from handrail.masks import has_password
+from handrail.params.redact import has_password
 from handrail.targets import Target, find_target, lock_name, name_from
 
 if TYPE_CHECKING:

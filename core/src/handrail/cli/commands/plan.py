@@ -10,8 +10,8 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
-from handrail.cli.given import labelled, labelled_need, params_from
-from handrail.cli.options import ActionCommand, options_of
+from handrail.cli.params.options import ActionCommand, options_of
+from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
@@ -28,8 +28,8 @@ from handrail.errors import (
     StepNotFoundError,
 )
 from handrail.names import did_you_mean
-from handrail.packs.installed import installed
-from handrail.packs.policy import meant
+from handrail.packs.activation import match_packs
+from handrail.packs.installed import installed_packs
 from handrail.plan.explain import Explanation, Link, explain
 from handrail.plan.trace import Question, TracedPacks
 from handrail.targets import lock_name
@@ -84,8 +84,9 @@ def command_for(target: Target) -> click.Command:
         warn(session, goes_on=False)
         pairs = take_pack_values(session, values["pairs"], options)
         defaults = defaults_of(session, action_class, options)
+        defaults.check()
         params = params_from(
-            context, options, file=values["params"], pairs=pairs, defaults=defaults
+            context, options, file=values["params"], pairs=pairs, defaults=defaults.values
         )
 
         def make(packs: PackProvider) -> Plan:
@@ -200,11 +201,11 @@ def _remarks(planned: PlannedStep) -> list[str]:
     remarks: list[str] = []
     if planned.always_run:
         remarks.append("always runs")
-    if planned.required:
+    if planned.facts.required:
         remarks.append("required")
-    if planned.required or planned.step.final:
+    if planned.facts.required or planned.step.final:
         remarks.append("final")
-    if not planned.effects and not planned.required:
+    if not planned.effects and not planned.facts.required:
         remarks.append("only reads")
     return remarks
 
@@ -214,7 +215,7 @@ def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> li
     records = session.packs.records
     off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     parts = [f"Off: {', '.join(off)}"] if off else []
-    leaving = [planned.name for planned in plan.steps if planned.leaves]
+    leaving = [planned.name for planned in plan.steps if planned.facts.leaves]
     if leaving:
         parts.append(f"Not undone, also after a kill: {', '.join(leaving)}")
     if comparison.problems:
@@ -290,7 +291,9 @@ def _link_to_dict(session: Session, link: Link) -> dict[str, object]:
 def _grant_source(session: Session, link: Link) -> str:
     """Return where the settings have the grant that an edit used."""
     for name, grants in session.packs.settings.grants.items():
-        if any(record.id == link.origin.pack for record in meant(name, session.packs.records)):
+        if any(
+            record.id == link.origin.pack for record in match_packs(name, session.packs.records)
+        ):
             return next((each.source for each in grants if each.value == link.grant), "")
     return ""
 
@@ -496,7 +499,7 @@ def _without(session: Session, target: Target, make: Make, names: Sequence[str])
     if owner is not None:
         problems = [_no_action(target, owner)]
     else:
-        others = installed(
+        others = installed_packs(
             start=session.folder,
             no_packs=(*session.no_packs, *(record.id for record in left_out)),
             only_packs=session.only_packs,

@@ -11,9 +11,9 @@ import click
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
-from handrail.cli.given import labelled, params_from, variables_of
 from handrail.cli.journals import journal_option, opened
-from handrail.cli.options import ActionCommand, ParamOptions, options_of
+from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
+from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.reapplied import Durable, chosen
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
 from handrail.errors import ParamsError, StepNotFoundError
@@ -140,10 +140,15 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     warn(session, goes_on=False)
     pairs = take_pack_values(session, values["pairs"], options)
     defaults = defaults_of(session, target.action_class, options)
-    params = params_from(context, options, file=values["params"], pairs=pairs, defaults=defaults)
+    params = params_from(
+        context, options, file=values["params"], pairs=pairs, defaults=defaults.values
+    )
+    if not defaults.stand_in(params):
+        defaults.check()
     try:
         action = made_action(target.action_class, params, silent_runtime(), session.packs)
     except ParamsError as error:
+        defaults.check()
         raise labelled(error, options) from error.__cause__
     named = lock_name(target, session.packs)
     plan = action.plan()

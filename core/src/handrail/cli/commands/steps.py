@@ -10,7 +10,7 @@ from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import environment, none_found, offer_to_dict
 from handrail.cli.view.text import plural
-from handrail.packs.local import does
+from handrail.packs.local import description_of
 
 if TYPE_CHECKING:
     from handrail.packs.record import PackRecord
@@ -57,7 +57,13 @@ def _all(session: Session, *, show_all: bool) -> Listing:
         json=json,
         head=("STEP", "PACK", "VERSION", "DOES", "STATUS"),
         rows=(
-            (entry.name, record.id, record.version, does(record, entry) or "-", _status(record))
+            (
+                entry.name,
+                record.id,
+                record.version,
+                description_of(record, entry) or "-",
+                _status(record),
+            )
             for record, entry in shown
         ),
         foot=[f"{count}{more} · {plural(owners, 'pack')}, none imported · {environment()}"],
@@ -70,7 +76,7 @@ def _one(session: Session, name: str) -> Listing:
         json=lambda: offer_to_dict(record, entry),
         title=(
             session.console.style(entry.name, "bold"),
-            f"  {does(record, entry) or 'no description'}",
+            f"  {description_of(record, entry) or 'no description'}",
             f"  from     {record.why if record.is_local else record.origin}",
             f"  status   {_status(record)}",
             f"  is       {entry.value}",

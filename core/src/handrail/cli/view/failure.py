@@ -122,7 +122,7 @@ def step_failure(
         outcome: How the run ended.
         aim: What a recorded run was to be; None for a new one.
     """
-    from handrail.engine.rollback import ASKED  # noqa: PLC0415 - errors of listings need no engine
+    from handrail.engine.rollback_data import ASKED  # noqa: PLC0415 - errors of listings need no engine
 
     # Nothing failed but the undo, which somebody had asked for.
     asked = error.error == ASKED

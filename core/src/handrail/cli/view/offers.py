@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
     """Return the JSON form of an action or a step in a listing."""
-    from handrail.packs.local import does  # noqa: PLC0415 - a listing of packs reads no source
+    from handrail.packs.local import description_of  # noqa: PLC0415 - a listing of packs reads no source
 
     return {
         "id": f"{record.id}:{entry.name}",
         "name": entry.name,
         "pack": record.id,
         "version": record.version,
-        "does": does(record, entry),
+        "does": description_of(record, entry),
         "target": entry.value,
         "status": record.status,
         "why": record.why,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
 from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
 from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
+from handrail.params.redact import without_passwords
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -29,7 +29,6 @@ _RECORDED = 48  # Columns for what a step has recorded.
 _FULL = 12  # Steps that are all shown; of more only those that tell something.
 _FIRST = 2  # How many of those with nothing to tell are shown all the same.
 _NOTABLE = 20  # Steps with something to tell that are shown.
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+(?=@)")
 
 Row = tuple[str, str, str, str]
 
@@ -182,7 +181,7 @@ def _value(value: object) -> str:
     if value is None or value is False or value in ([], {}, ""):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _PASSWORD.sub(r"\1:***", one_line(text, limit=WIDTH))
+    return one_line(without_passwords(text), limit=WIDTH)
 
 
 def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:

@@ -1,8 +1,8 @@
-"""What a journal in an SQL database is made of; SQLite and PostgreSQL are two dialects of it.
+"""The kit for journals in SQL databases; SQLite and PostgreSQL are two dialects of it.
 
-It keeps to what every journal promises: one commit for the end of a step and the beginning of the
-next, a fence that each claim raises, and no write after one that failed. A database adds its pieces
-of SQL, its tables, its connections and its locks.
+It keeps the promises of every journal: one commit for the end of a step and the start of the next,
+a fence that each claim raises, and no write after a failed one. A database adds its SQL fragments,
+tables, connections and locks.
 """
 
 from __future__ import annotations

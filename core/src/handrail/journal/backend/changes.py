@@ -1,4 +1,4 @@
-"""New runs and changes as values for the tables, and how they are written."""
+"""Converts new runs and changes to rows, and writes them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ FieldValues = tuple[int, int, str, str]
 
 @dataclass(slots=True)
 class Rows:
-    """What one commit writes, for each table in the order in which it was asked for.
+    """The rows that one commit writes to each table, in order, and its changes to the run.
 
     Attributes:
         attempts: run, step, n, state, data_version, result, error.
         notes: run, step, n, seq, key, values.
         fields: run, boundary, name, value.
         direction: The new direction of the run, or None.
-        sealed: Why it is sealed from now on, or None.
-        outcome: How it ends with this commit, or None.
+        sealed: The reason if the run is sealed, or None.
+        outcome: The outcome if the run ends, or None.
         changes_run: Whether the run itself changes.
     """
 
@@ -46,7 +46,7 @@ class Rows:
 
 
 def attempts_of(run: int, batches: Iterable[Sequence[Change]]) -> list[object] | None:
-    """Return the values of all attempts in a row, or None where anything else is written too."""
+    """Return the values of all attempts in one list, or None if there are other changes."""
     values: list[object] = []
     for batch in batches:
         for change in batch:
@@ -59,7 +59,7 @@ def attempts_of(run: int, batches: Iterable[Sequence[Change]]) -> list[object] |
 
 
 def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
-    """Return the rows of all changes in `batches` to that run."""
+    """Return the rows for all changes in `batches` to the run."""
     rows = Rows([], [], [])
     for batch in batches:
         for change in batch:
@@ -82,7 +82,7 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
 
 
 def new_values(new: NewRun) -> dict[str, str]:
-    """Return the values of a new run, by column, as they are stored."""
+    """Return the stored values of a new run, by column."""
     values: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
     return values | {name: to_stored(values[name]) for name in FREE_TEXTS if name in values}
 
@@ -95,17 +95,17 @@ def change_run(
     *,
     renew: bool = True,
 ) -> None:
-    """Make sure within the transaction that the run is ours, and change it, or renew its lease.
+    """Check within the transaction that we own the run, and change it or renew its lease.
 
     Args:
         connection: The connection, within the transaction.
         statements: The statements in its dialect.
-        rows: What the commit writes.
+        rows: The rows of the commit.
         ours: `run` and `fence`, and the values of the lease.
-        renew: Whether to renew the lease where the run does not change; else it is looked at only.
+        renew: Whether to renew the lease if the run does not change; otherwise it is only checked.
 
     Raises:
-        LeaseLostError: It is not ours any more, or is closed.
+        LeaseLostError: We no longer own the run, or it is closed.
     """
     if rows.changes_run:
         new = {"direction": rows.direction, "sealed": rows.sealed, "outcome": rows.outcome}
@@ -120,7 +120,7 @@ def change_run(
 def lost(
     connection: Connection, statements: Statements, ours: Mapping[str, object]
 ) -> LeaseLostError:
-    """Return the error for a run that is not ours any more: `ours` has its `run` and `fence`."""
+    """Return the error for a run that we no longer own; `ours` has its `run` and `fence`."""
     found = connection.execute(statements.state, ours).fetchone()
     return lost_error(cast("int", ours["run"]), cast("int", ours["fence"]), found)
 
@@ -133,8 +133,8 @@ def write_rows(
     Args:
         connection: The connection, within the transaction.
         statements: The statements in its dialect.
-        rows: What the commit writes.
-        at: The time of its attempts, for a dialect that takes it.
+        rows: The rows of the commit.
+        at: The time of the attempts, for a dialect whose `at` is a parameter.
     """
     cursor = connection.cursor()
     attempts = rows.attempts if at is None else [(*each, at) for each in rows.attempts]

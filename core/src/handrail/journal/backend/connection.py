@@ -1,4 +1,4 @@
-"""What is asked of a connection: DB-API 2.0, with `execute` on the connection itself."""
+"""The protocol of a connection: DB-API 2.0, plus `execute` on the connection itself."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 Values = Sequence[object] | Mapping[str, object]
-"""The values of a statement, in the order of its `?`, or by `:name`."""
+"""The parameters of a statement: in the order of its `?`, or by `:name`."""
 
 
 class Cursor(Protocol):
-    """What a statement found."""
+    """The result of a statement."""
 
     @property
     def description(self) -> Sequence[Sequence[Any]] | None:
-        """Its columns; the first value of each is its name."""
+        """The columns; the first value of each is the name."""
         ...
 
     @property
     def rowcount(self) -> int:
-        """How many rows it changed."""
+        """The number of changed rows."""
         ...
 
     def fetchone(self) -> Any:
@@ -38,10 +38,10 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection to the database, within a transaction where something is written."""
+    """A connection to the database; for writes, within a transaction."""
 
     def execute(self, statement: str, values: Values = ..., /) -> Cursor:
-        """Execute a statement, and return what it found."""
+        """Execute a statement and return its result."""
         ...
 
     def cursor(self) -> Cursor:

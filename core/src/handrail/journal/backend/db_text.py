@@ -1,4 +1,4 @@
-"""Text that no database takes as it is: lone surrogates, such as in odd file names, and NUL."""
+"""Escapes text that databases reject: lone surrogates (in odd file names) and NUL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MARK = "unicode_escape:"
 
 
 def to_stored(text: str) -> str:
-    """Return `text`, or its escaped form where it could not be stored; `from_stored` undoes it."""
+    """Return `text`, escaped if it could not be stored otherwise; `from_stored` reverses it."""
     if text.isascii() and "\0" not in text and not text.startswith(MARK):
         return text
     try:
@@ -20,7 +20,7 @@ def to_stored(text: str) -> str:
 
 
 def from_stored(text: str) -> str:
-    """Return what `to_stored` was given."""
+    """Return the original of a text escaped by `to_stored`."""
     if not text.startswith(MARK):
         return text
     return text.removeprefix(MARK).encode("ascii").decode("unicode_escape")

@@ -1,4 +1,4 @@
-"""Which process this is, without asking the kernel for it at each write."""
+"""The id of this process, cached so that a write makes no system call to detect a fork."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _current = os.getpid()
 
 
 def process() -> int:
-    """Return the number of this process."""
+    """Return the id of this process."""
     return _current
 
 

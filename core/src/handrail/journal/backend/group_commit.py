@@ -1,4 +1,4 @@
-"""Writing to an owned run from several threads: whoever comes first commits for all who wait."""
+"""Group commit: of several threads that write to a run, the first commits for all."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _Waiting:
 
 
 class Writer:
-    """Takes the changes of one run; the first write that fails fails every later one.
+    """Writes the changes of one run; after a failed write, every later write fails.
 
     Args:
-        run: What the run is called in messages, such as `run 12`.
+        run: Name of the run in messages, such as `run 12`.
         commit: Commits batches of changes, all or none, or raises a JournalError.
     """
 
@@ -45,9 +45,9 @@ class Writer:
         """Commit `changes`; they are durable when this returns.
 
         Raises:
-            JournalError: They could not be written, or something before them could not.
+            JournalError: The changes could not be written, or an earlier write failed.
         """
-        # Before the lock: a child may have been forked while a thread of its parent held it.
+        # Before taking the lock: in a forked child it may be locked forever, by a parent's thread.
         if process() != self._process:
             raise JournalError(
                 f"{self._run} belongs to the process {self._process}; "
@@ -55,31 +55,31 @@ class Writer:
                 ways_out=("record in the process that runs the workflow",),
             )
         if not self._turn.locked():
-            # Nobody else writes now; should one come first after all, this is a commit of its own.
+            # No other thread is writing; if one gets ahead after all, this becomes a second commit.
             with self._turn:
                 self._lead([changes])
                 failure = self._failure
         else:
             failure = self._wait(changes)
         if failure is not None:
-            # An error of its own for each: threads would mix their tracebacks in one.
+            # A new error for each thread: they would mix their tracebacks in a shared one.
             raise type(failure)(failure.message, ways_out=failure.ways_out) from failure
 
     def end(self, failure: JournalError) -> bool:
-        """Fail every later write with `failure`; return whether all was well before."""
+        """Make every later write fail with `failure`; return whether no write failed before."""
         if process() != self._process:
             return False
         with self._turn:
-            well = self._failure is None
+            succeeded = self._failure is None
             self._failure = self._failure or failure
-        return well
+        return succeeded
 
     def _wait(self, changes: Sequence[Change]) -> JournalError | None:
-        """Commit with all who wait by then, or have it done by one of them."""
-        mine = _Waiting(changes)
-        self._queue.append(mine)
+        """Commit `changes` together with those of waiting threads, in this thread or in theirs."""
+        waiting = _Waiting(changes)
+        self._queue.append(waiting)
         with self._turn:
-            if not mine.over:
+            if not waiting.over:
                 batch = [self._queue.popleft() for _ in range(len(self._queue))]
                 try:
                     self._lead([each.changes for each in batch])
@@ -87,7 +87,7 @@ class Writer:
                     for each in batch:
                         each.failure = self._failure
                         each.over = True
-        return mine.failure
+        return waiting.failure
 
     def _lead(self, batch: list[Sequence[Change]]) -> None:
         if self._failure is not None:

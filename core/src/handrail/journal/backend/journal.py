@@ -1,4 +1,4 @@
-"""What journals in SQL databases have in common."""
+"""SqlJournal: the common part of journals in SQL databases."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import Outcome, RunRow
 
-_ALL = 2**63 - 1  # Every database takes it for a limit.
+_ALL = 2**63 - 1  # Valid as a LIMIT in every database.
 
 Run = TypeVar("Run", bound=SqlOwnedRun)
 
 
 class SqlJournal(ABC, Generic[Run]):
-    """A journal that reads by SQL, and gives up at its end the runs of this process.
+    """Reads a journal with SQL, and releases the runs of this process when it is closed.
 
     Args:
-        statements: The statements in the dialect of its database.
-        seen: Tells from the row of a run when its owner last gave a sign of life.
+        statements: The statements in the dialect of the database.
+        seen: Returns the last sign of life of a run's owner from the row of the run.
     """
 
     def __init__(self, statements: Statements, seen: Seen) -> None:
@@ -45,7 +45,7 @@ class SqlJournal(ABC, Generic[Run]):
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]:
-        """Return a block with a connection on which all that is read is of one moment."""
+        """Return a context manager with a connection that reads a consistent snapshot."""
 
     def runs(
         self,
@@ -59,11 +59,11 @@ class SqlJournal(ABC, Generic[Run]):
         """Return runs, the latest first.
 
         Args:
-            limit: How many at most.
-            action: Only runs of this action: what it is called, or the part behind the last colon.
-            outcome: Only runs that ended so; `interrupted`: those that have not ended.
+            limit: The maximum number of runs; None for all.
+            action: Only runs of this action: its name, or the part after the last colon.
+            outcome: Only runs with this outcome; `interrupted` for runs that have not ended.
             project: Only runs of this project.
-            plans: Whether to read their plans, too, which may be long.
+            plans: Whether to read the plans, which may be long; otherwise they are empty.
         """
         statements = self._statements
         statement = statements.runs if plans else statements.runs_without_plans
@@ -78,14 +78,15 @@ class SqlJournal(ABC, Generic[Run]):
             return [run_row(row, self._seen) for row in found]
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
-        """Return all that is recorded of one run.
+        """Return the complete record of one run.
 
         Args:
             number: The number of the run.
-            fields: Whether to read the values of its context too.
+            fields: Whether to read the context's fields, which may be many; otherwise there are
+                none.
 
         Raises:
-            NotFoundError: There is no such run; near numbers are named.
+            NotFoundError: There is no such run; the message lists the closest numbers.
         """
         with self._reading() as connection:
             return self._recorded(connection, number, fields=fields)
@@ -106,11 +107,11 @@ class SqlJournal(ABC, Generic[Run]):
         raise unknown_run(connection, self._statements, number)
 
     def _own(self, run: Run) -> Run:
-        """Return a run that `close` gives up."""
+        """Return `run`, registered to be released by `close`."""
         self._owned.add(run)
         return run
 
     def close(self) -> None:
-        """Give up the runs of this process; harmless twice."""
+        """Release the runs of this process. Calling it twice is harmless."""
         for run in list(self._owned):
             run.release()

@@ -1,23 +1,23 @@
-"""Renewing a lease while its owner lives, however long a step takes."""
+"""Renews the lease of a run in a thread, so that long steps do not let it expire."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-SECONDS = 20.0  # How long a lease lasts.
-SHARE = 4  # It is renewed this many times in its length.
+SECONDS = 20.0  # Default length of a lease.
+SHARE = 4  # Number of renewals within the length of a lease.
 
 
 class Renewal:
     """A thread that renews a lease until it is stopped.
 
-    A step that holds the interpreter for longer than the lease, in native code, looks like one that
-    is stuck; that it lives is then known from its lock.
+    While native code keeps the interpreter's lock for longer than the lease, the process seems to
+    be stuck; its file lock still shows that it is alive.
 
     Args:
         seconds: Length of the lease.
-        renew: Renews it; returns whether it is still ours.
+        renew: Renews the lease; returns whether we still own the run.
     """
 
     def __init__(self, seconds: float, renew: Callable[[], bool]) -> None:
@@ -28,7 +28,7 @@ class Renewal:
         self._thread.start()
 
     def stop(self) -> None:
-        """Renew no more; does not wait for a renewal that is under way."""
+        """Stop renewing, without waiting for a renewal in progress."""
         self._stop.set()
 
     def _run(self) -> None:

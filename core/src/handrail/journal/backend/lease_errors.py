@@ -1,4 +1,4 @@
-"""What is said of a run that belongs to another process, or is lost to one."""
+"""The errors for a run that another process owns or has taken over."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def forked_from(holder: Holder, lock: str) -> Holder:
-    """Return who has a run whose owner is gone, while its lock is held.
+    """Return the holder of a run whose owner is gone but whose lock is still taken.
 
     Args:
         holder: The owner.
-        lock: The file of the lock.
+        lock: Path of the lock file.
     """
     described = f"a process forked from {holder.described}, which is gone"
     return replace(holder, described=described, stale=True, lock=lock)
@@ -60,19 +60,19 @@ def held_error(number: int, holder: Holder) -> RunHeldError:
 def lost_error(
     number: int, fence: int, found: tuple[int, str | None, str] | None
 ) -> LeaseLostError:
-    """Return the error for a write to a run that is not ours any more.
+    """Return the error for a write to a run that we no longer own.
 
     Args:
         number: The number of the run.
-        fence: The fence of who wrote.
-        found: Fence, outcome and owner, as they are recorded now; None if the run is gone.
+        fence: The writer's fence.
+        found: The recorded fence, outcome and owner; None if the run is gone.
     """
     if found is None:
         return LeaseLostError(f"run {number} was deleted from the journal")
     now, outcome, owner = found
     if now != fence:
         return LeaseLostError(
-            f"run {number} was taken over by {Owner.of_json(owner).described}; "
+            f"run {number} was taken over by {Owner.from_json(owner).described}; "
             "this process must not touch anything of it any more",
             ways_out=(f"handrail show {number}",),
         )

@@ -1,4 +1,4 @@
-"""How the tables of an older journal become those of today."""
+"""Migrates the tables of an older journal to the current version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
 
 Migrations = Sequence[Sequence[str]]
-"""The statements that lead from each version to the next one; they only add."""
+"""The statements that migrate each version to the next; they only add."""
 
 
 def migrate(
@@ -22,19 +22,19 @@ def migrate(
     alone: Callable[[], AbstractContextManager[Connection]],
     stamp: str,
 ) -> None:
-    """Bring the tables up to those of today, in one commit.
+    """Create or migrate the tables, in one commit.
 
     Args:
-        migrations: From the first version on.
-        version: Returns the version of the tables, 0 where there are none yet; refuses newer ones.
-        alone: Returns a transaction in which no other process makes them.
-        stamp: The statement that writes their version, in place of its `{}`.
+        migrations: The migrations, from the first version on.
+        version: Returns the version of the tables, 0 if there are none; raises for newer ones.
+        alone: Returns a transaction that excludes migrations by other processes.
+        stamp: The statement that writes the version; `{}` stands for the number.
     """
     known = len(migrations)
     if version() == known:
         return
     with alone() as connection:
-        # Another process may have been faster.
+        # Read again: another process may have migrated them meanwhile.
         for statements in migrations[version() :]:
             for statement in statements:
                 connection.execute(statement)
@@ -42,10 +42,10 @@ def migrate(
 
 
 def refuse_newer(shown: str, version: int, known: int, *, by: str, ways_out: Sequence[str]) -> None:
-    """Refuse tables of a later version.
+    """Check that the tables are not newer than this version of Handrail.
 
     Raises:
-        JournalError: `version` is more than the `known` one.
+        JournalError: `version` is greater than `known`.
     """
     if version > known:
         raise JournalError(

@@ -1,4 +1,4 @@
-"""A run that belongs to this process, in whichever database."""
+"""SqlOwnedRun: a run owned by this process, in any SQL database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What a claim brought: the run, and its new fence."""
+    """The result of a claim: the run and its new fence."""
 
     number: int
     uid: str
@@ -26,15 +26,15 @@ class Claimed:
 
 
 class SqlOwnedRun(ABC):
-    """A claimed run: threads that write together share a commit, and its lease is renewed.
+    """A claimed run, with group commit and renewal of its lease.
 
-    The first write that fails is the last. What a database adds has to be there before
-    `super().__init__()`, which starts the renewal.
+    After a failed write, every later write fails. A subclass sets its own attributes before it
+    calls `super().__init__()`, which starts the renewal.
 
     Args:
-        claimed: What the claim brought.
+        claimed: The result of the claim.
         lease: Length of the lease, in seconds.
-        values: What statements on this run take besides `run` and `fence`.
+        values: Further parameters of statements on this run, besides `run` and `fence`.
     """
 
     def __init__(
@@ -64,33 +64,35 @@ class SqlOwnedRun(ABC):
 
         Raises:
             LeaseLostError: The run was taken over, or is closed.
-            JournalError: They could not be written, or an earlier write failed.
+            JournalError: The changes could not be written, or an earlier write failed.
         """
         self._writer.write(changes)
 
     def release(self) -> None:
-        """Give the run up, so that others can claim it; harmless twice."""
+        """Give up the run, so that others can claim it. Calling it twice is harmless."""
         if not self._open or os.getpid() != self._process:
             return
         self._open = False
         self._renewal.stop()
-        well = self._writer.end(JournalError(f"run {self.number} was given up by this process"))
-        # Whoever looks while the next one is claiming it sees no owner. A closed run has none.
-        self._let_go(note=well and not self._closed)
+        succeeded = self._writer.end(
+            JournalError(f"run {self.number} was given up by this process")
+        )
+        # Clear the lease, so readers see no owner until the next claim. A closed run has none.
+        self._let_go(note=succeeded and not self._closed)
 
     def _end(self) -> None:
-        """Note that the run is closed, once that is committed."""
+        """Remember that the run is closed; called after that was committed."""
         self._closed = True
         self._renewal.stop()
 
     @abstractmethod
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        """Write batches of changes, all or none, if the run is still ours; raise JournalError."""
+        """Write batches of changes, all or none, if we still own the run; or raise JournalError."""
 
     @abstractmethod
     def _renew(self) -> bool:
-        """Renew the lease; return whether it is still ours. What fails is for the next write."""
+        """Renew the lease; return whether we own the run. Errors are left to the next write."""
 
     @abstractmethod
     def _let_go(self, *, note: bool) -> None:
-        """Free the lock; before, if `note`, write that the run was given up. Raise nothing."""
+        """Release the lock, after writing that the run was given up if `note`; never raises."""

@@ -1,4 +1,4 @@
-"""Who a run belongs to: a process, as it is recorded, described, and found gone."""
+"""Owner: the process that owns a run, and how to find out whether it is still alive."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from handrail.journal.backend.owner_locks import Identity, OwnerLock
 
-# The one that goes on while the machine sleeps, where there is one.
+# A clock that also counts while the machine is suspended, if there is one.
 _CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
-# Fields of /proc/PID/stat behind the name of the program, which may hold anything.
+# Positions of fields in /proc/PID/stat after the program's name, which may contain anything.
 _STATE, _STARTED = 0, 19
 
 
 def clock() -> float:
-    """Return seconds since some moment before all processes of this boot, the same for all."""
+    """Return seconds since a fixed time in this boot, the same for all processes."""
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK) - _shift()
 
 
 @cache
 def boot() -> str:
-    """Return what tells this boot of the machine from others, or an empty string."""
+    """Return an identifier of this boot of the machine, or an empty string if unknown."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -36,14 +36,14 @@ def boot() -> str:
 
 
 def is_other_boot(recorded: str) -> bool:
-    """Whether that is certainly not this boot of the machine; one of the two may be unknown."""
+    """Return whether `recorded` is a different boot of the machine; False if either is unknown."""
     return bool(recorded and boot()) and recorded != boot()
 
 
 @cache
 def _shift() -> float:
-    """Return how many seconds the clock of this time namespace is ahead of the machine's."""
-    # The offsets that are shown are those of children, which may be somewhere else.
+    """Return the offset of this time namespace's clock from the machine's, in seconds."""
+    # The kernel shows the offsets for children, which may be in another time namespace.
     if _namespace("time") != _namespace("time_for_children"):
         return 0.0
     try:
@@ -66,17 +66,18 @@ class Owner:
     """A process that claimed a run.
 
     Attributes:
-        pid: Its number.
+        pid: Its process id.
         host: Name of its machine.
-        user: Whose it is.
-        started: When it was started, in UTC, or when it claimed its first run.
-        ticks: The same in the words of the kernel, or None; a number may be given again.
-        space: Which processes its number is one of, or None where that is unknown.
-        lock: Name of the lock that it holds, or None where locks do not work.
-        lock_identity: Which file that lock is, or None where that is unknown.
-        journal: Path of the journal, or None where it has none, or that is unknown.
-        journal_identity: Which file the journal was, in the same way.
-        lease: Seconds that its lease lasts.
+        user: Name of its user.
+        started: When it started, in UTC, or when it claimed its first run.
+        ticks: Its start time in clock ticks of the kernel, or None; tells processes with the same
+            id apart.
+        space: Identifier of its PID namespace, or None if unknown.
+        lock: Name of its lock, or None if locks are not supported.
+        lock_identity: Device and inode of the lock file, or None if unknown.
+        journal: Path of the journal, or None if it has none or it is unknown.
+        journal_identity: Device and inode of the journal, or None.
+        lease: Length of its lease, in seconds.
     """
 
     pid: int
@@ -92,12 +93,12 @@ class Owner:
     lease: float = 0.0
 
     def to_json(self) -> str:
-        """Return it as JSON."""
+        """Return the owner as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def of_json(cls, text: str) -> Owner:
-        """Return the owner that was recorded as `text`, whatever later versions add to it."""
+    def from_json(cls, text: str) -> Owner:
+        """Return the owner recorded as `text`; keys that later versions add are ignored."""
         known = cls.__dataclass_fields__
         found = {name: value for name, value in json.loads(text).items() if name in known}
         for name in ("lock_identity", "journal_identity"):
@@ -107,13 +108,13 @@ class Owner:
 
     @property
     def described(self) -> str:
-        """Who it is, for people."""
+        """A description for display."""
         me = self.pid == os.getpid() and self.space == _namespace("pid") and self.host == _host()
         return f"pid {self.pid}{' (this process)' * me} on {self.host}, user {self.user}"
 
     @property
     def lives(self) -> bool | None:
-        """Whether it still runs, or None where that is not certain; for an owner of this boot."""
+        """Whether the process is alive, or None if unknown; valid for an owner of this boot."""
         if self.space is None or self.space != _namespace("pid"):
             return None
         try:
@@ -121,11 +122,11 @@ class Owner:
         except ProcessLookupError:
             return False
         except PermissionError:
-            pass  # Somebody else's, which may be hidden in /proc.
-        found = _stat(str(self.pid)) if _numbers_are_ours() else None
+            pass  # A process of another user, which may be hidden in /proc.
+        found = _stat(str(self.pid)) if _proc_shows_our_namespace() else None
         if found is None or self.ticks is None:
             return None
-        # The kernel rounds after it has added the offset of a time namespace.
+        # The kernel rounds after adding the offset of a time namespace.
         return found[_STATE] not in "ZX" and abs(_ticks(found) - self.ticks) <= 1
 
 
@@ -176,8 +177,8 @@ def _started(ticks: int | None) -> str:
     ago = 0.0
     if ticks is not None:
         ago = max(0.0, clock() - ticks / os.sysconf("SC_CLK_TCK"))
-    moment = datetime.fromtimestamp(time.time() - ago, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = datetime.fromtimestamp(time.time() - ago, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _namespace(kind: str) -> str | None:
@@ -187,13 +188,13 @@ def _namespace(kind: str) -> str | None:
         return None
 
 
-def _numbers_are_ours() -> bool:
-    """Whether the numbers in /proc are those of our processes: it may be of another namespace."""
+def _proc_shows_our_namespace() -> bool:
+    """Return whether /proc shows our PID namespace; it may be mounted from another."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return False
-    # Our numbers from the namespace of /proc down to our own.
+    # Our ids, from the namespace of /proc down to our own.
     numbers = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
     return numbers == [[str(os.getpid())]]
 

@@ -1,4 +1,4 @@
-"""Locks that tell who has a run: the kernel frees one when its owner dies, however it dies."""
+"""File locks of run owners: the kernel releases them when the process ends in any way."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from handrail.settings.trust import refuse
 
 try:
     import fcntl
-except ImportError:  # Not on Windows; there a lease has to do.
+except ImportError:  # On Windows, where only the lease counts.
     fcntl = None  # type: ignore[assignment]
 
 Identity = tuple[int, int]
-"""Which file something is: its device, and its inode there."""
+"""The device and the inode of a file."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-_TRIES = 20  # For who removes files as fast as we make them.
-# A link would lead to a file of somebody else; to open a pipe would wait for another process.
+_TRIES = 20  # Limit for the case that another process keeps removing the files.
+# Follow no link, which might lead to a file of another user, and do not block on a pipe.
 _AS_IT_IS: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class LocksUnsupportedError(Exception):
-    """The file system, or the operating system, has no such locks."""
+    """The file system or the operating system does not support file locks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenLock:
-    """The state of a lock at a look, which does not take it.
+    """The state of a lock, observed without taking it.
 
     Attributes:
-        identity: Which file it is.
-        free: Whether nobody had the lock.
+        identity: Device and inode of the lock file.
+        free: Whether no process had the lock.
     """
 
     identity: Identity
@@ -44,40 +44,40 @@ class SeenLock:
 
 
 class OwnerLock:
-    """A lock that this process holds until it is closed, or the process ends.
+    """A lock of this process, until it is closed or the process ends.
 
     Args:
-        name: Name of its file.
-        descriptor: Of the locked file.
+        name: Name of the lock file.
+        descriptor: File descriptor of the locked file.
     """
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
         self.identity = identity_of(os.fstat(descriptor))
         self._descriptor: int | None = descriptor
-        _held.add(self)
+        _open_locks.add(self)
 
     def close(self) -> None:
-        """Give it up; harmless twice."""
+        """Release the lock. Calling it twice is harmless."""
         if self._descriptor is not None:
-            # A child that was forked without Python's knowledge has the same lock.
+            # Unlock explicitly: a child forked without Python's knowledge shares the lock.
             _unlock(self._descriptor)
         self.leave()
 
     def leave(self) -> None:
-        """Close its file, and leave the lock to the parent of this process."""
+        """Close the file in a forked child, leaving the lock to the parent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
 
-_held: weakref.WeakSet[OwnerLock] = weakref.WeakSet()
+_open_locks: weakref.WeakSet[OwnerLock] = weakref.WeakSet()
 
 
 def _forget_in_child() -> None:
-    # A forked child has the same locks open; one that outlives its parent would keep them. Closing
-    # its descriptors leaves the locks with the parent.
-    for lock in list(_held):
+    # A forked child inherits the locks and would keep them if it outlives its parent. Closing its
+    # descriptors leaves the locks with the parent.
+    for lock in list(_open_locks):
         lock.leave()
 
 
@@ -86,26 +86,26 @@ if hasattr(os, "register_at_fork"):
 
 
 class OwnerLocks:
-    """The locks of the runs of one journal: a file for each, which stays until its run goes.
+    """The locks of a journal's runs: one file each, which exists as long as the run.
 
     Args:
-        folder: Where they are; made when the first one is taken.
+        folder: Folder of the lock files, created when the first lock is taken.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, name: str) -> Path:
-        """Return the file of a lock."""
+        """Return the path of a lock file."""
         return self.folder / name
 
     def take(self, name: str) -> OwnerLock | None:
-        """Take a lock, or return None where somebody has it.
+        """Take a lock, or return None if another process has it.
 
         Raises:
-            LocksUnsupportedError: There are no locks here.
-            JournalError: Others may put files into the folder.
-            OSError: The file of the lock cannot be made.
+            LocksUnsupportedError: File locks are not supported here.
+            JournalError: Other users may write to the folder.
+            OSError: The lock file cannot be created.
         """
         failed: OSError | None = None
         for _ in range(_TRIES):
@@ -114,10 +114,10 @@ class OwnerLocks:
             refuse(self.folder, error=JournalError)
             try:
                 lock = self._lock(name)
-            except FileNotFoundError as error:  # The folder was removed in between.
+            except FileNotFoundError as error:  # The folder was removed meanwhile.
                 failed = error
                 continue
-            # A file that has lost its name keeps nobody away.
+            # If the file was removed meanwhile, others would lock a new one.
             if lock is None or lock.identity == self._named(name):
                 return lock
             lock.close()
@@ -126,11 +126,11 @@ class OwnerLocks:
         return None
 
     def look(self, name: str) -> SeenLock | None:
-        """Return a lock as it is, or None where its file is not there, or not to be looked at.
+        """Return the state of a lock, or None if its file does not exist or cannot be read.
 
         Raises:
-            LocksUnsupportedError: There are no locks here.
-            JournalError: Others may put files into the folder.
+            LocksUnsupportedError: File locks are not supported here.
+            JournalError: Other users may write to the folder.
         """
         refuse(self.folder, error=JournalError)
         try:
@@ -144,7 +144,7 @@ class OwnerLocks:
             os.close(descriptor)
 
     def remove(self, number: int) -> None:
-        """Remove the files of a run that is gone; the caller holds its lock."""
+        """Remove the files of a deleted run; the caller must have its lock."""
         for path in (self.folder / str(number), *self.folder.glob(f"{number}.*")):
             path.unlink(missing_ok=True)
 
@@ -166,7 +166,7 @@ class OwnerLocks:
 
 
 def identity_of(found: os.stat_result) -> Identity:
-    """Return which file that is, whatever it is called."""
+    """Return the device and the inode of a file."""
     return found.st_dev, found.st_ino
 
 

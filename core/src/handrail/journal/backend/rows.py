@@ -1,4 +1,4 @@
-"""Rows as they come out of the tables, whichever database has them."""
+"""Converts rows of the tables to values, for any SQL database."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from handrail.journal.backend.statements import Statements
 
 Seen = Callable[[Mapping[str, Any]], float | None]
-"""When the owner of a run last gave a sign of life, in seconds since 1970; None where it is gone.
+"""Returns the last sign of life of a run's owner, in seconds since 1970; None if it is gone.
 
-It takes the row of the run, by column, while its lease is not given up.
+Called with the row of the run, by column, unless the run was given up.
 """
 
 
 def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
-    """Return the row of a run with these values, by column."""
+    """Return a RunRow from values by column."""
     values = {name: row[name] for name in RUN_COLUMNS}
     for name in FREE_TEXTS:
         if values[name] is not None:
@@ -35,19 +35,19 @@ def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         **values,
         number=row["number"],
         plan=row.get("plan", ""),
-        seen=None if last is None else _moment(last),
+        seen=None if last is None else _format_time(last),
         given_up=is_open and given_up,
     )
 
 
 def by_name(found: Cursor) -> Iterator[dict[str, Any]]:
-    """Return each row by its columns."""
+    """Yield each row as a dict by column."""
     names = [column[0] for column in found.description or ()]
     return (dict(zip(names, row, strict=True)) for row in found)
 
 
 def unknown_run(connection: Connection, statements: Statements, number: int) -> NotFoundError:
-    """Return the error for a number that no run has, with near ones."""
+    """Return the error for the number of no run, with the closest numbers."""
     near = sorted(each for (each,) in connection.execute(statements.near, {"run": number}))
     if not near:
         return NotFoundError(f"there is no run {number}: the journal is empty")
@@ -59,10 +59,10 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
 
 def attempt_rows(found: Cursor) -> tuple[AttemptRow, ...]:
     """Return the rows of attempts."""
-    # Each statement names its columns in the order of the attributes.
+    # The statements select the columns in the order of the attributes.
     rows = list(map(AttemptRow._make, found))
     for place, row in enumerate(rows):
-        # A long run has thousands of rows, and next to none of them has either.
+        # Fast path: a long run has thousands of rows, hardly any with an error or escaped text.
         if row.error is not None or row.step.startswith(MARK):
             error = None if row.error is None else from_stored(row.error)
             rows[place] = row._replace(step=from_stored(row.step), error=error)
@@ -78,10 +78,10 @@ def note_rows(found: Cursor) -> tuple[NoteRow, ...]:
 
 
 def field_rows(found: Cursor) -> tuple[FieldRow, ...]:
-    """Return the rows of fields of the context."""
+    """Return the rows of context fields."""
     return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
 
 
-def _moment(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _format_time(seconds: float) -> str:
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The statements on the tables of a journal, and what each SQL database says in its own way."""
+"""The SQL statements of a journal, and the fragments in which databases differ."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What one SQL database says in its own way.
+    """The SQL fragments in which a database differs from others.
 
-    Every text is a piece of SQL, in which `?` and `:name` stand for values.
+    Each is a piece of SQL with `?` and `:name` as placeholders.
 
     Attributes:
-        now: The time in UTC as it is written in a journal, `2026-11-25T03:30:00.000Z`.
-        at: The same as the time of an attempt: one more `?`, whose value is given to `write_rows`,
-            where all of a commit have the same.
-        before: The same at a moment in the past, which is made of one `?`.
-        between: Returns the seconds between two such times, 0.0 where they are the wrong way round.
-        least: Function that returns the least of several values.
-        greatest: Function that returns the greatest of several values.
+        now: The current time in UTC in the format of journals, `2026-11-25T03:30:00.000Z`.
+        at: The time of an attempt, in the same format; or `?`, for which `write_rows` gets a value
+            that all attempts of a commit share.
+        before: A time in the past, in the same format, computed from one `?`.
+        between: Returns the SQL for the seconds between two such times; 0.0 if negative.
+        least: Name of the function for the least of several values.
+        greatest: Name of the function for the greatest of several values.
         bytewise: Collation that compares text by its bytes.
-        lease: Columns of the table `run` that hold the lease, and what they are set to by a new
-            run, a claim and a renewal. One is `lease_until`; NULL there means given up.
-        lease_of_closed: What `lease_until` is set to when the run is closed.
-        seen: More columns for reading a run, which tell when its owner last gave a sign of life;
-            one is called `lease_until`.
-        plan: The plan of a run.
-        plan_of: What is joined to the table `run` for it.
-        prefix: What the names of all tables begin with.
-        render: Turns `?` and `:name` into what the driver takes.
+        lease: Columns of the table `run` for the lease, and the values that a new run, a claim and
+            a renewal set them to. One is `lease_until`; NULL there means given up.
+        lease_of_closed: The value of `lease_until` in a closed run.
+        seen: Further columns to read with a run, from which the last sign of life of its owner is
+            computed; one is called `lease_until`.
+        plan: The column or expression for the plan of a run.
+        plan_of: The join with the table `run` that `plan` needs.
+        prefix: Prefix of the names of all tables.
+        render: Converts `?` and `:name` to the placeholders of the driver.
     """
 
     now: str
@@ -51,32 +51,33 @@ class Dialect:
 
 
 def named(columns: Iterable[str]) -> str:
-    """Return columns as a list; some of their names are words of SQL."""
+    """Return a list of columns in SQL, quoted, because some names are keywords."""
     return ", ".join(f'"{name}"' for name in columns)
 
 
 def marks(count: int) -> str:
-    """Return a list of so many values."""
+    """Return a list of `count` placeholders in SQL."""
     return ", ".join("?" * count)
 
 
-# The columns of each table are named here, and nowhere else.
+# The columns of each table.
 ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
 NOTE_COLUMNS = ("run", *NoteRow._fields)
 FIELD_COLUMNS = ("run", *FieldRow._fields)
-FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; any may be no Unicode.
+FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = tuple(each.name for each in fields(NewRun))
-# Each of these is worked out of others when a run is read, or has another name in the table.
+# Attributes that are computed when a run is read, or have another name in the table.
 _APART = frozenset({"plan", "number", "seen", "given_up"})
 RUN_COLUMNS = tuple(each.name for each in fields(RunRow) if each.name not in _APART)
 
-_UNDONE = "('failed', 'rollback_incomplete')"  # What they did is still to be undone, or finished.
+_UNDONE = "('failed', 'rollback_incomplete')"  # Such runs can still be undone or finished.
 
 
 class Statements:
-    """The statements on the tables of a journal in one dialect.
+    """The statements of a journal in one dialect.
 
-    Those with `:name` take a mapping, which may hold more; those with `?` take a sequence.
+    Statements with `:name` take a mapping, which may have further keys; those with `?` take a
+    sequence.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -104,7 +105,7 @@ class Statements:
         dialect, run = self._dialect, self._run
         most, now = dialect.greatest, dialect.now
         leased = ", ".join(f"{column} = {value}" for column, value in dialect.lease.items())
-        # The time of the owner before, up to its last sign of life, is added to that of all others.
+        # Add the previous owner's time, up to its last sign of life, to the sum of earlier owners.
         ended = f"""
             coalesce(closed, {most}(coalesce(heard, opened), coalesce(
                 (SELECT max(at {dialect.bytewise}) FROM {dialect.prefix}attempt AS attempt
@@ -123,9 +124,9 @@ class Statements:
         """
 
     def _of_owners(self) -> None:
-        """Make what keeps and ends an ownership.
+        """Build the statements that renew, change and give up an owned run.
 
-        Each finds its one row only while the fence is that of who writes.
+        Each matches the row of the run only if the fence is the writer's.
         """
         run, now, until = self._run, self._dialect.now, self._dialect.lease["lease_until"]
         self.state = f"SELECT fence, outcome, owner FROM {run} WHERE id = :run"
@@ -136,7 +137,7 @@ class Statements:
         self.renew = f"""
             UPDATE {run} SET lease_until = {until}, heard = {now} {open_and_ours} RETURNING fence
         """
-        # A value that may be NULL has no type of its own.
+        # A parameter that may be NULL needs an explicit type.
         direction, outcome = "CAST(:direction AS text)", "CAST(:outcome AS text)"
         self.change = f"""
             UPDATE {run}
@@ -174,7 +175,7 @@ class Statements:
         rest = f"id AS number, {named(RUN_COLUMNS)}, {dialect.seen} FROM {run}"
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
-        # The part of an action behind its last colon; a shorter one cannot be equal.
+        # Compare the part of the action after its last colon; a shorter one cannot be equal.
         found = f"""
             WHERE ({action} IS NULL OR action = {action}
                    OR substr(action, length(action) - length({action})) = ':' || {action})

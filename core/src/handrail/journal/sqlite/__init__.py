@@ -1,4 +1,4 @@
-"""The journal in an SQLite file, for the processes of one machine."""
+"""The journal in an SQLite file, for processes on one machine."""
 
 from __future__ import annotations
 

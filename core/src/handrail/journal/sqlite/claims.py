@@ -1,4 +1,4 @@
-"""Taking a run from whoever had it: first the lock, then the fence."""
+"""Claims a run in an SQLite journal: takes its lock, then raises its fence."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from handrail.journal.protocol import Holder
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.database import Database
 
-# Somebody who only looks has the lock of a dead owner for a moment, and so has a rival.
+# Seconds before each retry: a process that looks at a free lock, or a rival, has it briefly.
 _PAUSES = (0.01, 0.03)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Record:
-    """What the journal says of the owner of a run."""
+    """The recorded owner and lease of a run."""
 
     fence: int
     owner: Owner
@@ -54,7 +54,7 @@ class _Record:
 
 
 def holder_of(database: Database, locks: OwnerLocks, number: int) -> Holder | None:
-    """Return whom a run belongs to now, or None.
+    """Return the process that owns a run, or None.
 
     Raises:
         NotFoundError: There is no such run.
@@ -63,10 +63,10 @@ def holder_of(database: Database, locks: OwnerLocks, number: int) -> Holder | No
 
 
 def _holder(database: Database, locks: OwnerLocks, record: _Record) -> Holder | None:
-    """Return whom a run belongs to, or None for ever: an owner that is gone stays so.
+    """Return the process that owns a run, or None if the owner is gone, which is final.
 
-    A free lock tells that the owner is gone only if it is the one that the owner took. Its file may
-    have been removed, and made anew by somebody else, while the owner lives.
+    A free lock proves that the owner is gone only if it is the file that the owner locked: it may
+    have been removed and recreated by another process while the owner is alive.
     """
     original = _original(record, database.file)
     if original is not None:
@@ -86,7 +86,7 @@ def _holder(database: Database, locks: OwnerLocks, record: _Record) -> Holder | 
 
 
 def _may_live(record: _Record) -> bool:
-    """Whether an owner without a lock may live: where nothing else tells, its lease does."""
+    """Return whether an owner without a lock may be alive; if unknown, the lease decides."""
     lives = record.lives
     return not record.stale if lives is None else lives
 
@@ -98,7 +98,7 @@ def _look(locks: OwnerLocks, owner: Owner) -> SeenLock | None:
 
 
 def _original(record: _Record, file: Identity | None) -> str | None:
-    """Return the path of the journal that this one was copied from, if it is still there."""
+    """Return the path of the journal of which this one is a copy, if it still exists."""
     path, recorded = record.owner.journal, record.owner.journal_identity
     if path is None or recorded is None:
         return None
@@ -106,7 +106,7 @@ def _original(record: _Record, file: Identity | None) -> str | None:
         found = identity_of(os.stat(path))
     except (OSError, ValueError):
         return None
-    # Devices are numbered anew at each boot.
+    # Device numbers may change at each boot.
     same = found[1] == recorded[1] if is_other_boot(record.boot) else found == recorded
     return path if same and found != file else None
 
@@ -114,12 +114,12 @@ def _original(record: _Record, file: Identity | None) -> str | None:
 def claim(
     database: Database, locks: OwnerLocks, number: int, *, take_over: bool, lease: float
 ) -> tuple[Claimed, OwnerLock | None]:
-    """Make a run belong to this process, and return its lock, too, where there are locks.
+    """Make this process the owner of a run; return the claim, and the lock if locks are supported.
 
     Raises:
         NotFoundError: There is no such run.
-        RunHeldError: It belongs to a process that lives, or may live.
-        JournalError: It could not be written.
+        RunHeldError: The run belongs to another process that is, or may be, alive.
+        JournalError: The claim could not be written.
     """
     for pause in _PAUSES:
         with contextlib.suppress(RunHeldError):
@@ -138,7 +138,7 @@ def _claim(
     with contextlib.ExitStack() as undo:
         lock = None
         with contextlib.suppress(LocksUnsupportedError):
-            # A stopped process keeps its lock, though the run is no longer its own.
+            # A stopped process keeps the lock of a run that was taken over; use a second one.
             lock = locks.take(str(number)) or locks.take(f"{number}.{record.fence + 1}")
             if lock is None:
                 raise held_error(number, record.holder)
@@ -157,12 +157,12 @@ def _claim(
 
 
 def lease_values(lease: float) -> dict[str, object]:
-    """Return the values of a lease that begins now."""
+    """Return the column values for a lease that begins now."""
     return {"boot": boot(), "until": clock() + lease}
 
 
 def owner_here(database: Database, lock: OwnerLock | None, lease: float) -> Owner:
-    """Return this process as the owner of a run in that journal."""
+    """Return this process as an owner of runs in the journal."""
     return this_process(
         lease=lease, lock=lock, journal=str(database.path), journal_identity=database.file
     )
@@ -174,4 +174,4 @@ def _recorded(database: Database, number: int) -> _Record:
         if row is None:
             raise unknown_run(connection, statements.SQL, number)
     fence, owner, lease_boot, until = row
-    return _Record(fence=fence, owner=Owner.of_json(owner), boot=lease_boot, until=until)
+    return _Record(fence=fence, owner=Owner.from_json(owner), boot=lease_boot, until=until)

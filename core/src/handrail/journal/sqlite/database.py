@@ -1,4 +1,4 @@
-"""The one connection of a process to the file of a journal."""
+"""Database: the process's only connection to the file of a journal."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from handrail.journal.sqlite.schema import MIGRATIONS, make_tables, version_of
 Synchronous = Literal["full", "normal"]
 T = TypeVar("T")
 
-# After so many pages SQLite brings its log into the file, which takes two syncs, and writes the log
-# from its beginning again. A sync takes longer while the log grows: where each commit waits for
-# one, the log is short, about 1 MB; where none does, those two are rare.
+# After this many pages SQLite copies its log into the file, which takes two syncs, and starts the
+# log over. A sync is slower while the log grows. If each commit waits for a sync, the log is kept
+# short, about 1 MB; if none does, the two syncs are kept rare.
 LOG_PAGES: Mapping[Synchronous, int] = {"full": 250, "normal": 4000}
 BUSY_SECONDS = 10.0
 _NEEDED = (3, 37)  # STRICT tables
 
 
 class Database:
-    """An SQLite file with the tables of a journal; for one thread at a time, which waits its turn.
+    """An SQLite file with the tables of a journal; threads take turns.
 
     Args:
-        path: The file, which is there, though it may be empty.
-        synchronous: `full`: a commit survives power loss; `normal`: it survives the process.
+        path: The file, which must exist, but may be empty.
+        synchronous: `"full"` if commits must survive a power failure; `"normal"` if surviving a
+            killed process is enough.
 
     Raises:
-        JournalError: It is no journal, or cannot be used.
+        JournalError: The file is not a journal, or cannot be used.
     """
 
     def __init__(self, path: Path, synchronous: Synchronous) -> None:
@@ -64,17 +65,17 @@ class Database:
 
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection, None, None]:
-        """Read within the block; all that is read is of one moment.
+        """Return a context manager with a connection that reads a consistent snapshot.
 
         Raises:
-            JournalError: It cannot be read.
+            JournalError: The journal cannot be read.
         """
         if process() != self._process:
             self._refuse()
         connection = self._connection
         with self._turn:
             try:
-                _roll_back(connection)  # What a signal may have left open.
+                _roll_back(connection)  # A signal may have left a transaction open.
                 connection.execute("BEGIN")
                 yield connection
             except sqlite3.Error as error:
@@ -83,17 +84,17 @@ class Database:
                 _roll_back(connection)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `work` within a transaction, and commit unless it raises; return what it returns.
+        """Return `work(connection)`, called within a transaction that is committed if it returns.
 
         Raises:
-            JournalError: It cannot be written; nothing was.
+            JournalError: The journal cannot be written; nothing was changed.
         """
         if process() != self._process:
             self._refuse()
         connection = self._connection
         with self._turn:
             try:
-                _roll_back(connection)  # What a signal may have left open.
+                _roll_back(connection)  # A signal may have left a transaction open.
                 connection.execute("BEGIN IMMEDIATE")
                 found = work(connection)
                 self._check_place()
@@ -105,18 +106,15 @@ class Database:
                 _roll_back(connection)
 
     def written(self, connection: sqlite3.Connection) -> tuple[int, int]:
-        """Return what changes with each write to the file: by others, and by this connection.
-
-        The second number grows by the rows that were changed.
-        """
+        """Return two counters: writes by other connections, and rows changed by this one."""
         (others,) = connection.execute("PRAGMA data_version").fetchone()
         return others, connection.total_changes
 
     def write_at_once(self, statement: str, values: Sequence[object]) -> int:
-        """Execute a statement that is a transaction of its own; return how many rows it changed.
+        """Execute one statement as its own transaction; return the number of changed rows.
 
         Raises:
-            JournalError: It cannot be written; nothing was.
+            JournalError: The journal cannot be written; nothing was changed.
         """
         if process() != self._process:
             self._refuse()
@@ -130,13 +128,13 @@ class Database:
                 raise journal_error(error, self.path) from error
 
     def close(self) -> None:
-        """Close the connection; harmless twice."""
+        """Close the connection. Calling it twice is harmless."""
         if process() == self._process:
             with self._turn:
                 self._connection.close()
 
     def _refuse(self) -> NoReturn:
-        # A connection that two processes use destroys the file.
+        # Using one connection in two processes corrupts the file.
         raise JournalError(
             f"the journal {self.path} was opened by the process {self._process}, "
             "from which this one was forked",
@@ -144,7 +142,7 @@ class Database:
         )
 
     def _check_place(self) -> None:
-        # SQLite would go on writing to a file that has no name any more.
+        # SQLite would continue to write to a deleted file.
         if _identity(self._name) != self.file:
             raise JournalError(
                 f"the journal {self.path} was removed or replaced while it was in use",
@@ -163,7 +161,7 @@ class Database:
                 self._make_tables()
                 return
             except sqlite3.OperationalError as error:
-                # Of those who make a file at the same time, all but one are turned away at once.
+                # If several processes create the file at once, all but one get BUSY immediately.
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > until:
                     raise
@@ -171,7 +169,7 @@ class Database:
 
     def _make_tables(self) -> None:
         shown = str(self.path)
-        version_of(self._connection, shown, len(MIGRATIONS))  # Leave the files of others alone.
+        version_of(self._connection, shown, len(MIGRATIONS))  # Spare files of other programs.
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise JournalError(
@@ -191,6 +189,6 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
-        # What went wrong before is what matters.
+        # The earlier error matters more.
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""What goes wrong with the file of a journal, told with the way out."""
+"""Converts errors of SQLite and the system to JournalError, with ways out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail.errors import JournalError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_PRIMARY = 0xFF  # SQLite's extended codes carry what they extend in the lowest byte.
+_PRIMARY = 0xFF  # The lowest byte of SQLite's extended error codes is the primary code.
 _ANOTHER = "or use another file: --journal PATH"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
@@ -21,8 +21,8 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextmanager
-def told_of_system(path: Path) -> Generator[None, None, None]:
-    """Turn an OSError into a JournalError about the journal at `path`."""
+def convert_os_errors(path: Path) -> Generator[None, None, None]:
+    """Convert an OSError in the block to a JournalError about the journal at `path`."""
     try:
         yield
     except OSError as error:
@@ -36,8 +36,8 @@ def told_of_system(path: Path) -> Generator[None, None, None]:
 
 
 def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
-    """Return what `error` means for the journal at `path`."""
-    # The driver's own errors, such as of a closed connection, have no code.
+    """Return the JournalError for an SQLite error of the journal at `path`."""
+    # Errors of the driver itself, such as for a closed connection, have no code.
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     primary = code & _PRIMARY
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and not _room(path)):
@@ -83,7 +83,7 @@ def _damaged(path: Path, error: sqlite3.Error) -> JournalError:
 
 def _room(path: Path) -> bool:
     try:
-        # A page or two may be left that are too few.
+        # A few free blocks may remain on a full disk.
         return os.statvfs(path.parent).f_bavail > 8
     except (OSError, AttributeError):
         return True

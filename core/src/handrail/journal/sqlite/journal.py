@@ -1,4 +1,4 @@
-"""The journal in an SQLite file."""
+"""SqliteJournal: the journal in an SQLite file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLoc
 from handrail.journal.codec import now
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
-from handrail.journal.sqlite.failures import told_of_system
+from handrail.journal.sqlite.failures import convert_os_errors
 from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.pruning import prune
@@ -34,21 +34,22 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Holder
     from handrail.journal.records import Change, NewRun, RecordedRun
 
-NAME = "runs.db"  # The locks of the one that is usual are in `owners`, beside it.
+NAME = "runs.db"  # The default name; only such a journal has its locks in `owners`.
 
 
 class SqliteJournal(SqlJournal[SqliteOwnedRun]):
-    """A journal in an SQLite file, for the processes of one machine.
+    """A journal in an SQLite file, for processes on one machine.
 
     Args:
-        path: The file. A folder that has to be made for it is for this user alone.
-        synchronous: `full`: a commit survives power loss; `normal`: it survives the process.
-        lease: Seconds after which an owner without a sign of life counts as stopped.
-        create: Whether to make the file where there is none.
+        path: The file. A missing folder is created with access for this user only.
+        synchronous: `"full"` if commits must survive a power failure; `"normal"` if surviving a
+            killed process is enough.
+        lease: Seconds without a sign of life after which an owner is considered stopped.
+        create: Whether to create a missing file.
 
     Raises:
-        NotFoundError: There is no such file, and none is to be made.
-        JournalError: It is no journal, or cannot be used.
+        NotFoundError: The file does not exist, and `create` is false.
+        JournalError: The file is not a journal, or cannot be used.
     """
 
     def __init__(
@@ -71,19 +72,19 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 
     @property
     def shown(self) -> str:
-        """Where it is, for people."""
+        """The path of the file, for display."""
         return self._shown
 
     @property
     def format(self) -> int:
-        """Version of its tables: older ones were brought up to it."""
+        """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)
 
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> SqliteOwnedRun:
-        """Add a run that belongs to this process, with its first changes, in one commit.
+        """Add a run owned by this process, with its first changes, in one commit.
 
         Raises:
-            JournalError: It could not be written; there is no run.
+            JournalError: The run could not be written, and was not added.
         """
         lock: OwnerLock | None = None
 
@@ -109,7 +110,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             return number
 
         try:
-            with told_of_system(self._path):
+            with convert_os_errors(self._path):
                 number = self._database.write(add)
         except BaseException:
             if lock is not None:
@@ -119,18 +120,18 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         return self._own(SqliteOwnedRun(self._database, claimed, lock, self._lease))
 
     def claim(self, number: int, *, take_over: bool = False) -> SqliteOwnedRun:
-        """Make an unfinished or ended run belong to this process; a closed one is opened again.
+        """Make this process the owner of a run; a closed run is reopened.
 
         Args:
             number: The number of the run.
-            take_over: Whether to take it from an owner that gives no sign of life.
+            take_over: Whether to take the run from an owner whose lease has expired.
 
         Raises:
             NotFoundError: There is no such run.
-            RunHeldError: It belongs to a process that lives, or may live.
-            JournalError: It could not be written.
+            RunHeldError: The run belongs to another process that is, or may be, alive.
+            JournalError: The claim could not be written.
         """
-        with told_of_system(self._path):
+        with convert_os_errors(self._path):
             claimed, lock = claim(
                 self._database, self._locks, number, take_over=take_over, lease=self._lease
             )
@@ -141,14 +142,15 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         return self._database.reading()
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
-        """Return all that is recorded of one run.
+        """Return the complete record of one run.
 
         Args:
             number: The number of the run.
-            fields: Whether to read the values of its context too.
+            fields: Whether to read the context's fields, which may be many; otherwise there are
+                none.
 
         Raises:
-            NotFoundError: There is no such run; near numbers are named.
+            NotFoundError: There is no such run; the message lists the closest numbers.
         """
         with self._database.reading() as connection:
             written = self._database.written(connection)
@@ -163,7 +165,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         return found
 
     def holder(self, number: int) -> Holder | None:
-        """Return whom the run belongs to now, or None if its owner is gone.
+        """Return the process that owns the run, or None if its owner is gone.
 
         Raises:
             NotFoundError: There is no such run.
@@ -171,16 +173,16 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         return holder_of(self._database, self._locks, number)
 
     def prune(self, older_than: timedelta) -> list[int]:
-        """Delete closed runs that ended longer ago than that; return their numbers.
+        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
 
-        Runs that are not closed, held, or `rollback_incomplete` stay.
+        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
         """
         before = datetime.now(UTC) - older_than
-        with told_of_system(self._path):
+        with convert_os_errors(self._path):
             return prune(self._database, self._locks, before)
 
     def close(self) -> None:
-        """Give up the runs that belong to this process, and close the file; harmless twice."""
+        """Release the runs of this process and close the file. Calling it twice is harmless."""
         super().close()
         self._database.close()
 
@@ -201,5 +203,5 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
 def _seen(row: Mapping[str, Any]) -> float | None:
     if row["lease_boot"] != boot():
         return None
-    begun: float = row["lease_until"] - Owner.of_json(row["owner"]).lease
+    begun: float = row["lease_until"] - Owner.from_json(row["owner"]).lease
     return time.time() - max(0.0, clock() - begun)

@@ -1,4 +1,4 @@
-"""A run in an SQLite journal that belongs to this process."""
+"""SqliteOwnedRun: a run in an SQLite journal that this process owns."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class SqliteOwnedRun(SqlOwnedRun):
-    """A claimed run.
+    """A claimed run in an SQLite journal.
 
     Args:
-        database: The tables.
-        claimed: What the claim brought.
-        lock: Its lock, where there are locks.
+        database: The database of the journal.
+        claimed: The result of the claim.
+        lock: The lock of the run, or None if locks are not supported.
         lease: Length of the lease, in seconds.
     """
 
@@ -49,23 +49,23 @@ class SqliteOwnedRun(SqlOwnedRun):
             self._lock.close()
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        moment = clock()
-        attempts = attempts_of(self._mine[0], batches) if moment < self._renew_at else None
+        at = clock()
+        attempts = attempts_of(self._mine[0], batches) if at < self._renew_at else None
         small = ATTEMPTS_OF_OPEN_RUN.get(len(attempts or ()))
         if attempts and small:
-            # What most steps write, and what costs a step most of its time.
+            # Fast path: most steps write only this, and it is most of their cost.
             if not self._database.write_at_once(small, (now(), *attempts, *self._mine)):
                 self._database.write(self._refuse)
             return
         rows = rows_of(self._mine[0], batches)
-        due = moment >= self._renew_at
-        ours = {**self._ours, "until": moment + self._lease}
+        due = at >= self._renew_at
+        ours = {**self._ours, "until": at + self._lease}
 
         def write(connection: sqlite3.Connection) -> None:
-            # Only looked at while it is not due, as nobody else writes now: that is one page less.
+            # If the renewal is not due, only check the owner, which writes one page less.
             change_run(connection, SQL, rows, ours, renew=due)
             if due or rows.changes_run:
-                self._renew_at = moment + self._lease / SHARE
+                self._renew_at = at + self._lease / SHARE
             write_rows(connection, SQL, rows, now())
 
         self._database.write(write)
@@ -76,16 +76,16 @@ class SqliteOwnedRun(SqlOwnedRun):
         raise lost(connection, SQL, self._ours)
 
     def _renew(self) -> bool:
-        moment = clock()
-        values = {**self._ours, "until": moment + self._lease}
+        at = clock()
+        values = {**self._ours, "until": at + self._lease}
 
         def renew(connection: sqlite3.Connection) -> bool:
             return self._open and connection.execute(SQL.renew, values).fetchone() is not None
 
         try:
-            held = self._database.write(renew)
+            renewed = self._database.write(renew)
         except JournalError:
-            return True  # The next write tells; or it was full only for a while.
-        if held:
-            self._renew_at = moment + self._lease / SHARE
-        return held
+            return True  # The next write reports it, unless it was temporary.
+        if renewed:
+            self._renew_at = at + self._lease / SHARE
+        return renewed

@@ -1,4 +1,4 @@
-"""Where the file of a journal may be, and the folder around it."""
+"""Checks and prepares the path of a journal's file and its folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import shlex
 from pathlib import Path
 
 from handrail.errors import JournalError, NotFoundError
-from handrail.journal.sqlite.failures import told_of_system
+from handrail.journal.sqlite.failures import convert_os_errors
 from handrail.settings.atomic import OWN_FOLDER
 from handrail.settings.trust import Distrust, distrust
 
 _BESIDE = "the locks of its runs and the log of SQLite"
 OTHER = "name another file: --journal PATH"
 
-# SQLite wants one kernel: what shares memory and locks between machines does it differently.
+# SQLite needs the shared memory and the locks of one kernel, so these file systems are refused.
 _NETWORK = frozenset(
     (
         *("9p", "afs", "afpfs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs"),
@@ -30,14 +30,14 @@ _MOUNTS = Path("/proc/self/mounts")
 
 
 def resolved(path: str | os.PathLike[str]) -> Path:
-    """Return the file that `path` leads to: locks, and SQLite's log, lie beside it.
+    """Return `path` with links resolved, because locks and SQLite's log are beside the real file.
 
     Raises:
-        JournalError: A link on the way leads nowhere, or the name is not to be trusted.
+        JournalError: A link is broken, or the name cannot be trusted.
     """
     given = Path(os.path.expanduser(path)).absolute()
     refuse_foreign(given)
-    with told_of_system(given):
+    with convert_os_errors(given):
         for each in (given, *given.parents):
             if each.is_symlink() and not each.exists():
                 raise JournalError(
@@ -48,18 +48,18 @@ def resolved(path: str | os.PathLike[str]) -> Path:
 
 
 def prepare(path: Path, *, create: bool) -> None:
-    """Make an empty file at `path`, and its folder, unless they are there.
+    """Create an empty file at `path`, and its folder, unless they exist.
 
     Args:
-        path: The file, without links on the way.
-        create: Whether to make it.
+        path: The file, with links resolved.
+        create: Whether to create a missing file.
 
     Raises:
-        NotFoundError: There is none, and none is to be made.
-        JournalError: No journal can be there, or it is not to be trusted.
+        NotFoundError: The file does not exist, and `create` is false.
+        JournalError: A journal cannot be at this place, or the file cannot be trusted.
     """
     refuse_foreign(path)
-    with told_of_system(path):
+    with convert_os_errors(path):
         if path.is_dir():
             raise JournalError(f"{path} is a folder, not a journal", ways_out=(OTHER,))
         if path.exists():
@@ -71,22 +71,22 @@ def prepare(path: Path, *, create: bool) -> None:
         refuse_mount(path)
         _make_folder(path.parent)
         with contextlib.suppress(FileExistsError):
-            # The files that SQLite puts beside it get the same permissions.
+            # SQLite gives the same permissions to the files that it creates beside it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def foreign(path: Path) -> Distrust | None:
-    """Return why a journal is not to be trusted: for itself, its folder, or what SQLite replays."""
+    """Return why a journal cannot be trusted: its file, its folder, or SQLite's log; or None."""
     beside = (f"{path}{end}" for end in ("-wal", "-shm", "-journal"))
     folder = (path.parent,) if path.parent.name == OWN_FOLDER else ()
     return next(filter(None, map(distrust, (*folder, path, *beside))), None)
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a journal that others may have written.
+    """Check that only trusted users could have written the journal.
 
     Raises:
-        JournalError: It is not to be trusted.
+        JournalError: The journal cannot be trusted.
     """
     found = foreign(path)
     if found is not None:
@@ -94,20 +94,20 @@ def refuse_foreign(path: Path) -> None:
 
 
 def refuse_mount(path: Path, mounts: str | None = None) -> None:
-    """Refuse a file that other machines may have open too, or that is mounted without its folder.
+    """Check that the file is on a local file system, and not mounted apart from its folder.
 
     Args:
-        path: The file, without links on the way; it need not be there.
-        mounts: What is mounted, as in /proc/mounts.
+        path: The file, with links resolved; it need not exist.
+        mounts: The mounts, in the format of /proc/mounts; by default, the current ones.
 
     Raises:
-        JournalError: It is on a network file system, or has a mount of its own.
+        JournalError: The file is on a network file system, or is itself a mount point.
     """
     if mounts is None:
         try:
             mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
-            return  # Not Linux: we take its word.
+            return  # Not Linux: cannot be checked.
     point, kind = _mount(path, mounts)
     if kind.removeprefix("fuse.") in _NETWORK:
         raise JournalError(
@@ -138,14 +138,14 @@ def _refuse_links(path: Path) -> None:
 
 
 def _mount(path: Path, mounts: str) -> tuple[Path, str]:
-    """Return where the file system of a file is mounted, and its kind."""
+    """Return the mount point of a file's file system, and the file system's type."""
     found, kind = Path(), ""
     for line in mounts.splitlines():
         words = line.split(" ")
         if len(words) < 3:
             continue
         point = Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), words[1]))
-        # What is mounted later over the same folder hides what was there.
+        # A later mount over the same folder hides the earlier one.
         if len(point.parts) >= len(found.parts) and path.is_relative_to(point):
             found, kind = point, words[2]
     return found, kind
@@ -156,13 +156,13 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        return  # Somebody's own stays as it is.
+        return  # Leave an existing folder as it is.
     (folder / ".gitignore").write_text("*\n", encoding="ascii")
     _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:
-    # SQLite does this for what it makes itself; without it, power loss may take the folder.
+    # SQLite syncs only its own files; without this, a power failure may lose the folder.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

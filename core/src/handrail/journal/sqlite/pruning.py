@@ -1,4 +1,4 @@
-"""Deleting old runs, with the files of their locks."""
+"""Deletes old runs and their lock files."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ from handrail.journal.sqlite.claims import holder_of
 from handrail.journal.sqlite.database import Database
 from handrail.journal.sqlite.statements import SQL
 
-AT_ONCE = 100  # Each is an open file meanwhile.
+AT_ONCE = 100  # Batch size; each run in a batch is an open file.
 
 
 def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
-    """Delete the runs that were closed before that moment and that nobody has."""
-    moment = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Delete the runs that were closed before `before` and have no owner; return their numbers."""
+    limit = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
-        found = [number for (number,) in connection.execute(SQL.prunable, (moment,))]
+        found = [number for (number,) in connection.execute(SQL.prunable, (limit,))]
     deleted: list[int] = []
     for first in range(0, len(found), AT_ONCE):
-        deleted += _prune_some(database, locks, found[first : first + AT_ONCE], moment)
+        deleted += _prune_some(database, locks, found[first : first + AT_ONCE], limit)
     return deleted
 
 
-def _prune_some(
-    database: Database, locks: OwnerLocks, numbers: list[int], moment: str
-) -> list[int]:
-    with contextlib.ExitStack() as held:
-        # Nobody can claim them meanwhile.
-        mine = [number for number in numbers if _take(database, locks, number, held)]
+def _prune_some(database: Database, locks: OwnerLocks, numbers: list[int], limit: str) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        # With their locks taken, no process can claim them meanwhile.
+        ours = [number for number in numbers if _take(database, locks, number, stack)]
         deleted = database.write(
             lambda connection: [
                 number
-                for number in mine
-                if connection.execute(SQL.prune, (moment, number)).rowcount == 1
+                for number in ours
+                if connection.execute(SQL.prune, (limit, number)).rowcount == 1
             ]
         )
         for number in deleted:
@@ -43,7 +41,7 @@ def _prune_some(
     return deleted
 
 
-def _take(database: Database, locks: OwnerLocks, number: int, held: contextlib.ExitStack) -> bool:
+def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.ExitStack) -> bool:
     with contextlib.suppress(NotFoundError):
         if holder_of(database, locks, number) is not None:
             return False
@@ -51,5 +49,5 @@ def _take(database: Database, locks: OwnerLocks, number: int, held: contextlib.E
         lock = locks.take(str(number))
         if lock is None:
             return False
-        held.callback(lock.close)
+        stack.callback(lock.close)
     return True

@@ -1,4 +1,4 @@
-"""What was read of a run before: whoever claims one reads it before, and again after."""
+"""Caches the run that was read last: a resume reads it before the claim, and again after it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Written = tuple[int, int]
 
 
 class ReadCache:
-    """A run that was read, for as long as somebody has it.
+    """A weak reference to a run, valid until something else is written.
 
     Args:
         run: The run.
-        written: What `Database.written` was when it was read.
+        written: The value of `Database.written` when it was read.
     """
 
     def __init__(self, run: RecordedRun | None = None, written: Written = (0, 0)) -> None:
@@ -23,12 +23,12 @@ class ReadCache:
         self._written = written
 
     def claimed(self, number: int) -> None:
-        """Note that this connection has claimed a run since, which changes one row: its own."""
+        """Account for a claim of the run by this connection, which changes only the run's row."""
         if number == self._number:
             others, ours = self._written
             self._written = others, ours + 1
 
     def still(self, number: int, written: Written) -> RecordedRun | None:
-        """Return the run if nothing was written since but what claimed it."""
+        """Return the run if nothing but its claim was written since, or None."""
         fits = number == self._number and written == self._written
         return self._run() if fits and self._run is not None else None

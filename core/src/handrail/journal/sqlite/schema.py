@@ -1,4 +1,4 @@
-"""The tables of a journal, and how older ones become those of today."""
+"""The tables of an SQLite journal, and their migrations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from handrail.errors import JournalError
 from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 
-# Tells a journal from the SQLite files of other programs: "Hrjl".
+# "Hrjl": identifies a journal among the SQLite files of other programs.
 APPLICATION = 0x48726A6C
 
 
 def _one_of(column: str, *values: str) -> str:
-    # For `IN` with more than two values, SQLite makes a table at each write.
+    # For `IN` with more than two values, SQLite builds a table at each write.
     return " OR ".join(f"{column} = '{value}'" for value in values)
 
 
@@ -23,7 +23,7 @@ _OUTCOME = _one_of(
 )
 _STATE = _one_of("state", "started", "done", "skipped", "failed", "undone", "undo_failed")
 
-# What is read at every write comes first: a row is read up to the last column that is asked for.
+# Columns read at every write come first: SQLite reads a row up to the last column requested.
 _FIRST = (
     f"""
     CREATE TABLE run (
@@ -83,8 +83,8 @@ _FIRST = (
     """,
 )
 
-# The plan of a long run takes megabytes, which would be written again with each claim and renewal.
-# In `run` it is empty from here on.
+# The plan of a long run takes megabytes, which each claim and renewal would write again. From this
+# version on it has its own table, and is empty in `run`.
 _PLANS = (
     """
     CREATE TABLE plan (
@@ -94,9 +94,9 @@ _PLANS = (
     """,
 )
 
-# Whose run it is, and how long processes have worked on it: forward until `turned`, back since.
-# `worked` and `undid` are of earlier owners; that of the present one began at `claimed`. A run of
-# before is taken for one of the project in its working folder.
+# The project, and the working time: forward until `turned`, undoing since. `worked` and `undid` sum
+# up earlier owners; the time of the current one began at `claimed`. Older runs are assigned to the
+# project in their working folder.
 _PROJECTS = (
     "ALTER TABLE run ADD COLUMN project TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE run ADD COLUMN claimed TEXT",
@@ -107,15 +107,15 @@ _PROJECTS = (
     "UPDATE run SET project = cwd",
 )
 
-# Each only adds: a journal that was written by an older Handrail keeps all that is in it.
+# Each only adds, so a journal of an older Handrail keeps all its data.
 MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:
-    """Bring the tables in a file up to those of today, in one commit.
+    """Create or migrate the tables, in one commit.
 
     Raises:
-        JournalError: They are newer, or those of another program.
+        JournalError: The tables are newer, or belong to another program.
     """
     migrate(
         migrations,
@@ -126,10 +126,10 @@ def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migratio
 
 
 def version_of(connection: sqlite3.Connection, shown: str, known: int) -> int:
-    """Return the version of the tables, 0 where there are none yet.
+    """Return the version of the tables, 0 if there are none.
 
     Raises:
-        JournalError: It is more than the `known` one, or they are those of another program.
+        JournalError: The version is greater than `known`, or the tables belong to another program.
     """
     application, version, tables = _read(connection)
     if application != APPLICATION and (application or version or tables):
@@ -155,8 +155,8 @@ def _alone(connection: sqlite3.Connection) -> Generator[sqlite3.Connection, None
 
 
 def _read(connection: sqlite3.Connection) -> list[int]:
-    """Return whose tables these are, their version, and how many there are, at one moment."""
-    # Another process may be making them: of its one commit all is seen, or nothing.
+    """Return the application id, the version and the number of the tables."""
+    # In one transaction, so that a migration by another process is seen as a whole or not at all.
     begun = not connection.in_transaction
     if begun:
         connection.execute("BEGIN")

@@ -1,20 +1,20 @@
-"""What SQLite says in its own way, and the statements that only it has."""
+"""The SQLite dialect, and statements specific to SQLite."""
 
 from __future__ import annotations
 
 from handrail.journal.backend.statements import ATTEMPT_COLUMNS, Dialect, Statements, marks
 
-_VALUES = len(ATTEMPT_COLUMNS) - 1  # The time is the same for all.
+_VALUES = len(ATTEMPT_COLUMNS) - 1  # Without the time, which all attempts share.
 
 
 def _between(first: str, last: str) -> str:
-    # Days with their fractions are right to some 40 us, and the times to 1 ms.
+    # julianday() is accurate to about 40 us, and the times to 1 ms.
     return f"max(0.0, round((julianday({last}) - julianday({first})) * 86400.0, 3))"
 
 
 SQL = Statements(
     Dialect(
-        now="strftime('%Y-%m-%dT%H:%M:%fZ')",  # The same within a statement.
+        now="strftime('%Y-%m-%dT%H:%M:%fZ')",  # Constant within a statement.
         at="?",
         before="?",
         between=_between,
@@ -42,7 +42,7 @@ def _attempts_of_open_run(count: int) -> str:
     """
 
 
-# A whole commit in one statement, by the number of values in its rows: the end of a step, and the
-# beginning of the next one. It takes the time, the rows, and what a run has to be; it changes all
-# rows, or none.
+# A whole commit in one statement, by the number of values: the end of a step and the start of the
+# next. Parameters are the time, the rows, and the id and fence of the run; it changes all rows or
+# none.
 ATTEMPTS_OF_OPEN_RUN = {_VALUES * count: _attempts_of_open_run(count) for count in (1, 2)}

@@ -1,1 +1,1 @@
-"""One module for each section of the project file; each reads one table into values."""
+"""Readers for the sections of the project file, one module each."""

@@ -1,4 +1,4 @@
-"""`[actions.NAME]` and `[workflows.NAME]`: what a project changes about actions."""
+"""Reads `[actions.NAME]` and `[workflows.NAME]`: a project's changes to actions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from handrail.errors import Problem
 from handrail.settings.changes import Changes, Insert, Remove, Wrap
 from handrail.settings.keys import below
-from handrail.settings.table import Path, TableReader, dotted, kind
+from handrail.settings.table import Path, TableReader, dotted, type_of
 
 ACTION = "actions.NAME"
 ITEM = "actions.NAME.insert"
@@ -19,7 +19,7 @@ AllChanges = dict[str, Changes]
 
 
 def read_changes(reader: TableReader, section: Section, value: object) -> AllChanges:
-    """Return the changes of each action or workflow in the section, by its name."""
+    """Return the changes in the section, by the name of the action or workflow."""
     return {
         name: _read_one(reader, section, name, table)
         for name, table in reader.table((section,), value).items()
@@ -73,7 +73,9 @@ def _inserts(reader: TableReader, path: Path, value: object) -> list[Insert]:
     for number, each in enumerate(reader.items(path, value, "tables", example)):
         place = (*path, number)
         if not isinstance(each, dict):
-            message = f"item {number + 1} of {dotted(path)} is {kind(each)}; it has to be a table"
+            message = (
+                f"item {number + 1} of {dotted(path)} is {type_of(each)}; it has to be a table"
+            )
             reader.problem(place, message, example)
             continue
         insert = _insert(reader, place, cast("dict[str, Any]", each))
@@ -122,7 +124,9 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
     if isinstance(value, str) and value.strip():
         return Wrap(step=step, use=value.strip(), origin=origin)
     if not isinstance(value, dict):
-        message = f"{dotted(path)} is {kind(value)}; it has to be the name of a wrapper or a table"
+        message = (
+            f"{dotted(path)} is {type_of(value)}; it has to be the name of a wrapper or a table"
+        )
         reader.problem(path, message, '{ use = "retry", attempts = 5 }')
         return None
     table = cast("dict[str, Any]", value)
@@ -136,7 +140,7 @@ def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | N
 
 
 def check_chains(workflows: AllChanges) -> list[Problem]:
-    """Return a problem for each circle of workflows that extend each other."""
+    """Return a problem for each cycle of workflows that extend each other."""
     problems: list[Problem] = []
     reported: set[str] = set()
     for start in workflows:

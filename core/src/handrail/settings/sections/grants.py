@@ -1,4 +1,4 @@
-"""`[grants]`: what each pack may do to the steps of others."""
+"""Reads `[grants]`: the edits that each pack may make to steps of other packs."""
 
 from __future__ import annotations
 

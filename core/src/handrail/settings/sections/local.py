@@ -1,4 +1,4 @@
-"""`[local]`: actions and steps in the project's own files."""
+"""Reads `[local]`: actions and steps in the project's own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`[packs]`: which packs are on, and the settings of each."""
+"""Reads `[packs]`: the enabled and disabled packs, and the settings of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from handrail.settings.names import normalised
-from handrail.settings.table import Path, TableReader, kind
+from handrail.settings.table import Path, TableReader, type_of
 from handrail.settings.values import Value
 
 SWITCHES = ("disable", "only")
@@ -15,13 +15,13 @@ SWITCHES = ("disable", "only")
 
 @dataclass(slots=True, kw_only=True)
 class Packs:
-    """What `[packs]` says.
+    """The contents of `[packs]`.
 
     Attributes:
-        disable: Names under `packs.disable`.
-        only: Names under `packs.only`, or None.
+        disable: Names in `packs.disable`.
+        only: Names in `packs.only`, or None.
         tables: The table of each pack, by its normalised name.
-        lines: Line of each key in those tables, by the path from the name of the pack.
+        lines: Line of each key in those tables, by its path from the pack's name.
     """
 
     disable: tuple[Value[str], ...] = ()
@@ -31,7 +31,7 @@ class Packs:
 
 
 def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> Packs:
-    """Read the section; without `switches` it may only hold the settings of packs."""
+    """Return the contents of the section; if not `switches`, only settings of packs are allowed."""
     found = Packs()
     for key, each in reader.table(("packs",), value).items():
         path = ("packs", key)
@@ -47,7 +47,7 @@ def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> 
             _read_table(reader, path, cast("dict[str, Any]", each), found)
         else:
             allowed = "`disable`, `only`, or the table of a pack" if switches else "a table"
-            message = f"packs.{key} is {kind(each)}; it has to be {allowed}"
+            message = f"packs.{key} is {type_of(each)}; it has to be {allowed}"
             hint = _near(key) if switches else ""
             reader.problem(path, message, hint, code="unknown-setting")
     return found

@@ -1,4 +1,4 @@
-"""`[required]`: packs and steps that no plan may do without."""
+"""Reads `[required]`: packs and steps that every plan must have."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from handrail.settings.names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
-from handrail.settings.table import Path, TableReader, dotted, kind
+from handrail.settings.table import Path, TableReader, dotted, type_of
 
 STEPS = "required.steps"
 EXAMPLE = '{ step = "acme-scan:scan_files", before = "upload_files", in = "*" }'
 
 
 def read_required(reader: TableReader, value: object) -> Requirements:
-    """Read the section."""
+    """Return the requirements in the section."""
     packs: list[RequiredPack] = []
     steps: list[RequiredStep] = []
     for path, key, each in reader.fields(("required",), value, "required"):
@@ -37,7 +37,7 @@ def read_required(reader: TableReader, value: object) -> Requirements:
 
 def _step(reader: TableReader, path: Path, value: object) -> RequiredStep | None:
     if not isinstance(value, dict):
-        message = f"{dotted(path[:-1])} has {kind(value)}; it has to be a list of tables"
+        message = f"{dotted(path[:-1])} has {type_of(value)}; it has to be a list of tables"
         reader.problem(path, message, EXAMPLE)
         return None
     before = len(reader.problems)
@@ -59,7 +59,7 @@ def _step(reader: TableReader, path: Path, value: object) -> RequiredStep | None
     if "step" not in table:
         reader.problem(path, "an item of required.steps names no step", EXAMPLE)
     elif "*" in found.get("within", ("*",)) and "side" not in found:
-        # Every action, also one that has nothing to do with it, would have to have the step.
+        # Without an anchor, every action, even an unrelated one, would need the step.
         message = 'required.steps: a step required in "*" has to stand before or after another'
         reader.problem(path, message, EXAMPLE, 'or name the action:  in = "upload"')
     return RequiredStep(**found) if len(reader.problems) == before else None

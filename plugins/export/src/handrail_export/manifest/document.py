@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from handrail_export.containment import key
 from handrail_export.errors import ExportError
 from handrail_export.manifest.manifest import ExportedFile, Manifest
+from handrail_storage.containment import key
 
 NAME = "manifest.json"
 SCHEMA = 1

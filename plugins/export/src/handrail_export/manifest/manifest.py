@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from handrail_export.containment import key
 from handrail_export.errors import ExportError
+from handrail_storage.containment import key
 
 VERSION = 1
 

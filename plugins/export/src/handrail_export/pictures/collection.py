@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from handrail_export.containment import key
 from handrail_export.errors import InvalidPicturesError, StorageError
 from handrail_export.formats.format import Picture
 from handrail_export.pictures.annotations import Annotations, CatalogueAnnotations
 from handrail_export.pictures.image import picture_size
 from handrail_export.pictures.units import CatalogueFile, Unit, choose_roles
-from handrail_export.storage.stores import Stores
+from handrail_storage import Reader
+from handrail_storage.containment import key
 
 _PAGE = 64  # Units that are looked at at a time.
 
@@ -41,7 +41,7 @@ class Collection:
 
     Args:
         units: The units.
-        stores: Where the files are read.
+        reader: Reads the files.
         pictures: Role of the pictures, or None to guess.
         masks: Role of the masks, or None to guess.
         categories: Names of the numbers in masks, from 1.
@@ -54,7 +54,7 @@ class Collection:
     def __init__(
         self,
         units: Iterable[Unit],
-        stores: Stores,
+        reader: Reader,
         *,
         pictures: str | None = None,
         masks: str | None = None,
@@ -65,7 +65,7 @@ class Collection:
         workers: int = 8,
     ) -> None:
         self._units = units
-        self._stores = stores
+        self._reader = reader
         self._pictures, self._masks = pictures, masks
         self._categories = categories
         self._split_by = split_by
@@ -108,11 +108,11 @@ class Collection:
             key(path)
         except ValueError as error:
             raise InvalidPicturesError(f"its name cannot be one in the target: {error}") from error
-        size = picture_size(lambda most: self._stores.read(file.location, most))
+        size = picture_size(lambda most: self._reader.read(file.location, most))
         assert self._annotations is not None
 
         def read(role: str) -> bytes:
-            return self._stores.read(unit.files[role].location)
+            return self._reader.read(unit.files[role].location)
 
         return Picture(
             path=path,

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from handrail_export.errors import SourceError
-from handrail_export.names import count_text, said
+from handrail_export.names import said
 from handrail_export.sources.address import Address
 from handrail_export.sources.source import Source
+from handrail_storage import count_text
 
 _DELIMITER = re.compile("[,;\t|]")
 

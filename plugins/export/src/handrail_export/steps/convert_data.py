@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
-from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.errors import ChoiceError, InvalidPicturesError, SourceError
 from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
 from handrail_export.hashing import Following
 from handrail_export.manifest import ExportedFile
-from handrail_export.names import count_text, listed, size_text
+from handrail_export.names import listed
 from handrail_export.pictures import Annotations, Collection, Found
 from handrail_export.pictures.units import units_of
 from handrail_export.rows import Rows
-from handrail_export.site import site_of
+from handrail_export.site import notes_of, site_of
 from handrail_export.sources.catalogue import COLUMNS
 from handrail_export.staging import files_below, settle, told_of_disk
-from handrail_export.storage.stores import Stores
+from handrail_export.target import CALLER
 from handrail_export.undo import ConvertUndo
+from handrail_storage import Reader, count_text, size_text
 
 _SHOWN = 20  # Pictures that are not valid and are told one by one.
 _PAGE = 500
@@ -86,7 +86,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
         return self._undo(context, result).preview()
 
     def _undo(self, context: ExportContext, result: StepResult) -> ConvertUndo:
-        notes = Notes(result.rollback_data)
+        notes = notes_of(result)
         return ConvertUndo.of(notes, site_of(context, notes))
 
     def preview(self, context: ExportContext) -> Iterator[str]:
@@ -200,7 +200,7 @@ class _Pictures:
         context, options = self._context, self._context.options
         collection = Collection(
             units_of(_catalogue_rows(context.use_rows())),
-            Stores(options.retries),
+            Reader(CALLER, retries=options.retries),
             pictures=options.pictures,
             masks=options.masks,
             categories=options.categories,

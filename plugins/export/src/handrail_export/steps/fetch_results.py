@@ -6,9 +6,10 @@ from handrail import BaseStep, SourceChangedError, StepResult
 from handrail.errors import describe
 from handrail_export.context import ExportContext
 from handrail_export.errors import ExportError
-from handrail_export.names import count_text, listed
+from handrail_export.names import listed
 from handrail_export.sources.address import parse_source
 from handrail_export.sources.stamps import check_unchanged, stamps_of
+from handrail_storage import count_text
 
 
 class FetchResultsStep(BaseStep[ExportContext]):

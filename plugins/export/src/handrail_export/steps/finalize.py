@@ -6,12 +6,11 @@ import shutil
 from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
-from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.manifest import remove_manifest
-from handrail_export.names import count_text
-from handrail_export.saving import pages
+from handrail_export.site import notes_of
 from handrail_export.steps.save_files import saved_by
+from handrail_storage import count_text, pages
 
 _PAGE = 500
 
@@ -46,7 +45,7 @@ class FinalizeStep(BaseStep[ExportContext]):
 
     def _discard(self, context: ExportContext) -> int:
         result = context.results.get("save_files")
-        if result is None or not Notes(result.rollback_data).raw("asides"):
+        if result is None or not notes_of(result).raw("asides"):
             return 0
         saved = saved_by(context, result, context.use_target())
         if saved.refused is not None:

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handrail import BaseStep, StepResult
-from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.layout import lay_out
 from handrail_export.manifest import Manifest
-from handrail_export.site import site_of, staging_of
+from handrail_export.site import notes_of, site_of, staging_of
 from handrail_export.sources.address import parse_source
 from handrail_export.staging import told_of_disk
 from handrail_export.undo import InitializeUndo
@@ -49,10 +48,12 @@ class InitializeStep(BaseStep[ExportContext]):
         target, mark = context.use_target(), context.mark
         context.record_rollback("target", target.address)
         context.record_rollback("mark", mark)
+        target.reach()
         target.prepare(lambda name: context.record_rollback("made", name))
         probe = f".handrail-probe-{context.run}"
         context.record_rollback("probe", probe)
-        target.probe(probe, mark)
+        if not target.local:  # In a folder the files that are staged show it.
+            target.probe(probe, mark)
         context.record_rollback("cleared", probe)  # So the undo need not ask.
 
     def _open_manifest(self, context: ExportContext) -> None:
@@ -79,7 +80,7 @@ class InitializeStep(BaseStep[ExportContext]):
         return self._undo(context, result).preview()
 
     def _undo(self, context: ExportContext, result: StepResult) -> InitializeUndo:
-        notes = Notes(result.rollback_data)
+        notes = notes_of(result)
         return InitializeUndo.of(notes, site_of(context, notes))
 
     def preview(self, context: ExportContext) -> Iterator[str]:

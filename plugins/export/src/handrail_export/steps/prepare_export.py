@@ -13,7 +13,6 @@ from handrail_export.manifest.document import NAME
 from handrail_export.rows import Column
 from handrail_export.sources.address import parse_source
 from handrail_export.sources.catalogue import COLUMNS
-from handrail_export.storage import parse_place
 
 
 class PrepareExportStep(BaseStep[ExportContext]):
@@ -47,7 +46,7 @@ class PrepareExportStep(BaseStep[ExportContext]):
 def _check_apart(context: ExportContext) -> None:
     """Refuse what would replace the very files that are read."""
     layout, address = context.layout, parse_source(context.options.source)
-    if address.kind == "postgres" or parse_place(layout.folder).scheme != "file":
+    if address.kind == "postgres" or not layout.place.local:
         return
     read = context.use_rows().source.paths or (address.place,)
     target = os.path.realpath(os.path.join(layout.folder, layout.file))

@@ -6,14 +6,12 @@ import time
 from collections.abc import Iterator
 
 from handrail import BaseStep, SourceChangedError, StepResult
-from handrail_export.containment import Notes
 from handrail_export.context import ExportContext
 from handrail_export.errors import PictureChangedError
-from handrail_export.names import count_text, size_text
 from handrail_export.saving import Saving
-from handrail_export.site import site_of
-from handrail_export.storage import Target
+from handrail_export.site import notes_of, site_of
 from handrail_export.undo import SaveUndo
+from handrail_storage import Store, count_text, size_text
 
 
 class SaveFilesStep(BaseStep[ExportContext]):
@@ -84,7 +82,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
         yield f"save {layout.output}" if layout.file else f"save files in {layout.output}"
 
 
-def saved_by(context: ExportContext, result: StepResult, target: Target | None = None) -> SaveUndo:
+def saved_by(context: ExportContext, result: StepResult, target: Store | None = None) -> SaveUndo:
     """Return what `save_files` has recorded of what it has made and replaced.
 
     Args:
@@ -92,6 +90,6 @@ def saved_by(context: ExportContext, result: StepResult, target: Target | None =
         result: The result of the step, with its rollback data.
         target: The target, where it is open already.
     """
-    notes = Notes(result.rollback_data)
+    notes = notes_of(result)
     site = site_of(context, notes)
     return SaveUndo.of(notes, site, target or site.open(), context.mark)

@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from handrail_storage import count_text
 from handrail_train.data.examples import Examples
 from handrail_train.errors import DataError
-from handrail_train.names import count_text, cut, near, printable, some_of
+from handrail_train.names import cut, near, printable, some_of
 
 _MOST = 1e150  # Beyond it, the squares that scaling takes are infinite.
 _EXACT = 2**53  # Beyond it, a fraction no longer tells one whole number from the next.

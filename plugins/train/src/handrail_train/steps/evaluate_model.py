@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from handrail import BaseStep, StepResult
+from handrail_storage import count_text
 from handrail_train.context import TrainContext
 from handrail_train.evaluation import evaluate
-from handrail_train.names import count_text
 from handrail_train.training import checked_probabilities
 
 

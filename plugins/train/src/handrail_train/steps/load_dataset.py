@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail.errors import describe
+from handrail_storage import count_text
 from handrail_train.context import TrainContext
 from handrail_train.data import stamp_of
 from handrail_train.errors import TrainError
-from handrail_train.names import count_text
 
 
 class LoadDatasetStep(BaseStep[TrainContext]):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from handrail import BaseStep, StepResult
+from handrail_storage import count_text
 from handrail_train.checkpoints import Checkpoint, Checkpoints
-from handrail_train.containment import Notes
 from handrail_train.context import TrainContext
-from handrail_train.names import count_text
-from handrail_train.site import site_of
+from handrail_train.site import notes_of, site_of
 from handrail_train.training import WATCHED, Schedule, Training
 from handrail_train.undo import TrainUndo
 
@@ -86,7 +85,7 @@ class TrainModelStep(BaseStep[TrainContext]):
 
 def _written_by(context: TrainContext, result: StepResult) -> TrainUndo:
     """Return what `train_model` has recorded of the checkpoints that it has written."""
-    notes = Notes(result.rollback_data)
+    notes = notes_of(result)
     return TrainUndo.of(notes, site_of(context, notes))
 
 

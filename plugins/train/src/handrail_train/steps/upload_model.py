@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from handrail import BaseStep, StepResult
+from handrail_storage import size_text
 from handrail_train.checkpoints import Checkpoint, Checkpoints
-from handrail_train.containment import Notes
 from handrail_train.context import TrainContext
-from handrail_train.names import size_text
 from handrail_train.pictures import confusion_matrix, learning_curve
 from handrail_train.publishing import Files, Publishing, earlier_version
-from handrail_train.site import Site, checkpoint_of, site_of
+from handrail_train.site import Site, checkpoint_of, notes_of, site_of
 from handrail_train.undo import UploadUndo
 
 SCORES = ("accuracy", "macro_f1", "log_loss")
@@ -92,7 +91,7 @@ class UploadModelStep(BaseStep[TrainContext]):
 
 def _stored_by(context: TrainContext, result: StepResult) -> tuple[UploadUndo, Site]:
     """Return what `upload_model` has recorded of what it has stored, and where that is."""
-    notes = Notes(result.rollback_data)
+    notes = notes_of(result)
     site = site_of(context, notes)
     return UploadUndo.of(notes, site, context.mark), site
 

@@ -1,0 +1,107 @@
+"""`handrail new`: something of your own to begin with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from handrail.cli.app import absent, offered, pack_command
+from handrail.cli.session import session_of
+
+
+class New(click.Group):
+    """What can be begun: a workflow, and what packs add to it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(dict.fromkeys((*self.commands, *offered(ctx, "new"))))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of this group, or import that of a pack."""
+        return self.commands.get(cmd_name) or pack_command(ctx, cmd_name, "new")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of this group, then those of packs, which are not imported."""
+        own = {name: each.get_short_help_str(100) for name, each in self.commands.items()}
+        packs = {name: f"from {owner}" for name, owner in offered(ctx, "new").items()}
+        packs |= {name: f"pip install {each}" for name, each in absent(ctx, "new").items()}
+        others = [(name, text) for name, text in packs.items() if name not in own]
+        for title, rows in (("Commands", list(own.items())), ("Commands from packs", others)):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+@click.command(cls=New)
+def new() -> None:
+    """Start a workflow or a pack of your own.
+
+    Nothing that is there already is overwritten.
+    """
+
+
+@new.command()
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    metavar="FOLDER",
+    help="Where to write them.  [default: here]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def flow(ctx: click.Context, into: Path, as_json: bool) -> None:
+    """Write flows.py, a workflow of one step with its way back, and a test of both.
+
+    The workflow is called hello. It is run as it is:  handrail run flows.py:hello
+    """
+    session = session_of(ctx)
+    files = {name: _template(name) for name in ("flows.py", "test_flows.py")}
+    _write(files, into)
+    following = [
+        *([f"cd {shlex.quote(str(into))}"] if into != Path() else []),
+        "handrail run flows.py:hello",
+        "handrail rollback",
+        "pip install pytest",
+        "python -m pytest",
+    ]
+    if as_json:
+        described = {"action": "flows.py:hello", "folder": str(into), "files": sorted(files)}
+        session.console.json({**described, "next": following})
+        return
+    for line in (
+        "flows.py       the workflow hello: a step, and its way back",
+        "test_flows.py  a test of both",
+        "next",
+        *(f"  {line}" for line in following),
+    ):
+        session.console.print(line)
+
+
+def _template(name: str) -> str:
+    from importlib import resources  # noqa: PLC0415 - not for `--help`
+
+    file = resources.files("handrail.cli.commands") / "templates" / f"{name}.txt"
+    return file.read_text(encoding="utf-8")
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
+    """Write new files, all or none."""
+    made: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                made.append(folder / name)
+                file.write(text)
+    except OSError as error:
+        for each in made:
+            each.unlink()
+        if isinstance(error, FileExistsError):
+            what = f"{error.filename} is there already, and nothing is overwritten"
+        else:
+            what = f"{error.filename} cannot be written: {error.strerror}"
+        raise click.UsageError(what) from error

@@ -1,0 +1,154 @@
+"""The params that were given on the command line, in a file, and in variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from click.core import ParameterSource
+
+from handrail.cli.params.options import ParamOptions
+from handrail.errors import ParamsError, ParamsNeededError
+from handrail.params.conversion import from_json, from_text, items_of
+from handrail.params.model import kind_at
+from handrail.params.secrets import touches
+from handrail.params.values import KeyPath, merge, set_path
+
+
+def params_from(
+    context: click.Context,
+    options: ParamOptions,
+    *,
+    file: str | None = None,
+    pairs: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the params that were given: options, over `-p`, over the params file, over secrets.
+
+    All of these go before `defaults`, those of the project.
+
+    Raises:
+        click.UsageError: A `-p` or the file cannot be read, or `-p` is given a secret.
+    """
+    params: dict[str, Any] = {}
+    merge(params, defaults or {})
+    _put_secrets(params, context, options, os.environ if environ is None else environ)
+    if file is not None:
+        merge(params, _read_file(file))
+    put_pairs(params, options, pairs)
+    for identifier, path in options.paths.items():
+        if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
+            continue
+        value: object = context.params[identifier]
+        if value == ():
+            continue  # click 8.1 takes an argument that stands for nothing as given.
+        kind = kind_at(options.model, path)
+        if isinstance(value, tuple):
+            item = items_of(kind)[1]
+            value = [from_text(item, word) for word in cast("tuple[str, ...]", value)]
+        elif isinstance(value, str):
+            value = from_text(kind, value)
+        set_path(params, path, value)
+    return params
+
+
+def put_pairs(params: dict[str, Any], options: ParamOptions, pairs: Sequence[str]) -> None:
+    """Put what was given as `-p key=value` into `params`.
+
+    Raises:
+        click.UsageError: One cannot be read, or is a secret.
+    """
+    for pair in pairs:
+        path, text = _split(pair)
+        if touches(path, options.hidden):
+            raise click.UsageError(_refused(path, options))
+        set_path(params, path, from_json(kind_at(options.model, path), text))
+
+
+def _split(pair: str) -> tuple[KeyPath, str]:
+    name, equals, text = pair.partition("=")
+    path = tuple(part.strip() for part in name.split("."))
+    if not equals or not all(path):
+        raise click.UsageError(f"-p takes key=value, not '{pair}'")
+    return path, text
+
+
+def _refused(path: KeyPath, options: ParamOptions) -> str:
+    name = ".".join(path)
+    inside = next((each.path for each in options.secrets if len(each.path) > len(path)), None)
+    if inside is not None and inside[: len(path)] == path:
+        return f"'{name}' has a secret, {'.'.join(inside)}; set what else it has one by one"
+    return f"'{name}' is a secret and is read from a variable, never from the command line"
+
+
+def _put_secrets(
+    params: dict[str, Any],
+    context: click.Context,
+    options: ParamOptions,
+    environ: Mapping[str, str],
+) -> None:
+    for secret in options.secrets:
+        variable = context.params.get(secret.option) or secret.variable
+        if variable in environ:
+            value = from_text(kind_at(options.model, secret.path), environ[variable])
+            set_path(params, secret.path, value)
+        elif context.params.get(secret.option):
+            raise click.UsageError(f"the variable {variable} is not set")
+
+
+def variables_of(context: click.Context, options: ParamOptions) -> dict[KeyPath, str]:
+    """Return the variable of each secret, by the way to it."""
+    given = context.params
+    return {each.path: given.get(each.option) or each.variable for each in options.secrets}
+
+
+def _read_file(name: str) -> dict[str, Any]:
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+        read = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise click.UsageError(f"--params {name}: {error.strerror or error}") from error
+    except RecursionError:
+        raise click.UsageError(f"--params {name} is nested too deeply") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
+        raise click.UsageError(f"--params {name} is not valid {kind}: {error}") from error
+    if not isinstance(read, dict):
+        raise click.UsageError(f"--params {name} holds {type(read).__name__}; it must be an object")
+    return cast("dict[str, Any]", read)
+
+
+def labelled(error: ParamsError, options: ParamOptions) -> ParamsError:
+    """Return `error` with each field called what a person typed, or would have to type."""
+    named: list[tuple[str, str]] = []
+    for path, text in error.fields:
+        parts = tuple(path.split("."))
+        inside = [each for each in options.needed if each[: len(parts)] == parts]
+        if text == "is required" and inside:
+            named += [(options.labels[each], text) for each in inside]
+            continue
+        known = next(
+            (parts[:end] for end in range(len(parts), 0, -1) if parts[:end] in options.labels), None
+        )
+        label = options.labels[known] if known else path
+        rest = ".".join(parts[len(known) :]) if known else ""
+        named.append((f"{label} [{rest}]" if rest else label, text))
+    better = ParamsError(error.action, named, ways_out=error.ways_out)
+    better.__cause__ = error.__cause__
+    return better
+
+
+def labelled_need(error: ParamsNeededError, options: ParamOptions) -> ParamsNeededError:
+    """Return `error` with the way out that a person can type."""
+    label = options.labels.get(error.path)
+    if label is None:
+        return error
+    given = f"{label}=..." if label.startswith("-p ") else f"{label} ..."
+    return ParamsNeededError(error.action, error.path, ways_out=(f"give it: {given}",))

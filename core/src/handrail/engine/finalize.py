@@ -1,0 +1,151 @@
+"""The end of a run: what always runs, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.attempt import perform, told
+from handrail.engine.commands import COMMIT, Raised, Report
+from handrail.engine.forward_journaled import begin, unwritten
+from handrail.engine.outcome import Failure, after, final_error, settle_closing
+from handrail.engine.rollback_data import ASKED
+from handrail.errors import StepFailedError, describe
+from handrail.events import RunFinished
+
+if TYPE_CHECKING:
+    from handrail.engine.line import Line
+    from handrail.engine.state import RunState
+    from handrail.plan.plan import PlannedStep
+
+
+def end(run: RunState) -> Generator[Any, Any, None]:
+    """Run what always runs, and tell that the run is over."""
+    closed = True
+    if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
+        closed = yield from close(run)
+    yield from write_end(run, closed=closed)
+
+
+def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None]:
+    """Write the outcome of a run, and tell that it is over.
+
+    Args:
+        run: The run.
+        closed: Whether all that always runs could be written.
+    """
+    log = run.line.log
+    if log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
+        log.closed(run.outcome)
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            _unwritten(run, committed.error)
+    if run.listener:
+        yield RunFinished(
+            action=run.plan.action,
+            outcome=run.outcome or "failed",
+            took=run.clock() - run.opened,
+            steps_executed=executed_steps(run),
+            steps_total=len(run.plan.steps),
+            error=_wrong(run.failure),
+        )
+
+
+def _wrong(failure: BaseException | None) -> str | None:
+    """Return what went wrong in a run; nothing did where somebody asked for the undo."""
+    asked = isinstance(failure, StepFailedError) and failure.error == ASKED
+    return None if failure is None or asked else describe(failure)
+
+
+def executed_steps(run: RunState) -> int:
+    """Return how many steps succeeded without being skipped."""
+    executed = 0
+    for result in chain(run.line.finished, run.closed.values()):
+        if result.success and not result.skipped:
+            executed += 1
+    return executed
+
+
+def close(run: RunState) -> Generator[Any, Any, bool]:
+    """Run the `always_run` steps; each one, even when another of them fails.
+
+    Returns:
+        Whether the log could take all of it.
+    """
+    line, last = run.line, len(run.plan.steps) - 1
+    for position in range(run.plan.ordinary, last + 1):
+        if position in run.closed:
+            continue
+        planned = run.plan.steps[position]
+        line.current = position
+        if line.log is None:
+            answer = yield from perform(line, planned, position)
+            failure = settle_closing(line, position, answer)
+        else:
+            failure = yield from _perform_durably(line, planned, position)
+            if failure is not None and failure.unwritten:
+                assert failure.error is not None
+                return _unwritten(run, failure.error)
+        if run.listener:
+            yield told(line, planned, position, failure)
+        if failure is None and run.failure is None and run.progress.wanted:
+            percent = 100 if position == last else run.progress.weights.after(position)
+            answer = (yield Report(percent)) if percent > run.progress.percent else None
+            failure = None if answer is None else after(run.plan.steps, position, answer)
+        if failure is not None:
+            _keep(run, planned, failure)
+    line.current = None
+    return True
+
+
+def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
+    if run.failure is None:
+        run.failure = final_error(run, failure, "completed")
+    elif failure.passes_through:
+        run.failure = failure.error
+    else:
+        run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
+
+
+def _perform_durably(
+    line: Line, planned: PlannedStep, position: int
+) -> Generator[Any, Any, Failure | None]:
+    # One that was interrupted is run again, and not asked again.
+    interrupted = line.run.attempts.get(position, 0) > 0
+    begin(line, position)
+    committed = yield COMMIT
+    if isinstance(committed, Raised):
+        return unwritten(planned, committed, -1)
+    line.begun = None
+    answer = yield from perform(line, planned, position, asks=not interrupted)
+    failure = _note(line, position, settle_closing(line, position, answer))
+    committed = yield COMMIT
+    return unwritten(planned, committed, -1) if isinstance(committed, Raised) else failure
+
+
+def _note(line: Line, position: int, failure: Failure | None) -> Failure | None:
+    """Note how an `always_run` step ended; return why it failed, if it did."""
+    assert line.log is not None
+    result, attempt = line.run.closed[position], line.run.attempts[position]
+    problem: Exception | None = None
+    if failure is not None:
+        line.log.failed(position, attempt, result, failure.text, failure.error)
+    elif result.skipped:
+        problem = line.log.skipped(position)
+    else:
+        problem = line.log.done(position, attempt, result)
+    if problem is not None:
+        failure = after(line.run.plan.steps, position, Raised(problem))
+        line.log.failed(position, attempt, result, failure.text)
+    return failure
+
+
+def _unwritten(run: RunState, error: BaseException) -> bool:
+    """Keep why the log failed; the run stays open, and `resume` closes it."""
+    run.line.current = None
+    if run.failure is not None and run.failure is not error:
+        error.__cause__ = run.failure
+    run.failure = error
+    run.outcome = "interrupted"
+    return False

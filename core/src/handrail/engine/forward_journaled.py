@@ -1,0 +1,165 @@
+"""The way forward of a durable run: a step is written before it begins, and once it is over.
+
+The end of a step and the beginning of the next one share a commit, so a run of n steps takes n + 2
+of them: one opens the run, one closes it. Whoever is told of a step is told after its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.attempt import ask, begin_again, execute, told
+from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
+from handrail.engine.outcome import Failure, after, settle, stop
+from handrail.errors import SourceChangedError, describe
+from handrail.events import StepStarted
+from handrail.steps import overrides
+
+if TYPE_CHECKING:
+    from handrail.engine.line import Line
+    from handrail.plan.plan import PlannedStep
+
+
+def forward_durably(line: Line) -> Generator[Any, Any, Failure | None]:
+    """Run the ordinary steps that are left; return why that could not be done, if so."""
+    run, finished = line.run, line.finished
+    ordinary = run.plan.ordinary
+    if finished and run.progress.wanted:
+        run.progress.reached(run.progress.weights.after(len(finished) - 1))
+    while len(finished) < ordinary:
+        failure = yield from _step(line, len(finished))
+        if failure is not None:
+            return failure
+    ends = ordinary < len(run.plan.steps) or not run.progress.wanted
+    answer = yield (CHECK if ends else Report(100))
+    return None if answer is None else after(run.plan.steps, ordinary - 1, answer)
+
+
+def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
+    """Run one step, and write it, before anybody is told."""
+    run = line.run
+    planned = run.plan.steps[position]
+    if (
+        line.begun == position
+        and planned.facts.plain
+        and not planned.facts.skippable
+        and not run.listener
+    ):
+        # Most steps: there is nothing to ask, and the end of the one before has begun this one.
+        line.context.current_step = planned.name
+        line.begun = None
+        answer = yield planned
+    else:
+        answer = yield from _play(line, planned, position)
+    failure = answer if isinstance(answer, Failure) else settle(line, planned, answer)
+    if isinstance(answer, NotRun) and position in run.attempts:
+        line.begun = position
+    if failure is None:
+        failure = _note(line, planned, position)
+    if failure is None:
+        failure = yield from _commit(line, planned, position)
+    if run.listener and len(line.finished) > position:
+        yield told(line, planned, position, failure)
+    if failure is not None or not run.progress.wanted or position + 1 == len(run.plan.steps):
+        return failure
+    percent = run.progress.weights.after(position)
+    reported = (yield Report(percent)) if percent > run.progress.percent else None
+    return None if reported is None else after(run.plan.steps, position, reported)
+
+
+def begin(line: Line, position: int) -> None:
+    """Note that an attempt of the step at `position` is about to begin."""
+    assert line.log is not None
+    line.run.attempts[position] = line.run.attempts.get(position, 0) + 1
+    line.log.started(position, line.run.attempts[position])
+    line.begun = position
+
+
+def _play(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Any]:
+    """Return what came of a step, or why nothing could."""
+    doubt, line.doubt = line.doubt, None
+    if doubt is not None:
+        return (yield from _go_on(line, planned, position, doubt))
+    # One that was started once is not asked again, whatever became of that.
+    skipped = yield from ask(line, planned, position, asks=not line.run.attempts.get(position))
+    if skipped is not None:
+        return skipped
+    if line.begun != position:
+        begin(line, position)
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            return unwritten(planned, committed, -1)
+    line.begun = None
+    return (yield from execute(line, planned))
+
+
+def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Generator[Any, Any, Any]:
+    """Go on with an attempt that another process began: as its step says, or with a new one."""
+    line.began = line.run.clock() if line.run.listener else 0.0
+    line.context.current_step = planned.name
+    if line.run.listener:
+        yield StepStarted(step=planned.name, position=position, origin=planned.origin)
+    if overrides(planned.step, "resume"):
+        line.go_on_recording(doubt.rollback_data)
+        answer = yield Attempt(planned.step, resumed=doubt)
+        if isinstance(answer, Raised) and isinstance(answer.error, SourceChangedError):
+            return stop(line, planned, answer.error)
+        return answer
+    if planned.facts.reverts:
+        line.asking = True
+        answer = yield Call(planned.step.rollback, (line.context, doubt))
+        line.asking = False
+        if isinstance(answer, Raised | NotRun):
+            line.finished.append(doubt)
+            line.context.step_results.append(doubt)
+            text = f"what was begun could not be undone: {describe(answer.error)}"
+            return Failure(planned=planned, text=text, error=answer.error, from_position=position)
+    committed = yield from begin_again(line, position, None)
+    if isinstance(committed, Raised):
+        return unwritten(planned, committed, -1)
+    return (yield from execute(line, planned))
+
+
+def _note(line: Line, planned: PlannedStep, position: int) -> Failure | None:
+    """Note that a step is over, unless its result or the context cannot be stored."""
+    assert line.log is not None
+    result = line.finished[position]
+    if result.skipped:
+        problem = line.log.skipped(position)
+    else:
+        problem = line.log.done(position, line.run.attempts[position], result)
+    if problem is None:
+        return None
+    text = describe(problem)
+    failed = replace(result, success=False, error=text)
+    line.finished[position] = line.context.step_results[-1] = failed
+    # One that was skipped has done nothing that could be undone.
+    last = position - 1 if result.skipped else position
+    return Failure(planned=planned, text=text, error=problem, from_position=last)
+
+
+def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:
+    """Commit the end of a step, and with it the beginning of the next one."""
+    plan, following = line.run.plan, position + 1
+    # One that may skip itself is asked only when all before it is durable.
+    if following < plan.ordinary and not plan.steps[following].facts.skippable:
+        begin(line, following)
+    committed = yield COMMIT
+    if not isinstance(committed, Raised):
+        return None
+    line.begun = None
+    skipped = line.finished[position].skipped
+    return unwritten(planned, committed, -1 if skipped else position)
+
+
+def unwritten(planned: PlannedStep, answer: Raised, from_position: int) -> Failure:
+    """Return the failure of a log that cannot be written."""
+    return Failure(
+        planned=planned,
+        text=describe(answer.error),
+        error=answer.error,
+        from_position=from_position,
+        unwritten=True,
+    )

@@ -1,0 +1,195 @@
+"""One sequence of steps of a run, as the engine, the drivers and the context see it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.results import Results
+from handrail.engine.rollback_data import ended
+from handrail.errors import RecordError
+from handrail.events import MessageLogged, MetricsMeasured, StepProgressed
+from handrail.recording import Recorder
+from handrail.steps import StepResult
+
+if TYPE_CHECKING:
+    from handrail.context import BaseStepContext
+    from handrail.engine.log import RunLog
+    from handrail.engine.state import RunState
+    from handrail.plan.plan import PlannedStep
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """Steps that run one after the other: how far they have come, and what goes on in the last.
+
+    A run has one, and its context is tied to it. What lanes of a group would each have of their
+    own is here; what they would share is in `RunState`.
+
+    Attributes:
+        run: The run that it is part of.
+        context: What its steps share.
+        log: Where a durable run is written.
+        results: The results of the finished steps by name.
+        finished: Results of ordinary steps, one for each position from 0 on.
+        current: Position of the step that is being run or undone, where that is not the next one.
+        asking: Whether user code runs that must not record: `can_skip`, the undo of an attempt.
+        recording: Rollback data of the running attempt, once it has recorded any.
+        began: When the running step started, on the driver's clock, if somebody listens.
+        begun: The position that is noted as started in the log, but was not executed yet.
+        doubt: What the interrupted attempt of the next step has recorded, when a run goes on.
+        undo_result: During an undo, the result to hand to `rollback`.
+    """
+
+    run: RunState
+    context: BaseStepContext
+    log: RunLog | None = None
+    results: Mapping[str, StepResult] = field(init=False)
+    finished: list[StepResult] = field(default_factory=list[StepResult])
+    current: int | None = None
+    asking: bool = False
+    recording: Recorder | None = None
+    began: float = 0.0
+    begun: int | None = None
+    doubt: StepResult | None = None
+    undo_result: StepResult | None = None
+    _records: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.results = Results(self)
+
+    def result_at(self, position: int) -> StepResult | None:
+        """Return the result of the step at `position`, or None while there is none."""
+        if position < len(self.finished):
+            return self.finished[position]
+        return self.run.closed.get(position)
+
+    @property
+    def position(self) -> int:
+        """The position of the step that is being run or undone, or comes next."""
+        return len(self.finished) if self.current is None else self.current
+
+    def running(self) -> PlannedStep | None:
+        """Return the step that is being run or undone."""
+        position, steps = self.position, self.run.plan.steps
+        if self.context.current_step is None or position >= len(steps):
+            return None
+        return steps[position]
+
+    def end_attempt(self, outcome: StepResult) -> StepResult:
+        """End the running attempt; return its result with what was recorded, for its undo."""
+        notes = {} if self.recording is None else self.recording.close()
+        self.recording = None
+        return ended(outcome if self.log is None else self.log.stored(outcome), notes)
+
+    def leave_behind(self, attempt: StepResult) -> None:
+        """Keep an attempt of the running step that could not be undone."""
+        run, position = self.run, self.position
+        run.leftovers.setdefault(position, []).append((run.attempts.get(position, 1), attempt))
+
+    # What the context asks for
+
+    @property
+    def run_id(self) -> str:
+        """A UUID for the run."""
+        return self.run.run_id
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """`run/step`, stable for all attempts of a step in this run."""
+        planned = self.running()
+        return None if planned is None else f"{self.run_id}/{planned.name}"
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended, once that is known."""
+        return self.run.outcome
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the run, unless it succeeded."""
+        return self.run.failure
+
+    def seal(self, reason: str) -> None:
+        """Note that the run can no longer be rolled back.
+
+        Raises:
+            RecordError: The run has not succeeded.
+        """
+        run = self.run
+        if run.outcome != "completed":
+            raise RecordError(
+                "seal() is for always_run steps of a run that succeeded; "
+                f"this run {'is still going on' if run.outcome is None else run.outcome}"
+            )
+        if self.log is not None:
+            self.log.seal(reason)
+        run.sealed = reason
+
+    def recorder(self) -> Recorder:
+        """Return the recorder of the running attempt.
+
+        Raises:
+            RecordError: No step is executing.
+        """
+        if self.recording is None:
+            planned = self.running()
+            if planned is None or self.run.undoing or self.asking:
+                raise RecordError(
+                    "rollback data can be recorded only while a step executes",
+                    ways_out=("hand context.record_rollback to threads as a value, from the step",),
+                )
+            with self._records:  # Two threads of one step may ask at once.
+                if self.recording is None:
+                    self.recording = self._new_recorder(planned.name)
+                return self.recording
+        return self.recording
+
+    def go_on_recording(self, notes: Mapping[str, Any]) -> None:
+        """Let the running attempt, which has recorded `notes` already, go on recording."""
+        planned = self.running()
+        assert planned is not None
+        self.recording = self._new_recorder(planned.name, notes)
+
+    def _new_recorder(self, step: str, notes: Mapping[str, Any] | None = None) -> Recorder:
+        log, position, run = self.log, self.position, self.run
+        if log is None:
+            return Recorder(step)
+        attempt, batches = run.attempts[position], run.batches
+
+        def write(key: str, values: list[Any]) -> list[Any]:
+            return log.record(position, attempt, next(batches), key, values)
+
+        return Recorder(step, write, notes, run.beside)
+
+    # What the context says
+
+    def progressed(self, current: float, total: float, category: str | None) -> None:
+        """Take what a step said of its own progress."""
+        run = self.run
+        if not run.progress.wanted or run.undoing or self.context.current_step is None:
+            return
+        position, steps = self.position, run.plan.steps
+        if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
+            return
+        if run.listener is not None:
+            step = steps[position].name
+            run.listener(StepProgressed(step=step, current=current, total=total, category=category))
+        if run.outcome is None or run.outcome == "completed":
+            run.progress.within(position, current, total)
+
+    def measured(self, value: Mapping[str, Any], category: str) -> None:
+        """Take metrics of a step."""
+        if self.run.listener is not None:
+            planned = self.running()
+            name = category if planned is None else planned.name
+            self.run.listener(MetricsMeasured(step=name, category=category, value=value))
+
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
+        """Take what a step logged."""
+        if self.run.listener is not None:
+            step = self.context.current_step
+            self.run.listener(MessageLogged(step=step, name=event, data=data, file=file))

@@ -1,0 +1,86 @@
+"""Plays a wrapper whose `execute` is called directly: in a unit test, or by a wrapper around it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from inspect import isawaitable
+from typing import Any
+
+from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
+from handrail.engine.guard import checked, guarded, pause, target
+from handrail.engine.rollback_data import ended
+from handrail.engine.user_code import calls_user_code
+from handrail.recording import notes_without_run, run_of
+from handrail.steps import StepResult
+
+
+def play_alone(machine: Interpretation, context: Any) -> StepResult | Awaitable[StepResult]:
+    """Play a wrapped step; return its result, or an awaitable once something in it is async."""
+    playing = _playing(machine, context)
+    try:
+        awaitable = next(playing)
+    except StopIteration as stop:
+        return _result(stop.value)
+    return _play_async(playing, awaitable)
+
+
+@calls_user_code
+async def _play_async(playing: _Playing, awaitable: Awaitable[Any]) -> StepResult:
+    while True:
+        try:
+            answer = await awaitable
+        except BaseException as error:  # noqa: BLE001 - handed to the layer
+            answer = Raised(error)
+        try:
+            awaitable = playing.send(answer)
+        except StopIteration as stop:
+            return _result(stop.value)
+
+
+_Playing = Generator[Awaitable[Any], Any, "StepResult | Raised"]
+
+
+def _playing(machine: Interpretation, context: Any) -> _Playing:
+    """Do what `machine` asks for; yield what has to be awaited, to be sent what came of it."""
+    is_async = False
+    answer: Any = None
+    while True:
+        try:
+            command = machine.send(answer)
+        except StopIteration as stop:
+            result: StepResult | Raised = stop.value
+            return result
+        answer = _answer(command, context, is_async=is_async)
+        if isawaitable(answer):
+            is_async = True
+            answer = yield answer
+        if isinstance(command, Attempt):
+            answer = checked(command.step, answer)
+        elif isinstance(command, Revert) and isinstance(answer, Raised):
+            run = run_of(context)
+            if run is not None:
+                run.leave_behind(command.outcome)
+
+
+def _answer(command: Call | Attempt | Revert | Pause, context: Any, *, is_async: bool) -> Any:
+    if isinstance(command, Pause):
+        if is_async:
+            import asyncio  # noqa: PLC0415 - only async steps pay for it
+
+            return asyncio.sleep(command.seconds)
+        return guarded(pause, command.seconds)
+    if isinstance(command, Revert):
+        run = run_of(context)
+        if run is None:
+            command.outcome = ended(command.outcome, notes_without_run(context))
+        else:
+            command.outcome = run.end_attempt(command.outcome)
+        return guarded(command.step.rollback, context, command.outcome)
+    function, args = target(command, context)
+    return guarded(function, *args)
+
+
+def _result(answer: StepResult | Raised) -> StepResult:
+    if isinstance(answer, Raised):
+        raise answer.error
+    return answer

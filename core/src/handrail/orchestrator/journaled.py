@@ -1,0 +1,87 @@
+"""Opens durable runs: the state of a run, tied to a journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from handrail.engine.forward_journaled import begin
+from handrail.journal.codec import now
+from handrail.journal.context_fields import ContextFields
+from handrail.journal.records import NewRun
+from handrail.journal.run_log import JournaledLog
+from handrail.params.redact import without_passwords
+from handrail.plan.fingerprint import plan_json
+from handrail.settings.load import project_at
+
+if TYPE_CHECKING:
+    from handrail.engine.commands import Machine
+    from handrail.engine.state import RunState
+    from handrail.journal.protocol import Journal, OwnedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAbout:
+    """What a journal has to know of a run beside its plan, so that it can go on elsewhere.
+
+    Attributes:
+        action: How the action is found again, such as `upload` or `flows.py:nightly`.
+        params: Its params as JSON; secrets by the name of their variable only.
+        packs: Which packs were switched on or off, and how, as JSON.
+        mask: Takes the known secrets out of a text.
+        secrets: Names of the params that are secret; a field of the context that is called like one
+            is not stored.
+    """
+
+    action: str
+    params: str = "{}"
+    packs: str = "{}"
+    mask: Callable[[str], str] = without_passwords
+    secrets: frozenset[str] = frozenset()
+
+
+class GoingOn(Protocol):
+    """A run that another process began, about to go on here."""
+
+    @property
+    def owned(self) -> OwnedRun:
+        """The run, claimed by this process."""
+        ...
+
+    def begin(self, run: RunState) -> Machine:
+        """Put what is recorded into `run`, and return what is to be played."""
+        ...
+
+
+def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
+    """Open a run in `journal`, with its first step noted as started; the run is written there.
+
+    Raises:
+        ContextError: The context has a field that cannot be stored; nothing was opened.
+        JournalError: The journal cannot be written; nothing was opened.
+    """
+    from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
+
+    line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
+    log = JournaledLog(run.plan, line.context, fields, mask=about.mask)
+    log.context_changed(0)
+    line.log = log
+    if run.plan.ordinary and not run.plan.steps[0].facts.skippable:
+        begin(line, 0)
+    new = NewRun(
+        uid=run.run_id,
+        action=about.action,
+        plan=plan_json(run.plan),
+        params=about.params,
+        packs=about.packs,
+        cwd=os.getcwd(),
+        core_version=__version__,
+        opened=now(),
+        project=project_at(os.getcwd()),
+    )
+    owned = journal.open_run(new, log.first())
+    log.attach(owned)
+    run.is_recorded(owned.uid, owned.number)
+    return owned

@@ -1,0 +1,101 @@
+"""Checks names of actions and steps in the settings against those that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from handrail.errors import Problem
+from handrail.origin import Origin
+from handrail.packs.record import PackRecord
+from handrail.settings.requirements import source_of
+from handrail.settings.values import Settings
+
+EVERYWHERE = "*"
+
+
+def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a problem for each workflow that has the name of an existing action."""
+    local = {each.name: each.origin for each in settings.local if each.kind == "actions"}
+    offered = {
+        entry.name: record
+        for record in records
+        if record.status != "off"
+        for entry in record.actions
+    }
+    for name, workflow in settings.workflows.items():
+        place = workflow.origin
+        owner = offered[name].origin if name in offered else local.get(name)
+        if owner is not None:
+            yield Problem(
+                code="duplicate-action",
+                message=f"{place.place}: the workflow {name} has the name of an action of "
+                f"{owner if owner.pack else owner.place}",
+                origins=(place, owner),
+                ways_out=(
+                    "give the workflow another name",
+                    f"or change that action itself:  [actions.{name}]",
+                ),
+            )
+
+
+def action_problems(
+    settings: Settings, records: Sequence[PackRecord]
+) -> tuple[list[Problem], list[Problem]]:
+    """Return problems for misspelt names of actions, and warnings for other unknown names.
+
+    A name very similar to an existing one is a misspelling. Any other may be the name of a base
+    class, or of an action whose pack is not installed here. Policies may name any action.
+    """
+    known = {entry.name for record in records for entry in record.actions}
+    known |= {each.name for each in settings.local if each.kind == "actions"}
+    known |= set(settings.workflows)
+    misspelt: list[Problem] = []
+    unknown: list[Problem] = []
+    for name, changes in settings.actions.items():
+        what = f"[actions.{name}] is about"
+        if name in settings.workflows:
+            way = f"write it into [workflows.{name}]"
+            misspelt.append(_problem(changes.origin, f"{what} a workflow", way))
+        elif name not in known:
+            hint = _nearly(name, known)
+            message = f"{what} no action that is installed"
+            (misspelt if hint else unknown).append(_problem(changes.origin, message, hint))
+    for step in settings.required.steps:
+        for name in step.within:
+            if name not in known | {EVERYWHERE}:
+                hint = _nearly(name, known)
+                message = f"{step.where} is required in {name}, which is no installed action"
+                is_wrong = hint and step.origin.pack is None
+                (misspelt if is_wrong else unknown).append(_problem(step.origin, message, hint))
+    return misspelt, unknown
+
+
+def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterator[Problem]:
+    """Yield a warning for each required step whose anchor looks like a misspelt step.
+
+    A step is required only in actions that have its anchor, so a typo would disable the
+    requirement.
+    """
+    offered: Collection[str] = {entry.name for record in records for entry in record.steps}
+    for step in settings.required.steps:
+        hint = "" if step.anchor in offered else _nearly(step.anchor, offered)
+        if hint and EVERYWHERE in step.within:
+            message = f"{step.where} is required, and no pack offers a step {step.anchor}"
+            yield _problem(step.origin, message, hint, code="unknown-step")
+
+
+def _nearly(name: str, known: Collection[str]) -> str:
+    """Return `did you mean a?` if `name` differs from a known name only by a typo."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an unknown name
+
+    matches = get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"did you mean {matches[0]}?" if matches else ""
+
+
+def _problem(place: Origin, message: str, hint: str, code: str = "unknown-action") -> Problem:
+    return Problem(
+        code=code,
+        message=f"{source_of(place)}: {message}",
+        origins=(place,),
+        ways_out=(hint,) if hint else ("list an action of your own under [local.actions]",),
+    )

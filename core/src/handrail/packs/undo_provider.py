@@ -1,0 +1,143 @@
+"""The provider for an undo: only packs whose steps were started must be usable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
+from handrail.frozen import replace
+from handrail.packs.explicit import observer
+from handrail.packs.failures import joined, problems_of
+
+if TYPE_CHECKING:
+    from handrail.errors import Problem
+    from handrail.lock.model import LockUse
+    from handrail.origin import Origin
+    from handrail.packs.explicit import Observer
+    from handrail.packs.installed import InstalledPacks
+    from handrail.packs.loaded import LoadedPack
+    from handrail.plan.edits import EditSet
+    from handrail.plan.plan import Plan
+    from handrail.settings.changes import Changes
+    from handrail.settings.requirements import RequiredStep
+    from handrail.settings.selection import Selection
+
+DRIFT = "or undo the rest, and count these steps as not undone:  --accept-drift"
+
+
+class UndoPacks:
+    """Provides packs for a plan of which only the started steps are undone.
+
+    No steps are required, the lock is not checked, and a broken pack is excluded unless one of its
+    steps was started.
+
+    Args:
+        packs: The installed packs.
+        needed: Ids of the packs whose steps or layers were started.
+
+    Attributes:
+        left_out: The reason why each excluded pack was excluded, by pack id.
+    """
+
+    def __init__(self, packs: InstalledPacks, needed: Collection[str]) -> None:
+        self._packs = packs
+        self._needed = frozenset(needed)
+        self._loaded: tuple[LoadedPack, ...] | None = None
+        self.left_out: dict[str, str] = {}
+
+    @property
+    def grants(self) -> Mapping[str, frozenset[str]]:
+        """The edits that each pack may make to steps of other packs."""
+        return self._packs.grants
+
+    def contributors(self) -> tuple[LoadedPack, ...]:
+        """Return all used packs that have hooks and are not excluded, loaded.
+
+        Raises:
+            PackError: A pack is broken, and one of its steps was started.
+        """
+        if self._loaded is None:
+            self._loaded, failed = self._packs.load_each()
+            missed: list[PackError | SettingsError] = []
+            for record, error in failed:
+                if not self.leave_out(record.id, error):
+                    missed.append(error)
+            if missed:
+                error = joined(missed)
+                add_ways_out(error, DRIFT)
+                raise error
+        return tuple(pack for pack in self._loaded if pack.id not in self.left_out)
+
+    def leave_out(self, pack: str, error: PackError | SettingsError | LocalCodeError) -> bool:
+        """Exclude a pack from now on and return True; if it is needed, return False."""
+        if pack in self._needed or pack in self.left_out:
+            return False
+        self.left_out[pack] = problems_of(error)[0].message
+        return True
+
+    @property
+    def selection(self) -> Selection:
+        """The packs that flags and variables exclude."""
+        return self._packs.selection
+
+    def check_lock(
+        self, plan: Plan, action: type, whole: Callable[[], Plan], use: LockUse | None = None
+    ) -> Plan:
+        """Return `plan` unchanged: the lock does not apply to an undo."""
+        return plan
+
+    def for_undo(self, needed: Collection[str]) -> UndoPacks:
+        """Return the same packs for another undo."""
+        return UndoPacks(self._packs, needed)
+
+    def observers(self) -> list[Observer]:
+        """Return the packs' observers of runs."""
+        return [observer(pack) for pack in self.contributors() if pack.implements("observe")]
+
+    def required(self) -> tuple[RequiredStep, ...]:
+        """Return nothing: an undo has no required steps."""
+        return ()
+
+    def ways_to(self, step: RequiredStep) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
+
+    def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, Sequence[Problem]]:
+        """Return the project's edits to an action, without steps of excluded packs.
+
+        Raises:
+            PackError: A step is from a broken pack, and one of that pack's steps was started.
+        """
+        from handrail.packs.project import edits_of  # noqa: PLC0415 - for plans only
+
+        changes = [self._usable(each) for each in self._packs.changes(lineage)]
+        return edits_of(changes, self._packs.catalog)
+
+    def _usable(self, changes: Changes) -> Changes:
+        return replace(
+            changes,
+            inserts=tuple(each for each in changes.inserts if self._loads(each.step)),
+            wraps=tuple(each for each in changes.wraps if self._loads(each.use)),
+        )
+
+    def _loads(self, name: str) -> bool:
+        """Return False, and exclude the pack, if a step of a broken pack is not needed."""
+        catalog = self._packs.catalog
+        offers = catalog.offers("steps")
+        owners = {record.id for record, entry in offers if entry.name == name.rpartition(":")[2]}
+        try:
+            catalog.load("steps", name)
+        except (PackError, LocalCodeError) as error:
+            if owners & self._needed:
+                raise
+            for owner in owners:
+                self.leave_out(owner, error)
+            return False
+        except LookupError:
+            pass  # An unknown step is reported as a problem of the plan.
+        return True
+
+    def origin_of(self, module: str) -> Origin:
+        """Return the installed pack that owns the module; otherwise the module alone."""
+        return self._packs.origin_of(module)

@@ -1,0 +1,38 @@
+"""Markers for the fields of a params model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """Marks a param as positional on the command line: `source: Annotated[Path, Argument()]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Names the option of a param on the command line: `Annotated[int, Option("-n", "--limit")]`.
+
+    Attributes:
+        names: The option names, each with its dashes.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def __init__(self, *names: str) -> None:
+        wrong = [name for name in names if not name.startswith("-")]
+        if wrong or not names:
+            raise ValueError(f"Option takes names such as '-n' or '--limit', not {names!r}")
+        object.__setattr__(self, "names", names)
+
+
+@dataclass(frozen=True, slots=True)
+class FromEnv:
+    """Names the variable that holds a secret: `token: Annotated[SecretStr, FromEnv("ACME_TOKEN")]`.
+
+    Secrets are never options; without this marker the variable is `HANDRAIL_<ACTION>_<PARAM>`. A
+    field of any other type that has this marker is treated as a secret.
+    """
+
+    variable: str

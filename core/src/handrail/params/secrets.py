@@ -1,0 +1,102 @@
+"""Secrets among params: the fields that hold them, and the variable that each is read from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from handrail.params.markers import FromEnv
+from handrail.params.model import bare, fields_of, is_model, marker_of, model_in, paths_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+    from handrail.params.values import KeyPath
+
+
+def holds_secret(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
+    """Return whether a value of this type has a secret anywhere in it."""
+    kind = bare(annotation)
+    if hasattr(kind, "get_secret_value"):
+        return True
+    if is_model(kind):
+        return kind not in seen and any(
+            is_secret(info) or holds_secret(info.annotation, (*seen, kind))
+            for info in fields_of(kind).values()
+        )
+    return any(holds_secret(each, seen) for each in get_args(kind))
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Return whether a field as a whole is a secret: read from a variable, and never shown.
+
+    A nested model that has secrets is none itself; a list or a choice of such models is.
+    """
+    if marker_of(info, FromEnv) is not None:
+        return True
+    return model_in(info.annotation) is None and holds_secret(info.annotation)
+
+
+def secrets_of(
+    model: type[BaseModel], prefix: KeyPath = (), seen: tuple[type, ...] = ()
+) -> frozenset[KeyPath]:
+    """Return the paths of the fields of `model` whose values must not be shown."""
+    found: set[KeyPath] = set()
+    for name, info in fields_of(model).items():
+        inner = model_in(info.annotation)
+        for path in paths_of(model, name):
+            if is_secret(info):
+                found.add((*prefix, *path))
+            elif inner is not None and inner not in seen:
+                found |= secrets_of(inner, (*prefix, *path), (*seen, model))
+    return frozenset(found)
+
+
+def touches(path: KeyPath, secrets: frozenset[KeyPath]) -> bool:
+    """Return whether the value at `path` is a secret, is part of one, or has one in it."""
+    return any(path[: len(each)] == each[: len(path)] for each in secrets)
+
+
+def variable_of(action: str, path: KeyPath, info: FieldInfo | None = None) -> str:
+    """Return the variable that a param is read from: as marked, or made from its path."""
+    marker = None if info is None else marker_of(info, FromEnv)
+    if marker is not None:
+        return marker.variable
+    words = "_".join(("HANDRAIL", action, *path)).upper()
+    return re.sub("[^A-Z0-9]+", "_", words)
+
+
+def secret_texts(model: type[BaseModel], params: Any) -> Iterator[str]:
+    """Yield each text that is secret among `params`, an instance of `model`, or in models in it."""
+    for name, info in fields_of(model).items():
+        value = getattr(params, name, None)
+        inner = model_in(info.annotation)
+        if is_secret(info):
+            yield from texts_in(value)
+        elif inner is not None and value is not None:
+            yield from secret_texts(inner, value)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield every text in a value, secrets among them revealed."""
+    waiting: list[object] = [value]
+    seen: dict[int, object] = {}  # With the values, so that no id is used again meanwhile.
+    while waiting:
+        each: Any = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, bytes):
+            yield each.decode(errors="surrogateescape")
+        elif hasattr(each, "get_secret_value"):
+            waiting.append(each.get_secret_value())
+        elif isinstance(each, Mapping):
+            waiting.extend(cast("Mapping[object, object]", each).values())
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting.extend(cast("list[object]", each))
+        elif hasattr(each, "__dict__"):
+            waiting.extend(cast("dict[str, object]", vars(each)).values())

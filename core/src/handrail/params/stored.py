@@ -1,0 +1,158 @@
+"""The params of an action as a journal stores them, and back: secrets by their variable only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.errors import ActionError, ParamsError, describe
+from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.redact import json_has_password, without_passwords
+from handrail.params.secrets import is_secret, secrets_of, variable_of
+from handrail.params.values import KeyPath, set_path
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_COMPACT = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def params_text(
+    model: type[BaseModel] | None,
+    params: Any,
+    action: str,
+    variables: Mapping[KeyPath, str] | None = None,
+) -> str:
+    """Return params as JSON: `values`, and for each secret the variable that it is read from.
+
+    Those whose variable holds JSON, such as lists of secrets, are in `json`. A param that has a URL
+    with a password in it counts as a secret, and is in `hidden` without the password.
+
+    Args:
+        model: The params model, or None for an action without one.
+        params: An instance of it, or the mapping of an action without one.
+        action: Name of the action, for the variables of secrets.
+        variables: Other variables, by the path of the secret.
+
+    Raises:
+        ActionError: They have no JSON form.
+    """
+    given = variables or {}
+    secrets: dict[str, str] = {}
+    hidden: dict[str, str] = {}
+    as_json: list[str] = []
+    values: dict[str, Any] = {}
+    try:
+        for path, value, variable in _all_entries(model, params, action):
+            text = _COMPACT(value)
+            with_password = variable is None and json_has_password(text)
+            # What is empty holds no secret.
+            if not with_password and (variable is None or value in ([], {})):
+                set_path(values, path, value)
+            elif value is not None:
+                secrets[".".join(path)] = given.get(path, variable or variable_of(action, path))
+                as_json += [".".join(path)] if isinstance(value, list | dict) else []
+            if with_password:
+                shown = value if isinstance(value, str) else text
+                hidden[".".join(path)] = without_passwords(shown)
+        stored = {"values": values, "secrets": secrets, "json": as_json, "hidden": hidden}
+        return _COMPACT(stored)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ActionError(
+            f"the params of {action} cannot be stored in a journal: {describe(error)}",
+            ways_out=("use types that have a JSON form, or run without a journal",),
+        ) from error
+
+
+def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the params that `params_text` made text of, with secrets from `environ`.
+
+    Raises:
+        ParamsError: The variable of a secret is not set, or does not hold JSON where it has to.
+    """
+    stored = json.loads(text)
+    values: dict[str, Any] = stored["values"]
+    hidden: dict[str, str] = stored.get("hidden", {})
+    missing = [
+        (path, f"{_not_stored(hidden.get(path))}; set {variable} as when the run began")
+        for path, variable in stored["secrets"].items()
+        if variable not in environ
+    ]
+    if missing:
+        raise ParamsError(action, missing)
+    for path, variable in stored["secrets"].items():
+        text = environ[variable]
+        read = _read(text, path, variable, action) if path in stored.get("json", ()) else text
+        set_path(values, tuple(path.split(".")), read)
+    return values
+
+
+def not_kept(text: str) -> list[tuple[str, str]]:
+    """Return each param in which a password was hidden, and the variable that it is read from."""
+    stored = json.loads(text)
+    return [(path, stored["secrets"][path]) for path in stored["hidden"]]
+
+
+def fields_not_stored(model: type[BaseModel] | None, text: str) -> frozenset[str]:
+    """Return the names of the params whose values are not in what `params_text` returned.
+
+    Both the names of their fields, and those under which they are given.
+    """
+    secrets = frozenset[KeyPath]() if model is None else secrets_of(model)
+    hidden = [tuple(path.split(".")) for path in json.loads(text)["hidden"]]
+    first = {path[0] for path in (*secrets, *hidden)}
+    ways = {} if model is None else {name: paths_of(model, name) for name in fields_of(model)}
+    named = {name for name, paths in ways.items() if any(path[0] in first for path in paths)}
+    return frozenset(first | named)
+
+
+def _not_stored(hidden: str | None) -> str:
+    if hidden is None:
+        return "is a secret, which is never stored"
+    return f"was {hidden}, and a password is never stored"
+
+
+def _read(text: str, path: str, variable: str, action: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        wrong = f"is read from {variable}, which has to hold JSON"
+        raise ParamsError(action, [(path, wrong)]) from None
+
+
+def _all_entries(
+    model: type[BaseModel] | None, params: Any, action: str
+) -> Iterator[tuple[KeyPath, Any, str | None]]:
+    """Yield the entries of params with and without a model."""
+    if model is None:
+        yield from (((str(name),), value, None) for name, value in dict(params).items())
+        return
+    dumped = params.model_dump(mode="json")
+    set_here = params.model_dump(mode="json", exclude_unset=True)
+    yield from _entries(model, dumped, set_here, action)
+
+
+def _entries(
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    set_here: Mapping[str, Any],
+    action: str,
+    prefix: KeyPath = (),
+) -> Iterator[tuple[KeyPath, Any, str | None]]:
+    """Yield the path, the value and the variable of each field; no variable if it is no secret.
+
+    Of a secret that has its default, as it is not in `set_here`, the value is None.
+    """
+    for name, info in fields_of(model).items():
+        path = (*prefix, *paths_of(model, name)[0])
+        value = values.get(name)
+        inner = model_in(info.annotation)
+        if is_secret(info):
+            yield path, value if name in set_here else None, variable_of(action, path, info)
+        elif inner is not None and isinstance(value, Mapping):
+            nested = cast("Mapping[str, Any]", value)
+            known = cast("Mapping[str, Any]", set_here.get(name) or {})
+            yield from _entries(inner, nested, known, action, path)
+        elif name in values:
+            yield path, value, None

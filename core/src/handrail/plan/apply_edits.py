@@ -1,0 +1,172 @@
+"""What edits do to steps that have their place: replace, wrap and remove them, where they may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.user_code import calls_user_code
+from handrail.entry import chain, innermost, rewire
+from handrail.errors import Problem
+from handrail.plan import problems
+from handrail.plan.builder import Draft, layer_name
+from handrail.plan.plan import Layer
+from handrail.plan.required import demanded_by
+from handrail.wrapper import StepWrapper, is_wrapper
+
+if TYPE_CHECKING:
+    from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
+    from handrail.plan.tree import Node
+    from handrail.settings.requirements import RequiredStep
+    from handrail.steps import BaseStep
+
+Grants = Mapping[str, frozenset[str]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Changes:
+    """Applies edits to steps that have their place.
+
+    Attributes:
+        anchors: The step that answers to each name.
+        skipped: Pack and name of steps that were left out for want of an anchor.
+        grants: What each pack may do to steps of others.
+        required: Steps that nobody may change.
+        problems: What could not be done.
+        removed: Steps that are gone, by the identity of their node.
+    """
+
+    anchors: Mapping[str, Node]
+    skipped: set[tuple[str | None, str]]
+    grants: Grants
+    required: Sequence[RequiredStep]
+    problems: list[Problem]
+    removed: dict[int, Removal] = field(default_factory=dict[int, "Removal"])
+    _replaced: dict[int, Replacement] = field(default_factory=dict[int, "Replacement"])
+    _former: dict[int, BaseStep[Any]] = field(default_factory=dict[int, "BaseStep[Any]"])
+    _wrapped: set[tuple[str | None, int]] = field(default_factory=set[tuple[str | None, int]])
+
+    def apply(self, edits: Iterable[EditSet]) -> None:
+        """Replace, then wrap, then remove, each in the order of `edits`."""
+        edits = tuple(edits)
+        for edit_set in edits:
+            for replacement in edit_set.replacements:
+                self._replace(replacement)
+        wrappings = [each for edit_set in edits for each in edit_set.wrappings]
+        self._wrapped = {(each.origin.pack, id(each.around)) for each in wrappings}
+        for wrapping in wrappings:
+            self._wrap(wrapping)
+        for edit_set in edits:
+            for removal in edit_set.removals:
+                self._remove(removal)
+
+    def _replace(self, edit: Replacement) -> None:
+        node = self._target(edit.name, edit, "replaces")
+        if node is None:
+            return
+        earlier = self._replaced.get(id(node))
+        if earlier is not None:
+            self.problems.append(problems.twice(edit, earlier, edit.name))
+            return
+        if not self._allowed(node, edit, "replace"):
+            return
+        self._replaced[id(node)] = edit
+        old = node.draft
+        new = edit.entry
+        self._former[id(node)] = old.entry.step
+        new.stand_in_for(old.entry)
+        node.draft = Draft(
+            entry=new,
+            origin=edit.origin,
+            reason=f"replaces {old.entry.name} of {old.origin}",
+            layers=old.layers,
+        )
+
+    def _wrap(self, edit: Wrapping) -> None:
+        node = self._target(edit.name, edit, "wraps")
+        if node is None:
+            return
+        draft = node.draft
+        if self._is_final(draft, edit, "wrap"):
+            return
+        step = innermost(draft.entry.step)
+        former = self._former.get(id(node))
+        inner = draft.entry.outermost
+        layer = self._made(edit, inner)
+        if layer is None:
+            return
+        around = innermost(layer)
+        # A layer around a step that was replaced is kept: it goes around the one in its place.
+        outlived = former is not None and around is innermost(former)
+        if around is not (edit.around or step) and not (outlived and edit.around is None):
+            self.problems.append(problems.other_step(edit, layer))
+            return
+        if any(layer is each for each in chain(inner)):
+            self.problems.append(problems.same_layer(edit, layer))
+            return
+        if outlived and (edit.origin.pack, id(step)) in self._wrapped:
+            return  # Its pack has said what it wants around the new step.
+        rewire(layer, former if former is not None and outlived else inner, inner)
+        draft.entry.layers += (layer,)
+        made = Layer(
+            name=layer_name(layer),
+            origin=edit.source or edit.origin,
+            wrapper=layer,
+            reason=edit.origin.place if edit.source is not None else "",
+        )
+        draft.layers = (made, *draft.layers)
+
+    @calls_user_code
+    def _made(self, edit: Wrapping, inner: Any) -> StepWrapper[Any] | None:
+        made: object = edit.layer
+        if not isinstance(edit.layer, StepWrapper):
+            try:
+                made = edit.layer(inner)
+            except Exception as error:  # noqa: BLE001 - a pack's own code
+                made = error
+        if is_wrapper(made):
+            return made
+        self.problems.append(problems.no_layer(edit, made))
+        return None
+
+    def _remove(self, edit: Removal) -> None:
+        if edit.missing_ok and edit.name not in self.anchors:
+            return
+        node = self._target(edit.name, edit, "removes")
+        if node is None:
+            return
+        replacement = self._replaced.get(id(node))
+        if replacement is not None:
+            self.problems.append(problems.replaced_and_removed(edit, replacement))
+        elif self._allowed(node, edit, "remove"):
+            self.removed[id(node)] = edit
+
+    def _target(self, name: str, edit: Any, verb: str) -> Node | None:
+        node = self.anchors.get(name)
+        # What a pack wants of a step of its own that was left out is left out with it.
+        if node is None and (edit.origin.pack, name) not in self.skipped:
+            self.problems.append(problems.unknown_step(edit, verb, name, self.anchors))
+        return node
+
+    def _allowed(self, node: Node, edit: Any, verb: str) -> bool:
+        """Whether `edit` may remove or replace a step that may be somebody else's."""
+        draft = node.draft
+        if self._is_final(draft, edit, verb):
+            return False
+        owner, target = edit.origin.pack, draft.origin.pack
+        if owner is None or owner == target:
+            return True
+        grant = f"{verb} {target or 'local'}:{draft.entry.name}"
+        if grant in self.grants.get(owner, frozenset()):
+            return True
+        self.problems.append(problems.needs_grant(edit, verb, draft, grant))
+        return False
+
+    def _is_final(self, draft: Draft, edit: Any, verb: str) -> bool:
+        """Whether nobody may change a step; the edit that wants to is a problem then."""
+        required = demanded_by(draft, self.required)
+        if required or draft.entry.step.final:
+            self.problems.append(problems.final(edit, draft, verb, required))
+            return True
+        return False

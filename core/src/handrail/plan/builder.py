@@ -1,0 +1,155 @@
+"""Steps on their way into a plan, and how a plan is made of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from handrail.entry import Entry
+from handrail.origin import UNKNOWN, Origin
+from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
+from handrail.registry import StepRegistry
+from handrail.steps import BaseStep, FunctionStep, overrides
+from handrail.wrapper import StepWrapper, is_layer
+
+if TYPE_CHECKING:
+    from numbers import Real
+
+
+def layer_name(wrapper: StepWrapper[Any]) -> str:
+    """Return the short name of a wrapper: `TimingStep` is `timing`."""
+    name = type(wrapper).__name__.removesuffix("Wrapper").removesuffix("Step") or "wrapper"
+    return "".join(
+        f"_{letter.lower()}" if letter.isupper() and place else letter.lower()
+        for place, letter in enumerate(name)
+    )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Draft:
+    """A step on its way into a plan, with what is known of it so far."""
+
+    entry: Entry
+    origin: Origin
+    reason: str
+    layers: tuple[Layer, ...] = ()
+    required: str = ""
+
+    @property
+    def always_run(self) -> bool:
+        """Whether the step closes the plan."""
+        return bool(self.entry.step.always_run)
+
+
+def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
+    """Make the plan of `drafts`, which are in their final order."""
+    facts = _Reader(draft.entry.weight for draft in drafts).facts
+    steps = tuple(
+        PlannedStep(draft.entry.name, draft.entry.outermost, facts(draft), draft.entry.others)
+        for draft in drafts
+    )
+    return Plan(action=action, origin=origin, steps=steps)
+
+
+_METHODS = ("can_skip", "rollback", "resume", "restore")
+_bound = attrgetter(*_METHODS)
+
+
+class _Reader:
+    """Reads the facts of steps, once for all of those that are alike.
+
+    Steps of one class are, unless they have a method of their own; a plan rarely has many classes.
+    """
+
+    def __init__(self, weights: Iterable[Real]) -> None:
+        counted = Counter(weights)
+        # Weights as people wrote them: 0.1 is one tenth, not its nearest binary float.
+        exact = {weight: Fraction(str(weight)) for weight in counted}
+        total = sum(exact[weight] * count for weight, count in counted.items())
+        even = 1 / counted.total() if counted else 0.0
+        self._weights = {
+            weight: (each, float(each / total) if total else even) for weight, each in exact.items()
+        }
+        self._known: dict[object, Facts] = {}
+        self._functions: dict[type, tuple[object, ...]] = {}
+
+    def facts(self, draft: Draft) -> Facts:
+        """Return what is constant about a step."""
+        step = draft.entry.outermost
+        kind = type(step)
+        functions = self._functions.get(kind)
+        if functions is None:
+            # A wrapper is like what it wraps, and a function says itself whether it has an undo.
+            alike = not issubclass(kind, StepWrapper | FunctionStep)
+            functions = tuple(getattr(kind, method) for method in _METHODS) if alike else ()
+            self._functions[kind] = functions
+        # Not by looking into its `__dict__`: that would make one, which the step then keeps.
+        if functions != tuple([getattr(each, "__func__", None) for each in _bound(step)]):
+            return self._read(draft)
+        always_run, effects = draft.always_run, bool(step.effects)
+        placed = (id(draft.origin), draft.reason, draft.required)
+        key = (kind, draft.entry.weight, always_run, effects, placed)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._read(draft)
+        return known
+
+    def _read(self, draft: Draft) -> Facts:
+        step: BaseStep[Any] = draft.entry.outermost
+        weight, share = self._weights[draft.entry.weight]
+        undoable = overrides(step, "rollback")
+        return Facts(
+            weight=weight,
+            weight_share=share,
+            origin=draft.origin,
+            reason=draft.reason,
+            required=draft.required,
+            layers=draft.layers,
+            always_run=draft.always_run,
+            effects=bool(step.effects),
+            plain=not is_layer(step),
+            skippable=overrides(step, "can_skip"),
+            undoable=undoable,
+            reverts=undoable or _hears_of_undo(step),
+            resumable=overrides(step, "resume"),
+            restorable=overrides(step, "restore"),
+        )
+
+
+def _hears_of_undo(step: BaseStep[Any]) -> bool:
+    while isinstance(step, StepWrapper):
+        if type(step).rollback is not StepWrapper.rollback:
+            return True
+        step = step.wrapped
+    return False
+
+
+def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> Plan:
+    """Plan the steps of a registry as they stand, with nobody else's edits.
+
+    `always_run` steps close the plan wherever they were registered.
+    """
+    drafts = base_drafts(registry, UNKNOWN)
+    drafts.sort(key=attrgetter("always_run"))
+    return freeze(action, drafts)
+
+
+def base_drafts(registry: StepRegistry[Any], origin: Origin) -> list[Draft]:
+    """Return the steps of a registry as drafts that came from `origin`."""
+    return [
+        Draft(entry=entry, origin=origin, reason="base", layers=_layers_of(entry, origin))
+        for entry in registry.entries()
+    ]
+
+
+def _layers_of(entry: Entry, origin: Origin) -> tuple[Layer, ...]:
+    if not entry.layers:
+        return ()
+    return tuple(
+        Layer(name=layer_name(wrapper), origin=origin, wrapper=wrapper)
+        for wrapper in reversed(entry.layers)
+    )

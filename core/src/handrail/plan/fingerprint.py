@@ -1,0 +1,54 @@
+"""A plan as text: the JSON of it, and what its fingerprint is of.
+
+A run needs both before its first step, and most steps of a long plan differ in their names only. So
+what they share is encoded once, and put together by hand; the text is that of `json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handrail.plan.plan import Facts, Plan, PlannedStep
+
+
+def plan_json(plan: Plan) -> str:
+    """Return what `Plan.to_dict` says, as JSON without spaces; action and fingerprint first."""
+
+    def rest(planned: PlannedStep) -> str:
+        told = planned.to_dict()
+        del told["name"]
+        return compact(told)[1:]
+
+    head = {"action": plan.action, "fingerprint": plan.fingerprint, "origin": plan.origin.to_dict()}
+    steps = [f'{{"name":{name},{alike}' for name, alike in _each(plan, rest)]
+    return f'{compact(head)[:-1]},"steps":[{",".join(steps)}]}}'
+
+
+def identity_json(plan: Plan) -> str:
+    """Return the JSON of the action and the identity of each step, which a fingerprint is of."""
+
+    def rest(planned: PlannedStep) -> str:
+        return compact(planned.identity[1:])[1:]
+
+    steps = [f"[{name},{alike}" for name, alike in _each(plan, rest)]
+    return f"[{compact(plan.action)},[{','.join(steps)}]]"
+
+
+def _each(plan: Plan, rest: Callable[[PlannedStep], str]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each step in quotes, and what `rest` says of steps with the same facts."""
+    alike: dict[Facts, str] = {}
+    for planned in plan.steps:
+        text = alike.get(planned.facts)
+        if text is None:
+            text = alike[planned.facts] = rest(planned)
+        name = planned.name
+        plain = name.isascii() and name.isidentifier()
+        yield f'"{name}"' if plain else compact(name), text
+
+
+def compact(value: object) -> str:
+    """Return JSON without spaces, ASCII only."""
+    return json.dumps(value, separators=(",", ":"))

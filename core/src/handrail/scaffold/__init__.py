@@ -1,1 +1,0 @@
-"""What `handrail new` renders."""

@@ -1,0 +1,86 @@
+"""handrail-storage: folders and object storages for steps that can be undone.
+
+Every public name is imported from here on first use; the client of object storages only when one
+is opened.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail_storage.access import Reader as Reader
+    from handrail_storage.access import open_store as open_store
+    from handrail_storage.caller import Caller as Caller
+    from handrail_storage.errors import ContainmentError as ContainmentError
+    from handrail_storage.errors import StorageError as StorageError
+    from handrail_storage.errors import TakenError as TakenError
+    from handrail_storage.places import Place as Place
+    from handrail_storage.places import parse_place as parse_place
+    from handrail_storage.site import Site as Site
+    from handrail_storage.site import relative_path as relative_path
+    from handrail_storage.store import Store as Store
+    from handrail_storage.stored import Capabilities as Capabilities
+    from handrail_storage.stored import Identity as Identity
+    from handrail_storage.stored import Listed as Listed
+    from handrail_storage.stored import Owner as Owner
+    from handrail_storage.stored import Stored as Stored
+    from handrail_storage.texts import count_text as count_text
+    from handrail_storage.texts import size_text as size_text
+    from handrail_storage.undo import ObjectsUndo as ObjectsUndo
+    from handrail_storage.undo import Undone as Undone
+    from handrail_storage.undo import first_of as first_of
+    from handrail_storage.undo import pages as pages
+
+__all__ = [
+    "Caller",
+    "Capabilities",
+    "ContainmentError",
+    "Identity",
+    "Listed",
+    "ObjectsUndo",
+    "Owner",
+    "Place",
+    "Reader",
+    "Site",
+    "StorageError",
+    "Store",
+    "Stored",
+    "TakenError",
+    "Undone",
+    "count_text",
+    "first_of",
+    "open_store",
+    "pages",
+    "parse_place",
+    "relative_path",
+    "size_text",
+]
+
+_HOMES = {
+    "access": ("Reader", "open_store"),
+    "caller": ("Caller",),
+    "errors": ("ContainmentError", "StorageError", "TakenError"),
+    "places": ("Place", "parse_place"),
+    "site": ("Site", "relative_path"),
+    "store": ("Store",),
+    "stored": ("Capabilities", "Identity", "Listed", "Owner", "Stored"),
+    "texts": ("count_text", "size_text"),
+    "undo": ("ObjectsUndo", "Undone", "first_of", "pages"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

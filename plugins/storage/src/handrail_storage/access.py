@@ -1,0 +1,112 @@
+"""Opens a place as a store, and reads files wherever they are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.places import Place, parse_place
+from handrail_storage.store import Store
+
+if TYPE_CHECKING:
+    from handrail_storage.backend.requests import Requests
+
+_BLOCK = 4 << 20
+
+
+def open_store(place: Place | str, caller: Caller = ANYBODY, *, retries: int = 8) -> Store:
+    """Open a place as a store; nothing is written or asked for yet.
+
+    Args:
+        place: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
+        caller: Whose errors are raised, and what they call the place.
+        retries: How often to try again when the storage fails for a moment.
+
+    Raises:
+        StorageError: The place makes no sense, or the credentials for it do not.
+    """
+    parsed = parse_place(place, caller) if isinstance(place, str) else place
+    if parsed.local:
+        from handrail_storage.backend.local import LocalStore  # noqa: PLC0415 - one is needed
+
+        return LocalStore(parsed, caller)
+    # It loads a compiled client, which a folder does not need.
+    from handrail_storage.backend.objects import ObjectStore  # noqa: PLC0415
+
+    return ObjectStore(parsed, caller, retries=retries)
+
+
+class Reader:
+    """Reads files in any place by their locations; opens each bucket once, for several threads.
+
+    Args:
+        caller: Whose errors are raised.
+        retries: How often to try again when a storage fails for a moment.
+    """
+
+    def __init__(self, caller: Caller = ANYBODY, *, retries: int = 8) -> None:
+        self._caller = caller
+        self._retries = retries
+        self._buckets: dict[tuple[str, str], Requests] = {}
+        self._lock = threading.Lock()
+
+    def read(self, location: str, most: int | None = None) -> bytes:
+        """Return the content of a file, or its first so many bytes.
+
+        Raises:
+            StorageError: It is not there, or cannot be read.
+        """
+        place = parse_place(location, self._caller)
+        if place.local:
+            with self._told(location), open(place.path, "rb") as file:
+                return file.read(-1 if most is None else most)
+        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+
+        requests = self._bucket(place)
+        with requests.told(place.path):
+            if most is None:
+                return bytes(obstore.get(requests.patient, place.path).bytes())
+            answer = obstore.get(requests.patient, place.path, options={"range": (0, most)})
+            return bytes(answer.bytes())
+
+    def blocks(self, location: str) -> Iterator[bytes]:
+        """Yield the content of a file, a few MiB at a time.
+
+        Raises:
+            StorageError: It is not there, or cannot be read.
+        """
+        place = parse_place(location, self._caller)
+        if place.local:
+            with self._told(location), open(place.path, "rb") as file:
+                yield from iter(lambda: file.read(_BLOCK), b"")
+            return
+        import obstore  # noqa: PLC0415 - see above
+
+        requests = self._bucket(place)
+        with requests.told(place.path):
+            for block in obstore.get(requests.patient, place.path).stream(_BLOCK):
+                yield bytes(block)
+
+    def _bucket(self, place: Place) -> Requests:
+        from handrail_storage.backend.requests import Requests  # noqa: PLC0415 - see above
+
+        with self._lock:
+            key = (place.scheme, place.bucket)
+            if key not in self._buckets:
+                url = f"{place.scheme}://{place.bucket}"
+                root = Place(scheme=place.scheme, bucket=place.bucket, path="", shown=url)
+                self._buckets[key] = Requests(root, self._retries, self._caller)
+            return self._buckets[key]
+
+    @contextmanager
+    def _told(self, location: str) -> Generator[None]:
+        """Turn what the operating system says into a StorageError with the location."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise self._caller.error(f"it is not there: {location}") from None
+        except OSError as error:
+            raise self._caller.error(f"{location}: {error.strerror}") from error

@@ -1,0 +1,74 @@
+"""The stores of this library, and the parts that they are made of, for stores of one's own.
+
+Every name is imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail_storage.backend.clients import make_client as make_client
+    from handrail_storage.backend.disk import beside as beside
+    from handrail_storage.backend.disk import flush_file as flush_file
+    from handrail_storage.backend.disk import flush_folder as flush_folder
+    from handrail_storage.backend.disk import write_lasting as write_lasting
+    from handrail_storage.backend.disk import write_whole as write_whole
+    from handrail_storage.backend.faults import storage_error as storage_error
+    from handrail_storage.backend.local import GONE as GONE
+    from handrail_storage.backend.local import NO_LINKS as NO_LINKS
+    from handrail_storage.backend.local import LocalStore as LocalStore
+    from handrail_storage.backend.local import disk_error as disk_error
+    from handrail_storage.backend.local import identity_of as identity_of
+    from handrail_storage.backend.local import run_of as run_of
+    from handrail_storage.backend.objects import ObjectStore as ObjectStore
+    from handrail_storage.backend.requests import MARK as MARK
+    from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
+    from handrail_storage.backend.requests import SHA256 as SHA256
+    from handrail_storage.backend.requests import Requests as Requests
+    from handrail_storage.backend.requests import bare as bare
+
+__all__ = [
+    "GONE",
+    "MARK",
+    "NO_LINKS",
+    "PART_SIZE",
+    "SHA256",
+    "LocalStore",
+    "ObjectStore",
+    "Requests",
+    "bare",
+    "beside",
+    "disk_error",
+    "flush_file",
+    "flush_folder",
+    "identity_of",
+    "make_client",
+    "run_of",
+    "storage_error",
+    "write_lasting",
+    "write_whole",
+]
+
+_HOMES = {
+    "clients": ("make_client",),
+    "disk": ("beside", "flush_file", "flush_folder", "write_lasting", "write_whole"),
+    "faults": ("storage_error",),
+    "local": ("GONE", "LocalStore", "NO_LINKS", "disk_error", "identity_of", "run_of"),
+    "objects": ("ObjectStore",),
+    "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,66 @@
+"""Files that are whole or not there, also after a loss of power."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+_LONGEST = 255  # Bytes of a file name, on all usual file systems.
+
+
+def write_lasting(path: Path, content: bytes) -> None:
+    """Write a file, in place of one that has its name, and wait until the disk has it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.unlink(missing_ok=True)  # Else what it is a link to would be written.
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a name for the time being, make it lasting, and give it its name.
+
+    A loss of power may still take the name back, until `flush_folder`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    write_lasting(temporary, content)
+    os.replace(temporary, path)
+
+
+def flush_folder(folder: str | Path) -> None:
+    """Wait until the disk has the names in a folder.
+
+    Raises:
+        OSError: It cannot be done.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def flush_file(path: Path) -> None:
+    """Make a file, and its name, survive a loss of power.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    flush_folder(path)
+    flush_folder(path.parent)
+
+
+def beside(path: str, suffix: str) -> str:
+    """Return `path` with a suffix; a name that becomes too long is replaced by its digest."""
+    folder, name = os.path.split(path)
+    if len(os.fsencode(name)) + len(suffix) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return os.path.join(folder, f"{name}{suffix}")

@@ -1,0 +1,98 @@
+"""What a storage server says when it refuses or fails, in one line, and whether it may pass."""
+
+from __future__ import annotations
+
+import re
+
+from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.errors import StorageError
+
+# 408 and 429 ask to come back, 5xx are troubles of the server, and these come with 400 or 409.
+_PASSING_CODES = (
+    *("ConditionalRequestConflict", "InternalError", "OperationAborted", "RequestTimeout"),
+    *("SlowDown", "ConnectionBroken", "ConnectionFailed", "TimedOut", "Join"),
+)
+_NOT_THERE = ("BlobNotFound", "NoSuchKey", "NotFound")
+# What the client notes of a request that was not answered, and what to call it.
+_KINDS = {
+    "Connect": ("ConnectionFailed", "the server cannot be reached"),
+    "Timeout": ("TimedOut", "the server did not answer in time"),
+}
+# Clients ask these for credentials where nothing else has any.
+_METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
+_CREDENTIALS = (
+    "{} credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile in ~/.aws, "
+    "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
+)
+_WAYS_OUT = {
+    "NoCredentials": _CREDENTIALS.format("give"),
+    "Unauthenticated": _CREDENTIALS.format("check"),
+    "InvalidAccessKeyId": "the access key is not known there: check AWS_ACCESS_KEY_ID, or the "
+    "profile in ~/.aws",
+    "SignatureDoesNotMatch": "the secret does not fit the access key: check "
+    "AWS_SECRET_ACCESS_KEY, or the profile in ~/.aws",
+    "AccessDenied": "ask whoever owns the bucket for the right to list, read, write and "
+    "delete there",
+    # All that a server says to a question without room for words; S3 also where nothing is there.
+    "PermissionDenied": "check the credentials, and that they have the right to list, read and "
+    "write there",
+    "NoSuchBucket": "make the bucket first, or check its name",
+}
+
+
+def storage_error(
+    error: BaseException, about: str, url: str, caller: Caller = ANYBODY
+) -> StorageError:
+    """Return `error` of an object storage as a StorageError.
+
+    Args:
+        error: What the client raised.
+        about: The key, or what was being done.
+        url: The place, as people write it.
+        caller: Says which error is made.
+    """
+    if isinstance(error, StorageError):
+        return error
+    whole, _, dump = str(error).partition("\n\nDebug source:")
+    # Before this stands the key, which may read like anything.
+    text = re.split(r"Error performing [A-Z]+ \S+ in .*? - ", whole, maxsplit=1)[-1]
+    status = _first(r"Server returned non-2xx status code: (\d{3})", text)
+    code = _first(r"<Code>([^<]*)</Code>", text) or type(error).__name__.removesuffix("Error")
+    said = _first(r"(?s)<Message>(.*?)</Message>", text)
+    if said is None and status is None:
+        code, said = _without_status(code, text, dump)
+    elif said is None:
+        said = _first(rf"status code: {status} ([^:\n]*)", text)
+    if any(f"://{place}" in whole for place in _METADATA_SERVICES):
+        code, status = "NoCredentials", None
+        said = "there are no credentials, and this is no machine of the cloud that has its own"
+    if isinstance(error, FileNotFoundError) and code in _NOT_THERE:
+        return caller.error(f"{about}: it is not there (at {url})")
+    words = f": {' '.join(said.split())}" if said else ""
+    place = f" ({status} from {url})" if status else f" (from {url})"
+    return caller.error(
+        f"{about}: {code}{place}{words}",
+        passing=_may_pass(status, code),
+        ways_out=(_WAYS_OUT.get(code, ""),),
+    )
+
+
+def _without_status(code: str, text: str, dump: str) -> tuple[str, str]:
+    """Return code and words for a request whose status is not told."""
+    refused = _first(r"\(code: (\w+)\)$", text)  # Of one object among those to be deleted.
+    if refused is not None:
+        return refused, ""
+    if "error sending request" in text:
+        kind = _first(r"kind: (Connect|Timeout)\b", dump) or ""
+        return _KINDS.get(kind, ("ConnectionBroken", "the connection broke"))
+    return code, text
+
+
+def _may_pass(status: str | None, code: str) -> bool:
+    asked = status in ("408", "429") or (status or "").startswith("5")
+    return asked or code in _PASSING_CODES
+
+
+def _first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text)
+    return None if found is None else found[1]

@@ -1,0 +1,293 @@
+"""An object storage as a store, through obstore.
+
+Each object carries the mark of the run that made it as user metadata, `handrail-run`; undo deletes
+an object only while that mark is on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail_storage.backend.requests import MARK, Requests, bare
+from handrail_storage.backend.unfinished import abort_unfinished
+from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.errors import TakenError
+from handrail_storage.places import Place
+from handrail_storage.store import Store
+from handrail_storage.stored import Capabilities, Listed, Owner, Stored
+
+if TYPE_CHECKING:
+    from obstore import Attributes
+
+MEMORY_LAG = 0.0  # What is in this process is there at once.
+
+_MIB = 1 << 20
+_BLOCK = 4 * _MIB
+_PART = 8 * _MIB  # Files above this size are sent in parts of it; contents never are.
+_COPIED_PART = 64 * _MIB
+_MOST_PARTS = 10_000  # Of one object, by S3.
+_LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
+_PROBE = b"handrail asks whether it may write here\n"
+
+
+class ObjectStore(Store):
+    """Objects below one prefix of a bucket.
+
+    Args:
+        place: The bucket and the prefix.
+        caller: Whose errors are raised, and what they call the place.
+        retries: How often to try again when the storage fails for a moment.
+
+    Attributes:
+        requests: Sends requests to the bucket.
+    """
+
+    lag = 1.0
+
+    def __init__(self, place: Place, caller: Caller = ANYBODY, *, retries: int = 8) -> None:
+        super().__init__(place, caller)
+        self.capabilities = Capabilities(create_only=False, etag_is_md5=False, marks=True)
+        self.requests = Requests(place, retries, caller)
+        if place.scheme == "memory":
+            self.lag = MEMORY_LAG
+
+    # Setting up
+
+    def reach(self) -> None:
+        """Ask for an object."""
+        self.stat(".handrail-reach")
+
+    def prepare(self, record: Callable[[str], None]) -> None:
+        """Make nothing: there are no folders, and buckets are made by their owners."""
+
+    def probe(self, key: str, mark: str) -> Capabilities:
+        """Put a small object twice, look at it, and delete it."""
+        requests = self.requests
+        attributes = requests.attributes_of(key, {MARK: mark})
+        etag = requests.again(self.url, lambda: requests.put(key, _PROBE, attributes, "overwrite"))
+        create_only = requests.again(self.url, lambda: self._refuses_to_replace(key, attributes))
+        found = self.stat(key)
+        if found is None:
+            raise self.caller.error(f"{key}: what was just written is not there (at {self.url})")
+        self.delete([key])
+        if found.mark != mark:
+            raise self.caller.error(
+                f"{self.url} does not keep user metadata, so what a run has made could not be told "
+                "from what others have",
+                ways_out=(f"give another {self.caller.noun}",),
+            )
+        md5 = hashlib.md5(_PROBE, usedforsecurity=False).hexdigest()
+        self.capabilities = Capabilities(
+            create_only=create_only, etag_is_md5=etag == md5, marks=True
+        )
+        return self.capabilities
+
+    def _refuses_to_replace(self, key: str, attributes: Attributes) -> bool:
+        from obstore.exceptions import AlreadyExistsError, NotSupportedError  # noqa: PLC0415
+
+        try:
+            self.requests.put(key, _PROBE, attributes, "create")
+        except AlreadyExistsError:
+            return True
+        except NotSupportedError:
+            pass
+        return False
+
+    def clear_probe(self, key: str, mark: str) -> None:
+        """Delete the small object."""
+        if self.owner(key, mark) == "ours":
+            self.delete([key])
+
+    # Looking
+
+    def stat(self, key: str) -> Stored | None:
+        """Ask for the metadata of one object."""
+        return self.requests.again(key, lambda: self.requests.ask(key))
+
+    def listing(self, prefix: str = "") -> Iterator[Listed]:
+        """List the objects, a thousand in each request."""
+        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+
+        before = self.requests.prefix
+        with self.requests.told(f"listing {self.url}"):
+            # The overloads of it name a type that is not there.
+            batches: Any = cast("Any", obstore).list(
+                self.requests.patient, prefix=f"{before}{prefix}" or None
+            )
+            for batch in batches:
+                for meta in batch:
+                    key = meta["path"].removeprefix(before)
+                    yield Listed(key=key, size=meta["size"], etag=bare(meta["e_tag"]))
+
+    def blocks(self, key: str) -> Iterator[bytes]:
+        """Yield the content as it arrives."""
+        import obstore  # noqa: PLC0415 - see above
+
+        with self.requests.told(key):
+            answer = obstore.get(self.requests.patient, self.requests.path(key))
+            for block in answer.stream(_BLOCK):
+                yield bytes(block)
+
+    def read(self, key: str) -> bytes | None:
+        """Get the whole content at once."""
+        import obstore  # noqa: PLC0415 - see above
+
+        def get() -> bytes | None:
+            try:
+                return bytes(obstore.get(self.requests.client, self.requests.path(key)).bytes())
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+
+        return self.requests.again(key, get)
+
+    # Storing
+
+    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
+        """Put a small object at once, a large file in parts."""
+        return self._store(key, content, mark, None)
+
+    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
+        """Put a small object at once, a large file in parts."""
+        return self._store(key, content, mark, found)
+
+    def _store(
+        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None
+    ) -> Stored:
+        from obstore.exceptions import (  # noqa: PLC0415 - see above
+            AlreadyExistsError,
+            NotSupportedError,
+            PreconditionError,
+        )
+
+        at_once = isinstance(content, bytes) or content.stat().st_size <= _PART
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        # Not every server honours a put that must not replace anything, so look as well.
+        there = self.stat(key)
+        if there is not None and (replacing is None or there.etag != replacing.etag):
+            raise TakenError
+        try:
+            self._send(key, content, size, mark, self._mode(replacing) if at_once else "overwrite")
+        except NotSupportedError:
+            self._send(key, content, size, mark, "overwrite")
+        except (AlreadyExistsError, PreconditionError):
+            # An attempt before this one may have arrived, without its answer.
+            found = self.stat(key)
+            if found is None or found.mark != mark:
+                raise TakenError from None
+        found = self.stat(key)
+        if found is None or found.size != size:
+            raise self.caller.error(f"{key}: what arrived at {self.url} is not what was sent")
+        return found
+
+    def _mode(self, replacing: Listed | None) -> Any:
+        """Return what makes the storage refuse to replace anything else, in one request."""
+        if replacing is None:
+            return "create"
+        if self.capabilities.create_only and replacing.etag is not None:
+            return {"e_tag": f'"{replacing.etag}"'}
+        return "overwrite"
+
+    def _send(self, key: str, content: bytes | Path, size: int, mark: str, mode: Any) -> None:
+        import obstore  # noqa: PLC0415 - see above
+
+        smallest = -(-size // _MOST_PARTS)
+        with self.requests.told(key):
+            obstore.put(
+                self.requests.patient,
+                self.requests.path(key),
+                content,
+                attributes=self.requests.attributes_of(key, {MARK: mark}),
+                mode=mode,
+                use_multipart=not isinstance(content, bytes) and size > _PART,
+                chunk_size=max(_PART, -(-smallest // _BLOCK) * _BLOCK),
+                max_concurrency=4,
+            )
+
+    def set_aside(self, key: str, name: str) -> None:
+        """Copy the object within the storage, with its metadata."""
+        self._copy(key, name)
+
+    def put_back(self, key: str, name: str) -> bool:
+        """Copy the object back, and delete the copy."""
+        if self.stat(name) is None:
+            return False
+        self._copy(name, key)
+        self.delete([name])
+        return True
+
+    def _copy(self, key: str, other: str) -> None:
+        import obstore  # noqa: PLC0415 - see above
+
+        source, target = self.requests.path(key), self.requests.path(other)
+        before = self.stat(key)
+
+        def arrived() -> bool:
+            after = self.stat(other)
+            return (
+                before is not None
+                and after is not None
+                and (after.size, after.mark) == (before.size, before.mark)
+            )
+
+        with self.requests.told(key):
+            if before is not None and before.size <= _LARGEST_COPY:
+                obstore.copy(self.requests.patient, source, target)
+                if arrived():  # There are servers that say yes, and copy nothing.
+                    return
+            asyncio.run(self._copy_through_here(source, target))
+            if not arrived():
+                raise self.caller.error(f"{key}: it cannot be copied (at {self.url})")
+
+    async def _copy_through_here(self, source: str, target: str) -> None:
+        """Copy what the server cannot in one request; nothing of it is kept here."""
+        import obstore  # noqa: PLC0415 - see above
+
+        client = self.requests.patient
+        content = await obstore.get_async(client, source)
+        small = content.meta["size"] <= _PART  # At once, so that it has the same ETag.
+        await obstore.put_async(
+            client,
+            target,
+            bytes(await content.bytes_async()) if small else content.stream(_COPIED_PART),
+            attributes=content.attributes,
+            use_multipart=not small,
+            chunk_size=_COPIED_PART,
+            max_concurrency=1,
+        )
+
+    # Undoing
+
+    def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
+        """Tell by the mark."""
+        found = self.stat(key)
+        if found is None:
+            return "absent"
+        return "ours" if found.mark == mark else "foreign"
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete up to a thousand objects in each request."""
+        import obstore  # noqa: PLC0415 - see above
+
+        client, paths = self.requests.patient, [self.requests.path(key) for key in keys]
+        for start in range(0, len(paths), 1000):
+            some = paths[start : start + 1000]
+            with self.requests.told(f"deleting {keys[start]}"):
+                try:
+                    obstore.delete(client, some)
+                except FileNotFoundError:
+                    # Some storages say so when an object is not there, and then stop.
+                    for path in some:
+                        with suppress(FileNotFoundError):
+                            obstore.delete(client, path)
+
+    def abort_unfinished(self, keys: Collection[str], run: str) -> None:
+        """Abort what a killed process of the run had begun to send in parts under these keys."""
+        if self.place.scheme == "s3" and keys:
+            abort_unfinished(self.place, {self.requests.path(key) for key in keys}, run)

@@ -1,0 +1,183 @@
+"""Requests to an object storage: tried again where that may help, else a clear error."""
+
+from __future__ import annotations
+
+import mimetypes
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential, wait_random
+
+from handrail_storage.backend.clients import make_client
+from handrail_storage.backend.faults import storage_error
+from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.errors import StorageError
+from handrail_storage.places import Place
+from handrail_storage.stored import Stored
+
+if TYPE_CHECKING:
+    from obstore import Attributes
+
+MARK, SHA256, PART_SIZE = "handrail-run", "handrail-sha256", "handrail-part-size"
+
+T = TypeVar("T")
+
+
+class Requests:
+    """Requests to one bucket, with keys below one prefix.
+
+    Args:
+        place: The bucket and the prefix.
+        retries: How often to try again.
+        caller: Says which errors are raised.
+
+    Attributes:
+        url: The place, as people write it.
+        prefix: What stands before every key.
+        client: Tries nothing again: what is put at once is tried again by `again`, where it can be
+            seen whether it had arrived after all.
+        patient: Tries again by itself: where a part has failed it sends that part, not the file.
+    """
+
+    def __init__(self, place: Place, retries: int, caller: Caller = ANYBODY) -> None:
+        self.url = place.shown
+        self.prefix = f"{place.path}/" if place.path else ""
+        self._azure = place.scheme == "az"
+        self._retries = retries
+        self._caller = caller
+        self.client = make_client(place, retries=0, caller=caller)
+        self.patient = make_client(place, retries=retries, caller=caller)
+
+    def again(
+        self,
+        about: str,
+        call: Callable[[], T],
+        *,
+        pause: Callable[[float], None] | None = None,
+        retries: int | None = None,
+    ) -> T:
+        """Call, and call again while the storage fails in ways that may pass.
+
+        Args:
+            about: The key, or what is being done.
+            call: The request.
+            pause: Waits so many seconds between two attempts; `time.sleep` unless given.
+            retries: How often, if not as often as usual.
+
+        Raises:
+            StorageError: It went on failing, or refused.
+        """
+
+        def once() -> T:
+            with self.told(about):
+                return call()
+
+        try:
+            return Retrying(
+                sleep=pause or time.sleep,
+                stop=stop_after_attempt(1 + (self._retries if retries is None else retries)),
+                wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2),
+                retry=retry_if_exception(_may_pass),
+                retry_error_callback=_give_up,
+            )(once)
+        except StorageError as error:
+            raise error if error.attempts else error.after(1)  # noqa: B904 - the same error
+
+    @contextmanager
+    def told(self, about: str) -> Generator[None]:
+        """Turn what the client raises into a StorageError with the key and the server's words.
+
+        AlreadyExistsError, NotSupportedError and PreconditionError pass as they are.
+        """
+        from obstore.exceptions import (  # noqa: PLC0415 - a compiled client, loaded when used
+            AlreadyExistsError,
+            BaseError,
+            NotSupportedError,
+            PreconditionError,
+        )
+
+        try:
+            yield
+        except (AlreadyExistsError, NotSupportedError, PreconditionError):
+            raise
+        except (BaseError, FileNotFoundError, ValueError) as error:
+            if type(error).__module__.startswith("handrail"):
+                raise  # A SourceError, which is a ValueError.
+            # Not `from`: it says all that the client did, and a cause would be shown beside it.
+            raise self.failure(error, about)  # noqa: B904
+
+    def failure(self, error: BaseException, about: str) -> StorageError:
+        """Return what the client raised as a StorageError; see `told`."""
+        return storage_error(error, about, self.url, self._caller)
+
+    def path(self, key: str) -> str:
+        """Return the path of a key in the bucket.
+
+        Raises:
+            StorageError: It might lead out of the place.
+        """
+        if ".." in key.split("/"):
+            raise self._caller.error(f"{key}: '..' is no part of a path of objects (at {self.url})")
+        return f"{self.prefix}{key}"
+
+    def ask(self, key: str) -> Stored | None:
+        """Ask once for the metadata of one object."""
+        import obstore  # noqa: PLC0415 - see above
+
+        try:
+            answer = obstore.get(self.client, self.path(key), options={"head": True})
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise
+            return None
+        meta, attributes = answer.meta, answer.attributes
+        part_size = attributes.get(self.spelled(PART_SIZE), "")
+        return Stored(
+            key=key,
+            size=meta["size"],
+            etag=bare(meta["e_tag"]),
+            mark=attributes.get(self.spelled(MARK)),
+            sha256=attributes.get(self.spelled(SHA256)),
+            part_size=int(part_size) if part_size.isdecimal() else None,
+        )
+
+    def put(self, key: str, content: bytes, attributes: Attributes, mode: Any) -> str | None:
+        """Put an object once, in one request; return its ETag."""
+        import obstore  # noqa: PLC0415 - see above
+
+        path = self.path(key)
+        answer = obstore.put(
+            self.client, path, content, attributes=attributes, mode=mode, use_multipart=False
+        )
+        return bare(answer["e_tag"])
+
+    def attributes_of(self, key: str, marks: dict[str, str]) -> Attributes:
+        """Return the attributes of an object: the marks, and what kind of content it is."""
+        kind, encoding = mimetypes.guess_type(key)
+        if encoding is not None:
+            kind = f"application/{encoding}"  # Of the file itself, not of what is in it.
+        spelled = {self.spelled(name): value for name, value in marks.items()}
+        return {"Content-Type": kind or "application/octet-stream", **spelled}
+
+    def spelled(self, name: str) -> str:
+        """Return the name of a mark as this storage takes it: Azure wants identifiers of C#."""
+        return name.replace("-", "_") if self._azure else name
+
+
+def bare(etag: str | None) -> str | None:
+    """Return an ETag without its quotes."""
+    return None if etag is None else etag.removeprefix("W/").strip('"')
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, StorageError) and error.passing
+
+
+def _give_up(state: RetryCallState) -> Any:
+    error = None if state.outcome is None else state.outcome.exception()
+    if isinstance(error, StorageError):
+        raise error.after(state.attempt_number)
+    raise AssertionError("only a StorageError is tried again")

@@ -1,0 +1,83 @@
+"""What can go wrong at a storage; a pack derives its own errors from these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from handrail.errors import HandrailError
+
+_WAY_OUT = "look at who has written this journal; what is left is yours to look at, and to remove"
+_SHOWN = 240  # Characters of a value.
+
+
+class StorageError(HandrailError, RuntimeError):
+    """The storage refused or failed; the message has the key and the server's words.
+
+    Attributes:
+        passing: Whether it may work a moment later.
+        attempts: How often it was tried; 0 where that is not known.
+    """
+
+    code = "storage"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        passing: bool = False,
+        attempts: int = 0,
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.passing = passing
+        self.attempts = attempts
+
+    def after(self, attempts: int) -> Self:
+        """Return the error with the number of attempts that were made, from 1."""
+        times = "once" if attempts == 1 else f"{attempts} times"
+        tried = f"tried {times}" if self.passing else "not retried"
+        return type(self)(
+            f"{self.message}, {tried}",
+            passing=self.passing,
+            attempts=attempts,
+            ways_out=self.ways_out,
+        )
+
+
+class ContainmentError(HandrailError, RuntimeError):
+    """Something recorded of a run would lead an undo, or a resumed run, elsewhere."""
+
+    code = "storage-containment"
+
+    @classmethod
+    def about(cls, where: str, value: object, why: str) -> Self:
+        """Return the error that says why a recorded value is not followed.
+
+        Args:
+            where: Where the value was found, such as `note 'keys'`.
+            value: The value.
+            why: What is wrong with it, as a sentence without a full stop.
+        """
+        return cls(
+            f"the journal names {_shown(value)} ({where}), but {why}; nothing of it was touched",
+            ways_out=(_WAY_OUT,),
+        )
+
+    @classmethod
+    def about_run(cls, name: object) -> Self:
+        """Return the error that says that something cannot be the name of a run."""
+        return cls(
+            f"{_shown(name)} is no name of a run: it would lead elsewhere", ways_out=(_WAY_OUT,)
+        )
+
+
+class TakenError(Exception):
+    """Something else is stored under the key, or has taken the place of what was to be replaced."""
+
+
+def _shown(value: object) -> str:
+    """Return a value as it can be shown and stored, whatever is in it."""
+    shown = repr(value).encode("utf-8", "backslashreplace").decode()
+    # The end of a path says more than its beginning.
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN // 4]}…{shown[-_SHOWN * 3 // 4 :]}"

@@ -1,0 +1,17 @@
+"""Sizes and counts as people read them."""
+
+from __future__ import annotations
+
+
+def size_text(size: float) -> str:
+    """Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 999.5 or unit == "TB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return `1 file` or `1,200 files`."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

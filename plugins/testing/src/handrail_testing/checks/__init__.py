@@ -1,0 +1,112 @@
+"""What every pack has to keep: one check for each promise, each with what to do about it.
+
+A check yields what is wrong, nothing when all is well, and raises `UncheckedError` where it does
+not apply or lacks what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from handrail import Problem
+from handrail_testing.checks.importing import import_budget, import_effects
+from handrail_testing.checks.metadata import agreement
+from handrail_testing.checks.offers import names, no_undo, weights
+from handrail_testing.checks.planned import load_order
+from handrail_testing.checks.running import rollback_data, skip_effects
+from handrail_testing.checks.subject import Subject, UncheckedError
+
+Status = Literal["passed", "failed", "warned", "unchecked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One promise.
+
+    Attributes:
+        name: Short and stable, such as `imports`.
+        promise: What has to hold, in a sentence.
+        examine: Yields what is wrong with a pack.
+        only_warns: Whether what it finds is no failure.
+    """
+
+    name: str
+    promise: str
+    examine: Callable[[Subject], Iterable[Problem]]
+    only_warns: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of one check.
+
+    Attributes:
+        check: The check.
+        status: `passed`, `failed`, `warned` or `unchecked`.
+        problems: What is wrong.
+        why: Why it is unchecked.
+    """
+
+    check: Check
+    status: Status
+    problems: tuple[Problem, ...] = ()
+    why: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "name": self.check.name,
+            "promise": self.check.promise,
+            "status": self.status,
+            "why": self.why,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
+
+def loads(subject: Subject) -> Iterator[Problem]:
+    """Everything that it offers can be imported, and its hooks are right."""
+    yield from subject.load_problems
+
+
+CHECKS = (
+    Check(name="loads", promise="what it offers can be imported and used", examine=loads),
+    Check(
+        name="metadata",
+        promise="pyproject.toml and what is installed agree",
+        examine=agreement,
+    ),
+    Check(
+        name="imports",
+        promise="it imports what it requires, and its hooks stay in their budget",
+        examine=import_budget,
+    ),
+    Check(name="effects", promise="importing it has no side effects", examine=import_effects),
+    Check(name="names", promise="names are stable and unique", examine=names),
+    Check(name="weights", promise="weights are from 0.0 to 1.0", examine=weights),
+    Check(name="rollback", promise="rollback data survives JSON", examine=rollback_data),
+    Check(name="plan", promise="the plan does not depend on load order", examine=load_order),
+    Check(name="skip", promise="can_skip has no effect", examine=skip_effects),
+    Check(
+        name="undo",
+        promise="a step with effects can be undone after a kill",
+        examine=no_undo,
+        only_warns=True,
+    ),
+)
+
+
+def examine(subject: Subject, check: Check) -> Verdict:
+    """Return what comes of one check; of a pack that does not load, only that is told."""
+    if check.examine is not loads and check.examine is not agreement and subject.load_problems:
+        return Verdict(check=check, status="unchecked", why="it does not load")
+    try:
+        problems = tuple(check.examine(subject))
+    except UncheckedError as reason:
+        return Verdict(check=check, status="unchecked", why=str(reason))
+    if not problems:
+        return Verdict(check=check, status="passed")
+    return Verdict(
+        check=check, status="warned" if check.only_warns else "failed", problems=problems
+    )

@@ -1,0 +1,95 @@
+"""The checks of what importing a pack does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import metadata
+
+from packaging.requirements import Requirement
+
+from handrail import Problem
+from handrail_testing.checks.subject import Subject
+
+
+def import_budget(subject: Subject) -> Iterator[Problem]:
+    """Hooks import nothing heavy, and the rest nothing that the pack does not require."""
+    pack = subject.origin
+    own = {package.partition(".")[0] for package in subject.record.packages}
+    free = own | _of_core() | {name.partition(".")[0] for name in subject.imports}
+    told: set[str] = set()
+    for each in subject.importing.imports:
+        top = each["module"].partition(".")[0]
+        if top in free or top in told:
+            continue
+        if each["door"] == "hooks":
+            told.add(top)
+            yield Problem(
+                code="import-budget",
+                message=f"{each['place']} imports {top}, which every plan then loads, "
+                f"because the hooks of {pack} do",
+                origins=(pack,),
+                ways_out=(
+                    f"import {top} inside the execute that needs it",
+                    f'or raise the budget in the contract:  imports = ("{top}",)',
+                    f"or for one call:  handrail check {pack.pack} --allow-import {top}",
+                ),
+            )
+        elif top not in subject.required:
+            told.add(top)
+            yield Problem(
+                code="undeclared-import",
+                message=f"{each['place']} imports {top}, which {pack} does not require",
+                origins=(pack,),
+                ways_out=(
+                    f"in pyproject.toml:  dependencies = [..., {_distribution_of(top)!r}]",
+                    f"or import {top} only where it is used, and say what is missing without it",
+                ),
+            )
+
+
+def import_effects(subject: Subject) -> Iterator[Problem]:
+    """Importing the pack opens, starts, prints and changes nothing."""
+    pack = subject.origin
+    for each in subject.importing.failures:
+        # Here, among other modules, it can be; so it needs one of those without importing it.
+        yield Problem(
+            code="import-failed",
+            message=f"{each['module']} of {pack} cannot be imported by itself: {each['error']}",
+            origins=(pack,),
+            ways_out=("let it import what it needs, and leave sys.path and sys.modules alone",),
+        )
+    told: set[str] = set()
+    for each in subject.importing.effects:
+        if each["what"] in told:
+            continue
+        told.add(each["what"])
+        yield Problem(
+            code="import-effect",
+            message=f"importing {pack} {each['what']}",
+            origins=(pack,),
+            details=(f"at {each['place']}",) if each["place"] else (),
+            ways_out=("do it in the step that needs it, not at the top of a module",),
+        )
+    if subject.importing.printed:
+        lines = subject.importing.printed.splitlines()
+        yield Problem(
+            code="import-effect",
+            message=f"importing {pack} prints {lines[0]!r}",
+            origins=(pack,),
+            details=tuple(lines[1:4]),
+            ways_out=("take the print out; a step says what it does with context.log",),
+        )
+
+
+def _of_core() -> set[str]:
+    """Return the top-level modules of the core and of what it requires."""
+    required = metadata.distribution("handrail").requires or ()
+    names = {"handrail", *(Requirement(text).name for text in required)}
+    modules = {name.lower().replace("-", "_") for name in names}
+    # pydantic's own parts, which a module of models may name.
+    return modules | {"annotated_types", "pydantic_core", "typing_extensions"}
+
+
+def _distribution_of(module: str) -> str:
+    found = metadata.packages_distributions().get(module)
+    return found[0] if found else module.replace("_", "-")

@@ -1,0 +1,231 @@
+"""The checks of what a pack offers by name: its steps, actions and commands."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+from handrail import (
+    BaseAction,
+    BaseStep,
+    DuplicateStepError,
+    InvalidStepError,
+    Problem,
+    StepRegistry,
+    StepWrapper,
+    Workflow,
+)
+from handrail.inspection import overrides
+from handrail.packs import GROUPS, EntryPoint
+from handrail_testing.checks.subject import PREFIX, Subject, UncheckedError, takes_nothing
+from handrail_testing.suggest import did_you_mean
+from handrail_testing.undo import is_step
+
+
+def names(subject: Subject) -> Iterator[Problem]:
+    """What it offers is what it says, under the name that it says, and under no other's."""
+    misspelt = list(_misspelt(subject))
+    yield from misspelt
+    if not subject.record.entry_points:
+        if misspelt:
+            return
+        raise UncheckedError("it offers nothing by name")
+    for entry in subject.record.actions:
+        yield from _of_action(subject, entry)
+    for entry in subject.record.steps:
+        yield from _of_step(subject, entry)
+    for entry in subject.record.commands:
+        if not isinstance(subject.target(entry), click.Command):
+            yield _wrong_target(subject, entry, "a click command")
+    registry: StepRegistry[Any] = StepRegistry()
+    # A wrapper goes by the name of what it is put around.
+    for step in (each for each in subject.made.values() if not isinstance(each, StepWrapper)):
+        try:
+            registry.register(step)
+        except DuplicateStepError as error:
+            yield Problem(
+                code="step-name",
+                message=error.message,
+                origins=(subject.origin,),
+                details=place_of(step),
+                ways_out=error.ways_out,
+            )
+        except InvalidStepError:
+            continue  # The check of the weights has it.
+
+
+def weights(subject: Subject) -> Iterator[Problem]:
+    """Each step has a usable name and a weight from 0.0 to 1.0."""
+    _has_steps(subject)
+    for entry, step in subject.made.items():
+        try:
+            weight = _names_and_weight(step)[1]
+        except InvalidStepError as error:
+            yield _wrong_weight(subject, step, error.message)
+            continue
+        if weight > 1:
+            message = f"step '{entry}' has the progress_weight {weight:g}, which is above 1.0"
+            yield _wrong_weight(subject, step, message)
+
+
+def no_undo(subject: Subject) -> Iterator[Problem]:
+    """A step that has effects has a rollback too, or a resume that goes on after a kill."""
+    _has_steps(subject)
+    for entry, step in subject.made.items():
+        back = overrides(step, "rollback") or overrides(step, "resume")
+        if step.effects and not step.always_run and not back:
+            yield Problem(
+                code="no-undo",
+                message=f"step '{entry}' has effects and no rollback: what it did before a "
+                "failure or a kill stays",
+                origins=(subject.origin,),
+                details=place_of(step),
+                ways_out=(
+                    "record with context.record_rollback before each effect, and write a rollback",
+                    "or say that it only reads:  effects = False",
+                ),
+            )
+
+
+def _misspelt(subject: Subject) -> Iterator[Problem]:
+    """Find groups of entry points that look like ours, and that nobody reads."""
+    try:
+        points = metadata.distribution(subject.record.name).entry_points
+    except metadata.PackageNotFoundError:
+        return
+    for group in sorted({point.group for point in points} - set(GROUPS)):
+        if _is_of_a_pack(group):
+            continue
+        hint = did_you_mean(group, GROUPS)
+        if group.startswith(PREFIX) or (hint and "handrail" in group):
+            yield Problem(
+                code="bad-entry-point",
+                message=f"{subject.origin} has entry points in {group}, which nobody reads",
+                origins=(subject.origin,),
+                ways_out=(hint or f"the groups are: {', '.join(GROUPS)}",),
+            )
+
+
+def _is_of_a_pack(group: str) -> bool:
+    """Whether a group, such as `acme_train.models`, belongs to a package that is installed."""
+    package = group.partition(".")[0]
+    return package != PREFIX.rstrip(".") and find_spec(package) is not None
+
+
+def _has_steps(subject: Subject) -> None:
+    if not subject.record.steps:
+        raise UncheckedError("it offers no steps")
+    if not subject.made:
+        raise UncheckedError("its steps need arguments; a PackContract can give them")
+
+
+def _of_action(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
+    target = subject.target(entry)
+    called = ""
+    if isinstance(target, Workflow):
+        called = target.name
+    elif isinstance(target, type) and issubclass(target, BaseAction):
+        called = target.action_name
+    else:
+        yield _wrong_target(subject, entry, "an action: a class derived from BaseAction")
+        return
+    if called != entry.name:
+        yield Problem(
+            code="action-name",
+            message=f"the entry point {entry.name} leads to an action called '{called}'",
+            origins=(subject.origin,),
+            details=(entry.value,),
+            ways_out=(f"call both the same:  action_name = {entry.name!r}",),
+        )
+
+
+def _of_step(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
+    target = subject.target(entry)
+    if not is_step(target) and not callable(target):
+        yield _wrong_target(subject, entry, "a step: a class, or a function that makes one")
+        return
+    first, second = subject.made.get(entry.name), subject.make(entry)
+    if first is None or second is None:
+        if not isinstance(target, type) and takes_nothing(target):
+            yield _wrong_target(subject, entry, "what makes a step")
+        return
+    try:
+        called, again = _names_and_weight(first)[0], _names_and_weight(second)[0]
+    except InvalidStepError:
+        return  # The check of the weights has it.
+    if called != again:
+        yield Problem(
+            code="step-name",
+            message=f"step '{entry.name}' is called '{called[0]}' and then '{again[0]}'",
+            origins=(subject.origin,),
+            details=place_of(first),
+            ways_out=("a name is for anchors and journals: make it a constant",),
+        )
+    elif (
+        entry.name not in called and not _takes_name(target) and not isinstance(first, StepWrapper)
+    ):
+        yield Problem(
+            code="step-name",
+            message=f"the entry point {entry.name} leads to a step called '{called[0]}'",
+            origins=(subject.origin,),
+            details=place_of(first),
+            ways_out=(
+                f"call both the same:  name = {entry.name!r}",
+                f"or let it answer to both:  aliases = ({entry.name!r},)",
+            ),
+        )
+
+
+def _names_and_weight(step: BaseStep[Any]) -> tuple[tuple[str, ...], float]:
+    """Return all names that a step answers to, its own first, and its progress weight.
+
+    Raises:
+        InvalidStepError: Its name or its weight is missing or senseless.
+    """
+    registry: StepRegistry[Any] = StepRegistry()
+    registry.register(step)
+    (entry,) = registry.entries()
+    return entry.names, float(entry.weight)
+
+
+def _takes_name(target: Any) -> bool:
+    """Whether who uses the step gives it its name."""
+    try:
+        return "name" in inspect.signature(target).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _wrong_target(subject: Subject, entry: EntryPoint, what: str) -> Problem:
+    return Problem(
+        code="wrong-target",
+        message=f"{entry.group} {entry.name} of {subject.origin} does not lead to {what}",
+        origins=(subject.origin,),
+        details=(entry.value,),
+        ways_out=(f'correct it in pyproject.toml, under [project.entry-points."{entry.group}"]',),
+    )
+
+
+def _wrong_weight(subject: Subject, step: BaseStep[Any], message: str) -> Problem:
+    return Problem(
+        code="step-weight",
+        message=message,
+        origins=(subject.origin,),
+        details=place_of(step),
+        ways_out=("give it a share of the progress from 0.0 to 1.0:  progress_weight = 0.1",),
+    )
+
+
+def place_of(step: BaseStep[Any]) -> tuple[str, ...]:
+    """Return the line of the class or the function of a step, as details of a problem."""
+    made_from: Any = getattr(step, "function", None) or type(step)
+    try:
+        line = inspect.getsourcelines(made_from)[1]
+    except (OSError, TypeError):
+        return ()
+    return (f"at {str(made_from.__module__).replace('.', '/')}.py:{line}",)

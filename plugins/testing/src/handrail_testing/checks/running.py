@@ -1,0 +1,198 @@
+"""The checks that run a pack's own code: its skip checks and, given a context, its steps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from inspect import isawaitable
+from typing import Any
+
+from handrail import BaseStep, BaseStepContext, Problem, RuntimeContext
+from handrail.errors import describe
+from handrail.inspection import intercept_records, overrides, run_awaitable
+from handrail_testing.checks.offers import place_of
+from handrail_testing.checks.probe import effect_of
+from handrail_testing.checks.subject import Subject, UncheckedError
+from handrail_testing.harness import SilentLogger, run_step
+from handrail_testing.undo import NotUndoneError, check_undo
+
+
+def rollback_data(subject: Subject) -> Iterator[Problem]:
+    """Runs each step; what it records for its undo is the same after a way through JSON.
+
+    With a world to look at, it is undone too.
+    """
+    if not subject.record.steps:
+        raise UncheckedError("it offers no steps")
+    if subject.context is None:
+        raise UncheckedError("running its steps takes a PackContract with a context")
+    steps = {name: step for name, step in subject.made.items() if name not in subject.untried}
+    if not steps:
+        raise UncheckedError("none of its steps is tried")
+    for name, step in steps.items():
+        if subject.world is not None and not step.always_run:
+            yield from _undone(subject, name, step)
+        else:
+            yield from _survives(subject, name, step)
+
+
+def _survives(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Problem]:
+    assert subject.context is not None
+    outcome = run_step(step, subject.context())
+    if outcome.error is not None:
+        yield _failing(subject, name, step, describe(outcome.error))
+        return
+    assert outcome.context is not None
+    data = outcome.context.step_results[-1].rollback_data
+    try:
+        same = json.loads(json.dumps(data, allow_nan=False)) == _as_json(data)
+        said = "" if same else f"{data!r} comes back otherwise"
+    except (TypeError, ValueError) as error:
+        said = describe(error)
+    if said:
+        yield Problem(
+            code="rollback-not-json",
+            message=f"the rollback data of step '{name}' does not survive JSON: {said}",
+            origins=(subject.origin,),
+            details=place_of(step),
+            ways_out=("record strings, numbers, lists and dicts: str(path), not path",),
+        )
+
+
+def _as_json(value: Any) -> Any:
+    """Return `value` with lists for tuples, which a rollback can treat alike."""
+    if isinstance(value, list | tuple):
+        return [_as_json(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        return {key: _as_json(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _undone(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Problem]:
+    assert subject.context is not None
+    assert subject.world is not None
+    try:
+        check_undo(step, subject.context, subject.world)
+    except NotUndoneError as error:
+        first, *rest = str(error).splitlines()
+        yield Problem(
+            code="not-undone",
+            message=first,
+            origins=(subject.origin,),
+            details=(*place_of(step), *(line.strip() for line in rest)),
+        )
+    except ValueError as error:
+        yield _failing(subject, name, step, describe(error))
+
+
+def _failing(subject: Subject, name: str, step: BaseStep[Any], said: str) -> Problem:
+    return Problem(
+        code="step-untried",
+        message=f"step '{name}' could not be tried: {said}",
+        origins=(subject.origin,),
+        details=place_of(step),
+        ways_out=(
+            "give the contract a context in which it succeeds",
+            f"or leave it out:  untried = ({name!r},)",
+        ),
+    )
+
+
+def skip_effects(subject: Subject) -> Iterator[Problem]:
+    """Asks each `can_skip` twice, and lets it do nothing but answer."""
+    steps = {name: step for name, step in subject.made.items() if overrides(step, "can_skip")}
+    if not steps:
+        raise UncheckedError("none of its steps has a can_skip")
+    unasked: list[str] = []
+    for name, step in steps.items():
+        fault = _skip_fault(step, _context(subject))
+        if fault is None:
+            continue
+        # Without a context of its own, a step cannot be blamed for what it misses there.
+        if fault.startswith("raises") and (subject.context is None or name in subject.untried):
+            unasked.append(name)
+            continue
+        yield Problem(
+            code="skip-effect",
+            message=f"can_skip of step '{name}' {fault}",
+            origins=(subject.origin,),
+            details=place_of(step),
+            ways_out=("can_skip only looks, and says True or False; do the work in execute",),
+        )
+    if len(unasked) == len(steps):
+        raise UncheckedError(f"{unasked[0]} needs a context of its own, as a PackContract gives it")
+
+
+def _skip_fault(step: BaseStep[Any], context: BaseStepContext) -> str | None:
+    """Return what is wrong with a skip check, as the end of a sentence."""
+    recorded: list[str] = []
+    intercept_records(context, lambda _record, key, _value: recorded.append(key))
+    before = _picture(context)
+    answers: list[Any] = []
+    raised: Exception | None = None
+    with no_effects() as seen:
+        try:
+            answers += [_asked(step, context), _asked(step, context)]
+        except Exception as error:  # noqa: BLE001 - the step of somebody else
+            raised = error
+    changed = [key for key, text in _picture(context).items() if before.get(key) != text]
+    if seen:
+        return seen[0]
+    if raised is not None:
+        return f"raises {type(raised).__name__}: {describe(raised)}"
+    if changed:
+        return f"changes context.{changed[0]}"
+    if recorded:
+        return "records rollback data"
+    if not all(isinstance(answer, bool) for answer in answers):
+        return f"returns {answers[0]!r}, not True or False"
+    return None if answers[0] == answers[1] else f"answers {answers[0]} and then {answers[1]}"
+
+
+def _context(subject: Subject) -> BaseStepContext:
+    if subject.context is not None:
+        return subject.context()
+    return BaseStepContext(runtime_ctx=RuntimeContext(logger=SilentLogger()))
+
+
+def _asked(step: BaseStep[Any], context: BaseStepContext) -> Any:
+    answer: Any = step.can_skip(context)
+    return run_awaitable(answer) if isawaitable(answer) else answer
+
+
+def _picture(context: BaseStepContext) -> Mapping[str, str]:
+    return {key: repr(value) for key, value in vars(context).items() if not key.startswith("_")}
+
+
+class _EffectError(Exception):
+    """Something was about to change the world where that is not allowed."""
+
+
+_watching: list[list[str]] = []
+_hooked: list[bool] = []
+
+
+@contextmanager
+def no_effects() -> Generator[list[str]]:
+    """Stop whatever would change the world outside; yields what was tried."""
+    if not _hooked:
+        # It stays for the life of the process, and looks at nothing unless asked.
+        sys.addaudithook(_audit)
+        _hooked.append(True)
+    seen: list[str] = []
+    _watching.append(seen)
+    try:
+        yield seen
+    finally:
+        _watching.pop()
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _watching:
+        return
+    what = effect_of(event, arguments)
+    if what is not None:
+        _watching[-1].append(what)
+        raise _EffectError(what)

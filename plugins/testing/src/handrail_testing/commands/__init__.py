@@ -1,0 +1,1 @@
+"""The commands that it adds to `handrail`."""

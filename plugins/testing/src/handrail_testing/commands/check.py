@@ -1,0 +1,121 @@
+"""`handrail check`: does a pack keep what every pack promises?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handrail import ExitCode, HandrailError
+from handrail.cli import Session, problem_lines, session_of, table
+from handrail.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from handrail_testing.checks import Verdict
+
+_STYLES = {"passed": "green", "failed": "red", "warned": "yellow", "unchecked": "dim"}
+
+
+@click.command()
+@click.argument("distribution", required=False, metavar="[DIST]")
+@click.option(
+    "--allow-import",
+    "imports",
+    multiple=True,
+    metavar="PACKAGE",
+    help="Let its hooks import this. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_context
+def check(
+    ctx: click.Context, distribution: str | None, imports: tuple[str, ...], as_json: bool
+) -> int:
+    """Check that an installed pack keeps what every pack promises.
+
+    DIST is an installed distribution; by default the one whose pyproject.toml is here. It is
+    imported, and the actions that are on are planned with it, but none of its steps is run: what
+    takes that, `handrail_testing.PackContract` checks in the pack's own tests.
+
+    \b
+    passed     it holds
+    failed     it does not; below are the place and the way out
+    warned     allowed, and worth knowing
+    unchecked  it does not apply, or takes more than a command has
+
+    Ends with 0 when nothing failed, 1 when a check did, 4 when the pack cannot be used at all.
+    """  # noqa: D301 - the escape tells click to keep the lines
+    # Not for `--help`: importing the checks takes longer than showing it.
+    from handrail_testing.checks import CHECKS, examine  # noqa: PLC0415
+    from handrail_testing.checks.metadata import editable_source, project_of  # noqa: PLC0415
+    from handrail_testing.checks.subject import Subject, record_of  # noqa: PLC0415
+
+    session = session_of(ctx)
+    here = project_of(session.folder, distribution)
+    if distribution is None:
+        if here is None:
+            raise NotFoundError(
+                "there is no pyproject.toml here that names a pack",
+                ways_out=("name an installed one:  handrail check acme-scan",),
+            )
+        distribution = here[1]
+    record = record_of(distribution)
+    # What a pack prints while it is imported is no part of the result.
+    with redirect_stdout(session.console.err):
+        subject = Subject(
+            record=record,
+            imports=imports,
+            actions=_actions(session, record.id),
+            pyproject=here[0] if here is not None else editable_source(record.name),
+        )
+        verdicts = [examine(subject, each) for each in CHECKS]
+    code = _code(verdicts)
+    if as_json:
+        checks = [verdict.to_dict() for verdict in verdicts]
+        named = {"id": record.id, "name": record.id, "version": record.version}
+        session.console.json({**named, "exit_code": int(code), "checks": checks})
+    else:
+        _show(session, f"{record.id} {record.version}", verdicts)
+    return code
+
+
+def _code(verdicts: list[Verdict]) -> ExitCode:
+    failed = [verdict.check.name for verdict in verdicts if verdict.status == "failed"]
+    if "loads" in failed:
+        return ExitCode.PACK
+    return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _actions(session: Session, pack: str) -> list[Any]:
+    """Return what can be imported of the actions that are on."""
+    found: list[Any] = []
+    for record, entry in session.packs.catalog.offers("actions"):
+        if record.id != pack and record.is_used:
+            try:
+                found.append(session.packs.catalog.load("actions", f"{record.id}:{entry.name}"))
+            except HandrailError:
+                continue  # `handrail check` of that pack, and the doctor, tell about it.
+    return found
+
+
+def _show(session: Session, pack: str, verdicts: list[Verdict]) -> None:
+    console = session.console
+    counts: Counter[str] = Counter(verdict.status for verdict in verdicts)
+    head, *lines = table(
+        ("CHECK", "RESULT", "WHAT HAS TO HOLD, OR WHY IT IS UNCHECKED"),
+        [(each.check.name, each.status, each.why or each.check.promise) for each in verdicts],
+    )
+    listed = ", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status])
+    console.print(f"{pack} · {len(verdicts)} checks: {listed}")
+    console.print(head)
+    for verdict, line in zip(verdicts, lines, strict=True):
+        style = _STYLES[verdict.status]
+        console.print(line if style == "green" else console.style(line, style))
+    number = 0
+    for verdict in verdicts:
+        for problem in verdict.problems:
+            number += 1
+            console.print()
+            for text in problem_lines(session, problem, number):
+                console.print(text)

@@ -1,0 +1,66 @@
+"""The store of models: a folder or an object storage, with the words of this pack."""
+
+from __future__ import annotations
+
+import shlex
+
+from handrail_storage import Caller, Place, Store, TakenError, parse_place
+from handrail_storage import open_store as open_place
+from handrail_train.errors import StorageError
+
+DEFAULT = "models"  # The store where none is named.
+
+CALLER = Caller(
+    error=StorageError,
+    noun="store",
+    user="the user who trains",
+)
+
+
+def parse_store(text: str) -> Place:
+    """Return the parts of a store, as people write it.
+
+    Raises:
+        StorageError: It makes no sense.
+    """
+    return parse_place(text, CALLER)
+
+
+def open_store(store: Place | str, *, retries: int = 8) -> Store:
+    """Open a store; nothing is written or asked for yet.
+
+    Args:
+        store: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
+        retries: How often to try again when the storage fails for a moment.
+
+    Raises:
+        StorageError: The store or the credentials for it make no sense.
+    """
+    return open_place(store, CALLER, retries=retries)
+
+
+def in_store(url: str) -> str:
+    """Return the option that names a store in a command, after a space; nothing for the default."""
+    return "" if url == DEFAULT else f" --store {shlex.quote(url)}"
+
+
+def create(store: Store, key: str, content: bytes, mark: str) -> bool:
+    """Store an object, and return whether that was done: False where something is there.
+
+    What was stored by the same run before, with the same content, counts as done.
+
+    Raises:
+        StorageError: The store failed or refused.
+    """
+    for _ in range(2):  # What is there may be gone in the next moment.
+        try:
+            store.create(key, content, mark)
+            return True
+        except TakenError:
+            owner = store.owner(key, mark)
+        if owner != "absent":
+            return owner == "ours" and store.read(key) == content
+    raise StorageError(
+        f"{key}: something else is in the place of its folder (at {store.url})",
+        ways_out=("give another store",),
+    )

@@ -7,8 +7,8 @@ import click
 from handrail.cli.journals import address, shortened
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
+from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.text import to_json
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.redact import shown_url
 from handrail.settings.requirements import brief_source

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Protocol
 
-from handrail.cli.view.text import table
+from handrail.cli.view.table import table
 from handrail.frozen import frozen
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
 from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
-from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
+from handrail.cli.view.table import table
+from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten
 from handrail.params.redact import without_passwords
 
 if TYPE_CHECKING:

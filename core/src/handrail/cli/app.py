@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
-from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
+from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean
 
@@ -216,16 +216,13 @@ def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
 
 
 def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
-    session = Session(json="--json" in arguments)
+    session = Session()
     console = session.console
     try:
-        session, rest = take_globals(arguments)
-        session.console = console
+        words = scan_globals(session, arguments)
         session.events = session.events or command is not root
-        code = _run(session, command, rest, program)
-    except click.ClickException as error:
-        code = _report(session, error)
-    except KeyboardInterrupt as error:
+        code = _run(session, command, words, program)
+    except (click.ClickException, KeyboardInterrupt) as error:
         code = _report(session, error)
     console.flush()
     if console.lost is not None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from handrail.cli.app import absent, offered, pack_command
-from handrail.cli.session import session_of
+from handrail.cli.session import session_of, takes_json
+from handrail.cli.view.listing import Listing
 
 
 class New(click.Group):
@@ -51,14 +52,13 @@ def new() -> None:
     metavar="FOLDER",
     help="Where to write them.  [default: here]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def flow(ctx: click.Context, into: Path, as_json: bool) -> None:
+def flow(ctx: click.Context, into: Path) -> None:
     """Write flows.py, a workflow of one step with its way back, and a test of both.
 
     The workflow is called hello. It is run as it is:  handrail run flows.py:hello
     """
-    session = session_of(ctx)
     files = {name: _template(name) for name in ("flows.py", "test_flows.py")}
     _write(files, into)
     following = [
@@ -68,17 +68,21 @@ def flow(ctx: click.Context, into: Path, as_json: bool) -> None:
         "pip install pytest",
         "python -m pytest",
     ]
-    if as_json:
-        described = {"action": "flows.py:hello", "folder": str(into), "files": sorted(files)}
-        session.console.json({**described, "next": following})
-        return
-    for line in (
-        "flows.py       the workflow hello: a step, and its way back",
-        "test_flows.py  a test of both",
-        "next",
-        *(f"  {line}" for line in following),
-    ):
-        session.console.print(line)
+    listing = Listing(
+        json=lambda: {
+            "action": "flows.py:hello",
+            "folder": str(into),
+            "files": sorted(files),
+            "next": following,
+        },
+        title=[
+            "flows.py       the workflow hello: a step, and its way back",
+            "test_flows.py  a test of both",
+            "next",
+            *(f"  {line}" for line in following),
+        ],
+    )
+    session_of(ctx).show(listing)
 
 
 def _template(name: str) -> str:

@@ -20,9 +20,9 @@ class BudgetParams(UploadParams):
 
 
 @step(weight=0.05, effects=False)
-def check_budget(context: UploadContext) -> dict[str, Any]:
+def check_budget(context: UploadContext[BudgetParams]) -> dict[str, Any]:
     """Refuse when what was uploaded is more than the budget allows."""
-    budget: int = context.params["budget"]
+    budget = context.options.budget
     stored = sum(file["size"] for file in context.uploaded_files)
     if stored > budget:
         raise ValueError(f"{stored:,} bytes were uploaded, and the budget is {budget:,}")

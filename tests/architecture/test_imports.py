@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,8 +115,9 @@ def part_of(path: str) -> str:
     return module if module in FLOOR else top
 
 
-def core_imports() -> list[Import]:
-    return [each for path in sorted(CORE.rglob("*.py")) for each in imports_of(path, CORE)]
+@cache
+def core_imports() -> tuple[Import, ...]:
+    return tuple(each for path in sorted(CORE.rglob("*.py")) for each in imports_of(path, CORE))
 
 
 def says(each: Import) -> str:
@@ -146,6 +148,72 @@ def test_imports_of_the_core_point_one_way() -> None:
     assert wrong == []
 
 
+Graph = dict[str, set[str]]
+
+# Imports that close a circle on purpose, or still do.
+CIRCLES = (
+    *DOORS,
+    # The error of a plan carries it, and says so to type checkers.
+    ("errors.py", "handrail.plan.plan"),
+    # A listing of hooks is a part of the listing of packs.
+    ("cli/hooks.py", "handrail.cli.commands.packs"),
+)
+
+
+def imported(*, for_checkers: bool) -> Graph:
+    """Return which modules of the core each of them imports, wherever in its code."""
+    modules = {
+        path.relative_to(CORE.parent).with_suffix("").as_posix().replace("/", ".")
+        for path in CORE.rglob("*.py")
+    }
+    graph: Graph = {module.removesuffix(".__init__"): set() for module in modules}
+    for each in core_imports():
+        owner = f"handrail.{each.file.removesuffix('.py').replace('/', '.')}"
+        target = each.module
+        while target not in graph and "." in target:
+            target = target.rpartition(".")[0]
+        allowed = (each.file, target) in CIRCLES or (each.for_checkers and not for_checkers)
+        if target.startswith("handrail.") and not allowed:
+            graph[owner.removesuffix(".__init__")].add(target)
+    return graph
+
+
+def reached(graph: Graph, start: str) -> set[str]:
+    """Return the modules that importing `start` leads to."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def circles(graph: Graph) -> set[tuple[str, ...]]:
+    """Return the largest sets of modules in which each leads to each."""
+    reach = {module: reached(graph, module) for module in graph}
+    return {
+        tuple(sorted(other for other in reach[module] if module in reach[other]))
+        for module in graph
+        if module in reach[module]
+    }
+
+
+def test_no_modules_import_each_other() -> None:
+    """At run time no import leads back to where it started, not even one inside a function."""
+    assert circles(imported(for_checkers=False)) == set()
+
+
+def test_types_lead_back_within_a_folder_only() -> None:
+    """With the imports for type checkers there are circles, and each of them is in one folder."""
+    wide = [
+        circle
+        for circle in circles(imported(for_checkers=True))
+        if len({module.split(".")[1] if module.count(".") > 1 else "" for module in circle}) > 1
+    ]
+    assert wide == []
+
+
 def test_third_party_packages_stay_where_they_belong() -> None:
     """What others wrote, and asyncio, is imported in its places only."""
     wrong: list[str] = []
@@ -171,6 +239,30 @@ def test_the_pure_parts_have_no_clock_and_no_logger() -> None:
         and (each.file, each.module) not in CLOCKS
     ]
     assert wrong == []
+
+
+CHANGEABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+MAKERS = ("list", "dict", "set", "deque", "defaultdict", "Counter", "count", "WeakKeyDictionary")
+
+
+def globals_that_change(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        constant = ast.unparse(node).startswith("__all__") or (
+            isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation).startswith("Mapping[")
+        )
+        made = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in MAKERS
+        if not constant and (made or isinstance(node.value, CHANGEABLE)):
+            yield f"{path.relative_to(CORE)}:{node.lineno}"
+
+
+def test_the_pure_parts_keep_nothing_in_globals() -> None:
+    """`plan`, `engine` and what is below them have no list, dict or set that all runs share."""
+    parts = [
+        path for path in CORE.rglob("*.py") if part_of(path.relative_to(CORE).as_posix()) in PURE
+    ]
+    assert [found for path in sorted(parts) for found in globals_that_change(path)] == []
 
 
 def pack_roots() -> list[Path]:

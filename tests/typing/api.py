@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 
 from handrail import (
+    ActionContext,
     ActionInfo,
     Argument,
     Around,
@@ -67,6 +68,60 @@ class FindPhotos(BaseStep[PhotoContext]):
 
     def can_skip(self, context: PhotoContext) -> bool:
         return bool(context.photos)
+
+
+class TidyParams(BaseModel):
+    """Params that steps read with their types."""
+
+    folder: Path
+    keep: int = 3
+
+
+class TidyMore(TidyParams):
+    """Params with one more."""
+
+    stamp: str = ""
+
+
+@dataclass(kw_only=True)
+class TidyContext(ActionContext[TidyParams]):
+    """The plain view of the params, and a field."""
+
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    found: list[Path] = field(default_factory=list[Path])
+
+
+class FindOld(BaseStep[TidyContext]):
+    """Reads params from a context of its own."""
+
+    name = "find_old"
+    progress_weight = 0.1
+
+    def execute(self, context: TidyContext) -> StepResult:
+        folder: Path = context.options.folder
+        wrong: str = context.options.keep  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        context.found = sorted(folder.glob("*.bak"))
+        return StepResult(data={"wrong": wrong, "given": context.params.get("keep", 3)})
+
+
+@step
+def move_old(context: ActionContext[TidyParams]) -> dict[str, int]:
+    """Read params from the context that core makes."""
+    keep: int = context.options.keep
+    return {"keep": keep}
+
+
+@step
+def stamp(context: ActionContext[TidyMore]) -> dict[str, str]:
+    """Read what is more."""
+    move_old.execute(context)  # What is enough for fewer params is enough for more.
+    return {"stamp": context.options.stamp}
+
+
+made_by_hand = ActionContext[TidyParams](runtime_ctx=RuntimeContext(), params={"folder": "x"})
+kept: int = made_by_hand.options.keep
+told: StepResult = FindOld().execute(TidyContext(runtime_ctx=RuntimeContext(), params={}))
+tidy = action("tidy", [FindOld(), move_old], params=TidyParams, context=TidyContext)
 
 
 class SendPhotos(BaseStep[PhotoContext]):

@@ -89,6 +89,20 @@ class Compress(BaseStep[UploadContext]):
         return StepResult(data={**data, **seen, **first, "some": len(some), "wrong": wrong})
 
 
+class Budget(UploadParams):
+    """Params with one more."""
+
+    budget: int = 0
+
+
+@step
+def check_budget(context: UploadContext[Budget]) -> None:
+    """Read it with its type; what needs fewer params takes this context, too."""
+    budget: int = context.options.budget
+    Compress().execute(context)
+    print(budget)
+
+
 @dataclass(kw_only=True)
 class Unrelated(BaseStepContext):
     """A context that is none of an upload."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
@@ -12,13 +12,7 @@ from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError
 from handrail.hookspecs import ActionInfo
-from handrail.orchestrator import (
-    Observer,
-    OnFailure,
-    Orchestrator,
-    ProgressCallback,
-    run_awaitable,
-)
+from handrail.orchestrator import Orchestrator, run_awaitable
 from handrail.params.context import ActionContext, carry_params, context_of
 from handrail.params.model import check_model, params_argument
 from handrail.params.partial import partial
@@ -36,13 +30,12 @@ from handrail.provider import provider_of
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, Unpack
 
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail.journal.protocol import Journal
-    from handrail.orchestrator import RunResult
+    from handrail.orchestrator import RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
     from handrail.params.values import KeyPath
     from handrail.provider import PackProvider, Packs
@@ -152,15 +145,12 @@ class BaseAction(Generic[P]):
     # Called by users of the action
 
     @calls_user_code
-    def run(
-        self,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    def run(self, **options: Unpack[RunOptions]) -> Any:
         """Plan and run the action.
+
+        Args:
+            **options: Any of `progress_callback`, `observers`, `journal` and `on_failure`; see
+                `Orchestrator`.
 
         Returns:
             The orchestrator's result plus the entries of `result(context)`; in simple mode, the
@@ -178,35 +168,16 @@ class BaseAction(Generic[P]):
         if self._has_no_steps(registry):
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
-        return self.run_plan(
-            self._plan(registry),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return self.run_plan(self._plan(registry), **options)
 
     @calls_user_code
-    async def run_async(
-        self,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    async def run_async(self, **options: Unpack[RunOptions]) -> Any:
         """Like `run`, for use inside a running event loop."""
         registry = self._registry()
         if self._has_no_steps(registry):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        orchestrator = self.orchestrator(
-            self._plan(registry),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        orchestrator = self.orchestrator(self._plan(registry), **options)
         return result_of(self, await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
@@ -221,23 +192,9 @@ class BaseAction(Generic[P]):
         """
         return self._plan(self._registry())
 
-    def run_plan(
-        self,
-        plan: Plan,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Any:
+    def run_plan(self, plan: Plan, **options: Unpack[RunOptions]) -> Any:
         """Run an existing plan of this action, or a part of one; see `run`."""
-        orchestrator = self.orchestrator(
-            plan,
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        orchestrator = self.orchestrator(plan, **options)
         return result_of(self, orchestrator.execute(), orchestrator.context)
 
     @property
@@ -266,15 +223,7 @@ class BaseAction(Generic[P]):
         self._check_lock(self._plan(registry))
         return True
 
-    def orchestrator(
-        self,
-        plan: Plan,
-        *,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
-    ) -> Orchestrator[Any]:
+    def orchestrator(self, plan: Plan, **options: Unpack[RunOptions]) -> Orchestrator[Any]:
         """Return an orchestrator for a plan of this action, or a part of one, with a new context.
 
         The arguments are those of `Orchestrator`; observers of packs are added after `observers`.
@@ -284,14 +233,7 @@ class BaseAction(Generic[P]):
             ContextError: `create_context` did not return a context.
             ActionError: The params cannot be stored in a journal.
         """
-        return orchestrator_of(
-            self,
-            self._check_lock(plan),
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return orchestrator_of(self, self._check_lock(plan), **options)
 
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
         return plan_action(self.info, registry, self._provider)
@@ -308,12 +250,8 @@ class BaseAction(Generic[P]):
 def orchestrator_of(
     action: BaseAction[Any],
     plan: Plan,
-    *,
-    progress_callback: ProgressCallback | None = None,
-    observers: Iterable[Observer] = (),
-    journal: Journal | None = None,
-    on_failure: OnFailure = "undo",
     about: RunAbout | None = None,
+    **options: Unpack[RunOptions],
 ) -> Orchestrator[Any]:
     """Return an orchestrator for a plan already checked against the lock.
 
@@ -324,17 +262,10 @@ def orchestrator_of(
         context = checked_context(action.create_context(), action.action_name)
         carry_params(context, action.params, type(action).params_model)
     check_part(plan, action.info, provider)
-    if journal is not None and about is None:
+    if options.get("journal") is not None and about is None:
         about = about_action(type(action), action.params, packs=chosen_json(plan, provider))
-    return Orchestrator(
-        plan,
-        context,
-        progress_callback,
-        journal=journal,
-        on_failure=on_failure,
-        observers=(*observers, *provider.observers()),
-        about=about,
-    )
+    options["observers"] = (*options.get("observers", ()), *provider.observers())
+    return Orchestrator(plan, context, about=about, **options)
 
 
 def about_action(

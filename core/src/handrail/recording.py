@@ -10,7 +10,6 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
 if TYPE_CHECKING:
-    from handrail.engine.commands import Raised
     from handrail.steps import StepResult
 
 
@@ -155,7 +154,7 @@ class RunLink(Protocol):
         """Return the recorder of the running attempt."""
         ...
 
-    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+    def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with what was recorded."""
         ...
 

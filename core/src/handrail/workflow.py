@@ -11,11 +11,12 @@ from handrail.actions import BaseAction
 from handrail.errors import ActionError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from pydantic import BaseModel
 
     from handrail.context import BaseStepContext, RuntimeContext
-    from handrail.journal.protocol import Journal
-    from handrail.orchestrator import Observer, OnFailure, ProgressCallback
+    from handrail.orchestrator import RunOptions
     from handrail.plan.plan import Plan
     from handrail.provider import Packs
     from handrail.registry import StepRegistry
@@ -51,18 +52,10 @@ class Workflow:
         ctx: RuntimeContext | None = None,
         *,
         packs: Packs = None,
-        progress_callback: ProgressCallback | None = None,
-        observers: Iterable[Observer] = (),
-        journal: Journal | None = None,
-        on_failure: OnFailure = "undo",
+        **options: Unpack[RunOptions],
     ) -> Any:
         """Plan and run the workflow; see `BaseAction.run`."""
-        return self(params, ctx, packs=packs).run(
-            progress_callback=progress_callback,
-            observers=observers,
-            journal=journal,
-            on_failure=on_failure,
-        )
+        return self(params, ctx, packs=packs).run(**options)
 
     def plan(self, params: Mapping[str, Any] | None = None, *, packs: Packs = None) -> Plan:
         """Return the plan; `params` may be incomplete. See `BaseAction.plan`."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import InvalidStepError, StepResultError
+from handrail.errors import InvalidStepError, StepResultError, describe
 from handrail.steps import BaseStep, C, StepResult
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
             answer = last = yield from _attempt(layer.wrapped, context)
         elif isinstance(request, Undo):
             # Without an attempt since the last one there is nothing to undo.
-            answer = (yield Revert(layer.wrapped, last)) if last is not None else None
+            answer = (yield Revert(layer.wrapped, _result(last))) if last is not None else None
             last = None
         elif isinstance(request, Sleep):
             answer = yield Pause(request.seconds)
@@ -201,6 +201,12 @@ def _attempt(inner: BaseStep[Any], context: Any) -> Interpretation:
     if isinstance(inner, StepWrapper) and is_layer(inner):
         return (yield from interpret(inner, context))
     outcome: StepResult | Raised = yield Attempt(inner)
+    return outcome
+
+
+def _result(outcome: StepResult | Raised) -> StepResult:
+    if isinstance(outcome, Raised):
+        return StepResult(success=False, error=describe(outcome.error))
     return outcome
 
 

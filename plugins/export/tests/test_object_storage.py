@@ -97,21 +97,21 @@ def test_conflicts_and_replacing(table, export, bucket, here, monkeypatch):
     assert done.message == f"data.csv is already at {url}"
     assert bucket.keys() == before
 
-    usual = ObjectStore.put
+    usual = ObjectStore.create
 
     def broken(self, key, *given):
         if key == "manifest.json":
             raise handrail.HandrailError("the line went dead")
         usual(self, key, *given)
 
-    monkeypatch.setattr(ObjectStore, "put", broken)
+    monkeypatch.setattr(ObjectStore, "create", broken)
     done = export(name, url, table="item", format="csv", fails=True, **OVER)
     assert done.message == "the line went dead"
     assert bucket.keys() == before
     head = bucket.client.head_object(Bucket=bucket.name, Key="out/data.csv")
     assert head["Metadata"] == {"owner": "me"}
 
-    monkeypatch.setattr(ObjectStore, "put", usual)
+    monkeypatch.setattr(ObjectStore, "create", usual)
     export(name, url, table="item", format="csv", **OVER)
     assert set(bucket.keys()) == {"out/data.csv", "out/manifest.json", "out/other.csv"}
     assert bucket.get("out/data.csv").startswith(b"id,")

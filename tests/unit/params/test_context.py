@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import BaseModel, Field, field_validator
@@ -17,9 +17,10 @@ from handrail import (
     RuntimeContext,
     StepFailedError,
     action,
+    hookimpl,
     step,
 )
-from handrail.errors import ContextError
+from handrail.errors import ContextError, PlanError
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery import rollback
 
@@ -186,6 +187,58 @@ def test_an_action_that_makes_its_context_keeps_the_params_that_it_gives() -> No
     made.given = {"keep": 7}
     assert made.run()["options"].keep == 7
     assert made.params.keep == 3
+
+
+P = TypeVar("P", bound=TidyParams)
+
+
+@dataclass
+class OpenContext(ActionContext[P]):
+    """What a pack brings for params that others may derive."""
+
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class MoreContext(OpenContext[More]):
+    """What somebody brings who has derived them."""
+
+
+def test_a_context_may_leave_its_params_open(tmp_path: Path) -> None:
+    """Where nothing more is said they are what they are bound to."""
+    given: dict[str, Any] = {"folder": "a", "stamp": "s"}
+    assert type(OpenContext(RuntimeContext(), params=given).options) is TidyParams
+    assert type(OpenContext[More](RuntimeContext(), params=given).options) is More
+    assert type(MoreContext(RuntimeContext(), params=given).options) is More
+
+    class Own(Tidy):
+        params_model = More
+
+        def create_context(self) -> Any:
+            return OpenContext[More](self.ctx, params=self.params.model_dump())
+
+        def result(self, context: Any) -> dict[str, Any]:
+            return {"options": context.options}
+
+    own = Own({"folder": "a"}, packs=())
+    assert own.run(journal=SqliteJournal(tmp_path / "runs.db"))["options"] is own.params
+
+
+def test_a_step_for_a_context_with_params_fits_where_the_context_does() -> None:
+    """The check of the plan looks at the class, not at its params."""
+
+    @step
+    def typed(context: OpenContext[More]) -> None: ...
+
+    class Inserting:
+        @hookimpl
+        def insert_after(self, action: Any, step: Any) -> Any:
+            return typed if step.name == "look" else None
+
+    with pytest.raises(PlanError, match="works on a OpenContext; the context of tidy is a Below"):
+        Tidy({"folder": "a"}, packs=[Inserting()]).plan()
+    fitting = type("Fitting", (Tidy,), {"context_class": MoreContext})
+    assert len(fitting({"folder": "a"}, packs=[Inserting()]).plan().steps) == 2
 
 
 def test_a_field_called_options_is_the_users() -> None:

@@ -85,7 +85,7 @@ class Revert:
     """Ask for the undo of the last attempt of `step`, which ended as `outcome`."""
 
     step: BaseStep[Any]
-    outcome: StepResult | Raised
+    outcome: StepResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
-    from handrail.engine.commands import Raised
     from handrail.engine.log import RunLog
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
@@ -80,13 +79,11 @@ class Line:
             return None
         return steps[position]
 
-    def end_attempt(self, outcome: StepResult | Raised) -> StepResult:
+    def end_attempt(self, outcome: StepResult) -> StepResult:
         """End the running attempt; return its result with what was recorded, for its undo."""
         notes = {} if self.recording is None else self.recording.close()
         self.recording = None
-        if self.log is not None and isinstance(outcome, StepResult):
-            outcome = self.log.stored(outcome)
-        return ended(outcome, notes)
+        return ended(outcome if self.log is None else self.log.stored(outcome), notes)
 
     def leave_behind(self, attempt: StepResult) -> None:
         """Keep an attempt of the running step that could not be undone."""

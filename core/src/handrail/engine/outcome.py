@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import NotRun, Raised
-from handrail.engine.rollback_data import ended, join, salvage
+from handrail.engine.rollback_data import ended, failed, join, salvage
 from handrail.errors import RollbackDataError, SourceChangedError, StepFailedError, describe
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
         if not started and not isinstance(error, Exception):
             line.recording = None
             return _failure(planned, describe(error), error, position - 1)
-        result = ended(Raised(error), notes)
+        result = ended(failed(error), notes)
         if not notes and position in line.run.leftovers and line.log is None:
             # One undo will do for an attempt that could not be undone and was not followed.
             result.rollback_data = line.run.leftovers[position].pop()[1].rollback_data
@@ -117,7 +117,7 @@ def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
     error: BaseException | None = None
     if isinstance(answer, Raised | NotRun):
         error = answer.error
-        result = Raised(error)
+        result = failed(error)
     result = line.end_attempt(result)
     line.run.closed[position] = result
     line.context.step_results.append(result)

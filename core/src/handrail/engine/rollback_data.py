@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from handrail.engine.commands import Raised
 from handrail.errors import RollbackDataError, describe
 from handrail.steps import StepResult
 
@@ -53,10 +52,13 @@ def salvage(result: StepResult, notes: Mapping[str, Any]) -> StepResult:
     return replace(result, success=False, rollback_data={**(_returned(result) or {}), **recorded})
 
 
-def ended(outcome: StepResult | Raised, notes: Mapping[str, Any]) -> StepResult:
+def failed(error: BaseException) -> StepResult:
+    """Return the result of an attempt that raised `error`."""
+    return StepResult(success=False, error=describe(error))
+
+
+def ended(outcome: StepResult, notes: Mapping[str, Any]) -> StepResult:
     """Return what an attempt that ended as `outcome` hands to its undo."""
-    if isinstance(outcome, Raised):
-        outcome = StepResult(success=False, error=describe(outcome.error))
     try:
         return join(outcome, notes)
     except RollbackDataError:

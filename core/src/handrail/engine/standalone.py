@@ -57,7 +57,9 @@ def _playing(machine: Interpretation, context: Any) -> _Playing:
         if isinstance(command, Attempt):
             answer = checked(command.step, answer)
         elif isinstance(command, Revert) and isinstance(answer, Raised):
-            _leave_behind(command, context)
+            run = run_of(context)
+            if run is not None:
+                run.leave_behind(command.outcome)
 
 
 def _answer(command: Call | Attempt | Revert | Pause, context: Any, *, is_async: bool) -> Any:
@@ -76,12 +78,6 @@ def _answer(command: Call | Attempt | Revert | Pause, context: Any, *, is_async:
         return guarded(command.step.rollback, context, command.outcome)
     function, args = target(command, context)
     return guarded(function, *args)
-
-
-def _leave_behind(command: Revert, context: Any) -> None:
-    run = run_of(context)
-    if run is not None and isinstance(command.outcome, StepResult):
-        run.leave_behind(command.outcome)
 
 
 def _result(answer: StepResult | Raised) -> StepResult:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _REPLACED = "\\ufffd"  # Pydantic's replacement for text that is not valid Unicode, in JSON.
 _OWN_MODULE = BaseStepContext.__module__
-_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {LINK, RECORDER, OPTIONS}
+_OURS = frozenset(each.name for each in fields(BaseStepContext)) | {
+    *(LINK, RECORDER, OPTIONS),
+    "__orig_class__",  # Set by typing where the class was called as MyContext[MyParams](...).
+}
 
 
 class ContextFields:

@@ -40,6 +40,15 @@ Observer = Callable[[Event], object]
 OnFailure = Literal["undo", "keep"]
 
 
+class RunOptions(TypedDict, total=False):
+    """Keywords of `run` and the like; `Orchestrator` says what each does."""
+
+    progress_callback: ProgressCallback | None
+    observers: Iterable[Observer]
+    journal: Journal | None
+    on_failure: OnFailure
+
+
 class RunResult(TypedDict):
     """What a successful run returns: steps that were skipped do not count as executed."""
 

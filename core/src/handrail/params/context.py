@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from handrail.context import OPTIONS, BaseStepContext
 from handrail.errors import ContextError, ParamsError
-from handrail.params.model import fields_of, params_argument, paths_of, values_of
+from handrail.params.model import (
+    argument_of,
+    fields_of,
+    given_by,
+    is_model,
+    params_argument,
+    paths_of,
+    values_of,
+)
 from handrail.params.validation import validated
 from handrail.params.values import set_path
 
@@ -18,11 +26,11 @@ if TYPE_CHECKING:
 
     from handrail.context import RuntimeContext
 
-    P = TypeVar("P", default=Any)
+    P = TypeVar("P", covariant=True, default=Any)
 else:
     from typing import TypeVar
 
-    P = TypeVar("P")
+    P = TypeVar("P", covariant=True)
 
 _PLAIN = ("dict", "Dict", "typing.Dict", "Mapping", "collections.abc.Mapping", "<class 'dict'>")
 
@@ -47,7 +55,8 @@ class ActionContext(BaseStepContext, Generic[P]):
     """A context with the params of its action, typed by their model: `ActionContext[TidyParams]`.
 
     An action that names no `context_class` has one of these. Subclass it with your own fields:
-    `class TidyContext(ActionContext[TidyParams])`.
+    `class TidyContext(ActionContext[TidyParams])`. A class for params that others may derive is
+    `class TidyContext(ActionContext[P])`, with `P = TypeVar("P", bound=TidyParams)`.
 
     Attributes:
         params: The params as a plain value: those of the action, or a dict of them where a
@@ -86,11 +95,13 @@ def carry_params(context: BaseStepContext, params: Any, model: type[BaseModel] |
     if not issubclass(type(context), ActionContext):
         return
     context.__dict__.pop(OPTIONS, None)
-    wanted = _model_of(type(context))
-    if wanted is None or isinstance(params, wanted):
-        own: Any = cast("ActionContext[Any]", context).params
-        if own is params or not own or own == values_of(params, model):
-            context.__dict__[OPTIONS] = params
+    wanted = _model_of(context)
+    if wanted is not None and not isinstance(params, wanted):
+        return
+    own: Any = cast("ActionContext[Any]", context).params
+    is_same = own is params or not own or own == values_of(params, model)
+    if is_same or (model is not None and own == params.model_dump(warnings=False)):
+        context.__dict__[OPTIONS] = params
 
 
 def context_of(
@@ -143,9 +154,19 @@ def _is_required(field: Field[Any]) -> bool:
     return field.init and field.default is MISSING and field.default_factory is MISSING
 
 
-def _model_of(cls: type) -> type[BaseModel] | None:
-    found = (params_argument(part, ActionContext) for part in cls.__mro__)
-    return next((model for model in found if model is not None), None)
+def _model_of(context: BaseStepContext) -> type[BaseModel] | None:
+    """Return the model that the class of a context names, None where it names none."""
+    # Of a context that was made as UploadContext[MyParams](...).
+    alias: object = context.__dict__.get("__orig_class__")
+    given: Any = given_by(alias, ActionContext)
+    if is_model(given):
+        return given
+    for part in type(context).__mro__:
+        model = params_argument(part, ActionContext)
+        bound = getattr(argument_of(part, ActionContext), "__bound__", None)
+        if model is not None or is_model(bound):
+            return model or bound
+    return None
 
 
 def _options_of(context: ActionContext[Any]) -> Any:
@@ -154,7 +175,7 @@ def _options_of(context: ActionContext[Any]) -> Any:
     Raises:
         ContextError: It has none, or they lack what the model needs.
     """
-    name, params, model = type(context).__qualname__, context.params, _model_of(type(context))
+    name, params, model = type(context).__qualname__, context.params, _model_of(context)
     if params is None:
         raise ContextError(
             f"this {name} has no params, so there are no options to read",

@@ -36,7 +36,7 @@ def params_argument(cls: type, root: type) -> type[BaseModel] | None:
     Raises:
         ActionError: What it gives cannot be a params model.
     """
-    argument = _argument(cls, root)
+    argument = argument_of(cls, root)
     if isinstance(argument, ForwardRef | str):
         name = argument if isinstance(argument, str) else argument.__forward_arg__
         module = sys.modules.get(cls.__module__)
@@ -54,17 +54,22 @@ def params_argument(cls: type, root: type) -> type[BaseModel] | None:
     return None
 
 
-def _argument(cls: type, root: type) -> Any:
-    """Return what `cls` itself gives to `root`; a TypeVar where that is still open."""
-    for base in cls.__dict__.get("__orig_bases__", ()):
-        origin: Any = get_origin(base)
-        if origin is root:
-            return get_args(base)[0]
-        if isinstance(origin, type) and issubclass(origin, root):
-            found = _argument(origin, root)
-            names: tuple[Any, ...] = getattr(origin, "__parameters__", ())
-            return dict(zip(names, get_args(base), strict=False)).get(found, found)
-    return None
+def argument_of(cls: type, root: type) -> Any:
+    """Return what `cls` itself gives to the generic `root`; a TypeVar where that is still open."""
+    found = (given_by(base, root) for base in cls.__dict__.get("__orig_bases__", ()))
+    return next((each for each in found if each is not None), None)
+
+
+def given_by(base: Any, root: type) -> Any:
+    """Return what a base such as `UploadContext[MyParams]` gives to the generic `root`."""
+    origin: Any = get_origin(base)
+    if origin is root:
+        return get_args(base)[0]
+    if not (isinstance(origin, type) and issubclass(origin, root)):
+        return None
+    found = argument_of(origin, root)
+    names: tuple[Any, ...] = getattr(origin, "__parameters__", ())
+    return dict(zip(names, get_args(base), strict=False)).get(found, found)
 
 
 def is_model(candidate: object) -> TypeGuard[type[BaseModel]]:
@@ -155,7 +160,10 @@ def kind_at(model: type[BaseModel] | None, path: KeyPath) -> Any:
 
 
 def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
-    """Return each param by its name; without a model the params are a mapping."""
+    """Return each param by its name; without a model the params are a mapping.
+
+    Params of an older run may lack a field that the model has now: it is left out.
+    """
     if model is None:
         return dict(params)
-    return {name: getattr(params, name) for name in model.model_fields}
+    return {name: getattr(params, name) for name in model.model_fields if hasattr(params, name)}

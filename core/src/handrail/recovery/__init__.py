@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handrail.actions import BaseAction
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
-    from handrail.orchestrator import Observer, ProgressCallback
+    from handrail.orchestrator import Observer, ProgressCallback, RunOptions
     from handrail.provider import Packs
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
@@ -68,7 +68,7 @@ def resume(
         SourceChangedError: What the run reads is not what it was; nothing was undone.
         StepFailedError: A step failed, now or before, and what was done has been undone.
     """
-    options: dict[str, Any] = {"progress_callback": progress_callback, "observers": observers}
+    options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
     going = _Going("resume", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
@@ -88,7 +88,7 @@ async def resume_async(
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Finish a run inside a running event loop; see `resume`."""
-    options: dict[str, Any] = {"progress_callback": progress_callback, "observers": observers}
+    options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
     going = _Going("resume", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()
@@ -124,7 +124,7 @@ def rollback(
         DriftError: The steps that began are not what they were.
         StepFailedError: A step could not be undone; its `rollback_errors` tell.
     """
-    options: dict[str, Any] = {"progress_callback": None, "observers": observers}
+    options: RunOptions = {"progress_callback": None, "observers": observers}
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return recovery.run()
@@ -143,7 +143,7 @@ async def rollback_async(
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
     """Undo a run inside a running event loop; see `rollback`."""
-    options: dict[str, Any] = {"progress_callback": None, "observers": observers}
+    options: RunOptions = {"progress_callback": None, "observers": observers}
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
         return await recovery.run_async()
@@ -158,7 +158,7 @@ class _Going:
     packs: Packs
     accept_drift: bool
     take_over: bool
-    options: dict[str, Any]
+    options: RunOptions
 
     @contextmanager
     def on(

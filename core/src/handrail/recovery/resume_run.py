@@ -20,6 +20,7 @@ from handrail.errors import (
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
+from handrail.orchestrator import RunOptions
 from handrail.recovery.drift import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
@@ -127,7 +128,7 @@ class Recovery:
     take_over: bool = False
     ignored: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
         """Claim the run, and finish or undo it, blocking."""

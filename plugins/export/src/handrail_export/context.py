@@ -17,10 +17,18 @@ from handrail_export.params import ExportParams
 from handrail_storage.containment import plain_name
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from handrail_export.layout import Layout
     from handrail_export.manifest import Manifest
     from handrail_export.rows import Rows
     from handrail_storage import Store
+
+    P = TypeVar("P", bound=ExportParams, covariant=True, default=ExportParams)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P", bound=ExportParams, covariant=True)
 
 _TRANSIENT = {"transient": True}
 
@@ -49,7 +57,7 @@ class Opened:
 
 
 @dataclass
-class ExportContext(ActionContext[ExportParams]):
+class ExportContext(ActionContext[P]):
     """State of an export.
 
     What is not transient holds values of JSON types. The source, the target and the manifest are
@@ -57,7 +65,7 @@ class ExportContext(ActionContext[ExportParams]):
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
-            are `ExportParams`, whatever model the action has.
+            are `ExportParams`, or those of `ExportContext[MyParams]` that are derived from them.
         collection: Name of the collection, where a catalogue is exported; once `fetch_results` is
             over.
         schema: Name and type of each column that is exported, once `fetch_results` is over.

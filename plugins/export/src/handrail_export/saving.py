@@ -228,7 +228,11 @@ class Saving:
     def _put(self, staged: tuple[ExportedFile, Path]) -> None:
         file, path = staged
         try:
-            self._target.put(file.path, path, self._mark, self._there.get(file.path))
+            there = self._there.get(file.path)
+            if there is None:
+                self._target.create(file.path, path, self._mark)
+            else:
+                self._target.replace(file.path, path, self._mark, there)
         except TakenError:
             raise ConflictError(
                 f"{file.path}: somebody else wrote there meanwhile (at {self._target.url})",

@@ -21,7 +21,15 @@ from handrail_export.errors import StorageError
 from handrail_export.manifest import remove_manifest
 from handrail_export.site import Site
 from handrail_export.target import aside_name
-from handrail_storage import ObjectsUndo, Owner, Store, Stored, count_text, size_text
+from handrail_storage import (
+    ObjectsUndo,
+    Owner,
+    Store,
+    Stored,
+    count_text,
+    first_of,
+    size_text,
+)
 from handrail_storage.backend import bare
 from handrail_storage.containment import Notes, identity, mapping
 
@@ -149,14 +157,8 @@ class SaveUndo:
 
     def _failed(self) -> HandrailError | None:
         """Return what could not be undone, as one error."""
-        failed: list[HandrailError] = [*self._objects.failures]
-        if self.refused is not None:
-            failed.insert(0, self.refused)
-        if len(failed) < 2:
-            return failed[0] if failed else None
-        first = failed[0]
-        text = f"{first.message}, and {len(failed) - 1:,} more"
-        return type(first)(text, ways_out=first.ways_out)
+        refused = [] if self.refused is None else [self.refused]
+        return first_of([*refused, *self._objects.failures])
 
     def preview(self) -> Iterator[str]:
         """Yield what `run` would do, with sizes where they are known here.

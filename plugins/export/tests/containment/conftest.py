@@ -18,11 +18,11 @@ PARTS = {"source": "rows.db", "table": "item", "format": "csv", "partition_by": 
 # What is exported, and where it is killed: completed, half way, as one file, and replacing.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "folder": ({**PARTS, "target": "out"}, {}),
-    "killed": ({**PARTS, "target": "out"}, {"call": "put", "nth": 2, "when": "after"}),
+    "killed": ({**PARTS, "target": "out"}, {"call": "_put", "nth": 2, "when": "after"}),
     "file": ({"source": "rows.db", "table": "item", "target": "out.csv"}, {}),
     "replacing": (
         {**PARTS, "target": "out", "if_exists": "overwrite"},
-        {"call": "put", "nth": 3, "when": "after"},
+        {"call": "_put", "nth": 3, "when": "after"},
     ),
 }
 

@@ -39,7 +39,7 @@ class Scene(RecordedRun):
             "journal": str(self.journal),
             "folder": str(self.work),
             "environment": self.environment,
-            "call": "put",
+            "call": "_put",
             "nth": 2,
             "when": "after",
         }

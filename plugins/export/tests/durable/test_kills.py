@@ -41,9 +41,9 @@ CALLS = [
     ("prepare", 1),
     ("write", 1),
     ("add", 1),
-    ("put", 1),
-    ("put", 2),
-    ("put", 3),
+    ("_put", 1),
+    ("_put", 2),
+    ("_put", 3),
     ("flush", 1),
     ("settle", 1),
 ]
@@ -70,7 +70,7 @@ def test_killed_while_it_is_undone(make_scene, place):
     for call, nth in (("put_back", 1), ("put_back", 2), ("delete", 1)):
         for when in ("before", "after"):
             scene.fresh()
-            assert scene.do("run", call="put", nth=3, when="after")["code"] == KILLED
+            assert scene.do("run", call="_put", nth=3, when="after")["code"] == KILLED
             if scene.do("rollback", call=call, nth=nth, when=when)["code"] == KILLED:
                 scene.go_on("rollback")
             else:
@@ -83,7 +83,7 @@ def test_killed_while_it_is_resumed(make_scene, kind):
     scene = make_scene(kind)
     for at in count(1, STEP):
         scene.fresh()
-        assert scene.do("run", call="put", nth=2)["code"] == KILLED
+        assert scene.do("run", call="_put", nth=2)["code"] == KILLED
         killed = scene.do("resume", at=at, when="after" if at // STEP % 2 else "before")
         if killed["code"] != KILLED:
             break
@@ -112,7 +112,7 @@ def test_killed_at_an_object_storage(make_scene, way):
     scene = make_scene("replacing", "moto")
     for nth, when in ((2, "after"), (3, "before")):
         scene.fresh()
-        assert scene.do("run", call="put", nth=nth, when=when)["code"] == KILLED
+        assert scene.do("run", call="_put", nth=nth, when=when)["code"] == KILLED
         scene.go_on(way)
 
 
@@ -120,7 +120,7 @@ def test_resume_does_not_begin_anew(make_scene):
     """What was saved before the kill is not saved again, and what was converted not converted."""
     scene = make_scene("pictures")
     scene.fresh()
-    assert scene.do("run", call="put", nth=4, when="after")["code"] == KILLED
+    assert scene.do("run", call="_put", nth=4, when="after")["code"] == KILLED
     first = scene.place.objects()
     assert scene.do("resume", call="write", nth=1)["code"] == 0  # It would have died there.
     after = scene.place.objects()
@@ -134,7 +134,7 @@ def test_foreign_file_at_a_recorded_key(make_scene):
     scene = make_scene("pictures")
     scene.fresh()
     key = "images/scene_1.png"
-    assert scene.do("run", call="put", nth=1)["code"] == KILLED
+    assert scene.do("run", call="_put", nth=1)["code"] == KILLED
     scene.place.put(key, b"theirs")
     answer = scene.do("resume")
     assert "is already at" in answer["message"]

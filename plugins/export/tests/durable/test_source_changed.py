@@ -87,7 +87,7 @@ def test_a_rollback_needs_no_files(files):
 def test_files_that_are_converted_may_be_gone(files):
     """What waits to be saved is all that is needed then."""
     scene, folder = files
-    assert scene.do("resume", call="put", nth=1)["code"] == KILLED
+    assert scene.do("resume", call="_put", nth=1)["code"] == KILLED
     shutil.rmtree(folder)
     scene.go_on("resume")
 
@@ -131,7 +131,7 @@ def test_pictures_that_changed_stop_it_and_what_was_copied_stays(make_scene, sha
     said = "is not what was uploaded" if change is shrink else "it is not there"
     for way in ("resume", "rollback"):
         scene.fresh()
-        assert scene.do("run", call="put", nth=2)["code"] == KILLED
+        assert scene.do("run", call="_put", nth=2)["code"] == KILLED
         with closing(sqlite3.connect(shapes.path)) as database:
             found = database.execute("SELECT location FROM handrail_data_file ORDER BY location")
             pictures = [Path(location.removeprefix("file://")) for (location,) in found]

@@ -14,13 +14,15 @@ from handrail_export import DefaultExportAction
 from handrail_export.formats.coco import CocoFormat
 from handrail_export.formats.tables import CsvFormat, ParquetFormat
 from handrail_export.manifest import Manifest
+from handrail_export.saving import Saving
 from handrail_storage.backend import LocalStore, ObjectStore
 
 LOADED = (adbc_driver_sqlite.dbapi, duckdb, PIL.Image, pyarrow.parquet)  # So that no child has to.
 
 TARGETS = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[type[Any], ...]] = {
-    **dict.fromkeys(("prepare", "put", "set_aside", "put_back", "delete", "flush"), TARGETS),
+    **dict.fromkeys(("prepare", "set_aside", "put_back", "delete", "flush"), TARGETS),
+    "_put": (Saving,),
     "write": (CsvFormat, ParquetFormat, CocoFormat),
     "add": (Manifest,),
     "settle": (Manifest,),

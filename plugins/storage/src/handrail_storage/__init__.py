@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from handrail_storage.texts import size_text as size_text
     from handrail_storage.undo import ObjectsUndo as ObjectsUndo
     from handrail_storage.undo import Undone as Undone
+    from handrail_storage.undo import first_of as first_of
     from handrail_storage.undo import pages as pages
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "TakenError",
     "Undone",
     "count_text",
+    "first_of",
     "open_store",
     "pages",
     "parse_place",
@@ -67,7 +69,7 @@ _HOMES = {
     "store": ("Store",),
     "stored": ("Capabilities", "Identity", "Listed", "Owner", "Stored"),
     "texts": ("count_text", "size_text"),
-    "undo": ("ObjectsUndo", "Undone", "pages"),
+    "undo": ("ObjectsUndo", "Undone", "first_of", "pages"),
 }
 
 if not TYPE_CHECKING:

@@ -20,6 +20,7 @@ from handrail_storage.errors import ContainmentError
 __all__ = [
     "PLAIN",
     "Folder",
+    "Inside",
     "Notes",
     "folders_of",
     "identity",
@@ -252,6 +253,33 @@ class Folder:
         if os.path.islink(path):
             raise ValueError("it is a link")
         return path
+
+
+class Inside:
+    """Tells which folders below a root lie in it, wherever symbolic links lead.
+
+    Args:
+        root: The root, which may be a link itself.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real = os.path.realpath(root)
+        self._known: set[str] = set()
+
+    def holds(self, folder: str) -> bool:
+        """Return whether a folder, named from the root, lies below it; the root does."""
+        if not folder or folder in self._known:
+            return True
+        real = os.path.realpath(os.path.join(self._root, folder))
+        if not _within(real, self._real):
+            return False
+        self._known.add(folder)
+        return True
+
+    def forget(self) -> None:
+        """Look at each folder anew, since somebody may have put a link in its place."""
+        self._known.clear()
 
 
 class Notes:

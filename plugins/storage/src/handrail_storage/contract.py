@@ -32,7 +32,7 @@ _MIB = 1 << 20
 _NAMES = (
     *("plain.txt", "with space", " leading", "trailing ", "umlaut äöü ß", "日本語/漢字.bin"),
     *("emoji-😀", "plus+and&amp", "per%cent%20", "hash#and?query", "semi;colon,comma", "a=b@c~d"),
-    *("quote'and\"quote", "dots...", "deep/er/and/deeper/x", "k" * 200),
+    *("quote'and\"quote", "dots...", "deep/er/and/deeper/x", "k" * 250),
 )
 
 
@@ -70,7 +70,7 @@ class StoreContract:
     def test_an_object_is_read_as_it_was_put(self, store: Store) -> None:
         """Its content, its size and its mark are those that were given."""
         for key, content in (("a/b.txt", b"content"), ("empty", b""), ("a/c.txt", b"\0\xff\n")):
-            stored = store.put(key, content, OURS)
+            stored = store.create(key, content, OURS)
             assert (stored.key, stored.size, stored.mark) == (key, len(content), OURS)
             assert store.read(key) == content
             assert b"".join(store.blocks(key)) == content
@@ -83,7 +83,7 @@ class StoreContract:
     def test_a_prefix_lists_what_is_below_it(self, store: Store) -> None:
         """Keys that only begin alike are not below it."""
         for key in ("a/1", "a/b/2", "ab/3", "4"):
-            store.put(key, key.encode(), OURS)
+            store.create(key, key.encode(), OURS)
         store.settle(["a/1", "a/b/2", "ab/3", "4"], "0198-run")
         assert _keys(store) == ["4", "a/1", "a/b/2", "ab/3"]
         assert _keys(store, "a/") == ["a/1", "a/b/2"]
@@ -94,11 +94,11 @@ class StoreContract:
         """More than one answer of a server has, or one request to delete takes."""
         keys = [f"many/{number:05}" for number in range(self.many)]
         with ThreadPoolExecutor(1 if store.local else 16) as pool:
-            for _ in pool.map(lambda key: store.put(key, b"1", OURS), keys):
+            for _ in pool.map(store.create, keys, [b"1"] * len(keys), [OURS] * len(keys)):
                 pass
         store.settle(keys, "0198-run")
         assert _keys(store, "many/") == keys
-        store.put("kept", b"1", OURS)
+        store.create("kept", b"1", OURS)
         store.settle(["kept"], "0198-run")
         store.delete([*keys, "many/never"])
         assert _keys(store) == ["kept"]
@@ -106,7 +106,7 @@ class StoreContract:
     def test_any_name_can_be_a_key(self, store: Store) -> None:
         """Keys come back as they were given, whatever letters they have."""
         for name in _NAMES:
-            store.put(name, name.encode(), OURS)
+            store.create(name, name.encode(), OURS)
         store.settle(_NAMES, "0198-run")
         for name in _NAMES:
             assert store.read(name) == name.encode(), name
@@ -119,7 +119,7 @@ class StoreContract:
         """What is sent in several parts has the same digest when it is read."""
         staged = _staged(store, tmp_path, "big", _content(self.big))
         known = store.identity(staged)
-        stored = store.put("big.bin", staged, OURS)
+        stored = store.create("big.bin", staged, OURS)
         assert stored.size == self.big
         digest = hashlib.sha256()
         for block in store.blocks("big.bin"):
@@ -127,52 +127,52 @@ class StoreContract:
         assert digest.hexdigest() == hashlib.sha256(_content(self.big)).hexdigest()
         assert store.owner("big.bin", OURS, known) == "ours"
 
-    # Put if absent, replace if still there
+    # Create where nothing is, replace what was found
 
     def test_nothing_is_replaced_unasked(self, store: Store, tmp_path: Path) -> None:
-        """A put is refused where something is, also by the same run, and changes nothing."""
-        store.put("a", b"theirs", THEIRS)
+        """Creating is refused where something is, also to the same run, and changes nothing."""
+        store.create("a", b"theirs", THEIRS)
         contents: Sequence[bytes | Path] = (b"ours", _staged(store, tmp_path, "staged", b"ours"))
         for content in contents:
             for mark in (OURS, THEIRS):
-                _taken(lambda: store.put("a", content, mark))  # noqa: B023 - called at once
+                _taken(lambda: store.create("a", content, mark))  # noqa: B023 - called at once
         assert store.read("a") == b"theirs"
         assert store.owner("a", THEIRS) == "ours"
 
     def test_one_of_several_is_first(self, store: Store) -> None:
-        """Of those who put one key at once, one stores it, where the storage can tell."""
+        """Of those who create one key at once, one succeeds, where the storage can tell."""
         if not store.probe(".handrail-probe-0198-run", OURS).create_only:
             return
         stores = [store, *(self.again(store) for _ in range(7))]
 
-        def put(number: int) -> bool:
+        def create(number: int) -> bool:
             try:
-                stores[number].put("first", str(number).encode(), f"run-{number}/save")
+                stores[number].create("first", str(number).encode(), f"run-{number}/save")
             except TakenError:
                 return False
             return True
 
         with ThreadPoolExecutor(len(stores)) as pool:
-            arrived = list(pool.map(put, range(len(stores))))
+            arrived = list(pool.map(create, range(len(stores))))
         assert arrived.count(True) == 1
         assert store.read("first") == str(arrived.index(True)).encode()
 
     def test_what_was_found_is_replaced(self, store: Store, tmp_path: Path) -> None:
         """An object is replaced while it is the one that was found, and not afterwards."""
-        found = store.put("a", b"first", THEIRS)
+        found = store.create("a", b"first", THEIRS)
         store.settle(["a"], "0199-run")
-        second = store.put("a", _staged(store, tmp_path, "second", b"second"), OURS, found)
+        second = store.replace("a", _staged(store, tmp_path, "second", b"second"), OURS, found)
         assert store.read("a") == b"second"
         assert not second.is_same(found)
         third = _staged(store, tmp_path, "third", b"third")
-        _taken(lambda: store.put("a", third, THEIRS, found))
+        _taken(lambda: store.replace("a", third, THEIRS, found))
         assert store.read("a") == b"second"
 
     # Undoing
 
     def test_an_object_belongs_to_its_run(self, store: Store) -> None:
         """Its owner is known after the process is gone, and after what it needed was dropped."""
-        identity = store.put("x/a", b"ours", OURS).identity
+        identity = store.create("x/a", b"ours", OURS).identity
         assert self.again(store).owner("x/a", OURS) == "ours"
         assert self.again(store).owner("x/a", THEIRS) == "foreign"
         store.flush(["x/a"])
@@ -182,15 +182,15 @@ class StoreContract:
         assert again.owner("x/a", OURS, identity) == "ours"
         again.delete(["x/a"])
         assert again.owner("x/a", OURS, identity) == "absent"
-        again.put("x/a", b"theirs", THEIRS)
+        again.create("x/a", b"theirs", THEIRS)
         assert again.owner("x/a", OURS, identity) == "foreign"
 
     def test_only_what_was_found_is_deleted(self, store: Store) -> None:
         """An object that has taken its place stays."""
-        found = store.put("a", b"first", OURS)
+        found = store.create("a", b"first", OURS)
         store.settle(["a"], "0198-run")
         store.delete(["a"])
-        now = store.put("a", b"another", THEIRS)
+        now = store.create("a", b"another", THEIRS)
         store.settle(["a"], "0199-run")
         assert not store.delete_if(found)
         assert store.read("a") == b"another"
@@ -200,11 +200,11 @@ class StoreContract:
 
     def test_what_was_set_aside_comes_back(self, store: Store, tmp_path: Path) -> None:
         """The very object comes back, with its mark; once it is back there is nothing aside."""
-        found = store.put("a b/c", b"theirs", THEIRS)
+        found = store.create("a b/c", b"theirs", THEIRS)
         store.settle(["a b/c"], "0199-run")
         store.set_aside("a b/c", "aside/a b/c")
         store.set_aside("a b/c", "aside/a b/c")
-        store.put("a b/c", _staged(store, tmp_path, "new", b"new"), OURS, found)
+        store.replace("a b/c", _staged(store, tmp_path, "new", b"new"), OURS, found)
         assert store.read("aside/a b/c") == b"theirs"
         assert store.put_back("a b/c", "aside/a b/c")
         assert store.read("a b/c") == b"theirs"
@@ -216,8 +216,8 @@ class StoreContract:
     def test_folders_that_were_made_go_again(self, store: Store) -> None:
         """Folders that the keys needed are removed where nothing is in them."""
         folders = store.missing_folders(["f/g/1", "f/h/2"])
-        store.put("f/g/1", b"1", OURS)
-        store.put("f/h/2", b"2", OURS)
+        store.create("f/g/1", b"1", OURS)
+        store.create("f/h/2", b"2", OURS)
         store.settle(["f/g/1", "f/h/2"], "0198-run")
         store.delete(["f/h/2"])
         store.withdraw(folders)
@@ -240,7 +240,7 @@ class StoreContract:
     def test_a_key_leads_nowhere_else(self, store: Store) -> None:
         """Nothing outside of the place is read, written or deleted."""
         for key in ("../outside", "a/../../outside"):
-            _refused(lambda: store.put(key, b"1", OURS))  # noqa: B023 - called at once
+            _refused(lambda: store.create(key, b"1", OURS))  # noqa: B023 - called at once
             _refused(lambda: store.read(key))  # noqa: B023 - called at once
             _refused(lambda: store.delete([key]))  # noqa: B023 - called at once
 
@@ -248,7 +248,7 @@ class StoreContract:
         """The error is that of the caller, and names the place or the key."""
         if missing is None:
             return
-        for call in (lambda: missing.put("a", b"1", OURS), lambda: list(missing.listing())):
+        for call in (lambda: missing.create("a", b"1", OURS), lambda: list(missing.listing())):
             error = _refused(call)
             assert isinstance(error, missing.caller.error)
             assert missing.url in error.message
@@ -275,9 +275,9 @@ def _staged(store: Store, folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def _taken(put: Callable[[], object]) -> None:
+def _taken(call: Callable[[], object]) -> None:
     try:
-        put()
+        call()
     except TakenError:
         return
     raise AssertionError("what was there was replaced")

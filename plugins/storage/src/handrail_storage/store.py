@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from handrail_storage.caller import Caller
@@ -56,7 +56,7 @@ class Store(ABC):
 
     @abstractmethod
     def prepare(self, record: Callable[[str], None]) -> None:
-        """Make what has to be there before anything is put.
+        """Make what has to be there before anything is stored.
 
         Args:
             record: Called with a name before each thing is made; `withdraw` takes them all.
@@ -80,14 +80,14 @@ class Store(ABC):
     def withdraw(self, folders: Iterable[str]) -> None:  # noqa: B027 - most have no folders
         """Remove folders by their absolute paths, where nothing is in them.
 
-        These are folders that `prepare` and `put` have made; those that are gone do no harm.
+        These are folders that `prepare` and `create` have made; those that are gone do no harm.
 
         Raises:
             StorageError: One lies behind a link that leads out of the place.
         """
 
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
-        """Return the paths of the folders that `put` will make for these keys, the outer first."""
+        """Return the paths of folders in the place that these keys still need, the outer first."""
         return []
 
     def remove_folders(self, keys: Iterable[str]) -> None:  # noqa: B027 - most have no folders
@@ -136,24 +136,36 @@ class Store(ABC):
     # Storing
 
     @abstractmethod
-    def put(
-        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None = None
-    ) -> Stored:
-        """Store an object, at once or not at all.
+    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
+        """Store a new object, whole or not at all.
 
         Args:
             key: The key.
             content: The content, or a file that is whole and safe on its disk.
             mark: What the run marks its objects with.
-            replacing: The object that is there now and may be replaced; None when nothing may.
 
         Raises:
-            TakenError: Something else is there.
+            TakenError: Something is there already, whoever made it.
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
+        """Store an object in place of another one, whole or not at all.
+
+        Args:
+            key: The key.
+            content: The content, or a file that is whole and safe on its disk.
+            mark: What the run marks its objects with.
+            found: The object that is there, and may be replaced.
+
+        Raises:
+            TakenError: It is gone, or another one has taken its place.
             StorageError: The storage failed or refused.
         """
 
     def identity(self, staged: Path) -> Identity | None:
-        """Return what will identify an object that is put from this file; None with marks."""
+        """Return what will identify an object that is made of this file; None with marks."""
         return None
 
     @abstractmethod
@@ -183,6 +195,11 @@ class Store(ABC):
         """Drop what was only needed until the identities were recorded; harmless to repeat."""
 
     # Undoing
+
+    def abort_unfinished(  # noqa: B027 - most have nothing to do
+        self, keys: Collection[str], run: str
+    ) -> None:
+        """Drop what a process of `run` that was killed had sent of `keys` in parts, if possible."""
 
     @abstractmethod
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from handrail.errors import HandrailError
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.stored import Owner
@@ -104,6 +105,15 @@ class ObjectsUndo:
         except StorageError as error:
             self.failures.append(error)
             return None
+
+
+def first_of(errors: Sequence[HandrailError]) -> HandrailError | None:
+    """Return the first of several errors, which then says how many more there are."""
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    first = errors[0]
+    text = f"{first.message}, and {len(errors) - 1:,} more"
+    return type(first)(text, ways_out=first.ways_out)
 
 
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from handrail import BaseStepContext
+from handrail import ActionContext
 
 
 @dataclass
-class ActionStepContext(BaseStepContext):
+class ActionStepContext(ActionContext[Any]):
     """What the three contexts share.
 
     Attributes:
-        params: The params of the action, as a plain dict.
+        params: The params of the action, as a plain dict; `options` has them as their model.
     """
 
     params: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext, SourceChangedError
 from handrail_storage import Store, count_text
@@ -19,6 +19,15 @@ from handrail_train.params import TrainParams
 from handrail_train.site import checkpoint_of
 from handrail_train.store import open_store
 from handrail_train.versions import Versions
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    P = TypeVar("P", bound=TrainParams, covariant=True, default=TrainParams)
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P", bound=TrainParams, covariant=True)
 
 _TRANSIENT = {"transient": True}
 
@@ -45,7 +54,7 @@ class Opened:
 
 
 @dataclass
-class TrainContext(ActionContext[TrainParams]):
+class TrainContext(ActionContext[P]):
     """State of a training.
 
     What is not transient holds values of JSON types. Data, model and store are opened when they are
@@ -53,7 +62,7 @@ class TrainContext(ActionContext[TrainParams]):
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
-            are `TrainParams`, whatever model the action has.
+            are `TrainParams`, or those of `TrainContext[MyParams]` that are derived from them.
         dataset: What is known of the data, once `load_dataset` is over: `fingerprint`, `rows`,
             `dropped`, `columns`, `classes`, and how many rows `train`, `validation`, `test` have.
         history: What each epoch has shown, once `train_model` is over.

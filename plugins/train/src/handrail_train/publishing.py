@@ -76,6 +76,7 @@ class Publishing:
             StorageError: The store failed or refused.
             VersionError: Others took one number after the other.
         """
+        self.store.prepare(lambda folder: self.record_many("folders", [folder]))
         self._put_files(files)
         version = self._put_manifest(files, about)
         # Somebody may have removed what was there already before the manifest named it.

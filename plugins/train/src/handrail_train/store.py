@@ -54,7 +54,7 @@ def create(store: Store, key: str, content: bytes, mark: str) -> bool:
     """
     for _ in range(2):  # What is there may be gone in the next moment.
         try:
-            store.put(key, content, mark)
+            store.create(key, content, mark)
             return True
         except TakenError:
             owner = store.owner(key, mark)

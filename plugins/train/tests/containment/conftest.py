@@ -22,7 +22,7 @@ PARAMS = {
 KINDS: dict[str, dict[str, Any]] = {
     "completed": {},
     "training": {"call": "write_whole", "nth": 2, "when": "after"},
-    "storing": {"call": "put", "nth": 2, "when": "after"},
+    "storing": {"call": "create", "nth": 2, "when": "after"},
 }
 
 

@@ -59,7 +59,7 @@ class Scene(RecordedRun):
         return found
 
 
-@pytest.fixture(params=[{}, {"call": "put", "nth": 2, "when": "after"}])
+@pytest.fixture(params=[{}, {"call": "create", "nth": 2, "when": "after"}])
 def scene(
     request: pytest.FixtureRequest,
     tmp_path: Path,

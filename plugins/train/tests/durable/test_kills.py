@@ -76,7 +76,7 @@ def test_killed_at_every_write_of_the_journal(
 
 @ways
 @whens
-@pytest.mark.parametrize(("call", "nth"), [("put", 1), ("put", 4), ("put", 5)])
+@pytest.mark.parametrize(("call", "nth"), [("create", 1), ("create", 4), ("create", 5)])
 def test_killed_around_each_request(
     scene: Any, training: Any, call: str, nth: int, when: str, way: str
 ) -> None:

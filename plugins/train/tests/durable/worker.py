@@ -23,7 +23,8 @@ MORE = (sklearn.pipeline, sklearn.preprocessing)
 
 STORES = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[Any, ...]] = {
-    **dict.fromkeys(("put", "delete", "flush", "settle", "withdraw"), STORES),
+    **dict.fromkeys(("delete", "flush", "settle", "withdraw"), STORES),
+    "create": (publishing,),
     "write_whole": (checkpoints,),
     "remove": (checkpoints.Checkpoints,),
     "evaluate": (evaluate_model,),

@@ -96,7 +96,9 @@ def test_ownership_outlives_the_process_and_the_settling(store: Store, url: str)
 
 def test_a_folder_shows_neither_names_for_the_time_being_nor_what_it_made(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "deep" / "models"))
-    folders = store.missing_folders(["objects/a", "objects/b"])
+    folders: list[str] = []
+    store.prepare(folders.append)
+    folders += store.missing_folders(["objects/a", "objects/b"])
     assert [Path(each).name for each in folders] == ["deep", "models", "objects"]
     create(store, "objects/a", b"1", OURS)
     assert keys(store, "objects/") == ["objects/a"]

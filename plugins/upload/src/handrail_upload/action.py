@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail_storage import count_text, size_text
 from handrail_upload.context import UploadContext
-from handrail_upload.names import count_text, size_text
 from handrail_upload.params import UploadParams
 from handrail_upload.steps import (
     AnalyzeCollectionStep,

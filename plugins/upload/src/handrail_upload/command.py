@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
+from handrail_storage import count_text, size_text
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import SENT, STORED, Manifest
-from handrail_upload.names import count_text, size_text
 from handrail_upload.storage import open_storage
 from handrail_upload.verification import Verification, find_manifest, manifests_in
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TypeVar
 
+from handrail_storage import pages
 from handrail_upload.manifest import (
     FOUND,
     NEW,
@@ -23,8 +22,6 @@ from handrail_upload.storage import Listed, Sending, Storage, Stored
 
 _PAGE = 1000  # Files that are looked up at a time.
 _READERS = 4  # Files whose content is compared at a time.
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +113,3 @@ class Comparison:
         digest = self.storage.digest_for(file.size, self.sending.part_size)
         self.sending.reading(file, digest, counted=False).through(self.sending.stop)
         return self.storage.equals(there, digest, file), digest.sha256
-
-
-def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of up to `size` of the items."""
-    remaining = iter(items)
-    while page := list(islice(remaining, size)):
-        yield page

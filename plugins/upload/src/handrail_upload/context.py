@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
 from handrail_upload.containment import shown
@@ -23,12 +23,18 @@ from handrail_upload.specification import Specification, read_specification
 from handrail_upload.storage import Capabilities, Storage, open_storage
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from handrail_upload.catalogue import Catalogue
     from handrail_upload.transfer import Transfer
 
-_TRANSIENT = {"transient": True}
+    P = TypeVar("P", bound=UploadParams, covariant=True, default=UploadParams)
+else:
+    from typing import TypeVar
 
-T = TypeVar("T")
+    P = TypeVar("P", bound=UploadParams, covariant=True)
+
+_TRANSIENT = {"transient": True}
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -51,7 +57,7 @@ class Opened:
 
 
 @dataclass
-class UploadContext(ActionContext[UploadParams]):
+class UploadContext(ActionContext[P]):
     """State of an upload.
 
     What is not transient holds values of JSON types. The target, the manifest and the catalogue
@@ -59,7 +65,7 @@ class UploadContext(ActionContext[UploadParams]):
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
-            are `UploadParams`, whatever model the action has.
+            are `UploadParams`, or those of `UploadContext[MyParams]` that are derived from them.
         collection: Name of the collection in the catalogue; once `initialize` is over, never None.
         data_collection: The specification of the collection, as a dict; None without one.
         manifest_path: The file that lists what is uploaded; empty until `initialize`.

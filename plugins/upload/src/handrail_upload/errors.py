@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import handrail_storage
 from handrail.errors import HandrailError
 
 
@@ -47,38 +48,10 @@ class InvalidFilesError(UploadError, ValueError):
         self.problems = tuple(problems)
 
 
-class StorageError(UploadError):
-    """The target refused or failed; the message has the key and the server's words.
-
-    Attributes:
-        passing: Whether it may work a moment later.
-        attempts: How often it was tried; 0 where that is not known.
-    """
+class StorageError(handrail_storage.StorageError, UploadError):
+    """The target refused or failed; the message has the key and the server's words."""
 
     code = "upload-storage"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        passing: bool = False,
-        attempts: int = 0,
-        ways_out: Iterable[str] = (),
-    ) -> None:
-        super().__init__(message, ways_out=ways_out)
-        self.passing = passing
-        self.attempts = attempts
-
-    def after(self, attempts: int) -> StorageError:
-        """Return the error with the number of attempts that were made, from 1."""
-        times = "once" if attempts == 1 else f"{attempts} times"
-        tried = f"tried {times}" if self.passing else "not retried"
-        return StorageError(
-            f"{self.message}, {tried}",
-            passing=self.passing,
-            attempts=attempts,
-            ways_out=self.ways_out,
-        )
 
 
 class ConflictError(UploadError):

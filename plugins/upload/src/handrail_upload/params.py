@@ -137,12 +137,6 @@ class UploadParams(BaseModel):
     def _known_target(cls, target: str) -> str:
         if not target.strip():
             raise ValueError("give a target: a folder or a URL such as s3://bucket/path")
-        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", target)
-        if scheme and scheme[1].lower() not in SCHEMES:
-            raise ValueError(
-                f"no storage is known as {scheme[1]}://; there are a local folder, s3://, gs://, "
-                "az:// and memory://"
-            )
         try:
             parse_target(target)
         except StorageError as error:
@@ -179,6 +173,3 @@ class UploadParams(BaseModel):
         if self.collection is not None or self.source is None:
             return self.collection
         return self.source.resolve().name or None
-
-
-SCHEMES = ("file", "s3", "gs", "az", "memory")

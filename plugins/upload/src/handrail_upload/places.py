@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from handrail_storage import Place as Target
 from handrail_upload.containment import Place, misfit, shown, tail
 from handrail_upload.errors import ContainmentError
 from handrail_upload.names import RUN, readable
 from handrail_upload.params import UploadParams
-from handrail_upload.storage import Target, parse_target
+from handrail_upload.storage.target import is_kept, parse_target
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # What SQLite adds to the name of a file.
 
@@ -89,9 +90,9 @@ class Places:
 
     def misfit(self, key: str) -> str | None:
         """Return why no run may store anything under a key; None where it may."""
-        if self.target.keeps(key) or any(f"{key}/".startswith(f"{kept}/") for kept in self.kept):
+        if is_kept(self.target, key) or any(f"{key}/".startswith(f"{kept}/") for kept in self.kept):
             return "Handrail keeps it for itself"
-        if self.target.scheme != "file" and readable(key) != key:
+        if not self.target.local and readable(key) != key:
             return "it is no key of an object"
         return misfit(key)
 
@@ -113,13 +114,13 @@ def check_run(run: str) -> str:
 def _keys_in(target: Target, paths: Iterable[str]) -> Iterator[str]:
     below = os.path.join(target.path, "")
     for path in map(os.path.normpath, paths):
-        if target.scheme == "file" and path.startswith(below):
+        if target.local and path.startswith(below):
             yield path.removeprefix(below)
 
 
 def _target(given: str, here: str) -> tuple[Target, Place]:
     target = parse_target(given)
-    if target.scheme != "file" or given.lower().startswith("file://"):
+    if not target.local or given.lower().startswith("file://"):
         return target, Place(path=target.address)
     folder = os.path.expanduser(given)
     target = parse_target(os.path.join(here, folder))

@@ -10,10 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from handrail import SourceChangedError
+from handrail_storage import count_text
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import SourceError
 from handrail_upload.manifest import SourceFile
-from handrail_upload.names import count_text
 from handrail_upload.pace import Pace
 
 _WRITTEN = "it was written to"

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from handrail_upload.containment import Notes, Place, misfit, shown
 from handrail_upload.places import Places
+from handrail_upload.storage.target import aside_name
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")  # Of a run outside of a journal.
 _KINDS = frozenset({"file", "tables", "migration"})  # Of what a catalogue may have been without.
@@ -108,7 +109,7 @@ def read_transfer(data: Mapping[str, Any], places: Places) -> RecordedTransfer:
         mark=mark,
         keys=keys,
         identities=_identities(notes, known),
-        asides=_asides(notes, known, lambda key: places.target.aside_name(key, run)),
+        asides=_asides(notes, known, lambda key: aside_name(places.target, key, run)),
         folders=_folders(notes, keys, recorded),
         parts=[each for each in notes.texts("parts") if _is_among(notes, "parts", each, known)],
         notes=notes,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from handrail_upload.comparison import Comparison, Conflict, pages
+from handrail_storage import pages
+from handrail_upload.comparison import Comparison, Conflict
 from handrail_upload.containment import misfit
 from handrail_upload.errors import ConflictError, StorageError
 from handrail_upload.made import SOON, Made, RecordMany, Sent

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from handrail_upload.comparison import pages
+import handrail_storage
+from handrail_storage import ObjectsUndo, Owner, count_text, first_of, pages, size_text
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import sizes_in
-from handrail_upload.names import count_text, size_text
 from handrail_upload.recorded import RecordedTransfer
-from handrail_upload.storage import Owner, Storage, open_storage
+from handrail_upload.storage import Storage, open_storage
 
 _PAGE = 500  # Keys that are asked about at a time.
-_WORKERS = 16
 _LOOKED_AT = 50_000  # Files that a preview looks at, which takes a second or two.
 
 
-@dataclass(slots=True, kw_only=True)
-class Undone:
-    """What an undo has done.
+class Undone(handrail_storage.Undone):
+    """What an undo has done."""
 
-    Attributes:
-        deleted: Objects of the run that were deleted.
-        restored: Objects that the run had replaced, and that are back.
-        foreign: Objects under keys of the run that are not its own, and were left alone.
-    """
-
-    deleted: int = 0
-    restored: int = 0
-    foreign: int = 0
+    __slots__ = ()
 
     def summary(self) -> str:
         """Return that as one line."""
@@ -57,7 +45,6 @@ class TransferUndo:
 
     def __init__(self, recorded: RecordedTransfer) -> None:
         self._recorded = recorded
-        self._failures: list[StorageError] = []
         self._absent: list[str] = []
 
     def run(self, *, retries: int = 8, killed: bool = False) -> Undone:
@@ -77,101 +64,62 @@ class TransferUndo:
         storage = open_storage(recorded.target, retries=retries)
         if killed:
             storage.abort_unfinished(recorded.parts, recorded.run)
-        with ThreadPoolExecutor(_WORKERS if storage.threads else 1) as pool:
-            for keys in pages(recorded.keys, _PAGE):
-                self._page(storage, keys, pool.map, done)
-            if killed and storage.lag and not self._failures:
-                self._once_more(storage, pool.map, done)
-        if self._failures:
-            first, *rest = self._failures
-            more = f", and {len(rest):,} more" if rest else ""
-            raise StorageError(f"{first.message}{more}", ways_out=first.ways_out) from first
+        known = {key: (each,) for key, each in recorded.identities.items()}
+        objects = ObjectsUndo(store=storage, mark=recorded.mark, known=known)
+        self._take_back(storage, objects, recorded.keys, done)
+        if killed and storage.lag and not objects.failures:
+            self._once_more(storage, objects, done)
+        failed = first_of(objects.failures)
+        if failed is not None:
+            raise failed
         for names in pages(recorded.asides.values(), _PAGE):
             storage.discard(names)
         storage.remove_folders(recorded.folders)
         return done
 
-    def _once_more(
-        self, storage: Storage, each: Callable[..., Iterable[Any]], done: Undone
-    ) -> None:
+    def _once_more(self, storage: Storage, objects: ObjectsUndo, done: Undone) -> None:
         """Look again at what was not there, for it may have been on its way."""
-        asides = self._recorded.asides
-        if not (self._absent or asides):
+        late = list(dict.fromkeys([*self._absent, *self._recorded.asides]))
+        if not late:
             return
         time.sleep(storage.lag)
-        late, foreign = list(dict.fromkeys([*self._absent, *asides])), done.foreign
+        foreign = done.foreign
         for keys in pages(late, _PAGE):
             there = storage.look_up(keys)
-            self._page(storage, [key for key in keys if key in there], each, done)
+            self._take_back(storage, objects, [key for key in keys if key in there], done)
         done.foreign = foreign
 
-    def _page(
-        self,
-        storage: Storage,
-        keys: list[str],
-        each: Callable[..., Iterable[Any]],
-        done: Undone,
+    def _take_back(
+        self, storage: Storage, objects: ObjectsUndo, keys: Iterable[str], done: Undone
     ) -> None:
-        ours: list[str] = []
-        settled: list[str] = []  # What remains beside others tells whose they are.
         asides = self._recorded.asides
-        owners = each(self._owner, [storage] * len(keys), keys)
-        for key, owner in zip(keys, owners, strict=True):
-            if owner is None:
-                continue
-            if owner != "foreign" and key in asides:
-                if self._put_back(storage, key, owner, done):
+        for page in objects.owners(keys):
+            ours: list[str] = []
+            settled: list[str] = []  # What remains beside others tells whose they are.
+            for key, owner in page:
+                if owner != "foreign" and key in asides:
+                    if objects.trying(partial(self._put_back, storage, key, owner, done)):
+                        settled.append(key)
+                elif owner == "ours":
+                    ours.append(key)
+                else:
+                    if owner == "absent":
+                        self._absent.append(key)
+                    done.foreign += owner == "foreign" and key not in asides
                     settled.append(key)
-            elif owner == "ours":
-                ours.append(key)
-            else:
-                if owner == "absent":
-                    self._absent.append(key)
-                done.foreign += owner == "foreign" and key not in asides
-                settled.append(key)
-        deleted = self._delete(storage, ours)
-        done.deleted += len(deleted)
-        try:
-            storage.sweep([*settled, *deleted], self._recorded.run)
-        except StorageError as error:
-            self._failures.append(error)
-
-    def _delete(self, storage: Storage, keys: list[str]) -> list[str]:
-        """Delete what is ours; return what is gone."""
-        try:
-            storage.delete(keys)
-        except StorageError as error:
-            if error.passing or len(keys) == 1:
-                self._failures.append(error)
-                return []
-        else:
-            return keys
-        # One by one, so that one which is refused keeps none of the others, and is named.
-        return [key for key in keys if self._delete(storage, [key])]
-
-    def _owner(self, storage: Storage, key: str) -> Owner | None:
-        if any(each.passing for each in self._failures):
-            return None  # The storage is gone; asking about each key would take forever.
-        recorded = self._recorded
-        try:
-            return storage.owner(key, recorded.mark, recorded.identities.get(key))
-        except StorageError as error:
-            self._failures.append(error)
-            return None
+            deleted = objects.delete(ours)
+            done.deleted += len(deleted)
+            objects.trying(partial(storage.sweep, [*settled, *deleted], self._recorded.run))
 
     def _put_back(self, storage: Storage, key: str, owner: Owner, done: Undone) -> bool:
         name = self._recorded.asides[key]
-        try:
-            if storage.put_back(key, name):
-                done.restored += 1
-                return True
-            if owner == "absent":
-                return True
-            told = f"{key}: what it has replaced is no longer at {name} (at {storage.url})"
-            self._failures.append(StorageError(told))
-        except StorageError as error:
-            self._failures.append(error)
-        return False
+        if storage.put_back(key, name):
+            done.restored += 1
+        elif owner != "absent":
+            raise StorageError(
+                f"{key}: what it has replaced is no longer at {name} (at {storage.url})"
+            )
+        return True
 
 
 def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -> Iterator[str]:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from handrail_storage import pages
 from handrail_upload.catalogue import Catalogue
-from handrail_upload.comparison import pages
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import STORED, Manifest, SourceFile
 from handrail_upload.names import RUN

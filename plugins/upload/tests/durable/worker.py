@@ -15,10 +15,10 @@ import pyarrow
 from killing.forks import at_call, carry_out, serve
 
 import handrail_upload.steps.generate_data_units as generate_data_units
+from handrail_storage.backend import unfinished
 from handrail_upload import DefaultUploadAction
 from handrail_upload.catalogue import Catalogue
 from handrail_upload.reading import Reading
-from handrail_upload.storage import unfinished
 from handrail_upload.storage.local import LocalStorage
 from handrail_upload.storage.objects import ObjectStorage
 

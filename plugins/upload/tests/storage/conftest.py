@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
+from handrail_storage.backend import make_client
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Budget, Pace
 from handrail_upload.params import UploadParams
 from handrail_upload.places import Places
-from handrail_upload.storage import Sending, Storage, open_storage
-from handrail_upload.storage.clients import make_client
-from handrail_upload.storage.target import parse_target
+from handrail_upload.storage import Sending, Storage, open_storage, parse_target
 
 MIB = 1 << 20
 MARK = "0198-run/upload_files"
@@ -125,7 +124,7 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         def sleep(cls, seconds: float) -> None:
             cls.slept.append(seconds)
 
-    monkeypatch.setattr("handrail_upload.storage.requests.time", Time)
+    monkeypatch.setattr("handrail_storage.backend.requests.time", Time)
     return Time.slept
 
 

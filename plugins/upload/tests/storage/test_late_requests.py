@@ -29,13 +29,14 @@ def test_what_arrives_late_is_deleted_if_it_is_the_runs(
     left: list[str],
     killed: bool,
 ) -> None:
+    monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
     storage: Any = open_storage(target)
     pauses: list[float] = []
 
     def arrive(seconds: float = 0.0) -> None:
         pauses.append(seconds)
-        attributes = storage._requests.attributes_of("a", {"handrail-run": mark})
-        storage._requests.put("a", b"late", attributes, "overwrite")
+        attributes = storage.requests.attributes_of("a", {"handrail-run": mark})
+        storage.requests.put("a", b"late", attributes, "overwrite")
 
     monkeypatch.setattr(undo.time, "sleep", arrive)
     data = {"target": [target], "mark": ["run/upload_files"], "keys": ["a", "b"]}

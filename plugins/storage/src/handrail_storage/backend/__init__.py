@@ -10,6 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail_storage.backend.clients import make_client as make_client
+    from handrail_storage.backend.disk import beside as beside
     from handrail_storage.backend.disk import flush_file as flush_file
     from handrail_storage.backend.disk import flush_folder as flush_folder
     from handrail_storage.backend.disk import write_lasting as write_lasting
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from handrail_storage.backend.local import run_of as run_of
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
     from handrail_storage.backend.requests import MARK as MARK
+    from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
+    from handrail_storage.backend.requests import SHA256 as SHA256
     from handrail_storage.backend.requests import Requests as Requests
     from handrail_storage.backend.requests import bare as bare
 
@@ -30,10 +33,13 @@ __all__ = [
     "GONE",
     "MARK",
     "NO_LINKS",
+    "PART_SIZE",
+    "SHA256",
     "LocalStore",
     "ObjectStore",
     "Requests",
     "bare",
+    "beside",
     "disk_error",
     "flush_file",
     "flush_folder",
@@ -47,11 +53,11 @@ __all__ = [
 
 _HOMES = {
     "clients": ("make_client",),
-    "disk": ("flush_file", "flush_folder", "write_lasting", "write_whole"),
+    "disk": ("beside", "flush_file", "flush_folder", "write_lasting", "write_whole"),
     "faults": ("storage_error",),
     "local": ("GONE", "LocalStore", "NO_LINKS", "disk_error", "identity_of", "run_of"),
     "objects": ("ObjectStore",),
-    "requests": ("MARK", "Requests", "bare"),
+    "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
 }
 
 if not TYPE_CHECKING:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+
+_LONGEST = 255  # Bytes of a file name, on all usual file systems.
 
 
 def write_lasting(path: Path, content: bytes) -> None:
@@ -53,3 +56,11 @@ def flush_file(path: Path) -> None:
     """
     flush_folder(path)
     flush_folder(path.parent)
+
+
+def beside(path: str, suffix: str) -> str:
+    """Return `path` with a suffix; a name that becomes too long is replaced by its digest."""
+    folder, name = os.path.split(path)
+    if len(os.fsencode(name)) + len(suffix) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return os.path.join(folder, f"{name}{suffix}")

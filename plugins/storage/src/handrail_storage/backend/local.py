@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from handrail_storage.backend.disk import flush_folder, write_lasting
+from handrail_storage.backend.disk import beside, flush_folder, write_lasting
 from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
@@ -41,7 +42,7 @@ class LocalStore(Store):
         super().__init__(place, caller)
         self.root = Path(place.path)
         self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=False)
-        self._real = os.path.join(os.path.realpath(place.path), "")
+        self._inside = Inside(place.path)
 
     # Setting up
 
@@ -82,6 +83,7 @@ class LocalStore(Store):
 
     def withdraw(self, folders: Iterable[str]) -> None:
         """Remove the folders, where nothing is in them."""
+        self._inside.forget()
         for folder in sorted(folders, key=len, reverse=True):
             below = folder.removeprefix(os.path.join(self.address, ""))
             if below != folder:
@@ -103,17 +105,18 @@ class LocalStore(Store):
                     folder = os.path.dirname(folder)
 
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
-        """Return the folders that are not there, also the place itself and those above it."""
+        """Return the folders that are not there."""
         missing: dict[str, None] = {}
         seen: set[str] = set()
         for key in keys:
             above: list[str] = []
-            folder = os.path.dirname(self._path(key))
-            while folder not in seen and not os.path.isdir(folder):
-                above.append(folder)
+            folder = os.path.dirname(key)
+            while folder and folder not in seen:
                 seen.add(folder)
+                path = self._path(folder)
+                if not os.path.isdir(path):
+                    above.append(path)
                 folder = os.path.dirname(folder)
-            seen.add(folder)
             missing.update(dict.fromkeys(reversed(above)))
         return list(missing)
 
@@ -158,10 +161,17 @@ class LocalStore(Store):
 
     # Storing
 
-    def put(
-        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None = None
-    ) -> Stored:
+    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
         """Write the content under a temporary name, then link it to its key."""
+        return self._store(key, content, mark, None)
+
+    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
+        """Write the content under a temporary name, then rename a second name of it."""
+        return self._store(key, content, mark, found)
+
+    def _store(
+        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None
+    ) -> Stored:
         path = self._path(key)
         with self._told(key, putting=True):
             if replacing is None and os.path.lexists(path):
@@ -228,6 +238,7 @@ class LocalStore(Store):
 
     def put_back(self, key: str, name: str) -> bool:
         """Give the file its own name again."""
+        self._inside.forget()
         path, other = self._path(key), self._path(name)
         with self._told(key):
             try:
@@ -254,6 +265,7 @@ class LocalStore(Store):
 
     def settle(self, keys: Iterable[str], run: str) -> None:
         """Remove the temporary names."""
+        self._inside.forget()
         for key in keys:
             with self._told(key):
                 _unlink(_temporary(self._path(key), run))
@@ -280,6 +292,7 @@ class LocalStore(Store):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""
+        self._inside.forget()
         for key in keys:
             with self._told(key):
                 _unlink(self._path(key))
@@ -292,16 +305,12 @@ class LocalStore(Store):
         Raises:
             StorageError: One does.
         """
-        path = os.path.join(self.address, key)
-        above = os.path.dirname(path)
-        if above != self.address and not os.path.join(os.path.realpath(above), "").startswith(
-            self._real
-        ):
+        if not self._inside.holds(os.path.dirname(key)):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",
                 ways_out=(f"give a {self.caller.noun} in which no folder leads elsewhere",),
             )
-        return path
+        return os.path.join(self.address, key)
 
     def _told(self, about: str, *, putting: bool = False) -> Told:
         return Told(self, about, putting)
@@ -353,7 +362,7 @@ def run_of(mark: str) -> str:
 
 
 def _temporary(path: str, run: str) -> str:
-    return f"{path}.tmp-{run}"
+    return beside(path, f".tmp-{run}")
 
 
 def _take_place(staged: str, path: str, expected: Identity | None) -> None:

@@ -149,10 +149,17 @@ class ObjectStore(Store):
 
     # Storing
 
-    def put(
-        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None = None
+    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
+        """Put a small object at once, a large file in parts."""
+        return self._store(key, content, mark, None)
+
+    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
+        """Put a small object at once, a large file in parts."""
+        return self._store(key, content, mark, found)
+
+    def _store(
+        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None
     ) -> Stored:
-        """Put a small object at once, a large one in parts."""
         from obstore.exceptions import (  # noqa: PLC0415 - see above
             AlreadyExistsError,
             NotSupportedError,

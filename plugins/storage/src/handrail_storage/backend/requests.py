@@ -117,10 +117,10 @@ class Requests:
         """Return the path of a key in the bucket.
 
         Raises:
-            StorageError: It leads out of the place.
+            StorageError: It might lead out of the place.
         """
         if ".." in key.split("/"):
-            raise self._caller.error(f"{key}: it leads out of {self.url}")
+            raise self._caller.error(f"{key}: '..' is no part of a path of objects (at {self.url})")
         return f"{self.prefix}{key}"
 
     def ask(self, key: str) -> Stored | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
-from handrail_upload.comparison import pages
+from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
 from handrail_upload.manifest import remove_files
-from handrail_upload.names import count_text
 from handrail_upload.recorded import read_transfer
 
 _PAGE = 500

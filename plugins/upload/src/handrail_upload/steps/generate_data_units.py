@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handrail import BaseStep, StepResult
+from handrail_storage import count_text, pages
 from handrail_upload.catalogue import Published, open_catalogue
-from handrail_upload.comparison import pages
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.manifest import STORED
 from handrail_upload.manifest.views import units_in
-from handrail_upload.names import count_text, readable
+from handrail_upload.names import readable
 from handrail_upload.recorded import read_rows
 
 _PAGE = 5000  # Data units that are staged at a time.

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handrail import BaseStep, StepResult
+from handrail_storage import count_text
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.containment import Notes
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
 from handrail_upload.manifest import Manifest, remove_files, what_else
-from handrail_upload.names import count_text
 from handrail_upload.params import UploadParams
 from handrail_upload.recorded import RecordedSetup, read_setup
 from handrail_upload.storage import Storage, open_storage, parse_target

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail_storage import count_text, pages
 from handrail_upload.catalogue.address import SqliteAddress, parse
-from handrail_upload.comparison import pages
 from handrail_upload.context import UploadContext
 from handrail_upload.discovery import (
     Discovery,
@@ -22,7 +22,7 @@ from handrail_upload.discovery import (
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import UNSETTLED, Manifest, SourceFile
 from handrail_upload.manifest.views import files_in
-from handrail_upload.names import count_text, readable
+from handrail_upload.names import readable
 from handrail_upload.reading import check_unchanged
 from handrail_upload.specification import Specification
 from handrail_upload.steps.initialize import sources_of

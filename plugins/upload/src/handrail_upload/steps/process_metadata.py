@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from handrail import BaseStep, StepResult
-from handrail_upload.comparison import pages
+from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import MetadataError
 from handrail_upload.manifest import Manifest
 from handrail_upload.metadata import Metadata, Row, SheetMetadata
-from handrail_upload.names import count_text
 
 _PAGE = 1000  # Rows that are kept at a time.
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail_storage import count_text, size_text
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import ConflictError, SourceError
 from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED, Manifest
 from handrail_upload.manifest.views import files_in
-from handrail_upload.names import count_text, size_text
 from handrail_upload.recorded import RecordedTransfer, read_transfer
 from handrail_upload.transfer import Transfer
 from handrail_upload.undo import TransferUndo, told_of_undo

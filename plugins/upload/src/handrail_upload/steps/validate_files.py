@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from handrail import BaseStep, StepResult
-from handrail_upload.comparison import pages
+from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import InvalidFilesError
 from handrail_upload.manifest import FOUND, INVALID, Manifest, SourceFile
-from handrail_upload.names import count_text
 from handrail_upload.validation import FileValidation, Validation
 
 _PAGE = 1000  # Files that are looked at at a time.

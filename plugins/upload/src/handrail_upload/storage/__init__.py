@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from handrail_storage import Capabilities, Listed, Owner, Stored, TakenError
 from handrail_upload.storage.local import LocalStorage
 from handrail_upload.storage.sending import Sending
-from handrail_upload.storage.storage import Owner, Storage, TakenError
-from handrail_upload.storage.stored import Capabilities, Listed, Stored
-from handrail_upload.storage.target import Target, parse_target
+from handrail_upload.storage.storage import Storage
+from handrail_upload.storage.target import CALLER, parse_target
 
 __all__ = [
     "Capabilities",
@@ -17,7 +17,6 @@ __all__ = [
     "Storage",
     "Stored",
     "TakenError",
-    "Target",
     "open_storage",
     "parse_target",
 ]
@@ -34,9 +33,9 @@ def open_storage(target: str, *, retries: int = 8) -> Storage:
         StorageError: The target or the credentials for it make no sense.
     """
     parsed = parse_target(target)
-    if parsed.scheme == "file":
-        return LocalStorage(parsed)
+    if parsed.local:
+        return LocalStorage(parsed, CALLER)
     # It loads a compiled client, which a local target does not need.
     from handrail_upload.storage.objects import ObjectStorage  # noqa: PLC0415
 
-    return ObjectStorage(parsed, retries=retries)
+    return ObjectStorage(parsed, CALLER, retries=retries)

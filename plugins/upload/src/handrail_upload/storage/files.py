@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import threading
 from contextlib import suppress
 
+from handrail_storage import TakenError
+from handrail_storage.backend import NO_LINKS, beside, identity_of
 from handrail_upload.digests import BLOCK
-from handrail_upload.names import beside
 from handrail_upload.pace import StoppedError
 from handrail_upload.reading import Reading
 from handrail_upload.storage.disk import copy_range
 from handrail_upload.storage.sending import Sending
-from handrail_upload.storage.storage import TakenError
 
 _WHOLE = BLOCK  # Up to this size a file is read at once; the kernel copies larger ones.
 _STEP = 8 * BLOCK  # Bytes that the kernel copies between two looks at whether to stop.
-
-# What a file system without hard links says.
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
-
-
-def identity(found: os.stat_result) -> tuple[int, ...]:
-    """Return what tells a file from another one that takes its name, or is written into it."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def create(temporary: str) -> int:
@@ -140,7 +131,7 @@ def take_place(temporary: str, path: str, expected: tuple[int, ...] | None) -> N
 
 def _identity_at(path: str) -> tuple[int, ...] | None:
     with suppress(FileNotFoundError):
-        return identity(os.stat(path))
+        return identity_of(os.stat(path))
     return None
 
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from handrail_storage import Capabilities, Listed, Stored, TakenError
+from handrail_storage.backend import MARK, PART_SIZE, SHA256, Requests, bare
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import StoppedError
-from handrail_upload.storage.faults import storage_error
-from handrail_upload.storage.requests import (
-    MARK,
-    PART_SIZE,
-    SHA256,
-    Requests,
-    bare,
-)
 from handrail_upload.storage.sending import Sending
-from handrail_upload.storage.storage import TakenError
-from handrail_upload.storage.stored import Capabilities, Listed, Stored
 
 _MOST_PARTS = 10_000  # Of one object, by S3.
 
@@ -76,7 +68,7 @@ class Put:
             try:
                 return self.requests.put(key, content, attributes, mode)
             except (AlreadyExistsError, PreconditionError) as error:
-                refused = storage_error(error, key, self.requests.url)
+                refused = self.requests.failure(error, key)
                 if refused.passing:
                     raise refused  # noqa: B904 - it says all that `error` does
                 # An attempt before this one may have arrived, without its answer.
@@ -85,7 +77,7 @@ class Put:
                     raise TakenError from None
                 return found.etag
 
-        etag = self.requests.again(key, send, stop=self.sending.stop)
+        etag = self.requests.again(key, send, pause=self.sending.pause)
         return self._checked(digest, etag, None)
 
     def _mode(self) -> Any:
@@ -115,7 +107,7 @@ class Put:
         with self.requests.told(self.file.key):
             answer = obstore.put(
                 self.requests.patient,
-                self.requests.prefix + self.file.key,
+                self.requests.path(self.file.key),
                 reading.parts(part_size, before_last),
                 attributes=self.requests.attributes_of(self.file.key, marks),
                 use_multipart=True,

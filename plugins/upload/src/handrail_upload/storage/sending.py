@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
-from handrail_upload.pace import Budget, Pace
+from handrail_upload.pace import Budget, Pace, StoppedError
 from handrail_upload.reading import Reading
 
 
@@ -38,6 +38,15 @@ class Sending:
     def run(self) -> str:
         """The run that the mark names."""
         return self.mark.partition("/")[0]
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two attempts.
+
+        Raises:
+            StoppedError: The transfer was told to stop.
+        """
+        if self.stop.wait(seconds):
+            raise StoppedError
 
     def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
         """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""

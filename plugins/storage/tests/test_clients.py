@@ -6,11 +6,10 @@ import sys
 
 import pytest
 
-from handrail_upload.errors import StorageError
-from handrail_upload.storage import open_storage
-from handrail_upload.storage.clients import make_client, profile_settings
-from handrail_upload.storage.target import parse_target
+from handrail_storage import StorageError, open_store, parse_place
+from handrail_storage.backend.clients import make_client, profile_settings
 
+MARK = "0198-run/save"
 KEYS = "aws_access_key_id = {0}\naws_secret_access_key = {0}-secret\n"
 
 
@@ -172,7 +171,7 @@ def test_profile_that_takes_the_sdk_says_so_without_it(aws, settings, monkeypatc
     with pytest.raises(StorageError) as caught:
         settings(AWS_PROFILE="lab")
     assert caught.value.message.startswith("the AWS profile lab gets its credentials from")
-    assert caught.value.ways_out == ("pip install 'handrail-upload[aws]'",)
+    assert caught.value.ways_out == ("pip install 'handrail-storage[aws]'",)
 
 
 def test_profile_with_keys_does_not_take_the_sdk(aws, settings, monkeypatch):
@@ -182,7 +181,7 @@ def test_profile_with_keys_does_not_take_the_sdk(aws, settings, monkeypatch):
     assert settings(AWS_PROFILE="lab")["access_key_id"] == "lab"
 
 
-def test_profile_with_a_process_goes_through_the_sdk(aws, home, monkeypatch, moto, source, sending):
+def test_profile_with_a_process_goes_through_the_sdk(aws, home, monkeypatch, moto):
     """boto3 runs it, and the upload is signed with what it says."""
     pytest.importorskip("boto3")
     program = home / "program"
@@ -193,8 +192,8 @@ def test_profile_with_a_process_goes_through_the_sdk(aws, home, monkeypatch, mot
     aws(config=f"[profile lab]\ncredential_process = {program}\nregion = us-east-1\n")
     monkeypatch.setenv("AWS_PROFILE", "lab")
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
-    storage = open_storage(f"s3://{moto.bucket()}/p", retries=0)
-    storage.put(source("a", b"1"), sending())
+    storage = open_store(f"s3://{moto.bucket()}/p", retries=0)
+    storage.create("a", b"1", MARK)
     assert storage.stat("a").size == 1
 
 
@@ -202,7 +201,7 @@ def test_profile_with_a_process_goes_through_the_sdk(aws, home, monkeypatch, mot
 
 
 @pytest.mark.parametrize("profile", ["default", "lab"])
-def test_upload_works_with_a_profile_alone(aws, monkeypatch, radosgw, source, sending, profile):
+def test_upload_works_with_a_profile_alone(aws, monkeypatch, radosgw, profile):
     """Keys, region and endpoint from the files are enough, and signatures fit."""
     heading = profile if profile == "default" else f"profile {profile}"
     aws(
@@ -212,14 +211,14 @@ def test_upload_works_with_a_profile_alone(aws, monkeypatch, radosgw, source, se
     )
     if profile != "default":
         monkeypatch.setenv("AWS_PROFILE", profile)
-    storage = open_storage(f"s3://{radosgw.bucket()}/p", retries=0)
+    storage = open_store(f"s3://{radosgw.bucket()}/p", retries=0)
     storage.reach()
-    storage.probe(".handrail-probe", "0198-run/upload_files")
-    storage.put(source("a", b"hello"), sending())
+    storage.probe(".handrail-probe", MARK)
+    storage.create("a", b"hello", MARK)
     assert storage.stat("a").size == 5
 
 
-def test_endpoint_of_the_environment_wins(aws, monkeypatch, moto, source, sending):
+def test_endpoint_of_the_environment_wins(aws, monkeypatch, moto):
     """The more so the more exactly it is named."""
     dead = "http://127.0.0.1:9"
     aws(
@@ -228,11 +227,11 @@ def test_endpoint_of_the_environment_wins(aws, monkeypatch, moto, source, sendin
     )
     bucket = moto.bucket()
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
-    open_storage(f"s3://{bucket}", retries=0).put(source("a", b"1"), sending())
+    open_store(f"s3://{bucket}", retries=0).create("a", b"1", MARK)
     monkeypatch.setenv("AWS_ENDPOINT_URL", dead)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint)
-    open_storage(f"s3://{bucket}", retries=0).put(source("b", b"1"), sending())
-    assert sorted(open_storage(f"s3://{bucket}", retries=0).look_up(["a", "b"])) == ["a", "b"]
+    open_store(f"s3://{bucket}", retries=0).create("b", b"1", MARK)
+    assert [each.key for each in open_store(f"s3://{bucket}", retries=0).listing()] == ["a", "b"]
 
 
 def test_settings_that_make_no_sense_are_told(monkeypatch):
@@ -241,7 +240,7 @@ def test_settings_that_make_no_sense_are_told(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     monkeypatch.setenv("AWS_S3_EXPRESS", "perhaps")
     with pytest.raises(StorageError) as caught:
-        make_client(parse_target("s3://b/p"), retries=0)
+        make_client(parse_place("s3://b/p"), retries=0)
     assert caught.value.message.startswith("s3://b/p cannot be opened: ")
     assert "Debug source" not in caught.value.message
 
@@ -251,4 +250,4 @@ def test_empty_credentials_are_told(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
     with pytest.raises(StorageError, match="AWS_ACCESS_KEY_ID is empty"):
-        open_storage("s3://b/p")
+        open_store("s3://b/p")

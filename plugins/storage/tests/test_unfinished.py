@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from handrail_upload.storage import parse_target, unfinished
+from handrail_storage import parse_place
+from handrail_storage.backend import unfinished
 
 RUN = "01a21588-73da-7b94-93db-d52d384639df"
 BEGAN = datetime.fromtimestamp(0x01A2158873DA / 1000, UTC)
-TARGET = parse_target("s3://bucket/data")
+TARGET = parse_place("s3://bucket/data")
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""What people write for a target."""
+"""What people write for a place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from handrail_upload.errors import StorageError
-from handrail_upload.storage import LocalStorage, Target, open_storage, parse_target
+from handrail_storage import Place, StorageError, open_store, parse_place
+from handrail_storage.backend import LocalStore, make_client
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ from handrail_upload.storage import LocalStorage, Target, open_storage, parse_ta
 )
 def test_url_is_taken_apart(written, scheme, bucket, path, shown):
     """Slashes that say nothing are left out, and nothing else is changed."""
-    assert parse_target(written) == Target(scheme=scheme, bucket=bucket, path=path, shown=shown)
+    assert parse_place(written) == Place(scheme=scheme, bucket=bucket, path=path, shown=shown)
 
 
 @pytest.mark.parametrize("written", ["s3://b//p/", "memory://", "memory:///p", "az://c", "S3://b"])
 def test_what_is_shown_is_the_same_target(written):
     """What is recorded and shown leads back to the same place."""
-    target = parse_target(written)
-    assert parse_target(target.shown) == target
+    target = parse_place(written)
+    assert parse_place(target.shown) == target
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_folder_is_made_absolute(tmp_path, monkeypatch, home, written, path, sho
     """It is the same folder from wherever it is opened later, and shown as it was written."""
     monkeypatch.chdir(tmp_path)
     here = {"here": tmp_path, "above": tmp_path.parent, "home": home}
-    expected = Target(scheme="file", bucket="", path=path.format(**here), shown=shown)
-    assert parse_target(written) == expected
+    expected = Place(scheme="file", bucket="", path=path.format(**here), shown=shown)
+    assert parse_place(written) == expected
 
 
 @pytest.mark.parametrize(
@@ -86,34 +86,34 @@ def test_folder_is_made_absolute(tmp_path, monkeypatch, home, written, path, sho
 def test_what_makes_no_sense_is_refused(written, told):
     """The message says what is wrong with it."""
     with pytest.raises(StorageError) as caught:
-        parse_target(written)
+        parse_place(written)
     assert told in "\n  ".join((caught.value.message, *caught.value.ways_out))
 
 
 def test_missing_bucket_is_told_with_a_way_out():
     """What to write is shown."""
     with pytest.raises(StorageError) as caught:
-        parse_target("az://")
+        parse_place("az://")
     assert caught.value.ways_out == ("write az://CONTAINER/PATH",)
 
 
 def test_file_of_another_machine_is_refused():
     """What stands between the slashes is a machine, not a folder."""
     with pytest.raises(StorageError, match="machine"):
-        parse_target("file://server/share")
+        parse_place("file://server/share")
 
 
 def test_folder_is_opened_without_the_client_of_clouds(tmp_path):
     """A local target does not load it, which takes a while."""
-    storage = open_storage(str(tmp_path))
-    assert isinstance(storage, LocalStorage)
+    storage = open_store(str(tmp_path))
+    assert isinstance(storage, LocalStore)
     assert storage.address == str(tmp_path)
 
 
 def test_relative_folder_is_recorded_absolute(tmp_path, monkeypatch):
     """An undo from another folder finds it."""
     monkeypatch.chdir(tmp_path)
-    storage = open_storage("data")
+    storage = open_store("data")
     assert (storage.url, storage.address) == ("data", os.path.join(tmp_path, "data"))
 
 
@@ -122,12 +122,10 @@ def test_memory_is_the_same_for_all_who_open_it(target):
     """Within one process, what one puts another one finds; by the recorded address too."""
     import obstore
 
-    from handrail_upload.storage.clients import make_client
-
-    storage = open_storage(target)
-    client = make_client(parse_target(target), retries=0)
+    storage = open_store(target)
+    client = make_client(parse_place(target), retries=0)
     prefix = "p/" if target.endswith("p") else ""
     obstore.put(client, f"{prefix}shared", b"123")
     assert storage.stat("shared").size == 3
-    assert open_storage(storage.address).stat("shared").size == 3
+    assert open_store(storage.address).stat("shared").size == 3
     storage.delete(["shared"])

@@ -1,4 +1,4 @@
-"""Our own distributions that hints name, by what they bring. Nothing else in the core names one."""
+"""Our own distributions that hints may name, by what they offer. No other module names one."""
 
 from __future__ import annotations
 

@@ -13,12 +13,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import Orchestrator, run_awaitable
-from handrail.params.context import ActionContext, carry_params, context_of
-from handrail.params.model import check_model, params_argument
-from handrail.params.partial import partial
-from handrail.params.validation import as_dict, validated
-from handrail.plan.plan import Plan
-from handrail.planning import (
+from handrail.packs.planner import (
     check_part,
     chosen_json,
     info_of,
@@ -26,7 +21,12 @@ from handrail.planning import (
     plan_action,
     registered,
 )
-from handrail.provider import provider_of
+from handrail.packs.provider import provider_of
+from handrail.params.context import ActionContext, carry_params, context_of
+from handrail.params.model import check_model, params_argument
+from handrail.params.partial import partial
+from handrail.params.validation import as_dict, validated
+from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from handrail.orchestrator import RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
+    from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
-    from handrail.provider import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
 else:

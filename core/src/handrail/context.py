@@ -5,25 +5,76 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.engine.recorder import InterceptedRecorder, Recorder
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
-from handrail.recording import LINK, RECORDER, InterceptedRecorder, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from handrail.recording import Intercept
+    from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
 __all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
 
-# Attribute for values that are not fields of the context; see `handrail.params.context`.
+# Attributes for values that are not fields of the context; for OPTIONS see `params.context`.
+LINK = "_handrail_run"
+RECORDER = "_handrail_recorder"
 OPTIONS = "_handrail_options"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
+
+
+class RunLink(Protocol):
+    """What a context knows of the run that it takes part in."""
+
+    results: Mapping[str, StepResult]
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended, once that is known."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the run, unless it succeeded."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """Identifies the run."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Identifies the running step in this run."""
+        ...
+
+    def recorder(self) -> Recorder:
+        """Return the recorder of the running attempt."""
+        ...
+
+    def end_attempt(self, outcome: StepResult) -> StepResult:
+        """End the running attempt; return its result with what was recorded."""
+        ...
+
+    def leave_behind(self, attempt: StepResult) -> None:
+        """Keep an attempt that could not be undone."""
+
+    def progressed(self, current: float, total: float, category: str | None) -> None:
+        """Take a position within the running step."""
+
+    def measured(self, value: Mapping[str, Any], category: str) -> None:
+        """Take measured values."""
+
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
+        """Take an event."""
+
+    def seal(self, reason: str) -> None:
+        """Note that the run cannot be rolled back any more."""
 
 
 class _FromRun:
@@ -205,6 +256,18 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
             "super().__init__(runtime_ctx)"
         )
     context.__dict__[LINK] = run
+
+
+def run_of(context: object) -> RunLink | None:
+    """Return the run that `context` takes part in, if any."""
+    link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
+    return link
+
+
+def notes_without_run(context: object) -> dict[str, list[Any]]:
+    """Take what a step has recorded that was called by hand, outside a run."""
+    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(RECORDER, None)
+    return {} if recorder is None else recorder.close()
 
 
 def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:

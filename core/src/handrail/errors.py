@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from handrail.frozen import frozen
-from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from typing import Self

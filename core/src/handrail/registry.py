@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from handrail.engine.user_code import calls_user_code
-from handrail.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
+from handrail.plan.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
 from handrail.lock.model import LockName
-from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.packs.action_names import attribute_of, path_from
 from handrail.packs.local import base_of, import_file, import_module
 from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from handrail.context import BaseStepContext, RuntimeContext
     from handrail.orchestrator import RunOptions
+    from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
-    from handrail.provider import Packs
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
 

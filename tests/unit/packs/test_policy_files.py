@@ -9,7 +9,7 @@ import pytest
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.hookspecs import ActionInfo
 from handrail.origin import UNKNOWN
-from handrail.planning import plan_action
+from handrail.packs.planner import plan_action
 from handrail.registry import StepRegistry
 from handrail.settings.rows import rows_of
 

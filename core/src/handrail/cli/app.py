@@ -13,7 +13,7 @@ import click
 import handrail
 from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
 from handrail.errors import ExitCode, HandrailError, NotFoundError
-from handrail.names import did_you_mean
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.packs import EntryPoint, PackRecord

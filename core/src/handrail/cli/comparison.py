@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError, PackError, PlanError, Problem
-from handrail.names import did_you_mean
 from handrail.packs.installed import installed_packs
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
+    from handrail.packs.provider import PackProvider
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan
-    from handrail.provider import PackProvider
     from handrail.targets import Target
 
 Make = Callable[["PackProvider"], "Plan"]

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer
+    from handrail.packs.provider import PackProvider
     from handrail.plan.plan import Plan
-    from handrail.provider import PackProvider
     from handrail.recovery.status import Aim
 
 

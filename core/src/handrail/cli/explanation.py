@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.view.text import table
 from handrail.errors import ExitCode, NotFoundError, StepNotFoundError
-from handrail.names import did_you_mean
 from handrail.packs.activation import match_packs
 from handrail.plan.explain import Explanation, Link, explain
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session

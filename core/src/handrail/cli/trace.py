@@ -11,8 +11,8 @@ from handrail.plan.trace import Question, TracedPacks
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
+    from handrail.packs.provider import PackProvider
     from handrail.plan.plan import Plan
-    from handrail.provider import PackProvider
 
 
 def show_trace(

@@ -9,9 +9,8 @@ from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
-from handrail.context import OPTIONS, BaseStepContext
+from handrail.context import LINK, OPTIONS, RECORDER, BaseStepContext
 from handrail.errors import ContextError, describe
-from handrail.recording import LINK, RECORDER
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

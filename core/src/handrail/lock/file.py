@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from handrail.errors import LockError
 from handrail.lock.model import LockedAction, LockedPack, LockedStep
-from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.settings.atomic import replace_file
 from handrail.settings.trust import read_file
+from handrail.suggest import did_you_mean
 
 LOCK_FILE = "handrail.lock"
 SCHEMA = 1

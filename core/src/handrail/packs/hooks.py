@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from handrail import hookspecs
 from handrail.frozen import frozen
-from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.suggest import did_you_mean
 
 MARK = "handrail_impl"
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from handrail.entry import entry_for
 from handrail.errors import (
     AmbiguousNameError,
     HandrailError,
@@ -21,6 +20,7 @@ from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.options import check_options
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
+from handrail.plan.entry import entry_for
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper, is_wrapper
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback, RunOptions
-    from handrail.provider import Packs
+    from handrail.packs.provider import Packs
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.workflow import Workflow

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
 from handrail.lock.model import LockUse
+from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
-from handrail.provider import provider_of
 from handrail.recovery.drift import begun
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import action_of
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
+    from handrail.packs.provider import PackProvider, Packs, UndoProvider
     from handrail.plan.plan import Plan
-    from handrail.provider import PackProvider, Packs, UndoProvider
     from handrail.recovery.status import Aim
 
 
@@ -168,7 +168,7 @@ def prepare(
         PackError: A pack is broken, or one that is required is missing.
         PlanDriftedError: The plan that goes forward is not what the lock holds.
     """
-    values = params_of(recorded.row.params, action.action_name, os.environ)
+    values = params_of(recorded.row.params, action.action_name, os.environ, action.params_model)
     invocation = Invocation.from_json(recorded.row.packs)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     ignored: tuple[str, ...] = ()

@@ -75,7 +75,7 @@ class ClaimedRun:
         run.sealed = row.sealed
         if undoing:
             failure = self._failure(place.failed, len(line.finished) - 1)
-            run.fell = failure
+            run.undo_cause = failure
         elif self.aim == "rollback":
             failure = self._failure(None, len(line.finished) - 1)
         else:

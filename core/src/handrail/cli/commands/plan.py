@@ -8,8 +8,8 @@ import click
 
 from handrail.cli.commands.actions import ActionGroup
 from handrail.cli.comparison import show_without
-from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.explanation import show_explanation
+from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from handrail.cli.session import Session
     from handrail.lock.check import Comparison
+    from handrail.packs.provider import PackProvider
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.provider import PackProvider
     from handrail.targets import Target
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.commands.actions import ActionGroup
-from handrail.cli.defaults import defaults_of, take_pack_values
 from handrail.cli.execution import made_action, run_plan, run_simple, silent_runtime
 from handrail.cli.journals import journal_option, opened
+from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.reapplied import Durable, chosen
@@ -143,7 +143,7 @@ def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
     params = params_from(
         context, options, file=values["params"], pairs=pairs, defaults=defaults.values
     )
-    if not defaults.stand_in(params):
+    if not defaults.covered_by(params):
         defaults.check()
     try:
         action = made_action(target.action_class, params, silent_runtime(), session.packs)

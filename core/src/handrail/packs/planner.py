@@ -14,6 +14,7 @@ from handrail.errors import ActionError, HandrailError, PackError, PlanError, Pr
 from handrail.frozen import replace, values_of
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
+from handrail.packs.provider import PackProvider
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
@@ -22,7 +23,6 @@ from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
-from handrail.provider import PackProvider
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""Our own distributions that hints name, by what they bring. Nothing else in the core names one."""
+"""The distributions of Handrail that hints name; no other module of core names one."""
 
 from __future__ import annotations
 
-# As their entry points call them.
+# By the names of their entry points.
 COMMANDS = {"check": "handrail-testing", "new.pack": "handrail-testing"}

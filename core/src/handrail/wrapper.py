@@ -29,8 +29,8 @@ class Run:
 class Undo:
     """Requests the undo of the last attempt, so that the next `Run` starts from a clean state.
 
-    `yield` raises the error if the undo fails; the attempt is then undone again with the step. It
-    does nothing if there was no attempt since the last `Undo`.
+    `yield` raises the error if the undo fails; the rest of the attempt is then undone with the
+    step. Without an attempt since the last `Undo`, it does nothing.
     """
 
 

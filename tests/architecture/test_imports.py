@@ -154,8 +154,6 @@ CIRCLES = (
     *DOORS,
     # The error of a plan carries it, and says so to type checkers.
     ("errors.py", "handrail.plan.plan"),
-    # A listing of hooks is a part of the listing of packs.
-    ("cli/hooks.py", "handrail.cli.commands.packs"),
 )
 
 

@@ -1,4 +1,4 @@
-"""The distributions of Handrail that hints name; no other module of core names one."""
+"""Our own distributions that hints may name, by what they offer. No other module names one."""
 
 from __future__ import annotations
 

@@ -290,7 +290,7 @@ def about_action(
     Raises:
         ActionError: The params cannot be represented in JSON.
     """
-    # For durable runs only.
+    # Imported here, because only durable runs need them.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
     from handrail.params.redact import mask_of  # noqa: PLC0415
     from handrail.params.secrets import secret_texts  # noqa: PLC0415
@@ -327,10 +327,10 @@ def checked_context(context: object, action: str) -> Any:
 
 @calls_user_code
 def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
-    """Return the result of a run with what `result` of its action adds.
+    """Return the orchestrator's result of a run plus the entries of the action's `result`.
 
     Raises:
-        ActionResultError: `result` raised, or returned no mapping.
+        ActionResultError: `result` raised or did not return a mapping.
     """
     name, module = action.action_name, type(action).__module__
     with naming("result", name, module, " after all steps were done", ActionResultError):
@@ -344,7 +344,7 @@ def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[
 
 
 def name_of(cls: type) -> str:
-    """Return the name of an action that gives none: `UploadFilesAction` is `upload_files`."""
+    """Return the default name of an action: `upload_files` for `UploadFilesAction`."""
     stem = re.sub("Action$", "", cls.__name__) or cls.__name__
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 

@@ -29,28 +29,28 @@ _NO_RESULTS: Mapping[str, StepResult] = {}
 
 
 class RunLink(Protocol):
-    """What a context knows of the run that it takes part in."""
+    """The interface through which a context reaches its run."""
 
     results: Mapping[str, StepResult]
 
     @property
     def outcome(self) -> str | None:
-        """How the run ended, once that is known."""
+        """The outcome of the run, or None while it is not known."""
         ...
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the run, unless it succeeded."""
+        """The error that ended the run, or None."""
         ...
 
     @property
     def run_id(self) -> str:
-        """Identifies the run."""
+        """The identifier of the run."""
         ...
 
     @property
     def idempotency_key(self) -> str | None:
-        """Identifies the running step in this run."""
+        """The idempotency key of the running step."""
         ...
 
     def recorder(self) -> Recorder:
@@ -58,23 +58,23 @@ class RunLink(Protocol):
         ...
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
-        """End the running attempt; return its result with what was recorded."""
+        """End the running attempt; return its result including the recorded data."""
         ...
 
     def leave_behind(self, attempt: StepResult) -> None:
         """Keep an attempt that could not be undone."""
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Take a position within the running step."""
+        """Receive progress within the running step."""
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
-        """Take measured values."""
+        """Receive measured values."""
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Take an event."""
+        """Receive an event."""
 
     def seal(self, reason: str) -> None:
-        """Note that the run cannot be rolled back any more."""
+        """Mark the run as one that can no longer be rolled back."""
 
 
 class _FromRun:
@@ -259,13 +259,13 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
 
 
 def run_of(context: object) -> RunLink | None:
-    """Return the run that `context` takes part in, if any."""
+    """Return the run of `context`, or None."""
     link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
     return link
 
 
 def notes_without_run(context: object) -> dict[str, list[Any]]:
-    """Take what a step has recorded that was called by hand, outside a run."""
+    """Return and clear the data recorded by a step that was called outside a run."""
     recorder: Recorder | None = getattr(context, "__dict__", {}).pop(RECORDER, None)
     return {} if recorder is None else recorder.close()
 

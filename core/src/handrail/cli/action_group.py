@@ -48,8 +48,9 @@ class ActionGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Move options that stand before the name of the action behind it."""
-        given, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
-        if "help" in given:
+        _, rest, given = self.make_parser(ctx).parse_args(args=list(args))
+        help_option = self.get_help_option(ctx)
+        if help_option is not None and any(each.name == help_option.name for each in given):
             return super().parse_args(ctx, args)
         if not rest and not ctx.resilient_parsing:
             raise click.UsageError("name an action; `handrail actions` lists the installed ones")

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-# As their entry points call them.
+# By the names of their entry points.
 COMMANDS = {"check": "handrail-testing", "new.pack": "handrail-testing"}

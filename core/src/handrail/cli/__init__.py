@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session as Session
     from handrail.cli.session import session_of as session_of
     from handrail.cli.view.failure import problem_lines as problem_lines
-    from handrail.cli.view.text import table as table
+    from handrail.cli.view.table import table as table
     from handrail.workflow import Workflow
 
 __all__ = ["Session", "problem_lines", "session_of", "table"]
 
 _HOMES = {
-    "view.text": ("table",),
+    "view.table": ("table",),
     "view.failure": ("problem_lines",),
     "session": ("Session", "session_of"),
 }

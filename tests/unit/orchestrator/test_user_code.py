@@ -36,7 +36,7 @@ from handrail.events import MessageLogged
 from handrail.journal.sqlite import SqliteJournal
 from handrail.orchestrator.dispatch import Dispatcher
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.preview import preview_plan
+from handrail.plan.dry_run import preview_plan
 
 CORE = Path(str(handrail.__file__)).parent
 seen: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""One sequence of steps of a run, as the engine, the drivers and the context see it."""
+"""One sequence of steps of a run: its state and results, for the engine, drivers and context."""
 
 from __future__ import annotations
 

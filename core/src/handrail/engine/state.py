@@ -1,4 +1,4 @@
-"""The state of one run, as the engine and the drivers see it."""
+"""The state of one run, with its progress, for the engine and the drivers."""
 
 from __future__ import annotations
 

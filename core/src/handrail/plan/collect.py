@@ -1,4 +1,4 @@
-"""Asks the packs what they want of an action, and writes it down as edits."""
+"""Asks each pack for its edits to an action, and records them with their origins."""
 
 from __future__ import annotations
 

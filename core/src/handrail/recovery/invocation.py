@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from handrail.params.redact import has_password, looks_secret
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
 from handrail.settings.selection import Selection
@@ -37,6 +39,40 @@ class Invocation:
     start: str | None = None
     skip: tuple[str, ...] = ()
     no_lock: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection,
+        values: Iterable[tuple[str, str, str]],
+        *,
+        only: tuple[str, ...] = (),
+        start: str | None = None,
+        skip: tuple[str, ...] = (),
+        no_lock: bool = False,
+    ) -> Invocation:
+        """Return an invocation, without the values that look like secrets.
+
+        `values` are the settings of packs, as pack, dotted key and text; see the attributes for the
+        other arguments.
+        """
+        kept: list[tuple[str, str, str]] = []
+        left_out: list[str] = []
+        for pack, key, text in values:
+            if looks_secret(f"{key} {text}") or has_password(text):
+                left_out.append(f"{pack}.{key}")
+            else:
+                kept.append((pack, key, text))
+        return cls(
+            no_packs=selection.no_packs,
+            only_packs=selection.only_packs,
+            values=tuple(kept),
+            left_out=tuple(left_out),
+            only=only,
+            start=start,
+            skip=skip,
+            no_lock=no_lock,
+        )
 
     def to_json(self) -> str:
         """Return the JSON form."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -100,11 +100,6 @@ def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep
     notes = notes_of(recorded)
     heard = heard_of(recorded)
     return [_step(step, last.get(step["name"]), notes, heard, running) for step in planned]
-
-
-def steps_that_stay(steps: Iterable[RecordedStep]) -> list[str]:
-    """Return the names of the steps that may have left something that nothing takes back."""
-    return [step.name for step in steps if step.stays]
 
 
 def heard_of(recorded: RecordedRun) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from handrail.params.markers import FromEnv
@@ -39,6 +40,7 @@ def is_secret(info: FieldInfo) -> bool:
     return model_in(info.annotation) is None and holds_secret(info.annotation)
 
 
+@lru_cache(maxsize=64)  # A run asks for them at each place where a text could show one.
 def secrets_of(
     model: type[BaseModel], prefix: KeyPath = (), seen: tuple[type, ...] = ()
 ) -> frozenset[KeyPath]:

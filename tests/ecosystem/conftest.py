@@ -17,10 +17,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     ROOT / "core",
-    *(ROOT / "plugins" / name for name in ("testing", "upload", "utils")),
+    *(ROOT / "plugins" / name for name in ("storage", "testing", "upload", "utils")),
     *sorted(ROOT.glob("examples/acme-*")),
 )
 OURS = ("handrail", "acme", "__editable__")
+LIBRARIES = {"handrail-upload": ("handrail-storage",)}
 
 
 def call(*command: object, **options: object) -> str:
@@ -175,7 +176,8 @@ def fresh(tmp_path: Path, wheels: dict[str, Path], libraries: Path) -> Fresh:
         made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
         (made.site / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
         for package in ("handrail", *packages):
-            made.install_alone(package)
+            for each in (*LIBRARIES.get(package, ()), package):
+                made.install_alone(each)
         return made
 
     return make

@@ -122,7 +122,7 @@ def test_a_server_that_is_down_is_told_and_nothing_is_run(handrail: Run, folder:
         ("{place}x", 5, "does not exist"),
         ("{place}?colour=red", 2, "colour"),
         ("postgresql://ada:hunter2@127.0.0.1/acme", 2, "has a password in it"),
-        ("postgresql://[/acme", 2, "is no URL of a database"),
+        ("postgresql://[/acme", 2, "is not the URL of a database"),
     ],
 )
 def test_a_wrong_url_is_told(handrail: Run, place: str, url: str, code: int, message: str) -> None:
@@ -137,5 +137,5 @@ def test_without_the_pack_it_is_named(handrail: Run) -> None:
     """Also where it is installed, and left out of this call."""
     told = handrail("runs", "--no-pack", "handrail-postgres")
     assert told.returncode == 2
-    assert "error: no journal can be in 'postgresql:'; no pack for it is installed" in told.stderr
-    assert "or install a pack that brings 'postgresql' journals" in told.stderr
+    assert "error: no installed pack provides journals in 'postgresql:'" in told.stderr
+    assert "or install a pack that provides 'postgresql' journals" in told.stderr

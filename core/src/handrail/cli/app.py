@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
-from handrail.cli.session import GLOBAL_OPTIONS, Session, session_of, take_globals
+from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
 from handrail.errors import ExitCode, HandrailError, NotFoundError
-from handrail.names import did_you_mean
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.packs import EntryPoint, PackRecord
@@ -90,7 +90,7 @@ class Root(click.Group):
 
     def _unknown(self, ctx: click.Context, name: str) -> HandrailError:
         catalog = session_of(ctx).packs.catalog
-        hints = [did_you_mean(name, self.list_commands(ctx))]
+        hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
             hints = [f"'{name}' is an action: handrail run {name}"]
         hints.append(f"if a pack brings it: pip install handrail-{name}")
@@ -107,8 +107,8 @@ def offered(ctx: click.Context, group: str = "") -> dict[str, str]:
     }
 
 
-def absent(ctx: click.Context, group: str) -> dict[str, str]:
-    """Return the commands of ours that nobody brings to a group, each with its distribution."""
+def absent(ctx: click.Context, group: str = "") -> dict[str, str]:
+    """Return the commands of ours that no pack brings to a group, each with its distribution."""
     from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - only where a command is missed
 
     known = {entry.name for _, entry in _entry_points(ctx)}
@@ -148,6 +148,11 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
         return found
     record, _ = catalog.find("commands", pack + colon + entry)
     raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")
+
+
+def as_typed(entry: str) -> str:
+    """Return the command of an entry point as it is typed: `new pack` for `new.pack`."""
+    return " ".join(filter(None, _placed(entry)))
 
 
 def _entry_points(ctx: click.Context) -> list[tuple[PackRecord, EntryPoint]]:
@@ -216,16 +221,13 @@ def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
 
 
 def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
-    session = Session(json="--json" in arguments)
+    session = Session()
     console = session.console
     try:
-        session, rest = take_globals(arguments)
-        session.console = console
+        words = scan_globals(session, arguments)
         session.events = session.events or command is not root
-        code = _run(session, command, rest, program)
-    except click.ClickException as error:
-        code = _report(session, error)
-    except KeyboardInterrupt as error:
+        code = _run(session, command, words, program)
+    except (click.ClickException, KeyboardInterrupt) as error:
         code = _report(session, error)
     console.flush()
     if console.lost is not None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -159,23 +158,3 @@ def number_of(text: str) -> int:
             f"'{text}' is no number of a run", ways_out=("handrail runs lists them",)
         )
     return int(text)
-
-
-def project_of(session: Session, values: Mapping[str, Any]) -> str | None:
-    """Return the project whose runs a call takes; None for those of all."""
-    if values["all_projects"]:
-        return None
-    named = values["project"]
-    if not named:
-        return session.packs.settings.project_id
-    from handrail.settings.load import project_at  # noqa: PLC0415 - few name another one
-
-    if os.path.isdir(named):
-        return project_at(named)
-    # It is a name, or the folder is gone.
-    return os.path.realpath(named) if os.sep in named else str(named)
-
-
-def shown_project(values: Mapping[str, Any]) -> str:
-    """Return what the project of `project_of` is called in a message."""
-    return f"the project {values['project']}" if values["project"] else "this project"

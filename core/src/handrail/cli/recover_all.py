@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.journals import address, from_anywhere, named, opened, project_of
+from handrail.cli.journals import address, from_anywhere, named, opened
+from handrail.cli.recovery import RecoveryRequest, project_of
 from handrail.cli.signals import like_interrupts
+from handrail.cli.view.listing import Listing
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
 
@@ -23,34 +26,32 @@ if TYPE_CHECKING:
 _REFUSED = (ExitCode.USAGE, ExitCode.PLAN)
 
 
-def all_dead(session: Session, aim: Aim, values: Mapping[str, Any]) -> int:
+def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
     """Resume or undo every dead run, the oldest first; return the highest of their exit codes.
 
     A run that does not end well does not keep the others from being tried. One that another
     process has taken meanwhile is left to it.
     """
-    _check(values)
+    _check(request)
     try:
-        journal = opened(session, values["journal"])
+        journal = opened(session, request.journal)
     except NotFoundError as error:
-        if named(values["journal"]):
+        if named(request.journal):
             raise
-        return _nothing(session, error.message, values)
-    try:
-        project = project_of(session, values)
+        return _nothing(session, error.message, request)
+    with closing(journal):
+        project = None if request.all_projects else project_of(session, request)
         dead = _dead(journal, project)
         if not dead:
             of_project = "" if project is None else " of this project"
             text = f"no run{of_project} in {journal.shown} was left by a process that is gone"
-            return _nothing(session, f"{text}{_others(journal, project)}", values)
-        place = from_anywhere(address(session, values["journal"]).value)
-        words = [*_words(session, values), "--journal", place]
+            return _nothing(session, f"{text}{_others(journal, project)}", request)
+        place = from_anywhere(address(session, request.journal).value)
+        words = [*_words(session, aim, request), "--journal", place]
         worst = 0
         with like_interrupts():
             for number in dead:
-                # It may run at a terminal, and is not to ask.
-                sure = ["--yes"] if aim == "rollback" else []
-                code, interrupted = _in_process([aim, str(number), *sure, *words])
+                code, interrupted = _in_process([aim, str(number), *words])
                 if interrupted:
                     return ExitCode.INTERRUPTED
                 if code in _REFUSED and number not in _dead(journal, project):
@@ -58,14 +59,17 @@ def all_dead(session: Session, aim: Aim, values: Mapping[str, Any]) -> int:
                     continue
                 worst = max(worst, code)
         return worst
-    finally:
-        journal.close()
 
 
-def _check(values: Mapping[str, Any]) -> None:
-    excluded = {"run": "number", "action": "--action", "folder": "--folder"}
-    for name, shown in {**excluded, "take_over": "--take-over"}.items():
-        if values[name]:
+def _check(request: RecoveryRequest) -> None:
+    excluded = {
+        "number": request.run,
+        "--action": request.action,
+        "--folder": request.folder,
+        "--take-over": request.take_over,
+    }
+    for shown, given in excluded.items():
+        if given:
             raise click.UsageError(f"--all-dead takes no {shown}: it is for every run that is dead")
 
 
@@ -86,11 +90,9 @@ def _others(journal: Journal, project: str | None) -> str:
     return f"; {plural(len(others), 'run')} of other projects: --all-projects"
 
 
-def _nothing(session: Session, told: str, values: Mapping[str, Any]) -> int:
-    if values["as_json"]:
-        session.console.json_line({"event": "Result", "result": None})
-    elif not values["quiet"]:
-        session.console.print(told)
+def _nothing(session: Session, text: str, request: RecoveryRequest) -> int:
+    lines = [] if request.quiet else [text]
+    session.show(Listing(json=lambda: {"event": "Result", "result": None}, title=lines))
     return ExitCode.DONE
 
 
@@ -109,17 +111,20 @@ def _in_process(words: Sequence[str]) -> tuple[int, bool]:
             process.terminate()
 
 
-def _words(session: Session, values: Mapping[str, Any]) -> list[str]:
+def _words(session: Session, aim: Aim, request: RecoveryRequest) -> list[str]:
+    """Return the options of this call, as each process gets them."""
     flags = {
-        "accept_drift": "--accept-drift",
-        "no_lock": "--no-lock",
-        "quiet": "--quiet",
-        "as_json": "--json",
+        "--accept-drift": request.accept_drift,
+        "--no-lock": request.no_lock,
+        "--quiet": request.quiet,
+        "--json": session.json,
+        "--debug": session.debug,
+        # A process may run at a terminal, and is not to ask.
+        "--yes": aim == "rollback",
     }
-    words = [flag for name, flag in flags.items() if values.get(name)]
-    words += ["--debug"] if session.debug else []
-    if "on_failure" in values:
-        words += ["--on-failure", values["on_failure"]]
+    words = [flag for flag, given in flags.items() if given]
+    if aim == "resume":
+        words += ["--on-failure", request.on_failure]
     for pack in session.no_packs:
         words += ["--no-pack", pack]
     if session.only_packs is not None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING
+
+import click
 
 from handrail.cli.view.console import Console
 from handrail.errors import NotFoundError
@@ -13,8 +16,7 @@ from handrail.errors import NotFoundError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import click
-
+    from handrail.cli.view.listing import View
     from handrail.packs.installed import InstalledPacks
     from handrail.settings.selection import Selection
 
@@ -41,11 +43,11 @@ class Session:
         recorded: The selection of packs that a run which goes on began with.
     """
 
-    def __init__(self, *, json: bool = False) -> None:
+    def __init__(self) -> None:
         self.no_packs: tuple[str, ...] = ()
         self.only_packs: tuple[str, ...] | None = None
         self.debug = False
-        self.json = json
+        self.json = False
         self.events = False
         self.console = Console()
         self.recorded: Selection | None = None
@@ -81,6 +83,16 @@ class Session:
         self.recorded = recorded
         self.set_pack_values(values)
 
+    def show(self, view: View) -> None:
+        """Write a result: its JSON where the caller wants that, else its lines."""
+        if not self.json:
+            for line in view.lines(self.console.style):
+                self.console.print(line)
+        elif self.events:
+            self.console.json_line(view.to_dict())
+        else:
+            self.console.json(view.to_dict())
+
     @property
     def folder(self) -> Path:
         """The working folder.
@@ -107,6 +119,10 @@ class Session:
             raise NotFoundError("the working folder is gone", ways_out=ways_out) from None
 
 
+takes_json = click.option("--json", is_flag=True, expose_value=False, help="Write JSON.")
+"""Declares `--json` for a command. `Session.json` has it already: errors need it before click."""
+
+
 def warn(session: Session, *, goes_on: bool = True) -> None:
     """Tell about settings that name nothing, without stopping.
 
@@ -127,42 +143,39 @@ def session_of(context: click.Context) -> Session:
     return found
 
 
-def take_globals(arguments: Sequence[str]) -> tuple[Session, list[str]]:
-    """Take the global flags out of `arguments`, wherever they stand before a `--`.
+def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
+    """Take the global flags out of the arguments, and return the rest for click.
+
+    They may stand anywhere before a `--`. The packs have to be known before a command of theirs is
+    imported, and whether the caller wants JSON before click can find a mistake.
 
     Raises:
         click.UsageError: A flag misses its value.
     """
-    session = Session()
-    rest: list[str] = []
     words = iter(arguments)
+    ours = list(takewhile(lambda word: word != "--", arguments))
+    session.json = "--json" in ours
+    session.debug = "--debug" in ours
+    rest: list[str] = []
     for word in words:
         name, equals, value = word.partition("=")
         if word == "--":
             rest += [word, *words]
         elif name in ("--no-pack", "--only-packs"):
-            if not equals:
-                value = next(words, "--")
-                if value.startswith("--"):
-                    raise _usage(f"{name} needs the name of a pack")
-            names = tuple(part.strip() for part in value.split(",") if part.strip())
-            if not names and name == "--no-pack":
-                raise _usage(f"{name} needs the name of a pack")
+            names = _names(name, value if equals else next(words, "--"))
             if name == "--no-pack":
                 session.no_packs += names
             else:
                 session.only_packs = (session.only_packs or ()) + names
-        elif word == "--debug":
-            session.debug = True
-        else:
-            session.json = session.json or word == "--json"
+        elif word != "--debug":
             rest.append(word)
     first = next((word for word in rest if not word.startswith("-")), "")
     session.events = first in ("run", "resume", "rollback")
-    return session, rest
+    return rest
 
 
-def _usage(message: str) -> Exception:
-    import click  # noqa: PLC0415 - only for the error
-
-    return click.UsageError(message)
+def _names(flag: str, value: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    if value.startswith("--") or (not names and flag == "--no-pack"):
+        raise click.UsageError(f"{flag} needs the name of a pack")
+    return names

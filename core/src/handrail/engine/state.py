@@ -1,23 +1,85 @@
-"""The state of one run, as the engine and the drivers see it."""
+"""The state of one run, with its progress, for the engine and the drivers."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
 from handrail.engine.line import Line
-from handrail.engine.progress import Progress
+from handrail.engine.recorder import InThread
+from handrail.engine.user_code import calls_user_code
 from handrail.errors import RollbackError
-from handrail.events import Event
-from handrail.recording import Beside
+from handrail.events import Event, ProgressChanged
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan
+    from handrail.plan.weights import Weights
+
+
+class Progress:
+    """The percentage of a run as a whole, passed on whenever it grows.
+
+    Attributes:
+        wanted: Whether there is a callback or a listener.
+        percent: The percentage that was passed on last.
+    """
+
+    __slots__ = (
+        "_listener",
+        "_lock",
+        "_on_progress",
+        "_plan",
+        "_quiet",
+        "percent",
+        "wanted",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        on_progress: Callable[[int, int], object] | None,
+        listener: Callable[[Event], None] | None,
+    ) -> None:
+        self.wanted = on_progress is not None or listener is not None
+        self.percent = 0
+        self._plan = plan
+        self._on_progress = on_progress
+        self._listener = listener
+        self._lock = threading.RLock()
+        self._quiet: tuple[int, float, float] = (-1, 0, 0)
+
+    @property
+    def weights(self) -> Weights:
+        """The plan's weights, worked out when something reports progress."""
+        return self._plan.weights
+
+    @calls_user_code
+    def reached(self, percent: int) -> None:
+        """Pass `percent` on, if it has grown."""
+        with self._lock:  # Steps may report from threads of their own.
+            if percent <= self.percent:
+                return
+            self.percent = percent
+            if self._listener is not None:
+                self._listener(ProgressChanged(percent=percent))
+            if self._on_progress is not None:
+                self._on_progress(percent, 100)
+
+    def within(self, position: int, current: float, total: float) -> None:
+        """Note that `current` of `total` of the step at `position` is done."""
+        # Nearly always there is none until the step has come to a value that is known.
+        where, known, news = self._quiet
+        if current < news and position == where and total == known:
+            return
+        weights = self.weights
+        self.reached(weights.within(position, current, total))
+        self._quiet = (position, total, weights.news(position, total, self.percent))
 
 
 @dataclass(slots=True, eq=False)
@@ -27,26 +89,26 @@ class RunState:
     Attributes:
         plan: What is executed.
         context: What its steps share; it is kept in `line`.
-        new_id: Makes the id of the run, when somebody asks for it.
-        clock: Tells the time in seconds, of which only differences count.
+        new_id: Makes the id of the run, when it is first needed.
+        clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
-        listener: Told of all events.
-        line: Its sequence of steps, and how far that has come.
-        progress: What is reported of the run as a whole.
+        listener: Called with each event.
+        line: Its steps in sequence, and how far they have come.
+        progress: The percentage of the run as a whole.
         closed: Results of `always_run` steps, by position.
-        undoing: Whether the run goes back.
+        undoing: Whether steps are being undone.
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
-        beside: Does blocking work for coroutines, where an event loop runs.
+        in_thread: Calls a blocking function for a coroutine, where an event loop runs.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         attempts: Number of the last attempt of each step that had one, in a durable run.
-        before: How a run that goes on had ended, before this process claimed it.
-        undone: Positions that were undone before, when an undo goes on.
-        gone: Names of steps that began, and are not in the plan any more, when a run goes on.
-        opened: When the run started, on the driver's clock, if somebody listens.
+        before: The outcome of a resumed run before this process claimed it.
+        undone: Positions that an earlier process has undone.
+        gone: Names of steps of a resumed run that began and are not in the plan any more.
+        opened: When the run started, on `clock`, if there is a listener.
         outcome: How the run ended, once that is known.
-        fell: Why it went back, once it did.
+        undo_cause: Why it is undone, once that has begun.
         failure: What ended it, unless it succeeded.
         sealed: Why it can no longer be rolled back, once it cannot.
         rollback_errors: One for each step that could not be undone.
@@ -67,7 +129,7 @@ class RunState:
     leftovers: dict[int, list[tuple[int, StepResult]]] = field(
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
-    beside: Beside | None = None
+    in_thread: InThread | None = None
     number: int | None = None
     keeps: bool = False
     attempts: dict[int, int] = field(default_factory=dict[int, int])
@@ -76,7 +138,7 @@ class RunState:
     gone: tuple[str, ...] = ()
     opened: float = 0.0
     outcome: str | None = None
-    fell: Failure | None = None
+    undo_cause: Failure | None = None
     failure: BaseException | None = None
     sealed: str | None = None
     rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])

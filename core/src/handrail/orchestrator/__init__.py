@@ -15,7 +15,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
-from handrail.orchestrator.dispatch import Listeners
+from handrail.orchestrator.dispatch import Dispatcher
 from handrail.orchestrator.event_loop import running_loop
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
@@ -47,6 +47,17 @@ class RunOptions(TypedDict, total=False):
     observers: Iterable[Observer]
     journal: Journal | None
     on_failure: OnFailure
+
+
+def check_options(options: RunOptions) -> None:
+    """Refuse what is no option of a run, as Python refuses an unknown keyword.
+
+    Raises:
+        TypeError: There is an unknown one.
+    """
+    unknown = [name for name in options if name not in RunOptions.__annotations__]
+    if unknown:
+        raise TypeError(f"a run got an unexpected keyword argument '{unknown[0]}'")
 
 
 class RunResult(TypedDict):
@@ -184,7 +195,7 @@ class Orchestrator(Generic[C]):
             new_id=_uuid7,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
-            listener=Listeners(self._observers) if self._observers else None,
+            listener=Dispatcher(self._observers) if self._observers else None,
         )
         link_run(context, run.line)
         if self._executed:
@@ -230,11 +241,12 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
         )
     import asyncio  # noqa: PLC0415 - only async work pays for it
 
-    @calls_user_code
-    async def body() -> Any:
-        return await awaitable
+    return asyncio.run(_awaited(awaitable))
 
-    return asyncio.run(body())
+
+@calls_user_code
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def _ending(run: RunState, interrupt: BaseException | None) -> RunResult:

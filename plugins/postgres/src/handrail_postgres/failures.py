@@ -1,4 +1,4 @@
-"""What goes wrong with the server, told with the way out."""
+"""Converts errors of the server to JournalError, with ways out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from handrail.errors import JournalError
 if TYPE_CHECKING:
     import psycopg
 
-# The first characters of the SQLSTATE of an error.
+# Ways out by the first characters of an error's SQLSTATE.
 _WAYS_OUT = {
-    "": "is the server running, and reachable from here? psql with the same URL tells",
+    "": "check with psql and the same URL that the server is running and reachable",
     "08": "the connection was lost; what was not committed is undone",
     "25006": "this server only reads; name the one that writes",
     "28": "check the user and its password: PGPASSWORD, or ~/.pgpass",
@@ -26,10 +26,10 @@ _WAYS_OUT = {
 
 
 def journal_error(error: psycopg.Error, shown: str) -> JournalError:
-    """Return what `error` means for the journal in the database that is shown as `shown`."""
+    """Return the JournalError for an error of the journal at `shown`."""
     diagnosis = error.diag
     words = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
-    said = "; ".join(word for word in words if word) or str(error)
+    message = "; ".join(word for word in words if word) or str(error)
     state = error.sqlstate or ""
     way_out = _WAYS_OUT.get(state) or _WAYS_OUT.get(state[:2], "")
-    return JournalError(f"the journal {shown}: {' '.join(said.split())}", ways_out=(way_out,))
+    return JournalError(f"the journal {shown}: {' '.join(message.split())}", ways_out=(way_out,))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from handrail.cli.journals import address, shortened
-from handrail.cli.session import Session, session_of
+from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
-from handrail.cli.view.text import table, to_json
+from handrail.cli.view.json_text import to_json
+from handrail.cli.view.listing import Listing
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.redact import shown_url
 from handrail.settings.requirements import brief_source
@@ -15,9 +16,9 @@ from handrail.settings.rows import rows_of
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def config(ctx: click.Context, as_json: bool) -> int:
+def config(ctx: click.Context) -> int:
     """Show every setting and where it came from: a flag, a variable, a file and line, a default.
 
     A policy goes before a flag, that before a variable, that before the project's handrail.toml or
@@ -29,21 +30,21 @@ def config(ctx: click.Context, as_json: bool) -> int:
     problems = (*found.settings_problems, *found.unmet)
     rows = rows_of(found.settings, (record.id for record in found.records))
     rows.append(_journal(session))
-    if as_json:
-        session.console.json(
-            {
-                "project": str(found.settings.project.folder),
-                "settings": [
-                    {"key": key, "value": value, "source": source} for key, value, source in rows
-                ],
-                "problems": [problem.to_dict() for problem in problems],
-            }
-        )
-    else:
-        session.console.print(f"project {found.settings.project.folder}")
-        shown = [(key, _text(value), brief_source(source)) for key, value, source in rows]
-        for line in table(("SETTING", "VALUE", "FROM"), shown):
-            session.console.print(line)
+    project = str(found.settings.project.folder)
+    listing = Listing(
+        json=lambda: {
+            "project": project,
+            "settings": [
+                {"key": key, "value": value, "source": source} for key, value, source in rows
+            ],
+            "problems": [problem.to_dict() for problem in problems],
+        },
+        title=[f"project {project}"],
+        head=("SETTING", "VALUE", "FROM"),
+        rows=((key, _text(value), brief_source(source)) for key, value, source in rows),
+    )
+    session.show(listing)
+    if not session.json:
         for number, problem in enumerate(problems, 1):
             for line in problem_lines(session, problem, number):
                 session.console.note(line)

@@ -4,26 +4,98 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 import handrail
-from handrail.cli.journal_health import JournalHealth, journal_health
-from handrail.cli.session import Session, session_of
+from handrail.cli.journals import address, opened, shortened
+from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
+from handrail.cli.view.listing import Listing
+from handrail.cli.view.run_text import moment, run_to_dict, ways_of
 from handrail.cli.view.text import plural
-from handrail.errors import ExitCode, Problem
+from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.packs.failures import problems_of
+from handrail.params.redact import shown_url
+from handrail.recovery.status import status_of
 
 if TYPE_CHECKING:
-    from handrail.packs.installed import InstalledPacks
+    from handrail.recovery.status import RunStatus
+
+_MOST = 5  # Runs that are listed.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _JournalHealth:
+    """What is known of the journal.
+
+    Attributes:
+        place: Where it is, or None where that cannot be known.
+        source: Who says so.
+        format: Version of its tables; 0 where there are none yet.
+        runs: How many runs it has.
+        waiting: Runs that can be finished or undone, and are not, the latest first.
+        error: Why it cannot be opened.
+    """
+
+    place: str | None = None
+    source: str = ""
+    format: int = 0
+    runs: int = 0
+    waiting: tuple[RunStatus, ...] = ()
+    error: HandrailError | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form; `format` is null where there is no journal yet."""
+        return {
+            "place": self.place,
+            "source": self.source,
+            "opens": self.error is None,
+            "format": self.format or None,
+            "runs": self.runs,
+            "waiting": [run_to_dict(status) for status in self.waiting],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Health:
+    """What is known of the installation and the project.
+
+    Attributes:
+        settings: Problems of the settings.
+        packs: Problems of the packs.
+        journal: What is known of the journal.
+    """
+
+    settings: tuple[Problem, ...]
+    packs: tuple[Problem, ...]
+    journal: _JournalHealth
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        error = self.journal.error
+        # Settings that cannot be read may be all that is wrong with the journal.
+        journal = () if error is None or self.settings else problems_of(error)
+        return (*self.settings, *self.packs, *journal)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.settings:
+            return ExitCode.USAGE
+        if self.packs:
+            return ExitCode.PACK
+        return ExitCode.DONE if self.journal.error is None else self.journal.error.exit_code
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> int:
+def doctor(ctx: click.Context) -> int:
     """Check this installation and this project, and say what to do.
 
     Every pack that is on is loaded, one by one, so this finds what `handrail packs` cannot see.
@@ -32,62 +104,81 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
     """
     session = session_of(ctx)
     found = session.packs
-    settings = found.settings_problems
-    packs = found.check()
-    journal = journal_health(session)
-    broken = () if journal.error is None or settings else problems_of(journal.error)
-    code = ExitCode.USAGE if settings else (ExitCode.PACK if packs else ExitCode.DONE)
-    if code == ExitCode.DONE and journal.error is not None:
-        code = journal.error.exit_code
-    if as_json:
-        session.console.json(
-            {
-                "handrail": handrail.__version__,
-                "python": platform.python_version(),
-                "environment": sys.prefix,
-                "project": str(found.settings.project.folder),
-                "packs": len(found.records),
-                "journal": journal.to_dict(),
-                "problems": [problem.to_dict() for problem in (*settings, *packs, *broken)],
-            }
-        )
-        return code
-    _show(session, found, settings, packs)
-    _show_journal(session, journal)
-    for number, problem in enumerate((*settings, *packs, *broken), 1):
-        session.console.print()
-        for line in problem_lines(session, problem, number):
-            session.console.print(line)
-    return code
-
-
-def _show(
-    session: Session,
-    found: InstalledPacks,
-    settings: tuple[Problem, ...],
-    packs: tuple[Problem, ...],
-) -> None:
-    console = session.console
-    good, bad = console.style("✓", "green"), console.style("✗", "red")
-    console.print(f"{good} handrail {handrail.__version__} · Python {platform.python_version()}")
-    console.print(f"{good} environment {sys.prefix}")
-    project = found.settings.project
-    named = project.file.name if project.file is not None else "no handrail.toml, so the defaults"
-    console.print(f"{bad if settings else good} project {project.folder} ({named})")
-    counts: dict[str, int] = {}
-    for record in found.records:
-        counts[record.status] = counts.get(record.status, 0) + 1
-    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    console.print(
-        f"{bad if packs else good} {plural(len(found.records), 'pack')}"
-        f"{f' ({listed})' if listed else ''}"
+    health = _Health(
+        settings=found.settings_problems, packs=found.check(), journal=_journal_health(session)
     )
+    session.show(Listing(json=lambda: _to_dict(session, health), title=_lines(session, health)))
+    return health.exit_code
 
 
-def _show_journal(session: Session, journal: JournalHealth) -> None:
-    console = session.console
-    good, bad = console.style("✓", "green"), console.style("✗", "red")
-    first, *waiting = journal.lines()
-    console.print(f"{bad if journal.error else good} {first}")
-    for line in waiting:
-        console.print(f"{console.style('○', 'yellow')} {line}")
+def _to_dict(session: Session, health: _Health) -> dict[str, object]:
+    return {
+        "handrail": handrail.__version__,
+        "python": platform.python_version(),
+        "environment": sys.prefix,
+        "project": str(session.packs.settings.project.folder),
+        "packs": len(session.packs.records),
+        "journal": health.journal.to_dict(),
+        "problems": [problem.to_dict() for problem in health.problems],
+    }
+
+
+def _lines(session: Session, health: _Health) -> Iterator[str]:
+    style = session.console.style
+    good, bad, waits = style("✓", "green"), style("✗", "red"), style("○", "yellow")
+    project, records = session.packs.settings.project, session.packs.records
+    yield f"{good} handrail {handrail.__version__} · Python {platform.python_version()}"
+    yield f"{good} environment {sys.prefix}"
+    file = project.file.name if project.file is not None else "no handrail.toml, so the defaults"
+    yield f"{bad if health.settings else good} project {project.folder} ({file})"
+    counts = Counter(record.status for record in records)
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    packs = f"{plural(len(records), 'pack')}{f' ({listed})' if listed else ''}"
+    yield f"{bad if health.packs else good} {packs}"
+    first, *waiting = _journal_lines(health.journal)
+    yield f"{bad if health.journal.error else good} {first}"
+    yield from (f"{waits} {line}" for line in waiting)
+    for number, problem in enumerate(health.problems, 1):
+        yield ""
+        yield from problem_lines(session, problem, number)
+
+
+def _journal_lines(journal: _JournalHealth) -> Iterator[str]:
+    """Yield a line about the journal, then one for each run that waits."""
+    if journal.error is not None:
+        yield f"journal {journal.place or ''}".rstrip()
+        return
+    runs = plural(journal.runs, "run")
+    state = f"format {journal.format}, {runs}" if journal.format else "none yet"
+    yield f"journal {journal.place} ({state})"
+    for status in journal.waiting[:_MOST]:
+        row = status.row
+        ways = " or ".join(command for _, command in ways_of(status))
+        began = f"{moment(row.opened):%d %b %H:%M}"
+        yield f"run {row.number} of {row.action}, {began}, {status.described}:  {ways}"
+    if len(journal.waiting) > _MOST:
+        yield f"and {len(journal.waiting) - _MOST} more:  handrail runs"
+
+
+def _journal_health(session: Session) -> _JournalHealth:
+    """Look at the journal of this call, and make none where there is none."""
+    try:
+        found = address(session, None)
+    except HandrailError as error:
+        return _JournalHealth(error=error)
+    place = shown_url(shortened(session, found.value))
+    try:
+        with closing(opened(session, None)) as journal:
+            rows = journal.runs()
+            statuses = (status_of(journal, row) for row in rows)
+            return _JournalHealth(
+                place=place,
+                source=found.source,
+                format=journal.format,
+                runs=len(rows),
+                waiting=tuple(status for status in statuses if status.waits),
+            )
+    except NotFoundError:
+        return _JournalHealth(place=place, source=found.source)
+    except HandrailError as error:
+        return _JournalHealth(place=place, source=found.source, error=error)

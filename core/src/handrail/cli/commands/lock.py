@@ -11,8 +11,9 @@ import click
 
 from handrail.cli.params.options import options_of
 from handrail.cli.params.values import labelled, labelled_need, put_pairs
-from handrail.cli.session import Session, session_of, warn
+from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.failure import problem_lines
+from handrail.cli.view.listing import Listing
 from handrail.cli.view.text import plural
 from handrail.errors import (
     ExitCode,
@@ -31,6 +32,7 @@ from handrail.params.redact import has_password
 from handrail.targets import Target, find_target, lock_name, name_from
 
 if TYPE_CHECKING:
+    from handrail.cli.view.listing import Style
     from handrail.plan.plan import Plan
 
 
@@ -56,11 +58,9 @@ class _Wanted:
     metavar="KEY=VALUE",
     help="A param that the steps of ACTION depend on; it is kept in the lock. Repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def lock(
-    ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], check: bool, as_json: bool
-) -> int:
+def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], check: bool) -> int:
     """Lock the plans of actions: from then on they run only as they are now.
 
     Writes handrail.lock into the project, to be committed: for each ACTION its steps in order, the
@@ -88,8 +88,13 @@ def lock(
             raise LockError(
                 f"there is no {LOCK_FILE} in {folder}", ways_out=("write one:  handrail lock",)
             )
-        return _check(session, known, names, as_json=as_json)
-    return _write(session, known or (), names, pairs, as_json=as_json)
+        checked = _check(session, known, names)
+        session.show(checked)
+        if not session.json:
+            _note_unlocked(session, known)
+        return ExitCode.PLAN if checked.drifted else ExitCode.DONE
+    session.show(_write(session, known or (), names, pairs))
+    return ExitCode.DONE
 
 
 def _write(
@@ -97,9 +102,8 @@ def _write(
     known: Sequence[LockedAction],
     names: Sequence[str],
     pairs: tuple[str, ...],
-    *,
-    as_json: bool,
-) -> int:
+) -> Listing:
+    """Write the lock, and return what it has now."""
     for pair in filter(has_password, pairs):
         raise click.UsageError(
             f"-p {pair.partition('=')[0]} has a password in it, and {LOCK_FILE} is shared"
@@ -123,24 +127,20 @@ def _write(
     kept = [each for each in known if each.key not in replaced]
     write_lock(session.packs.settings.project.folder, [*kept, *made])
     compared = [(each, find(known, each.key)) for each in made]
-    if as_json:
-        session.console.json(
-            {
-                "file": LOCK_FILE,
-                "actions": [_to_dict(now, was) for now, was in compared],
-                "dropped": [each.name for each in gone],
-            }
-        )
-        return ExitCode.DONE
-    for now, was in compared:
-        for line in _action_lines(now, was):
-            session.console.print(line)
-    for each in gone:
-        session.console.print(f"dropped {each.name}: it is not there any more")
     count = plural(len(kept) + len(made), "action")
     file = os.path.relpath(session.packs.settings.project.folder / LOCK_FILE, session.folder)
-    session.console.print(f"wrote {file} · {count} · from now on they run only like this")
-    return ExitCode.DONE
+    return Listing(
+        json=lambda: {
+            "file": LOCK_FILE,
+            "actions": [_to_dict(now, was) for now, was in compared],
+            "dropped": [each.name for each in gone],
+        },
+        title=[
+            *(line for now, was in compared for line in _action_lines(now, was)),
+            *(f"dropped {each.name}: it is not there any more" for each in gone),
+            f"wrote {file} · {count} · from now on they run only like this",
+        ],
+    )
 
 
 def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wanted]:
@@ -186,27 +186,48 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
         raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
 
 
-def _check(
-    session: Session, known: Sequence[LockedAction], names: Sequence[str], *, as_json: bool
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Check:
+    """The actions of the lock, each with its differences from what is there now."""
+
+    session: Session
+    actions: Sequence[_Checked]
+
+    @property
+    def drifted(self) -> bool:
+        return any(problems for _, problems in self.actions)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON object for programs."""
+        return {
+            "file": LOCK_FILE,
+            "matches": not self.drifted,
+            "actions": [
+                {"name": name, "problems": [problem.to_dict() for problem in problems]}
+                for name, problems in self.actions
+            ],
+        }
+
+    def lines(self, style: Style) -> Iterator[str]:
+        """Yield the lines for people."""
+        for name, problems in self.actions:
+            if not problems:
+                continue
+            count = plural(len(problems), "difference")
+            yield style(f"{name} differs from {LOCK_FILE} · {count}", "bold")
+            for number, problem in enumerate(problems, 1):
+                yield from problem_lines(self.session, problem, number)
+            yield f"  if the plan is meant to be as it is now:  handrail lock {name}"
+        matching = [name for name, problems in self.actions if not problems]
+        if matching:
+            yield f"{', '.join(matching)}: as in {LOCK_FILE}"
+
+
+def _check(session: Session, known: Sequence[LockedAction], names: Sequence[str]) -> _Check:
     found = [_checked_name(session, known, name) for name in names]
     if not names:
         found = [_checked(session, each) for each in known]
-    drifted = any(problems for _, problems in found)
-    if as_json:
-        session.console.json(
-            {
-                "file": LOCK_FILE,
-                "matches": not drifted,
-                "actions": [
-                    {"name": name, "problems": [problem.to_dict() for problem in problems]}
-                    for name, problems in found
-                ],
-            }
-        )
-    else:
-        _show_check(session, known, found)
-    return ExitCode.PLAN if drifted else ExitCode.DONE
+    return _Check(session=session, actions=found)
 
 
 def _checked_name(session: Session, known: Sequence[LockedAction], name: str) -> _Checked:
@@ -238,24 +259,8 @@ def _gone(was: LockedAction, error: NotFoundError) -> Problem:
     )
 
 
-def _show_check(
-    session: Session,
-    known: Sequence[LockedAction],
-    found: Sequence[_Checked],
-) -> None:
-    console = session.console
-    for name, problems in found:
-        if not problems:
-            continue
-        count = plural(len(problems), "difference")
-        console.print(console.style(f"{name} differs from {LOCK_FILE} · {count}", "bold"))
-        for number, problem in enumerate(problems, 1):
-            for line in problem_lines(session, problem, number):
-                console.print(line)
-        console.print(f"  if the plan is meant to be as it is now:  handrail lock {name}")
-    matching = [name for name, problems in found if not problems]
-    if matching:
-        console.print(f"{', '.join(matching)}: as in {LOCK_FILE}")
+def _note_unlocked(session: Session, known: Sequence[LockedAction]) -> None:
+    """Name on standard error the installed actions that the lock does not have."""
     names = {each.key for each in known}
     others = [
         entry.name
@@ -263,7 +268,7 @@ def _show_check(
         if record.is_used and (entry.name, record.id) not in names
     ]
     if others:
-        console.note(f"not in {LOCK_FILE}, so not run here: {', '.join(others)}")
+        session.console.note(f"not in {LOCK_FILE}, so not run here: {', '.join(others)}")
 
 
 def _action_lines(now: LockedAction, was: LockedAction | None) -> Iterator[str]:

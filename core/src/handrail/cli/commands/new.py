@@ -1,4 +1,4 @@
-"""`handrail new`: something of your own to begin with."""
+"""`handrail new`: begin a workflow, or what packs add to it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from handrail.cli.app import absent, offered, pack_command
-from handrail.cli.session import session_of
+from handrail.cli.session import session_of, takes_json
+from handrail.cli.view.listing import Listing
 
 
 class New(click.Group):
-    """What can be begun: a workflow, and what packs add to it."""
+    """The commands of the core that begin something, then those of packs, by name only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -51,14 +52,16 @@ def new() -> None:
     metavar="FOLDER",
     help="Where to write them.  [default: here]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def flow(ctx: click.Context, into: Path, as_json: bool) -> None:
-    """Write flows.py, a workflow of one step with its way back, and a test of both.
+def flow(ctx: click.Context, into: Path) -> None:
+    """Write a first workflow, flows.py, and a test of it.
 
-    The workflow is called hello. It is run as it is:  handrail run flows.py:hello
-    """
-    session = session_of(ctx)
+    The workflow hello has one step, which writes a file, and a rollback that removes it again.
+
+    \b
+    handrail run flows.py:hello    run it as it is
+    """  # noqa: D301 - the escape tells click to keep the lines
     files = {name: _template(name) for name in ("flows.py", "test_flows.py")}
     _write(files, into)
     following = [
@@ -68,17 +71,21 @@ def flow(ctx: click.Context, into: Path, as_json: bool) -> None:
         "pip install pytest",
         "python -m pytest",
     ]
-    if as_json:
-        described = {"action": "flows.py:hello", "folder": str(into), "files": sorted(files)}
-        session.console.json({**described, "next": following})
-        return
-    for line in (
-        "flows.py       the workflow hello: a step, and its way back",
-        "test_flows.py  a test of both",
-        "next",
-        *(f"  {line}" for line in following),
-    ):
-        session.console.print(line)
+    listing = Listing(
+        json=lambda: {
+            "action": "flows.py:hello",
+            "folder": str(into),
+            "files": sorted(files),
+            "next": following,
+        },
+        title=[
+            "flows.py       the workflow hello: a step and its rollback",
+            "test_flows.py  a test of both",
+            "next",
+            *(f"  {line}" for line in following),
+        ],
+    )
+    session_of(ctx).show(listing)
 
 
 def _template(name: str) -> str:

@@ -1,41 +1,98 @@
-"""`handrail packs`: what is installed, and why each pack is on or off."""
+"""`handrail packs`: what is installed, why each pack is on or off, and the hooks of each."""
 
 from __future__ import annotations
 
-import platform
-import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.session import Session, session_of, warn
-from handrail.cli.view.text import plural, table
+from handrail.cli.app import as_typed
+from handrail.cli.session import Session, session_of, takes_json, warn
+from handrail.cli.view.listing import Listing
+from handrail.cli.view.offers import environment, none_found
+from handrail.cli.view.text import one_line, plural
+from handrail.errors import PackError, SettingsError, describe
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from handrail.packs.hooks import Hook
+    from handrail.packs.record import PackRecord
 
-    from handrail.packs.record import EntryPoint, PackRecord
-
-STYLES = {
-    "on": "green",
-    "off": "dim",
-    "broken": "red",
-    "incompatible": "red",
-    "required": "green",
-    "policy": "cyan",
-}
+_STYLES = {"off": "dim", "broken": "red", "incompatible": "red", "policy": "cyan"}
+_NONE = "no packs are installed"
+_BROKEN = "what is wrong, and what to do:  handrail doctor"
 
 
-def names(entries: Sequence[EntryPoint]) -> str:
-    """Return up to three names of entry points, or their number, or a dash."""
-    listed = [entry.name for entry in entries]
-    if not listed:
-        return "-"
-    return ", ".join(listed) if len(listed) <= 2 else str(len(listed))
+@frozen
+class _Loaded:
+    """A pack, its hooks in the order of its source, and why they cannot be used."""
+
+    record: PackRecord
+    hooks: tuple[Hook, ...] = ()
+    error: PackError | SettingsError | None = None
 
 
-def to_dict(record: PackRecord) -> dict[str, object]:
-    """Return the JSON form of a pack in a listing."""
+@click.command()
+@click.option("--hooks", is_flag=True, help="Load the packs that are on, and list their hooks.")
+@takes_json
+@click.pass_context
+def packs(ctx: click.Context, hooks: bool) -> None:
+    """List the installed packs, and why each is on or off.
+
+    Reads what is installed, and imports none of it, so it works with broken packs too. With --hooks
+    it imports those that are on, one by one, and shows which hooks each has, with file and line.
+
+    \b
+    on            used, unless a flag, a variable or the project says otherwise
+    required      the project or a policy wants it; nothing can be run without it
+    policy        says what is required of every project, and stands above flags and settings
+    off           WHY has the flag, the variable or the line that says so
+    broken        cannot be read or imported; `handrail doctor` has the reason
+    incompatible  made for another version of handrail
+    """  # noqa: D301 - the escape tells click to keep the lines
+    session = session_of(ctx)
+    records = session.packs.records
+    listing = _hooks([_load(session, each) for each in records]) if hooks else _packs(records)
+    if not session.json:
+        warn(session)
+    session.show(listing)
+
+
+def _packs(records: Sequence[PackRecord]) -> Listing:
+    def json() -> dict[str, object]:
+        return {"packs": [_to_dict(record) for record in records]}
+
+    if not records:
+        return Listing(json=json, title=none_found(_NONE))
+    broken = any(record.status in ("broken", "incompatible") for record in records)
+    count = f"{plural(len(records), 'pack')}, none imported · {environment()}"
+    return Listing(
+        json=json,
+        head=("PACK", "VERSION", "ACTIONS", "STEPS", "COMMANDS", "STATUS", "WHY"),
+        rows=(
+            (
+                record.id,
+                record.version or "?",
+                _names([each.name for each in record.actions]),
+                str(len(record.steps) or "-"),
+                _names([as_typed(each.name) for each in record.commands]),
+                record.status,
+                record.why,
+            )
+            for record in records
+        ),
+        styles=[_STYLES.get(record.status, "") for record in records],
+        foot=(count, _BROKEN) if broken else (count,),
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return up to two names, or their number, or a dash."""
+    return (", ".join(names) if len(names) <= 2 else str(len(names))) or "-"
+
+
+def _to_dict(record: PackRecord) -> dict[str, object]:
     return {
         "id": record.id,
         "name": record.id,
@@ -52,88 +109,74 @@ def to_dict(record: PackRecord) -> dict[str, object]:
     }
 
 
-def offer_to_dict(record: PackRecord, entry: EntryPoint) -> dict[str, object]:
-    """Return the JSON form of an action or a step in a listing."""
-    # Not for listing packs.
-    from handrail.packs.local import description_of  # noqa: PLC0415
+def _load(session: Session, record: PackRecord) -> _Loaded:
+    """Load a pack by itself, if it is on and has hooks; a broken one is returned as such."""
+    from handrail.packs.loader import load  # noqa: PLC0415 - a listing imports no pack
 
+    if not record.is_used or not record.hooks:
+        return _Loaded(record=record)
+    try:
+        hooks = load(record, session.packs.settings).hooks.values()
+    except (PackError, SettingsError) as error:
+        return _Loaded(record=record, error=error)
+    return _Loaded(record=record, hooks=tuple(sorted(hooks, key=lambda hook: hook.line)))
+
+
+def _hooks(packs: Sequence[_Loaded]) -> Listing:
+    def json() -> dict[str, object]:
+        return {"packs": [_hooks_to_dict(each) for each in packs]}
+
+    if not packs:
+        return Listing(json=json, title=none_found(_NONE))
+    imported = sum(bool(each.hooks) for each in packs)
+    count = f"{plural(len(packs), 'pack')}, {imported} imported · {environment()}"
+    broken = any(each.error is not None or each.record.problems for each in packs)
+    return Listing(
+        json=json,
+        head=("PACK", "VERSION", "HOOK", "WHERE"),
+        rows=[row for each in packs for row in _hook_rows(each)],
+        foot=(count, _BROKEN) if broken else (count,),
+    )
+
+
+def _hook_rows(pack: _Loaded) -> list[tuple[str, ...]]:
+    record = pack.record
+    first = (record.id, record.version or "?")
+    if pack.hooks:
+        return [
+            (*(first if number == 0 else ("", "")), hook.name, f"{hook.file}:{hook.line}")
+            for number, hook in enumerate(pack.hooks)
+        ]
+    if pack.error is not None:
+        cause = pack.error.__cause__
+        why = f"broken: {one_line(describe(cause) if cause else _reason(pack.error), limit=60)}"
+    elif not record.is_used:
+        why = f"{record.status}, not loaded: {record.why}"
+    else:
+        why = "has no hooks"
+    return [(*first, "-", why)]
+
+
+def _reason(error: PackError | SettingsError) -> str:
+    return error.problems[0].message if error.problems else error.message
+
+
+def _hooks_to_dict(pack: _Loaded) -> dict[str, object]:
+    record, error = pack.record, pack.error
     return {
-        "id": f"{record.id}:{entry.name}",
-        "name": entry.name,
-        "pack": record.id,
+        "id": record.id,
         "version": record.version,
-        "does": description_of(record, entry),
-        "target": entry.value,
-        "status": record.status,
-        "why": record.why,
+        "status": record.status if error is None else "broken",
+        "why": record.why if error is None else _reason(error),
+        "hooks": [
+            {
+                "name": hook.name,
+                "takes": list(hook.parameters),
+                "module": hook.module,
+                "file": hook.file,
+                "line": hook.line,
+            }
+            for hook in pack.hooks
+        ],
+        "error": None if error is None else error.to_dict(),
     }
-
-
-@click.command()
-@click.option("--hooks", is_flag=True, help="Load the packs that are on, and list their hooks.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@click.pass_context
-def packs(ctx: click.Context, hooks: bool, as_json: bool) -> None:
-    """List the installed packs, and why each is on or off.
-
-    Reads what is installed, and imports none of it, so it works with broken packs too. With --hooks
-    it imports those that are on, one by one, and shows which hooks each has, with file and line.
-
-    \b
-    on            used, unless a flag, a variable or the project says otherwise
-    required      the project or a policy wants it; nothing can be run without it
-    policy        says what is required of every project, and stands above flags and settings
-    off           WHY has the flag, the variable or the line that says so
-    broken        cannot be read or imported; `handrail doctor` has the reason
-    incompatible  made for another version of handrail
-    """  # noqa: D301 - the escape tells click to keep the lines
-    session = session_of(ctx)
-    records = session.packs.records
-    if hooks:
-        from handrail.cli.hooks import show_hooks  # noqa: PLC0415 - it loads packs
-
-        show_hooks(session, as_json=as_json)
-        return
-    if as_json:
-        session.console.json({"packs": [to_dict(record) for record in records]})
-        return
-    warn(session)
-    if not records:
-        show_none(session, "no packs are installed")
-        return
-    rows = [
-        (
-            record.id,
-            record.version or "?",
-            names(record.actions),
-            str(len(record.steps) or "-"),
-            names(record.commands),
-            record.status,
-            record.why,
-        )
-        for record in records
-    ]
-    head = ("PACK", "VERSION", "ACTIONS", "STEPS", "COMMANDS", "STATUS", "WHY")
-    lines = table(head, rows)
-    session.console.print(lines[0])
-    for record, line in zip(records, lines[1:], strict=True):
-        style = STYLES.get(record.status)
-        text = line
-        if style is not None and style != "green":
-            text = session.console.style(line, style)
-        session.console.print(text)
-    session.console.print(f"{plural(len(records), 'pack')}, none imported · {where()}")
-    if any(record.status in ("broken", "incompatible") for record in records):
-        session.console.print("what is wrong, and what to do:  handrail doctor")
-
-
-def show_none(session: Session, what: str) -> None:
-    """Say that there is nothing to list, where it was looked for, and how to get some."""
-    session.console.print(what)
-    session.console.print(f"searched {where()}")
-    session.console.print("packs are called handrail-...; install one with pip")
-
-
-def where() -> str:
-    """Return the environment that was searched, and its Python."""
-    return f"{sys.prefix} · Python {platform.python_version()}"

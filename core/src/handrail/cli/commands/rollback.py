@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.commands.resume import check_words, go_on, options_of, recovery_of
 from handrail.cli.hints import command_line
-from handrail.cli.journals import number_of, opened, project_of, shown_project
-from handrail.cli.recover_all import all_dead
+from handrail.cli.journals import number_of, opened
+from handrail.cli.recover_all import recover_all
+from handrail.cli.recovery import (
+    RecoveryRequest,
+    carry_on,
+    project_of,
+    recovery_of,
+    recovery_options,
+)
 from handrail.cli.session import session_of
 from handrail.cli.view.run_text import moment
 from handrail.cli.view.text import columns, plural, seconds
@@ -26,16 +33,17 @@ if TYPE_CHECKING:
     from handrail.journal.records import RecordedRun, RunRow
     from handrail.recovery.preview import StepUndo
     from handrail.recovery.resume_run import Recovery
+    from handrail.recovery.status import RunStatus
 
 _MOST = 20  # Lines of one step that are shown before the question.
 _WIDEST = 40
 
 
-@click.command(params=options_of("rollback"))
+@click.command(params=recovery_options("rollback"))
 @click.option("--dry-run", is_flag=True, help="Only show what would be undone.")
 @click.option("--yes", is_flag=True, help="Do not ask. RUN has to be named.")
 @click.pass_context
-def rollback(ctx: click.Context, /, **values: Any) -> int:
+def rollback(ctx: click.Context, /, **_options: Any) -> int:
     """Undo a run: one that was interrupted, one that was kept, or a completed one.
 
     It first shows what will be undone, and what cannot be. On a terminal it asks; elsewhere a run
@@ -46,40 +54,40 @@ def rollback(ctx: click.Context, /, **values: Any) -> int:
     Only the steps that began have to be what they were: the lock and what is required do not count.
     Of a rollback that was not complete, only what failed is tried again.
     """
-    session = session_of(ctx)
-    check_words(values)
-    if values["yes"] and not values["run"]:
+    session, request = session_of(ctx), RecoveryRequest.of(ctx)
+    if request.yes and not request.run:
         raise click.UsageError("--yes needs the number of the run: handrail rollback RUN --yes")
-    if values["all_dead"]:
-        if values["dry_run"]:
+    if request.all_dead:
+        if request.dry_run:
             raise click.UsageError("--all-dead takes no --dry-run; handrail runs lists the runs")
-        return all_dead(session, "rollback", values)
-    with closing(opened(session, values["journal"])) as journal:
-        return _roll_back(session, journal, values)
+        return recover_all(session, "rollback", request)
+    with closing(opened(session, request.journal)) as journal:
+        return _roll_back(session, journal, request)
 
 
-def _roll_back(session: Session, journal: Journal, values: Mapping[str, Any]) -> int:
+def _roll_back(session: Session, journal: Journal, request: RecoveryRequest) -> int:
     mine = session.packs.settings.project_id
-    recorded = _found(session, journal, values)
+    recorded = _found(session, journal, request)
     row = recorded.row
-    asks = not (values["yes"] or values["dry_run"]) and _is_terminal()
-    if not (asks or values["yes"] or values["dry_run"]):
+    asks = not (request.yes or request.dry_run) and _is_terminal()
+    if not (asks or request.yes or request.dry_run):
         _check_named(row)
-    recovery = recovery_of(session, journal, "rollback", recorded, values)
+    recovery = recovery_of(session, journal, "rollback", recorded, request)
     recovery.check_drift()
-    whose = "" if row.project == mine else f" · of {row.project}"
-    _show(session, journal, recovery, values, whose, asks=asks)
-    if values["dry_run"]:
+    if asks or request.dry_run or not request.quiet:
+        whose = "" if row.project == mine else f" · of {row.project}"
+        _show(session, _preview(journal, recovery, whose), dry=request.dry_run, asks=asks)
+    if request.dry_run:
         return ExitCode.DONE
     if asks:
         if not _says_yes():
             session.console.note("nothing was undone")
             return ExitCode.INTERRUPTED
         _check_unchanged(journal, row)
-    return go_on(session, journal, recovery, values)
+    return carry_on(session, journal, recovery, request)
 
 
-def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> RecordedRun:
+def _found(session: Session, journal: Journal, request: RecoveryRequest) -> RecordedRun:
     """Return the run that is meant, if it can be undone.
 
     Raises:
@@ -88,26 +96,25 @@ def _found(session: Session, journal: Journal, values: Mapping[str, Any]) -> Rec
         RunClosedError: It was named, and there is nothing to undo.
         RunHeldError: It belongs to a process that lives, or may live.
     """
-    from handrail.journal.backend.lease_errors import held_error  # noqa: PLC0415 - lists need none of this
+    from handrail.journal.backend.lease import held_error  # noqa: PLC0415 - help needs none
     from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
 
-    if values["run"]:
-        recorded = journal.read(number_of(values["run"]))
+    if request.run:
+        recorded = journal.read(number_of(request.run))
     else:
-        project = project_of(session, values)
-        assert project is not None
-        recorded = journal.read(latest_of_project(journal, project, shown_project(values)))
+        project = project_of(session, request)
+        recorded = journal.read(latest_of_project(journal, project, request.project_shown))
     try:
         check(recorded.row, "rollback")
     except (RunClosedError, RollbackRefusedError) as error:
-        if values["run"]:
+        if request.run:
             raise
         raise RollbackRefusedError(
-            f"the latest run of {shown_project(values)} cannot be undone: {error.message}",
+            f"the latest run of {request.project_shown} cannot be undone: {error.message}",
             ways_out=("name another one:  handrail runs",),
         ) from None
     holder = journal.holder(recorded.row.number)
-    if holder is not None and not (values["take_over"] and holder.stale):
+    if holder is not None and not (request.take_over and holder.stale):
         raise held_error(recorded.row.number, holder)
     return recorded
 
@@ -152,71 +159,84 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _show(
-    session: Session,
-    journal: Journal,
-    recovery: Recovery,
-    values: Mapping[str, Any],
-    whose: str,
-    *,
-    asks: bool,
-) -> None:
-    """Show what will be undone: as the result of a dry run, else beside it."""
-    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - lists need it not
-    from handrail.recovery.recorded_steps import (  # noqa: PLC0415 - likewise
-        recorded_steps,
-        steps_that_stay,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Preview:
+    """What an undo will do.
 
-    if values["quiet"] and not (asks or values["dry_run"]):
-        return
-    undone = preview_rollback(recovery)
-    stays = steps_that_stay(recorded_steps(recovery.recorded, running=False))
-    row = recovery.recorded.row
-    if values["as_json"]:
-        document = {
+    Attributes:
+        status: The status of the run.
+        whose: How the project is named, where it is another one.
+        undone: The steps that are undone, in that order.
+        stays: Names of the steps that have no way back.
+    """
+
+    status: RunStatus
+    whose: str
+    undone: Sequence[StepUndo]
+    stays: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object for programs."""
+        row = self.status.row
+        return {
+            "event": "RollbackPreview",
             "run": row.number,
             "action": row.action,
             "project": row.project,
-            "state": status_of(journal, row).state,
-            "undo": [each.to_dict() for each in undone],
-            "stays": stays,
+            "state": self.status.state,
+            "undo": [each.to_dict() for each in self.undone],
+            "stays": self.stays,
         }
-        session.console.json_line({"event": "RollbackPreview", **document})
-    if values["as_json"] and not asks:
-        return
-    write = session.console.print if values["dry_run"] else session.console.note
-    write(f"{_head(journal, row)}{whose}")
-    for line in _lines(undone, stays):
-        write(line)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines for people."""
+        yield self._head()
+        width = min(max((columns(each.step) for each in self.undone), default=0), _WIDEST)
+        for each in self.undone:
+            first, *rest = _facts(each)
+            yield f" ↶ {each.step}{' ' * (width - columns(each.step))}  {first}"
+            shown = rest if len(rest) <= _MOST else rest[: _MOST - 1]
+            yield from (f"   {' ' * width}  {line}" for line in shown)
+            if shown != rest:
+                more = plural(len(rest) - len(shown), "line")
+                yield f"   {' ' * width}  ... and {more} more (--json)"
+        if not self.undone:
+            yield "   nothing to undo"
+        if self.stays:
+            they = "it has" if len(self.stays) == 1 else "they have"
+            yield f"   not undone: {', '.join(self.stays)} ({they} no way back)"
+
+    def _head(self) -> str:
+        row, owner = self.status.row, self.status.owner
+        ended = row.closed or row.heard or row.opened
+        ago = max(0.0, (datetime.now(UTC) - moment(ended)).total_seconds())
+        return (
+            f"run {row.number} · {row.action} · {self.status.described} {seconds(ago)} ago · "
+            f"{owner['user']} on {owner['host']}{self.whose}"
+        )
 
 
-def _head(journal: Journal, row: RunRow) -> str:
-    ended = row.closed or row.heard or row.opened
-    ago = (datetime.now(UTC) - moment(ended)).total_seconds()
-    status = status_of(journal, row)
-    owner = status.owner
-    return (
-        f"run {row.number} · {row.action} · {status.described} {seconds(max(0.0, ago))} ago · "
-        f"{owner['user']} on {owner['host']}"
+def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
+    from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - help needs none
+    from handrail.recovery.run_record import recorded_steps  # noqa: PLC0415 - likewise
+
+    steps = recorded_steps(recovery.recorded, running=False)
+    return _Preview(
+        status=status_of(journal, recovery.recorded.row),
+        whose=whose,
+        undone=preview_rollback(recovery),
+        stays=[step.name for step in steps if step.stays],
     )
 
 
-def _lines(undone: Sequence[StepUndo], stays: Sequence[str]) -> Iterator[str]:
-    width = min(max((columns(each.step) for each in undone), default=0), _WIDEST)
-    for each in undone:
-        first, *rest = _facts(each)
-        yield f" ↶ {each.step}{' ' * (width - columns(each.step))}  {first}"
-        shown = rest if len(rest) <= _MOST else rest[: _MOST - 1]
-        yield from (f"   {' ' * width}  {line}" for line in shown)
-        if shown != rest:
-            more = plural(len(rest) - len(shown), "line")
-            yield f"   {' ' * width}  ... and {more} more (--json)"
-    if not undone:
-        yield "   nothing to undo"
-    if stays:
-        they = "it has" if len(stays) == 1 else "they have"
-        yield f"   not undone: {', '.join(stays)} ({they} no way back)"
+def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None:
+    """Show what will be undone: as the result of a dry run, else beside it."""
+    if session.json:
+        session.console.json_line(preview.to_dict())
+    if asks or not session.json:
+        write = session.console.print if dry else session.console.note
+        for line in preview.lines():
+            write(line)
 
 
 def _facts(undo: StepUndo) -> Sequence[str]:

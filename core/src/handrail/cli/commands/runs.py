@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option, named, opened
-from handrail.cli.session import session_of
-from handrail.cli.view.run_text import STYLES, moment, time_of, ways_of
-from handrail.cli.view.text import plural, table
+from handrail.cli.session import session_of, takes_json
+from handrail.cli.view.listing import Listing
+from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
+from handrail.cli.view.text import plural
 from handrail.errors import NotFoundError
 from handrail.recovery.status import status_of
 
@@ -46,7 +49,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
     metavar="X",
     help=f"Only runs that are: {', '.join(_OUTCOMES)}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
 def runs(
     ctx: click.Context,
@@ -55,7 +58,6 @@ def runs(
     everything: bool,
     action: str | None,
     outcome: str | None,
-    as_json: bool,
 ) -> None:
     """List the runs that the journal has, the latest first.
 
@@ -72,26 +74,19 @@ def runs(
     stalled              its process lives, and gives no sign of it; see --take-over
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:
-        ctx.ensure_object(dict)
-        ctx.meta["journal"] = journal
         return
     session = session_of(ctx)
     found = _open(session, journal)
     if found is None:
-        _tell_none(session, as_json=as_json)
+        none = "no runs yet; handrail run ACTION makes one"
+        session.show(Listing(json=lambda: _to_dict(None, ()), title=[none]))
         return
-    try:
-        most = None if everything else limit
+    most = None if everything else limit
+    with closing(found):
         statuses = _found(found, action, outcome, None if most is None else most + 1)
-    finally:
-        found.close()
     more = len(statuses) > len(statuses[:most])
-    if as_json:
-        listed = [to_dict(status) for status in statuses[:most]]
-        session.console.json({"journal": found.shown, "more": more, "runs": listed})
-        return
-    asked = action is not None or outcome is not None
-    _show(session, found, statuses[:most], more=more, asked=asked)
+    filtered = action is not None or outcome is not None
+    session.show(_listing(found.shown, statuses[:most], more=more, filtered=filtered))
 
 
 @runs.command()
@@ -110,35 +105,9 @@ def prune(ctx: click.Context, older_than: str) -> None:
     found = _open(session, ctx.parent.params["journal"])
     gone = []
     if found is not None:
-        try:
+        with closing(found):
             gone = found.prune(age)
-        finally:
-            found.close()
     session.console.print(f"{plural(len(gone), 'run')} deleted")
-
-
-def to_dict(status: RunStatus) -> dict[str, Any]:
-    """Return the JSON form of a run in a listing."""
-    row = status.row
-    took, undo_took = status.spent()
-    return {
-        "id": row.number,
-        "uid": row.uid,
-        "action": row.action,
-        "state": status.state,
-        "outcome": row.outcome,
-        "direction": row.direction,
-        "sealed": row.sealed,
-        "started": row.opened,
-        "ended": row.closed,
-        "took": took,
-        "undo_took": undo_took,
-        "project": row.project,
-        "folder": row.cwd,
-        "owner": status.owner,
-        "held": status.holder is not None,
-        "ways": dict(ways_of(status)),
-    }
 
 
 def _found(
@@ -164,55 +133,51 @@ def _open(session: Session, url: str | None) -> Journal | None:
         return None
 
 
-def _tell_none(session: Session, *, as_json: bool) -> None:
-    if as_json:
-        session.console.json({"journal": None, "more": False, "runs": []})
-    else:
-        session.console.print("no runs yet; handrail run ACTION makes one")
+def _listing(journal: str, statuses: Sequence[RunStatus], *, more: bool, filtered: bool) -> Listing:
+    def json() -> dict[str, object]:
+        return _to_dict(journal, statuses, more=more)
 
-
-def _show(
-    session: Session,
-    journal: Journal,
-    statuses: list[RunStatus],
-    *,
-    more: bool,
-    asked: bool,
-) -> None:
-    console = session.console
     if not statuses:
-        console.print(f"no {'such ' * asked}runs in {journal.shown}")
-        return
-    # Where several projects keep their runs in one journal.
+        return Listing(json=json, title=[f"no {'such ' * filtered}runs in {journal}"])
+    # Several projects may keep their runs in one journal.
     shared = len({status.row.project for status in statuses}) > 1
-    rows = [
-        (
-            str(status.row.number),
-            status.row.action,
-            status.described,
-            *((status.row.project,) if shared else ()),
-            f"{moment(status.row.opened):%Y-%m-%d %H:%M:%S}",
-            time_of(status),
-            _next(status),
-        )
-        for status in statuses
-    ]
-    # What tells actions apart is at the end of a path.
-    head = ("RUN", "ACTION", "STATE", *(("PROJECT",) if shared else ()), "STARTED", "TOOK", "NEXT")
-    lines = table(head, rows, ends=(1, 3) if shared else (1,))
-    console.print(console.style(lines[0], "dim"))
-    for status, line in zip(statuses, lines[1:], strict=True):
-        state = status.described
-        styled = console.style(state, STYLES.get(status.state, "bold"))
-        console.print(line.replace(state, styled, 1))
-    told = plural(len(rows), "run")
-    told = f"the latest {told} (--all lists more)" if more else told
-    console.print(f"{told} in {journal.shown} · one:  {command_line('show RUN')}")
+    count = plural(len(statuses), "run")
+    listed = f"the latest {count} (--all lists more)" if more else count
+    return Listing(
+        json=json,
+        head=("RUN", "ACTION", "STATE", *["PROJECT"] * shared, "STARTED", "TOOK", "NEXT"),
+        rows=(_row(status, shared=shared) for status in statuses),
+        # What tells actions apart is at the end of a path.
+        ends=(1, 3) if shared else (1,),
+        dims_head=True,
+        styles=[STYLES.get(status.state, "bold") for status in statuses],
+        styled=2,
+        foot=[f"{listed} in {journal} · one:  {command_line('show RUN')}"],
+    )
+
+
+def _row(status: RunStatus, *, shared: bool) -> tuple[str, ...]:
+    row = status.row
+    return (
+        str(row.number),
+        row.action,
+        status.described,
+        *[row.project] * shared,
+        f"{moment(row.opened):%Y-%m-%d %H:%M:%S}",
+        time_of(status),
+        _next(status),
+    )
 
 
 def _next(status: RunStatus) -> str:
     ways = ways_of(status)
     return ways[0][1] if ways and status.row.outcome != "completed" else ""
+
+
+def _to_dict(
+    journal: str | None, statuses: Sequence[RunStatus], *, more: bool = False
+) -> dict[str, object]:
+    return {"journal": journal, "more": more, "runs": [run_to_dict(each) for each in statuses]}
 
 
 def _age(text: str) -> timedelta:

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.commands.packs import offer_to_dict, show_none, where
-from handrail.cli.session import Session, session_of, warn
-from handrail.cli.view.text import plural, table
+from handrail.cli.session import Session, session_of, takes_json, warn
+from handrail.cli.view.listing import Listing
+from handrail.cli.view.offers import environment, none_found, offer_to_dict
+from handrail.cli.view.text import plural
 from handrail.packs.local import description_of
 
 if TYPE_CHECKING:
     from handrail.packs.record import PackRecord
-
-
-def _status(record: PackRecord) -> str:
-    if record.status == "off":
-        return f"off {record.why}"
-    if record.status in ("broken", "incompatible"):
-        return f"{record.status}: see doctor"
-    return record.status
 
 
 def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -31,9 +24,9 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 @click.command()
 @click.argument("name", required=False, shell_complete=_complete)
 @click.option("--all", "show_all", is_flag=True, help="Also those of packs that are off or broken.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -> None:
+def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
     """List the steps that packs offer; with NAME show one of them.
 
     Reads what is installed, and imports none of it. A step of several packs is named with its pack,
@@ -41,49 +34,60 @@ def steps(ctx: click.Context, name: str | None, show_all: bool, as_json: bool) -
     """
     session = session_of(ctx)
     if name is not None:
-        _show(session, name, as_json=as_json)
+        session.show(_one(session, name))
         return
+    if not session.json:
+        warn(session)
+    session.show(_all(session, show_all=show_all or session.json))
+
+
+def _all(session: Session, *, show_all: bool) -> Listing:
     offered = session.packs.catalog.offers("steps")
-    shown = [
-        (record, entry)
-        for record, entry in offered
-        if show_all or as_json or record.status != "off"
-    ]
-    if as_json:
-        listed = [offer_to_dict(record, entry) for record, entry in shown]
-        session.console.json({"steps": listed})
-        return
-    warn(session)
+    shown = [(record, entry) for record, entry in offered if show_all or record.status != "off"]
+
+    def json() -> dict[str, object]:
+        return {"steps": [offer_to_dict(record, entry) for record, entry in shown]}
+
     if not offered:
-        show_none(session, "no installed pack offers steps")
-        return
-    rows = [
-        (
-            entry.name,
-            record.id,
-            record.version,
-            description_of(record, entry) or "-",
-            _status(record),
-        )
-        for record, entry in shown
-    ]
-    for line in table(("STEP", "PACK", "VERSION", "DOES", "STATUS"), rows):
-        session.console.print(line)
+        return Listing(json=json, title=none_found("no installed pack offers steps"))
     count = f"{len(shown)} of {plural(len(offered), 'step')}"
     more = " (--all)" if len(shown) < len(offered) else ""
     owners = len({record.id for record, _ in offered if not record.is_local})
-    session.console.print(f"{count}{more} · {plural(owners, 'pack')}, none imported · {where()}")
+    return Listing(
+        json=json,
+        head=("STEP", "PACK", "VERSION", "DOES", "STATUS"),
+        rows=(
+            (
+                entry.name,
+                record.id,
+                record.version,
+                description_of(record, entry) or "-",
+                _status(record),
+            )
+            for record, entry in shown
+        ),
+        foot=[f"{count}{more} · {plural(owners, 'pack')}, none imported · {environment()}"],
+    )
 
 
-def _show(session: Session, name: str, *, as_json: bool) -> None:
+def _one(session: Session, name: str) -> Listing:
     record, entry = session.packs.catalog.find("steps", name)
-    if as_json:
-        session.console.json(offer_to_dict(record, entry))
-        return
-    console = session.console
-    console.print(console.style(entry.name, "bold"))
-    console.print(f"  {description_of(record, entry) or 'no description'}")
-    console.print(f"  from     {record.why if record.is_local else record.origin}")
-    console.print(f"  status   {_status(record)}")
-    console.print(f"  is       {entry.value}")
-    console.print(f"  in full  {record.id}:{entry.name}")
+    return Listing(
+        json=lambda: offer_to_dict(record, entry),
+        title=(
+            session.console.style(entry.name, "bold"),
+            f"  {description_of(record, entry) or 'no description'}",
+            f"  from     {record.why if record.is_local else record.origin}",
+            f"  status   {_status(record)}",
+            f"  is       {entry.value}",
+            f"  in full  {record.id}:{entry.name}",
+        ),
+    )
+
+
+def _status(record: PackRecord) -> str:
+    if record.status == "off":
+        return f"off {record.why}"
+    if record.status in ("broken", "incompatible"):
+        return f"{record.status}: see doctor"
+    return record.status

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from handrail.cli.session import Session
     from handrail.cli.view.progress import Outcome
-    from handrail.journal.records import RunRow
     from handrail.plan.plan import Plan
-    from handrail.recovery.recorded_steps import RecordedStep
+    from handrail.recovery.run_record import RunRecord
     from handrail.recovery.status import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.
@@ -195,9 +194,9 @@ def failed_action(session: Session, name: str, error: Exception | SystemExit) ->
     return _failure("action-failed", f"{name} failed: {cause}", ExitCode.FAILED, lines, error)
 
 
-def recorded_failures(row: RunRow, steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
+def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
     """Return the lines about what failed in a recorded run, shortened unless `everything`."""
-    failed = [step for step in steps if step.error]
+    failed = [step for step in record.steps if step.error]
     whole = [f"  failed  {step.name}: {step.error}" for step in failed]
     if everything:
         return whole
@@ -206,22 +205,23 @@ def recorded_failures(row: RunRow, steps: Sequence[RecordedStep], *, everything:
     if len(failed) > _MOST:
         lines.append(f"  and {len(failed) - _MOST} more that failed")
     if any(step.traceback for step in failed) or whole != lines:
-        lines.append(f"  full    {command_line(f'show {row.number} --traceback')}")
+        lines.append(f"  full    {command_line(f'show {record.row.number} --traceback')}")
     return lines
 
 
-def recorded_tracebacks(row: RunRow, steps: Sequence[RecordedStep]) -> Iterator[str]:
+def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
     """Yield the lines with the tracebacks of what failed in a recorded run."""
-    failed = [step for step in steps if step.traceback or step.error]
+    number = record.row.number
+    failed = [step for step in record.steps if step.traceback or step.error]
     if not failed:
-        yield f"nothing failed in run {row.number}"
+        yield f"nothing failed in run {number}"
     for step in failed:
         error = one_line(step.error or "", limit=200)
-        yield f"run {row.number} · {step.name} · {step.state}: {error}"
+        yield f"run {number} · {step.name} · {step.state}: {error}"
         if step.traceback:
             yield step.traceback.rstrip()
         elif step.state == "undo failed":
-            again = command_line(f"rollback {row.number} --debug")
+            again = command_line(f"rollback {number} --debug")
             yield f"none is kept of an undo; to see it fail again:  {again}"
         else:
             yield "no traceback was kept"

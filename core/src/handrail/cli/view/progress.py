@@ -75,6 +75,9 @@ class JsonView:
         """Write `event` with the time, in seconds since the epoch."""
         self._console.json_line({"time": round(time.time(), 3), **event.to_dict()})
 
+    def close(self) -> None:
+        """Do nothing: every line is complete."""
+
 
 class LineView:
     """Writes a line to standard error for each step that ends; on a terminal one line moves."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
-from handrail.cli.view.run_text import STYLES, moment, time_of, ways_of
-from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten, table
+from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
+from handrail.cli.view.table import table
+from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten
 from handrail.params.redact import without_passwords
-from handrail.recovery.recorded_plan import fingerprint_of, origins_of
-from handrail.recovery.recorded_steps import RecordedStep, heard_of, steps_that_stay
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
-    from handrail.journal.records import RecordedRun, RunRow
-    from handrail.recovery.status import RunStatus
+    from handrail.cli.view.listing import Style
+    from handrail.journal.records import RunRow
+    from handrail.recovery.run_record import RecordedStep, RunRecord
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
@@ -30,101 +33,148 @@ _NOTABLE = 20  # Steps with something to tell that are shown.
 Row = tuple[str, str, str, str]
 
 
-def lines_of(
-    session: Session,
-    recorded: RecordedRun,
-    status: RunStatus,
-    steps: Sequence[RecordedStep],
-    *,
-    everything: bool,
-) -> list[str]:
-    """Return the lines that tell about a run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What `handrail show` shows of a run.
 
-    Args:
-        session: The call.
-        recorded: The run.
-        status: Its status.
-        steps: Its steps.
-        everything: Whether to leave nothing out, however much there is.
+    Attributes:
+        session: The call, which has the installed packs.
+        record: The run.
+        everything: Whether nothing is left out, however much there is.
     """
-    console = session.console
-    row = recorded.row
-    before, told, after = "\n".join(_head(recorded, status)).rpartition(status.described)
-    told = console.style(told, STYLES.get(status.state, "bold"))
-    lines = f"{before}{told}{after}".split("\n")
-    installed = packs_of(session, recorded) if ways_of(status) else {}
-    lines += facts(*_about(recorded, status, installed))
-    if params := _params(row):
-        lines.append(params if everything else shorten(params))
-    begun = [step for step in steps if step.state]
-    rows = list(map(_row, begun)) if everything else list(_rows(begun))
-    if rows:
-        head, *body = table(("STEP", "STATE", "TOOK", "RECORDED FOR UNDO"), rows)
-        lines += [console.style(head, "dim"), *body]
-    lines += _waiting(steps, everything=everything)
-    lines += recorded_failures(row, steps, everything=everything)
-    if row.sealed is not None:
-        lines.append(f"  sealed  {row.sealed}")
-    lines += [
-        f"  since   {pack} {_since(versions)}"
-        for pack, versions in installed.items()
-        if versions["then"] != versions["now"]
-    ]
-    lines += _ways(row, status, steps)
-    left = steps_that_stay(steps)
-    if left and ways_of(status):
-        have = "has" if len(left) == 1 else "have"
-        told = listed(left, room=WIDTH - 50)
-        lines.append(f"  stays   what {told} did: {have} effects, and no rollback")
-    return lines
+
+    session: Session
+    record: RunRecord
+    everything: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object for programs."""
+        record, row = self.record, self.record.row
+        run = {
+            **run_to_dict(record.status),
+            "plan": record.fingerprint,
+            "params": record.params,
+            "core_version": row.core_version,
+            "heard": record.heard,
+            "given_up": row.given_up,
+            "would": {purpose: _effect(purpose, record) for purpose, _ in ways_of(record.status)},
+            "stays": record.lasting,
+            "packs": self._packs(),
+        }
+        steps = [{**step.to_dict(), "values": _values_at(row, step)} for step in record.steps]
+        return {"run": run, "steps": steps}
+
+    def lines(self, style: Style) -> Iterator[str]:
+        """Yield the lines for people."""
+        record, everything = self.record, self.everything
+        status = record.status
+        before, state, after = "\n".join(_head(record)).rpartition(status.described)
+        state = style(state, STYLES.get(status.state, "bold"))
+        yield from f"{before}{state}{after}".split("\n")
+        packs = self._packs() if ways_of(status) else {}
+        yield from facts(*_about(record, packs))
+        if params := _params(record):
+            yield params if everything else shorten(params)
+        begun = [step for step in record.steps if step.state]
+        rows = list(map(_row, begun)) if everything else list(_rows(begun))
+        if rows:
+            head, *body = table(("STEP", "STATE", "TOOK", "RECORDED FOR UNDO"), rows)
+            yield style(head, "dim")
+            yield from body
+        yield from _waiting(record.steps, everything=everything)
+        yield from recorded_failures(record, everything=everything)
+        yield from _below(record, packs)
+
+    def _packs(self) -> dict[str, dict[str, str | None]]:
+        """Return the packs of the run: the version it began with, and the one installed now."""
+        before = self.record.versions
+        if not before:
+            return {}
+        now = {pack.id: pack.version for pack in self.session.packs.records}
+        return {pack: {"then": version, "now": now.get(pack)} for pack, version in before.items()}
 
 
-def _head(recorded: RecordedRun, status: RunStatus) -> list[str]:
-    row = recorded.row
-    about = [] if row.outcome is not None else [_about_owner(recorded, status)]
-    return facts(f"run {row.number}", row.action, status.described, *about)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """What `handrail show --step` shows: one step, with all that it recorded for its undo."""
+
+    record: RunRecord
+    step: RecordedStep
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object for programs."""
+        values = self.record.values_of(self.step)
+        return {"run": self.record.row.number, "step": {**self.step.to_dict(), "values": values}}
+
+    def lines(self, style: Style) -> Iterator[str]:
+        """Yield the lines for people."""
+        step = self.step
+        origin: Mapping[str, Any] = step.planned.get("origin") or {}
+        pack = f" · {origin['pack']} {origin['version']}" if origin.get("pack") else ""
+        attempt = f" · attempt {step.attempts}" if step.attempts > 1 else ""
+        state = step.state or "not started"
+        yield f"run {self.record.row.number} · {step.name} · {state}{attempt}{pack}"
+        if step.error:
+            yield (step.traceback or step.error).rstrip()
+        values = self.record.values_of(step)
+        for key, value in values.items():
+            items = cast("list[object]", value) if isinstance(value, list) else [value]
+            yield f"{key}: {len(items)}"
+            for item in items:
+                yield f"  {item if isinstance(item, str) else json.dumps(item)}"
+        if not values:
+            yield "nothing was recorded for its undo"
 
 
-def _about_owner(recorded: RecordedRun, status: RunStatus) -> str:
+def _values_at(row: RunRow, step: RecordedStep) -> str | None:
+    """Return the command that shows what a step recorded."""
+    if not step.recorded:
+        return None
+    return command_line(f"show {row.number} --step {shlex.quote(step.name)} --json")
+
+
+def _head(record: RunRecord) -> list[str]:
+    row = record.row
+    about = [] if row.outcome is not None else [_about_owner(record)]
+    return facts(f"run {row.number}", row.action, record.status.described, *about)
+
+
+def _about_owner(record: RunRecord) -> str:
+    status = record.status
     if status.holder is not None:
         silent = status.holder.silent
-        told = status.holder.described
+        described = status.holder.described
         known = status.state == "stalled" and silent is not None
-        return f"{told}, silent for {seconds(silent or 0.0)}" if known else told
+        return f"{described}, silent for {seconds(silent or 0.0)}" if known else described
     owner = status.owner
     process = f"pid {owner['pid']} on {owner['host']}"
-    if recorded.row.given_up:
+    if record.row.given_up:
         return f"given up by {process} (a signal, or no room for its record)"
-    heard = moment(heard_of(recorded))
-    begun = moment(recorded.row.opened)
+    heard = moment(record.heard)
+    begun = moment(record.row.opened)
     day = "" if heard.date() == begun.date() else f"{heard:%d %b} "
     return f"owner {process} died after {day}{heard:%H:%M:%S} (kill -9 or power)"
 
 
-def _about(
-    recorded: RecordedRun, status: RunStatus, installed: Mapping[str, Mapping[str, str | None]]
-) -> list[str]:
-    row = recorded.row
-    plan = f"plan {fingerprint_of(row.plan)[:8]}"
-    if installed and all(each["then"] == each["now"] for each in installed.values()):
+def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> list[str]:
+    row, status = record.row, record.status
+    plan = f"plan {record.fingerprint[:8]}"
+    if packs and all(each["then"] == each["now"] for each in packs.values()):
         plan += ", packs as installed"
-    told = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
+    parts = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
     if row.closed is not None:
-        told.append(f"took {time_of(status)}")
+        parts.append(f"took {time_of(status)}")
     elif status.holder is not None:
         ago = (datetime.now(UTC) - moment(row.opened)).total_seconds()
-        told.append(f"{seconds(ago)} ago")
-    return [*told, plan, f"in {row.cwd}"]
+        parts.append(f"{seconds(ago)} ago")
+    return [*parts, plan, f"in {row.cwd}"]
 
 
-def _params(row: RunRow) -> str:
+def _params(record: RunRecord) -> str:
     """Return what the run was given, in the order of its params; secrets by their variable."""
-    stored: dict[str, Any] = json.loads(row.params)
-    values = {name: _value(value) for name, value in stored.get("values", {}).items()}
-    secrets: dict[str, str] = stored.get("secrets", {})
-    values |= {name: f"${variable}" for name, variable in secrets.items()}
-    told = " ".join(f"{name}={value}" for name, value in values.items() if value)
-    return f"with {told}" if told else ""
+    given = {name: _value(value) for name, value in record.given.items()}
+    text = " ".join(f"{name}={value}" for name, value in given.items() if value)
+    return f"with {text}" if text else ""
 
 
 def _value(value: object) -> str:
@@ -190,48 +240,50 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
     return [f"{head}{told}"]
 
 
-def _ways(row: RunRow, status: RunStatus, steps: Sequence[RecordedStep]) -> list[str]:
-    commands = ways_of(status)
-    longest = max((len(command) for _, command in commands), default=0)
-    ways = [
-        (f"  {purpose:7} {command}", would(purpose, row, steps)) for purpose, command in commands
-    ]
-    lines = [f"{way:{longest + 10}}    {told}" for way, told in ways]
-    if all(columns(line) <= WIDTH for line in lines):
-        return lines
-    return [line for way, told in ways for line in (way, f"{'':10}{told}")]
+def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:
+    """Yield what is said below the steps: a seal, other packs, the ways out, what stays."""
+    if record.row.sealed is not None:
+        yield f"  sealed  {record.row.sealed}"
+    for pack, versions in packs.items():
+        if versions["then"] != versions["now"]:
+            yield f"  since   {pack} {_since(versions)}"
+    yield from _ways(record)
+    left = record.lasting
+    if left and ways_of(record.status):
+        have = "has" if len(left) == 1 else "have"
+        names = listed(left, room=WIDTH - 50)
+        yield f"  stays   what {names} did: {have} effects, and no rollback"
 
 
 def _since(versions: Mapping[str, str | None]) -> str:
     now = versions["now"]
-    told = "is not installed any more" if now is None else f"is {now}"
-    return f"was {versions['then']}, {told}"
+    return f"was {versions['then']}, {'is not installed any more' if now is None else f'is {now}'}"
 
 
-def would(purpose: str, row: RunRow, steps: Sequence[RecordedStep]) -> str:
+def _ways(record: RunRecord) -> list[str]:
+    commands = ways_of(record.status)
+    longest = max((len(command) for _, command in commands), default=0)
+    ways = [(f"  {purpose:7} {command}", _effect(purpose, record)) for purpose, command in commands]
+    lines = [f"{way:{longest + 10}}    {effect}" for way, effect in ways]
+    if all(columns(line) <= WIDTH for line in lines):
+        return lines
+    return [line for way, effect in ways for line in (way, f"{'':10}{effect}")]
+
+
+def _effect(purpose: str, record: RunRecord) -> str:
     """Return what the command for a purpose would do, in words. Only the record is asked."""
+    steps = record.steps
     if purpose == "finish":
-        return _would_finish(steps)
+        return _finishing(steps)
     if purpose == "again":
         return f"undoes {_names([step for step in steps if step.state == 'undo failed'])}"
     undone = [step for step in reversed(steps) if step.is_undone]
-    told = f"undoes {_names(undone)}" if undone else "has nothing to undo"
-    return f"goes on with the undo: {told}" if row.direction == "undo" else told
+    effect = f"undoes {_names(undone)}" if undone else "has nothing to undo"
+    going = record.row.direction == "undo"
+    return f"goes on with the undo: {effect}" if going else effect
 
 
-def packs_of(session: Session, recorded: RecordedRun) -> dict[str, dict[str, str | None]]:
-    """Return the packs of a run: which version it began with, and which is installed now."""
-    origins = list(origins_of(recorded.row.plan))
-    if not origins:
-        return {}
-    now = {record.id: record.version for record in session.packs.records}
-    return {
-        origin["pack"]: {"then": origin["version"], "now": now.get(origin["pack"])}
-        for origin in origins
-    }
-
-
-def _would_finish(steps: Sequence[RecordedStep]) -> str:
+def _finishing(steps: Sequence[RecordedStep]) -> str:
     for step in steps:
         if step.state in ("INTERRUPTED", "failed"):
             name = shorten(step.name, _NAME)

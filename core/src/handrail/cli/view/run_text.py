@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.text import seconds
@@ -35,6 +35,30 @@ def commands_for(
 ) -> tuple[tuple[str, str], ...]:
     """Return purposes with the commands that serve them."""
     return tuple((each, command_line(f"{AIMS[each]} {number}{more}")) for each in purposes)
+
+
+def run_to_dict(status: RunStatus) -> dict[str, Any]:
+    """Return the JSON form of a run in a listing."""
+    row = status.row
+    took, undo_took = status.spent()
+    return {
+        "id": row.number,
+        "uid": row.uid,
+        "action": row.action,
+        "state": status.state,
+        "outcome": row.outcome,
+        "direction": row.direction,
+        "sealed": row.sealed,
+        "started": row.opened,
+        "ended": row.closed,
+        "took": took,
+        "undo_took": undo_took,
+        "project": row.project,
+        "folder": row.cwd,
+        "owner": status.owner,
+        "held": status.holder is not None,
+        "ways": dict(ways_of(status)),
+    }
 
 
 def time_of(status: RunStatus) -> str:

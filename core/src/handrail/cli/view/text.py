@@ -1,98 +1,10 @@
-"""Values as plain text: tables, durations, and JSON that is always valid."""
+"""Texts as people read them: cut to the columns of a terminal, counts, durations and sizes."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
 WIDTH = 100
-_DEEPEST = 50  # Levels of a document that are written out.
-
-
-def to_json(document: Any, *, indent: int | None = None) -> str:
-    """Return `document` as valid JSON; what JSON does not know becomes text."""
-    try:
-        return json.dumps(document, default=_known, indent=indent, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return json.dumps(_cleaned(document, ()), indent=indent, allow_nan=False)
-
-
-def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
-    """Return `value`, which is inside those `around` it, with nothing that JSON cannot say."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        import math  # noqa: PLC0415 - only for a document that is not JSON
-
-        return value if math.isfinite(value) else str(value)
-    if id(value) in around or len(around) == _DEEPEST:
-        return "..."
-    within = (*around, id(value))
-    if isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        return {_key(key): _cleaned(each, within) for key, each in items}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_cleaned(each, within) for each in cast("list[object]", value)]
-    return _cleaned(_known(value), within)
-
-
-def _key(key: object) -> str:
-    return key if isinstance(key, str) else _text(key)
-
-
-def _known(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[object, object]", value))
-    if isinstance(value, set | frozenset | tuple):
-        return list(cast("set[object]", value))
-    dump = getattr(value, "model_dump", None)
-    if callable(dump):
-        try:
-            return dump(mode="json")
-        except Exception:  # noqa: BLE001 - the model of somebody else
-            return _text(value)
-    return _text(value)
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - the value of somebody else
-        return f"<{type(value).__name__}>"
-
-
-def table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    limit: int = WIDTH,
-    ends: Collection[int] = (),
-) -> list[str]:
-    """Return lines with the columns lined up; the widest texts give way in long lines.
-
-    Args:
-        head: The names of the columns.
-        rows: The texts.
-        limit: Columns of the terminal that a line may take.
-        ends: Columns of which the end is kept where a text is shortened, rather than the begin.
-    """
-    cells = [list(head), *(list(row) for row in rows)]
-    widths = [max(columns(row[column]) for row in cells) for column in range(len(head))]
-    spare = limit - sum(widths) - 2 * (len(head) - 1)
-    while spare < 0:
-        widest = max(range(len(head) - 1), key=lambda column: widths[column], default=0)
-        if widths[widest] <= 12:
-            break
-        widths[widest] -= 1
-        spare += 1
-    return [
-        "  ".join(
-            fit(text, width, end=column in ends) if column < len(head) - 1 else text
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
 
 
 def columns(text: str) -> int:
@@ -132,12 +44,6 @@ def shorten_start(text: str, width: int) -> str:
     if columns(text) <= width:
         return text
     return "…" + cut(text[::-1], width - 1)[::-1]
-
-
-def fit(text: str, width: int, *, end: bool = False) -> str:
-    """Return `text` in exactly `width` columns, its begin or its end where it is longer."""
-    text = shorten_start(text, width) if end else shorten(text, width)
-    return text + " " * (width - columns(text))
 
 
 def facts(*parts: str) -> list[str]:

@@ -9,18 +9,17 @@ import pytest
 from pydantic import BaseModel
 
 from handrail.cli.view.console import Console, visible
+from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
+from handrail.cli.view.table import fit, table
 from handrail.cli.view.text import (
     columns,
     cut,
     facts,
-    fit,
     listed,
     seconds,
     shorten,
     shorten_start,
-    table,
-    to_json,
 )
 
 

@@ -1,0 +1,244 @@
+"""What `resume` and `rollback` share: their options, the run they take, its action and its plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from handrail.cli.hints import command_line
+from handrail.cli.journals import journal_option
+from handrail.cli.session import warn
+from handrail.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.orchestrator import Observer
+    from handrail.recovery.resume_run import Recovery
+    from handrail.recovery.status import Aim
+    from handrail.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryRequest:
+    """What a call of `resume` or `rollback` asks for, as its options say it.
+
+    Attributes:
+        run: The number of the run, if it is named.
+        all_dead: Whether every run is meant whose process is gone.
+        project: The folder or the name of another project, if one is named.
+        all_projects: Whether the runs of every project are meant.
+        take_over: Whether to take the run from a process that gives no sign of life.
+        accept_drift: Whether to go on although the steps that began are not what they were.
+        action: The action of the run, if it is named.
+        folder: The folder to work in, if it is not that of the run.
+        journal: The journal, if one is named.
+        quiet: Whether only the result and errors are shown.
+        no_lock: Whether the lock is left aside; of `resume`.
+        on_failure: Whether a failure undoes what was done, or keeps it; of `resume`.
+        dry_run: Whether to only show what would be undone; of `rollback`.
+        yes: Whether to undo without asking; of `rollback`.
+    """
+
+    run: str | None
+    all_dead: bool
+    project: str | None
+    all_projects: bool
+    take_over: bool
+    accept_drift: bool
+    action: str | None
+    folder: str | None
+    journal: str | None
+    quiet: bool
+    no_lock: bool = False
+    on_failure: Literal["undo", "keep"] = "undo"
+    dry_run: bool = False
+    yes: bool = False
+
+    @classmethod
+    def of(cls, context: click.Context) -> RecoveryRequest:
+        """Return the request that click has parsed.
+
+        Raises:
+            click.UsageError: Some of its options exclude each other.
+        """
+        names = {field.name for field in fields(cls)} & context.params.keys()
+        request = cls(**{name: context.params[name] for name in names})
+        if request.all_projects and not request.all_dead:
+            raise click.UsageError(
+                "--all-projects goes with --all-dead; one run is named by its number"
+            )
+        if request.all_projects and request.project:
+            raise click.UsageError("--all-projects takes no --project")
+        if request.run and request.project:
+            raise click.UsageError(
+                "a number names the run, whatever its project: leave --project out"
+            )
+        return request
+
+    @property
+    def project_shown(self) -> str:
+        """What messages call the project whose runs are meant."""
+        return f"the project {self.project}" if self.project else "this project"
+
+
+def recovery_options(aim: Aim) -> list[click.Parameter]:
+    """Return the parameters that `resume` and `rollback` have in common."""
+    done = "resume" if aim == "resume" else "roll back"
+    return [
+        click.Argument(["run"], required=False, metavar="[RUN]"),
+        click.Option(
+            ["--all-dead"],
+            is_flag=True,
+            help=f"{done.capitalize()} every run of this project whose process is gone, the oldest "
+            "first, and ask nothing.",
+        ),
+        click.Option(
+            ["--project"],
+            metavar="DIR",
+            help="Take the runs of the project in this folder instead, or of the one that has this "
+            "name, where others keep their runs in the journal too.",
+        ),
+        click.Option(
+            ["--all-projects"],
+            is_flag=True,
+            help="With --all-dead: the runs of every project in the journal.",
+        ),
+        click.Option(
+            ["--take-over"],
+            is_flag=True,
+            help="Take the run from a process that gives no sign of life.",
+        ),
+        click.Option(
+            ["--accept-drift"],
+            is_flag=True,
+            help="Go on although the steps that began are not what they were.",
+        ),
+        click.Option(
+            ["--action"],
+            metavar="X",
+            help="The action of the run, where it is not found any more where it was.",
+        ),
+        click.Option(
+            ["--folder"],
+            metavar="PATH",
+            help="The folder to work in, where that of the run was moved or is on another machine.",
+        ),
+        journal_option(),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            help="Write one event per line to standard output.",
+        ),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
+    ]
+
+
+def project_of(session: Session, request: RecoveryRequest) -> str:
+    """Return the id of the project whose runs are meant."""
+    named = request.project
+    if not named:
+        return session.packs.settings.project_id
+    from handrail.settings.load import project_at  # noqa: PLC0415 - few name another one
+
+    if os.path.isdir(named):
+        return project_at(named)
+    # It is a name, or the folder is gone.
+    return os.path.realpath(named) if os.sep in named else named
+
+
+def recovery_of(
+    session: Session, journal: Journal, aim: Aim, recorded: RecordedRun, request: RecoveryRequest
+) -> Recovery:
+    """Return the run with its action, in its own folder, with its own packs and plan."""
+    # All of these import what runs need.
+    from handrail.cli.execution import silent_runtime  # noqa: PLC0415
+    from handrail.lock.model import LockUse  # noqa: PLC0415
+    from handrail.recovery.invocation import Invocation, enter  # noqa: PLC0415
+    from handrail.recovery.prepare import only_undoes, prepare  # noqa: PLC0415
+    from handrail.targets import lock_name  # noqa: PLC0415
+
+    row = recorded.row
+    invocation = Invocation.from_json(row.packs)
+    enter(row, request.folder, "--folder PATH")
+    session.move(invocation.selection, invocation.values)
+    # What would stop a plan does not stop an undo.
+    warn(session, goes_on=only_undoes(row, aim))
+    for name in invocation.left_out:
+        session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
+    target = _target(session, journal, aim, row, request.action)
+    recovery = prepare(
+        target.action_class,
+        recorded,
+        journal,
+        aim,
+        ctx=silent_runtime(),
+        packs=session.packs,
+        accept_drift=request.accept_drift,
+        take_over=request.take_over,
+        command_line=command_line,
+        lock=LockUse(name=lock_name(target, session.packs), no_lock=request.no_lock),
+    )
+    if request.on_failure == "keep":
+        recovery.options |= {"journal": journal, "on_failure": "keep"}
+    return recovery
+
+
+def carry_on(
+    session: Session, journal: Journal, recovery: Recovery, request: RecoveryRequest
+) -> int:
+    """Finish or undo a run, show how that goes, and return the exit code."""
+    from handrail.cli.execution import Execution, carry_out, head_of  # noqa: PLC0415 - loads runs
+    from handrail.recovery.recorded_plan import news  # noqa: PLC0415 - likewise
+
+    row = recovery.recorded.row
+    if not session.json and not request.quiet:
+        for line in news(recovery.recorded, recovery.plan):
+            session.console.note(f"since run {row.number} began: {line}")
+        for line in recovery.ignored:
+            session.console.note(f"ignored for the undo: {line}")
+
+    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
+        recovery.options["observers"] = views
+        return recovery.run()
+
+    execution = Execution(
+        plan=recovery.plan,
+        head=head_of(recovery.plan, journal),
+        run=run,
+        journal=journal,
+        quiet=request.quiet,
+        keeps=request.on_failure == "keep",
+        aim=recovery.aim,
+        undoes=recovery.aim == "rollback" or row.direction == "undo",
+    )
+    return carry_out(session, execution)
+
+
+def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
+    """Return the action of a run, from where it was or from where it is said to be now."""
+    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - imports what runs need
+    from handrail.targets import find_target  # noqa: PLC0415 - likewise
+
+    try:
+        target = find_target(session.packs, session.folder, named or row.action)
+    except NotFoundError as error:
+        if named:
+            raise
+        elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
+        # A workflow of the project is where its settings say.
+        more = () if error.origin is not None else (elsewhere,)
+        raise NotFoundError(
+            f"the action of run {row.number}: {error.message}",
+            origin=error.origin,
+            ways_out=(*error.ways_out, *more),
+        ) from error
+    if named:
+        check_action(row, target.action_class.action_name, journal)
+    return target

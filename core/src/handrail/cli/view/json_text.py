@@ -1,0 +1,61 @@
+"""JSON that is always valid, whatever a step or an action returned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+_DEEPEST = 50  # Levels of a document that are written out.
+
+
+def to_json(document: Any, *, indent: int | None = None) -> str:
+    """Return `document` as valid JSON; what JSON does not know becomes text."""
+    try:
+        return json.dumps(document, default=_known, indent=indent, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_cleaned(document, ()), indent=indent, allow_nan=False)
+
+
+def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
+    """Return `value`, which is inside those `around` it, with nothing that JSON cannot say."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        import math  # noqa: PLC0415 - only for a document that is not JSON
+
+        return value if math.isfinite(value) else str(value)
+    if id(value) in around or len(around) == _DEEPEST:
+        return "..."
+    within = (*around, id(value))
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {_key(key): _cleaned(each, within) for key, each in items}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned(each, within) for each in cast("list[object]", value)]
+    return _cleaned(_known(value), within)
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) else _text(key)
+
+
+def _known(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if isinstance(value, set | frozenset | tuple):
+        return list(cast("set[object]", value))
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        try:
+            return dump(mode="json")
+        except Exception:  # noqa: BLE001 - the model of somebody else
+            return _text(value)
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the value of somebody else
+        return f"<{type(value).__name__}>"

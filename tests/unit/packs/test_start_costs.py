@@ -125,7 +125,9 @@ def test_a_warm_listing_reads_the_index_alone(garden):
 def test_packs_as_nearly_all_are_written_are_read_without_the_library(garden):
     """Its import, and that of the parser for mail, would be most of what a cold index takes."""
     garden.plant("acme-scan")
-    code, slow, opened, _ = counted(garden, "packs")
+    # Which modules a comparison of versions needs differs between releases of `packaging`.
+    needed = garden.run("import sys, packaging.specifiers; print(*sys.modules)").split()
+    code, slow, opened, _ = counted(garden, "packs", slow=sorted({*SLOW} - {*needed}))
     assert (code, slow) == (0, "[]")
     assert opened >= 3, "it was read, and not known from an index"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
-from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
+from handrail.cli.view.run_text import STYLES, parse_time, run_to_dict, time_of, ways_of
 from handrail.cli.view.table import table
 from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten
 from handrail.params.redact import without_passwords
@@ -151,8 +151,8 @@ def _about_owner(record: RunRecord) -> str:
     process = f"pid {owner['pid']} on {owner['host']}"
     if record.row.given_up:
         return f"given up by {process} (a signal, or no room for its record)"
-    heard = moment(record.heard)
-    begun = moment(record.row.opened)
+    heard = parse_time(record.heard)
+    begun = parse_time(record.row.opened)
     day = "" if heard.date() == begun.date() else f"{heard:%d %b} "
     return f"owner {process} died after {day}{heard:%H:%M:%S} (kill -9 or power)"
 
@@ -162,11 +162,11 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     plan = f"plan {record.fingerprint[:8]}"
     if packs and all(each["then"] == each["now"] for each in packs.values()):
         plan += ", packs as installed"
-    parts = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
+    parts = [f"started {parse_time(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
     if row.closed is not None:
         parts.append(f"took {time_of(status)}")
     elif status.holder is not None:
-        ago = (datetime.now(UTC) - moment(row.opened)).total_seconds()
+        ago = (datetime.now(UTC) - parse_time(row.opened)).total_seconds()
         parts.append(f"{seconds(ago)} ago")
     return [*parts, plan, f"in {row.cwd}"]
 

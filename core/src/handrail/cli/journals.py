@@ -1,4 +1,4 @@
-"""Which journal a command works with: the project's own, or one that is named."""
+"""The journal that a command works with: the project's own, or one that is named."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def number_of(text: str) -> int:
     """Return the number of a run as a person gives it.
 
     Raises:
-        NotFoundError: It is none.
+        NotFoundError: The text is not a number.
     """
     if not text.isdecimal() or len(text) > 18:
         raise NotFoundError(

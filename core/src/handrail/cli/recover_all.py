@@ -98,7 +98,7 @@ def _nothing(session: Session, text: str, request: RecoveryRequest) -> int:
 
 def _in_process(words: Sequence[str]) -> tuple[int, bool]:
     """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
-    # Without -P Python would take modules from the working folder, whoever put them there.
+    # Without -P Python would import modules from the working folder, which may be anybody's.
     process = subprocess.Popen([sys.executable, "-P", "-m", "handrail", *words])
     interrupted = False
     while True:

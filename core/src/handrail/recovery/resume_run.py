@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class ClaimedRun:
-    """A recorded run, claimed, that goes on as an orchestrator is told to.
+    """A recorded run, claimed by this process, that is about to go on.
 
     Attributes:
         recorded: What is recorded of it.

@@ -1,4 +1,4 @@
-"""What is known of a recorded run, from its journal alone: its status, params, plan and steps."""
+"""A recorded run as its journal describes it: status, params, plan and steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What is known of a recorded run.
+    """A recorded run.
 
     Attributes:
         recorded: Its rows.
@@ -79,7 +79,7 @@ class RunRecord:
 
 
 def record_of(journal: Journal, number: int) -> RunRecord:
-    """Return what is known of the run with this number.
+    """Return the record of the run with this number.
 
     Raises:
         NotFoundError: The journal has no such run.

@@ -32,7 +32,7 @@ _MOST = 5  # Runs that are listed.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _JournalHealth:
-    """What is known of the journal.
+    """The state of the journal.
 
     Attributes:
         place: Where it is, or None where that cannot be known.
@@ -64,7 +64,7 @@ class _JournalHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Health:
-    """What is known of the installation and the project.
+    """The state of the installation and the project.
 
     Attributes:
         settings: Problems of the settings.

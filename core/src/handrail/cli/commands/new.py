@@ -14,7 +14,7 @@ from handrail.cli.view.listing import Listing
 
 
 class New(click.Group):
-    """What can be begun: a workflow, and what packs add to it."""
+    """The things that can be begun: a workflow, and those that packs add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""

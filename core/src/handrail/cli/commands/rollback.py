@@ -161,7 +161,7 @@ def _is_terminal() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Preview:
-    """What an undo will do.
+    """The effect of an undo, before it begins.
 
     Attributes:
         status: The status of the run.

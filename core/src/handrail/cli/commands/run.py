@@ -59,7 +59,7 @@ _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What a call of `handrail run` asks for, as its options say it; params of the action aside.
+    """The options of a call of `handrail run`, without the params of the action.
 
     Attributes:
         params: A file with params.

@@ -1,4 +1,4 @@
-"""What `handrail show` prints of a run: who had it, its steps, and the ways out."""
+"""The report of a recorded run, as `handrail show` prints it: owner, steps and ways out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What `handrail show` shows of a run.
+    """The report of a recorded run.
 
     Attributes:
         session: The call, which has the installed packs.
@@ -97,7 +97,7 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What `handrail show --step` shows: one step, with all that it recorded for its undo."""
+    """The report of one step of a recorded run, with all that it recorded for its undo."""
 
     record: RunRecord
     step: RecordedStep
@@ -228,8 +228,8 @@ def _row(step: RecordedStep) -> Row:
 def _counted(recorded: Mapping[str, int]) -> str:
     # Names come first: what was recorded gives way where a line gets long.
     largest_first = sorted(recorded.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
-    return shorten(told or "-", _RECORDED)
+    text = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
+    return shorten(text or "-", _RECORDED)
 
 
 def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
@@ -237,8 +237,8 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
     if not names:
         return []
     head = f"+ {len(names)} not started: "
-    told = ", ".join(names) if everything else listed(names, room=WIDTH - len(head))
-    return [f"{head}{told}"]
+    shown = ", ".join(names) if everything else listed(names, room=WIDTH - len(head))
+    return [f"{head}{shown}"]
 
 
 def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:

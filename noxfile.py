@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,17 @@ DEMO = (
     *("--catalogue", "build/shapes.db"),
 )
 
-# The lowest bounds have wheels up to this Python; a newer one needs newer dependencies.
-LOWEST_NEWEST_PYTHON = "3.13"
 # The tests of the parts of core that use what others wrote.
 CORE_ON_OTHERS = (
-    *("tests/unit/cli", "tests/unit/packs", "tests/unit/settings"),
-    *("tests/unit/test_actions.py", "tests/unit/test_params.py"),
+    *("tests/unit/cli", "tests/unit/packs", "tests/unit/params", "tests/unit/settings"),
+    "tests/unit/test_actions.py",
 )
-LOWEST_PACKS = ("export", "postgres", "storage", "testing", "train", "upload", "utils")
+# What `quick` runs of what is no unit test of core: one of each kind.
+OTHER_KINDS = (
+    *("tests/architecture", "tests/docs", "tests/seed/test_page.py", "README.md"),
+    "tests/faults/test_things_of_others.py",
+    "plugins/upload/tests/test_sample_collection.py",
+)
 
 # What the tests of these need besides: clients of the servers that they start, and the tools that
 # check what `handrail new` makes.
@@ -117,7 +122,8 @@ def choose_pythons() -> dict[str, str]:
             f"PYTHONS asks for {', '.join(unsupported)};"
             f" core/pyproject.toml supports {', '.join(supported)}."
         )
-    found = {version: interpreter(version) for version in asked or supported}
+    wanted = [version for version in supported if not asked or version in asked]
+    found = {version: interpreter(version) for version in wanted}
     here = {version: path for version, path in found.items() if path}
     missing = ", ".join(version for version, path in found.items() if not path)
     if asked and missing:
@@ -133,19 +139,20 @@ def choose_pythons() -> dict[str, str]:
 
 
 PYTHONS = choose_pythons()
-OLDEST = next(iter(PYTHONS.values()))
+WHEELS = tempfile.TemporaryDirectory(prefix="handrail-wheels-")
+OLDEST, NEWEST = next(iter(PYTHONS.values())), next(reversed(PYTHONS.values()))
 
 
-def with_pythons(versions: Iterable[str]) -> Callable[[Any], Any]:
-    """Run a session once for each version: `tests(3.11)`, `tests(3.12)`."""
-    params = [nox.param(PYTHONS[version], id=version) for version in versions]
-    return nox.parametrize("python", params)
-
-
-def ends(versions: Iterable[str], newest: str) -> list[str]:
-    """Return the oldest and the newest of the versions up to `newest`."""
-    fitting = sorted((v for v in versions if Version(v) <= Version(newest)), key=Version)
-    return [*fitting[:1], *fitting[1:][-1:]]
+def needed(package: Path) -> list[Path]:
+    """Return `package` and those of ours that it or its tests need, what is needed first."""
+    names = {project(each)["project"]["name"]: each for each in PACKAGES}
+    file = project(package)
+    tests = nox.project.dependency_groups(file, "test") if "dependency-groups" in file else ()
+    found: list[Path] = []
+    for requirement in map(Requirement, (*file["project"]["dependencies"], *tests)):
+        if requirement.name in names:
+            found += [each for each in needed(names[requirement.name]) if each not in found]
+    return [*found, package]
 
 
 def group(name: str) -> list[str]:
@@ -159,21 +166,6 @@ def install(session: nox.Session, *packages: Path, groups: tuple[str, ...] = ("t
     session.install(*editable, *(line for name in groups for line in group(name)))
 
 
-def lowest_pins(session: nox.Session, packages: list[Path]) -> list[str]:
-    """Return `name==lower bound` for all that the packages need from elsewhere."""
-    ours = set(WORKSPACE["tool"]["uv"]["sources"])
-    pins: dict[str, Version] = {}
-    lines = [line for package in packages for line in project(package)["project"]["dependencies"]]
-    for requirement in map(Requirement, lines):
-        if requirement.name in ours:
-            continue
-        bounds = [Version(s.version) for s in requirement.specifier if s.operator in (">=", "~=")]
-        if not bounds:
-            session.error(f"{requirement} has no lower bound")
-        pins[requirement.name] = max(*bounds, pins.get(requirement.name, Version("0")))
-    return [f"{name}=={version}" for name, version in sorted(pins.items())]
-
-
 def build_packages(session: nox.Session, packages: list[Path], out: Path) -> None:
     """Build a source archive of each package and, from that archive, its wheel."""
     session.install("build[uv]")
@@ -182,13 +174,47 @@ def build_packages(session: nox.Session, packages: list[Path], out: Path) -> Non
         session.run(*command, silent=True)
 
 
-@nox.session
-def lint(session: nox.Session) -> None:
-    """Rules and format, by ruff; `nox -s lint -- --fix` repairs what it can."""
-    session.install(*group("lint"))
-    fix = "--fix" in session.posargs
+def run_linters(session: nox.Session, *, fix: bool = False) -> None:
+    """Run what finds mistakes in a file without knowing others."""
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
     session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+    workflows = [str(each) for each in sorted(ROOT.glob(".github/workflows/*.yml"))]
+    session.run("check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
+    # Offline: whether a pinned action has a hole that is known by now is no matter of this commit.
+    session.run("zizmor", "--offline", "--quiet", "--persona=pedantic", ".github")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules, format and workflows; `nox -s lint -- --fix` repairs what ruff can."""
+    session.install(*group("lint"), *group("workflows"))
+    run_linters(session, fix="--fix" in session.posargs)
+
+
+def changed_sources() -> list[str]:
+    """Return the typed files that are new or differ from where this branch left `main`."""
+
+    def git(*words: str) -> list[str]:
+        return subprocess.check_output(["git", *words], text=True, cwd=ROOT).splitlines()
+
+    (base,) = git("merge-base", "HEAD", "main")
+    files = git("diff", "--name-only", "--diff-filter=d", base)
+    files += git("ls-files", "--others", "--exclude-standard")
+    typed = re.compile(r"((core|plugins/[^/]+|examples/[^/]+)/src|tests/typing|benchmarks/peers)/")
+    return [file for file in files if file.endswith(".py") and typed.match(file)]
+
+
+@nox.session(reuse_venv=True)
+def quick(session: nox.Session) -> None:
+    """Tell in three minutes whether a change is sound; the rest is for `nox`."""
+    install(session, *PACKAGES, groups=("test", "servers", "typing", "lint", "workflows"))
+    run_linters(session)
+    if files := changed_sources():
+        session.run("mypy", *files)
+        session.run("pyright", *files, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+    contracts = sorted(str(each) for each in ROOT.glob("plugins/*/tests/test_contract.py"))
+    tests = ("tests/unit", *OTHER_KINDS, *contracts)
+    session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
 
 
 @nox.session
@@ -208,36 +234,46 @@ def typing(session: nox.Session) -> None:
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
 
-@nox.session
-@with_pythons(ends(PYTHONS, LOWEST_NEWEST_PYTHON))
-def lowest(session: nox.Session) -> None:
-    """Test built wheels with the lowest dependencies they allow."""
-    packages = [Path("core"), *(Path("plugins", name) for name in LOWEST_PACKS)]
-    pins = lowest_pins(session, packages)
-    with tempfile.TemporaryDirectory(prefix="handrail-lowest-") as folder:
-        build_packages(session, packages, Path(folder))
-        wheels = [str(wheel) for wheel in sorted(Path(folder).glob("*.whl"))]
-        # Outside the workspace, or its sources would stand in for the wheels.
-        with session.chdir(folder):
-            session.install(*wheels, *pins, *group("test"), *group("servers"))
-    # Core's with the oldest Python and the packs' with the newest: what takes long is run once, and
-    # what is slow is not about versions of dependencies.
-    core = CORE_ON_OTHERS if session.python == OLDEST else ()
-    newest = session.python == PYTHONS[ends(PYTHONS, LOWEST_NEWEST_PYTHON)[-1]]
-    tests = [*core, *(f"{package}/tests" for package in packages[1:] if newest)]
+def lowest_pins(session: nox.Session, packages: list[Path]) -> list[str]:
+    """Return `name==lower bound` for what the packages need from elsewhere, the highest of each."""
+    ours = set(WORKSPACE["tool"]["uv"]["sources"])
+    pins: dict[str, Version] = {}
+    lines = [line for package in packages for line in project(package)["project"]["dependencies"]]
+    for requirement in map(Requirement, lines):
+        if requirement.name in ours:
+            continue
+        bounds = [Version(s.version) for s in requirement.specifier if s.operator in (">=", "~=")]
+        if not bounds:
+            session.error(f"{requirement} has no lower bound")
+        pins[requirement.name] = max(*bounds, pins.get(requirement.name, Version("0")))
+    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def wheels(session: nox.Session) -> dict[Path, str]:
+    """Return the wheel of each package; the first session that asks builds them."""
+    folder = Path(WHEELS.name)
+    if not any(folder.iterdir()):
+        build_packages(session, PACKAGES, folder)
+    named = {project(each)["project"]["name"].replace("-", "_"): each for each in PACKAGES}
+    return {named[file.name.partition("-")[0]]: str(file) for file in folder.glob("*.whl")}
+
+
+@nox.session(python=OLDEST)
+@nox.parametrize("package", [nox.param(each, id=each.name) for each in PACKAGES])
+def lowest(session: nox.Session, package: Path) -> None:
+    """Test the wheel of a package with the lowest versions that it allows, and its tests need."""
+    built, packages = wheels(session), needed(package)
+    groups = ["test", *({"servers"} & set(MORE_GROUPS.get(package.name, ())))]
+    # Outside the workspace, or its sources would stand in for the wheels.
+    with session.chdir(WHEELS.name):
+        session.install(
+            *(built[each] for each in packages),
+            *lowest_pins(session, packages),
+            *(line for name in groups for line in group(name)),
+        )
+    # What is slow is not about versions of dependencies.
+    tests = CORE_ON_OTHERS if package == Path("core") else (f"{package}/tests",)
     session.run("pytest", *(session.posargs or ["-n", "2", "-m", "not slow"]), *tests)
-
-
-def needed(package: Path) -> list[Path]:
-    """Return `package` and those of ours that it or its tests need, what is needed first."""
-    names = {project(each)["project"]["name"]: each for each in PACKAGES}
-    file = project(package)
-    tests = nox.project.dependency_groups(file, "test") if "dependency-groups" in file else ()
-    found: list[Path] = []
-    for requirement in map(Requirement, (*file["project"]["dependencies"], *tests)):
-        if requirement.name in names:
-            found += [each for each in needed(names[requirement.name]) if each not in found]
-    return [*found, package]
 
 
 # What is tested on its own: the packages that it needs, and where its tests are.
@@ -254,8 +290,13 @@ PARTS: dict[str, tuple[list[Path], list[str]]] = {
 }
 
 
-# What is long is tested with one Python; `lowest` tests the packs of these with the newest, too.
-ON_THE_OLDEST = ("export", "postgres", "storage", "train", "upload", "together")
+# All with the oldest Python; with the newest all but what crosses packages; with those between only
+# what is quickly done.
+TESTED_WITH = {
+    **{path: [part for part in PARTS if part not in MORE_GROUPS] for path in PYTHONS.values()},
+    NEWEST: [part for part in PARTS if part != "together"],
+    OLDEST: [*PARTS],
+}
 
 
 @nox.session
@@ -265,14 +306,14 @@ ON_THE_OLDEST = ("export", "postgres", "storage", "train", "upload", "together")
         nox.param(path, part, id=f"{version}, {part}")
         for version, path in PYTHONS.items()
         for part in PARTS
-        if path == OLDEST or part not in ON_THE_OLDEST
+        if part in TESTED_WITH[path]
     ],
 )
 def tests(session: nox.Session, part: str) -> None:
     """Test each package with only what it needs, then what crosses them, and the documentation."""
     packages, paths = PARTS[part]
     install(session, *packages, groups=("test", *MORE_GROUPS.get(part, ())))
-    # What takes long is run with one Python: it is not about the language.
+    # What takes longest is run with one Python: it is not about the language.
     spared = [] if session.python == OLDEST else ["-m", "not slow"]
     session.run("pytest", *(session.posargs or ["-n", "2", *spared]), *paths)
 
@@ -309,3 +350,58 @@ def build(session: nox.Session) -> None:
     if unknown := set(chosen) - set(known):
         session.error(f"no package {', '.join(unknown)}; there are {', '.join(known)}")
     build_packages(session, [known[name] for name in chosen], ROOT / "dist")
+
+
+def tagged(session: nox.Session, tag: str) -> tuple[Path, str]:
+    """Return the package that a tag such as `handrail-utils-v0.1.0` names, and its new changes."""
+    name, _, version = tag.rpartition("-v")
+    named = {project(each)["project"]["name"]: each for each in PACKAGES}
+    if name not in named:
+        session.error(f"{tag} is no tag of a release: no package is called {name!r}")
+    package = named[name]
+    (source,) = (package / "src").glob("*/__init__.py")
+    if f'__version__ = "{version}"' not in source.read_text("utf-8"):
+        session.error(f"{source} has another __version__ than {version}")
+    changelog = package / "CHANGELOG.md"
+    found = re.search(
+        rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)\n(.*?)(?=^## |\Z)",
+        changelog.read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    if found is None:
+        session.error(f"{changelog} has no section '## {version} (YYYY-MM-DD)'")
+    return package, found[1].strip()
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build what a tag releases: dist for the index, build/release with SBOM and notes."""
+    if len(session.posargs) != 1:
+        session.error("name one tag:  nox -s release -- handrail-utils-v0.1.0")
+    (tag,) = session.posargs
+    package, changes = tagged(session, tag)
+    packed, beside = ROOT / "dist", ROOT / "build/release"
+    for folder in (packed, beside):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    build_packages(session, [package], packed)
+    (beside / "notes.md").write_text(f"{changes}\n", "utf-8")
+    # What an installer brings with it, in an environment of its own.
+    session.install(*group("sbom"))
+    with tempfile.TemporaryDirectory(prefix="handrail-sbom-") as folder:
+        python = f"{folder}/bin/python"
+        session.run("python", "-m", "venv", "--without-pip", folder, silent=True)
+        links = f"--find-links={Path(wheels(session)[package]).parent}"
+        wanted = "==".join(tag.rsplit("-v", 1))
+        session.run("uv", "pip", "install", f"--python={python}", links, wanted)
+        file = f"--output-file={beside / tag}.cdx.json"
+        about = f"--pyproject={package / 'pyproject.toml'}"
+        session.run(
+            "cyclonedx-py",
+            "environment",
+            about,
+            "--mc-type=library",
+            "--output-reproducible",
+            file,
+            python,
+        )

@@ -18,7 +18,7 @@ from handrail.hookspecs import hookimpl
 from handrail.packs.explicit import ExplicitPacks
 from handrail.packs.loaded import LoadedPack
 from handrail.packs.loader import load_inline
-from handrail.planning import plan_action
+from handrail.packs.planner import plan_action
 
 ROUNDS = 15
 EDITS = 10  # Of each pack.

@@ -27,13 +27,13 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "names", "origin", "errors", "events"),
-        *("steps", "wrapper", "runtime", "recording", "context"),
-        # A wrapper that is used alone is driven without an engine above it.
-        *("engine/commands", "engine/guard", "engine/rollback_data", "engine/standalone"),
-        "engine/user_code",
+        *("frozen", "suggest", "origin", "errors", "events"),
+        *("steps", "wrapper", "runtime", "context"),
+        # What steps, wrappers and contexts share with the engine.
+        *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),
+        *("engine/standalone", "engine/user_code"),
     ),
-    ("entry", "registry"),
+    ("plan/entry", "registry"),
     ("hookspecs", "plan"),
     ("engine",),
     ("params",),
@@ -42,7 +42,6 @@ FLOORS = (
     ("journal", "packs"),
     ("orchestrator",),
     ("inspection",),
-    ("planning", "provider"),
     ("actions", "workflow"),
     ("targets",),
     ("recovery",),
@@ -64,7 +63,7 @@ THIRD_PARTY = {
     # For type checkers only, see below.
     "typing_extensions": (),
 }
-PURE = ("names", *FLOORS[0], *FLOORS[1], "plan", "engine")
+PURE = (*FLOORS[0], *FLOORS[1], "plan", "engine")
 NO_CLOCK = ("time", "logging", "asyncio", "socket", "sqlite3", "subprocess")
 # It is a driver, if only for one wrapper.
 CLOCKS = {("engine/standalone.py", "asyncio")}

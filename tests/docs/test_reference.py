@@ -20,6 +20,7 @@ from handrail.settings.load import VARIABLES
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 SOURCE = ROOT / "core" / "src" / "handrail"
+KIT = ROOT / "plugins" / "testing" / "src"
 HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value, "handrail_spec"))
 
 
@@ -55,7 +56,8 @@ def test_every_error_is_listed(kind: type[errors.HandrailError]) -> None:
 
 
 def test_every_code_of_a_problem_is_listed() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    files = [*SOURCE.rglob("*.py"), *KIT.rglob("*.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
     codes = set(re.findall(r'code="([a-z-]+)"', source)) - {"unscanned"}
     missing = {code for code in codes if f"| `{code}` |" not in page("errors.md")}
     assert not missing

@@ -16,10 +16,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
-    *(ROOT / "core", ROOT / "plugins" / "upload", ROOT / "plugins" / "utils"),
+    ROOT / "core",
+    *(ROOT / "plugins" / name for name in ("storage", "testing", "upload", "utils")),
     *sorted(ROOT.glob("examples/acme-*")),
 )
 OURS = ("handrail", "acme", "__editable__")
+LIBRARIES = {"handrail-upload": ("handrail-storage",)}
 
 
 def call(*command: object, **options: object) -> str:
@@ -139,6 +141,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path
 
 
 @pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environment:
+    """Return the environment of an author of packs: the core, and what makes and tests packs."""
+    base = tmp_path_factory.mktemp("work shop")
+    make_venv(base / "venv")
+    (base / "work").mkdir()
+    made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
+    made.install("handrail", "handrail-testing")
+    return made
+
+
+@pytest.fixture(scope="session")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all that is installed here but our own packages, for many environments."""
     folder = tmp_path_factory.mktemp("libraries")
@@ -163,7 +176,8 @@ def fresh(tmp_path: Path, wheels: dict[str, Path], libraries: Path) -> Fresh:
         made = Environment(folder=base / "venv", work=base / "work", wheels=wheels)
         (made.site / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
         for package in ("handrail", *packages):
-            made.install_alone(package)
+            for each in (*LIBRARIES.get(package, ()), package):
+                made.install_alone(each)
         return made
 
     return make

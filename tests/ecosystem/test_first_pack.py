@@ -32,7 +32,7 @@ def install(uv: Path, python: Path, folder: Path, *packages: str) -> None:
 
 
 def test_the_tutorial_does_what_it_shows(
-    environment,
+    workshop,
     tmp_path: Path,
     shell_session: Callable[..., str],
     same_output: Callable[[str, str], bool],
@@ -43,7 +43,8 @@ def test_the_tutorial_does_what_it_shows(
     venv = tmp_path / "venv"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True)
     scripts = venv / ("Scripts" if os.name == "nt" else "bin")
-    install(uv, scripts / "python", tmp_path, str(environment.wheels["handrail"]))
+    wheels = (str(workshop.wheels[name]) for name in ("handrail", "handrail-testing"))
+    install(uv, scripts / "python", tmp_path, *wheels)
     work = tmp_path / "work"
     work.mkdir()
     text = PAGE.read_text(encoding="utf-8")

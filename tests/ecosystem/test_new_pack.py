@@ -42,10 +42,10 @@ def tool(name: str) -> Path:
 
 
 @pytest.fixture(params=PACKS)
-def made(request: pytest.FixtureRequest, environment, tmp_path: Path) -> Path:
-    """Return the folder of a pack that was just made, by the command of the built wheel."""
+def made(request: pytest.FixtureRequest, workshop, tmp_path: Path) -> Path:
+    """Return the folder of a pack that was just made, by the command of the built wheels."""
     words, pack = PACKS[request.param]
-    done = environment.handrail("new", "pack", *words, "--into", tmp_path)
+    done = workshop.handrail("new", "pack", *words, "--into", tmp_path)
     assert done.returncode == ExitCode.DONE, done.stderr
     folder = tmp_path / pack.distribution
     for name, text in pack.files(full="--full" in words).items():
@@ -70,8 +70,8 @@ def run(made: Path) -> Run:
 
 
 @pytest.fixture
-def python(environment, made: Path, run: Run, tmp_path: Path) -> Path:
-    """Return the Python of a fresh environment with the core and the wheel of the pack."""
+def python(workshop, made: Path, run: Run, tmp_path: Path) -> Path:
+    """Return the Python of a fresh environment with the pack, and what its tests need."""
     uv = tool("uv")
     wheels = tmp_path / "dist"
     scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -83,7 +83,7 @@ def python(environment, made: Path, run: Run, tmp_path: Path) -> Path:
         assert done.returncode == 0, done.stderr
     (wheel,) = wheels.glob("*.whl")
     install = (uv, "pip", "install", "--python", scripts / "python")
-    packages = (environment.wheels["handrail"], wheel, "pytest")
+    packages = (workshop.wheels["handrail"], workshop.wheels["handrail-testing"], wheel)
     done = run(*install, "--offline", *packages)
     if done.returncode != 0:
         done = run(*install, *packages)
@@ -115,7 +115,7 @@ def test_its_style_is_that_of_ruff(made: Path, run: Run) -> None:
     assert style.returncode == 0, style.stdout
 
 
-def test_its_step_stands_in_the_plan(environment, python: Path, made: Path, run: Run) -> None:
+def test_its_step_stands_in_the_plan(python: Path, made: Path, run: Run) -> None:
     pack = next(each for _, each in PACKS.values() if each.distribution == made.name)
     anchor = pack.anchor or "work"
     (made / "flows.py").write_text(

@@ -1,4 +1,4 @@
-"""A workflow that waits to be killed, the command line that runs it, and what is left of it."""
+"""Helpers for tests of durable runs: a workflow to kill, and calls of the command line."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Called:
-    """How a command ended, and what it wrote."""
+    """The exit code and the output of a command."""
 
     returncode: int
     stdout: str
@@ -120,7 +120,7 @@ class Called:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What it wrote as JSON, one object a line."""
+        """The JSON output, one object per line."""
         return [json.loads(line) for line in self.stdout.splitlines()]
 
 
@@ -148,14 +148,14 @@ def caller(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> Run:
-    """Return a function that calls `handrail` in this process, as a new one would.
+    """Return a function that calls `handrail` in this process as if in a new one.
 
     Args:
-        folder: Where it is called, unless it is told.
-        temporary: What is imported from below this is forgotten after each call.
-        environment: All variables that it has, beside those that it is told.
-        monkeypatch: Puts everything back.
-        capfd: Takes what it writes.
+        folder: The default working folder.
+        temporary: Folder whose modules are removed from `sys.modules` after each call.
+        environment: The environment variables, besides those passed to a call.
+        monkeypatch: Restores the process after each call.
+        capfd: Captures the output.
     """
 
     def run(*words: str, cwd: Path | None = None, **variables: str) -> Called:

@@ -1,4 +1,4 @@
-"""Journals that somebody has tampered with: notes, results and fields of recorded runs change."""
+"""Tampers with journals: changes notes, results and fields of recorded runs."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ Forge = tuple[str, Any, Any]
 
 
 class RecordedRun:
-    """A run that was recorded, in a working folder that is put back before each forgery.
+    """A recorded run in a working folder that is restored before each forgery.
 
-    Files are put back by links, so each of them is the very one that the run has made.
+    Files are restored by hard links, so that each is the same file (inode) that the run made.
 
     Args:
-        home: A folder in which `work` is the working folder; all else in it is somebody else's.
+        home: A folder in which `work` is the working folder; its other files belong to others.
     """
 
     def __init__(self, home: Path) -> None:
         self.home, self.work, self._kept = home, home / "work", home.with_name(f"{home.name}-kept")
 
     def keep(self) -> None:
-        """Keep all there is now."""
+        """Save the current state."""
         self._copy(self.home, self._kept)
 
     def put_back(self) -> None:
-        """Make all what it was."""
+        """Restore the saved state."""
         self._copy(self._kept, self.home)
 
     @staticmethod
     def _copy(source: Path, to: Path) -> None:
         def link(path: str, other: str) -> None:
-            # What SQLite writes is written in place.
+            # Copied, because SQLite writes in place.
             if ".db" in os.path.basename(path):
                 shutil.copy2(path, other)
             else:
@@ -64,16 +64,16 @@ class RecordedRun:
 
     @property
     def run(self) -> str:
-        """What identifies the run."""
+        """The identifier of the run."""
         with closing(sqlite3.connect(self.journal)) as database:
             (uid,) = database.execute("SELECT uid FROM run").fetchone()
         return str(uid)
 
     def forge(self, forgeries: Sequence[Forge]) -> None:
-        """Change what the journal says: `(what, where, value)`.
+        """Change the journal; each forgery is `(what, where, value)`.
 
-        `more` values of a note `(step, key)`, `only` these; what the step `returned`; the `field`
-        of the context; the `uid` of the run.
+        `more` adds values to the note `(step, key)`, `only` replaces them, `returned` changes the
+        returned rollback data of a step, `field` a context field, and `uid` the run's UUID.
         """
         with closing(sqlite3.connect(self.journal)) as database, database:
             for what, where, value in forgeries:
@@ -113,7 +113,7 @@ class RecordedRun:
         database.execute("UPDATE run SET uid = ?", (value,))
 
     def go_on(self, way: str, action: Any, **options: Any) -> Ended:
-        """`resume` or `rollback` it in this process."""
+        """Resume or roll back the run in this process; `way` is `resume` or `rollback`."""
         journal = SqliteJournal(str(self.journal))
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -131,7 +131,7 @@ class RecordedRun:
         return Ended(code=0)
 
     def preview(self, action: Any) -> list[str]:
-        """Return what its rollback would do, as it is shown before it is asked about."""
+        """Return the preview of the rollback that is shown before the confirmation."""
         journal = SqliteJournal(str(self.journal))
         try:
             _, recorded = look_up("rollback", action, 1, journal)
@@ -144,12 +144,12 @@ class RecordedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a run that was forged ended.
+    """The end of a forged run.
 
     Attributes:
         code: The exit code of the command line.
-        told: What was told.
-        causes: Why.
+        told: The message.
+        causes: The causes of the error.
     """
 
     code: int
@@ -157,7 +157,7 @@ class Ended:
     causes: Sequence[BaseException] = ()
 
     def check(self, *codes: int) -> None:
-        """It ended with one of these, and with errors that are for people."""
+        """Check that the run ended with one of `codes`, and with proper errors."""
         assert self.code in codes, self.told
         for cause in self.causes:
             assert isinstance(cause, HandrailError), (cause, self.told)
@@ -165,7 +165,7 @@ class Ended:
 
 
 def seen(folder: Path, *apart: Path) -> dict[str, Any]:
-    """Return names, modes and content of all that is in a folder, but for what lies `apart`."""
+    """Return names, modes and contents of all files in a folder, except those in `apart`."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         if any(path == each or each in path.parents for each in apart):
@@ -179,7 +179,7 @@ def seen(folder: Path, *apart: Path) -> dict[str, Any]:
 
 
 def filled(value: Any, names: dict[str, Any]) -> Any:
-    """Return a forged value with the paths of this run; `<name>` alone may stand for any value."""
+    """Return a forged value with placeholders `<name>` replaced by values of this run."""
     if isinstance(value, str):
         if value.startswith("<") and value[1:-1] in names:
             return names[value[1:-1]]
@@ -194,12 +194,12 @@ def filled(value: Any, names: dict[str, Any]) -> Any:
 
 
 def identity(path: Path) -> list[int]:
-    """Return what a folder as the target would have recorded of a file."""
+    """Return the identity of a file as a folder target records it."""
     about = path.stat()
     return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns]
 
 
-# Names that lead elsewhere, or are none.
+# Names that lead elsewhere, or are not valid.
 STRANGE = (
     *("", ".", "..", "/", "//", "\0", "a\0b", "\ud800", "\udcff", "a" * 300, "./x", "a//b", "a/"),
     *("..\\..\\secret.txt", "C:\\secret.txt", "C:/secret.txt", "\\\\host\\share", "a/../../x"),
@@ -214,14 +214,13 @@ STRANGE = (
 def forgeries(
     notes: Sequence[tuple[str, str]], fields: Sequence[str], names: Sequence[str], more: Any
 ) -> st.SearchStrategy[list[Forge]]:
-    """Return a strategy of what may be forged at once.
+    """Return a strategy for lists of forgeries.
 
     Args:
-        notes: The notes there are: step and key.
-        fields: Fields of the context that hold texts.
-        names: Paths and keys, besides those that lead elsewhere in any pack.
-        more: A function that gets a strategy of names and returns one of values, of the shapes
-            that the pack records.
+        notes: The existing notes, as step and key.
+        fields: Context fields with text values.
+        names: Paths and keys, in addition to those that lead elsewhere in any pack.
+        more: Returns, for a strategy of names, one of values in the shapes that the pack records.
     """
     any_name = st.sampled_from([*STRANGE, *names])
     shaped: Callable[[Any], Any] = more
@@ -237,7 +236,7 @@ def forgeries(
         st.tuples(st.just("only"), note, st.lists(value, max_size=3)),
         st.tuples(st.just("returned"), note, st.lists(value, max_size=3) | value),
         st.tuples(st.just("field"), st.sampled_from(list(fields)), any_name | st.none()),
-        # SQLite takes no lone surrogates as they are.
+        # SQLite does not accept lone surrogates.
         st.tuples(
             st.just("uid"), st.none(), any_name.filter(lambda name: name.isprintable() and name)
         ),

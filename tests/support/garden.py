@@ -1,4 +1,4 @@
-"""Plants fake distributions: a folder of metadata and modules, as an installer would leave them."""
+"""Creates fake distributions: folders of metadata and modules, as an installer makes them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from handrail.packs.store import index_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """One planted distribution.
+    """A fake distribution.
 
     Attributes:
-        site: Folder that it is installed in.
+        site: Folder in which it is installed.
         info: Folder of its metadata.
         modules: Its source files.
     """
@@ -41,7 +41,7 @@ class Plant:
         return self.info / "RECORD"
 
     def uproot(self) -> None:
-        """Take it away, as an uninstaller would."""
+        """Remove the distribution, as an uninstaller would."""
         shutil.rmtree(self.info)
         for module in self.modules:
             module.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ class Plant:
 
 
 class Garden:
-    """A folder for packages, and a place for caches and projects beside it."""
+    """A folder for fake distributions, with folders for caches and projects beside it."""
 
     HOOKS = """
         from handrail import hookimpl
@@ -74,7 +74,7 @@ class Garden:
 
     @property
     def index(self) -> Path:
-        """The file that keeps the index of what is planted here."""
+        """The index file for the distributions in the garden."""
         return Path(index_file(self.cache, self.path))
 
     def plant(
@@ -91,13 +91,13 @@ class Garden:
         """Install a distribution and return it.
 
         Args:
-            name: What it is called.
+            name: Its name.
             version: Its version.
             points: Entry points by group, without `handrail.`; by default a step and hooks.
-            modules: Source of each file, by its name relative to the folder.
+            modules: Source of each file, by its path relative to the folder.
             requires: Its requirements.
-            summary: One line about it.
-            site: Folder to install it in.
+            summary: Its summary line.
+            site: Folder in which to install it.
         """
         site = site or self.site
         package = name.lower().replace("-", "_")
@@ -135,7 +135,7 @@ class Garden:
     def run(
         self, code: str, *, cwd: Path | None = None, timeout: float = 30, **variables: str
     ) -> str:
-        """Run `code` in a fresh interpreter with the garden on its path; return what it prints."""
+        """Run `code` in a new interpreter with the garden on its path; return its output."""
         environment = {key: value for key, value in os.environ.items() if "HANDRAIL" not in key}
         environment |= {
             "HANDRAIL_CACHE": str(self.cache),

@@ -1,4 +1,4 @@
-"""Calls `handrail` as real other users, each of whom has a process that forks for every call."""
+"""Calls `handrail` as other users of the machine, each through a process that forks per call."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class OtherUser:
     """A user of this machine who can call `handrail`.
 
     Args:
-        uid: The number of the user, and of the group.
+        uid: The id of the user and of its group.
         groups: Further groups.
     """
 
@@ -82,7 +82,7 @@ class OtherUser:
         return self._order(folder=str(folder), words=words, umask=umask, variables=variables)
 
     def python(self, folder: Path, source: str) -> Screen:
-        """Execute `source` in `folder`; the code is 70 where it raises."""
+        """Execute `source` in `folder`; the exit code is 70 if it raises."""
         source = textwrap.dedent(source)
         return self._order(folder=str(folder), words=(), source=source, umask=0o022, variables={})
 
@@ -99,7 +99,7 @@ class OtherUser:
 
 @contextmanager
 def other_user(uid: int, *groups: int) -> Iterator[OtherUser | None]:
-    """Make somebody who can call `handrail` within the block; None where that is not possible."""
+    """Yield another user for the block, or None if that is not possible."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("setpriv") is None:
         yield None
         return
@@ -111,7 +111,7 @@ def other_user(uid: int, *groups: int) -> Iterator[OtherUser | None]:
 
 
 def put(file: Path, text: str = "", *, owner: int, mode: int = 0o644) -> Path:
-    """Write a file that belongs to `owner`."""
+    """Write a file owned by `owner`."""
     file.write_text(textwrap.dedent(text))
     os.chown(file, owner, owner)
     file.chmod(mode)
@@ -119,7 +119,7 @@ def put(file: Path, text: str = "", *, owner: int, mode: int = 0o644) -> Path:
 
 
 def make(folder: Path, *, owner: int, mode: int = 0o755) -> Path:
-    """Make a folder that belongs to `owner`."""
+    """Create a folder owned by `owner`."""
     folder.mkdir()
     os.chown(folder, owner, owner)
     folder.chmod(mode)

@@ -1,4 +1,4 @@
-"""Runs in a journal as processes would have left them, without any process."""
+"""Adds runs to a journal as processes would have left them, without starting any."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handrail.journal.sqlite import SqliteJournal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """What a command wrote, and its exit code."""
+    """The output of a command and its exit code."""
 
     code: int
     out: str
@@ -36,7 +36,7 @@ Call = Callable[..., Screen]
 
 
 def planned(name: str, **more: Any) -> dict[str, Any]:
-    """Return a step as a recorded plan has it."""
+    """Return a step in the form of a recorded plan."""
     origin = {"pack": None, "version": "", "module": "flows", "file": "flows.py", "line": 1}
     usual = {"origin": origin, "layers": [], "undo": True, "resume": False, "effects": True}
     return {"name": name, "always_run": False, **usual, **more}
@@ -61,7 +61,7 @@ def noted(step: str, key: str, *values: object, seq: int = 1, n: int = 1) -> Not
 
 @dataclass
 class Journal:
-    """The journal of a project, and a way to put runs into it."""
+    """The journal of a project, to which runs can be added."""
 
     folder: Path
     opened: list[SqliteJournal] = field(default_factory=list[SqliteJournal])
@@ -78,14 +78,14 @@ class Journal:
         dead: bool = True,
         **about: str,
     ) -> int:
-        """Add a run that ended so, or whose process is gone, or lives; return its number."""
+        """Add a run that has ended, or whose process is dead or alive; return its number."""
         plan = json.dumps({"fingerprint": "1234567890abcdef", "steps": list(steps)})
         owned = self.opened[0].open_run(new_run(plan=plan, **about), changes)
         if outcome is not None:
             owned.write([RunChange(outcome=outcome)])
             owned.release()
         elif dead:
-            # As the kernel does when a process dies: the lock is free, the lease is not given up.
+            # As when a process dies: the lock is free, the lease is not given up.
             owned._lock.close()
             owned._renewal.stop()
         return owned.number

@@ -157,7 +157,7 @@ def test_sys_exit_in_setup_steps_is_an_error_of_the_action():
 @pytest.mark.parametrize("name", ["", " ", "a\nb", 5, None])
 def test_an_action_needs_a_name(name):
     """A name that is empty, unprintable or no text is refused where the action is made."""
-    with pytest.raises(ActionError, match="needs a name that can be read"):
+    with pytest.raises(ActionError, match="must be printable text"):
         action(name, [work])
 
 
@@ -168,13 +168,13 @@ def test_an_empty_action_name_is_made_from_the_class():
         action_name = ""
 
     assert SendAction.action_name == "send"
-    with pytest.raises(ActionError, match="the action_name of Odd is 5"):
+    with pytest.raises(ActionError, match="the action_name of Odd must be text, not 5"):
         type("Odd", (Working,), {"action_name": 5})
 
 
 def test_a_single_step_is_no_list_of_steps():
     """action('x', step) says that it wants a list."""
-    with pytest.raises(ActionError, match="the steps of odd are"):
+    with pytest.raises(ActionError, match="the steps of odd must be a list"):
         action("odd", work)
 
 

@@ -1,6 +1,6 @@
-"""Handrail: workflows of named steps that can be walked back down.
+"""Handrail: workflows of named steps that can be undone.
 
-Every public name is imported from here on first use, so `import handrail` costs next to nothing.
+Public names are imported on first use, so `import handrail` costs next to nothing.
 """
 
 from __future__ import annotations

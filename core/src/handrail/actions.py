@@ -13,12 +13,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError
 from handrail.hookspecs import ActionInfo
 from handrail.orchestrator import Orchestrator, run_awaitable
-from handrail.params.context import ActionContext, carry_params, context_of
-from handrail.params.model import check_model, params_argument
-from handrail.params.partial import partial
-from handrail.params.validation import as_dict, validated
-from handrail.plan.plan import Plan
-from handrail.planning import (
+from handrail.packs.planner import (
     check_part,
     chosen_json,
     info_of,
@@ -26,7 +21,12 @@ from handrail.planning import (
     plan_action,
     registered,
 )
-from handrail.provider import provider_of
+from handrail.packs.provider import provider_of
+from handrail.params.context import ActionContext, carry_params, context_of
+from handrail.params.model import check_model, params_argument
+from handrail.params.partial import partial
+from handrail.params.validation import as_dict, validated
+from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from handrail.orchestrator import RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
+    from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
-    from handrail.provider import PackProvider, Packs
 
     P = TypeVar("P", default=Any)
 else:
@@ -81,7 +81,9 @@ class BaseAction(Generic[P]):
                 cls.params_model = model
         check_model(cls.params_model, cls.__qualname__)
         if not isinstance(cast("object", cls.action_name), str):
-            raise ActionError(f"the action_name of {cls.__qualname__} is {cls.action_name!r}")
+            raise ActionError(
+                f"the action_name of {cls.__qualname__} must be text, not {cls.action_name!r}"
+            )
         if not cls.__dict__.get("action_name"):
             cls.action_name = name_of(cls)
 
@@ -276,19 +278,19 @@ def about_action(
     packs: str = "{}",
     variables: Mapping[KeyPath, str] | None = None,
 ) -> RunAbout:
-    """Return what a journal has to know of an action.
+    """Return the description of a run of `action` for a journal.
 
     Args:
-        action: Its class.
-        params: Its params.
-        recorded_as: How a journal finds it again; its name unless given.
-        packs: Which packs were chosen, as JSON.
-        variables: Where secrets were read from, by their path, if not from the usual variables.
+        action: The class of the action.
+        params: The params of the run.
+        recorded_as: The name by which a resume finds the action; by default, its own.
+        packs: The selection of packs, as JSON.
+        variables: The variables from which secrets were read, by path, if not the default ones.
 
     Raises:
-        ActionError: The params have no JSON form.
+        ActionError: The params cannot be represented in JSON.
     """
-    # For durable runs only.
+    # Imported here, because only durable runs need them.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
     from handrail.params.redact import mask_of  # noqa: PLC0415
     from handrail.params.secrets import secret_texts  # noqa: PLC0415
@@ -306,10 +308,10 @@ def about_action(
 
 
 def checked_context(context: object, action: str) -> Any:
-    """Return what `create_context` returned.
+    """Return `context`, the return value of `create_context`, after checking its type.
 
     Raises:
-        ContextError: It is no context.
+        ContextError: It is not a context.
     """
     if isinstance(context, BaseStepContext):
         return context
@@ -325,10 +327,10 @@ def checked_context(context: object, action: str) -> Any:
 
 @calls_user_code
 def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[str, Any]:
-    """Return the result of a run with what `result` of its action adds.
+    """Return the orchestrator's result of a run plus the entries of the action's `result`.
 
     Raises:
-        ActionResultError: `result` raised, or returned no mapping.
+        ActionResultError: `result` raised or did not return a mapping.
     """
     name, module = action.action_name, type(action).__module__
     with naming("result", name, module, " after all steps were done", ActionResultError):
@@ -342,7 +344,7 @@ def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[
 
 
 def name_of(cls: type) -> str:
-    """Return the name of an action that gives none: `UploadFilesAction` is `upload_files`."""
+    """Return the default name of an action: `upload_files` for `UploadFilesAction`."""
     stem = re.sub("Action$", "", cls.__name__) or cls.__name__
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
 

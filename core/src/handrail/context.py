@@ -5,25 +5,76 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from handrail.engine.recorder import InterceptedRecorder, Recorder
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
-from handrail.recording import LINK, RECORDER, InterceptedRecorder, Recorder, RunLink
 from handrail.runtime import RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from handrail.recording import Intercept
+    from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
 __all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
 
-# What a context keeps beside its fields, see `handrail.params.context`.
+# Attributes for values that are not fields of the context; for OPTIONS see `params.context`.
+LINK = "_handrail_run"
+RECORDER = "_handrail_recorder"
 OPTIONS = "_handrail_options"
 
 _NO_RESULTS: Mapping[str, StepResult] = {}
+
+
+class RunLink(Protocol):
+    """The interface through which a context reaches its run."""
+
+    results: Mapping[str, StepResult]
+
+    @property
+    def outcome(self) -> str | None:
+        """The outcome of the run, or None while it is not known."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error that ended the run, or None."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """The identifier of the run."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The idempotency key of the running step."""
+        ...
+
+    def recorder(self) -> Recorder:
+        """Return the recorder of the running attempt."""
+        ...
+
+    def end_attempt(self, outcome: StepResult) -> StepResult:
+        """End the running attempt; return its result including the recorded data."""
+        ...
+
+    def leave_behind(self, attempt: StepResult) -> None:
+        """Keep an attempt that could not be undone."""
+
+    def progressed(self, current: float, total: float, category: str | None) -> None:
+        """Receive progress within the running step."""
+
+    def measured(self, value: Mapping[str, Any], category: str) -> None:
+        """Receive measured values."""
+
+    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
+        """Receive an event."""
+
+    def seal(self, reason: str) -> None:
+        """Mark the run as one that can no longer be rolled back."""
 
 
 class _FromRun:
@@ -134,9 +185,10 @@ class BaseStepContext:
         return own
 
     def seal(self, reason: str) -> None:
-        """Close the run to rollback, before discarding something that an undo would need.
+        """Declare that the run can no longer be rolled back.
 
-        Allowed only in an `always_run` step of a run that succeeded.
+        Call it before discarding something that an undo would need. Allowed only in an
+        `always_run` step of a run that succeeded.
 
         Raises:
             RecordError: The run has not succeeded, or the context belongs to no run.
@@ -206,13 +258,25 @@ def link_run(context: BaseStepContext, run: RunLink) -> None:
     context.__dict__[LINK] = run
 
 
+def run_of(context: object) -> RunLink | None:
+    """Return the run of `context`, or None."""
+    link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
+    return link
+
+
+def notes_without_run(context: object) -> dict[str, list[Any]]:
+    """Return and clear the data recorded by a step that was called outside a run."""
+    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(RECORDER, None)
+    return {} if recorder is None else recorder.close()
+
+
 def intercept_records(context: BaseStepContext, intercept: Intercept) -> None:
-    """Let each value that a step of `context` records pass through a function of yours.
+    """Call a function for each value that a step of `context` records.
 
     Args:
-        context: The context, before it is given to a run.
-        intercept: Called as `intercept(record, key, value)`, in the thread that records. It calls
-            `record(key, value)` to have the value recorded; what it raises, the step gets.
+        context: The context, before a run starts with it.
+        intercept: Called as `intercept(record, key, value)` in the recording thread; it calls
+            `record(key, value)` to record the value. Its errors are raised in the step.
     """
     recorder_of: Callable[[BaseStepContext], Recorder] = vars(BaseStepContext)["_recorder"]
     vars(context)["_recorder"] = lambda: InterceptedRecorder(recorder_of(context), intercept)
@@ -235,7 +299,7 @@ def _check_declared(cls: type) -> None:
         ]
         if declared:
             raise ContextError(
-                f"{part.__qualname__} declares {', '.join(declared)} but is no dataclass, "
+                f"{part.__qualname__} declares {', '.join(declared)} but is not a dataclass, "
                 "so it would not be a field of each context",
                 ways_out=(f"put @dataclass(kw_only=True) above class {part.__name__}",),
             )

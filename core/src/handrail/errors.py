@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from handrail.frozen import frozen
-from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from typing import Self
@@ -416,7 +416,7 @@ class RestoreError(HandrailError, RuntimeError):
         super().__init__(
             f"step '{step}' could not be restored: {error}; nothing was touched",
             origin=origin,
-            ways_out=("mend what it needs, then try again",),
+            ways_out=("fix the cause, then try again",),
         )
 
 

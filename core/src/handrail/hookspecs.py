@@ -40,8 +40,9 @@ class ActionInfo:
 
     Attributes:
         name: The action's name on the command line.
-        lineage: Its name and those of the actions it extends, nearest first. `"upload" in
-            action.lineage` is true for `upload`, its subclasses, and workflows that extend it.
+        lineage: Its name and those of the actions it extends, nearest first. Test
+            `"upload" in action.lineage` to include subclasses of `upload` and workflows that
+            extend it.
         context_type: The context class.
         origin: Where the action came from.
     """

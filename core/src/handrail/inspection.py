@@ -1,4 +1,4 @@
-"""For test kits and other tools: what a step brings, what it records, and how to wait for it."""
+"""Helpers for test kits and other tools that inspect and run single steps."""
 
 from __future__ import annotations
 

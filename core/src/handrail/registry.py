@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from handrail.engine.user_code import calls_user_code
-from handrail.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.errors import DuplicateStepError, InvalidStepError, StepNotFoundError
+from handrail.plan.entry import Entry, chain, entry_for, innermost, rewire
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper
 
@@ -149,8 +149,8 @@ class StepRegistry(Generic[C]):
         layer = _layer_from(wrapper, inner)
         if innermost(layer) is not innermost(inner):
             raise InvalidStepError(
-                f"the wrapper for step '{name}' is around another one: {innermost(layer)!r}",
-                ways_out=(f"let it be made here: wrap({name!r}, {type(layer).__name__})",),
+                f"the wrapper for step '{name}' wraps another step: {innermost(layer)!r}",
+                ways_out=(f"let wrap() create it: wrap({name!r}, {type(layer).__name__})",),
             )
         if any(layer is known for known in chain(inner)):
             raise InvalidStepError(f"{layer!r} is already around step '{name}'")

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 else:
 
-    class _declared:  # noqa: N801 - stands for a declaration
+    class _declared:  # noqa: N801 - used like a declaration
         """Placeholder for an attribute that every subclass must define, in the class or `__init__`.
 
         It defines no `__set__`, so an instance attribute wins. It raises when read on the class

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
 from handrail.lock.model import LockName
-from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.packs.action_names import attribute_of, path_from
 from handrail.packs.local import base_of, import_file, import_module
 from handrail.packs.record import LOCAL
 from handrail.settings.load import settings_error
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -125,7 +125,7 @@ def looks_like_file(name: str) -> bool:
 
 def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
     if not name.strip(":"):
-        raise NotFoundError("name an action", ways_out=("handrail actions lists the installed",))
+        raise NotFoundError("name an action", ways_out=("handrail actions lists them",))
     try:
         record, entry_point = packs.catalog.find("actions", name)
     except NotFoundError as error:
@@ -142,7 +142,7 @@ def _installed(packs: InstalledPacks, folder: Path, name: str) -> Target:
     action_class = as_action(found)
     if action_class is None and record.is_local:
         file = entry_point.module
-        message = f"{entry_point.value}, which [local.actions] names, is no action but {found!r}"
+        message = f"{entry_point.value}, named in [local.actions], is not an action but {found!r}"
         raise NotFoundError(message, ways_out=(_how_to_make_one(file, entry_point.attribute),))
     if action_class is None:
         raise PackError(
@@ -242,7 +242,7 @@ def _no_action(
     kind = type(found).__name__  # pyright: ignore[reportUnknownArgumentType]
     if found is not None:
         return NotFoundError(
-            f"{shown}:{attribute} is no action but {kind}",
+            f"{shown}:{attribute} is not an action but {kind}",
             ways_out=(_how_to_make_one(shown),),
         )
     listed = ", ".join(actions) or "none"

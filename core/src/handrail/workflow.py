@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from handrail.context import BaseStepContext, RuntimeContext
     from handrail.orchestrator import RunOptions
+    from handrail.packs.provider import Packs
     from handrail.plan.plan import Plan
-    from handrail.provider import Packs
     from handrail.registry import StepRegistry
     from handrail.steps import BaseStep
 
@@ -98,10 +98,11 @@ def action(
     """
     given = cast("object", name)
     if not isinstance(given, str) or not given.strip() or not given.isprintable():
-        raise ActionError(f"an action needs a name that can be read, not {given!r}")
+        raise ActionError(f"the name of an action must be printable text, not {given!r}")
     if not isinstance(cast("object", steps), Iterable):
         raise ActionError(
-            f"the steps of {name} are {steps!r}", ways_out=(f"action({name!r}, [step, ...])",)
+            f"the steps of {name} must be a list, not {steps!r}",
+            ways_out=(f"action({name!r}, [step, ...])",),
         )
     listed = list(steps)
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - names the caller's module

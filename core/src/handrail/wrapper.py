@@ -1,7 +1,7 @@
-"""Layers around a step: StepWrapper and the requests that its `around` may yield.
+"""StepWrapper: a layer around a step, and the requests that its `around` can yield.
 
-`around` is a generator, so one body serves blocking and async steps: it asks for what it wants
-(`Run`, `Undo`, `Sleep`), and each driver does that in its own way. `interpret` is the part that all
+`around` is a generator, so one body serves blocking and async steps: it yields requests (`Run`,
+`Undo`, `Sleep`), and each driver fulfils them in its own way. `interpret` is the part that all
 drivers share; it calls no user code itself.
 """
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Ask for the wrapped step to be run; yields its StepResult, or raises what it raised."""
+    """Requests a run of the wrapped step; `yield` returns its StepResult or raises its error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Ask for the last attempt to be undone, so that the next `Run` starts from a clean state.
+    """Requests the undo of the last attempt, so that the next `Run` starts from a clean state.
 
-    Raises what the undo raised; what that attempt left behind is then undone with the step. Without
-    an attempt since the last `Undo` there is nothing to do.
+    `yield` raises the error if the undo fails; the rest of the attempt is then undone with the
+    step. Without an attempt since the last `Undo`, it does nothing.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Ask for a pause of `seconds` that blocks a blocking run and suspends an async one."""
+    """Requests a pause of `seconds`, which blocks a blocking run and suspends an async one."""
 
     seconds: float
 
@@ -46,8 +46,8 @@ Around = Generator[Request, StepResult, StepResult]
 
 if not TYPE_CHECKING:
 
-    class _forwarded:  # noqa: N801 - stands for a declaration
-        """An attribute of the wrapped step.
+    class _forwarded:  # noqa: N801 - used like a declaration
+        """Descriptor for an attribute of the wrapped step.
 
         It defines no `__set__`, so a subclass may set the attribute in `__init__` too. It raises
         when read on the class, so that a dataclass does not take it for a default.
@@ -66,10 +66,9 @@ Forward = TypeVar("Forward", bound=Callable[..., Any])
 
 
 def forwards(method: Forward) -> Forward:
-    """Mark a wrapper's method that does nothing of its own without the wrapped step's.
+    """Mark a method as delegating: the step has an undo only if the wrapped step has one.
 
-    A wrapper that logs before it passes a `rollback` on is marked like this: where the wrapped step
-    has no undo, the plan says so.
+    Use it, for example, for a `rollback` that logs and then calls that of the wrapped step.
     """
     method.__handrail_forwards__ = True  # type: ignore[attr-defined]
     return method
@@ -78,11 +77,11 @@ def forwards(method: Forward) -> Forward:
 class StepWrapper(BaseStep[C]):
     """A step around another step; everything is forwarded unless a subclass overrides it.
 
-    Override `around` to do something before, after or instead of the wrapped step, whether that is
-    blocking or async. A subclass that overrides `execute` instead is one opaque layer.
+    Override `around` to do something before, after or instead of the wrapped step, which may be
+    blocking or async. A subclass that overrides `execute` instead is an opaque layer.
 
     Attributes:
-        wrapped: The step inside. A plan may set it anew when it stacks layers.
+        wrapped: The step inside. Planning may replace it when it stacks layers.
     """
 
     def __init__(self, inner: BaseStep[C]) -> None:
@@ -112,7 +111,7 @@ class StepWrapper(BaseStep[C]):
         return (yield Run())
 
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:
-        """Run the layer by hand, outside a plan; a plan drives `around` itself."""
+        """Run the layer outside a plan, for example in a test; a run drives `around` itself."""
         from handrail.engine.standalone import play_alone  # noqa: PLC0415 - rarely needed
 
         return play_alone(interpret(self, context), context)
@@ -120,7 +119,7 @@ class StepWrapper(BaseStep[C]):
     @forwards
     @calls_user_code
     def can_skip(self, context: C) -> bool | Awaitable[bool]:
-        """Ask the wrapped step."""
+        """Return the answer of the wrapped step."""
         return self.wrapped.can_skip(context)
 
     @forwards
@@ -132,13 +131,13 @@ class StepWrapper(BaseStep[C]):
     @forwards
     @calls_user_code
     def resume(self, context: C, result: StepResult) -> StepResult | Awaitable[StepResult]:
-        """Let the wrapped step go on."""
+        """Resume the wrapped step."""
         return self.wrapped.resume(context, result)
 
     @forwards
     @calls_user_code
     def restore(self, context: C, result: StepResult) -> None:
-        """Let the wrapped step rebuild what it needs."""
+        """Restore the wrapped step."""
         self.wrapped.restore(context, result)
 
     @forwards
@@ -185,7 +184,7 @@ def interpret(layer: StepWrapper[Any], context: Any) -> Interpretation:
         if isinstance(request, Run):
             answer = last = yield from _attempt(layer.wrapped, context)
         elif isinstance(request, Undo):
-            # Without an attempt since the last one there is nothing to undo.
+            # Nothing to undo without an attempt since the last undo.
             answer = (yield Revert(layer.wrapped, _result(last))) if last is not None else None
             last = None
         elif isinstance(request, Sleep):
@@ -229,7 +228,7 @@ def _throw(around: Generator[Request, Any, StepResult], raised: Raised) -> Call:
 
 @calls_user_code
 def _advance(move: Callable[[Any], Request], value: object) -> Request | _Returned:
-    """Move an `around` on to its next request; this is where its body runs."""
+    """Advance an `around` to its next request; this is where its body runs."""
     # StopIteration must not cross the generators that carry this answer back.
     try:
         return move(value)

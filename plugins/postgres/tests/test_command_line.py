@@ -137,5 +137,5 @@ def test_without_the_pack_it_is_named(handrail: Run) -> None:
     """Also where it is installed, and left out of this call."""
     told = handrail("runs", "--no-pack", "handrail-postgres")
     assert told.returncode == 2
-    assert "error: no journal can be in 'postgresql:'; no pack for it is installed" in told.stderr
-    assert "or install a pack that brings 'postgresql' journals" in told.stderr
+    assert "error: no installed pack provides journals in 'postgresql:'" in told.stderr
+    assert "or install a pack that provides 'postgresql' journals" in told.stderr

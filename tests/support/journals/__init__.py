@@ -1,1 +1,1 @@
-"""What every journal has to keep, whichever database it is in: `journals.contract`."""
+"""The contract that every journal must satisfy (`journals.contract`), and its helpers."""

@@ -1,9 +1,9 @@
-"""What every journal has to keep. A test module has a class for its own journal:
+"""The contract that every journal must satisfy. A test module subclasses it for its journal:
 
 class TestMyJournal(JournalContract):
     '''All of the contract.'''
 
-and a fixture `place`, the URL of a journal that is empty.
+and defines a fixture `place`, the URL of an empty journal.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from journals.process import Process
 
 
 def moment(ago: float) -> str:
-    """Return the time so many seconds from now, as a journal has it."""
+    """Return the time `ago` seconds before now, in the format of journals."""
     found = datetime.now(UTC) + timedelta(seconds=ago)
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 STARTED = AttemptChange(step="scan", n=1, state="started", data_version=3)
-PAST = timedelta(days=-1)  # Everything that is closed was closed before tomorrow.
+PAST = timedelta(days=-1)  # Matches all closed runs.
 
 
 def note(seq: int, step: str = "scan") -> NoteChange:
@@ -51,7 +51,7 @@ def note(seq: int, step: str = "scan") -> NoteChange:
 
 @pytest.fixture
 def opened(place: str) -> Iterator[Callable[..., Journal]]:
-    """A function that opens the journal, as often as is asked for."""
+    """A function that opens the journal; it may be called several times."""
     journals: list[Journal] = []
 
     def opener(lease: float = 20.0) -> Journal:
@@ -83,7 +83,7 @@ def process(place: str) -> Iterator[Callable[..., Process]]:
 
 
 class RecordsContract:
-    """What is written is what is read."""
+    """Reads return what was written."""
 
     def test_a_new_run_is_read_as_it_was_given(self, journal: Journal) -> None:
         new = new_run()
@@ -162,7 +162,7 @@ class RecordsContract:
         assert journal.runs(outcome="completed") == []
 
     def test_runs_are_found_by_project(self, journal: Journal) -> None:
-        """Names and folders compare as they are, odd letters included."""
+        """Names and folders are compared exactly, including unusual characters."""
         for project in ("/work", "/work/in", "photos", "/odd/\udcff"):
             journal.open_run(new_run(project=project))
         for number, project in enumerate(("/work", "/work/in", "photos", "/odd/\udcff"), 1):
@@ -189,7 +189,7 @@ class RecordsContract:
         row = journal.read(owned.number).row
         assert row.seen is not None
         seen = datetime.fromisoformat(row.seen).timestamp()
-        # By the clock of a server, perhaps, and rounded to milliseconds.
+        # The clock may be that of a server, and times are rounded to milliseconds.
         assert before - 1 < seen < time.time() + 1
         assert not row.given_up
         owned.release()
@@ -205,7 +205,7 @@ class RecordsContract:
         for _ in range(5):
             journal.open_run(new_run())
         for ask in (journal.read, journal.claim, journal.holder):
-            with pytest.raises(NotFoundError, match="there is no run 9; near it: 3, 4, 5"):
+            with pytest.raises(NotFoundError, match="there is no run 9; the closest: 3, 4, 5"):
                 ask(9)
 
     def test_what_one_journal_writes_another_reads_at_once(
@@ -259,7 +259,7 @@ class RecordsContract:
 
 
 class FencesContract:
-    """Only the owner writes, all or nothing, and nothing after a failure."""
+    """Only the owner can write, atomically, and not after a failure."""
 
     def test_a_write_that_fails_writes_nothing_and_ends_all_writing(self, journal: Journal) -> None:
         owned = journal.open_run(new_run(), [note(1)])
@@ -325,7 +325,7 @@ class FencesContract:
     def test_the_time_of_each_owner_counts_and_that_in_between_does_not(
         self, opened: Callable[..., Journal]
     ) -> None:
-        """Forward until the undo begins, and back from then on; also over a claim."""
+        """It counts as forward until the undo begins and as undo afterwards, across claims too."""
         journal, later = opened(), opened()
         owned = journal.open_run(new_run(opened=moment(-100.0)), [STARTED])
         owned.release()
@@ -387,7 +387,7 @@ class FencesContract:
 
 
 class OwnersContract:
-    """Runs change hands when their owner is gone, and not before."""
+    """A run can be claimed when its owner is gone, and not before."""
 
     def test_a_killed_owner_is_known_at_once(
         self, journal: Journal, process: Callable[..., Process]
@@ -508,7 +508,7 @@ class OwnersContract:
 
 
 class PruneContract:
-    """Old runs go, and only those."""
+    """Pruning deletes old runs, and only those."""
 
     def test_closed_runs_go_and_the_others_stay(
         self, journal: Journal, process: Callable[..., Process]
@@ -540,7 +540,7 @@ class PruneContract:
 
 
 class JournalContract(RecordsContract, FencesContract, OwnersContract, PruneContract):
-    """All of it."""
+    """The whole contract."""
 
 
 def is_stale(journal: Journal, number: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a run holds after some changes, in the simplest way to say it."""
+"""A simple model of a run's contents after a series of changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handrail.journal import (
     RunChange,
 )
 
-# Any text, also such that is no Unicode, and a few that come again.
+# Any text, including invalid Unicode, and a few words that repeat.
 WORDS = st.sampled_from(["scan", "copy"]) | st.text(
     st.characters(exclude_categories=()), min_size=1, max_size=8
 )
@@ -59,7 +59,7 @@ class Model:
 
 
 def contents(run: RecordedRun) -> tuple[Any, ...]:
-    """Return what `Model.contents` should be."""
+    """Return the contents of a recorded run in the form of `Model.contents`."""
     attempts = [
         (each.step, each.n, each.state, each.data_version, each.result, each.error)
         for each in run.attempts
@@ -73,7 +73,7 @@ def contents(run: RecordedRun) -> tuple[Any, ...]:
 
 @st.composite
 def batches(draw: Any) -> list[list[Change]]:
-    """Batches of changes, with every note a number of its own."""
+    """Batches of changes in which every note has its own number."""
     kinds: list[SearchStrategy[Any]] = [
         st.builds(
             AttemptChange,

@@ -1,4 +1,4 @@
-"""Opening any journal, and a run for it."""
+"""Opens a journal by path or URL, and creates runs for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _count = itertools.count(1)
 
 
 def open_place(place: str, lease: float) -> Journal:
-    """Open the journal at a path or URL, with a lease of so many seconds."""
+    """Open the journal at a path or URL, with a lease of `lease` seconds."""
     if place.startswith("postgres"):
         from handrail_postgres import PostgresJournal
 
@@ -26,7 +26,7 @@ def open_place(place: str, lease: float) -> Journal:
 
 
 def new_run(**changes: str) -> NewRun:
-    """Return a run of its own."""
+    """Return a new run with its own UUID."""
     values = {
         "uid": str(uuid.uuid4()),
         "action": f"upload-{next(_count)}",
@@ -42,7 +42,7 @@ def new_run(**changes: str) -> NewRun:
 
 
 def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
-    """Wait until the condition is met."""
+    """Wait until `condition` returns a true value."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"

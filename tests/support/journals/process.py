@@ -1,4 +1,4 @@
-"""A process of its own with a journal open: told what to do line by line, stopped and killed."""
+"""A separate process with an open journal, which takes commands line by line."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HERE = Path(__file__).parents[1]
 
 
 class Process:
-    """A process that opens the journal at `place` and does what `ask` asks.
+    """A process that opens the journal at `place` and executes commands.
 
     Args:
         place: Path or URL.
         lease: Length of its leases, in seconds.
-        locks: Whether its file system has locks.
-        within: A command that starts it, such as in a namespace of its own.
+        locks: Whether its file system supports locks.
+        within: A command under which to start it, for example in a namespace.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Process:
         return self._process.pid
 
     def send(self, what: str, *words: object) -> None:
-        """Ask without waiting for the answer."""
+        """Send a command without waiting for the answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([what, *words]) + "\n")
         self._process.stdin.flush()
 
     def answer(self) -> Any:
-        """Wait for an answer; an error is the name of its class."""
+        """Wait for the answer and return it; for an error, the name of its class."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, "the process has ended"
@@ -82,7 +82,7 @@ class Process:
 
 
 class Servant:
-    """The other side: does what it is asked."""
+    """The process's side: executes the commands."""
 
     def __init__(self, place: str, lease: float) -> None:
         from journals.places import open_place
@@ -101,7 +101,7 @@ class Servant:
         return int(self.run.number)
 
     def claim_all(self, numbers: list[int]) -> list[int]:
-        """Claim what can be claimed, and keep it."""
+        """Claim all runs that can be claimed, and keep them."""
         from handrail.errors import RunHeldError
 
         self.run = []
@@ -119,7 +119,7 @@ class Servant:
         return "written"
 
     def note_but_never_commit(self) -> str:
-        """Write a note, and wait for the end just before its commit."""
+        """Write a note, and wait to be killed just before its commit."""
         from handrail.journal.sqlite.database import Database
 
         def wait(_database: object) -> None:
@@ -134,14 +134,14 @@ class Servant:
         return "released"
 
     def fork(self) -> int:
-        """Fork a child that does nothing until it is killed; return its number."""
+        """Fork a child that does nothing until it is killed; return its process id."""
         child = os.fork()
         if child == 0:
             signal.pause()
         return child
 
     def fork_in_c(self) -> int:
-        """Fork a child as a library may do, which Python does not know of; return its number."""
+        """Fork a child in C, without Python's knowledge, as a library may do; return its id."""
         c = ctypes.PyDLL(None)
         child = int(c.fork())
         if child == 0:
@@ -156,7 +156,7 @@ class Servant:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def note_in_child(self, seq: int) -> object:
-        """Return what a forked child is told that writes to the run, and then reads."""
+        """Return the errors that a forked child gets when it writes to the run and then reads."""
         reading, writing = os.pipe()
         if os.fork() == 0:
             told = [answer_of(self.note, seq), answer_of(self.journal.read, self.run.number)]
@@ -179,7 +179,7 @@ def answer_of(function: Any, *words: object) -> object:
 
 
 def without_locks(*_arguments: object) -> None:
-    """Do as flock does on a file system that has none."""
+    """Fail as flock does on a file system without locks."""
     raise OSError(errno.ENOLCK, "No locks available")
 
 

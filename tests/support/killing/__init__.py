@@ -1,1 +1,1 @@
-"""Runs that are killed: workflows to kill, and processes that die where they are told to."""
+"""Workflows for tests with killed processes, and processes that die at given points."""

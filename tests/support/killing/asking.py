@@ -1,4 +1,4 @@
-"""Asking a process of its own to do things, in lines of JSON; see `forks`."""
+"""Sends commands to a worker process in lines of JSON; see `forks`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 @contextmanager
 def asking(script: Path, environment: Mapping[str, str] | None = None) -> Iterator[Ask]:
-    """Run a worker until the block ends; what it is told to do, it answers with how that ended.
+    """Run a worker until the block ends; yield a function that sends it a command.
 
     Args:
         script: The file of the worker.
-        environment: Variables that it has besides ours.
+        environment: Environment variables, in addition to ours.
     """
     path = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(

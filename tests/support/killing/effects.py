@@ -1,7 +1,7 @@
-"""Effects that carry the mark of their run: files, rows of a table, and objects of a bucket.
+"""Effects marked with their run: files, rows of a table, and objects of a bucket.
 
-Each is made once only, taken away only by the run that made it, and put in the place of somebody
-else's only when that was kept aside before.
+Each is created only once and removed only by the run that created it. It replaces another one only
+after that was saved.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from typing import Any, Protocol
 
 TABLES = (
     "CREATE TABLE thing (name text PRIMARY KEY, value text, mark text)",
-    # Without a key: what is made twice is there twice.
+    # Without a key, so that a row created twice is visible.
     "CREATE TABLE ledger (name text, mark text)",
 )
 
 
 class Place(Protocol):
-    """Where effects of one kind are."""
+    """A place for effects of one kind."""
 
     def make(self, name: str, mark: str) -> None:
-        """Make something that carries this mark; refuse what is there already."""
+        """Create the item with this mark; raise if it exists."""
         ...
 
     def has(self, name: str, mark: str) -> bool:
-        """Whether it is there, and carries this mark."""
+        """Return whether the item exists and has this mark."""
         ...
 
     def remove(self, name: str, mark: str) -> None:
-        """Remove it if it carries this mark."""
+        """Remove the item if it has this mark."""
         ...
 
     def look(self, name: str) -> list[str]:
-        """Return what has to be recorded of what is there, so that it can be put back."""
+        """Return the data to record about the existing item so that it can be restored."""
         ...
 
     def keep(self, name: str, mark: str) -> None:
-        """Keep aside what is there."""
+        """Save the existing item."""
         ...
 
     def replace(self, name: str, mark: str) -> None:
-        """Put something that carries this mark in its place."""
+        """Replace the item by one with this mark."""
         ...
 
     def put_back(self, name: str, mark: str, kept: list[str]) -> None:
-        """Put back what was kept aside, unless somebody else has replaced it meanwhile."""
+        """Restore the saved item, unless another run has replaced it meanwhile."""
         ...
 
     def discard(self, name: str, mark: str) -> None:
-        """Discard what was kept aside."""
+        """Delete the saved item."""
         ...
 
 
@@ -109,7 +109,7 @@ class Files:
             return
         if self.has(name, mark):
             aside.rename(self.folder / name)
-        # A rename of one of two names of the same file does nothing, says POSIX.
+        # POSIX: renaming one hard link to another of the same file does nothing.
         aside.unlink(missing_ok=True)
         (self.folder / f"{name}.tmp-{run_of(mark)}").unlink(missing_ok=True)
 
@@ -141,7 +141,7 @@ class Rows:
             connection.close()
 
     def prepare(self) -> None:
-        """Make the tables, with a row of somebody else."""
+        """Create the tables, with a row that belongs to nobody's run."""
         with self._commit() as do:
             for statement in TABLES:
                 do(statement)
@@ -190,7 +190,7 @@ class Rows:
 
 
 class Objects:
-    """Objects of a bucket, below a prefix; marked in their metadata."""
+    """Objects of a bucket below a prefix, marked in their metadata."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
@@ -200,7 +200,7 @@ class Objects:
         return {"Bucket": self.bucket, "Key": f"{self.prefix}{name}"}
 
     def _mark(self, name: str) -> str | None:
-        """Return the mark of an object; None where there is none."""
+        """Return the mark of an object, or None."""
         try:
             found = self.client.head_object(**self._at(name))
         except self.client.exceptions.ClientError as error:
@@ -213,7 +213,7 @@ class Objects:
         return f"{name}.aside-{run_of(mark)}"
 
     def _copy(self, name: str, other: str) -> None:
-        """Copy an object through here: radosgw says yes, and copies nothing."""
+        """Copy an object by reading and writing it: radosgw's copy succeeds but copies nothing."""
         found = self.client.get_object(**self._at(name))
         body, meta = found["Body"].read(), found["Metadata"]
         self.client.put_object(**self._at(other), Body=body, Metadata=meta)
@@ -263,15 +263,15 @@ class Objects:
 
 @functools.cache
 def client() -> Any:
-    """Return a client of the server that the environment leads to."""
+    """Return a client for the server in the environment variables."""
     import boto3
     from botocore.config import Config
 
-    # radosgw does not know the trailing checksums that newer clients send unasked.
+    # radosgw does not support the trailing checksums that newer clients send by default.
     config = Config(
         s3={"addressing_style": "path"},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    # The usual session keeps the keys that it was made with, also where they have changed.
+    # A new session, because the default one keeps its keys even if they have changed.
     return boto3.Session().client("s3", config=config)

@@ -1,4 +1,4 @@
-"""A workflow of all kinds of steps, whose effects are files."""
+"""A workflow with steps of all kinds, whose effects are files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handrail import BaseAction, BaseStep, BaseStepContext, Run, StepResult, Ste
 
 
 class Params(BaseModel):
-    """Where the files are."""
+    """The folder of the files."""
 
     world: Path
     fail: str = ""
@@ -31,14 +31,14 @@ class Context(BaseStepContext):
 
 
 def put(path: Path, context: Context) -> None:
-    """Make a file that carries the mark of its run from the first instant on."""
+    """Create a file that has the mark of its run from the start."""
     aside = path.parent.parent / f"{path.name}.new"
     aside.write_text(str(context.run_id))
     aside.rename(path)
 
 
 class Make(BaseStep[Context]):
-    """Writes files, each recorded before, and marked as of this run."""
+    """Writes files marked with the run, each recorded before it is written."""
 
     progress_weight = 0.1
 
@@ -70,7 +70,7 @@ class Make(BaseStep[Context]):
 
 
 class MakeAsync(Make):
-    """The same in a coroutine."""
+    """Like `Make`, in a coroutine."""
 
     async def execute(self, context: Context) -> StepResult:
         for number in range(self.count):
@@ -82,14 +82,14 @@ class MakeAsync(Make):
 
 
 class Skips(Make):
-    """Never has anything to do."""
+    """Is always skipped."""
 
     def can_skip(self, context: Context) -> bool:
         return True
 
 
 class Overwrites(Make):
-    """Replaces a file of somebody else, which it keeps aside."""
+    """Replaces a foreign file, which it saves first."""
 
     def execute(self, context: Context) -> StepResult:
         aside, file = context.world / "theirs.aside", context.world / "theirs"
@@ -106,7 +106,7 @@ class Overwrites(Make):
 
 
 class Continues(Make):
-    """Goes on where it was interrupted."""
+    """Resumes where it was interrupted."""
 
     def resume(self, context: Context, result: StepResult) -> StepResult:
         there = result.rollback_data.get("made", [])
@@ -120,7 +120,7 @@ class Continues(Make):
 
 
 class Connects(BaseStep[Context]):
-    """Makes something that cannot be stored."""
+    """Creates an object that cannot be stored."""
 
     name = "connect"
     progress_weight = 0.1
@@ -134,7 +134,7 @@ class Connects(BaseStep[Context]):
 
 
 class Needs(Make):
-    """Needs what `Connects` made."""
+    """Needs the object created by `Connects`."""
 
     def execute(self, context: Context) -> StepResult:
         assert context.client == "connected"
@@ -151,7 +151,7 @@ class Twice(StepWrapper[Context]):
 
 
 class Closes(BaseStep[Context]):
-    """Discards what was kept aside, once nobody can want it back."""
+    """Deletes saved files once they can no longer be needed."""
 
     name = "close"
     progress_weight = 0.1
@@ -168,7 +168,7 @@ class Closes(BaseStep[Context]):
 
 
 class Flow(BaseAction[Params]):
-    """All kinds of steps."""
+    """A workflow with all kinds of steps."""
 
     action_name = "flow"
     context_class = Context
@@ -188,7 +188,7 @@ class Flow(BaseAction[Params]):
 
 
 class Plain(Flow):
-    """Nothing that is sealed."""
+    """The workflow without a seal."""
 
     action_name = "plain"
 

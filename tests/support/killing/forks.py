@@ -1,7 +1,7 @@
-"""Runs actions in processes that may be killed; a new one for each, forked from this one.
+"""A worker that runs each action in a new forked process, which may be killed.
 
-This one never runs anything itself, so a child has no threads and no connections of others. It is
-told what to do in lines of JSON, and answers each with how the child ended.
+The worker itself runs nothing, so a child inherits no threads and no connections. It reads commands
+in lines of JSON, and answers each with the end of the child.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Work = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Count:
-    """Counts calls, from whatever thread, and lets this process end around number `at`.
+    """Counts calls from all threads, and ends this process at call number `at`.
 
     Args:
-        at: The number, from 1; None for never.
+        at: The number of the call, from 1; None for never.
         when: `before` or `after` the call.
-        strike: The signal: as a power cut would, unless given.
+        strike: The signal; by default SIGKILL, like a power cut.
     """
 
     def __init__(self, at: int | None, when: str | None, strike: int = signal.SIGKILL) -> None:
@@ -55,14 +55,14 @@ class Count:
 
 
 def at_call(told: dict[str, Any], owners: Iterable[Any]) -> None:
-    """Let the process die around call number `nth` of a function, or of a method of all owners."""
+    """Kill the process at call number `nth` of a function, or of a method of all owners."""
     name, count = told["call"], Count(told["nth"], told["when"])
     for owner in owners:
         setattr(owner, name, count.around(getattr(owner, name)))
 
 
 class Journal(SqliteJournal):
-    """A journal whose process dies around its write number `at` to a run."""
+    """A journal whose process dies at its write number `at` to a run."""
 
     count: Count
 
@@ -78,7 +78,7 @@ class Journal(SqliteJournal):
 
 
 def carry_out(action: type[handrail.BaseAction[Any]], told: dict[str, Any]) -> dict[str, Any]:
-    """Do what `told` says; return the result, or the error, and how often it was written."""
+    """Execute the command `told`; return the result or the error, and the number of writes."""
     journal = Journal(told["journal"])
     journal.count = Count(told.get("at"), told.get("when"))
     answer: dict[str, Any] = {}
@@ -98,7 +98,7 @@ def carry_out(action: type[handrail.BaseAction[Any]], told: dict[str, Any]) -> d
 
 
 def serve(work: Work) -> None:
-    """Answer each line with what `work` returned in a child that began in its own folder."""
+    """Answer each line with the value of `work` in a child started in its own folder."""
     for line in sys.stdin:
         print(json.dumps(_answer(work, json.loads(line))), flush=True)
 
@@ -112,7 +112,7 @@ def _answer(work: Work, told: dict[str, Any]) -> dict[str, Any]:
         if told.get("after"):
             killer = threading.Timer(told["after"], os.kill, (number, signal.SIGKILL))
             killer.start()
-        # It is waited for before its number is given away: the killer hits nobody else.
+        # Wait without reaping: its process id must not be reused while the killer may signal it.
         os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT)
         if killer is not None:
             killer.cancel()
@@ -127,7 +127,7 @@ def _child(work: Work, told: dict[str, Any], path: str) -> None:
     try:
         os.environ.update(told["environment"])
         os.chdir(told["folder"])
-        # What steps say would be mixed into the answers, and into what the tests say.
+        # Output of steps would be mixed with the answers and with the output of the tests.
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             answer = work(told)
         with open(path, "w", encoding="utf-8") as file:

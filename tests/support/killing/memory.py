@@ -1,4 +1,4 @@
-"""Folders that cost no disk: what is killed here dies with its process, not with its machine."""
+"""Folders in memory, which are fast: these tests kill processes, not machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MEMORY = "/dev/shm"
 
 @contextmanager
 def folder_in_memory() -> Iterator[Path]:
-    """Make a folder in memory, where there is some, until the block ends."""
+    """Create a folder, in memory if possible, that exists until the block ends."""
     memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="handrail-", dir=memory) as folder:
         yield Path(folder)

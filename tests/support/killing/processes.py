@@ -11,7 +11,7 @@ from handrail.journal.sqlite import SqliteJournal
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Do `work` in a process of its own; return how that ended, as `waitpid` tells."""
+    """Call `work` in a forked process; return its status from `waitpid`."""
     child = os.fork()
     if child == 0:
         code = 70

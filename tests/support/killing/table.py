@@ -1,4 +1,4 @@
-"""One step of each kind, and what may be done to a run of them: for the table of crashes."""
+"""A workflow with one step of each kind, and ways to crash it, for the table of crashes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from handrail.recovery import resume, rollback
 from killing.processes import in_child
 
 TOLD: dict[str, Any] = {}
-"""What happens to the steps of this process: `die`, `fail`, `stuck`, `seal`, `at`."""
+"""The events for the steps in this process: `die`, `fail`, `stuck`, `seal`, `at`."""
 
 
 class Params(BaseModel):
-    """Where it happens."""
+    """The folder of the effects."""
 
     world: Path
 
@@ -37,14 +37,14 @@ class Context(BaseStepContext):
 
 
 def at(instant: str) -> None:
-    """Pass one instant of a step, at which the process may die."""
+    """Mark an instant in a step at which the process may die."""
     if TOLD.get("die") == instant:
         os.kill(os.getpid(), signal.SIGKILL)
     TOLD.get("at", {}).get(instant, lambda: None)()
 
 
 class Makes(BaseStep[Context]):
-    """Makes a file that is called like the step, and says what is called."""
+    """Creates a file with the name of the step, and records its calls."""
 
     progress_weight = 0.1
 
@@ -82,7 +82,7 @@ class Makes(BaseStep[Context]):
 
 
 class Asks(Makes):
-    """May skip itself, but does not."""
+    """Has a skip check that returns False."""
 
     skips = False
 
@@ -92,13 +92,13 @@ class Asks(Makes):
 
 
 class Skips(Asks):
-    """Skips itself."""
+    """Has a skip check that returns True."""
 
     skips = True
 
 
 class GoesOn(Asks):
-    """Goes on where it was interrupted."""
+    """Resumes where it was interrupted."""
 
     def resume(self, context: Context, result: StepResult) -> StepResult:
         self.say(context, "goes on")
@@ -165,7 +165,7 @@ class Dying(SqliteJournal):
 
 
 class Table:
-    """A world and its journal."""
+    """A working folder and its journal."""
 
     def __init__(self, world: Path, journal: Any) -> None:
         self.world, self.journal = world, journal
@@ -179,7 +179,7 @@ class Table:
         work: Any = None,
         **told: Any,
     ) -> None:
-        """Run in a process that dies there."""
+        """Run the workflow in a process that dies at the given point."""
 
         def body() -> None:
             TOLD.update(told, die=instant)

@@ -1,4 +1,4 @@
-"""Steps that do what they are told, and a journal that tells what is written, and fails."""
+"""Steps with a given behaviour, and a journal that records its writes and can fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from handrail.journal.sqlite import SqliteJournal
 
 
 class Does(BaseStep[Any]):
-    """Does what it is told."""
+    """Calls the given function when it executes."""
 
     progress_weight = 0.1
 
@@ -45,14 +45,14 @@ class Does(BaseStep[Any]):
 
 
 class Asked(Does):
-    """Does what it is told when it is asked whether to skip."""
+    """Calls the given function as its skip check."""
 
     def can_skip(self, context: Any) -> bool:
         return bool(self.told["asked"](context))
 
 
 class AsyncDoes(Does):
-    """The same in a coroutine."""
+    """Like `Does`, in a coroutine."""
 
     async def execute(self, context: Any) -> StepResult:
         await self.work(context)
@@ -69,7 +69,7 @@ class Context(BaseStepContext):
 
 
 class Writes(SqliteJournal):
-    """A journal that tells what is written, and may fail."""
+    """A journal that records its writes, and can fail."""
 
     fail: Callable[[Any], bool] = staticmethod(lambda change: False)
     error: type[JournalError] = JournalError
@@ -102,7 +102,7 @@ def play(journal: Any, *steps: Any, context: Any = None, **more: Any) -> Any:
 
 
 def flow(*steps: Any) -> Any:
-    """An action of those steps."""
+    """Return an action with the given steps."""
 
     class Flow(BaseAction[Any]):
         action_name = "flow"
@@ -120,7 +120,7 @@ def flow_run(journal: Any, *steps: Any, **more: Any) -> Any:
 
 
 def interrupted(journal: Any, *steps: Any) -> None:
-    """Leave a run behind whose last step is in doubt."""
+    """Leave an interrupted run whose last step may or may not have finished."""
 
     journal.fail = lambda change: (
         isinstance(change, AttemptChange) and change.step == "lost" and (change.state == "done")

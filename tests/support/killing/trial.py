@@ -1,4 +1,4 @@
-"""One workflow of twenty steps in a world of its own, in processes that may be killed."""
+"""A workflow of twenty steps, run in processes that may be killed, and checks of its effects."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from killing.effects import Files, Objects, Place, Rows
 
 KILLED = -signal.SIGKILL
 FLOW = "twenty.py"
-CLOSED = 2  # There is nothing left to do.
+CLOSED = 2  # Exit code if nothing is left to do.
 
 
 @dataclass(kw_only=True)
 class Trial:
-    """A working folder, the rows and the objects of one run.
+    """The working folder, the rows and the objects of one run.
 
     Attributes:
-        folder: The working folder, which is empty.
-        rows: Where rows are: a path, or the URL of an empty schema.
-        bucket: Where objects are.
+        folder: The working folder, initially empty.
+        rows: The database of the rows: a path, or the URL of an empty schema.
+        bucket: The bucket of the objects.
         worker: Runs the command line in a new process.
-        journal: The URL of the journal, unless it is the usual one.
-        overwrite: Whether the run replaces things of others; it is sealed at its end then.
+        journal: The URL of the journal, if it is not the default.
+        overwrite: Whether the run replaces existing items; it is sealed at its end then.
     """
 
     folder: Path
@@ -60,34 +60,34 @@ class Trial:
         )
         self.before = self.world()
 
-    # What is done
+    # Actions
 
     def run(self, *, fail: str = "", **kill: Any) -> dict[str, Any]:
-        """Run it, killed `at` a write, `before` it or `after` it, or `after` so many seconds.
+        """Run the workflow, killed `at` a write (`before` or `after` it), or `after` some seconds.
 
-        With `stop` it is stopped there instead, and with `stuck` that step cannot be undone.
+        With `stop` it is stopped instead of killed; with `stuck` that step cannot be undone.
         """
         return self._do(*self.words(fail), **kill)
 
     def words(self, fail: str = "") -> list[str]:
-        """Return the words of the command that runs it."""
+        """Return the command that runs the workflow."""
         options = {"rows": self.rows, "bucket": self.bucket, "prefix": self.prefix, "fail": fail}
         given = [part for key, value in options.items() for part in (f"--{key}", value)]
         return ["run", f"{FLOW}:Twenty", *given, *([] if self.overwrite else ["--no-overwrite"])]
 
     def go_on(self, way: str, *options: str, **kill: Any) -> dict[str, Any]:
-        """`resume` or `rollback`."""
+        """Resume or roll back the run; `way` is `resume` or `rollback`."""
         sure = ["--yes"] if way == "rollback" else []
         return self._do(way, "1", *sure, *options, **kill)
 
     def place(self, kind: str) -> Place:
-        """Return where effects of a kind are: `file`, `row` or `object`."""
+        """Return the place of effects of a kind: `file`, `row` or `object`."""
         if kind == "file":
             return Files(self.folder / "world")
         return Rows(self.rows) if kind == "row" else Objects(self.bucket, self.prefix)
 
     def told(self, *words: str, stuck: str = "", **kill: Any) -> dict[str, Any]:
-        """Return what the worker has to be told."""
+        """Return the command for the worker."""
         journal = [] if self.journal is None else ["--journal", self.journal]
         environment = {"HANDRAIL_CACHE": "", "TWENTY_STUCK": stuck}
         given = [words[0], *journal, "-q", *words[1:]]
@@ -111,10 +111,10 @@ class Trial:
         )
         return {"code": done.returncode, "said": done.stdout + done.stderr}
 
-    # What there is
+    # State
 
     def world(self) -> dict[str, Any]:
-        """Return all that is there; the id of the run, if there is one, is called RUN."""
+        """Return all effects, with the id of the run replaced by RUN."""
         row = self.row()
         files = {
             path.name: (path.read_text(), path.stat().st_ino if path.name == "theirs" else 0)
@@ -130,7 +130,7 @@ class Trial:
         return world
 
     def until_given_up(self) -> None:
-        """Wait until the server of the journal has noticed that the owner is gone."""
+        """Wait until the journal's server has detected that the owner is gone."""
         if self.journal is None:
             return
         journal: Journal = open_journal(self.journal, default="", find=_find)
@@ -143,9 +143,9 @@ class Trial:
             journal.close()
 
     def complete(self, reference: dict[str, Any]) -> None:
-        """See that the world is that of a run that nobody has killed."""
+        """Check that the effects are those of a run that was not killed."""
         world = self.world()
-        # Which file it is tells whether somebody else's was put back: here it was replaced.
+        # The inode would show that a foreign file was restored; here it was replaced.
         files = [
             {name: text for name, (text, _) in each["files"].items()} for each in (world, reference)
         ]
@@ -153,7 +153,7 @@ class Trial:
         assert {**world, "files": None} == {**reference, "files": None}
 
     def row(self) -> RunRow | None:
-        """Return the run as it is recorded."""
+        """Return the recorded run, or None."""
         path = self.folder / ".handrail" / "runs.db"
         if self.journal is None and not path.exists():
             return None
@@ -164,22 +164,22 @@ class Trial:
             journal.close()
 
     def closed(self) -> list[str]:
-        """Return how the step that always runs was told that the run ended, each time."""
+        """Return the outcomes that the `always_run` step saw, one for each time it ran."""
         path = self.folder / "closed"
         return path.read_text().split() if path.exists() else []
 
-    # What has to hold
+    # Checks
 
     def ends(
         self, way: str, reference: dict[str, Any], *, fails: bool = False, alone: bool = False
     ) -> None:
-        """Finish or undo what was killed, in a new process, and see that all is right.
+        """Finish or undo the killed run in a new process, and check the effects.
 
         Args:
             way: `resume` or `rollback`.
-            reference: The world of a run that nobody has killed.
-            fails: Whether a step of it fails, so that finishing it ends in an undo as well.
-            alone: Whether in a Python of its own.
+            reference: The effects of a run that was not killed.
+            fails: Whether a step fails, so that finishing the run ends in an undo too.
+            alone: Whether to use a new Python instead of a forked process.
         """
         row = self.row()
         if row is None:
@@ -206,7 +206,7 @@ class Trial:
 
     @staticmethod
     def _code(way: str, row: RunRow, fails: bool) -> int:
-        """Return how going on with it has to end."""
+        """Return the expected exit code."""
         if way == "rollback":
             over = row.outcome == "rolled_back"
             return 5 if row.sealed else CLOSED if over else 0

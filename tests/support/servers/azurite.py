@@ -1,4 +1,4 @@
-"""Azurite, the emulator of Azure's blob storage, where it is installed."""
+"""Azurite, the emulator of Azure's blob storage, if it is installed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VARIABLE = "HANDRAIL_AZURITE"
 PROGRAM = "azurite-blob"
 VERSION = "2021-08-06"
 
-# The account that Azurite knows from the start, as its documentation tells.
+# The well-known account of Azurite, from its documentation.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureServer:
-    """Where an Azure blob server is and who may use it."""
+    """The address and the credentials of an Azure blob server."""
 
     endpoint: str
     account: str = ACCOUNT
@@ -38,7 +38,7 @@ class AzureServer:
     process: ServerProcess = field(compare=False, repr=False)
 
     def container(self) -> str:
-        """Make an empty container; return its name."""
+        """Create an empty container; return its name."""
         name = f"acme-{uuid.uuid4().hex[:12]}"
         date = formatdate(usegmt=True)
         # https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
@@ -59,7 +59,7 @@ class AzureServer:
             return name
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead obstore to this server."""
+        """Return the environment variables with which obstore uses this server."""
         return {
             "AZURE_STORAGE_ACCOUNT_NAME": self.account,
             "AZURE_STORAGE_ACCOUNT_KEY": self.key,
@@ -69,7 +69,7 @@ class AzureServer:
 
 
 def find_azurite() -> str:
-    """Return the program: HANDRAIL_AZURITE, that of a node_modules here, or the one on PATH."""
+    """Return the program: HANDRAIL_AZURITE, the one in a local node_modules, or that on PATH."""
     beside = Path(__file__).parents[3] / "node_modules" / ".bin" / PROGRAM
     found = os.environ.get(VARIABLE) or shutil.which(beside) or shutil.which(PROGRAM)
     if not found:
@@ -79,7 +79,7 @@ def find_azurite() -> str:
 
 @contextmanager
 def running_azurite() -> Iterator[AzureServer]:
-    """Run one until the block ends."""
+    """Run a server until the block ends."""
     program = find_azurite()
     with ServerProcess("azurite") as process:
         process.command = (

@@ -1,4 +1,4 @@
-"""A disk that is soon full."""
+"""Mounts small disks, for tests with full disks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from servers.process import after_the_end
 
-# A lazy unmount lets go of a folder in which somebody still has a file open.
+# A lazy unmount detaches a folder even if a process still has a file open in it.
 UNMOUNT = """trap '' HUP INT TERM; read _; umount "$1" || umount --lazy "$1" """
 
 
 def mount_disk(folder: Path, mebibytes: int) -> subprocess.Popen[bytes]:
-    """Mount an empty disk of that size over the folder; return what unmounts it, if let go."""
+    """Mount an empty disk of that size on the folder; return the process that unmounts it."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
     command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)]

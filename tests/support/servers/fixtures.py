@@ -1,4 +1,4 @@
-"""The fixtures: servers that are shared by the tests of one process, and servers of one's own."""
+"""Fixtures: servers shared by the tests of one process, and servers for a single test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from servers.s3 import OwnS3Server, S3Server
 
 
 def shared(own: OwnS3Server) -> S3Server:
-    """Return the server without the means to disturb it."""
+    """Return the server without the methods that stop or pause it."""
     return S3Server(
         endpoint=own.endpoint,
         access_key=own.access_key,
@@ -36,28 +36,28 @@ def moto() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def radosgw() -> Iterator[S3Server]:
-    """An S3 server that checks signatures, and overwrites in spite of a create-only put."""
+    """An S3 server that checks signatures, and ignores the condition of a create-only put."""
     with running_radosgw() as server:
         yield shared(server)
 
 
 @pytest.fixture
 def own_moto() -> Iterator[OwnS3Server]:
-    """A moto of this test's own; when killed, it forgets everything."""
+    """A moto for this test alone; when killed, it loses all data."""
     with running_moto() as server:
         yield server
 
 
 @pytest.fixture
 def own_radosgw() -> Iterator[OwnS3Server]:
-    """A radosgw of this test's own; what it has acknowledged outlives its death."""
+    """A radosgw for this test alone; acknowledged data survive when it is killed."""
     with running_radosgw() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[AzureServer]:
-    """Azure's blob storage, emulated; skips where Azurite is not installed, in CI too."""
+    """Azure's blob storage, emulated; skips if Azurite is not installed, in CI too."""
     with running_azurite() as server:
         yield server
 
@@ -77,7 +77,7 @@ def postgres_url(postgres: PostgresServer) -> str:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A function that mounts an empty disk of so many MiB and returns its folder."""
+    """A function that mounts an empty disk of the given size in MiB and returns its folder."""
     mounted: list[Popen[bytes]] = []
 
     def mount(mebibytes: int) -> Path:

@@ -1,4 +1,4 @@
-"""What becomes of a test whose server is not installed."""
+"""Skips or fails tests whose server is not installed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 
 def missing(server: str, package: str) -> NoReturn:
-    """Skip the test; in CI, where all servers are meant to be there, fail it.
+    """Skip the test; in CI, where all servers should be installed, fail it.
 
     Args:
-        server: What the test needs.
-        package: What provides it, with the place to get it from.
+        server: The server that the test needs.
+        package: The package that provides it, and where to get it.
     """
     reason = f"{server} is not installed; it comes with {package}"
     if os.environ.get("CI"):

@@ -13,7 +13,7 @@ from servers.s3 import OwnS3Server
 
 @contextmanager
 def running_moto() -> Iterator[OwnS3Server]:
-    """Run one until the block ends."""
+    """Run a server until the block ends."""
     need_module("boto3", "boto3")
     for name in ("moto", "flask_cors"):
         need_module(name, "moto[server]")

@@ -1,4 +1,4 @@
-"""PostgreSQL, the newest that Debian has put on this machine, with its defaults for durability."""
+"""PostgreSQL in the newest installed version of Debian, with its defaults for durability."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PostgresServer:
         return f"postgresql://postgres@127.0.0.1:{self.process.port}/{database}"
 
     def database(self) -> str:
-        """Make an empty database; return its URL."""
+        """Create an empty database; return its URL."""
         name = f"acme_{uuid.uuid4().hex[:12]}"
         command: list[str | Path] = [
             *(self.programs / "psql", "--no-psqlrc", "--quiet"),
@@ -41,7 +41,7 @@ class PostgresServer:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what would lead the tools to another server."""
+    """Return the environment without variables that select another server."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")}
 
 
@@ -58,7 +58,7 @@ def find_programs() -> Path:
 
 
 def find_user() -> str | None:
-    """Return the user to run as: none but ourselves, except that the server refuses root."""
+    """Return the user to run the server as: None for this user, unless it is root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -69,7 +69,7 @@ def find_user() -> str | None:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """Run one, with an empty cluster, until the block ends."""
+    """Run a server with an empty cluster until the block ends."""
     programs, user = find_programs(), find_user()
 
     def accepts_connections(port: int) -> bool:
@@ -81,7 +81,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         "postgres",
         is_ready=accepts_connections,
         user=user,
-        stop_signal=signal.SIGQUIT,  # at once: what it has stored is thrown away
+        stop_signal=signal.SIGQUIT,  # Immediate shutdown: its data are discarded.
     ) as process:
         process.environment = clean_environment()
         data = process.folder / "data"

@@ -1,4 +1,4 @@
-"""A server as a process of its own: on a free port, with a folder and a log, gone for certain."""
+"""Runs a server as a process with a free port, a folder and a log, and cleans up reliably."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Self
 START_SECONDS = 60.0
 STOP_SECONDS = 1.0
 
-# Waits for the end of the test process, whatever ends it, and clears away what that left.
+# Waits for the end of the test process, however it ends, and cleans up.
 CARETAKER = """
 trap '' HUP INT TERM
 read _
@@ -36,10 +36,10 @@ class StartError(AssertionError):
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on.
+    """Return a free port on the loopback interface.
 
-    It lies below those that the system gives to outgoing connections: a server that is killed and
-    started again must find its port free, and a client must not connect to itself meanwhile.
+    It is below the range for outgoing connections: when a killed server is started again its port
+    must be free, and a client must not connect to itself meanwhile.
     """
     numbers = random.SystemRandom()  # no seed: processes side by side must not draw the same
     while True:
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 
 def answers_http(port: int) -> bool:
-    """Whether an HTTP server answers at the port, with any status."""
+    """Return whether an HTTP server answers on the port, with any status."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/")
@@ -63,7 +63,7 @@ def answers_http(port: int) -> bool:
 
 
 def after_the_end(script: str, *words: object) -> subprocess.Popen[bytes]:
-    """Start a shell script that reads a line, and so goes on when this process has ended."""
+    """Start a shell script that first reads a line, so it continues when this process has ended."""
     return subprocess.Popen(
         ["sh", "-c", script, "sh", *map(str, words)],
         stdin=subprocess.PIPE,
@@ -74,7 +74,7 @@ def after_the_end(script: str, *words: object) -> subprocess.Popen[bytes]:
 
 
 def let_go(script: subprocess.Popen[bytes]) -> None:
-    """Let that script go on now, and wait for its end."""
+    """Let the script continue now, and wait for its end."""
     assert script.stdin is not None
     script.stdin.close()
     script.wait(timeout=300)
@@ -83,14 +83,14 @@ def let_go(script: subprocess.Popen[bytes]) -> None:
 class ServerProcess:
     """A server that runs beside the tests.
 
-    The process has a session of its own, so that Ctrl-C reaches only the tests, which then stop it.
-    At the end of the `with` block, or of the tests, it is stopped and its folder removed.
+    The process has its own session, so that Ctrl-C reaches only the tests, which then stop it. At
+    the end of the `with` block, or of the tests, it is stopped and its folder removed.
 
     Args:
-        name: What it is called in messages and in the name of its folder.
-        is_ready: Whether the server answers at this port.
-        user: The system user that it runs as; needs root.
-        stop_signal: Asks it to stop.
+        name: Its name in messages and in the name of its folder.
+        is_ready: Returns whether the server answers on a port.
+        user: The system user to run it as; needs root.
+        stop_signal: The signal that stops it.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class ServerProcess:
         return self._process.pid
 
     def log(self) -> str:
-        """Return what the server and its tools have written so far."""
+        """Return the output of the server and its tools so far."""
         path = self.folder / "log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
@@ -135,8 +135,8 @@ class ServerProcess:
         """Run a tool of the server to its end, as the same user and with the same log.
 
         Args:
-            command: The program and its words.
-            says: What it logs once its work is done; if it then does not end, it is ended.
+            command: The program and its arguments.
+            says: Text that it logs when its work is done; if it does not exit then, it is killed.
         """
         deadline = time.monotonic() + START_SECONDS
         with self._popen(command) as tool:
@@ -157,7 +157,7 @@ class ServerProcess:
         """Start the server and wait until it answers.
 
         Raises:
-            StartError: It ended, or did not answer in time.
+            StartError: The server exited, or did not answer in time.
         """
         assert self._process is None, f"{self.name} runs already"
         self._process = self._popen(self.command)
@@ -171,19 +171,19 @@ class ServerProcess:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End the server at once, with no chance to tidy up."""
+        """Kill the server without a chance to clean up."""
         os.kill(self.pid, signal.SIGKILL)
         self._gone()
 
     def pause(self) -> None:
-        """Freeze the server: connections stay open, and nobody answers."""
+        """Freeze the server: connections stay open without an answer."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Ask the server to end, and insist on it after a second; fine if it does not run."""
+        """Stop the server, and kill it after a second; does nothing if it is not running."""
         if self._process is None:
             return
         self._process.send_signal(self._stop_signal)

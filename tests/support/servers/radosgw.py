@@ -45,7 +45,7 @@ rgw_frontends = beast endpoint=127.0.0.1:{port}
 
 @contextmanager
 def running_radosgw() -> Iterator[OwnS3Server]:
-    """Run one, with one user, until the block ends."""
+    """Run a server with one user until the block ends."""
     need_module("boto3", "boto3")
     for program, package in (("radosgw", "radosgw"), ("radosgw-admin", "ceph-common")):
         if shutil.which(program) is None:
@@ -60,7 +60,7 @@ def running_radosgw() -> Iterator[OwnS3Server]:
         process.run(
             *("radosgw-admin", *options, "user", "create", "--uid=acme", "--display-name=Acme"),
             *(f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}"),
-            says='"user_id": "acme"',  # At its end it may wait for itself, for ever.
+            says='"user_id": "acme"',  # It may hang at exit.
         )
         process.start()
         yield OwnS3Server(

@@ -1,4 +1,4 @@
-"""An S3 server as tests see it."""
+"""S3Server: the interface of S3 servers for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from servers.process import ServerProcess
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Server:
-    """Where an S3 server is and who may use it."""
+    """The address and the credentials of an S3 server."""
 
     endpoint: str
     access_key: str
@@ -21,17 +21,17 @@ class S3Server:
     region: str = "us-east-1"
 
     def bucket(self) -> str:
-        """Make an empty bucket; return its name, which no other has."""
+        """Create an empty bucket; return its unique name."""
         name = f"acme-{uuid.uuid4().hex[:12]}"
         self.client().create_bucket(Bucket=name)
         return name
 
     def client(self) -> Any:
-        """Return a boto3 client, to look at the server from outside what is tested."""
+        """Return a boto3 client, to inspect the server independently of the code under test."""
         return boto3_client(self)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead obstore, boto3 and their like to this server."""
+        """Return the environment variables with which obstore and boto3 use this server."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -45,24 +45,24 @@ class S3Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnS3Server(S3Server):
-    """An S3 server that belongs to one test, which may do to it what it likes."""
+    """An S3 server for a single test, which may kill and pause it."""
 
     process: ServerProcess = field(compare=False, repr=False)
 
     def kill(self) -> None:
-        """End it at once, as a power cut would end the machine."""
+        """Kill the server, like a power cut."""
         self.process.kill()
 
     def start(self) -> None:
-        """Start it again: same port, same folder."""
+        """Start the server again, with the same port and folder."""
         self.process.start()
 
     def pause(self) -> None:
-        """Freeze it: connections stay open, and nobody answers."""
+        """Freeze the server: connections stay open without an answer."""
         self.process.pause()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let the server continue."""
         self.process.resume()
 
 
@@ -82,7 +82,7 @@ def boto3_client(server: S3Server) -> Any:
         read_timeout=60,
         retries={"total_max_attempts": 2},
         s3={"addressing_style": "path"},
-        # radosgw does not know the trailing checksums that newer clients send unasked.
+        # radosgw does not support the trailing checksums that newer clients send by default.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

@@ -124,7 +124,7 @@ def test_a_pipe_in_place_of_a_project_file_does_not_wait(
     assert user(own, "packs").code == 0
     told = user(own, "plan", "flows.py:flow")
     assert told.code == (0 if name == "pyproject.toml" else 2)
-    assert told.code == 0 or "it is no regular file" in told.err
+    assert told.code == 0 or "it is not a regular file" in told.err
 
 
 def test_a_project_that_everyone_may_write_is_refused(own: Path, user: OtherUser) -> None:

@@ -136,7 +136,7 @@ def test_a_local_action_that_is_none(handrail, project):
     project('[local.actions]\na = "flows.py:made"\n')
     done = handrail("run", "a")
     assert done.returncode == 2
-    assert "flows.py:made, which [local.actions] names, is no action" in done.stderr
+    assert "flows.py:made, named in [local.actions], is not an action" in done.stderr
     assert "action('nightly', [made])" in done.stderr
 
 
@@ -275,7 +275,7 @@ def test_settings_of_a_pack_on_the_command_line(handrail, project, company):
     assert handrail("run", "copy", "in", "-p", "acme-scan.where=copy").returncode == 0
     moved = handrail("run", "copy", "in", "-p", "acme-scan.where=nowhere")
     assert moved.returncode == 3
-    assert "acme-scan 1.4.0 is on, and does not put it there" in moved.stderr
+    assert "acme-scan 1.4.0 is on, but does not add it" in moved.stderr
     assert handrail("run", "copy", "in", HANDRAIL_ACME_SCAN_WHERE="nowhere").returncode == 3
     none = handrail("run", "copy", "in", "-p", "acme-policy.where=copy")
     assert (none.returncode, "acme-policy 3.1.0 has no settings" in none.stderr) == (2, True)

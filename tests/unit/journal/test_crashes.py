@@ -53,7 +53,7 @@ def test_a_write_that_a_signal_breaks_off_ends_all_writing(
         signals.setattr("handrail.journal.sqlite.database.Database._check_place", interrupted)
         with pytest.raises(KeyboardInterrupt):
             owned.write([change])
-    with pytest.raises(JournalError, match="writing to run 1 was broken off"):
+    with pytest.raises(JournalError, match="writing to run 1 was interrupted"):
         owned.write([change])
     owned.release()
     assert journal.read(1).notes == ()

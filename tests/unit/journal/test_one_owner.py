@@ -135,7 +135,7 @@ def test_a_file_with_two_names_is_refused(file: Path) -> None:
     alias = file.parent / "alias.db"
     alias.hardlink_to(file)
     for path in (file, alias):
-        with pytest.raises(JournalError, match="has 2 names, and the locks") as error:
+        with pytest.raises(JournalError, match="has 2 hard links, but the locks") as error:
             open_place(str(path), 20.0)
         assert any("cp" in way for way in error.value.ways_out)
     way = error.value.ways_out[1]

@@ -63,14 +63,14 @@ def test_other_schemes_are_asked_of_the_packs() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("", "'' is not a path of a file"),
-        (":memory:", "':memory:' is not a path of a file"),
-        ("runs/", "'runs/' is not a path of a file"),
-        ("sqlite:runs.db", "after sqlite:// comes its absolute path"),
-        ("sqlite://runs.db", "after sqlite:// comes its absolute path"),
-        ("sqlite:///runs.db?sync=off", "an option that no journal in a file has: 'sync=off'"),
-        ("sqlite:///runs.db?synchronous=off", "an option that no journal in a file has"),
-        ("redis://host", "no journal can be in 'redis:'; no pack for it is installed"),
+        ("", "'' is not the path of a file"),
+        (":memory:", "':memory:' is not the path of a file"),
+        ("runs/", "'runs/' is not the path of a file"),
+        ("sqlite:runs.db", "sqlite:// must be followed by an absolute path"),
+        ("sqlite://runs.db", "sqlite:// must be followed by an absolute path"),
+        ("sqlite:///runs.db?sync=off", "an unknown option: 'sync=off'"),
+        ("sqlite:///runs.db?synchronous=off", "an unknown option"),
+        ("redis://host", "no installed pack provides journals in 'redis:'"),
     ],
 )
 def test_what_leads_nowhere_is_told_with_the_way_out(url: str, message: str) -> None:

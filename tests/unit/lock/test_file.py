@@ -89,7 +89,7 @@ def test_no_lock_is_none(tmp_path):
     [
         ("", "has no schema"),
         ("schema = true\n", "has no schema"),
-        ("schema = 1\nactions = 3\n", "has actions in handrail.lock that are no tables"),
+        ("schema = 1\nactions = 3\n", "has actions in handrail.lock that are not tables"),
         ("schema = 1\n[[actions]]\n", "has no name in action 1"),
         ("schema = 1\nacitons = []\n", "did you mean actions?"),
         ('schema = 1\n[[actions]]\nname = "a"\nstep = []\n', "did you mean steps?"),

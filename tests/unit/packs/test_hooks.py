@@ -35,12 +35,12 @@ MISTAKES = {
     ),
     "unknown argument": (
         "@hookimpl\ndef setup_steps(action, registri): ...",
-        "setup_steps takes 'registri', which is no argument of that hook",
+        "setup_steps takes 'registri', which is not an argument of that hook",
         "did you mean registry? setup_steps may take: action, registry, settings",
     ),
     "argument of a hook without any": (
         "@hookimpl\ndef pack_info(action): ...",
-        "pack_info takes 'action', which is no argument of that hook",
+        "pack_info takes 'action', which is not an argument of that hook",
         "pack_info takes none",
     ),
     "default": (
@@ -56,7 +56,7 @@ MISTAKES = {
     "positional only": (
         "@hookimpl\ndef setup_steps(action, /): ...",
         "setup_steps takes 'action' by position only",
-        "take the / out",
+        "remove the /",
     ),
     "async": (
         "@hookimpl\nasync def setup_steps(action): ...",

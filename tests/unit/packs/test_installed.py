@@ -8,7 +8,7 @@ import pytest
 
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
-from handrail.packs.installed import installed_packs
+from handrail.packs import PackRecord, installed_packs
 from handrail.settings.rows import rows_of
 
 
@@ -257,3 +257,36 @@ def test_installed_takes_what_it_is_given(tmp_path):
     assert found.settings.project.folder == tmp_path
     sources = [source for _, _, source in rows_of(found.settings)]
     assert sources == ["--no-pack", "HANDRAIL_ONLY_PACKS", "default", "default"]
+
+
+def test_a_pack_alone_is_on_and_has_its_own_settings_only(garden, packs):
+    """Neither what switches it off, nor what is required or fixed of others, counts there."""
+    garden.plant_hooks("acme-scan")
+    garden.plant_hooks("acme-other")
+    toml = (
+        '[packs]\ndisable = ["acme-scan"]\n[packs.acme-scan]\ndeep = true\n'
+        '[required]\npacks = ["acme-gone"]\n'
+    )
+    found = packs(toml, no_packs=("acme-scan",))
+    record = next(each for each in found.records if each.id == "acme-scan")
+    assert record.status == "off"
+    alone = found.alone(record)
+    assert [(each.id, each.status) for each in alone.records] == [("acme-scan", "on")]
+    assert alone.check() == ()
+    (pack,) = alone.contributors()
+    assert pack.settings == {"deep": True}
+
+
+def test_a_distribution_that_is_no_pack_can_be_alone_too(packs):
+    """It is checked against this core as a pack is."""
+    record = PackRecord(id="acme-lib", name="acme-lib", version="1.0", requires=("handrail>=99",))
+    (problem,) = packs().alone(record).check()
+    assert problem.code == "pack-incompatible"
+
+
+def test_packs_can_be_looked_for_in_other_folders(garden):
+    """With the settings of a folder of one's own, and no index kept."""
+    garden.plant_hooks("acme-scan")
+    found = installed_packs(start=garden.project, environ={}, path=[str(garden.site)], cache=None)
+    assert [record.id for record in found.records] == ["acme-scan"]
+    assert not garden.index.exists()

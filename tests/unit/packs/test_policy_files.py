@@ -9,7 +9,7 @@ import pytest
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.hookspecs import ActionInfo
 from handrail.origin import UNKNOWN
-from handrail.planning import plan_action
+from handrail.packs.planner import plan_action
 from handrail.registry import StepRegistry
 from handrail.settings.rows import rows_of
 
@@ -163,7 +163,7 @@ def test_a_wanted_policy_that_is_there(policy, packs, wanted):
         ("acme-other", "acme-other, which is not installed"),
         ("acme-policy>=4", "wants acme-policy>=4, and acme-policy 3.1.0 is installed"),
         ("acme-policy, acme-other", "acme-other, which is not installed"),
-        ("acme-policy acme-scan", "acme-scan, which is no policy"),
+        ("acme-policy acme-scan", "acme-scan, which is not a policy"),
     ],
 )
 def test_a_wanted_policy_that_is_absent_stops_the_plan(garden, policy, packs, wanted, said):

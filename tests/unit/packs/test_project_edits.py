@@ -227,8 +227,8 @@ def test_wrong_options_are_told(packs, step, options, said, way):
         ('{ step = "to_wbp" }', "not-found", "there is no step 'to_wbp'"),
         ('{ step = "acme-tools:to_wbp" }', "not-found", "acme-tools 1.4.0 has no step 'to_wbp'"),
         ('{ step = "timing" }', "bad-option", "timing is a wrapper"),
-        ('{ step = "no_step" }', "invalid-step", "no_step made 3, no step"),
-        ('{ step = "number" }', "invalid-step", "number is 3, which makes no step"),
+        ('{ step = "no_step" }', "invalid-step", "no_step made 3, which is not a step"),
+        ('{ step = "number" }', "invalid-step", "number is 3, which does not make a step"),
         (
             '{ step = "to_webp", options = { quality = 101 } }',
             "bad-option",
@@ -319,8 +319,8 @@ def test_layers_first_is_outermost(packs):
     ("wrap", "said"),
     [
         ('["timng"]', "there is no step 'timng'"),
-        ('["to_webp"]', "to_webp is no wrapper"),
-        ('["notify"]', "notify is no wrapper"),
+        ('["to_webp"]', "to_webp is not a wrapper"),
+        ('["notify"]', "notify is not a wrapper"),
         ('[{ use = "retry", attemps = 5 }]', "retry: there is no option attemps"),
         ('[{ use = "retry", attempts = "5" }]', "retry: the option attempts is '5'"),
     ],
@@ -500,7 +500,7 @@ def test_changes_of_an_action_that_is_not_installed(packs):
     found = packs("[actions.backup]\n")
     assert found.settings_problems == ()
     assert [problem.message for problem in found.warnings] == [
-        "handrail.toml:1: [actions.backup] is about no action that is installed"
+        "handrail.toml:1: [actions.backup] is about an action that is not installed"
     ]
 
 

@@ -484,7 +484,7 @@ def test_a_misspelt_action_is_an_error(ship, packs):
     assert problem.code == "unknown-action"
     assert problem.message == (
         "handrail.toml:3: acme-scan:scan_files before upload_files is required in shp, "
-        "which is no installed action"
+        "which is not an installed action"
     )
     assert problem.ways_out == ("did you mean ship?",)
 

@@ -129,3 +129,18 @@ def test_params_that_are_not_valid_any_more_keep_their_types():
     assert (made.source, made.folder, made.size) == (Path("gone"), None, 1)
     assert made.target == Target(dsn="a", size=2)
     assert made.token == SecretStr("t")
+
+
+class Strict(BaseModel, strict=True):
+    """Params that take no text where they want a number."""
+
+    pin: Annotated[int, FromEnv("ACME_PIN")]
+    word: Annotated[str, FromEnv("ACME_WORD")]
+
+
+def test_a_secret_is_read_as_it_was_when_the_run_began():
+    """As its field takes it."""
+    text = params_text(Strict, Strict(pin=7, word="7"), "load")
+    read = params_of(text, "load", {"ACME_PIN": "7", "ACME_WORD": "7"}, Strict)
+    assert read == {"pin": 7, "word": "7"}
+    assert Strict.model_validate(read) == Strict(pin=7, word="7")

@@ -12,7 +12,7 @@ import pytest
 from handrail import ActionInfo, BaseStepContext, Origin, StepRegistry, hookimpl
 from handrail.packs.explicit import ExplicitPacks
 from handrail.packs.loader import load_inline
-from handrail.planning import plan_action
+from handrail.packs.planner import plan_action
 
 INFO = ActionInfo(
     name="upload", lineage=("upload",), context_type=BaseStepContext, origin=Origin(pack="host")

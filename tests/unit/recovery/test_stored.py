@@ -86,7 +86,9 @@ def test_an_undeclared_attribute_fails_its_step_by_name(writes, where):
 
     step = Does("b", work) if where == "execute" else Asked("b", asked=work)
     first = Does("a")
-    with pytest.raises(StepFailedError, match=r"'b' failed: Context\.extra is no declared field"):
+    with pytest.raises(
+        StepFailedError, match=r"'b' failed: Context\.extra is not a declared field"
+    ):
         play(writes, first, step)
     assert (len(first.undone), len(step.undone)) == (1, int(where == "execute"))
 
@@ -120,7 +122,7 @@ class WithSocket(BaseStepContext):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [(WithModel, "holds a secret"), (WithSocket, "cannot be stored")]
+    ("kind", "text"), [(WithModel, "contains a secret"), (WithSocket, "cannot be stored")]
 )
 def test_a_field_that_cannot_be_stored_is_refused_before_the_first_step(writes, kind, text):
     ran: list[int] = []

@@ -159,7 +159,7 @@ def test_a_wrapper_that_makes_no_sense_is_refused() -> None:
     a, _ = steps.get_steps()
     with pytest.raises(InvalidStepError, match="not a StepWrapper"):
         steps.wrap("a", lambda inner: inner)  # type: ignore[arg-type,return-value]
-    with pytest.raises(InvalidStepError, match="around another one"):
+    with pytest.raises(InvalidStepError, match="wraps another step"):
         steps.wrap("b", Quiet(a))
     layer = Quiet(a)
     steps.wrap("a", layer)

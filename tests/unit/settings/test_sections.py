@@ -236,7 +236,7 @@ MISTAKES = [
     ),
     (
         '[required]\npacks = ["a b"]',
-        "handrail.toml:2: required.packs: 'a b' is no pack with a range of versions "
+        "handrail.toml:2: required.packs: 'a b' is not a pack with or without a range "
         '(packs = ["acme-scan>=1.4,<2"])',
     ),
     (

@@ -149,5 +149,5 @@ def test_pipes_and_devices_are_not_read(tmp_path):
     """They would wait for their other end, or have none."""
     os.mkfifo(tmp_path / "pipe")
     for each in (tmp_path / "pipe", "/dev/zero"):
-        with pytest.raises(OSError, match="it is no regular file"):
+        with pytest.raises(OSError, match="it is not a regular file"):
             trust.read_file(each)

@@ -13,7 +13,7 @@ import click
 import handrail
 from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
 from handrail.errors import ExitCode, HandrailError, NotFoundError
-from handrail.names import did_you_mean
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.packs import EntryPoint, PackRecord
@@ -87,7 +87,7 @@ class Root(click.Group):
 
     def _unknown(self, ctx: click.Context, name: str) -> HandrailError:
         catalog = session_of(ctx).packs.catalog
-        hints = [did_you_mean(name, self.list_commands(ctx))]
+        hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
             hints = [f"'{name}' is an action: handrail run {name}"]
         hints.append(f"if a pack brings it: pip install handrail-{name}")
@@ -104,8 +104,8 @@ def offered(ctx: click.Context, group: str = "") -> dict[str, str]:
     }
 
 
-def absent(ctx: click.Context, group: str) -> dict[str, str]:
-    """Return the commands of ours that nobody brings to a group, each with its distribution."""
+def absent(ctx: click.Context, group: str = "") -> dict[str, str]:
+    """Return the commands of ours that no pack brings to a group, each with its distribution."""
     from handrail.packs.ours import COMMANDS  # noqa: PLC0415 - only where a command is missed
 
     known = {entry.name for _, entry in _entry_points(ctx)}

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Doing:
-    """What a driver is doing, as far as it matters when it is broken off.
+    """The last command of a driver that was broken off.
 
     Attributes:
-        command: What it was asked for last.
-        called: Whether user code has been entered for that.
-        answer: What has come of it, if anything.
+        command: The command.
+        called: Whether user code has been entered for it.
+        answer: The answer, if there is one.
     """
 
     command: Any = None
@@ -42,8 +42,8 @@ def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
         if run.failure is None:
             run.failure = error
         _settle_broken_off(run, error, doing)
-    elif run.fell is not None:
-        yield from undo(run, run.fell, broken_off_by=error)
+    elif run.undo_cause is not None:
+        yield from undo(run, run.undo_cause, broken_off_by=error)
     else:
         failure = _broken_off(run, error, doing)
         if failure is None:

@@ -1,4 +1,4 @@
-"""How one step is played: asked whether it can be skipped, executed through its layers, told of."""
+"""Plays one step: asks whether it can be skipped, and executes it through its layers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ask(
 
 
 def skipped(answer: Any) -> StepResult | NotRun | None:
-    """Return what has come of a step that was asked whether to skip it: None if it is to be run."""
+    """Return the result of a step from the answer of its `can_skip`; None if it is to be run."""
     if isinstance(answer, Raised | NotRun):
         return NotRun(answer.error)
     return StepResult(skipped=True) if answer else None
@@ -97,7 +97,7 @@ def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
 
 
 def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[Any, Any, Any]:
-    """Commit that the last attempt of a step was undone, or was not, and that a new one begins."""
+    """Commit that the undo of the last attempt ended, and that a new attempt begins."""
     assert line.log is not None
     attempt = line.run.attempts[position]
     if undo_error is None:
@@ -109,8 +109,8 @@ def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[
     return (yield COMMIT)
 
 
-def told(line: Line, planned: PlannedStep, position: int, failure: Failure | None) -> Any:
-    """Return the event that tells how a step ended."""
+def end_event(line: Line, planned: PlannedStep, position: int, failure: Failure | None) -> Any:
+    """Return the event for the end of a step."""
     took = line.run.clock() - line.began
     result = line.result_at(position)
     if failure is not None or result is None:

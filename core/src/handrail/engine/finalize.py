@@ -1,4 +1,4 @@
-"""The end of a run: what always runs, and how it is told."""
+"""The end of a run: the `always_run` steps, and the outcome in the log and in an event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import perform, told
+from handrail.engine.attempt import end_event, perform
 from handrail.engine.commands import COMMIT, Raised, Report
 from handrail.engine.forward_journaled import begin, unwritten
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def end(run: RunState) -> Generator[Any, Any, None]:
-    """Run what always runs, and tell that the run is over."""
+    """Run the `always_run` steps, and write the outcome."""
     closed = True
     if run.outcome in ("completed", "rolled_back", "rollback_incomplete"):
         closed = yield from close(run)
@@ -29,11 +29,11 @@ def end(run: RunState) -> Generator[Any, Any, None]:
 
 
 def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None]:
-    """Write the outcome of a run, and tell that it is over.
+    """Write the outcome of a run, and report its end.
 
     Args:
         run: The run.
-        closed: Whether all that always runs could be written.
+        closed: Whether the `always_run` steps could be written.
     """
     log = run.line.log
     if log is not None and run.outcome is not None and run.outcome != "interrupted" and closed:
@@ -53,7 +53,7 @@ def write_end(run: RunState, *, closed: bool = True) -> Generator[Any, Any, None
 
 
 def _wrong(failure: BaseException | None) -> str | None:
-    """Return what went wrong in a run; nothing did where somebody asked for the undo."""
+    """Return the error of a run as text; a requested undo is none."""
     asked = isinstance(failure, StepFailedError) and failure.error == ASKED
     return None if failure is None or asked else describe(failure)
 
@@ -83,12 +83,12 @@ def close(run: RunState) -> Generator[Any, Any, bool]:
             answer = yield from perform(line, planned, position)
             failure = settle_closing(line, position, answer)
         else:
-            failure = yield from _perform_durably(line, planned, position)
+            failure = yield from _perform_journaled(line, planned, position)
             if failure is not None and failure.unwritten:
                 assert failure.error is not None
                 return _unwritten(run, failure.error)
         if run.listener:
-            yield told(line, planned, position, failure)
+            yield end_event(line, planned, position, failure)
         if failure is None and run.failure is None and run.progress.wanted:
             percent = 100 if position == last else run.progress.weights.after(position)
             answer = (yield Report(percent)) if percent > run.progress.percent else None
@@ -108,7 +108,7 @@ def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
         run.failure.add_note(f"Step '{planned.name}' failed: {failure.text}")
 
 
-def _perform_durably(
+def _perform_journaled(
     line: Line, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, Failure | None]:
     # One that was interrupted is run again, and not asked again.
@@ -142,7 +142,7 @@ def _note(line: Line, position: int, failure: Failure | None) -> Failure | None:
 
 
 def _unwritten(run: RunState, error: BaseException) -> bool:
-    """Keep why the log failed; the run stays open, and `resume` closes it."""
+    """Keep the error of the log; the run stays open, and `resume` closes it."""
     run.line.current = None
     if run.failure is not None and run.failure is not error:
         error.__cause__ = run.failure

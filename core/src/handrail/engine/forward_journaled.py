@@ -1,7 +1,7 @@
-"""The way forward of a durable run: a step is written before it begins, and once it is over.
+"""Runs the steps of a durable run: each is written before it begins, and after it ended.
 
 The end of a step and the beginning of the next one share a commit, so a run of n steps takes n + 2
-of them: one opens the run, one closes it. Whoever is told of a step is told after its commit.
+of them: one opens the run, one closes it. Events and progress come after the commit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import ask, begin_again, execute, told
+from handrail.engine.attempt import ask, begin_again, end_event, execute
 from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
 from handrail.engine.outcome import Failure, after, settle, stop
 from handrail.errors import SourceChangedError, describe
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from handrail.plan.plan import PlannedStep
 
 
-def forward_durably(line: Line) -> Generator[Any, Any, Failure | None]:
-    """Run the ordinary steps that are left; return why that could not be done, if so."""
+def forward_journaled(line: Line) -> Generator[Any, Any, Failure | None]:
+    """Run the ordinary steps that are left; return the failure, if one comes."""
     run, finished = line.run, line.finished
     ordinary = run.plan.ordinary
     if finished and run.progress.wanted:
@@ -38,7 +38,7 @@ def forward_durably(line: Line) -> Generator[Any, Any, Failure | None]:
 
 
 def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
-    """Run one step, and write it, before anybody is told."""
+    """Run one step and write it, then report it."""
     run = line.run
     planned = run.plan.steps[position]
     if (
@@ -61,7 +61,7 @@ def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
     if failure is None:
         failure = yield from _commit(line, planned, position)
     if run.listener and len(line.finished) > position:
-        yield told(line, planned, position, failure)
+        yield end_event(line, planned, position, failure)
     if failure is not None or not run.progress.wanted or position + 1 == len(run.plan.steps):
         return failure
     percent = run.progress.weights.after(position)
@@ -78,11 +78,11 @@ def begin(line: Line, position: int) -> None:
 
 
 def _play(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Any]:
-    """Return what came of a step, or why nothing could."""
+    """Return the StepResult, `Raised` or `NotRun` of a step, or a failure."""
     doubt, line.doubt = line.doubt, None
     if doubt is not None:
         return (yield from _go_on(line, planned, position, doubt))
-    # One that was started once is not asked again, whatever became of that.
+    # A step that was started once is not asked again.
     skipped = yield from ask(line, planned, position, asks=not line.run.attempts.get(position))
     if skipped is not None:
         return skipped

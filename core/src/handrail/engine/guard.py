@@ -1,4 +1,4 @@
-"""How drivers call user code: whatever happens comes back as a value."""
+"""Calls user code for the drivers: what it raises comes back as a value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return what a command wants called, and with what."""
+    """Return the function that a command asks for, and its arguments."""
     if isinstance(command, Attempt):
         if command.resumed is not None:
             return command.step.resume, (context, command.resumed)
@@ -32,7 +32,7 @@ def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], t
 
 @calls_user_code
 def pause(seconds: float) -> None:
-    """Wait that long; a signal may cut it short."""
+    """Wait for `seconds`; a signal may cut it short."""
     # Not time.sleep: a signal that arrives in a C call of this module counts as the engine's.
     threading.Event().wait(max(seconds, 0))
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from handrail.engine.recorder import Recorder
 from handrail.engine.results import Results
 from handrail.engine.rollback_data import ended
 from handrail.errors import RecordError
 from handrail.events import MessageLogged, MetricsMeasured, StepProgressed
-from handrail.recording import Recorder
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """Steps that run one after the other: how far they have come, and what goes on in the last.
+    """Steps that run one after the other, how far they have come, and the state of the running one.
 
-    A run has one, and its context is tied to it. What lanes of a group would each have of their
-    own is here; what they would share is in `RunState`.
+    A run has one, to which its context is tied. It holds what each lane of a group would have of
+    its own; `RunState` holds what lanes would share.
 
     Attributes:
         run: The run that it is part of.
-        context: What its steps share.
-        log: Where a durable run is written.
+        context: The context of its steps.
+        log: The record of a durable run.
         results: The results of the finished steps by name.
         finished: Results of ordinary steps, one for each position from 0 on.
         current: Position of the step that is being run or undone, where that is not the next one.
         asking: Whether user code runs that must not record: `can_skip`, the undo of an attempt.
         recording: Rollback data of the running attempt, once it has recorded any.
-        began: When the running step started, on the driver's clock, if somebody listens.
+        began: When the running step started, on the run's clock, if there is a listener.
         begun: The position that is noted as started in the log, but was not executed yet.
-        doubt: What the interrupted attempt of the next step has recorded, when a run goes on.
+        doubt: What the interrupted attempt of the next step recorded, in a resumed run.
         undo_result: During an undo, the result to hand to `rollback`.
     """
 
@@ -90,7 +90,7 @@ class Line:
         run, position = self.run, self.position
         run.leftovers.setdefault(position, []).append((run.attempts.get(position, 1), attempt))
 
-    # What the context asks for
+    # Read by the context
 
     @property
     def run_id(self) -> str:
@@ -114,7 +114,7 @@ class Line:
         return self.run.failure
 
     def seal(self, reason: str) -> None:
-        """Note that the run can no longer be rolled back.
+        """Make the run impossible to roll back.
 
         Raises:
             RecordError: The run has not succeeded.
@@ -163,12 +163,12 @@ class Line:
         def write(key: str, values: list[Any]) -> list[Any]:
             return log.record(position, attempt, next(batches), key, values)
 
-        return Recorder(step, write, notes, run.beside)
+        return Recorder(step, write, notes, run.in_thread)
 
-    # What the context says
+    # Reported by the context
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Take what a step said of its own progress."""
+        """Pass on the progress that a step reported within itself."""
         run = self.run
         if not run.progress.wanted or run.undoing or self.context.current_step is None:
             return
@@ -182,14 +182,14 @@ class Line:
             run.progress.within(position, current, total)
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
-        """Take metrics of a step."""
+        """Pass on metrics of a step."""
         if self.run.listener is not None:
             planned = self.running()
             name = category if planned is None else planned.name
             self.run.listener(MetricsMeasured(step=name, category=category, value=value))
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Take what a step logged."""
+        """Pass on what a step logged."""
         if self.run.listener is not None:
             step = self.context.current_step
             self.run.listener(MessageLogged(step=step, name=event, data=data, file=file))

@@ -1,7 +1,7 @@
-"""What a durable run is written to, as the engine sees it.
+"""The record of a durable run, as the engine sees it.
 
-The engine says what happened, and yields `COMMIT` where that has to be durable before it goes on;
-how any of it is written is up to whoever implements this.
+The engine notes what happened, and yields `COMMIT` where that has to be durable before it goes on.
+How it is stored is up to the implementation.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import perform, skipped, told
+from handrail.engine.attempt import end_event, perform, skipped
 from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
-from handrail.engine.forward_journaled import forward_durably
+from handrail.engine.forward_journaled import forward_journaled
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, SourceChangedError, describe
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def play(run: RunState) -> Machine:
     """Play one run: forward, back if that fails, and the `always_run` steps.
 
-    At the end `run.outcome` and `run.failure` tell how it went.
+    At the end `run.outcome` and `run.failure` are set.
     """
     if run.listener:
         run.opened = run.clock()
-        yield started(run)
+        yield start_event(run)
     line = run.line
-    failure = yield from (_forward if line.log is None else forward_durably)(line)
+    failure = yield from (_forward if line.log is None else forward_journaled)(line)
     if failure is None:
         run.outcome = "completed"
     else:
@@ -49,14 +49,14 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
     """
     if run.listener:
         run.opened = run.clock()
-        yield started(run)
+        yield start_event(run)
     # What always runs closes a success: once it began, nothing turns the run back any more.
     closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
     line = run.line
     broken = yield from _restore(line, reads=forward and len(line.finished) < run.plan.ordinary)
     if broken is None and forward:
-        failure = yield from forward_durably(line)
+        failure = yield from forward_journaled(line)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
         # Nothing was touched, so it is again what it was, such as kept or completed.
@@ -73,7 +73,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
 
 
 def _recall_closing(run: RunState) -> None:
-    """Tell of an `always_run` step that failed before this process went on."""
+    """Blame an `always_run` step that failed before this process went on."""
     for position, result in run.closed.items():
         if not result.success and run.failure is None:
             planned, text = run.plan.steps[position], str(result.error)
@@ -115,13 +115,13 @@ def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
         return found_by(planned, error)
     if not isinstance(error, Exception):
         return error
-    told = RestoreError(planned.name, describe(error), origin=planned.origin)
-    told.__cause__ = error
-    return told
+    failed = RestoreError(planned.name, describe(error), origin=planned.origin)
+    failed.__cause__ = error
+    return failed
 
 
-def started(run: RunState) -> RunStarted:
-    """Return the event that tells that a run begins, or goes on."""
+def start_event(run: RunState) -> RunStarted:
+    """Return the event for the begin of a run, or of going on with one."""
     return RunStarted(
         action=run.plan.action,
         run_id=run.run_id,
@@ -134,7 +134,7 @@ def started(run: RunState) -> RunStarted:
 
 
 def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
-    """Run the ordinary steps; this is the hot loop. Return why that could not be done, if so."""
+    """Run the ordinary steps; this is the hot loop. Return the failure, if one comes."""
     run = line.run
     steps = run.plan.steps
     wanted = run.progress.wanted
@@ -179,10 +179,10 @@ def _at_the_end(run: RunState, answer: Raised) -> Failure:
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step with layers, or one that somebody is told of."""
+    """Run a step that has layers, or any step where there is a listener."""
     position = len(line.finished)
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)
     if line.run.listener:
-        yield told(line, planned, position, failure)
+        yield end_event(line, planned, position, failure)
     return failure

@@ -1,4 +1,4 @@
-"""What came of a step: its result is kept, or a failure says why the run cannot go on."""
+"""Keeps the result of a step, or returns the failure that ends the way forward."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """What a run has come to as a whole, and who is told of it.
+    """The percentage of a run as a whole, passed on whenever it grows.
 
     Attributes:
-        wanted: Whether anybody wants to know.
-        percent: What was told last.
+        wanted: Whether there is a callback or a listener.
+        percent: The percentage that was passed on last.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class Progress:
 
     @calls_user_code
     def reached(self, percent: int) -> None:
-        """Tell that the run has come to `percent`, if that is news."""
+        """Pass `percent` on, if it has grown."""
         with self._lock:  # Steps may report from threads of their own.
             if percent <= self.percent:
                 return
@@ -64,7 +64,7 @@ class Progress:
                 self._on_progress(percent, 100)
 
     def within(self, position: int, current: float, total: float) -> None:
-        """Take that `current` of `total` of the step at `position` is done; tell what is news."""
+        """Note that `current` of `total` of the step at `position` is done."""
         # Nearly always there is none until the step has come to a value that is known.
         where, known, news = self._quiet
         if current < news and position == where and total == known:

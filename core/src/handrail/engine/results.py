@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from handrail.names import near
+from handrail.suggest import near
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line

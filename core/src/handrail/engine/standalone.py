@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Generator
 from inspect import isawaitable
 from typing import Any
 
+from handrail.context import notes_without_run, run_of
 from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
 from handrail.engine.guard import checked, guarded, pause, target
 from handrail.engine.rollback_data import ended
 from handrail.engine.user_code import calls_user_code
-from handrail.recording import notes_without_run, run_of
 from handrail.steps import StepResult
 
 

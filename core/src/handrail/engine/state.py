@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from handrail.engine.line import Line
 from handrail.engine.progress import Progress
+from handrail.engine.recorder import InThread
 from handrail.errors import RollbackError
 from handrail.events import Event
-from handrail.recording import Beside
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -27,26 +27,26 @@ class RunState:
     Attributes:
         plan: What is executed.
         context: What its steps share; it is kept in `line`.
-        new_id: Makes the id of the run, when somebody asks for it.
-        clock: Tells the time in seconds, of which only differences count.
+        new_id: Makes the id of the run, when it is first needed.
+        clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
-        listener: Told of all events.
-        line: Its sequence of steps, and how far that has come.
-        progress: What is reported of the run as a whole.
+        listener: Called with each event.
+        line: Its steps in sequence, and how far they have come.
+        progress: The percentage of the run as a whole.
         closed: Results of `always_run` steps, by position.
-        undoing: Whether the run goes back.
+        undoing: Whether steps are being undone.
         leftovers: Attempts whose undo failed, with their number, by position; they are undone with
             their step.
-        beside: Does blocking work for coroutines, where an event loop runs.
+        in_thread: Calls a blocking function for a coroutine, where an event loop runs.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
         attempts: Number of the last attempt of each step that had one, in a durable run.
-        before: How a run that goes on had ended, before this process claimed it.
-        undone: Positions that were undone before, when an undo goes on.
-        gone: Names of steps that began, and are not in the plan any more, when a run goes on.
-        opened: When the run started, on the driver's clock, if somebody listens.
+        before: The outcome of a resumed run before this process claimed it.
+        undone: Positions that an earlier process has undone.
+        gone: Names of steps of a resumed run that began and are not in the plan any more.
+        opened: When the run started, on `clock`, if there is a listener.
         outcome: How the run ended, once that is known.
-        fell: Why it went back, once it did.
+        undo_cause: Why it is undone, once that has begun.
         failure: What ended it, unless it succeeded.
         sealed: Why it can no longer be rolled back, once it cannot.
         rollback_errors: One for each step that could not be undone.
@@ -67,7 +67,7 @@ class RunState:
     leftovers: dict[int, list[tuple[int, StepResult]]] = field(
         default_factory=dict[int, list[tuple[int, StepResult]]]
     )
-    beside: Beside | None = None
+    in_thread: InThread | None = None
     number: int | None = None
     keeps: bool = False
     attempts: dict[int, int] = field(default_factory=dict[int, int])
@@ -76,7 +76,7 @@ class RunState:
     gone: tuple[str, ...] = ()
     opened: float = 0.0
     outcome: str | None = None
-    fell: Failure | None = None
+    undo_cause: Failure | None = None
     failure: BaseException | None = None
     sealed: str | None = None
     rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])

@@ -26,7 +26,7 @@ def undo(
     if failure.unwritten:
         yield from _give_up(run, failure, failure.error)
         return
-    if run.fell is None:
+    if run.undo_cause is None:
         if line.log is not None:
             _note_failure(line, failure)
             if not run.keeps:
@@ -39,7 +39,7 @@ def undo(
             run.failure = final_error(run, failure, "failed")
             run.outcome = "failed"
             return
-        run.fell = failure
+        run.undo_cause = failure
     elif broken_off_by is not None and line.current is not None:
         # The step that was being undone is undone again.
         first = line.current

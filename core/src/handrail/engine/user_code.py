@@ -1,7 +1,7 @@
-"""Tells user code from ours: functions that call user code are marked where they stand.
+"""Tells user code from our own: functions that call user code are marked where they stand.
 
-A signal may interrupt user code, and nothing else. Everything in Handrail that has no mark counts
-as the engine.
+A signal may interrupt user code only. Whatever runs below a function of Handrail without a mark is
+the engine's.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def calls_user_code(function: F) -> F:
 
 
 def is_user_code(frame: FrameType | None) -> bool:
-    """Return whether `frame` is user code, or was called by user code without our knowing.
+    """Return whether `frame` runs user code: what a marked function called, at any depth.
 
-    The innermost frame of Handrail decides: what a marked function called is user code.
+    The innermost function of Handrail on the stack decides. Without one, it is user code.
     """
     top = frame
     while frame is not None:

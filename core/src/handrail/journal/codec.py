@@ -36,12 +36,12 @@ def encode(value: Any, about: str) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise RollbackDataError(
             f"{about} cannot be stored as JSON: {describe(error)}",
-            ways_out=("keep to text, numbers, lists and dicts with text as keys",),
+            ways_out=("use only text, numbers, lists, and dicts with text as keys",),
         ) from error
     if json_has_password(text):
         raise RollbackDataError(
             f"{about} has a URL with a password in it, which is never stored",
-            ways_out=("record it without, and take the password from the context in the rollback",),
+            ways_out=("record it without; in the rollback, take the password from the context",),
         )
     return text
 

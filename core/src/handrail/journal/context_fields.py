@@ -9,9 +9,8 @@ from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
-from handrail.context import OPTIONS, BaseStepContext
+from handrail.context import LINK, OPTIONS, RECORDER, BaseStepContext
 from handrail.errors import ContextError, describe
-from handrail.recording import LINK, RECORDER
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -63,11 +62,11 @@ class ContextFields:
             unknown = sorted(values.keys() - self._known)
             if unknown:
                 raise ContextError(
-                    f"{self._cls.__qualname__}.{unknown[0]} is no declared field, so a durable run "
-                    "would lose it",
+                    f"{self._cls.__qualname__}.{unknown[0]} is not a declared field, so a durable "
+                    "run would lose it",
                     ways_out=(
                         f"declare it:  {unknown[0]}: TYPE = field(...)",
-                        "or, for what cannot be stored:  field(metadata={'transient': True})",
+                        "or, if it cannot be stored:  field(metadata={'transient': True})",
                     ),
                 )
         changed: dict[str, str] = {}
@@ -156,7 +155,9 @@ def _with_odd_keys(value: Any) -> str:
     try:
         return json.dumps(value, separators=(",", ":"))
     except TypeError as error:
-        raise ValueError("a key in it is no Unicode, and its values have no JSON form") from error
+        raise ValueError(
+            "one of its keys is not valid Unicode, and its values have no JSON form"
+        ) from error
 
 
 def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[An
 
     if _holds_secret(kind):
         raise ContextError(
-            f"{cls.__qualname__}.{name} holds a secret, which is never stored",
+            f"{cls.__qualname__}.{name} contains a secret, which is never stored",
             ways_out=("declare it with field(metadata={'transient': True})",),
         )
     try:
@@ -196,8 +197,8 @@ def _adapter(cls: type[BaseStepContext], name: str, kind: Any) -> TypeAdapter[An
         raise ContextError(
             f"{cls.__qualname__}.{name} is declared as {shown}, which cannot be stored",
             ways_out=(
-                "declare it with field(metadata={'transient': True}), and make it anew in "
-                "restore() of the step that made it",
+                "declare it with field(metadata={'transient': True}), and recreate it in "
+                "restore() of the step that creates it",
             ),
         ) from error
 

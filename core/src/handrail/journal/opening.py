@@ -68,8 +68,8 @@ def open_journal(
     factory = find(kind)
     if factory is None:
         raise JournalUrlError(
-            f"no journal can be in '{kind}:'; no pack for it is installed",
-            ways_out=(f"use a file: {_FILE}", f"or install a pack that brings '{kind}' journals"),
+            f"no installed pack provides journals in '{kind}:'",
+            ways_out=(f"use a file: {_FILE}", f"or install a pack that provides '{kind}' journals"),
         )
     return factory(url)
 
@@ -101,7 +101,7 @@ def _parse_sqlite(url: str) -> tuple[Path, _Options]:
     path, _, query = url.partition(":")[2].partition("?")
     if not path.startswith("///") or "#" in path:
         raise JournalUrlError(
-            f"'{url}' does not lead to a file: after sqlite:// comes its absolute path",
+            f"'{url}' does not lead to a file: sqlite:// must be followed by an absolute path",
             ways_out=(f"use {_FILE}",),
         )
     given = dict(parse_qsl(query, keep_blank_values=True))
@@ -109,8 +109,8 @@ def _parse_sqlite(url: str) -> tuple[Path, _Options]:
     synchronous, lease = given.pop("synchronous", "full"), given.pop("lease", None)
     if given or synchronous not in _SYNCHRONOUS or not (lease is None or _LEASE.fullmatch(lease)):
         raise JournalUrlError(
-            f"'{url}' has an option that no journal in a file has: '{query}'",
-            ways_out=("there are ?synchronous=full, ?synchronous=normal and ?lease=SECONDS",),
+            f"'{url}' has an unknown option: '{query}'",
+            ways_out=("the options are ?synchronous=full, ?synchronous=normal and ?lease=SECONDS",),
         )
     if synchronous == "normal":
         options["synchronous"] = "normal"
@@ -122,7 +122,7 @@ def _parse_sqlite(url: str) -> tuple[Path, _Options]:
 
 def _path(text: str, shown: str) -> Path:
     if not text or text == ":memory:" or text.endswith("/") or "\0" in text:
-        raise JournalUrlError(f"'{shown}' is not a path of a file", ways_out=(f"use {_FILE}",))
+        raise JournalUrlError(f"'{shown}' is not the path of a file", ways_out=(f"use {_FILE}",))
     return Path(text)
 
 

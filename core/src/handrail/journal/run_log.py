@@ -99,9 +99,7 @@ class JournaledLog:
                 raise ContextError(
                     f"{type(self._context).__qualname__}.{name} has a URL with a password in it, "
                     "which is never stored",
-                    ways_out=(
-                        "make it anew in each process:  field(metadata={'transient': True})",
-                    ),
+                    ways_out=("recreate it in each process:  field(metadata={'transient': True})",),
                 )
         self._stored.update(changed)
         self._pending += [
@@ -236,10 +234,10 @@ class JournaledLog:
 
     def _write(self, changes: Sequence[Change]) -> None:
         if self._broken is not None:
-            # A lost run stays lost: this process must not touch anything any more.
+            # A lost run stays lost: this process must stop working on it.
             lost = isinstance(self._broken, LeaseLostError)
             raise (LeaseLostError if lost else JournalError)(
-                f"the journal takes nothing any more: {self._broken}",
+                f"an earlier write to the journal failed: {self._broken}",
                 ways_out=getattr(self._broken, "ways_out", ()),
             ) from self._broken
         if not changes:

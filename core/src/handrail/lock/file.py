@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from handrail.errors import LockError
 from handrail.lock.model import LockedAction, LockedPack, LockedStep
-from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.settings.atomic import replace_file
 from handrail.settings.trust import read_file
+from handrail.suggest import did_you_mean
 
 LOCK_FILE = "handrail.lock"
 SCHEMA = 1
@@ -160,7 +160,7 @@ def _known(table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in keys:
             hint = did_you_mean(key, keys)
-            raise _damaged(f"has a key that is none, {key} in {where}{f': {hint}' if hint else ''}")
+            raise _damaged(f"has an unknown key, {key} in {where}{f': {hint}' if hint else ''}")
 
 
 def _string(table: Mapping[str, Any], key: str, where: str) -> str:
@@ -177,7 +177,7 @@ def _strings(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
         found = tuple(each for each in listed if isinstance(each, str))
         if len(found) == len(listed):
             return found
-    raise _damaged(f"has {key} in {where} that are no strings")
+    raise _damaged(f"has {key} in {where} that are not strings")
 
 
 def _tables(table: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
@@ -187,7 +187,7 @@ def _tables(table: Mapping[str, Any], key: str, where: str) -> list[Mapping[str,
         found = [cast("Mapping[str, Any]", each) for each in listed if isinstance(each, dict)]
         if len(found) == len(listed):
             return found
-    raise _damaged(f"has {key} in {where} that are no tables")
+    raise _damaged(f"has {key} in {where} that are not tables")
 
 
 def _damaged(what: str) -> LockError:
@@ -196,6 +196,6 @@ def _damaged(what: str) -> LockError:
         origin=Origin(file=LOCK_FILE),
         ways_out=(
             f"get it back from version control:  git checkout {LOCK_FILE}",
-            f"or write it anew:  rm {LOCK_FILE}; handrail lock",
+            f"or write it again:  rm {LOCK_FILE}; handrail lock",
         ),
     )

@@ -15,7 +15,7 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import AsyncStepError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
-from handrail.orchestrator.dispatch import Listeners
+from handrail.orchestrator.dispatch import Dispatcher
 from handrail.orchestrator.event_loop import running_loop
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
@@ -184,7 +184,7 @@ class Orchestrator(Generic[C]):
             new_id=_uuid7,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
-            listener=Listeners(self._observers) if self._observers else None,
+            listener=Dispatcher(self._observers) if self._observers else None,
         )
         link_run(context, run.line)
         if self._executed:

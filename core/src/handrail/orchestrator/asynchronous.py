@@ -41,7 +41,7 @@ class Asynchronous:
 
     def __init__(self, run: RunState) -> None:
         self._run = run
-        run.beside = beside
+        run.in_thread = call_in_thread
         self._called = False
         self._pending: asyncio.CancelledError | None = None
         self.cancelled: asyncio.CancelledError | None = None
@@ -162,7 +162,7 @@ class Asynchronous:
         return Raised(error)
 
 
-async def beside(function: Callable[..., None], *args: object) -> None:
+async def call_in_thread(function: Callable[..., None], *args: object) -> None:
     """Call `function` in a thread, for a coroutine.
 
     A cancellation waits for its end, and is raised after that.

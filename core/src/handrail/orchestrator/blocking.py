@@ -141,7 +141,7 @@ class Blocking:
             interrupts.undoing = before
 
     def _undone(self, answer: Any) -> Raised | None:
-        """Return what went wrong in a rollback; whatever else it returned is nobody's business."""
+        """Return the error of a rollback; any other value that it returned is ignored."""
         answer = self._awaited(answer)
         return answer if isinstance(answer, Raised) else None
 
@@ -153,9 +153,9 @@ class Blocking:
             return guarded(run.line.log.commit)
         if isinstance(command, Event):
             assert run.listener is not None
-            told = guarded(run.listener, command)
-            if isinstance(told, Raised):
-                self._put_off(told.error)
+            answer = guarded(run.listener, command)
+            if isinstance(answer, Raised):
+                self._put_off(answer.error)
             return None
         # What always runs is started also when a signal waits; it is delivered in there.
         if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:

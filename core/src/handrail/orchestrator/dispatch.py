@@ -1,4 +1,4 @@
-"""Who is told what happens in a run."""
+"""Passes the events of a run on to its observers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from handrail.errors import describe
 from handrail.events import Event
 
 
-class Listeners:
-    """Tells observers what happens, one event after the other; one that raises is dropped."""
+class Dispatcher:
+    """Calls observers with one event after the other; an observer that raises is dropped."""
 
     def __init__(self, observers: Iterable[Callable[[Event], object]]) -> None:
         self._observers = tuple(observers)
         self._waiting: deque[Event] = deque()
-        self._telling = threading.RLock()
+        self._lock = threading.RLock()
         self._busy = False
 
     def __call__(self, event: Event) -> None:
-        """Tell what happened, or let it wait until what is being told has been told."""
-        with self._telling:
+        """Pass an event on, once those before it have been passed on."""
+        with self._lock:
             if self._busy or self._waiting:
                 # An observer logged something, or a signal came upon it: that has to wait its turn.
                 self._waiting.append(event)
@@ -32,14 +32,14 @@ class Listeners:
             self._busy = True
             try:
                 if not self._waiting:
-                    self._tell(event)
+                    self._pass_on(event)
                 while self._waiting:
-                    self._tell(self._waiting.popleft())
+                    self._pass_on(self._waiting.popleft())
             finally:
                 self._busy = False
 
     @calls_user_code
-    def _tell(self, event: Event) -> None:
+    def _pass_on(self, event: Event) -> None:
         for observer in self._observers:
             try:
                 observer(event)

@@ -50,11 +50,12 @@ class EventLoop:
             )
         import asyncio  # noqa: PLC0415 - only runs with an async step pay for it
 
-        from handrail.orchestrator.asynchronous import beside  # noqa: PLC0415 - it imports asyncio
+        # Imports asyncio, too.
+        from handrail.orchestrator.asynchronous import call_in_thread  # noqa: PLC0415
 
         if self._runner is None:
             self._runner = asyncio.Runner()
-            self._run.beside = beside
+            self._run.in_thread = call_in_thread
         loop = self._runner.get_loop()
         interrupts = self._interrupts
         task: asyncio.Task[Any] | None = None

@@ -26,7 +26,8 @@ class Interrupts:
     """Turns SIGINT into KeyboardInterrupt in user code, and into `pending` elsewhere.
 
     Args:
-        on_signal: Told of each signal: its name, and whether it only warns, as an undo goes on.
+        on_signal: Called as `on_signal(name, warns)` with each signal; during an undo the first one
+            only warns.
 
     Attributes:
         pending: An interrupt that waits for the next boundary.
@@ -73,7 +74,7 @@ class Interrupts:
             _active.remove(self)
         retry, self._retry = self._retry, None
         if retry is not None:
-            # It must not interrupt whoever comes after the run.
+            # It must not interrupt what comes after the run.
             retry.stop()
         if signal.getsignal(signal.SIGINT) == self.handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -145,13 +146,13 @@ class Interrupts:
             main = threading.main_thread().ident
             handled = callable(signal.getsignal(self._signum))
             if hasattr(signal, "pthread_kill") and handled and main is not None:
-                # A real one: it also wakes whoever waits in a system call.
+                # A real signal: it also ends a system call that waits.
                 signal.pthread_kill(main, self._signum)
             else:
                 _thread.interrupt_main(self._signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
-        # It may come upon the handler of another one; what counts is where that came.
+        # It may interrupt the handler of another signal: look at what that one interrupted.
         while frame is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
         return self._telling or not is_user_code(frame)
@@ -194,7 +195,7 @@ def active_interrupts() -> Interrupts | None:
 
 
 def interrupt_run(signum: int, frame: FrameType | None) -> None:
-    """Be a signal handler that does to the run that is going on what Ctrl-C does.
+    """Signal handler: interrupt the active run, as Ctrl-C would.
 
     Raises:
         KeyboardInterrupt: At once where no run goes on.
@@ -206,7 +207,7 @@ def interrupt_run(signum: int, frame: FrameType | None) -> None:
 
 
 def warn_on_stderr(name: str, undoing: bool) -> None:
-    """Tell a person what a signal does, where nobody else listens."""
+    """Say on standard error what a signal does; for a run without observers."""
     if undoing:
         text = f"{name}: undoing what was done; again to stop and leave things behind"
         # It may come in the middle of another print, or nobody reads.

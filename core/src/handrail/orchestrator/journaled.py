@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAbout:
-    """What a journal has to know of a run beside its plan, so that it can go on elsewhere.
+    """The data of a run, beside its plan, that another process needs to go on with it.
 
     Attributes:
         action: How the action is found again, such as `upload` or `flows.py:nightly`.

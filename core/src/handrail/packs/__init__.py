@@ -1,7 +1,7 @@
 """Packs: installed distributions that contribute actions, steps, hooks and commands.
 
-For tools about packs: what is installed, from metadata alone, and what it offers. Every public name
-is imported from here on first use, so that importing this package costs nothing.
+For tools that inspect packs: lists the installed packs and their offers from metadata alone. Public
+names are imported on first use, so importing this package costs nothing.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
-from handrail.names import near
 from handrail.origin import Origin
 from handrail.packs.record import CORE, PackRecord, Status
 from handrail.packs.required import mark_required, unmet
 from handrail.settings.names import normalised
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
+from handrail.suggest import near
 
 ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
 
@@ -133,7 +133,7 @@ def _nobody(name: str, source: str, records: Sequence[PackRecord], where: str) -
     if where == "only":
         ways.append(f"or install it:  pip install {normalised(name)}")
     elif not matches:
-        ways.append("take it out, or install the pack")
+        ways.append("remove it, or install the pack")
     return Problem(
         code="unknown-pack",
         message=f"{source}: no installed pack is called {name}",

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from handrail.errors import AmbiguousNameError, NotFoundError, PackError
-from handrail.names import near
 from handrail.packs.activation import match_packs
 from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord
+from handrail.suggest import near
 
 KINDS: tuple[Kind, ...] = ("actions", "steps", "commands")
 _SINGULAR = {"actions": "action", "steps": "step", "commands": "command"}

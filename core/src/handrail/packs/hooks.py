@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from handrail import hookspecs
 from handrail.frozen import frozen
-from handrail.names import did_you_mean
 from handrail.origin import Origin
+from handrail.suggest import did_you_mean
 
 MARK = "handrail_impl"
 
@@ -149,7 +149,7 @@ def _check(hook: Hook, options: dict[str, Any], allowed: tuple[str, ...]) -> Ite
     for option in ("hookwrapper", "wrapper"):
         if options.get(option):
             yield mistake(
-                f"{name} is a hook wrapper ({option}=True), which would speak for other packs",
+                f"{name} is a hook wrapper ({option}=True), which could change answers of others",
                 "make it a plain function that returns this pack's own answer",
             )
             return
@@ -184,7 +184,7 @@ def _check_parameter(
     elif parameter.kind is parameter.POSITIONAL_ONLY:
         yield Mistake(
             message=f"{hook.name} takes '{parameter.name}' by position only",
-            hint="take the / out: hooks get their arguments by name",
+            hint="remove the /: hooks get their arguments by name",
             hook=hook,
         )
     elif parameter.name == "self":
@@ -196,7 +196,7 @@ def _check_parameter(
     elif parameter.name not in allowed:
         guess = did_you_mean(parameter.name, allowed)
         yield Mistake(
-            message=f"{hook.name} takes '{parameter.name}', which is no argument of that hook",
+            message=f"{hook.name} takes '{parameter.name}', which is not an argument of that hook",
             hint=f"{guess} {takes}".strip(),
             hook=hook,
         )

@@ -1,7 +1,7 @@
-"""Which packs are installed, from metadata only.
+"""Finds the installed packs from metadata alone, with an index file as a cache.
 
-The records are kept in a file, which is believed only when it fits what is installed. When it does
-not, the distributions that mention us are read; what is unusual is left to `importlib_metadata`.
+The index is used only if it matches the installed distributions. Otherwise the distributions that
+mention us are read; metadata in an unusual form are left to `importlib_metadata`.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ def read_index(
     The status of a record is `on` or `broken` here.
 
     Args:
-        path: Folders and archives to look in; `sys.path` by default.
-        cache: Folder for the file that keeps the index; None keeps nothing.
+        path: Folders and archives to search; by default, `sys.path`.
+        cache: Folder for the index file; None for no index.
     """
     folder = default_folder(os.environ) if cache == "default" else cache
     others = path is None and has_other_finders()
-    # Other things than strings can be on the path, and the import system passes them over.
+    # `sys.path` may contain objects that are not strings; the import system ignores them.
     searched: list[str] = list(filter(_is_text, sys.path if path is None else path))
     now = look(searched)
     file = None if folder is None or others else index_file(folder, searched)
     kept = None if file is None else restore(file, searched, now)
     if kept is not None:
         return kept
-    # What reads metadata is not needed where an index is believed.
+    # Imported here, because it is not needed if the index is valid.
     from handrail.packs.reading import Reading  # noqa: PLC0415
 
     reading = Reading(path=searched, now=now, with_others=others)
     records = reading.records()
-    # What changed while we read it, or hangs on folders that we cannot watch, is not kept.
+    # Store the index only if nothing changed meanwhile and every later change can be detected.
     if file is not None and reading.can_be_kept and look(searched) == now:
         keep(file, searched, now, reading.watched, records)
     return records

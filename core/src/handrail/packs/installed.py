@@ -142,7 +142,7 @@ class InstalledPacks:
             raise settings_error(self.settings_problems)
         if self.unmet:
             raise PackError(
-                "what is required is not there; nothing was planned", problems=self.unmet
+                "something required is missing; nothing was planned", problems=self.unmet
             )
         return self.settings.required.steps
 
@@ -154,7 +154,7 @@ class InstalledPacks:
             name = f"'{wanted[0]}'" if wanted else step.pack
             return (f"{step.pack} is not installed in {sys.prefix}:  pip install {name}",)
         if record.is_used:
-            return (f"{record.origin} is on, and does not put it there",)
+            return (f"{record.origin} is on, but does not add it",)
         return (f"{record.origin} is {record.status}: {record.why}",)
 
     def project_edits(self, lineage: Sequence[str]) -> tuple[EditSet, tuple[Problem, ...]]:
@@ -245,10 +245,10 @@ class InstalledPacks:
         return UndoPacks(self, needed)
 
     def alone(self, record: PackRecord) -> InstalledPacks:
-        """Return a provider of one pack, with its own settings from here and no other.
+        """Return a provider of only one pack, with the pack's settings.
 
-        It is on there, whatever switches it off here. What the project or a policy says of actions,
-        of other packs and of what is required does not count there.
+        The pack is enabled even if it is disabled here. Changes to actions, settings of other packs
+        and requirements, of the project or a policy, do not apply.
         """
         here = self.settings
         settings = Settings(
@@ -261,12 +261,12 @@ class InstalledPacks:
         )
         found = next((each for each in self._found if each.id == record.id), None)
         if found is None:
-            # Imported here: only for a distribution that is no pack.
+            # Imported here, because only a distribution that is not a pack needs it.
             from handrail.packs.requirements import unmet_range  # noqa: PLC0415
 
             found = replace(record, unmet=unmet_range(record.requires))
         alone = InstalledPacks(settings, [found])
-        alone.unmet = ()  # A policy of its own may require packs, and none of them is there.
+        alone.unmet = ()  # The pack may be a policy that requires other packs.
         return alone
 
     def check(self) -> tuple[Problem, ...]:

@@ -12,11 +12,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import LocalCodeError, NotFoundError, describe
-from handrail.names import did_you_mean
 from handrail.origin import Origin
 from handrail.packs.local_imports import search, spec_of
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
 from handrail.settings.trust import refuse
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.settings.values import Settings

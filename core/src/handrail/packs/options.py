@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from handrail.names import did_you_mean
+from handrail.suggest import did_you_mean
 
 _OPEN = (inspect.Parameter.VAR_KEYWORD,)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

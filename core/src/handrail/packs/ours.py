@@ -1,6 +1,6 @@
-"""Our own distributions that hints name, by what they bring. Nothing else in the core names one."""
+"""Our own distributions that hints may name, by what they offer. No other module names one."""
 
 from __future__ import annotations
 
-# As their entry points call them.
+# By the names of their entry points.
 COMMANDS = {"check": "handrail-testing", "new.pack": "handrail-testing"}

@@ -1,10 +1,10 @@
-"""Reads metadata folders as nearly all are written, without a parser for mail.
+"""Reads metadata folders in their usual form, without the `email` parser.
 
-The import of `importlib_metadata`, and of the parser for mail that it reads METADATA with, takes 39
-of the 158 ms of a cold `handrail packs`, among 1000 distributions 50 of which are packs: 1.72 x one
-scan of them with `importlib_metadata`, and 1.28 x with this module (`benchmarks/discovery.py`,
-Python 3.11). So files that are plain are read here, and anything unusual is left to the library.
-The formats are those of the core metadata and entry points specifications of PyPA.
+Importing `importlib_metadata`, and the `email` parser with which it reads METADATA, takes 39 of the
+158 ms of a cold `handrail packs` with 50 packs among 1000 distributions: 1.72 x one scan of them
+with `importlib_metadata`, and 1.28 x with this module (`benchmarks/discovery.py`, Python 3.11). So
+files in the usual form are read here, and all others by the library. The formats are specified by
+PyPA's core metadata and entry points specifications.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from handrail.packs.metadata import contents
 from handrail.packs.record import EntryPoint
 
-# One line of a header, of an entry point, and of what has a meaning in those that is not plain.
+# A header line, an entry point, and characters with a special meaning, which are not handled here.
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*): ?(.*)")
 _POINT = re.compile(r"([\w.-]+)\s*=\s*([\w.]+(?::[\w.]+)?)")
 _SECTION = re.compile(r"\[([\w.-]+)\]")
@@ -23,11 +23,11 @@ _NEEDED = ("Metadata-Version", "Name", "Version", "Summary", "Requires-Dist")
 
 
 class PlainDistribution:
-    """What `importlib_metadata.Distribution` says of a folder, as far as packs are asked for it.
+    """The part of `importlib_metadata.Distribution` that packs need.
 
     Attributes:
         metadata: The fields of METADATA.
-        entry_points: Those of all groups.
+        entry_points: The entry points of all groups.
     """
 
     requires = None
@@ -40,7 +40,7 @@ class PlainDistribution:
         self.entry_points = entry_points
 
     def read_text(self, name: str) -> str | None:
-        """Return a file of the folder, or None; raise `UnicodeDecodeError` where it is no text."""
+        """Return the text of a file in the folder, or None; raise UnicodeDecodeError if invalid."""
         try:
             return contents(f"{self._path}/{name}").decode().replace("\r\n", "\n")
         except OSError:
@@ -48,7 +48,7 @@ class PlainDistribution:
 
 
 class PlainMetadata:
-    """The fields of METADATA that packs are asked for."""
+    """The part of `importlib_metadata`'s metadata that packs need."""
 
     def __init__(self, fields: dict[str, list[str]]) -> None:
         self._fields = fields
@@ -58,12 +58,12 @@ class PlainMetadata:
         return next(iter(self._fields.get(name, ())), None)
 
     def get_all(self, name: str) -> list[str] | None:
-        """Return all values of a field, or None where it is not given."""
+        """Return all values of a field, or None if there are none."""
         return self._fields.get(name)
 
 
 def plain(place: str) -> PlainDistribution | None:
-    """Return the distribution with this metadata folder; None where it is not plain."""
+    """Return the distribution with this metadata folder; None if it is not in the usual form."""
     if not place.endswith(".dist-info"):
         return None
     try:
@@ -83,7 +83,7 @@ def _fields(head: str) -> dict[str, list[str]] | None:
     for line in head.rstrip("\n").split("\n"):
         if line[:1] in (" ", "\t"):
             if needed:
-                return None  # It goes on with the line before.
+                return None  # A continuation line.
             continue
         found = _FIELD.fullmatch(line)
         if found is None:
@@ -95,7 +95,7 @@ def _fields(head: str) -> dict[str, list[str]] | None:
                 return None
             fields.setdefault(name, []).append(value)
         elif name.title() in _NEEDED:
-            return None  # Their names may be written in any case.
+            return None  # Field names are case-insensitive.
     once = all(len(fields.get(name, ())) == 1 for name in ("Metadata-Version", "Name", "Version"))
     return fields if once else None
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from handrail.entry import entry_for
 from handrail.errors import (
     AmbiguousNameError,
     HandrailError,
@@ -21,6 +20,7 @@ from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.options import check_options
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
+from handrail.plan.entry import entry_for
 from handrail.steps import BaseStep
 from handrail.wrapper import StepWrapper, is_wrapper
 
@@ -93,7 +93,7 @@ class _Making:
         record, entry, target = found
         if not _makes_layers(target):
             way = f'insert = [{{ step = "{wrap.use}", before = "{wrap.step}" }}]'
-            self._problem(f"{wrap.use} is no wrapper", wrap.origin, way, code="bad-option")
+            self._problem(f"{wrap.use} is not a wrapper", wrap.origin, way, code="bad-option")
             return
         checked = check_options(target, wrap.options, given=1)
         if self._report(wrap.use, checked.mistakes, wrap.origin):
@@ -125,7 +125,7 @@ class _Making:
             self._report(insert.step, _no_options(insert.options), insert.origin)
             return copy(target)
         if not callable(target):
-            message = f"{insert.step} is {target!r}, which makes no step"
+            message = f"{insert.step} is {target!r}, which does not make a step"
             self._problem(message, insert.origin, code="invalid-step")
             return None
         checked = check_options(target, insert.options)
@@ -139,7 +139,9 @@ class _Making:
             return None
         if _is_step(made):
             return made
-        self._problem(f"{insert.step} made {made!r}, no step", insert.origin, code="invalid-step")
+        self._problem(
+            f"{insert.step} made {made!r}, which is not a step", insert.origin, code="invalid-step"
+        )
         return None
 
     def _report(self, name: str, mistakes: Iterable[tuple[str, str]], origin: Origin) -> bool:

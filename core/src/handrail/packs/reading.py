@@ -1,4 +1,4 @@
-"""Reads which packs are installed from the metadata of everything on the path."""
+"""Reads the installed packs from the metadata of all distributions on the path."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SECTION = re.compile(rb"^\s*\[\s*" + re.escape(PREFIX).encode(), re.MULTILINE)
 
 
 class _Installed:
-    """One distribution that is a pack, or would be if it could be read.
+    """A distribution that is a pack, or would be if its metadata could be read.
 
     Attributes:
-        record: What is known of it.
-        health: What is known of its files.
+        record: Its record.
+        health: The state of its files.
         place: Real path of its metadata.
     """
 
@@ -36,14 +36,14 @@ class _Installed:
 
 
 class Reading:
-    """One look at everything on the path.
+    """One reading of all distributions on the path.
 
     Attributes:
         path: Folders and archives.
-        now: What lies there.
-        with_others: Whether other finders than those of the path are asked too.
-        watched: Stamps of the files and folders that the records depend on.
-        can_be_kept: Whether `watched` and the listing of the path show every change.
+        now: The snapshot of the path.
+        with_others: Whether finders other than those of the path are used too.
+        watched: Stamps of the files and folders on which the records depend.
+        can_be_kept: Whether `watched` and the snapshot show every later change.
     """
 
     def __init__(self, *, path: Sequence[str], now: Snapshot, with_others: bool = False) -> None:
@@ -63,7 +63,7 @@ class Reading:
             for each in self._archive(root) if root.is_archive else self._folder(root, names):
                 here.setdefault(each.record.id, []).append(each)
             for name, group in here.items():
-                # An earlier distribution of the same name that is no pack hides this one.
+                # An earlier distribution of the same name, even if not a pack, hides this one.
                 if name in found:
                     found[name].append(_one_of(group))
                 elif name not in taken:
@@ -108,7 +108,7 @@ class Reading:
                 yield each
 
     def _elsewhere(self, distributions: Sequence[Any], location: str) -> Iterator[_Installed]:
-        """Yield the packs among distributions that are not folders."""
+        """Yield the packs among distributions without a metadata folder."""
         for distribution in distributions:
             text = text_of(distribution, "entry_points.txt")
             if text and _SECTION.search(text.encode(errors="replace")):
@@ -135,19 +135,19 @@ class Reading:
 
 
 def _library() -> Any:
-    # Slow to import, and seldom needed.
+    # Imported here: slow, and rarely needed.
     import importlib_metadata  # noqa: PLC0415
 
     return importlib_metadata
 
 
 def _mentions_us(place: str) -> bool:
-    """Whether a metadata folder is that of a pack, or may be that of one that is damaged."""
+    """Return whether a metadata folder is that of a pack, or possibly that of a damaged one."""
     try:
         text = contents(f"{place}/entry_points.txt")
         return _MARK in text and _SECTION.search(text) is not None
     except FileNotFoundError:
-        # Most distributions have none. One that needs us and has lost it is worth a closer look.
+        # Most distributions have no entry points. One that requires us may have lost the file.
         return _needs_us(place) and b"/entry_points.txt" in bytes_of(f"{place}/RECORD")
     except OSError:
         return _needs_us(place) or os.path.basename(place).startswith("handrail_")
@@ -158,7 +158,7 @@ def _needs_us(place: str) -> bool:
 
 
 def _one_of(group: list[_Installed]) -> _Installed:
-    """Return the one distribution of a name in a folder; with several, the one that is whole."""
+    """Return the distribution of a name in a folder; if there are several, the intact one."""
     if len(group) == 1:
         return group[0]
     whole = [each for each in group if each.record.status == "on" and not each.health.gone]

@@ -72,7 +72,7 @@ def _pack(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
     elif record.status == "off":
         why = record.why.partition(";")[0]
         message = f"{record.origin} is required by {wanted.source} and is off: {why}"
-        way = "what is required cannot be switched off; switch it on again"
+        way = "a required pack cannot be switched off; switch it on again"
         yield _problem(message, wanted, way, code="required-pack-off", others=(record.origin,))
     elif not record.is_used and record.problems:
         message = f"{record.origin} is required by {wanted.source} and is {record.status}"
@@ -87,7 +87,7 @@ def _pack(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
 def _policy(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
     install = f"install it:  pip install '{wanted.wanted}'"
     if record is None or not record.offered(POLICY):
-        what = "is not installed" if record is None else "is no policy"
+        what = "is not installed" if record is None else "is not a policy"
         message = f"{wanted.source} wants the policy {wanted.id}, which {what}"
         yield _problem(message, wanted, install, code="policy-missing")
     elif not fits(record.version, wanted.specifiers):
@@ -114,7 +114,7 @@ def _switched_off(record: PackRecord, settings: Settings) -> Iterator[Problem]:
                     message=f"{record.origin} is a policy, which cannot be switched off: "
                     f"{name.why}",
                     origins=(record.origin,),
-                    ways_out=("take it out there",),
+                    ways_out=("remove it there",),
                 )
 
 
@@ -132,9 +132,9 @@ def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
                 yield Problem(
                     code="requirements-contradict",
                     message=f"{other.source} requires {other.wanted}, and {each.source} "
-                    f"{each.wanted}: no version is both",
+                    f"{each.wanted}: no version satisfies both",
                     origins=(other.origin, each.origin),
-                    ways_out=("one of the two has to give way",),
+                    ways_out=("change one of the two",),
                 )
 
 

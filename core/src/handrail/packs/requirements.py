@@ -1,4 +1,4 @@
-"""Tells which packs want another core than this one, from the requirements in their metadata."""
+"""Finds the packs that require another version of core, from their metadata."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MORE_THAN_A_RANGE = re.compile(r"[;@(\[]")
 
 
 def unmet_range(requires: Iterable[str]) -> str:
-    """Return the first range of `handrail` in `requires` that this core is not in, else nothing."""
+    """Return the first range of `handrail` in `requires` that this core does not satisfy, or ""."""
     return next(filter(None, (_unmet(text, handrail.__version__) for text in requires)), "")
 
 
-@lru_cache(maxsize=256)  # Many packs say the same of the core.
+@lru_cache(maxsize=256)  # Many packs have the same requirement.
 def _unmet(requirement: str, version: str) -> str:
     parts = _PARTS.fullmatch(requirement)
     if parts is None or normalised(parts[1]) != CORE:
@@ -31,17 +31,17 @@ def _unmet(requirement: str, version: str) -> str:
             specifiers = _applying(requirement)
         return "" if fits(version, specifiers) else specifiers
     except ValueError:
-        # Unreadable is not the same as unfit; installers refuse it anyway.
+        # An unreadable requirement is ignored; installers reject it anyway.
         return ""
 
 
 def _applying(requirement: str) -> str:
-    """Return the range that a requirement asks for here, with no extra asked for; else nothing.
+    """Return the range of a requirement if it applies here without extras, or an empty string.
 
     Raises:
-        ValueError: It cannot be read.
+        ValueError: The requirement cannot be parsed.
     """
-    # Its import takes 14 ms more than that of ranges, and hardly any pack needs it.
+    # Imported here: it takes 14 ms more than `packaging.specifiers`, and few packs need it.
     from packaging.requirements import Requirement  # noqa: PLC0415
 
     wanted = Requirement(requirement)

@@ -58,13 +58,13 @@ def action_problems(
             misspelt.append(_problem(changes.origin, f"{what} a workflow", way))
         elif name not in known:
             hint = _nearly(name, known)
-            message = f"{what} no action that is installed"
+            message = f"{what} an action that is not installed"
             (misspelt if hint else unknown).append(_problem(changes.origin, message, hint))
     for step in settings.required.steps:
         for name in step.within:
             if name not in known | {EVERYWHERE}:
                 hint = _nearly(name, known)
-                message = f"{step.where} is required in {name}, which is no installed action"
+                message = f"{step.where} is required in {name}, which is not an installed action"
                 is_wrong = hint and step.origin.pack is None
                 (misspelt if is_wrong else unknown).append(_problem(step.origin, message, hint))
     return misspelt, unknown

@@ -1,4 +1,4 @@
-"""The file that keeps an index of packs; it is believed only when it fits what is installed."""
+"""Stores the index of packs in a file, which is used only if it matches what is installed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 KEPT = 32
-"""How many indexes a user keeps: one for each path that was searched last."""
+"""The maximum number of index files of a user, one for each search path."""
 
 
 def default_folder(environ: Mapping[str, str]) -> str | None:
-    """Return the folder that indexes are kept in; None for nowhere.
+    """Return the folder for index files, or None if they are disabled.
 
-    It is `HANDRAIL_CACHE`, or `handrail` in the user's folder for caches. An empty
-    `HANDRAIL_CACHE` turns keeping off.
+    It is `HANDRAIL_CACHE`, or `handrail` in the user's cache folder. An empty `HANDRAIL_CACHE`
+    disables index files.
     """
     own = environ.get("HANDRAIL_CACHE")
     if own is not None:
@@ -42,18 +42,18 @@ def default_folder(environ: Mapping[str, str]) -> str | None:
 
 
 def index_file(folder: str | Path, path: Sequence[str]) -> str:
-    """Return the file for this user, this interpreter and `path` in `folder`."""
+    """Return the index file in `folder` for this user, this interpreter and `path`."""
     name = crc32("\0".join((sys.prefix, *path)).encode(errors="surrogateescape"))
     return os.path.join(folder, f"{_prefix()}{name:08x}.json")
 
 
 def _prefix() -> str:
-    # Others may use the folder too, and nobody believes the index of another.
+    # Users may share the folder, but each trusts only their own index.
     return f"packs-{os.geteuid()}-" if hasattr(os, "geteuid") else "packs-"
 
 
 def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, ...] | None:
-    """Return the records kept in `file`, or None when they do not fit what is installed now."""
+    """Return the records in `file`, or None if they do not match what is installed now."""
     try:
         raw, distrusted = read_file(file)
         head, _, body = raw.partition(b"\n")
@@ -66,7 +66,7 @@ def restore(file: str, path: Sequence[str], now: Snapshot) -> tuple[PackRecord, 
             return None
         return tuple(_record(each) for each in kept["records"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        # Whatever is wrong with it, it can be made again.
+        # Ignore any damage: the index can be made again.
         return None
 
 
@@ -77,14 +77,14 @@ def keep(
     watched: Mapping[str, Stamp],
     records: Sequence[PackRecord],
 ) -> None:
-    """Write the records to `file`, unless it cannot be written or things are still changing.
+    """Write the records to `file`, unless it cannot be written or files are still changing.
 
     Args:
-        file: Where to.
-        path: The path that was read.
-        then: How it looked before it was read.
-        watched: Stamps of further files and folders that the records depend on.
-        records: What was found.
+        file: The index file.
+        path: The search path.
+        then: The snapshot taken before the records were read.
+        watched: Stamps of further files and folders on which the records depend.
+        records: The records.
     """
     listed: list[Any] = [pair for _, *pairs in then.listing for pair in pairs]
     if not is_settled([*(changed for _, changed in listed), *watched.values()]):
@@ -112,16 +112,16 @@ def keep(
             raise
         _prune(folder)
     except (OSError, ValueError):
-        # An index only saves time.
+        # Ignore the error: an index only saves time.
         return
 
 
 def _prune(folder: str) -> None:
-    """Remove all but the latest indexes of this user, and what a killed process left of one."""
+    """Remove all but the latest indexes of this user, and unfinished files of killed processes."""
     written: list[tuple[int, str]] = []
     for each in os.scandir(folder):
         if each.name.startswith(_prefix()):
-            with suppress(FileNotFoundError):  # Others prune, too.
+            with suppress(FileNotFoundError):  # Removed by another process.
                 written.append((each.stat(follow_symlinks=False).st_mtime_ns, each.path))
     for _, file in sorted(written)[:-KEPT]:
         with suppress(OSError):
@@ -129,16 +129,16 @@ def _prune(folder: str) -> None:
 
 
 def _is_foreign(folder: str) -> bool:
-    """Whether a folder is that of another, or anybody may exchange its files."""
+    """Return whether a folder belongs to another user, or everyone may replace its files."""
     found = distrust(folder)
     if found is None or found.owner:
         return found is not None
-    # In a sticky folder each has their own files, and each file is looked at by itself.
+    # In a sticky folder users can replace only their own files, and each file is checked.
     return not os.stat(folder).st_mode & stat.S_ISVTX
 
 
 def _for_oneself(draft: str, flags: int) -> int:
-    # Where anybody may write new files by default, this one would not be believed.
+    # With a umask that lets everyone write, the index would not be trusted.
     return os.open(draft, flags, 0o644)
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
 from handrail.frozen import NOTHING, frozen
-from handrail.names import did_you_mean, near
 from handrail.origin import Origin
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.values import KeyPath, merge, set_path, value_at
 from handrail.settings.values import Value
+from handrail.suggest import did_you_mean, near
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -121,7 +121,7 @@ class _Joined:
         own = value_at(self.values, path, fixed.value)
         if own != fixed.value:
             message = f"{'.'.join(path)} is {own!r}, and a policy sets it to {fixed.value!r}"
-            way = f"take it out; the policy is {fixed.source}"
+            way = f"remove it; the policy is {fixed.source}"
             self.problems.append(_problem(self.source, path, message, pack, way))
         set_path(self.values, path, fixed.value)
         self._sources[path] = fixed.source

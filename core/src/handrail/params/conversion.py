@@ -1,4 +1,4 @@
-"""What text stands for: that of an option, of a variable, and of `-p KEY=VALUE`."""
+"""Converts text to values: of options, of variables and of `-p KEY=VALUE`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SEVERAL = (Mapping, list, tuple, set, frozenset)
 
 
 def from_text(kind: Any, text: str) -> Any:
-    """Return what the text of an option or a variable stands for.
+    """Return the value of the text of an option or a variable.
 
     Where a type takes text, or where text does not fit, it stays as it is, for the model to take
     or to refuse. Lists and mappings are JSON.
@@ -36,7 +36,7 @@ def from_text(kind: Any, text: str) -> Any:
 
 
 def from_json(kind: Any, text: str) -> Any:
-    """Return what the value of `-p KEY=VALUE` stands for, which is JSON or text.
+    """Return the value of the text in `-p KEY=VALUE`, which is JSON or text.
 
     A number in a field that takes text, such as `-p name=007`, stays the text that was typed.
 
@@ -52,7 +52,7 @@ def from_json(kind: Any, text: str) -> Any:
 
 
 def choices_of(kind: Any) -> Mapping[str, Any]:
-    """Return what each word of a choice stands for; nothing for other types."""
+    """Return the value of each word of a choice; nothing for other types."""
     if get_origin(kind) is Literal:
         values = get_args(kind)
         return {str(each.value if isinstance(each, enum.Enum) else each): each for each in values}

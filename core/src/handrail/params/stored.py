@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import ActionError, ParamsError, describe
-from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.conversion import from_text
+from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.redact import json_has_password, without_passwords
 from handrail.params.secrets import is_secret, secrets_of, variable_of
 from handrail.params.values import KeyPath, set_path
@@ -65,8 +66,19 @@ def params_text(
         ) from error
 
 
-def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the params that `params_text` made text of, with secrets from `environ`.
+def params_of(
+    text: str,
+    action: str,
+    environ: Mapping[str, str],
+    model: type[BaseModel] | None = None,
+) -> dict[str, Any]:
+    """Return the params in a text of `params_text`, with secrets from `environ`.
+
+    Args:
+        text: The text.
+        action: Name of the action, for messages.
+        environ: The variables.
+        model: The params model, for the types of secrets.
 
     Raises:
         ParamsError: The variable of a secret is not set, or does not hold JSON where it has to.
@@ -82,9 +94,12 @@ def params_of(text: str, action: str, environ: Mapping[str, str]) -> dict[str, A
     if missing:
         raise ParamsError(action, missing)
     for path, variable in stored["secrets"].items():
-        text = environ[variable]
-        read = _read(text, path, variable, action) if path in stored.get("json", ()) else text
-        set_path(values, tuple(path.split(".")), read)
+        keys = tuple(path.split("."))
+        kind = kind_at(model, keys) or str
+        is_json = path in stored.get("json", ())
+        given = environ[variable]
+        value = _read(given, path, variable, action) if is_json else from_text(kind, given)
+        set_path(values, keys, value)
     return values
 
 
@@ -95,7 +110,7 @@ def not_kept(text: str) -> list[tuple[str, str]]:
 
 
 def fields_not_stored(model: type[BaseModel] | None, text: str) -> frozenset[str]:
-    """Return the names of the params whose values are not in what `params_text` returned.
+    """Return the names of the params that `params_text` has left out of `text`.
 
     Both the names of their fields, and those under which they are given.
     """

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, describe
-from handrail.names import did_you_mean
 from handrail.params.model import fields_of, model_in, paths_of
 from handrail.params.redact import mask_of
 from handrail.params.secrets import secrets_of, texts_in, touches
 from handrail.params.values import KeyPath, value_at
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.user_code import calls_user_code
-from handrail.entry import chain, innermost, rewire
 from handrail.errors import Problem
 from handrail.plan import problems
 from handrail.plan.builder import Draft, layer_name
+from handrail.plan.entry import chain, innermost, rewire
 from handrail.plan.plan import Layer
 from handrail.plan.required import demanded_by
 from handrail.wrapper import StepWrapper, is_wrapper

@@ -9,8 +9,8 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from handrail.entry import Entry
 from handrail.origin import UNKNOWN, Origin
+from handrail.plan.entry import Entry
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep, FunctionStep, overrides

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from handrail.entry import Entry, entry_for, innermost
 from handrail.errors import HandrailError, InvalidStepError, PackError, Problem, describe
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
+from handrail.plan.entry import Entry, entry_for, innermost
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
 from handrail.plan.recorder import EditRecorder

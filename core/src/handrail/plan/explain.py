@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
 
-from handrail.entry import innermost
 from handrail.errors import StepNotFoundError
 from handrail.frozen import replace
+from handrail.plan.entry import innermost
 from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from handrail.errors import Problem
-from handrail.names import near
+from handrail.suggest import near
 
 if TYPE_CHECKING:
     from handrail.hookspecs import PackInfo

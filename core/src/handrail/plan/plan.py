@@ -9,8 +9,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from handrail.entry import innermost
 from handrail.origin import UNKNOWN, Origin
+from handrail.plan.entry import innermost
 from handrail.plan.fingerprint import identity_json
 from handrail.steps import BaseStep, is_async
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem
-from handrail.names import near
+from handrail.suggest import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from handrail.entry import entry_for
 from handrail.errors import DuplicateStepError
 from handrail.origin import Origin
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
+from handrail.plan.entry import entry_for
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 

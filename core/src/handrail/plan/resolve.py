@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from handrail.entry import Entry
 from handrail.errors import PlanError, Problem
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
 from handrail.plan.apply_edits import Changes, Grants
 from handrail.plan.builder import Draft, freeze
 from handrail.plan.edits import PROJECT, History
+from handrail.plan.entry import Entry
 from handrail.plan.plan import Plan
 from handrail.plan.required import demanded_by
 from handrail.plan.tree import Block, Node, drop_skipped, place

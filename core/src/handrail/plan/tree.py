@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
-from handrail.names import near
 from handrail.plan.edits import Replacement
+from handrail.suggest import near
 
 if TYPE_CHECKING:
     from handrail.plan.builder import Draft

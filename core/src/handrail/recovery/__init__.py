@@ -1,4 +1,4 @@
-"""Finishes or undoes runs that another process began: joins journal, plan and action."""
+"""Resumes and rolls back recorded runs, from Python and for the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer, ProgressCallback, RunOptions
-    from handrail.provider import Packs
+    from handrail.packs.provider import Packs
     from handrail.recovery.resume_run import Recovery
     from handrail.recovery.status import Aim
     from handrail.workflow import Workflow
@@ -32,41 +32,38 @@ def resume(
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
-    """Finish a run that was interrupted, or was kept after a failure; blocking.
+    """Finish a run that was interrupted, or kept after a failure; blocking.
 
-    A run that was undoing goes on with that, and an undo asks less: see `rollback`.
+    If the run was being undone, the undo is continued, with the checks of `rollback` only.
 
-    **The working folder of the process is that of the run while this goes on**, and then again
-    what it was, because relative paths, those that steps have recorded among them, lead from there.
-    Other threads and tasks see that. Where no path is relative, `folder="."` leaves it alone.
+    **The working folder of the process is changed to that of the run meanwhile**, because relative
+    paths, including recorded ones, start there. Other threads and tasks are affected. If no path
+    is relative, `folder="."` avoids the change.
 
     Args:
         action: The action of the run.
-        number: The number of the run; the latest that can be resumed unless given.
+        number: The number of the run; by default, the latest that can be resumed.
         journal: The journal.
-        ctx: The world outside.
-        packs: See `BaseAction`. Unless given, the installed packs are selected by the flags and
-            variables that counted when the run began, and by the settings of the project as it is
-            now.
-        folder: Where to work instead of the folder that the run began in, such as where that was
-            moved to.
-        accept_drift: Whether to go on although steps that began are not what they were.
-        take_over: Whether to take the run from an owner that gives no sign of life.
+        ctx: The runtime context for the steps.
+        packs: See `BaseAction`. By default, the installed packs, selected by the flags and
+            variables recorded when the run began, and by the current settings of the project.
+        folder: The working folder to use instead of the run's, for example if that was moved.
+        accept_drift: Whether to continue even if steps that were started have changed.
+        take_over: Whether to take the run from an owner whose lease has expired.
         progress_callback: See `Orchestrator`.
         observers: See `Orchestrator`.
 
     Returns:
-        What `run` of the action would have returned.
+        The result that the action's `run` would have returned.
 
     Raises:
         NotFoundError: There is no such run of this action, or its folder is gone.
         RunClosedError: There is nothing to resume.
-        RollbackRefusedError: Its rollback was incomplete.
-        RunHeldError: It belongs to a process that lives.
-        DriftError: The steps that began are not what they were, or the params are not valid any
-            more.
-        SourceChangedError: What the run reads is not what it was; nothing was undone.
-        StepFailedError: A step failed, now or before, and what was done has been undone.
+        RollbackRefusedError: The rollback of the run was incomplete.
+        RunHeldError: The run belongs to another process that is alive.
+        DriftError: Steps that were started have changed, or the params are no longer valid.
+        SourceChangedError: The source of the run has changed; nothing was undone.
+        StepFailedError: A step failed, now or before, and the run was undone.
     """
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
     going = _Going("resume", ctx, packs, accept_drift, take_over, options)
@@ -87,7 +84,7 @@ async def resume_async(
     progress_callback: ProgressCallback | None = None,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
-    """Finish a run inside a running event loop; see `resume`."""
+    """Like `resume`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
     going = _Going("resume", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
@@ -106,23 +103,23 @@ def rollback(
     take_over: bool = False,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
-    """Undo a run: one that was interrupted, one that was kept, or a completed one; blocking.
+    """Undo a run that was interrupted, kept after a failure, or completed; blocking.
 
-    Only the steps that began have to be what they were. The lock and what is required do not
-    count, a broken pack does only where one of its steps began, and the rest of the plan may have
-    problems. Arguments are those of `resume`, the working folder likewise; `number` is needed, as
-    what is undone is what was named.
+    Only steps that were started must be unchanged. The lock and requirements do not apply, a broken
+    pack matters only if one of its steps was started, and the rest of the plan may have problems.
+    The arguments, and the change of the working folder, are those of `resume`, except that
+    `number` is mandatory.
 
     Returns:
         `{"rolled_back": True, "number": number}`.
 
     Raises:
         NotFoundError: There is no such run of this action, or its folder is gone.
-        RunClosedError: It was rolled back.
-        RollbackRefusedError: It was sealed.
-        RunHeldError: It belongs to a process that lives.
-        DriftError: The steps that began are not what they were.
-        StepFailedError: A step could not be undone; its `rollback_errors` tell.
+        RunClosedError: The run was already rolled back.
+        RollbackRefusedError: The run was sealed.
+        RunHeldError: The run belongs to another process that is alive.
+        DriftError: Steps that were started have changed.
+        StepFailedError: A step could not be undone; see its `rollback_errors`.
     """
     options: RunOptions = {"progress_callback": None, "observers": observers}
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
@@ -142,7 +139,7 @@ async def rollback_async(
     take_over: bool = False,
     observers: Iterable[Observer] = (),
 ) -> dict[str, Any]:
-    """Undo a run inside a running event loop; see `rollback`."""
+    """Like `rollback`, for use inside a running event loop."""
     options: RunOptions = {"progress_callback": None, "observers": observers}
     going = _Going("rollback", ctx, packs, accept_drift, take_over, options)
     with going.on(action, number, journal, folder) as recovery:
@@ -151,7 +148,7 @@ async def rollback_async(
 
 @dataclass(frozen=True, slots=True)
 class _Going:
-    """How a run goes on: what both directions, blocking and async, are given alike."""
+    """The common arguments of `resume` and `rollback`, blocking and async."""
 
     aim: Aim
     ctx: RuntimeContext | None
@@ -168,7 +165,7 @@ class _Going:
         journal: Journal,
         folder: str | os.PathLike[str] | None,
     ) -> Generator[Recovery]:
-        """Look the run up, and work in its folder until the block ends."""
+        """Look up the run; yield a Recovery, with the run's folder as the working folder."""
         # What knows runs only, and imports none of what they need, is in this package too.
         from handrail.recovery.folder import working_in  # noqa: PLC0415
         from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415

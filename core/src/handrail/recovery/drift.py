@@ -1,4 +1,4 @@
-"""Whether the plan of a recorded run is still the one that it began with. Pure."""
+"""Compares the recorded plan of a run with the current plan; no side effects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
-    """Return what the recorded plan says of the steps that began, or were skipped, in order."""
+    """Return the recorded plan's entries for the steps that were started or skipped, in order."""
     known = {row.step for row in recorded.attempts}
     return [step for step in steps_of(recorded.row.plan) if step["name"] in known]
 
 
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
-    """Return how the steps that began, or were skipped, differ from those of `plan`, in order."""
+    """Return how the steps that were started or skipped differ from those of `plan`, in order."""
     versions = {
         row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
     }
@@ -47,7 +47,7 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
 
 
 def installs(recorded: RecordedRun, plan: Plan) -> list[str]:
-    """Return how to get the steps back that began and are not in `plan` any more."""
+    """Return commands that reinstall started steps which `plan` no longer has."""
     lost = [step["origin"] for step in begun(recorded) if step["name"] not in plan.positions]
     wanted = dict.fromkeys(f"{each['pack']}=={each['version']}" for each in lost if each["pack"])
     return [f"install what it began with:  pip install {each}" for each in wanted] or [
@@ -81,7 +81,7 @@ def _newer_data(now: PlannedStep, version: int | None) -> list[str]:
 
 
 def news(recorded: RecordedRun, plan: Plan) -> list[str]:
-    """Return what else differs, which does not stop a run: versions of packs, steps to come."""
+    """Return differences that do not prevent a resume: versions of packs, and later steps."""
     if is_of(recorded.row.plan, plan):
         return []
     steps = steps_of(recorded.row.plan)

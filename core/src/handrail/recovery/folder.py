@@ -1,4 +1,4 @@
-"""The working folder of a recorded run, which its relative paths lead from."""
+"""Changes to the working folder of a recorded run, in which its relative paths start."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:
 
     Args:
         row: The run.
-        folder: Where to go instead.
-        way: How to name another folder.
+        folder: The folder to use instead, or None.
+        way: The way out that names another folder.
 
     Raises:
-        NotFoundError: It cannot be entered, or belongs to somebody who is not trusted now.
+        NotFoundError: The folder cannot be entered, or belongs to a user who is not trusted.
     """
     target = row.cwd if folder is None else os.fspath(folder)
     with contextlib.suppress(OSError):
         if os.path.samefile(os.curdir, target):
-            return  # Its name may be shorter, and other threads are not disturbed.
+            return  # Keep its name, which may be shorter, and spare other threads.
     found = None if folder is not None else distrust(target)
-    # In a folder that everyone may write, files are looked at one by one. To enter that of others
-    # would be to trust them.
+    # In a folder that everyone may write, files are checked one by one. Entering a folder of an
+    # untrusted user would mean trusting it.
     if found is not None and found.owner:
         raise NotFoundError(
             f"run {row.number} ran in {target}, which belongs to {found.owner} now",
@@ -54,13 +54,13 @@ def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:
 
 @contextmanager
 def working_in(row: RunRow, folder: str | os.PathLike[str] | None) -> Generator[None, None, None]:
-    """Work in the folder of a run within the block, and where one was before after it.
+    """Make the folder of a run the working folder for the block.
 
     Raises:
-        NotFoundError: It cannot be entered.
+        NotFoundError: The folder cannot be entered.
     """
     before: str | None = None
-    with contextlib.suppress(OSError):  # One that is gone cannot be gone back to.
+    with contextlib.suppress(OSError):  # The previous folder may be gone.
         before = os.getcwd()
     enter(row, folder, "folder=PATH")
     try:

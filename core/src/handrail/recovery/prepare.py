@@ -1,4 +1,4 @@
-"""Which recorded run is meant, and what it takes to go on: the action, its packs and its plan."""
+"""Finds a recorded run, and prepares its action, packs and plan for a resume or rollback."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
 from handrail.lock.model import LockUse
+from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
-from handrail.provider import provider_of
 from handrail.recovery.drift import begun
 from handrail.recovery.invocation import Invocation
 from handrail.recovery.recorded_plan import action_of
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from handrail.context import RuntimeContext
     from handrail.journal.protocol import Journal
     from handrail.journal.records import RecordedRun, RunRow
+    from handrail.packs.provider import PackProvider, Packs, UndoProvider
     from handrail.plan.plan import Plan
-    from handrail.provider import PackProvider, Packs, UndoProvider
     from handrail.recovery.status import Aim
 
 
 def look_up(
     aim: Aim, action: type[BaseAction[Any]] | Workflow, number: int | None, journal: Journal
 ) -> tuple[type[BaseAction[Any]], RecordedRun]:
-    """Return the run of `action` that has this number, or the latest that can be resumed.
+    """Return the run of `action` with this number, or the latest that can be resumed.
 
     Raises:
         NotFoundError: There is no such run of this action.
         RunClosedError: There is nothing left to do.
-        RollbackRefusedError: It cannot be undone, or only be undone.
+        RollbackRefusedError: The run cannot be undone, or can only be undone.
     """
     cls = action.action_class if isinstance(action, Workflow) else action
     if number is None:
@@ -49,10 +49,10 @@ def look_up(
 
 
 def check_action(row: RunRow, name: str, journal: Journal) -> None:
-    """Refuse an action that did not begin the run.
+    """Check that the run is one of the action `name`.
 
     Raises:
-        NotFoundError: It is another one's.
+        NotFoundError: The run belongs to another action.
     """
     began = action_of(row.plan)
     if began != name:
@@ -75,10 +75,10 @@ def latest_to_resume(
         journal: The journal.
         project: Only runs of this project.
         action: Only runs of this action.
-        shown: What the project is called in the error.
+        shown: The name of the project in the error.
 
     Raises:
-        NotFoundError: There is none; the latest one of another project is named.
+        NotFoundError: There is no such run; the ways out name the latest of another project.
     """
     found = next(_to_resume(journal, project, action), None)
     if found is not None:
@@ -92,15 +92,15 @@ def latest_to_resume(
 
 
 def latest_of_project(journal: Journal, project: str, shown: str = "this project") -> int:
-    """Return the number of the latest run of a project, whatever became of it.
+    """Return the number of the latest run of a project, with any outcome.
 
     Args:
         journal: The journal.
         project: The project.
-        shown: What it is called in the error.
+        shown: The name of the project in the error.
 
     Raises:
-        NotFoundError: There is none; the latest one of another project is named.
+        NotFoundError: There is no such run; the ways out name the latest of another project.
     """
     found = journal.runs(limit=1, project=project, plans=False)
     if found:
@@ -116,18 +116,18 @@ def _to_resume(journal: Journal, project: str | None, action: str | None) -> Ite
     for row in journal.runs(project=project, plans=False):
         if refusal(row, "resume") is not None or journal.holder(row.number) is not None:
             continue
-        # A plan is long, and next to all runs were passed over without it.
+        # Read the plan only of the few candidates, because plans are long.
         if action is None or action_of(journal.read(row.number, fields=False).row.plan) == action:
             yield row
 
 
 def _elsewhere(row: RunRow | None) -> tuple[str, ...]:
-    # No command to copy: it is somebody else's run.
+    # No command to paste, because the run belongs to another project.
     return () if row is None else (f"the latest one is run {row.number}, of {row.project}",)
 
 
 def only_undoes(row: RunRow, aim: Aim) -> bool:
-    """Whether a run that goes on so has no more steps to execute, but for those that always run."""
+    """Return whether a resume with this aim executes no more steps except `always_run` ones."""
     return aim == "rollback" or row.direction == "undo"
 
 
@@ -144,31 +144,31 @@ def prepare(
     command_line: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
-    """Return a recorded run that can go on: the action with its recorded params, and its plan.
+    """Return a Recovery for a recorded run: the action with its recorded params, and its plan.
 
-    The working folder has to be that of the run. What is undone needs less than what goes forward:
-    neither the lock nor what is required, and of the packs those whose steps began.
+    The working folder must be that of the run. An undo needs less than a resume: no lock, no
+    requirements, and only the packs whose steps were started.
 
     Args:
         action: The class of the action.
         recorded: The run.
-        journal: Where it is.
-        aim: Whether it is to be finished or undone.
-        ctx: The world outside.
-        packs: The packs; those that are installed, as selected when the run began, unless given.
-        accept_drift: Whether to go on although steps that began are not what they were.
-        lock: How the lock counts for what goes forward; as for a program unless given.
-        command_line: Returns a command of Handrail as it has to be typed.
+        journal: The journal of the run.
+        aim: Whether to finish or to undo the run.
+        ctx: The runtime context for the steps.
+        packs: The packs; by default, the installed ones as selected when the run began.
+        accept_drift: Whether to continue even if steps that were started have changed.
+        lock: How to apply the lock to a resume; by default, as for a program without flags.
+        command_line: Returns a Handrail command as the user must type it.
         **more: See `Recovery`.
 
     Raises:
         ParamsError: The variable of a secret is not set.
-        DriftError: The params are not valid any more, such as for an input that is gone.
-        PlanError: The plan has problems now.
-        PackError: A pack is broken, or one that is required is missing.
-        PlanDriftedError: The plan that goes forward is not what the lock holds.
+        DriftError: The params are no longer valid, for example because an input is gone.
+        PlanError: The current plan has problems.
+        PackError: A pack is broken, or a required one is missing.
+        PlanDriftedError: The plan to resume differs from the lock.
     """
-    values = params_of(recorded.row.params, action.action_name, os.environ)
+    values = params_of(recorded.row.params, action.action_name, os.environ, action.params_model)
     invocation = Invocation.from_json(recorded.row.packs)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     ignored: tuple[str, ...] = ()
@@ -203,7 +203,7 @@ def _action_to_resume(
     packs: PackProvider,
     ways_out: tuple[str, ...],
 ) -> BaseAction[Any]:
-    """Return the action, whose params were valid when the run began."""
+    """Return the action with its recorded params, or raise DriftError if they are not valid now."""
     try:
         return action(values, ctx, packs=packs)
     except ParamsError as error:
@@ -219,7 +219,7 @@ def _selected_packs(invocation: Invocation) -> PackProvider:
 
 
 def _owners(recorded: RecordedRun) -> set[str]:
-    """Return the packs whose steps or layers have to be undone."""
+    """Return the ids of the packs whose steps or layers are to be undone."""
     over = ("skipped", "undone")
     began = {row.step for row in recorded.attempts if row.state not in over}
     steps = [step for step in begun(recorded) if step["name"] in began and not step["always_run"]]
@@ -233,20 +233,20 @@ def _action_to_undo(
     ctx: RuntimeContext | None,
     packs: PackProvider,
 ) -> tuple[BaseAction[Any], tuple[str, ...]]:
-    """Return the action, and what is wrong with its params now, such as an input that is gone."""
+    """Return the action, and the current problems of its params, such as a missing input."""
     try:
         return action(values, ctx, packs=packs), ()
     except ParamsError as error:
         if action.params_model is None:
             raise
         params = unchecked(action.params_model, values)
-        # What a validator of the whole model finds has no path.
+        # Errors of a validator of the whole model have no path.
         told = tuple(f"{path}: {text}" if path else text for path, text in error.fields)
         return action(params, ctx, packs=packs), told
 
 
 def _plan_to_undo(action: BaseAction[Any], packs: UndoProvider) -> tuple[Plan, tuple[str, ...]]:
-    """Return the plan as far as it can be worked out, and what was passed over for that."""
+    """Return the plan as far as it can be made, and the problems that were ignored."""
     while True:
         problems: tuple[str, ...] = ()
         try:
@@ -254,7 +254,7 @@ def _plan_to_undo(action: BaseAction[Any], packs: UndoProvider) -> tuple[Plan, t
         except PlanError as error:
             if error.plan is None:
                 raise
-            # Of two steps of one name only one can be the step that began.
+            # Of two steps with one name, only one can be the started step.
             first = {planned.name: planned for planned in reversed(error.plan.steps)}
             steps = tuple(each for each in error.plan.steps if first[each.name] is each)
             plan = replace(error.plan, steps=steps)

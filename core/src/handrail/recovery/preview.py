@@ -1,4 +1,4 @@
-"""What an undo would do, step by step, before anything is claimed or touched."""
+"""Previews the undo of a run step by step, before the run is claimed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepUndo:
-    """What the undo of one step would do.
+    """A preview of the undo of one step.
 
     Attributes:
         step: Name of the step.
-        origin: Where it came from, or None for one that is not in the plan any more.
-        lines: What its `preview_rollback` says, or why it cannot; empty where there is nothing left
-            to undo, and None where the step has no such preview.
-        recorded: How many values it recorded for its undo, by key.
+        origin: Where it came from, or None if the plan no longer has it.
+        lines: The lines of its `preview_rollback`, or its error; empty if nothing is left to undo,
+            and None if the step has no preview.
+        recorded: The number of values that it recorded for its undo, by key.
     """
 
     step: str
@@ -49,12 +49,12 @@ class StepUndo:
 
 
 def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
-    """Return what an undo would do, in its order: the last step first.
+    """Return previews of an undo in its order, the last step first.
 
-    The context has the fields that were stored; nothing transient has been restored.
+    The context has its stored fields; transient ones are not restored.
 
     Raises:
-        ContextError: A stored field of the context does not fit it any more.
+        ContextError: A stored value no longer matches the type of its context field.
     """
     recorded, plan = recovery.recorded, recovery.plan
     context: BaseStepContext = recovery.action.orchestrator(plan).context
@@ -95,12 +95,12 @@ def _lines(planned: PlannedStep, context: Any, result: StepResult) -> tuple[str,
     try:
         answer = planned.step.preview_rollback(context, result)
         return None if answer is None else tuple(lines_of(answer))
-    except Exception as error:  # noqa: BLE001 - a preview may fail; the undo itself will tell
+    except Exception as error:  # noqa: BLE001 - a preview may fail, which does not concern the undo
         return (f"cannot be previewed: {describe(error)}",)
 
 
 def _counted(data: object) -> dict[str, int]:
-    # What a damaged journal has need not be what a step returned.
+    # A damaged journal may contain a value of another type.
     items = cast("dict[str, object]", data).items() if isinstance(data, dict) else ()
     return {key: _count(value) for key, value in items}
 

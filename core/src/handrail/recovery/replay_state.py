@@ -1,4 +1,4 @@
-"""Where a recorded run stands: its rows, put into the state of a run that goes on. Pure."""
+"""Converts the rows of a recorded run to the state with which it is resumed; no side effects."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class ReplayState:
-    """The state that a resumed run begins with; see `RunState` and `Line` for the fields.
+    """The state with which a resumed run begins; see `RunState` and `Line` for the fields.
 
     Attributes:
-        finished: Results of the ordinary steps that began, in order.
-        closed: Results of the `always_run` steps that are over, by position.
-        doubt: What the attempt that was interrupted had recorded.
+        finished: Results of the started steps, without `always_run` ones, in order.
+        closed: Results of the finished `always_run` steps, by position.
+        doubt: The rollback data recorded by the interrupted attempt.
         attempts: Number of the last attempt, by position.
         leftovers: Attempts that could not be undone and were followed by others.
-        undone: Positions that are undone already.
-        gone: Names of steps that began, and are not in the plan any more.
-        failed: Position and error of the step that failed, if one did.
-        batches: Number of the last batch that was recorded.
+        undone: Positions of steps that are undone already.
+        gone: Names of started steps that the plan no longer has.
+        failed: Position and error of the failed step, if any.
+        batches: Number of the last recorded batch.
     """
 
     finished: list[StepResult] = field(default_factory=list[StepResult])
@@ -48,18 +48,18 @@ class ReplayState:
 
 
 def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> ReplayState:
-    """Return where `recorded` stands in `plan`.
+    """Return the state of `recorded` for the current `plan`.
 
-    A step of the plan that never began counts as skipped where a later one did.
+    A step that was never started counts as skipped if a later one was started.
 
     Args:
         recorded: The run.
-        plan: Its plan now.
-        undoing: Whether it is to be undone, also where it has gone forward so far: then no step is
-            in doubt, and those that were interrupted are among the finished ones.
+        plan: The current plan.
+        undoing: Whether to undo the run, even if it went forward so far; then no step is in doubt,
+            and interrupted steps count as finished.
 
     Raises:
-        DriftError: The step that is in doubt comes before others that are over.
+        DriftError: The step in doubt comes before others that have finished.
     """
     attempts = _Attempts(recorded)
     found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
@@ -91,13 +91,13 @@ def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False)
 
 
 class _Attempts:
-    """The attempts of a run by step, of which most have one; each is a place among the rows.
+    """Attempts indexed by step name; values are row indices.
 
     Attributes:
         rows: The rows.
-        results: Their results.
+        results: The results of the rows.
         last: The last attempt of each step.
-        earlier: Those before it, of steps that had several.
+        earlier: Earlier attempts, for steps with several.
     """
 
     def __init__(self, recorded: RecordedRun) -> None:
@@ -109,7 +109,7 @@ class _Attempts:
             self._several()
 
     def _several(self) -> None:
-        """Tell the attempts of a step apart."""
+        """Fill `earlier`, if any step has several attempts."""
         self.last.clear()
         for place, row in enumerate(self.rows):
             before = self.last.setdefault(row.step, place)
@@ -123,12 +123,12 @@ class _Attempts:
         return self.rows[place].n
 
     def of(self, step: str) -> list[int]:
-        """Return all attempts of a step, in their order."""
+        """Return all attempts of a step, in order."""
         return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
 
 
 def _results(recorded: RecordedRun) -> list[StepResult]:
-    """Return the result of each attempt, with what it recorded, as its undo gets it."""
+    """Return the result of each attempt including its recorded data, as passed to an undo."""
     rows, notes = recorded.attempts, notes_of(recorded)
     decoded = iter(decode_results([row.result for row in rows if row.result is not None]))
     found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
@@ -147,7 +147,7 @@ def _unsaid(row: AttemptRow) -> StepResult:
 
 
 def _latest(attempts: _Attempts, plan: Plan) -> int:
-    """Return the position of the last ordinary step that began, or -1."""
+    """Return the position of the last started step that is not `always_run`, or -1."""
     for place in reversed(range(len(plan.steps))):
         planned = plan.steps[place]
         if planned.name in attempts.last and not planned.always_run:
@@ -172,12 +172,12 @@ def _place(
         if row.state == "undone":
             found.undone.add(place)
     elif row.state in ("started", "failed") and row.n > 0:
-        # Attempt 0 is of a step that never began: it is asked, and played, again.
+        # Attempt 0 belongs to a step that was never started: its skip check and it run again.
         found.doubt = result
 
 
 def _check_order(found: ReplayState, latest: int) -> None:
-    """Refuse a plan in which what is in doubt comes before what is over."""
+    """Raise DriftError if the step in doubt comes before a finished one in the plan."""
     if found.doubt is not None and len(found.finished) != latest:
         raise DriftError(
             "the step that was interrupted comes before others that are over, in the plan as it is",
@@ -203,7 +203,7 @@ Notes = Mapping[tuple[str, int], Mapping[str, list[Any]]]
 
 
 def notes_of(recorded: RecordedRun) -> Notes:
-    """Return what was recorded by step and attempt, then by key."""
+    """Return the recorded rollback data, by step and attempt, then by key."""
     found: dict[tuple[str, int], dict[str, list[Any]]] = {}
     for note in recorded.notes:
         of_attempt = found.setdefault((note.step, note.n), {})
@@ -214,6 +214,6 @@ def notes_of(recorded: RecordedRun) -> Notes:
 def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:
     """Return the latest value of each field.
 
-    What a step did to the context that is not over is not among them: it was never stored.
+    Changes by an unfinished step are not included: they were never stored.
     """
     return {row.name: row.value for row in sorted(fields, key=lambda row: row.boundary)}

@@ -1,4 +1,4 @@
-"""A recorded run that goes on: looked up, checked, claimed, and put into the state of a run."""
+"""Recovery: checks, claims and plays a recorded run that is resumed or rolled back."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class ClaimedRun:
-    """A recorded run, claimed by this process, that is about to go on.
+    """A recorded and claimed run, from which an orchestrator starts.
 
     Attributes:
-        recorded: What is recorded of it.
-        plan: The plan as it is now.
+        recorded: The record of the run.
+        plan: The current plan.
         owned: The run, claimed by this process.
-        aim: Whether it is to be finished or undone.
-        about: What the action says of itself to a journal.
-        before: How it had ended before it was claimed, or None.
+        aim: Whether to finish or to undo the run.
+        about: The description of the run for the journal.
+        before: Its outcome before the claim, or None.
     """
 
     recorded: RecordedRun
@@ -57,7 +57,7 @@ class ClaimedRun:
     before: str | None = None
 
     def begin(self, run: RunState) -> Machine:
-        """Put what is recorded into `run`, and return what is to be played."""
+        """Set the state of `run` from the record; return the machine to play."""
         row, line = self.recorded.row, run.line
         place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
         run.is_recorded(row.uid, row.number)
@@ -75,7 +75,7 @@ class ClaimedRun:
         run.sealed = row.sealed
         if undoing:
             failure = self._failure(place.failed, len(line.finished) - 1)
-            run.fell = failure
+            run.undo_cause = failure
         elif self.aim == "rollback":
             failure = self._failure(None, len(line.finished) - 1)
         else:
@@ -109,14 +109,14 @@ class Recovery:
 
     Attributes:
         action: The action, with the recorded params.
-        plan: Its plan now, checked against the lock.
-        recorded: What is recorded of the run.
-        journal: Where.
-        aim: Whether it is to be finished or undone.
-        accept_drift: Whether to go on although steps that began are not what they were.
-        take_over: Whether to take the run from an owner that gives no sign of life.
-        ignored: What is wrong now and does not matter for an undo.
-        command_line: Returns a command of Handrail as it has to be typed.
+        plan: The current plan, checked against the lock.
+        recorded: The record of the run.
+        journal: The journal of the run.
+        aim: Whether to finish or to undo the run.
+        accept_drift: Whether to continue even if steps that were started have changed.
+        take_over: Whether to take the run from an owner whose lease has expired.
+        ignored: Current problems that do not matter for an undo.
+        command_line: Returns a Handrail command as the user must type it.
     """
 
     action: BaseAction[Any]
@@ -131,7 +131,7 @@ class Recovery:
     options: RunOptions = field(default_factory=RunOptions)
 
     def run(self) -> dict[str, Any]:
-        """Claim the run, and finish or undo it, blocking."""
+        """Claim the run, finish or undo it, and return the result; blocking."""
         orchestrator, going = self._claim()
         try:
             counts = orchestrator.go_on(going)
@@ -142,7 +142,7 @@ class Recovery:
         return result_of(self.action, counts, orchestrator.context)
 
     async def run_async(self) -> dict[str, Any]:
-        """Claim the run, and finish or undo it, inside a running event loop."""
+        """Like `run`, for use inside a running event loop."""
         orchestrator, going = self._claim()
         try:
             counts = await orchestrator.go_on_async(going)
@@ -160,7 +160,7 @@ class Recovery:
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
         try:
-            # Another process may have gone on with it until now.
+            # Another process may have continued the run until now.
             recorded = self.journal.read(number)
             self._check_again(owned, recorded)
             going = ClaimedRun(
@@ -177,19 +177,19 @@ class Recovery:
         return orchestrator, going
 
     def check_drift(self) -> None:
-        """Refuse steps that began and are not what they were.
+        """Check that the steps that were started are unchanged.
 
         Raises:
-            DriftError: They are not, and that was not accepted.
+            DriftError: They have changed, and `accept_drift` is false.
         """
         self._check_drift(self.recorded)
 
     def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
-        """Refuse what another process has made impossible while this one was about to begin."""
+        """Repeat the checks, in case another process has changed the run before the claim."""
         if recorded.row.sealed is not None and self.aim == "rollback":
             place = replay_state_of(recorded, self.plan, undoing=True)
             if len(place.finished) + len(place.closed) == len(self.plan.steps):
-                # It was closed, and the claim has opened it again.
+                # The claim has reopened the run; close it again.
                 owned.write([RunChange(outcome="completed")])
             check(recorded.row, self.aim)
         if recorded.attempts != self.recorded.attempts:

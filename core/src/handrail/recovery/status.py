@@ -1,4 +1,4 @@
-"""The status of a recorded run: what became of it, who has it, and what may be done with it."""
+"""RunStatus: the state of a recorded run, its owner, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Aim = Literal["resume", "rollback"]
 Purpose = Literal["finish", "undo", "again"]
 
 AIMS: dict[Purpose, Aim] = {"finish": "resume", "undo": "rollback", "again": "rollback"}
-"""The command that serves a purpose."""
+"""The command for each purpose."""
 
 _STATES = {
     "completed": "completed",
@@ -33,7 +33,7 @@ class RunStatus:
 
     Attributes:
         row: The run.
-        holder: The process that it belongs to, while it does.
+        holder: The process that owns the run, or None.
     """
 
     row: RunRow
@@ -43,8 +43,8 @@ class RunStatus:
     def state(self) -> str:
         """The state in words.
 
-        It is `completed`, `rolled back`, `rollback incomplete`, `failed (kept)`, `interrupted`,
-        `running`, or `stalled`: its owner lives and gives no sign of it.
+        One of `completed`, `rolled back`, `rollback incomplete`, `failed (kept)`, `interrupted`,
+        `running`, or `stalled` (its owner exists but gives no sign of life).
         """
         if self.row.outcome in _STATES:
             return _STATES[self.row.outcome]
@@ -54,24 +54,24 @@ class RunStatus:
 
     @property
     def described(self) -> str:
-        """The state, with the process where there is one, and whether it is sealed."""
+        """The state, with the owner's process, if any, and whether the run is sealed."""
         if self.holder is None:
             return f"{self.state}, sealed" if self.is_sealed else self.state
         return f"{self.state} ({self.holder.described.partition(',')[0].partition(' on ')[0]})"
 
     @property
     def is_sealed(self) -> bool:
-        """Whether it cannot be rolled back any more."""
+        """Whether the run can no longer be rolled back."""
         return self.row.sealed is not None
 
     @property
     def waits(self) -> bool:
-        """Whether it is left to be finished or undone."""
+        """Whether the run is still to be finished or undone."""
         return self.state in ("interrupted", "stalled", "failed (kept)", "rollback incomplete")
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
-        """What may be done with it now; for a stalled run, by taking it from its owner."""
+        """What can be done with the run now; if it is stalled, after taking it over."""
         if self.state == "running" or self._is_copy:
             return ()
         undoing = self.row.outcome is None and self.row.direction == "undo"
@@ -79,12 +79,12 @@ class RunStatus:
 
     @property
     def _is_copy(self) -> bool:
-        # What can be done is done in the journal that this one was copied from.
+        # In a copy of a journal nothing can be done; the original has the run.
         return self.holder is not None and self.holder.journal is not None
 
     @property
     def owner(self) -> dict[str, object]:
-        """Who had it last: `pid`, `host`, `user`, `started`."""
+        """The last owner: `pid`, `host`, `user`, `started`."""
         try:
             found: dict[str, object] = json.loads(self.row.owner)
         except ValueError:
@@ -92,10 +92,10 @@ class RunStatus:
         return {name: found.get(name) for name in ("pid", "host", "user", "started")}
 
     def spent(self, heard: str | None = None) -> tuple[float, float]:
-        """Return the seconds that processes worked on it, and those for which they undid it.
+        """Return the seconds that processes spent going forward, and those spent undoing.
 
         Args:
-            heard: When its owner last gave a sign of life, where more is known than in its row.
+            heard: The last sign of life of its owner, if a later one than in the row is known.
         """
         row = self.row
         left = heard or max(row.heard or row.claimed, row.seen or row.claimed)
@@ -103,17 +103,17 @@ class RunStatus:
 
 
 def status_of(journal: Journal, row: RunRow) -> RunStatus:
-    """Return the status of a run now."""
+    """Return the current status of a run."""
     holder = journal.holder(row.number) if row.outcome is None else None
     return RunStatus(row=row, holder=holder)
 
 
 def purposes_of(outcome: str | None, *, sealed: bool) -> tuple[Purpose, ...]:
-    """Return what may be done with a run that nobody has.
+    """Return what can be done with a run without an owner.
 
     Args:
-        outcome: How it ended; None or `interrupted` where it did not, `undoing` while it goes back.
-        sealed: Whether it cannot be rolled back any more.
+        outcome: Its outcome; None or `interrupted` if it has not ended, `undoing` during an undo.
+        sealed: Whether the run can no longer be rolled back.
     """
     if outcome == "rolled_back":
         return ()
@@ -125,7 +125,7 @@ def purposes_of(outcome: str | None, *, sealed: bool) -> tuple[Purpose, ...]:
 
 
 def refusal(row: RunRow, aim: Aim) -> HandrailError | None:
-    """Return why a run cannot be finished or undone, whoever has it; None where it can."""
+    """Return the error if a run cannot be finished or undone, regardless of its owner, or None."""
     number = row.number
     if row.outcome == "rolled_back":
         again = f"start a new one:  handrail run {row.action}"
@@ -146,11 +146,12 @@ def refusal(row: RunRow, aim: Aim) -> HandrailError | None:
 
 
 def check(row: RunRow, aim: Aim) -> None:
-    """Refuse what cannot be done to a run.
+    """Check that a run can be finished or undone.
 
     Raises:
         RunClosedError: There is nothing left to do.
-        RollbackRefusedError: It is sealed; or its rollback was incomplete, and it is resumed.
+        RollbackRefusedError: A sealed run was to be rolled back, or one whose rollback was
+            incomplete was to be resumed.
     """
     refused = refusal(row, aim)
     if refused is not None:

@@ -120,7 +120,7 @@ def _policies(text: str, problems: list[Problem]) -> tuple[RequiredPack, ...]:
             problems.append(
                 Problem(
                     code="bad-setting",
-                    message=f"{POLICY}: {word!r} is no policy with a range of versions",
+                    message=f"{POLICY}: {word!r} is not a policy with or without a range",
                     origins=(Origin(file=POLICY),),
                     ways_out=(f'{POLICY}="acme-policy>=3"',),
                 )

@@ -143,7 +143,7 @@ def _loosened(key: str, own: Value[Any], policy: Origin) -> Problem:
         message=f"{own.source}: {key} = {_toml(own.value)} is more than {policy} allows; "
         "a project may only tighten a policy",
         origins=(Origin(file=file, line=int(line) if line.isdigit() else 0), policy),
-        ways_out=(f"take it out, or have it added to {FILE} of {policy.pack}",),
+        ways_out=(f"remove it, or have it added to {FILE} of {policy.pack}",),
     )
 
 
@@ -162,7 +162,7 @@ def contradictions(policies: Sequence[Policy]) -> list[Problem]:
                         f"and {origin.owner} to {_toml(value)}",
                         origins=(earlier, origin),
                         details=(source_of(earlier), source_of(origin)),
-                        ways_out=("one of the two policies has to give way",),
+                        ways_out=("change one of the two policies",),
                     )
                 )
     return problems

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from handrail.errors import Problem
-from handrail.names import did_you_mean
 from handrail.origin import UNKNOWN, Origin
 from handrail.settings.keys import below
 from handrail.settings.requirements import source_of
 from handrail.settings.values import Value
+from handrail.suggest import did_you_mean
 
 Path = tuple[str | int, ...]
 Table = Mapping[str, Any]

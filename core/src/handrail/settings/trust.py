@@ -58,8 +58,8 @@ class Distrust:
         if self.owner:
             return (f"read what is there first; if you trust it:  {safe}",)
         return (
-            f"look whether it was changed, then:  chmod o-w {quote(self.path)}",
-            f"or where nobody else can reach it:  {safe}",
+            f"check whether it was changed, then:  chmod o-w {quote(self.path)}",
+            f"or, if nobody else can reach it:  {safe}",
         )
 
     def problem(self, *ways_out: str, code: str) -> Problem:
@@ -117,7 +117,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[bytes, Distrust | None]:
     with os.fdopen(os.open(path, flags), "rb") as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
         return stream.read(), distrust(path, found)
 
 

@@ -1,4 +1,4 @@
-"""The journal of Handrail in a PostgreSQL database, for the processes of several machines."""
+"""The journal of Handrail in a PostgreSQL database, for processes on several machines."""
 
 from __future__ import annotations
 

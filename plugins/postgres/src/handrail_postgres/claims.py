@@ -1,4 +1,4 @@
-"""Taking a run from whoever had it: first the lock, then the fence."""
+"""Claims a run in a PostgreSQL journal: takes its lock, then raises its fence."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def holder_of(session: Session, locks: int, number: int) -> Holder | None:
-    """Return whom a run belongs to now, or None.
+    """Return the process that owns a run, or None.
 
     Args:
         session: Any session.
-        locks: The number that the locks of this journal have in common.
-        number: The run.
+        locks: The number that all locks of this journal share.
+        number: The number of the run.
 
     Raises:
         NotFoundError: There is no such run.
@@ -33,19 +33,19 @@ def holder_of(session: Session, locks: int, number: int) -> Holder | None:
 
 
 def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: float) -> Claimed:
-    """Make a run belong to that session, which is to be used for nothing else.
+    """Make `session` the owner of a run; it must not be used for anything else.
 
     Raises:
         NotFoundError: There is no such run.
-        RunHeldError: It belongs to a process that lives, or may live.
-        JournalError: It could not be written.
+        RunHeldError: The run belongs to another process that is, or may be, alive.
+        JournalError: The claim could not be written.
     """
     with session.using() as connection:
         fence, holder = _recorded(connection, number)
         if not _lock(connection, locks, number):
             if not (take_over and holder.stale):
                 raise held_error(number, holder)
-            # The server ends the session of the stopped one, which loses its lock.
+            # The server ends the session of the stopped process, which releases its lock.
             connection.execute(END_SESSION, (locks, number))
             if not _lock(connection, locks, number):
                 raise held_error(number, holder)
@@ -53,7 +53,7 @@ def claim(session: Session, locks: int, number: int, *, take_over: bool, lease: 
         values = {"run": number, "fence": fence, "owner": owner, "lease": lease}
         claimed = connection.execute(SQL.claim, values).fetchone()
         if claimed is None:
-            # Another one had it, and gave it up, in the meantime.
+            # Another process owned the run and gave it up meanwhile.
             with suppress(NotFoundError):
                 raise held_error(number, _recorded(connection, number)[1])
             raise unknown_run(connection, SQL, number)

@@ -1,4 +1,4 @@
-"""What goes wrong with the server, told with the way out."""
+"""Converts errors of the server to JournalError, with ways out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from handrail.errors import JournalError
 if TYPE_CHECKING:
     import psycopg
 
-# The first characters of the SQLSTATE of an error.
+# Ways out by the first characters of an error's SQLSTATE.
 _WAYS_OUT = {
     "": "is the server running, and reachable from here? psql with the same URL tells",
     "08": "the connection was lost; what was not committed is undone",
@@ -26,7 +26,7 @@ _WAYS_OUT = {
 
 
 def journal_error(error: psycopg.Error, shown: str) -> JournalError:
-    """Return what `error` means for the journal in the database that is shown as `shown`."""
+    """Return the JournalError for an error of the journal at `shown`."""
     diagnosis = error.diag
     words = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
     said = "; ".join(word for word in words if word) or str(error)

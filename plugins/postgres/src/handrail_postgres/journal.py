@@ -1,4 +1,4 @@
-"""The journal in a PostgreSQL database."""
+"""PostgresJournal: the journal in a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 
 class PostgresJournal(SqlJournal[PostgresOwnedRun]):
-    """A journal in a PostgreSQL database, for the processes of several machines.
+    """A journal in a PostgreSQL database, for processes on several machines.
 
-    Each run that belongs to this process has a connection of its own, which holds its lock. The
-    tables are made in the first schema of the search path.
+    Each run that this process owns has its own connection, which has the lock of the run. The
+    tables are created in the first schema of the search path.
 
     Args:
-        url: What libpq takes, such as `postgresql://user@host/database`; without a password.
-        lease: Seconds after which an owner without a sign of life counts as stopped.
+        url: A libpq URL such as `postgresql://user@host/database`, without a password.
+        lease: Seconds without a sign of life after which an owner is considered stopped.
 
     Raises:
-        JournalUrlError: There is a password in the URL.
+        JournalUrlError: The URL contains a password.
         JournalError: The database cannot be used.
     """
 
@@ -66,19 +66,19 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
     @property
     def shown(self) -> str:
-        """Where it is, for people; without options."""
+        """The URL for display, without options."""
         return without_options(self._url)
 
     @property
     def format(self) -> int:
-        """Version of its tables: older ones were brought up to it."""
+        """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)
 
     def open_run(self, new: NewRun, changes: Sequence[Change] = ()) -> PostgresOwnedRun:
-        """Add a run that belongs to this process, with its first changes, in one commit.
+        """Add a run owned by this process, with its first changes, in one commit.
 
         Raises:
-            JournalError: It could not be written; there is no run.
+            JournalError: The run could not be written, and was not added.
         """
         values = {
             **new_values(new),
@@ -103,16 +103,16 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         return self._own_with(session, Claimed(number=number, uid=new.uid, fence=1))
 
     def claim(self, number: int, *, take_over: bool = False) -> PostgresOwnedRun:
-        """Make an unfinished or ended run belong to this process; a closed one is opened again.
+        """Make this process the owner of a run; a closed run is reopened.
 
         Args:
             number: The number of the run.
-            take_over: Whether to take it from an owner that gives no sign of life.
+            take_over: Whether to take the run from an owner whose lease has expired.
 
         Raises:
             NotFoundError: There is no such run.
-            RunHeldError: It belongs to a process that lives, or may live.
-            JournalError: It could not be written.
+            RunHeldError: The run belongs to another process that is, or may be, alive.
+            JournalError: The claim could not be written.
         """
         session = Session(self._url)
         try:
@@ -126,7 +126,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         return self._reader_session().snapshot()
 
     def holder(self, number: int) -> Holder | None:
-        """Return whom the run belongs to now, or None if its owner is gone.
+        """Return the process that owns the run, or None if its owner is gone.
 
         Raises:
             NotFoundError: There is no such run.
@@ -134,9 +134,9 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         return holder_of(self._reader_session(), self._locks, number)
 
     def prune(self, older_than: timedelta) -> list[int]:
-        """Delete closed runs that ended longer ago than that; return their numbers.
+        """Delete closed runs that ended longer ago than `older_than`; return their numbers.
 
-        Runs that are not closed, held, or `rollback_incomplete` stay.
+        Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
         """
         session = self._reader_session()
         with session.using() as connection:
@@ -144,7 +144,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         return [number for number in found if self._prune_one(session, number, older_than)]
 
     def close(self) -> None:
-        """Give up the runs of this process, and close the connection; harmless twice."""
+        """Release the runs of this process and disconnect. Calling it twice is harmless."""
         self._open = False
         super().close()
         self._session.close()
@@ -161,7 +161,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         return self._own(run)
 
     def _reader_session(self) -> Session:
-        # No lock hangs on it, so it may be made anew.
+        # This session has no lock, so it can be replaced by a new one.
         with self._turn:
             if self._session.lost and self._open:
                 self._session = Session(self._url)
@@ -175,7 +175,7 @@ def _seen(row: Mapping[str, Any]) -> float:
 
 
 def open_journal(url: str) -> Journal:
-    """Open the journal that `url` leads to; the entry point of this pack.
+    """Open the journal at `url`; the entry point of this pack.
 
     Raises:
         JournalError: The database cannot be used.

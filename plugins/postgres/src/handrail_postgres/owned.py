@@ -1,4 +1,4 @@
-"""A run in a PostgreSQL journal that belongs to this process."""
+"""PostgresOwnedRun: a run in a PostgreSQL journal that this process owns."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class PostgresOwnedRun(SqlOwnedRun):
-    """A claimed run, with the session that holds its lock; a lost one is never made anew.
+    """A claimed run and the session that has its lock; a lost session is never replaced.
 
     Args:
-        session: The session; it ends with the run.
-        claimed: What the claim brought.
+        session: The session, which is closed when the run is released.
+        claimed: The result of the claim.
         lease: Length of the lease, in seconds.
-        other: Returns another session, to look at the run when its own is lost.
+        other: Returns another session, to read the run after its own session was lost.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         with suppress(JournalError), self._session.using() as connection:
             if note:
                 connection.execute(SQL.release, self._ours)
-            # At once, while the end of a session takes the server a moment.
+            # Unlock explicitly, because the server takes a moment to end a session.
             connection.execute(UNLOCK)
         self._session.close()
 
@@ -67,7 +67,7 @@ class PostgresOwnedRun(SqlOwnedRun):
                     return False
                 return connection.execute(SQL.renew, self._ours).fetchone() is not None
         except JournalError:
-            return not self._session.lost  # The next write tells.
+            return not self._session.lost  # The next write reports the error.
 
     def _without_lock(self, error: JournalError) -> JournalError:
         with suppress(JournalError), self._other().using() as connection:

@@ -1,4 +1,4 @@
-"""The tables of a journal, and how older ones become those of today."""
+"""The tables of a PostgreSQL journal, and their migrations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handrail.journal.backend import Connection
     from handrail_postgres.session import Session
 
-# Of those who make the tables at the same time, one does, and the others wait: "Hrjl".
+# Advisory lock ("Hrjl") under which one process creates the tables while others wait.
 _MAKING = 0x48726A6C
 
 _FIRST = (
@@ -79,9 +79,9 @@ _FIRST = (
     "INSERT INTO handrail_schema VALUES (0)",
 )
 
-# Whose run it is, and how long processes have worked on it: forward until `turned`, back since.
-# `worked` and `undid` are of earlier owners; that of the present one began at `claimed`. A run of
-# before is taken for one of the project in its working folder.
+# The project, and the working time: forward until `turned`, undoing since. `worked` and `undid` sum
+# up earlier owners; the time of the current one began at `claimed`. Older runs are assigned to the
+# project in their working folder.
 _PROJECTS = (
     """
     ALTER TABLE handrail_run
@@ -95,15 +95,15 @@ _PROJECTS = (
     "UPDATE handrail_run SET project = cwd",
 )
 
-# Each only adds: a journal that was written by an older pack keeps all that is in it.
+# Each only adds, so a journal of an older pack keeps all its data.
 MIGRATIONS: Migrations = (_FIRST, _PROJECTS)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:
-    """Bring the tables of the first schema of the search path up to those of today.
+    """Create or migrate the tables in the first schema of the search path.
 
     Raises:
-        JournalError: They are newer, or cannot be made.
+        JournalError: The tables are newer, or cannot be created.
     """
     with session.using() as connection:
         migrate(
@@ -115,10 +115,10 @@ def make_tables(session: Session, migrations: Migrations) -> None:
 
 
 def version_of(connection: Connection, shown: str, known: int) -> int:
-    """Return the version of the tables, 0 where there are none yet.
+    """Return the version of the tables, 0 if there are none.
 
     Raises:
-        JournalError: It is more than the `known` one.
+        JournalError: The version is greater than `known`.
     """
     found = connection.execute("SELECT to_regclass('handrail_schema') IS NOT NULL").fetchone()
     if found != (True,):

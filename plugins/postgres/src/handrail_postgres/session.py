@@ -1,4 +1,4 @@
-"""A session with the server."""
+"""Session: one connection to the server, with its errors converted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _OLDEST = 14  # pg_terminate_backend that waits
 
-# What the URL says wins over these.
+# Connection parameters; those in the URL take precedence.
 _DEFAULTS: dict[str, Any] = {
     "application_name": "handrail",
     "client_encoding": "utf8",
@@ -31,7 +31,7 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_interval": 10,
     "tcp_user_timeout": 30_000,
 }
-# The server is to notice within a minute that a machine is gone, and a commit is to be durable.
+# Make the server detect within a minute that a machine is gone, and make commits durable.
 _SETTINGS = """
     SELECT set_config('tcp_keepalives_idle', '30', false),
            set_config('tcp_keepalives_interval', '10', false),
@@ -44,7 +44,7 @@ _SETTINGS = """
 
 
 def without_options(url: str) -> str:
-    """Return a URL as people are told it."""
+    """Return a URL for display, without options."""
     return re.split("[?#]", url, maxsplit=1)[0]
 
 
@@ -60,14 +60,14 @@ def _options(url: str) -> dict[str, Any]:
 
 
 class Session:
-    """One connection, for one thread at a time, which waits its turn; it is never made anew.
+    """One connection, used by threads in turn; a lost connection is never replaced.
 
     Args:
-        url: What libpq takes.
+        url: A libpq URL.
 
     Raises:
-        JournalUrlError: It is none.
-        JournalError: There is no way to that database.
+        JournalUrlError: The URL is not valid.
+        JournalError: The database cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
@@ -105,15 +105,15 @@ class Session:
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is gone, and with it every lock."""
+        """Whether the connection, and with it every lock, is lost."""
         return self._connection.closed
 
     @contextmanager
     def using(self) -> Generator[Connection, None, None]:
-        """Use the connection within the block; each statement is a commit of its own.
+        """Return a context manager with the connection; each statement is its own commit.
 
         Raises:
-            JournalError: What was done there failed.
+            JournalError: A statement in the block failed.
         """
         if os.getpid() != self._process:
             raise JournalError(
@@ -123,28 +123,28 @@ class Session:
             )
         with self._turn:
             try:
-                # The driver takes no text of ours for a statement, unless a checker is told.
+                # The cast is needed because psycopg's stubs accept only literal statements.
                 yield cast("Connection", self._connection)
             except psycopg.Error as error:
                 raise journal_error(error, self.shown) from error
 
     @contextmanager
     def transaction(self) -> Generator[Connection, None, None]:
-        """Write within the block, and commit at its end, unless it raises.
+        """Return a context manager with a transaction, committed unless the block raises.
 
         Raises:
-            JournalError: It cannot be written; unless the connection broke at the very end,
-                nothing was.
+            JournalError: The journal cannot be written. Nothing was changed, unless the connection
+                was lost during the commit.
         """
         with self.using() as connection, self._connection.transaction():
             yield connection
 
     @contextmanager
     def snapshot(self) -> Generator[Connection, None, None]:
-        """Read within the block; all that is read is of one moment.
+        """Return a context manager with a connection that reads a consistent snapshot.
 
         Raises:
-            JournalError: It cannot be read.
+            JournalError: The journal cannot be read.
         """
         with self.transaction() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -152,7 +152,7 @@ class Session:
 
     @contextmanager
     def batch(self) -> Generator[Connection, None, None]:
-        """Write within the block like `transaction`, and wait for the server only for answers.
+        """Like `transaction`, in pipeline mode: only statements with a result wait for the server.
 
         Raises:
             JournalError: See `transaction`.
@@ -161,16 +161,16 @@ class Session:
             yield connection
 
     def close(self) -> None:
-        """Close it; harmless twice. A forked child leaves it to its parent."""
+        """Close the connection, unless in a forked child. Calling it twice is harmless."""
         if os.getpid() == self._process:
             with self._turn:
                 self._connection.close()
 
     def forget(self) -> None:
-        """Let go of the connection of the parent, in a forked child."""
+        """Detach a forked child from the connection of its parent."""
         with suppress(psycopg.Error):
             nothing = os.open(os.devnull, os.O_RDWR)
-            # Nobody else gets its number: the driver still believes that it is the connection's.
+            # Keep the descriptor's number occupied: the driver still uses it.
             os.dup2(nothing, self._connection.fileno(), inheritable=False)
             os.close(nothing)
 
@@ -179,7 +179,7 @@ _open: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 def _forget_in_child() -> None:
-    # A child that outlives its parent would keep the connection open, and the server the lock.
+    # A child that outlives its parent would keep the connection open, and so the lock taken.
     for session in list(_open):
         session.forget()
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL says in its own way, and the statements of its locks. All times are its own."""
+"""The PostgreSQL dialect, and the statements for locks. All times are those of the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _between(first: str, last: str) -> str:
 
 
 def _render(statement: str) -> str:
-    # A cast has two colons.
+    # Skip the `::` of casts.
     return re.sub("(?<!:):([a-z_]+)", r"%(\1)s", statement).replace("?", "%s")
 
 
@@ -49,8 +49,8 @@ OWNER = """
     FROM handrail_run WHERE id = %s
 """
 
-# The lock of a run has two numbers: the one of its table, which no other table of this database
-# has, and its own.
+# The lock of a run has two numbers: the oid of its table, which is unique in the database, and the
+# number of the run.
 LOCK_CLASS = "SELECT ('handrail_run'::regclass::oid::bigint & 2147483647)::integer"
 LOCK = "SELECT pg_try_advisory_lock(%s, %s)"
 UNLOCK = "SELECT pg_advisory_unlock_all()"

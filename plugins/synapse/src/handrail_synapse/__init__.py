@@ -1,7 +1,7 @@
-"""The import names of the Synapse SDK step API, served by Handrail.
+"""The import names of the Synapse SDK's step API, implemented by Handrail.
 
-`install()` makes `synapse_sdk.plugins` and what belongs to it importable, unless the real SDK is
-installed. Every name is imported on first use.
+`install()` makes `synapse_sdk.plugins` and its modules importable, unless the real SDK is
+installed. Names are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m handrail_synapse [-m MODULE | FILE] ARGS...`: a program with the aliases in place."""
+"""Runs a program with the aliases: `python -m handrail_synapse [-m MODULE | FILE] ARGS...`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Where the real synapse_sdk is installed, that one is used.
 
 
 def main(arguments: Sequence[str]) -> int | None:
-    """Run what `arguments` name; return the exit code where it was not run at all."""
+    """Run the module or file in `arguments`; return an exit code if it was not run."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int | None:
         elif name.endswith(".pyc"):
             runpy.run_path(name, run_name="__main__")
         else:
-            # Unlike runpy this leaves `__main__` in place, for what runs at exit.
+            # Unlike runpy, this leaves `__main__` in place for exit handlers.
             _run_path(os.path.abspath(name))
     except Exception as error:  # noqa: BLE001 - shown as the interpreter would show it
         traceback = _without_us(error.__traceback__)

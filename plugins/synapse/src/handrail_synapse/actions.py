@@ -1,6 +1,6 @@
-"""Base classes for upload, train and export actions, of the shape that the SDK documents.
+"""Base classes for upload, train and export actions, as documented by the SDK.
 
-They stand in where `handrail-upload`, `handrail-train` or `handrail-export` is not installed.
+They are used if `handrail-upload`, `handrail-train` or `handrail-export` is not installed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ else:
 
 
 class BaseUploadAction(BaseAction[P]):
-    """An upload: steps that `setup_steps` registers; without any, running it is a RuntimeError.
+    """An upload with the steps of `setup_steps`; running it without steps raises RuntimeError.
 
-    The result also counts `uploaded_files` and `data_units`, where the context has them.
+    The result also has the counts `uploaded_files` and `data_units`, if the context has them.
     """
 
     action_name = "upload"
@@ -39,9 +39,9 @@ class BaseUploadAction(BaseAction[P]):
 
 
 class BaseTrainAction(BaseAction[P]):
-    """A training: the steps of `setup_steps`, or `execute` when it registers none.
+    """A training with the steps of `setup_steps`, or its `execute` if it registers none.
 
-    The result also holds the `model`, once the steps have set it on the context.
+    The result also has the `model`, if the steps have set it on the context.
     """
 
     action_name = "train"
@@ -56,9 +56,9 @@ class BaseTrainAction(BaseAction[P]):
 
 
 class BaseExportAction(BaseAction[P]):
-    """An export: the steps of `setup_steps`, or `execute` when it registers none.
+    """An export with the steps of `setup_steps`, or its `execute` if it registers none.
 
-    The result also holds `exported_count` and, once it is set, `output_path`.
+    The result also has `exported_count` and, if set, `output_path`.
     """
 
     action_name = "export"
@@ -74,7 +74,7 @@ class BaseExportAction(BaseAction[P]):
 
 
 def _made(action: BaseAction[Any]) -> Any:
-    """Make the context of an action; unlike core's own way, params never fill other fields."""
+    """Return a new context for an action; unlike in core, params do not fill other fields."""
     params: Any = action.params
     values = params.model_dump() if hasattr(params, "model_dump") else dict(params)
     cls: Any = type(action).context_class

@@ -1,4 +1,4 @@
-"""Which name of the SDK stands for what: the table, and how an entry is looked up."""
+"""The table of SDK names and their places in Handrail, and its lookup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 ROOT = "synapse_sdk"
 
-# A name leads to the first of its places that is installed and has it.
+# A name resolves to the first of its places that is installed and has it.
 Places = tuple[str, ...]
 
 
@@ -53,21 +53,21 @@ MODULES: Mapping[str, Mapping[str, Places]] = {
 
 
 def submodules(module: str) -> dict[str, str]:
-    """Return the short and the full name of each module right below `module`."""
+    """Return the short and the full name of each module directly below `module`."""
     below = {name: name.rpartition(".") for name in MODULES}
     return {short: name for name, (parent, _, short) in below.items() if parent == module}
 
 
 def public_names(module: str) -> list[str]:
-    """Return what can be imported from `module`, sorted."""
+    """Return the sorted names that can be imported from `module`."""
     return sorted({*MODULES[module], *submodules(module)})
 
 
 def resolve(module: str, name: str) -> object:
-    """Return what `name` of `module` stands for.
+    """Return the object for `name` in `module`.
 
     Raises:
-        AttributeError: Nothing; the message says what there is.
+        AttributeError: There is no such name; the message lists those that exist.
     """
     below = submodules(module)
     if name in below:
@@ -82,7 +82,7 @@ def resolve(module: str, name: str) -> object:
 
 
 def missing(module: str, name: str) -> str:
-    """Say that `module` has no `name`, and what it has instead."""
+    """Return the message that `module` has no `name`, with the names that it has."""
     known = public_names(module)
     near = get_close_matches(name, known)
     hint = f"did you mean {' or '.join(near)}?" if near else ""

@@ -10,7 +10,7 @@ from handrail import ActionContext
 
 @dataclass
 class ActionStepContext(ActionContext[Any]):
-    """What the three contexts share.
+    """The base class of the three contexts.
 
     Attributes:
         params: The params of the action, as a plain dict; `options` has them as their model.
@@ -23,7 +23,7 @@ class ActionStepContext(ActionContext[Any]):
         """The client of the runtime context.
 
         Raises:
-            RuntimeError: There is none.
+            RuntimeError: The runtime context has no client.
         """
         client = getattr(self.runtime_ctx, "client", None)
         if client is None:
@@ -35,15 +35,15 @@ class ActionStepContext(ActionContext[Any]):
 
 @dataclass
 class UploadContext(ActionStepContext):
-    """State of an upload, filled by its steps.
+    """The state of an upload, filled by its steps.
 
     Attributes:
-        storage: Where the files go.
-        data_collection: What the files belong to.
-        project: The project that they are uploaded to, if any.
+        storage: The storage for the files.
+        data_collection: The data collection to which the files belong.
+        project: The project to which they are uploaded, if any.
         organized_files: The files, grouped for upload.
         uploaded_files: The files that have been uploaded.
-        data_units: What was made from the uploaded files.
+        data_units: The data units created from the uploaded files.
         metadata: Metadata of the files, by file.
     """
 
@@ -58,12 +58,12 @@ class UploadContext(ActionStepContext):
 
 @dataclass
 class TrainContext(ActionStepContext):
-    """State of a training, filled by its steps.
+    """The state of a training, filled by its steps.
 
     Attributes:
-        dataset: What to train on.
-        model_path: Where the trained model lies.
-        model: The model as the backend knows it.
+        dataset: The training data.
+        model_path: The path of the trained model.
+        model: The model as registered in the backend.
     """
 
     dataset: Any = None
@@ -73,14 +73,14 @@ class TrainContext(ActionStepContext):
 
 @dataclass
 class ExportContext(ActionStepContext):
-    """State of an export, filled by its steps.
+    """The state of an export, filled by its steps.
 
     Attributes:
-        results: What is exported.
-        total_count: How many there are.
-        exported_count: How many have been written.
-        failed_count: How many could not be written.
-        output_path: Where they were written to.
+        results: The items to export.
+        total_count: The number of items.
+        exported_count: The number of items written.
+        failed_count: The number of items that could not be written.
+        output_path: The path of the output.
     """
 
     results: Any = None

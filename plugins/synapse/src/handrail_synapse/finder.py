@@ -1,4 +1,4 @@
-"""Makes the names of the SDK importable: a finder that builds its modules when asked for them."""
+"""An import finder that makes the names of the SDK importable, building modules on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handrail_synapse.aliases import MODULES, ROOT, missing, public_names, resol
 
 
 class AliasFinder(MetaPathFinder, Loader):
-    """Finds and builds the modules of the alias table; their names are looked up on first use."""
+    """Finds and builds the modules of the alias table; their names are resolved on first use."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -22,16 +22,16 @@ class AliasFinder(MetaPathFinder, Loader):
         """Return the spec of an alias.
 
         Raises:
-            ModuleNotFoundError: It belongs to the SDK, but there is no alias for it.
+            ModuleNotFoundError: `fullname` is in the SDK's namespace but has no alias.
         """
         if fullname.partition(".")[0] != ROOT:
             return None
         if fullname in MODULES:
-            # All of them are packages, so that `from module import unknown` comes by here, where
-            # the answer may say more than Python's own.
+            # Every module is a package, so that `from module import unknown` calls this finder,
+            # whose error says more than Python's.
             return ModuleSpec(fullname, self, origin="handrail_synapse", is_package=True)
         parent, _, name = fullname.rpartition(".")
-        # With `fullname` as its name, `from module import unknown` would swallow the message.
+        # With `fullname` as the name, `from module import unknown` would suppress the message.
         raise ModuleNotFoundError(missing(parent, name), name=ROOT)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -61,25 +61,25 @@ _FINDER = AliasFinder()
 
 
 def install() -> bool:
-    """Make `synapse_sdk.plugins` and what belongs to it importable as aliases of Handrail.
+    """Make `synapse_sdk.plugins` and its modules importable as aliases of Handrail.
 
-    Where the real SDK is installed, nothing is done. Calling it again is harmless, and nothing is
-    imported before it is used.
+    If the real SDK is installed, this does nothing. Calling it again is harmless. Modules are
+    imported on first use.
 
     Returns:
-        Whether the aliases are in place; False means that the real SDK is there.
+        Whether the aliases are in place; False if the real SDK is installed.
     """
     if _FINDER in sys.meta_path:
         return True
     if _sdk_is_installed():
         return False
-    # In front, because an empty folder of that name would be found as a namespace package.
+    # First, because an empty folder of that name would be found as a namespace package.
     sys.meta_path.insert(0, _FINDER)
     return True
 
 
 def uninstall() -> None:
-    """Take the aliases away again; what was imported through them stays usable."""
+    """Remove the aliases; objects imported through them remain usable."""
     if _FINDER in sys.meta_path:
         sys.meta_path.remove(_FINDER)
     for name in MODULES:
@@ -92,10 +92,10 @@ def _sdk_is_installed() -> bool:
     try:
         spec = find_spec(ROOT)
     except ValueError:
-        return True  # Somebody put a module without a spec there.
+        return True  # A module without a spec, added to sys.modules by other code.
     if spec is None:
         return False
     if spec.origin is not None or spec.submodule_search_locations is None:
         return True
-    # A folder without code in it, such as an uninstalled package leaves behind, is no SDK.
+    # A folder without code, such as one left by an uninstalled package, is not the SDK.
     return PathFinder.find_spec("plugins", list(spec.submodule_search_locations)) is not None

@@ -1,4 +1,4 @@
-"""RuntimeContext and PluginEnvironment with the arguments and methods of the SDK."""
+"""RuntimeContext and PluginEnvironment, with the arguments and methods of the SDK."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PluginEnvironment(Mapping[str, Any]):
 
     @classmethod
     def from_environ(cls, prefix: str = "") -> PluginEnvironment:
-        """Return the variables of this process that start with `prefix`, without it.
+        """Return the environment variables that start with `prefix`, without the prefix.
 
-        Without a prefix the variables are looked up when they are asked for; nothing is copied.
+        Without a prefix, variables are looked up on access, not copied.
         """
         if not prefix:
             return cls(os.environ)
@@ -44,7 +44,7 @@ class PluginEnvironment(Mapping[str, Any]):
 
     @classmethod
     def merge(cls, *environments: Mapping[str, Any]) -> PluginEnvironment:
-        """Return the settings of all of them; the later one wins."""
+        """Return the merged settings; later ones override earlier ones."""
         merged: dict[str, Any] = {}
         for each in environments:
             merged.update(each)
@@ -92,15 +92,15 @@ class PluginEnvironment(Mapping[str, Any]):
 
 
 class RuntimeContext(handrail.RuntimeContext):
-    """Handrail's RuntimeContext with the arguments of the SDK, in its order.
+    """Handrail's RuntimeContext with the arguments of the SDK, in the SDK's order.
 
     Args:
-        logger: Where log events, progress and metrics go; the console if None.
+        logger: The receiver of log events, progress and metrics; by default, the console.
         env: Settings for the steps.
-        job_id: Identifies the job, if there is one.
-        client: Whatever the steps use to reach a backend.
-        agent_client: Whatever they use to reach an agent.
-        checkpoint: What a training starts from.
+        job_id: The identifier of the job, if any.
+        client: An object through which steps reach a backend.
+        agent_client: An object through which steps reach an agent.
+        checkpoint: The checkpoint from which a training starts.
     """
 
     env: PluginEnvironment  # type: ignore[assignment]

@@ -1,6 +1,6 @@
-"""For the tests of a pack: does it undo, does it keep what a pack promises, what did it do?
+"""Tools for the tests of packs: check an undo and the contract of packs, run steps, fake packs.
 
-Works with pytest, and without. Every public name is imported from here on first use.
+They work with pytest and without it. Every public name is imported from here on first use.
 """
 
 from __future__ import annotations

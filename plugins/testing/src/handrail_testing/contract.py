@@ -1,4 +1,4 @@
-"""PackContract: what a pack promises, as tests to subclass."""
+"""PackContract: the promises of every pack, as tests to subclass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PackContract:
             distribution = "acme-webp"
             context = make_context
 
-    Whatever does not apply to the pack, or lacks an attribute that it needs, is skipped.
+    A test that does not apply to the pack, or needs an attribute that is not set, is skipped.
 
     Attributes:
         distribution: Name of the installed distribution.
@@ -46,7 +46,7 @@ class PackContract:
         self._demand("loads")
 
     def test_pyproject_and_installed_metadata_agree(self) -> None:
-        """What is installed was built from the pyproject.toml beside the tests."""
+        """The installed metadata is that of the pyproject.toml beside the tests."""
         self._demand("metadata")
 
     def test_importing_it_stays_in_its_budget(self) -> None:
@@ -66,15 +66,15 @@ class PackContract:
         self._demand("weights")
 
     def test_its_rollback_data_survives_json(self) -> None:
-        """What steps record can be read by the process that undoes them; with `world` it does."""
+        """Rollback data survives JSON; with `world`, each step is undone from it."""
         self._demand("rollback")
 
     def test_its_plan_does_not_depend_on_load_order(self) -> None:
-        """Its hooks give the same plan each time, whoever is loaded before and after it."""
+        """Its hooks give the same plan each time, with other packs before and after it."""
         self._demand("plan")
 
     def test_can_skip_has_no_effect(self) -> None:
-        """The skip checks of its steps only look."""
+        """The skip checks of its steps change nothing."""
         self._demand("skip")
 
     def _demand(self, name: str) -> None:

@@ -31,7 +31,7 @@ class FakePack:
     """One distribution that was made.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         package: Its import package.
         info: Folder of its metadata, with METADATA, RECORD and entry_points.txt.
         modules: Its source files.
@@ -82,10 +82,10 @@ class FakePacks:
 
     @property
     def folder(self) -> Path:
-        """Where the distributions are.
+        """The folder of the distributions.
 
         Raises:
-            RuntimeError: It is not there yet: FakePacks is a context manager.
+            RuntimeError: The `with` block has not begun.
         """
         if self._folder is None:
             raise RuntimeError("use it as a context manager: with FakePacks() as packs: ...")
@@ -113,18 +113,18 @@ class FakePacks:
         """Make a distribution, as if it were installed.
 
         Args:
-            name: What it is called, such as `acme-scan`; its package is then `acme_scan`.
+            name: Its name, such as `acme-scan`; its package is then `acme_scan`.
             version: Its version.
             hooks: Source of its module of hooks, `acme_scan.hooks`.
             modules: Source of its modules by file name, such as `acme_scan/steps.py`.
             actions: Entry points of actions: `{"greet": "acme_greet.action:Greet"}`.
             steps: Entry points of steps.
             commands: Entry points of commands.
-            requires: What it requires.
+            requires: Its requirements.
             summary: One line about it.
 
         Raises:
-            ValueError: The name cannot be that of a distribution, or it is there already.
+            ValueError: The name is no name of a distribution, or was added already.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be the name of a distribution, such as 'acme-scan'")
@@ -163,7 +163,7 @@ class FakePacks:
         """Take a distribution away, as an uninstaller would, and forget what was imported of it.
 
         Raises:
-            ValueError: There is none of that name.
+            ValueError: No distribution of that name was added.
         """
         pack = self._packs.pop(canonicalize_name(name), None)
         if pack is None:

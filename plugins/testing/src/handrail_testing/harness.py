@@ -1,4 +1,4 @@
-"""Runs a step or an action in a test, and returns what happened instead of raising."""
+"""Runs a step or an action in a test, and returns an outcome instead of raising."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ C = TypeVar("C", bound=BaseStepContext)
 
 
 class SilentLogger:
-    """Where the runtime context of a test writes: nowhere; the outcome has it all."""
+    """A logger for the runtime context of a test; it writes nothing, as the outcome has it all."""
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Drop an event."""
@@ -41,7 +41,7 @@ def run_step(step: BaseStep[C], context: C | None = None) -> Outcome:
     """Run one step as a workflow would: `can_skip`, `execute`, and the undo when it fails.
 
     Args:
-        step: The step, with whatever is wrapped around it.
+        step: The step, with its wrappers.
         context: Its context; a plain BaseStepContext unless given.
     """
     shared: Any = context
@@ -75,14 +75,14 @@ def run_action(
     """Plan and run an action; with no packs unless some are given.
 
     Args:
-        action: A class of actions, or what `handrail.action` returned; or an action that was made
+        action: A class of actions, or a workflow from `handrail.action`; or an action that was made
             already, which is run with its own params and packs.
         params: Its params.
         packs: Hook modules or a provider, such as `FakePacks.provider`; None for what is installed.
-        ctx: The world outside; one that writes nowhere unless given.
+        ctx: The runtime context; by default one that writes nothing.
 
     Raises:
-        HandrailError: There was nothing to run: its params are not valid, or its plan has problems.
+        HandrailError: The params are not valid, or the plan has problems, so nothing was run.
     """
     made = action
     if not isinstance(made, BaseAction):

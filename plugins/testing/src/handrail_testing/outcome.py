@@ -1,4 +1,4 @@
-"""What a step or an action did, with assertions that tell the whole story when they fail."""
+"""The outcome of a run, with assertions that show all that happened when they fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Outcome:
-    """What happened when `run_step` or `run_action` ran something.
+    """All that happened when `run_step` or `run_action` ran something.
 
     The assertions return the outcome, so that they can be chained:
     `outcome.ran("find", "copy").failed_at("check").undid("copy", "find")`.
@@ -35,8 +35,8 @@ class Outcome:
         steps: The names of the planned steps, in order.
         events: All that happened, in order.
         context: The context of the run; None when it came to none.
-        result: What the run returned; empty when it failed.
-        error: What it raised, or None.
+        result: The result of the run; empty when it failed.
+        error: The error that it raised, or None.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class Outcome:
 
     @property
     def data(self) -> Mapping[str, Mapping[str, Any]]:
-        """What each finished step returned as its data, by the name of the step."""
+        """The data of each finished step, by the name of the step."""
         return _ByStep({each.step: each.data for each in self._all(StepFinished)}, self.story)
 
     @property
     def logged(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-        """What was logged: the name and the data of each event, in order."""
+        """The name and the data of each event that was logged, in order."""
         return tuple((each.name, each.data) for each in self._all(MessageLogged))
 
     @property
@@ -153,7 +153,7 @@ class Outcome:
 
 
 class _ByStep(dict[str, Mapping[str, Any]]):
-    """Data by step; a miss tells what happened."""
+    """Data by step; a missing step is an assertion error that shows what happened."""
 
     def __init__(self, data: Mapping[str, Mapping[str, Any]], story: str) -> None:
         super().__init__(data)

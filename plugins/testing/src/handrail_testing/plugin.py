@@ -1,4 +1,4 @@
-"""The fixtures. pytest imports this module in every session, so Handrail is imported on use."""
+"""Fixtures for pytest. It imports this module in every session; Handrail is imported on use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RunStep(Protocol):
-    """What the fixture `run_step` gives."""
+    """The type of the fixture `run_step`."""
 
     def __call__(self, step: BaseStep[Any], context: Any = None) -> Outcome:
         """Run one step as a workflow would."""
@@ -21,7 +21,7 @@ class RunStep(Protocol):
 
 
 class RunAction(Protocol):
-    """What the fixture `run_action` gives."""
+    """The type of the fixture `run_action`."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that leads nowhere."""
+"""Suggests known names for one that is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""check_undo: fails a step at every record, rolls it back, and demands the world of before."""
+"""check_undo: fails a step at each record, rolls it back, and compares the world with before."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class _Moment:
 
     @property
     def hint(self) -> str:
-        """What is usually wrong when the undo of this moment leaves something."""
+        """The usual mistake when the undo of this moment leaves something behind."""
         if self.before:
             return "record first, then make the thing: this was done before it was recorded"
         return "the rollback has to bear what was recorded and never made, and spare the rest"
@@ -132,7 +132,7 @@ def _moments(seen: Sequence[tuple[str, Any]]) -> Iterator[_Moment]:
 
 
 class _TrippedError(Exception):
-    """What a record raises at the chosen moment."""
+    """Raised by a record at the chosen moment."""
 
 
 class _Tripwire:

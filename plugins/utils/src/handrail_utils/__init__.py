@@ -1,6 +1,6 @@
 """Logging, timing, validation and retries for any Handrail step.
 
-Every name is imported on first use: retries need tenacity, the others need next to nothing.
+Names are imported on first use, because only retries need tenacity.
 """
 
 from __future__ import annotations

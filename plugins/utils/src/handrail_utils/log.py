@@ -1,4 +1,4 @@
-"""LoggingStep: events when a step starts, ends and is undone."""
+"""LoggingStep: logs an event when a step starts, ends and is undone."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ C = TypeVar("C", bound=BaseStepContext, contravariant=True)
 
 
 class LoggingStep(StepWrapper[C]):
-    """Logs what happens to the wrapped step, through `context.log`.
+    """Logs the start, the end and the undo of the wrapped step through `context.log`.
 
-    The events carry the name of the wrapped step:
+    The events have the name of the wrapped step:
 
     - `step_start {'step'}`
-    - `step_end {'step', 'elapsed', 'success', 'skipped'}`, `elapsed` in seconds rounded to 3
-      decimals; when the step raised, `success` is False and `error` says what it raised
+    - `step_end {'step', 'elapsed', 'success', 'skipped'}`, with `elapsed` in seconds, rounded to 3
+      decimals; if the step raised, `success` is False and `error` is the message
     - `step_rollback {'step'}`
 
-    Where the log itself raises, `context.errors` says so, and the step goes on.
+    If the log itself raises, the error is added to `context.errors` and the step continues.
 
-    Its own name is `logged_<name of the wrapped step>`; both names work as anchors. As a layer that
-    a plan puts around a step it does not rename that step.
+    Its own name is `logged_<name of the wrapped step>`; both names work as anchors. As a layer
+    added by a pack or a project, it does not change the step's name.
     """
 
     def __init__(self, step: BaseStep[C]) -> None:
@@ -33,7 +33,7 @@ class LoggingStep(StepWrapper[C]):
 
     @property
     def name(self) -> str:
-        """`logged_` and the name of the wrapped step."""
+        """`logged_`, followed by the name of the wrapped step."""
         return f"logged_{self.wrapped.name}"
 
     def around(self, context: C) -> Around:
@@ -58,9 +58,9 @@ class LoggingStep(StepWrapper[C]):
 
 
 def tell(context: BaseStepContext, event: str, data: dict[str, Any]) -> None:
-    """Log an event; where that raises, say so in `context.errors`.
+    """Log an event; if that raises, add the error to `context.errors`.
 
-    A broken log must neither fail a step that did its work, nor keep one from being undone.
+    A broken log must neither fail a step that succeeded nor prevent an undo.
     """
     try:
         context.log(event, data)

@@ -1,4 +1,4 @@
-"""RetryStep: another attempt when a step fails."""
+"""RetryStep: runs a step again when it fails."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ RetryOn = ErrorTypes | Callable[[Exception], bool] | retry_base
 
 
 class AttemptUndoError(HandrailError, RuntimeError):
-    """A failed attempt could not be undone, so there was no other one.
+    """A failed attempt could not be undone, so the step was not tried again.
 
-    `__cause__` is what the undo raised, and its `__context__` is what the attempt raised.
+    `__cause__` is the error of the undo, and its `__context__` the error of the attempt.
 
     Attributes:
         step: Name of the step.
         attempt: Number of the attempt, from 1.
-        error: What had gone wrong in the attempt.
-        undo_error: What its undo raised.
+        error: The error message of the attempt.
+        undo_error: The error message of its undo.
     """
 
     code = "attempt-undo-failed"
@@ -49,23 +49,23 @@ class AttemptUndoError(HandrailError, RuntimeError):
 class RetryStep(StepWrapper[C]):
     """Runs the wrapped step again when it fails; each failed attempt is undone before the next.
 
-    The failure of the last attempt is passed on as it is, and the run undoes that attempt like any
-    other failing step. KeyboardInterrupt, SystemExit and cancellation are never retried. Before
-    each further attempt it logs `step_retry {'step', 'attempt', 'error', 'wait'}`, with the number
-    of the failed attempt (from 1) and the pause in seconds.
+    The failure of the last attempt is passed on unchanged, and the run undoes that attempt as for
+    any failed step. KeyboardInterrupt, SystemExit and cancellation are never retried. Before each
+    further attempt it logs `step_retry {'step', 'attempt', 'error', 'wait'}`, with the number of
+    the failed attempt (from 1) and the pause in seconds.
 
-    It keeps the name of the wrapped step: a step that is tried again is still that step.
+    It keeps the name of the wrapped step.
 
     Args:
         step: The step.
-        attempts: How many attempts there are in all, or a tenacity stop strategy.
+        attempts: The maximum number of attempts, or a tenacity stop strategy.
         wait: Seconds between two attempts, or a tenacity wait strategy.
-        retry_on: Which errors are worth another attempt: exception types, a function of the error
-            that returns a bool, or a tenacity retry strategy.
-        retry_failed: Whether a result with `success=False` is worth another attempt too.
+        retry_on: The errors to retry: exception types, a function of the error that returns a
+            bool, or a tenacity retry strategy.
+        retry_failed: Whether to retry a result with `success=False` too.
 
     Raises:
-        InvalidStepError: An argument makes no sense.
+        InvalidStepError: An argument is not valid.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class RetryStep(StepWrapper[C]):
         strategy = self._strategy
         if not strategy.retry(state):
             return False
-        # In tenacity's order: some stop strategies look at the pause that lies ahead.
+        # In tenacity's order: some stop strategies consider the next pause.
         state.upcoming_sleep = max(0.0, float(strategy.wait(state)))
         return not strategy.stop(state)
 

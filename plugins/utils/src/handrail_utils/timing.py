@@ -1,4 +1,4 @@
-"""TimingStep: how long a step took."""
+"""TimingStep: measures the duration of a step."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ C = TypeVar("C", bound=BaseStepContext, contravariant=True)
 class TimingStep(StepWrapper[C]):
     """Adds `data['duration_seconds']`, rounded to 6 decimals, to the result of the wrapped step.
 
-    The result is a copy; what the step itself returned is left alone. A step that raises has no
-    result, so it gets no duration.
+    The result is a copy; the step's own result is not changed. A step that raises has no result,
+    so it gets no duration.
 
-    Its own name is `timed_<name of the wrapped step>`; both names work as anchors. As a layer that
-    a plan puts around a step it does not rename that step.
+    Its own name is `timed_<name of the wrapped step>`; both names work as anchors. As a layer
+    added by a pack or a project, it does not change the step's name.
     """
 
     def __init__(self, step: BaseStep[C]) -> None:
@@ -26,7 +26,7 @@ class TimingStep(StepWrapper[C]):
 
     @property
     def name(self) -> str:
-        """`timed_` and the name of the wrapped step."""
+        """`timed_`, followed by the name of the wrapped step."""
         return f"timed_{self.wrapped.name}"
 
     def around(self, context: C) -> Around:

@@ -1,4 +1,4 @@
-"""ValidationStep: a check of the context before what follows."""
+"""ValidationStep: checks the context before later steps run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Verdict = tuple[bool, str | None]
 
 
 class ValidationStep(BaseStep[C]):
-    """Stops the workflow when `validator(context)` says that something is wrong.
+    """Stops the workflow if `validator(context)` reports an error.
 
     Args:
-        validator: Returns `(ok, error)`, or is an async function that does; `error` says what is
-            wrong when `ok` is False. It only looks, a dry run calls it too.
+        validator: A function, plain or async, that returns `(ok, error)`; `error` is the message
+            if `ok` is False. It must have no effects, because a dry run calls it too.
         name: Name of the step.
-        progress_weight: Its share of the progress, relative to the other steps.
+        progress_weight: Share of the progress, relative to the other steps.
 
     Raises:
         InvalidStepError: `validator` cannot be called.
@@ -43,7 +43,7 @@ class ValidationStep(BaseStep[C]):
         self.progress_weight = progress_weight
         self.validator = validator
         if iscoroutinefunction(validator):
-            # On the instance, so that a plan sees before the run that this step is async.
+            # On the instance, so that planning recognises this step as async.
             vars(self)["execute"] = self._execute_async
 
     def execute(self, context: C) -> StepResult | Awaitable[StepResult]:

@@ -80,7 +80,7 @@ def by_itself(folder: Path) -> str:
         (by_folder, 3, "run 1 is held by pid"),
         (by_itself, 3, "run 1 is held by pid"),
         (by_copy, 3, "this journal is a copy"),
-        (by_hard_link, 5, "has 2 names"),
+        (by_hard_link, 5, "has 2 hard links"),
     ],
 )
 def test_no_step_is_done_by_two_at_once(
@@ -125,7 +125,7 @@ def test_a_copy_tells_where_its_runs_go_on(
     refused = handrail("resume", "1", "--journal", there)
     assert refused.returncode == 3
     assert f"this journal is a copy; run 1 belongs to the journal at {here}" in refused.stderr
-    assert f"go on there: handrail resume 1 --journal {shlex.quote(str(here))}" in refused.stderr
+    assert f"continue there: handrail resume 1 --journal {shlex.quote(str(here))}" in refused.stderr
     assert handrail("resume", "--all-dead", "--journal", there).returncode == 0
     (folder / "open").touch()
     assert handrail("resume", "1").returncode == 0

@@ -99,7 +99,7 @@ def test_without_a_journal_nothing_was_left(handrail: Run, folder: Path) -> None
     """A machine that has had no run yet boots well; a journal that was named has to be there."""
     done = handrail("resume", "--all-dead")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "no run was kept there" in done.stdout
+    assert "no run was recorded there" in done.stdout
     quiet = handrail("resume", "--all-dead", "--quiet")
     assert (quiet.returncode, quiet.stdout) == (0, "")
     lines = handrail("resume", "--all-dead", "--json")

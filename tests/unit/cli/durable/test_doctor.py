@@ -66,4 +66,4 @@ def test_a_journal_that_cannot_be_used_is_a_problem(handrail: Run, folder: Path)
     assert journal_of(handrail)["opens"] is False
     elsewhere = handrail("doctor", HANDRAIL_JOURNAL="redis://there")
     assert elsewhere.returncode == 2
-    assert "no pack for it is installed" in elsewhere.stdout
+    assert "no installed pack provides journals" in elsewhere.stdout

@@ -33,7 +33,7 @@ def test_a_journal_that_cannot_be(handrail: Run, folder: Path) -> None:
     assert made(folder) == set()
     odd = handrail("run", "durable.py:job", "a", "--journal", "redis://there")
     assert odd.returncode == 2
-    assert "no pack for it is installed" in odd.stderr
+    assert "no installed pack provides journals" in odd.stderr
 
 
 def test_a_journal_that_fails_in_the_middle(handrail: Run, folder: Path) -> None:

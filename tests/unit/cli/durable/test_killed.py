@@ -111,7 +111,7 @@ def test_from_another_folder(
     assert handrail("show", "1", cwd=elsewhere, HANDRAIL_JOURNAL=journal).returncode == 0
     missing = handrail("show", "1", cwd=elsewhere)
     assert missing.returncode == 2
-    assert "there is no journal at" in missing.stderr
+    assert "there is not a journal at" in missing.stderr
 
 
 def test_a_program_is_found_again(handrail: Run, folder: Path, killed: Callable) -> None:

@@ -52,8 +52,8 @@ BOTH = pytest.mark.parametrize("command", ["resume", "rollback"])
 @BOTH
 def test_what_is_no_run(handrail: Run, folder: Path, command: str) -> None:
     (folder / "open").touch()
-    refused(handrail, [command, "1"], 2, "not-found", "there is no journal at ")
-    refused(handrail, [command], 2, "not-found", "there is no journal at ")
+    refused(handrail, [command, "1"], 2, "not-found", "there is not a journal at ")
+    refused(handrail, [command], 2, "not-found", "there is not a journal at ")
     assert handrail("run", "durable.py:job", "a").returncode == 0
     refused(handrail, [command, "7"], 2, "not-found", "there is no run 7")
     refused(handrail, [command, "x"], 2, "not-found", "'x' is no number of a run", "handrail runs")
@@ -147,7 +147,7 @@ def test_a_journal_that_is_damaged(handrail: Run, folder: Path, command: str) ->
     handrail("run", "durable.py:job", "a")
     file = folder / ".handrail" / "runs.db"
     file.write_bytes(b"no database at all" * 500)
-    refused(handrail, [command, "1"], 5, "journal", "is no journal: ", "--journal PATH")
+    refused(handrail, [command, "1"], 5, "journal", "is not a journal: ", "--journal PATH")
 
 
 @BOTH
@@ -184,5 +184,5 @@ def test_a_journal_that_no_installed_pack_brings(handrail: Run, folder: Path, co
     variables = {"HANDRAIL_JOURNAL": "redis://there/0"}
     told = handrail(*words, **variables)
     assert told.returncode == 2
-    assert "error: no journal can be in 'redis:'; no pack for it is installed" in told.stderr
-    assert "or install a pack that brings 'redis' journals" in told.stderr
+    assert "error: no installed pack provides journals in 'redis:'" in told.stderr
+    assert "or install a pack that provides 'redis' journals" in told.stderr

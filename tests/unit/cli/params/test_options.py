@@ -270,7 +270,8 @@ def test_help_says_which_option_is_taken():
 
     class Shadowed(BaseModel):
         only: str = Field("", description="One name.")
-        json_: bool = Field(True, alias="json")
+        from_: str = Field("", alias="from")
+        class_: str = ""
         parts: Annotated[int, Option("-p", "--parts")] = Field(1, description="How many.")
         pack: bool = True
         cache: bool = False
@@ -280,12 +281,14 @@ def test_help_says_which_option_is_taken():
         target: Target = Field(default_factory=Target)
         target_bucket: str = ""
 
-    taken = {"--only", "-p", *OWN_OPTIONS}
+    taken = {"--only", "--from", "-p", *OWN_OPTIONS}
     options = options_of(Shadowed, "send", taken)
     shared = [click.Option(["-p", "pairs"], multiple=True)]
     command = ActionCommand("send", options=options, params=[*options.parameters, *shared])
     told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
     assert "only One name. [--only is taken: use -p only=...]" in told
+    assert "from [--from is taken: use -p from=...]" in told
+    assert "--class TEXT" in told
     assert "--parts INTEGER How many. [default: 1] [-p is taken]" in told
     assert "--pack [default: True] [--no-pack is taken: use -p pack=false]" in told
     assert "--cache [default: False] --no-cache" in told

@@ -1,4 +1,4 @@
-"""`handrail new`: something of your own to begin with."""
+"""`handrail new`: begin a workflow, or what packs add to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handrail.cli.view.listing import Listing
 
 
 class New(click.Group):
-    """The things that can be begun: a workflow, and those that packs add."""
+    """The commands of the core that begin something, then those of packs, by name only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -55,10 +55,13 @@ def new() -> None:
 @takes_json
 @click.pass_context
 def flow(ctx: click.Context, into: Path) -> None:
-    """Write flows.py, a workflow of one step with its way back, and a test of both.
+    """Write a first workflow, flows.py, and a test of it.
 
-    The workflow is called hello. It is run as it is:  handrail run flows.py:hello
-    """
+    The workflow hello has one step, which writes a file, and a rollback that removes it again.
+
+    \b
+    handrail run flows.py:hello    run it as it is
+    """  # noqa: D301 - the escape tells click to keep the lines
     files = {name: _template(name) for name in ("flows.py", "test_flows.py")}
     _write(files, into)
     following = [
@@ -76,7 +79,7 @@ def flow(ctx: click.Context, into: Path) -> None:
             "next": following,
         },
         title=[
-            "flows.py       the workflow hello: a step, and its way back",
+            "flows.py       the workflow hello: a step and its rollback",
             "test_flows.py  a test of both",
             "next",
             *(f"  {line}" for line in following),

@@ -27,19 +27,19 @@ from handrail.errors import (
     Problem,
     StepNotFoundError,
 )
-from handrail.names import did_you_mean
 from handrail.packs.activation import match_packs
 from handrail.packs.installed import installed_packs
 from handrail.plan.explain import Explanation, Link, explain
 from handrail.plan.trace import Question, TracedPacks
+from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.lock.check import Comparison
+    from handrail.packs.provider import PackProvider
     from handrail.packs.record import PackRecord
     from handrail.plan.plan import Plan, PlannedStep
-    from handrail.provider import PackProvider
     from handrail.targets import Target
 
 Make = Callable[["PackProvider"], "Plan"]

@@ -241,7 +241,7 @@ def _action(
     params = params_from(
         context, options, file=request.params, pairs=pairs, defaults=defaults.values
     )
-    if not defaults.stand_in(params):
+    if not defaults.covered_by(params):
         defaults.check()
     try:
         return target.action_class(params, silent_runtime(), packs=session.packs)

@@ -1,1 +1,1 @@
-"""Params on the command line: options made from a model, and the values that were given."""
+"""Params on the command line: options made from a model, and the values given to them."""

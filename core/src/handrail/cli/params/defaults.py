@@ -1,4 +1,4 @@
-"""What the settings and `-p PACK.KEY=VALUE` bring to a call, beside the params on its line."""
+"""Params that the project sets for an action, and settings of packs from `-p PACK.KEY=VALUE`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Defaults:
     action_class: type[BaseAction[Any]]
     changes: Sequence[Changes]
 
-    def stand_in(self, params: Mapping[str, Any]) -> bool:
+    def covered_by(self, params: Mapping[str, Any]) -> bool:
         """Return whether `params` has all of them, so that they are validated along with it."""
         missing = object()
         return all(

@@ -238,7 +238,9 @@ class _Maker:
 
 
 def _option(prefix: KeyPath, name: str) -> str:
-    return "--" + "-".join((*prefix, name)).replace("_", "-").lower()
+    # `from_` is how Python spells a field for --from.
+    words = [word.rstrip("_") for word in (*prefix, name)]
+    return "--" + "-".join(words).replace("_", "-").lower()
 
 
 def _negation(option: str) -> str:

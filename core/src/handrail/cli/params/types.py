@@ -1,4 +1,4 @@
-"""What a type looks like in the help of a command."""
+"""Types in the help of a command: choices, placeholders and defaults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def click_type(kind: Any) -> click.ParamType[Any]:
 
 
 def metavar_of(kind: Any) -> str | None:
-    """Return what stands for a value in the help; None for a choice, which lists its words."""
+    """Return the placeholder of a value in the help; None for a choice, which lists its words."""
     if choices_of(kind):
         return None
     if isinstance(kind, type):

@@ -97,5 +97,5 @@ class Writer:
         except JournalError as error:
             self._failure = error
         except BaseException as error:
-            self._failure = JournalError(f"writing to {self._run} was broken off: {error!r}")
+            self._failure = JournalError(f"writing to {self._run} was interrupted: {error!r}")
             raise

@@ -31,15 +31,15 @@ def held_error(number: int, holder: Holder) -> RunHeldError:
         return RunHeldError(
             f"this journal is a copy; run {number} belongs to the journal at {holder.journal}",
             ways_out=(
-                f"go on there: handrail resume {number} --journal {there}",
-                "or remove that one first, if this one is to take its place",
+                f"continue there: handrail resume {number} --journal {there}",
+                "or, if this one is to replace it, remove that one first",
             ),
         )
     if holder.lock is not None:
         return RunHeldError(
-            f"run {number} is held by {holder.described}: the lock went on to it",
+            f"run {number} is held by {holder.described}, which inherited its lock",
             ways_out=(
-                f"see which it is, and end it: fuser -v {shlex.quote(holder.lock)}",
+                f"find that process and end it: fuser -v {shlex.quote(holder.lock)}",
                 "or take the run from it: --take-over",
             ),
         )
@@ -73,7 +73,7 @@ def lost_error(
     if now != fence:
         return LeaseLostError(
             f"run {number} was taken over by {Owner.from_json(owner).described}; "
-            "this process must not touch anything of it any more",
+            "this process must stop working on it",
             ways_out=(f"handrail show {number}",),
         )
     return LeaseLostError(f"run {number} is closed ({outcome}); nothing more can be recorded in it")

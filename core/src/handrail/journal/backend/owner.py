@@ -158,7 +158,7 @@ def this_process(
 def _host() -> str:
     if hasattr(os, "uname"):
         return os.uname().nodename
-    import platform  # noqa: PLC0415 - slow, and only where there is no other way
+    import platform  # noqa: PLC0415 - slow, and used only as a last resort
 
     return platform.node()
 

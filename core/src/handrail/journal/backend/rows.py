@@ -52,7 +52,7 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
     if not near:
         return NotFoundError(f"there is no run {number}: the journal is empty")
     return NotFoundError(
-        f"there is no run {number}; near it: {', '.join(map(str, near))}",
+        f"there is no run {number}; the closest: {', '.join(map(str, near))}",
         ways_out=("handrail runs lists them",),
     )
 

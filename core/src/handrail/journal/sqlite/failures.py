@@ -47,7 +47,7 @@ def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
     if primary in _BUSY:
         return JournalError(
             f"the journal {path} is locked: another process has been writing to it for too long",
-            ways_out=(f"who has it open: fuser -v {path}",),
+            ways_out=(f"see which process has it open: fuser -v {path}",),
         )
     if primary in _DAMAGED:
         return _damaged(path, error)
@@ -71,7 +71,7 @@ def _read_only(path: Path, reason: str, place: str | None = None) -> JournalErro
 
 def _damaged(path: Path, error: sqlite3.Error) -> JournalError:
     if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_NOTADB:
-        return JournalError(f"{path} is no journal: {error}", ways_out=(_ANOTHER,))
+        return JournalError(f"{path} is not a journal: {error}", ways_out=(_ANOTHER,))
     return JournalError(
         f"the journal {path} is damaged: {error}",
         ways_out=(

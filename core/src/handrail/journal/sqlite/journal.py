@@ -195,7 +195,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             raise JournalError(
                 f"the number {number} of the new run is in use: "
                 f"{self._locks.path(str(number))} is locked",
-                ways_out=("was the journal deleted while a run went on? end that run",),
+                ways_out=("was the journal deleted during a run? end that run",),
             )
         return lock
 

@@ -41,7 +41,7 @@ def resolved(path: str | os.PathLike[str]) -> Path:
         for each in (given, *given.parents):
             if each.is_symlink() and not each.exists():
                 raise JournalError(
-                    f"{each} is a link to {os.readlink(each)}, where nothing is",
+                    f"{each} is a broken link: {os.readlink(each)} does not exist",
                     ways_out=(f"remove it: rm {shlex.quote(str(each))}", f"or {OTHER}"),
                 )
     return Path(os.path.realpath(given))
@@ -67,7 +67,7 @@ def prepare(path: Path, *, create: bool) -> None:
             _refuse_links(path)
             return
         if not create:
-            raise NotFoundError(f"there is no journal at {path}: no run was kept there")
+            raise NotFoundError(f"there is not a journal at {path}: no run was recorded there")
         refuse_mount(path)
         _make_folder(path.parent)
         with contextlib.suppress(FileExistsError):
@@ -129,10 +129,10 @@ def _refuse_links(path: Path) -> None:
     if links > 1:
         name, new = shlex.quote(str(path)), shlex.quote(f"{path}.new")
         raise JournalError(
-            f"{path} has {links} names, and {_BESIDE} go by one",
+            f"{path} has {links} hard links, but {_BESIDE} need a single name",
             ways_out=(
-                f"remove the others, which are found so: find / -samefile {name}",
-                f"or make it a file of its own: cp {name} {new} && mv {new} {name}",
+                f"find the others and remove them: find / -samefile {name}",
+                f"or replace it by a copy: cp {name} {new} && mv {new} {name}",
             ),
         )
 

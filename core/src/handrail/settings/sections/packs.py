@@ -54,7 +54,7 @@ def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> 
 
 
 def _near(key: str) -> str:
-    from handrail.names import did_you_mean  # noqa: PLC0415 - only for a mistake
+    from handrail.suggest import did_you_mean  # noqa: PLC0415 - only for a mistake
 
     return did_you_mean(key, SWITCHES) or f"known here: {', '.join(SWITCHES)}"
 

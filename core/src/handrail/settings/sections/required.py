@@ -23,7 +23,9 @@ def read_required(reader: TableReader, value: object) -> Requirements:
                 origin = reader.origin((*path, number))
                 made = parse_pack(item.value)
                 if made is None:
-                    message = f"required.packs: {item.value!r} is no pack with a range of versions"
+                    message = (
+                        f"required.packs: {item.value!r} is not a pack with or without a range"
+                    )
                     reader.problem((*path, number), message, 'packs = ["acme-scan>=1.4,<2"]')
                 else:
                     packs.append(RequiredPack(id=made[0], specifiers=made[1], origin=origin))

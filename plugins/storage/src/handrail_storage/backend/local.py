@@ -30,6 +30,7 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 GONE = (FileNotFoundError, NotADirectoryError)
 
 _BLOCK = 4 << 20
+_SECOND = ".second"  # What takes the place of another file has this name until it does.
 
 
 class LocalStore(Store):
@@ -268,7 +269,9 @@ class LocalStore(Store):
         self._inside.forget()
         for key in keys:
             with self._told(key):
-                _unlink(_temporary(self._path(key), run))
+                temporary = _temporary(self._path(key), run)
+                _unlink(temporary)
+                _unlink(f"{temporary}{_SECOND}")
 
     # Undoing
 
@@ -305,6 +308,7 @@ class LocalStore(Store):
         Raises:
             StorageError: One does.
         """
+        self._inside.forget()  # A folder that was one the last time may have become a link.
         if not self._inside.holds(os.path.dirname(key)):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",
@@ -369,7 +373,7 @@ def _take_place(staged: str, path: str, expected: Identity | None) -> None:
     """Give a file the name of another one, at once, while that is still the expected one."""
     if expected is not None and identity_of(os.lstat(path)) != tuple(expected):
         raise TakenError
-    second = f"{staged}.second"
+    second = f"{staged}{_SECOND}"
     with suppress(FileNotFoundError):
         os.unlink(second)
     os.link(staged, second)

@@ -1,7 +1,7 @@
-"""What every pack has to keep: one check for each promise, each with what to do about it.
+"""The contract of packs: one check for each promise, each with the ways out.
 
-A check yields what is wrong, nothing when all is well, and raises `UncheckedError` where it does
-not apply or lacks what it needs.
+A check yields problems, and none when all is well. It raises `UncheckedError` if it does not apply,
+or lacks something that it needs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Check:
 
     Attributes:
         name: Short and stable, such as `imports`.
-        promise: What has to hold, in a sentence.
-        examine: Yields what is wrong with a pack.
-        only_warns: Whether what it finds is no failure.
+        promise: The promise, in a sentence.
+        examine: Yields the problems of a pack.
+        only_warns: Whether its problems are warnings and not failures.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         check: The check.
         status: `passed`, `failed`, `warned` or `unchecked`.
-        problems: What is wrong.
+        problems: The problems that it found.
         why: Why it is unchecked.
     """
 
@@ -66,7 +66,7 @@ class Verdict:
 
 
 def loads(subject: Subject) -> Iterator[Problem]:
-    """Everything that it offers can be imported, and its hooks are right."""
+    """Yield a problem for everything that cannot be imported, and for each mistake in a hook."""
     yield from subject.load_problems
 
 
@@ -98,7 +98,7 @@ CHECKS = (
 
 
 def examine(subject: Subject, check: Check) -> Verdict:
-    """Return what comes of one check; of a pack that does not load, only that is told."""
+    """Return the result of one check; a pack that does not load is unchecked by most of them."""
     if check.examine is not loads and check.examine is not agreement and subject.load_problems:
         return Verdict(check=check, status="unchecked", why="it does not load")
     try:

@@ -1,4 +1,4 @@
-"""The checks of what importing a pack does."""
+"""The checks of a pack's imports and of their effects."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from handrail_testing.checks.subject import Subject
 
 
 def import_budget(subject: Subject) -> Iterator[Problem]:
-    """Hooks import nothing heavy, and the rest nothing that the pack does not require."""
+    """Yield a problem for each import that hooks may not have, or the pack does not require."""
     pack = subject.origin
     own = {package.partition(".")[0] for package in subject.record.packages}
     free = own | _of_core() | {name.partition(".")[0] for name in subject.imports}
-    told: set[str] = set()
+    reported: set[str] = set()
     for each in subject.importing.imports:
         top = each["module"].partition(".")[0]
-        if top in free or top in told:
+        if top in free or top in reported:
             continue
         if each["door"] == "hooks":
-            told.add(top)
+            reported.add(top)
             yield Problem(
                 code="import-budget",
                 message=f"{each['place']} imports {top}, which every plan then loads, "
@@ -35,7 +35,7 @@ def import_budget(subject: Subject) -> Iterator[Problem]:
                 ),
             )
         elif top not in subject.required:
-            told.add(top)
+            reported.add(top)
             yield Problem(
                 code="undeclared-import",
                 message=f"{each['place']} imports {top}, which {pack} does not require",
@@ -48,7 +48,7 @@ def import_budget(subject: Subject) -> Iterator[Problem]:
 
 
 def import_effects(subject: Subject) -> Iterator[Problem]:
-    """Importing the pack opens, starts, prints and changes nothing."""
+    """Yield a problem for each effect that importing the pack has."""
     pack = subject.origin
     for each in subject.importing.failures:
         # Here, among other modules, it can be; so it needs one of those without importing it.
@@ -58,11 +58,11 @@ def import_effects(subject: Subject) -> Iterator[Problem]:
             origins=(pack,),
             ways_out=("let it import what it needs, and leave sys.path and sys.modules alone",),
         )
-    told: set[str] = set()
+    reported: set[str] = set()
     for each in subject.importing.effects:
-        if each["what"] in told:
+        if each["what"] in reported:
             continue
-        told.add(each["what"])
+        reported.add(each["what"])
         yield Problem(
             code="import-effect",
             message=f"importing {pack} {each['what']}",

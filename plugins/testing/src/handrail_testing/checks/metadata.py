@@ -38,9 +38,10 @@ def project_of(folder: Path, distribution: str | None = None) -> tuple[Path, str
 
 
 def agreement(subject: Subject) -> Iterator[Problem]:
-    """What pyproject.toml says is what is installed."""
-    told = bool(subject.record.entry_points) and "handrail" not in _named(subject.record.requires)
-    if told:
+    """Yield a problem for each difference between pyproject.toml and the installed metadata."""
+    record = subject.record
+    unbounded = bool(record.entry_points) and "handrail" not in _named(record.requires)
+    if unbounded:
         yield Problem(
             code="metadata-differs",
             message=f"{subject.origin} does not require handrail, so any version would do",
@@ -48,7 +49,7 @@ def agreement(subject: Subject) -> Iterator[Problem]:
             ways_out=('in pyproject.toml:  dependencies = ["handrail>=0.1,<0.2"]',),
         )
     if subject.pyproject is None:
-        if told:
+        if unbounded:
             return
         raise UncheckedError("its pyproject.toml is not here")
     text = subject.pyproject.read_text(encoding="utf-8")

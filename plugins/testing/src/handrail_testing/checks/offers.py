@@ -28,7 +28,7 @@ from handrail_testing.undo import is_step
 
 
 def names(subject: Subject) -> Iterator[Problem]:
-    """What it offers is what it says, under the name that it says, and under no other's."""
+    """Yield a problem for each entry point that does not lead to what its group and name say."""
     misspelt = list(_misspelt(subject))
     yield from misspelt
     if not subject.record.entry_points:
@@ -60,7 +60,7 @@ def names(subject: Subject) -> Iterator[Problem]:
 
 
 def weights(subject: Subject) -> Iterator[Problem]:
-    """Each step has a usable name and a weight from 0.0 to 1.0."""
+    """Yield a problem for each step without a usable name, or a weight from 0.0 to 1.0."""
     _has_steps(subject)
     for entry, step in subject.made.items():
         try:
@@ -74,7 +74,7 @@ def weights(subject: Subject) -> Iterator[Problem]:
 
 
 def no_undo(subject: Subject) -> Iterator[Problem]:
-    """A step that has effects has a rollback too, or a resume that goes on after a kill."""
+    """Yield a problem for each step that has effects, and neither a rollback nor a resume."""
     _has_steps(subject)
     for entry, step in subject.made.items():
         back = overrides(step, "rollback") or overrides(step, "resume")
@@ -93,7 +93,7 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
 
 
 def _misspelt(subject: Subject) -> Iterator[Problem]:
-    """Find groups of entry points that look like ours, and that nobody reads."""
+    """Yield a problem for each group of entry points that is misspelt, so that nobody reads it."""
     try:
         points = metadata.distribution(subject.record.name).entry_points
     except metadata.PackageNotFoundError:
@@ -194,7 +194,7 @@ def _names_and_weight(step: BaseStep[Any]) -> tuple[tuple[str, ...], float]:
 
 
 def _takes_name(target: Any) -> bool:
-    """Whether who uses the step gives it its name."""
+    """Whether users of the step give it its name."""
     try:
         return "name" in inspect.signature(target).parameters
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The check that a pack shapes a plan the same way, whoever is loaded before it."""
+"""The check that a plan does not depend on the order in which packs are loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handrail_testing.checks.subject import Subject, UncheckedError
 
 
 def load_order(subject: Subject) -> Iterator[Problem]:
-    """Plans each action several times, with neighbours before and behind; all are the same."""
+    """Plan each action in several orders of packs, and yield a problem if the plans differ."""
     if not subject.record.hooks and not subject.record.actions:
         raise UncheckedError("it has neither hooks nor actions")
     actions = list(_actions(subject))

@@ -1,4 +1,4 @@
-"""Imports modules of a pack in a process of its own, and tells what that did.
+"""Imports modules of a pack in a separate process, and reports what that did.
 
 It is run as a file: a request comes as JSON on standard input, the answer goes as JSON into the
 file that the request names. Nothing of Handrail is imported here before the pack imports it.
@@ -46,7 +46,7 @@ EFFECTS = {
 def effect_of(event: str, arguments: tuple[Any, ...]) -> str | None:
     """Return what an audit event does to the world, in a few words, or None."""
     if arguments and "__pycache__" in str(arguments[0]):
-        return None  # What Python itself keeps of an import.
+        return None  # Python's own cache of an import.
     if event == "open":
         path, mode, flags = arguments
         if isinstance(path, int) or path == os.devnull:
@@ -67,7 +67,7 @@ def current_frame(depth: int) -> FrameType:
 
 
 class Watch:
-    """Takes down what happens while modules are imported."""
+    """Records the audit events while modules are imported."""
 
     def __init__(self, packages: list[str]) -> None:
         self.packages = tuple(packages)
@@ -135,17 +135,17 @@ def _globals() -> dict[str, str]:
     }
 
 
-def _tell_of_threads() -> None:
+def _audit_threads() -> None:
     """Let each start of a thread be an audit event, as it is by itself in later Pythons."""
     import threading  # noqa: PLC0415 - loaded before the watch begins
 
     start = threading.Thread.start
 
-    def told(self: threading.Thread) -> None:
+    def start_with_event(self: threading.Thread) -> None:
         sys.audit("handrail.thread")
         start(self)
 
-    threading.Thread.start = told  # type: ignore[method-assign]
+    threading.Thread.start = start_with_event  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -153,7 +153,7 @@ def main() -> None:
     request = json.load(sys.stdin)
     sys.path[:] = request["path"]
     before = _globals()
-    _tell_of_threads()
+    _audit_threads()
     watch = Watch(request["packages"])
     sys.addaudithook(watch)
     failures: list[dict[str, str]] = []
@@ -162,7 +162,7 @@ def main() -> None:
             watch.door = door
             try:
                 __import__(module)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - told in the answer
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - part of the answer
                 failures.append({"module": module, "error": f"{type(error).__name__}: {error}"})
             finally:
                 watch.door = ""

@@ -1,4 +1,4 @@
-"""The checks that run a pack's own code: its skip checks and, given a context, its steps."""
+"""The checks that run code of the pack: its skip checks and, with a context, its steps."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from handrail_testing.undo import NotUndoneError, check_undo
 
 
 def rollback_data(subject: Subject) -> Iterator[Problem]:
-    """Runs each step; what it records for its undo is the same after a way through JSON.
+    """Run each step, and yield a problem if its rollback data does not survive JSON.
 
-    With a world to look at, it is undone too.
+    With a world, undo each step as well, and yield a problem if something is left behind.
     """
     if not subject.record.steps:
         raise UncheckedError("it offers no steps")
@@ -101,7 +101,7 @@ def _failing(subject: Subject, name: str, step: BaseStep[Any], said: str) -> Pro
 
 
 def skip_effects(subject: Subject) -> Iterator[Problem]:
-    """Asks each `can_skip` twice, and lets it do nothing but answer."""
+    """Call each `can_skip` twice, and yield a problem if it does more than answer."""
     steps = {name: step for name, step in subject.made.items() if overrides(step, "can_skip")}
     if not steps:
         raise UncheckedError("none of its steps has a can_skip")
@@ -176,7 +176,7 @@ _hooked: list[bool] = []
 
 @contextmanager
 def no_effects() -> Generator[list[str]]:
-    """Stop whatever would change the world outside; yields what was tried."""
+    """Stop everything that would change the world outside; yield what was tried."""
     if not _hooked:
         # It stays for the life of the process, and looks at nothing unless asked.
         sys.addaudithook(_audit)

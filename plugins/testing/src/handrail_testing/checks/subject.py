@@ -1,6 +1,6 @@
-"""What the contract of a pack is checked against: its metadata, its steps, what importing it does.
+"""The pack that is checked: its metadata, its steps, and the effects of importing it.
 
-Each part is worked out once, when the first check asks for it.
+Each part is worked out once, when the first check needs it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from handrail.packs import EntryPoint, InstalledPacks
 
 PREFIX = "handrail."
-"""What the groups of entry points begin with that Handrail reads."""
+"""Prefix of the groups of entry points that Handrail reads."""
 
 ContextFactory = Callable[[], "BaseStepContext"]
 StepFactory = Callable[[], BaseStep[Any]]
 
 
 class UncheckedError(Exception):
-    """A check does not apply, or lacks what it needs; its text says what."""
+    """A check does not apply, or lacks something that it needs; the message says what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ class Subject:
     """A distribution under its contract.
 
     Attributes:
-        record: What its metadata says.
-        context: Makes a fresh context for its steps, if there is such a thing.
-        world: Returns what its steps change, if that can be seen.
+        record: Its metadata.
+        context: Makes a fresh context for its steps; without it, no step is run.
+        world: Returns what its steps change; without it, no undo is checked.
         imports: Third-party packages that its hooks may import.
         steps: How to make the steps whose class needs arguments, by entry point.
         actions: Actions that it is planned with, beside its own.
@@ -73,19 +73,19 @@ class Subject:
 
     @cached_property
     def packs(self) -> InstalledPacks:
-        """The pack as the only one, whatever switches it off here."""
+        """The pack as the only one that is installed, on in any case."""
         return installed_packs(cache=None).alone(self.record)
 
     @cached_property
     def load_problems(self) -> tuple[Problem, ...]:
-        """Everything that keeps the pack from being used."""
+        """The problems because of which the pack cannot be used."""
         return self.packs.check()
 
     def target(self, entry: EntryPoint) -> Any:
-        """Return what an entry point leads to.
+        """Import and return the object of an entry point.
 
         Raises:
-            UncheckedError: It cannot be imported, which is a problem of its own.
+            UncheckedError: It cannot be imported; the check `loads` has that as a problem.
         """
         kind: Any = entry.group.removeprefix(PREFIX)
         try:
@@ -95,7 +95,7 @@ class Subject:
 
     @cached_property
     def made(self) -> Mapping[str, BaseStep[Any]]:
-        """Its steps by entry point, as far as they can be made."""
+        """Its steps by entry point, without those that need arguments."""
         return {
             entry.name: step
             for entry in self.record.steps
@@ -125,7 +125,7 @@ class Subject:
 
     @cached_property
     def importing(self) -> Importing:
-        """What importing its modules does, in a process of its own."""
+        """The imports and effects of importing its modules, in a separate process."""
         hooks = [entry.module for entry in self.record.hooks]
         entries = (*self.record.actions, *self.record.steps, *self.record.commands)
         others = [entry.module for entry in entries] or ([] if hooks else self.record.packages)
@@ -134,7 +134,7 @@ class Subject:
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Top-level modules of what it requires without any extra."""
+        """Top-level modules of the distributions that it requires without any extra."""
         names: set[str] = set()
         for text in self.record.requires:
             try:
@@ -165,13 +165,13 @@ def _is_wrapper(target: Any) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importing:
-    """What importing a pack did.
+    """The imports and effects of importing a pack.
 
     Attributes:
         imports: Third-party modules that its own modules import: `module`, `place`, `door`.
-        effects: What it did to the world: `what`, `place`, `door`.
+        effects: Its effects on the world: `what`, `place`, `door`.
         failures: Modules that could not be imported there: `module`, `error`.
-        printed: What it wrote to the terminal.
+        printed: The text that it wrote to the terminal.
     """
 
     imports: Sequence[Mapping[str, str]]
@@ -181,7 +181,7 @@ class Importing:
 
 
 def import_apart(packages: Sequence[str], doors: Mapping[str, Sequence[str]]) -> Importing:
-    """Import modules in a process of their own, and return what that did."""
+    """Import modules in a separate process, and return what that did."""
     with tempfile.TemporaryDirectory(prefix="handrail-check-") as folder:
         answer = Path(folder, "answer.json")
         request = {
@@ -198,21 +198,21 @@ def import_apart(packages: Sequence[str], doors: Mapping[str, Sequence[str]]) ->
             errors="replace",
             check=False,
         )
-        told: dict[str, Any] = {"imports": [], "effects": [], "failures": []}
+        found: dict[str, Any] = {"imports": [], "effects": [], "failures": []}
         if answer.exists():
-            told = json.loads(answer.read_text(encoding="utf-8"))
+            found = json.loads(answer.read_text(encoding="utf-8"))
         else:
             ended = {"what": "ends the process that imports it", "place": "", "door": ""}
-            told["effects"].append(ended)
+            found["effects"].append(ended)
     printed = (done.stdout + done.stderr).strip()
-    return Importing(**told, printed=printed)
+    return Importing(**found, printed=printed)
 
 
 def record_of(distribution: str) -> PackRecord:
-    """Return what is known of an installed distribution, whether it is a pack or not.
+    """Return the record of an installed distribution, whether it is a pack or not.
 
     Raises:
-        NotFoundError: There is none of that name.
+        NotFoundError: No distribution of that name is installed.
     """
     __tracebackhide__ = True
     wanted = canonicalize_name(distribution)

@@ -61,7 +61,7 @@ def check(
             )
         distribution = here[1]
     record = record_of(distribution)
-    # What a pack prints while it is imported is no part of the result.
+    # A pack may print while it is imported; standard output is for the result.
     with redirect_stdout(session.console.err):
         subject = Subject(
             record=record,

@@ -52,7 +52,7 @@ class NewPack:
     """A pack to be rendered, with everything about it decided.
 
     Attributes:
-        distribution: What it is called.
+        distribution: Its name.
         step: Name of its step.
         action: The action whose workflow it shapes.
         anchor: The step that it stands beside, or None for the end of the workflow.
@@ -122,14 +122,14 @@ def new_pack(
     """Decide everything about a pack.
 
     Args:
-        name: What it is called; a single word gets `handrail-` in front of it.
+        name: Its name; a single word gets `handrail-` in front of it.
         step: Name of its step; `note_<name>` unless given.
         action: The action whose workflow it shapes; `upload` unless given.
         before: The step that it stands before; `upload_files` where nothing else is said.
         after: The step that it stands behind.
 
     Raises:
-        ValueError: A name cannot be used; the text says why, and what would do.
+        ValueError: A name cannot be used; the message says why, and which name can.
     """
     if before is not None and after is not None:
         raise ValueError("a step stands before one step or after one, not both")
@@ -153,7 +153,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
     """Write files into a new folder, all or none.
 
     Raises:
-        ValueError: There is something in it already, or it cannot be made.
+        ValueError: The folder is not empty, or cannot be written.
     """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

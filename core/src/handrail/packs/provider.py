@@ -12,7 +12,7 @@ from handrail.plan.order import Contributor
 
 if TYPE_CHECKING:
     from handrail.lock.model import LockUse
-    from handrail.orchestrator import Observer
+    from handrail.packs.explicit import Observer
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep

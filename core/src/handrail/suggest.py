@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that leads nowhere."""
+"""Suggests known names for a misspelt one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def near(name: str, known: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
-    """Return up to `limit` of the `known` names that look like `name`, the best first."""
-    # difflib is only worth its import once something has already gone wrong.
+    """Return up to `limit` of the `known` names that are similar to `name`, the best first."""
+    # Imported here, because difflib is needed only for errors.
     from difflib import get_close_matches  # noqa: PLC0415
 
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
@@ -16,6 +16,6 @@ def near(name: str, known: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean a or b?` for the known names near `name`, else an empty string."""
+    """Return `did you mean a or b?` for known names similar to `name`, or an empty string."""
     matches = near(name, known)
     return f"did you mean {' or '.join(matches)}?" if matches else ""

@@ -1,20 +1,16 @@
-"""What ties a context to the run it takes part in, and the recorder of rollback data."""
+"""Recorder: the rollback data that a step records while it works."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
-if TYPE_CHECKING:
-    from handrail.steps import StepResult
-
-
-Beside = Callable[..., Awaitable[None]]
-"""Calls a function with arguments while the loop of the caller goes on."""
+InThread = Callable[..., Awaitable[None]]
+"""Calls a function in a thread, so that the loop of the caller goes on."""
 
 Intercept = Callable[[Callable[[str, Any], None], str, Any], None]
 """Called as `intercept(record, key, value)`; it records the value with `record(key, value)`."""
@@ -31,17 +27,17 @@ class Recorder:
         write: Makes a batch durable, called as `write(key, values)` from any thread; returns the
             values as they are stored. None keeps them in memory only.
         notes: What the attempt had recorded before, if it goes on; what is no list was returned.
-        beside: Does blocking work for a coroutine, without blocking its loop.
+        in_thread: Calls a blocking function for a coroutine, without blocking its loop.
     """
 
-    __slots__ = ("_beside", "_lock", "_write", "_writing", "closed", "notes", "step")
+    __slots__ = ("_in_thread", "_lock", "_write", "_writing", "closed", "notes", "step")
 
     def __init__(
         self,
         step: str,
         write: Callable[[str, list[Any]], list[Any]] | None = None,
         notes: Mapping[str, Any] | None = None,
-        beside: Beside | None = None,
+        in_thread: InThread | None = None,
     ) -> None:
         self.step = step
         self.notes: dict[str, Any] = {
@@ -50,7 +46,7 @@ class Recorder:
         }
         self.closed = False
         self._write = write
-        self._beside = beside
+        self._in_thread = in_thread
         self._writing: list[threading.Lock] = []
         # Plain locks: one that is written in Python could be left locked by a signal handler that
         # raises in the middle of taking it.
@@ -93,10 +89,10 @@ class Recorder:
 
     async def arecord(self, key: str, value: Any) -> None:
         """Append `value` to the list under `key`, from a coroutine; its loop is not blocked."""
-        if self._beside is None or self._write is None:
+        if self._in_thread is None or self._write is None:
             self.record_many(key, (value,))
         else:
-            await self._beside(self.record_many, key, (value,))
+            await self._in_thread(self.record_many, key, (value,))
 
     def close(self) -> dict[str, Any]:
         """Take no more, wait for what is being written, and return it; harmless to call again."""
@@ -119,72 +115,8 @@ class InterceptedRecorder(Recorder):
         self._inner = inner
         self._intercept = intercept
 
+    @calls_user_code
     def record_many(self, key: str, values: Iterable[Any]) -> None:
         """Pass on `values` one by one."""
         for value in values:
             self._intercept(self._inner.record, key, value)
-
-
-class RunLink(Protocol):
-    """What a context knows of the run that it takes part in."""
-
-    results: Mapping[str, StepResult]
-
-    @property
-    def outcome(self) -> str | None:
-        """How the run ended, once that is known."""
-        ...
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the run, unless it succeeded."""
-        ...
-
-    @property
-    def run_id(self) -> str:
-        """Identifies the run."""
-        ...
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """Identifies the running step in this run."""
-        ...
-
-    def recorder(self) -> Recorder:
-        """Return the recorder of the running attempt."""
-        ...
-
-    def end_attempt(self, outcome: StepResult) -> StepResult:
-        """End the running attempt; return its result with what was recorded."""
-        ...
-
-    def leave_behind(self, attempt: StepResult) -> None:
-        """Keep an attempt that could not be undone."""
-
-    def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Take a position within the running step."""
-
-    def measured(self, value: Mapping[str, Any], category: str) -> None:
-        """Take measured values."""
-
-    def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Take an event."""
-
-    def seal(self, reason: str) -> None:
-        """Note that the run cannot be rolled back any more."""
-
-
-LINK = "_handrail_run"
-RECORDER = "_handrail_recorder"
-
-
-def run_of(context: object) -> RunLink | None:
-    """Return the run that `context` takes part in, if any."""
-    link: RunLink | None = getattr(context, "__dict__", {}).get(LINK)
-    return link
-
-
-def notes_without_run(context: object) -> dict[str, list[Any]]:
-    """Take what a step has recorded that was called by hand, outside a run."""
-    recorder: Recorder | None = getattr(context, "__dict__", {}).pop(RECORDER, None)
-    return {} if recorder is None else recorder.close()

@@ -1,4 +1,4 @@
-"""Plans one action: its own steps, the edits of every pack, and their checks of the result."""
+"""Plans an action: its own steps, the edits of all packs, and their checks of the plan."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from handrail.errors import ActionError, HandrailError, PackError, PlanError, Pr
 from handrail.frozen import replace, values_of
 from handrail.hookspecs import ActionInfo
 from handrail.origin import Origin
+from handrail.packs.provider import PackProvider
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
@@ -22,7 +23,6 @@ from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
-from handrail.provider import PackProvider
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 def info_of(cls: type, root: type, context_type: type, provider: PackProvider) -> ActionInfo:
-    """Return what hooks may know of an action.
+    """Return the description of an action that hooks receive.
 
     Args:
-        cls: Its class.
-        root: The class of all actions.
-        context_type: The class of its context.
-        provider: The packs, which tell whose it is.
+        cls: The class of the action.
+        root: The base class of all actions.
+        context_type: The context class.
+        provider: The packs, for the origin of the class.
     """
     named = (base for base in cls.__mro__ if issubclass(base, root))
     names = [str(getattr(base, "action_name", "")) for base in named]
@@ -56,16 +56,16 @@ def registered(
     *,
     may_be_empty: bool,
 ) -> StepRegistry[Any]:
-    """Return the registry that the `setup_steps` of an action has filled.
+    """Return a registry filled by the `setup_steps` of an action.
 
     Args:
         setup_steps: The method.
         action: Name of the action.
         owner: Name of its class.
-        may_be_empty: Whether the action does without steps.
+        may_be_empty: Whether the action works without steps.
 
     Raises:
-        ActionError: It is async, or there is nothing to run.
+        ActionError: The method is async, or has registered nothing.
     """
     registry: StepRegistry[Any] = StepRegistry()
     answer = setup_steps(registry)
@@ -87,11 +87,11 @@ def registered(
 def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackProvider) -> Plan:
     """Return the plan of the action `info`, whose own steps are in `registry`.
 
-    An action that registered nothing has an empty plan, and no pack is asked about it.
+    An action that registered nothing has an empty plan, and no hooks are called for it.
 
     Raises:
-        PlanError: The plan has problems; it lists all of them.
-        PackError: A pack that is switched on is broken, or one of its hooks raised.
+        PlanError: The plan has problems; the error lists all of them.
+        PackError: An enabled pack is broken, or one of its hooks raised.
     """
     required = required_in(info.lineage, provider.required())
     packs, problems = pack_order(provider.contributors()) if registry else ([], [])
@@ -123,11 +123,11 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
 
 
 def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
-    """Refuse a part of a plan, or one from elsewhere, that lacks a step which is required.
+    """Check that a part of a plan, or a plan made elsewhere, has all required steps.
 
     Raises:
-        PlanError: It does.
-        PackError: A pack that is required is not there.
+        PlanError: A required step is missing.
+        PackError: A required pack is missing.
     """
     required = required_in(info.lineage, provider.required())
     found = _missing(plan, required, provider, None)
@@ -136,7 +136,7 @@ def check_part(plan: Plan, info: ActionInfo, provider: PackProvider) -> None:
 
 
 def chosen_json(plan: Plan, provider: PackProvider) -> str:
-    """Return as JSON which steps a plan was cut down to, and which installed packs are left out."""
+    """Return, as JSON, the selected steps of a plan and the excluded packs."""
     chosen: dict[str, Any] = values_of(provider.selection)
     if plan.part:
         chosen["only"] = [planned.name for planned in plan.steps]
@@ -156,7 +156,7 @@ def _missing(
 
 
 def _problems(pack: Contributor, answer: object) -> list[Problem]:
-    """Return what `check_plan` returned, as a list."""
+    """Return the answer of `check_plan` as a list of problems."""
     if answer is None or isinstance(answer, Problem):
         return [answer] if answer else []
     found = list(cast("Iterable[object]", answer)) if isinstance(answer, Iterable) else [answer]
@@ -171,7 +171,7 @@ def _problems(pack: Contributor, answer: object) -> list[Problem]:
 
 
 def with_file(origin: Origin) -> Origin:
-    """Add the file to the origin of code that no distribution owns."""
+    """Return the origin with its file added, if no distribution owns the code."""
     file = getattr(sys.modules.get(origin.module), "__file__", None)
     if origin.pack is not None or not isinstance(file, str):
         return origin
@@ -182,7 +182,7 @@ def with_file(origin: Origin) -> Origin:
 def naming(
     method: str, action: str, module: str, when: str = "", kind: type[ActionError] = ActionError
 ) -> Generator[None, None, None]:
-    """Turn what a method of an action raises into an error that names both and the line."""
+    """Convert errors raised in a method of an action to an error with its name and line."""
     try:
         yield
     except HandrailError:
@@ -195,7 +195,7 @@ def naming(
 
 
 def line_of(error: BaseException, module: str) -> Origin | None:
-    """Return the last line of `module` that `error` went through, or None."""
+    """Return the last line of `module` in the traceback of `error`, or None."""
     found: Origin | None = None
     trace = error.__traceback__
     while trace is not None:

@@ -9,11 +9,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from handrail.errors import HandrailError, InvalidStepError, PackError, Problem, describe
+from handrail.plan.edit_recorder import EditRecorder
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Wrapping
 from handrail.plan.entry import Entry, entry_for, innermost
 from handrail.plan.order import said_by
 from handrail.plan.problems import too_many_answers
-from handrail.plan.recorder import EditRecorder
 from handrail.registry import StepRegistry
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper

@@ -284,3 +284,16 @@ def test_a_reader_that_leaves_is_no_error(folder, environment):
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_options_before_the_action_are_what_click_takes_them_for(handrail, folder):
+    """Options that every action has may stand before its name, in each of their spellings."""
+    done = handrail(
+        "run", "-ptimes=2", "--on-failure", "undo", "--dry-run", "flows.py:nightly", "in"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "dry run, nothing is changed" in done.stderr
+    assert out(folder) == []
+    done = handrail("run", "--journal")
+    assert done.returncode == 2
+    assert "requires an argument" in done.stderr

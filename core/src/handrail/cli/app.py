@@ -19,24 +19,21 @@ if TYPE_CHECKING:
     from handrail.packs import EntryPoint, PackRecord
     from handrail.workflow import Workflow
 
-# Name, module and function, and what it does: enough for `--help` to import nothing.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "actions": ("commands.actions:actions", "List the actions that can be run."),
-    "config": ("commands.config:config", "Show every setting and where it came from."),
-    "doctor": ("commands.doctor:doctor", "Check this installation and this project."),
-    "lock": ("commands.lock:lock", "Lock plans, so that actions run only as they are now."),
-    "new": ("commands.new:new", "Start a workflow or a pack of your own."),
-    "packs": ("commands.packs:packs", "List the installed packs, and why each is on or off."),
-    "plan": ("commands.plan:plan", "Show what a run would do, and who put each step there."),
-    "resume": (
-        "commands.resume:resume",
-        "Finish a run that was interrupted, or kept after a failure.",
-    ),
-    "rollback": ("commands.rollback:rollback", "Undo a run, from wherever it was left."),
-    "run": ("commands.run:run", "Run an action."),
-    "runs": ("commands.runs:runs", "List the runs that the journal has."),
-    "show": ("commands.show:show", "Show how a run went, and what can be done about it."),
-    "steps": ("commands.steps:steps", "List the steps that packs offer."),
+# Each is a function in a module of its own name: enough for `--help` to import none of them.
+COMMANDS = {
+    "actions": "List the actions that can be run.",
+    "config": "Show every setting and where it came from.",
+    "doctor": "Check this installation and this project.",
+    "lock": "Lock plans, so that actions run only as they are now.",
+    "new": "Start a workflow or a pack of your own.",
+    "packs": "List the installed packs, and why each is on or off.",
+    "plan": "Show what a run would do, and who put each step there.",
+    "resume": "Finish a run that was interrupted, or kept after a failure.",
+    "rollback": "Undo a run, from wherever it was left.",
+    "run": "Run an action.",
+    "runs": "List the runs that the journal has.",
+    "show": "Show how a run went, and what can be done about it.",
+    "steps": "List the steps that packs offer.",
 }
 
 OPEN = ("new",)
@@ -60,8 +57,8 @@ class Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command that was called; another one stays where it is."""
         if cmd_name in COMMANDS:
-            module, _, function = COMMANDS[cmd_name][0].partition(":")
-            command: click.Command = getattr(import_module(f"handrail.cli.{module}"), function)
+            module = import_module(f"handrail.cli.commands.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
             return command
         return pack_command(ctx, cmd_name)
 
@@ -78,7 +75,7 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, the global options and the packs' commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
         others = [
             (name, f"from {owner}") for name, owner in offered(ctx).items() if name not in COMMANDS
         ]

@@ -1,4 +1,4 @@
-"""Which journal a command works with: the project's own, or one that is named."""
+"""The journal that a command works with: the project's own, or one that is named."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def journal_option() -> click.Option:
     )
 
 
-def named(url: str | None) -> str | None:
+def given_url(url: str | None) -> str | None:
     """Return the journal that the option or the variable names for this call, or None."""
     return url or os.environ.get(JOURNAL) or None
 
 
-def address(session: Session, url: str | None) -> Value[str]:
+def journal_address(session: Session, url: str | None) -> Value[str]:
     """Return where the journal of a call is, and who says so.
 
     The option goes before the variable, that before the project, that before the usual place.
@@ -55,7 +55,7 @@ def address(session: Session, url: str | None) -> Value[str]:
     Raises:
         SettingsError: The project's file cannot be read, and might name one.
     """
-    given = named(url)
+    given = given_url(url)
     if given is not None:
         return Value(value=given, source="--journal" if url else JOURNAL)
     packs = session.packs
@@ -70,12 +70,12 @@ def address(session: Session, url: str | None) -> Value[str]:
     return replace(own, value=os.path.join(folder, os.path.expanduser(own.value)))
 
 
-def from_anywhere(place: str) -> str:
+def absolute_place(place: str) -> str:
     """Return the place of a journal as it can be given in any working folder."""
     return place if _SCHEME.match(place) else os.path.abspath(os.path.expanduser(place))
 
 
-def opened(session: Session, url: str | None, *, create: bool = False) -> Journal:
+def session_journal(session: Session, url: str | None, *, create: bool = False) -> Journal:
     """Open the journal that a call works with.
 
     Args:
@@ -88,10 +88,10 @@ def opened(session: Session, url: str | None, *, create: bool = False) -> Journa
         NotFoundError: There is no such file, and none is to be made.
         JournalError: The journal cannot be used.
     """
-    place = address(session, url)
+    place = journal_address(session, url)
     try:
         return open_journal(
-            shortened(session, place.value),
+            relative_place(session, place.value),
             default="",
             find=lambda scheme: _factory(session, scheme),
             create=create,
@@ -106,7 +106,7 @@ def opened(session: Session, url: str | None, *, create: bool = False) -> Journa
         raise
 
 
-def shortened(session: Session, place: str) -> str:
+def relative_place(session: Session, place: str) -> str:
     """Return the path of a journal from the working folder, where it is below that."""
     path = Path(place)
     if _SCHEME.match(place) or not path.is_relative_to(session.folder):
@@ -151,7 +151,7 @@ def number_of(text: str) -> int:
     """Return the number of a run as a person gives it.
 
     Raises:
-        NotFoundError: It is none.
+        NotFoundError: The text is not a number.
     """
     if not text.isdecimal() or len(text) > 18:
         raise NotFoundError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handrail.cli.journals import address, from_anywhere, named, opened
+from handrail.cli.journals import absolute_place, given_url, journal_address, session_journal
 from handrail.cli.recovery import RecoveryRequest, project_of
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.listing import Listing
@@ -34,9 +34,9 @@ def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
     """
     _check(request)
     try:
-        journal = opened(session, request.journal)
+        journal = session_journal(session, request.journal)
     except NotFoundError as error:
-        if named(request.journal):
+        if given_url(request.journal):
             raise
         return _nothing(session, error.message, request)
     with closing(journal):
@@ -46,7 +46,7 @@ def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
             of_project = "" if project is None else " of this project"
             text = f"no run{of_project} in {journal.shown} was left by a process that is gone"
             return _nothing(session, f"{text}{_others(journal, project)}", request)
-        place = from_anywhere(address(session, request.journal).value)
+        place = absolute_place(journal_address(session, request.journal).value)
         words = [*_words(session, aim, request), "--journal", place]
         worst = 0
         with like_interrupts():
@@ -98,7 +98,7 @@ def _nothing(session: Session, text: str, request: RecoveryRequest) -> int:
 
 def _in_process(words: Sequence[str]) -> tuple[int, bool]:
     """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
-    # Without -P Python would take modules from the working folder, whoever put them there.
+    # Without -P Python would import modules from the working folder, which may be anybody's.
     process = subprocess.Popen([sys.executable, "-P", "-m", "handrail", *words])
     interrupted = False
     while True:

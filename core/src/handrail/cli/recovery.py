@@ -1,4 +1,4 @@
-"""What `resume` and `rollback` share: their options, the run they take, its action and its plan."""
+"""The common part of `resume` and `rollback`: options, the run, its action and its plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryRequest:
-    """What a call of `resume` or `rollback` asks for, as its options say it.
+    """The options of a call of `resume` or `rollback`.
 
     Attributes:
         run: The number of the run, if it is named.

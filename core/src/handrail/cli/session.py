@@ -1,4 +1,4 @@
-"""What the commands of one call share: the flags that apply everywhere, and the installed packs."""
+"""The state that the commands of one call share: global flags, installed packs and output."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ takes_json = click.option("--json", is_flag=True, expose_value=False, help="Writ
 
 
 def warn(session: Session, *, goes_on: bool = True) -> None:
-    """Tell about settings that name nothing, without stopping.
+    """Write a warning for each setting that names nothing, without stopping.
 
-    A command that goes on where a plan would stop also tells what would stop one.
+    A command that goes on where a plan would stop also warns of what would stop one.
     """
     found = session.packs
     stopping = (*found.settings_problems, *found.unmet) if goes_on else ()

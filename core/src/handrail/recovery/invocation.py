@@ -102,7 +102,7 @@ class Invocation:
 
     @property
     def selection(self) -> Selection:
-        """Which packs were on or off."""
+        """The packs that were on or off."""
         return Selection(no_packs=self.no_packs, only_packs=self.only_packs)
 
     def part_of(self, plan: Plan, recorded: str) -> Plan:

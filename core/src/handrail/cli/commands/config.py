@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from handrail.cli.journals import address, shortened
+from handrail.cli.journals import journal_address, relative_place
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.json_text import to_json
@@ -55,10 +55,10 @@ def config(ctx: click.Context) -> int:
 
 def _journal(session: Session) -> tuple[str, object, str]:
     try:
-        place = address(session, None)
+        place = journal_address(session, None)
     except SettingsError:
         return "journal.url", None, "unknown"
-    return "journal.url", shown_url(shortened(session, place.value)), place.source
+    return "journal.url", shown_url(relative_place(session, place.value)), place.source
 
 
 def _text(value: object) -> str:

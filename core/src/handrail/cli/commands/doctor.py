@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 import handrail
-from handrail.cli.journals import address, opened, shortened
+from handrail.cli.journals import journal_address, relative_place, session_journal
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.run_text import moment, run_to_dict, ways_of
+from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
 from handrail.packs.failures import problems_of
@@ -32,7 +32,7 @@ _MOST = 5  # Runs that are listed.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _JournalHealth:
-    """What is known of the journal.
+    """The state of the journal.
 
     Attributes:
         place: Where it is, or None where that cannot be known.
@@ -64,7 +64,7 @@ class _JournalHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Health:
-    """What is known of the installation and the project.
+    """The state of the installation and the project.
 
     Attributes:
         settings: Problems of the settings.
@@ -154,7 +154,7 @@ def _journal_lines(journal: _JournalHealth) -> Iterator[str]:
     for status in journal.waiting[:_MOST]:
         row = status.row
         ways = " or ".join(command for _, command in ways_of(status))
-        began = f"{moment(row.opened):%d %b %H:%M}"
+        began = f"{parse_time(row.opened):%d %b %H:%M}"
         yield f"run {row.number} of {row.action}, {began}, {status.described}:  {ways}"
     if len(journal.waiting) > _MOST:
         yield f"and {len(journal.waiting) - _MOST} more:  handrail runs"
@@ -163,12 +163,12 @@ def _journal_lines(journal: _JournalHealth) -> Iterator[str]:
 def _journal_health(session: Session) -> _JournalHealth:
     """Look at the journal of this call, and make none where there is none."""
     try:
-        found = address(session, None)
+        found = journal_address(session, None)
     except HandrailError as error:
         return _JournalHealth(error=error)
-    place = shown_url(shortened(session, found.value))
+    place = shown_url(relative_place(session, found.value))
     try:
-        with closing(opened(session, None)) as journal:
+        with closing(session_journal(session, None)) as journal:
             rows = journal.runs()
             statuses = (status_of(journal, row) for row in rows)
             return _JournalHealth(

@@ -109,15 +109,7 @@ def _write(
             f"-p {pair.partition('=')[0]} has a password in it, and {LOCK_FILE} is shared"
         )
     wanted = [_Wanted(name=name, params=pairs) for name in names] or [*_everything(session, known)]
-    made: list[LockedAction] = []
-    gone: list[LockedAction] = []
-    for want in wanted:
-        try:
-            made.append(_outline(session, want))
-        except NotFoundError:
-            if want.locked is None:
-                raise
-            gone.append(want.locked)
+    made, gone = _outlines(session, wanted)
     if not made and not gone:
         raise LockError(
             "there is nothing to lock: no installed pack brings an action",
@@ -141,6 +133,22 @@ def _write(
             f"wrote {file} · {count} · from now on they run only like this",
         ],
     )
+
+
+def _outlines(
+    session: Session, wanted: Sequence[_Wanted]
+) -> tuple[list[LockedAction], list[LockedAction]]:
+    """Return the actions as they are now, and those of the lock that are not there any more."""
+    made: list[LockedAction] = []
+    gone: list[LockedAction] = []
+    for want in wanted:
+        try:
+            made.append(_outline(session, want))
+        except NotFoundError:
+            if want.locked is None:
+                raise
+            gone.append(want.locked)
+    return made, gone
 
 
 def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wanted]:

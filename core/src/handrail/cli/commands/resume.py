@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.journals import number_of, opened
+from handrail.cli.journals import number_of, session_journal
 from handrail.cli.recover_all import recover_all
 from handrail.cli.recovery import (
     RecoveryRequest,
@@ -18,7 +18,7 @@ from handrail.cli.recovery import (
 )
 from handrail.cli.session import session_of
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.run_text import moment
+from handrail.cli.view.run_text import parse_time
 from handrail.errors import ExitCode
 from handrail.recovery.status import check, status_of
 
@@ -51,7 +51,7 @@ def resume(ctx: click.Context, /, **_options: Any) -> int:
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
     if request.all_dead:
         return recover_all(session, "resume", request)
-    with closing(opened(session, request.journal)) as journal:
+    with closing(session_journal(session, request.journal)) as journal:
         return _resume(session, journal, request)
 
 
@@ -86,4 +86,5 @@ def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int
 
 def _named(journal: Journal, row: RunRow) -> str:
     state = status_of(journal, row).described
-    return f"run {row.number} · {row.action} · {state}, started {moment(row.opened):%d %b %H:%M:%S}"
+    started = f"{parse_time(row.opened):%d %b %H:%M:%S}"
+    return f"run {row.number} · {row.action} · {state}, started {started}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.hints import command_line
-from handrail.cli.journals import number_of, opened
+from handrail.cli.journals import number_of, session_journal
 from handrail.cli.recover_all import recover_all
 from handrail.cli.recovery import (
     RecoveryRequest,
@@ -22,7 +22,7 @@ from handrail.cli.recovery import (
     recovery_options,
 )
 from handrail.cli.session import session_of
-from handrail.cli.view.run_text import moment
+from handrail.cli.view.run_text import parse_time
 from handrail.cli.view.text import columns, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
 from handrail.recovery.status import check, status_of
@@ -61,7 +61,7 @@ def rollback(ctx: click.Context, /, **_options: Any) -> int:
         if request.dry_run:
             raise click.UsageError("--all-dead takes no --dry-run; handrail runs lists the runs")
         return recover_all(session, "rollback", request)
-    with closing(opened(session, request.journal)) as journal:
+    with closing(session_journal(session, request.journal)) as journal:
         return _roll_back(session, journal, request)
 
 
@@ -161,7 +161,7 @@ def _is_terminal() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Preview:
-    """What an undo will do.
+    """The effect of an undo, before it begins.
 
     Attributes:
         status: The status of the run.
@@ -209,7 +209,7 @@ class _Preview:
     def _head(self) -> str:
         row, owner = self.status.row, self.status.owner
         ended = row.closed or row.heard or row.opened
-        ago = max(0.0, (datetime.now(UTC) - moment(ended)).total_seconds())
+        ago = max(0.0, (datetime.now(UTC) - parse_time(ended)).total_seconds())
         return (
             f"run {row.number} · {row.action} · {self.status.described} {seconds(ago)} ago · "
             f"{owner['user']} on {owner['host']}{self.whose}"

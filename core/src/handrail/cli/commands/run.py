@@ -15,7 +15,7 @@ import click
 from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
-from handrail.cli.journals import WITHOUT, journal_option, opened
+from handrail.cli.journals import WITHOUT, journal_option, session_journal
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.params.values import labelled, params_from, variables_of
@@ -59,7 +59,7 @@ _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What a call of `handrail run` asks for, as its options say it; params of the action aside.
+    """The options of a call of `handrail run`, without the params of the action.
 
     Attributes:
         params: A file with params.
@@ -262,7 +262,7 @@ def _action(
 def _journal(session: Session, request: RunRequest) -> Generator[Journal | None]:
     """Open the journal of a run within the block, unless it is to have none."""
     if not request.no_journal:
-        with closing(opened(session, request.journal, create=True)) as journal:
+        with closing(session_journal(session, request.journal, create=True)) as journal:
             yield journal
         return
     if request.journal:

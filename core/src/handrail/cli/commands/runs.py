@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from handrail.cli.hints import command_line
-from handrail.cli.journals import journal_option, named, opened
+from handrail.cli.journals import given_url, journal_option, session_journal
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
+from handrail.cli.view.run_text import STYLES, parse_time, run_to_dict, time_of, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import NotFoundError
 from handrail.recovery.status import status_of
@@ -126,9 +126,9 @@ def _found(
 
 def _open(session: Session, url: str | None) -> Journal | None:
     try:
-        return opened(session, url)
+        return session_journal(session, url)
     except NotFoundError:
-        if named(url):
+        if given_url(url):
             raise
         return None
 
@@ -163,7 +163,7 @@ def _row(status: RunStatus, *, shared: bool) -> tuple[str, ...]:
         row.action,
         status.described,
         *[row.project] * shared,
-        f"{moment(row.opened):%Y-%m-%d %H:%M:%S}",
+        f"{parse_time(row.opened):%Y-%m-%d %H:%M:%S}",
         time_of(status),
         _next(status),
     )

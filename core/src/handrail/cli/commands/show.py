@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handrail.cli.hints import command_line
-from handrail.cli.journals import journal_option, number_of, opened
+from handrail.cli.journals import journal_option, number_of, session_journal
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.failure import recorded_tracebacks
 from handrail.cli.view.listing import Listing, View
@@ -45,7 +45,7 @@ def show(
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
     session = session_of(ctx)
     number = number_of(run) if run else None
-    with closing(opened(session, journal)) as found:
+    with closing(session_journal(session, journal)) as found:
         record = record_of(found, _latest(found) if number is None else number)
     session.show(_view(session, record, step, everything=everything, traceback=traceback))
 

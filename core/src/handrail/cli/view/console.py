@@ -1,4 +1,4 @@
-"""What is written to the terminal: lines and colour for people, JSON for programs."""
+"""The two output streams of a command: lines and colour for people, JSON for programs."""
 
 from __future__ import annotations
 

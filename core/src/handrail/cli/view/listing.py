@@ -1,4 +1,4 @@
-"""What a command shows: a value with two views, text for people and JSON for programs."""
+"""Results of commands: values with two views, text for people and JSON for programs."""
 
 from __future__ import annotations
 

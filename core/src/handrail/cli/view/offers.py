@@ -1,4 +1,4 @@
-"""What packs offer, in listings: an action or a step as JSON, and where packs were looked for."""
+"""Offers of packs in listings: an action or a step as JSON, and where packs were looked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a run: a moving line on a terminal, plain lines elsewhere, or JSON."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ class LineView:
                 self._line(f"     {line}")
 
     def _step_failed(self, event: events.StepFailed) -> None:
-        told = "interrupted" if event.error == "KeyboardInterrupt" else event.error
-        self._end("✗", event.step, seconds(event.took), self._short(told), "red")
+        error = "interrupted" if event.error == "KeyboardInterrupt" else event.error
+        self._end("✗", event.step, seconds(event.took), self._short(error), "red")
 
     def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._step = True, None
@@ -179,8 +179,8 @@ class LineView:
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
         self._undone = ""
-        told = self._short(f"undo failed: {event.error}")
-        self._end("✗", event.step, seconds(event.took), told, "red")
+        error = self._short(f"undo failed: {event.error}")
+        self._end("✗", event.step, seconds(event.took), error, "red")
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
         self._within[event.category] = (event.current, event.total)
@@ -221,7 +221,7 @@ class LineView:
         self._line(line.rstrip())
 
     def _short(self, error: str) -> str:
-        """Return as much of an error as its line has room for; below the run it is told in full."""
+        """Return as much of an error as its line has room for; all of it is shown below the run."""
         return shorten(one_line(error), max(WIDTH - self._width - 13, 40))
 
     def _name(self, step: str) -> str:
@@ -252,7 +252,7 @@ class LineView:
         """Return how far the step is, in parts; what matters most comes first."""
         if not self._within:
             return []
-        # What is measured in bytes tells best how far it is; the rest stands beside it.
+        # Bytes show best how far it is; the other units stand beside them.
         leading = "bytes" if "bytes" in self._within else next(reversed(self._within))
         current, total = self._within[leading]
         share = current / total

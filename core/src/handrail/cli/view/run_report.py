@@ -1,4 +1,4 @@
-"""What `handrail show` prints of a run: who had it, its steps, and the ways out."""
+"""The report of a recorded run, as `handrail show` prints it: owner, steps and ways out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
-from handrail.cli.view.run_text import STYLES, moment, run_to_dict, time_of, ways_of
+from handrail.cli.view.run_text import STYLES, parse_time, run_to_dict, time_of, ways_of
 from handrail.cli.view.table import table
 from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten
 from handrail.params.redact import without_passwords
@@ -35,7 +35,7 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What `handrail show` shows of a run.
+    """The report of a recorded run.
 
     Attributes:
         session: The call, which has the installed packs.
@@ -96,7 +96,7 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What `handrail show --step` shows: one step, with all that it recorded for its undo."""
+    """The report of one step of a recorded run, with all that it recorded for its undo."""
 
     record: RunRecord
     step: RecordedStep
@@ -150,8 +150,8 @@ def _about_owner(record: RunRecord) -> str:
     process = f"pid {owner['pid']} on {owner['host']}"
     if record.row.given_up:
         return f"given up by {process} (a signal, or no room for its record)"
-    heard = moment(record.heard)
-    begun = moment(record.row.opened)
+    heard = parse_time(record.heard)
+    begun = parse_time(record.row.opened)
     day = "" if heard.date() == begun.date() else f"{heard:%d %b} "
     return f"owner {process} died after {day}{heard:%H:%M:%S} (kill -9 or power)"
 
@@ -161,11 +161,11 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     plan = f"plan {record.fingerprint[:8]}"
     if packs and all(each["then"] == each["now"] for each in packs.values()):
         plan += ", packs as installed"
-    parts = [f"started {moment(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
+    parts = [f"started {parse_time(row.opened):%Y-%m-%d %H:%M:%S} by {status.owner['user']}"]
     if row.closed is not None:
         parts.append(f"took {time_of(status)}")
     elif status.holder is not None:
-        ago = (datetime.now(UTC) - moment(row.opened)).total_seconds()
+        ago = (datetime.now(UTC) - parse_time(row.opened)).total_seconds()
         parts.append(f"{seconds(ago)} ago")
     return [*parts, plan, f"in {row.cwd}"]
 
@@ -227,8 +227,8 @@ def _row(step: RecordedStep) -> Row:
 def _counted(recorded: Mapping[str, int]) -> str:
     # Names come first: what was recorded gives way where a line gets long.
     largest_first = sorted(recorded.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
-    return shorten(told or "-", _RECORDED)
+    text = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
+    return shorten(text or "-", _RECORDED)
 
 
 def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
@@ -236,8 +236,8 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
     if not names:
         return []
     head = f"+ {len(names)} not started: "
-    told = ", ".join(names) if everything else listed(names, room=WIDTH - len(head))
-    return [f"{head}{told}"]
+    shown = ", ".join(names) if everything else listed(names, room=WIDTH - len(head))
+    return [f"{head}{shown}"]
 
 
 def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:

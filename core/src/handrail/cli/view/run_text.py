@@ -71,6 +71,6 @@ def time_of(status: RunStatus) -> str:
     return f"{seconds(took)}{more}"
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Return the time that a journal has as text, in the time zone of this machine."""
     return datetime.fromisoformat(text).astimezone()

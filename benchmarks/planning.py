@@ -16,8 +16,7 @@ from typing import Any
 from handrail import ActionInfo, BaseStep, BaseStepContext, Origin, StepRegistry, StepResult
 from handrail.hookspecs import hookimpl
 from handrail.packs.explicit import ExplicitPacks
-from handrail.packs.loaded import LoadedPack
-from handrail.packs.loader import load_inline
+from handrail.packs.loader import LoadedPack, load_inline
 from handrail.packs.planner import plan_action
 
 ROUNDS = 15

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handrail.errors import HandrailError, Problem
     from handrail.events import Event
     from handrail.lock.model import LockUse
-    from handrail.packs.loaded import LoadedPack
+    from handrail.packs.loader import LoadedPack
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
@@ -102,8 +102,7 @@ def explicit_packs(
     Raises:
         PackError: A hook is not valid.
     """
-    from handrail.packs.loaded import LoadedPack  # noqa: PLC0415 - slow to import
-    from handrail.packs.loader import load_inline  # noqa: PLC0415 - slow to import
+    from handrail.packs.loader import LoadedPack, load_inline  # noqa: PLC0415 - slow to import
 
     loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
     granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}

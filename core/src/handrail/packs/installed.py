@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
     from handrail.packs.explicit import Observer
-    from handrail.packs.loaded import LoadedPack
+    from handrail.packs.loader import LoadedPack
     from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
@@ -331,8 +331,7 @@ class InstalledPacks:
         if not hooked:
             return (), []
         # Imported here, because neither listings nor packs without hooks need pluggy.
-        from handrail.packs.loader import load  # noqa: PLC0415
-        from handrail.packs.manager import new_manager  # noqa: PLC0415
+        from handrail.packs.loader import load, new_manager  # noqa: PLC0415
 
         manager = new_manager()
         loaded: list[LoadedPack] = []

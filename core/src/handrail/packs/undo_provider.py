@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.packs.explicit import Observer
     from handrail.packs.installed import InstalledPacks
-    from handrail.packs.loaded import LoadedPack
+    from handrail.packs.loader import LoadedPack
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes

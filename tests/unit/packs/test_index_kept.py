@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail.packs.index import read_index
-from handrail.packs.store import index_file
+from handrail.packs.index import index_file, read_index
 
 
 def warm(garden):
@@ -197,7 +196,7 @@ def test_many_at_once(garden, settled):
 @pytest.fixture
 def few(monkeypatch):
     """Keep four indexes at most."""
-    monkeypatch.setattr("handrail.packs.store.KEPT", 4)
+    monkeypatch.setattr("handrail.packs.index.KEPT", 4)
 
 
 def test_only_the_latest_are_kept(garden, settled, few):
@@ -227,7 +226,7 @@ def test_many_paths_at_once(garden, settled, few):
 
 def test_default_cache_follows_the_environment(garden):
     """The index goes to HANDRAIL_CACHE, else to the user's folder for caches; empty is nowhere."""
-    from handrail.packs.store import default_folder
+    from handrail.packs.index import default_folder
 
     assert str(default_folder({"HANDRAIL_CACHE": "/a"})) == "/a"
     assert default_folder({"HANDRAIL_CACHE": ""}) is None

@@ -262,7 +262,7 @@ class InstalledPacks:
         found = next((each for each in self._found if each.id == record.id), None)
         if found is None:
             # Imported here, because only a distribution that is not a pack needs it.
-            from handrail.packs.requirements import unmet_range  # noqa: PLC0415
+            from handrail.packs.metadata import unmet_range  # noqa: PLC0415
 
             found = replace(record, unmet=unmet_range(record.requires))
         alone = InstalledPacks(settings, [found])

@@ -168,7 +168,7 @@ class InstalledPacks:
             LocalCodeError: A step is in a file of the project that cannot be imported.
         """
         # Imported here, because listings do not plan.
-        from handrail.packs.project import edits_of  # noqa: PLC0415
+        from handrail.packs.project_edits import edits_of  # noqa: PLC0415
 
         return edits_of(self.changes(lineage), self.catalog)
 

@@ -109,7 +109,7 @@ class UndoPacks:
         Raises:
             PackError: A step is from a broken pack, and one of that pack's steps was started.
         """
-        from handrail.packs.project import edits_of  # noqa: PLC0415 - for plans only
+        from handrail.packs.project_edits import edits_of  # noqa: PLC0415 - for plans only
 
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
         return edits_of(changes, self._packs.catalog)

@@ -13,7 +13,7 @@ from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.packs.record import CORE, PackRecord, Status
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import RequiredPack, fits
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value

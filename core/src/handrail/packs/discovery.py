@@ -21,7 +21,7 @@ from handrail.packs.metadata import (
 )
 from handrail.packs.record import PREFIX, PackRecord
 from handrail.packs.snapshot import Root, Snapshot, Stamp, stamp
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 
 _MARK = PREFIX.encode()
 _SECTION = re.compile(rb"^\s*\[\s*" + re.escape(PREFIX).encode(), re.MULTILINE)

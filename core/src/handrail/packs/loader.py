@@ -25,12 +25,15 @@ from handrail.origin import Origin
 from handrail.packs.hooks import Hook, Mistake, read_hooks, specs
 from handrail.packs.pack_settings import Table, table_of, validated
 from handrail.packs.record import EntryPoint, PackRecord, ways_out
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
+    from handrail.events import Event
     from handrail.hookspecs import ActionInfo
     from handrail.settings.values import Settings
     from handrail.steps import BaseStep
+
+Observer = Callable[["Event"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +76,15 @@ class LoadedPack:
         """Return the origin of a hook, with its source line; of the pack if it lacks the hook."""
         found = self.hooks.get(hook)
         return self.origin if found is None else found.origin(self.origin)
+
+    def observer(self) -> Observer:
+        """Return an observer that calls the hook `observe`, named after the pack."""
+
+        def observe(event: Event) -> None:
+            self.call("observe", event=event)
+
+        observe.__qualname__ = f"observe of {self.origin}"
+        return observe
 
     @calls_user_code
     def call(self, hook: str, **arguments: Any) -> Any:

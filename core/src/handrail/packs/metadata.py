@@ -18,7 +18,7 @@ from typing import Any
 import handrail
 from handrail.packs.health import Health, owned
 from handrail.packs.record import CORE, GROUPS, EntryPoint, PackRecord
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import fits
 
 _AT_ONCE = 1 << 16

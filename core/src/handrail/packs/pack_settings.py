@@ -12,7 +12,7 @@ from handrail.origin import Origin
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.values import KeyPath, merge, set_path, value_at
-from handrail.settings.names import normalised, variable_prefix
+from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import source_of
 from handrail.settings.values import Value
 from handrail.suggest import did_you_mean, near

@@ -7,7 +7,7 @@ from typing import Any
 
 from handrail.params.redact import shown
 from handrail.settings.changes import Changes
-from handrail.settings.names import variable_prefix
+from handrail.settings.pack_names import variable_prefix
 from handrail.settings.policy import leaves
 from handrail.settings.requirements import RequiredStep, source_of
 from handrail.settings.trust import SAFE_FOLDERS

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from handrail.errors import Problem
 from handrail.settings.changes import Changes, Insert, LocalName, Remove, Wrap
 from handrail.settings.keys import below
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
 from handrail.settings.table import Path, TableReader, dotted, type_of
 from handrail.settings.values import Grants, Value

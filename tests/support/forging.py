@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import handrail
 from handrail.errors import HandrailError, StepFailedError
 from handrail.journal.sqlite import SqliteJournal
-from handrail.recovery.folder import working_in
+from handrail.recovery.invocation import working_in
 from handrail.recovery.prepare import look_up, prepare
 from handrail.recovery.preview import preview_rollback
 

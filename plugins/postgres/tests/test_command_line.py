@@ -122,7 +122,7 @@ def test_a_server_that_is_down_is_told_and_nothing_is_run(handrail: Run, folder:
         ("{place}x", 5, "does not exist"),
         ("{place}?colour=red", 2, "colour"),
         ("postgresql://ada:hunter2@127.0.0.1/acme", 2, "has a password in it"),
-        ("postgresql://[/acme", 2, "is no URL of a database"),
+        ("postgresql://[/acme", 2, "is not the URL of a database"),
     ],
 )
 def test_a_wrong_url_is_told(handrail: Run, place: str, url: str, code: int, message: str) -> None:

@@ -16,7 +16,7 @@ from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
 from handrail.cli.view.text import columns, seconds
 from handrail.journal import AttemptRow, NoteRow, RecordedRun, RunRow
-from handrail.recovery.recorded_steps import recorded_steps
+from handrail.recovery.run_record import recorded_steps
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
@@ -324,7 +324,7 @@ def test_values_of_the_context_are_not_read(
 ) -> None:
     """A list of a million entries may be there for each step; nothing of it is shown."""
     journal.add([planned("send")], done("send"), outcome="completed")
-    monkeypatch.setattr("handrail.journal.sqlite.statements.SQL.fields", "SELECT no_such_column")
+    monkeypatch.setattr("handrail.journal.sqlite.owned.SQL.fields", "SELECT no_such_column")
     assert call("show").code == 0
     assert call("show", "--json").code == 0
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from handrail import BaseStep, BaseStepContext, StepRegistry, StepResult
-from handrail.engine.progress import Progress
+from handrail.engine.state import Progress
 from handrail.plan.builder import plan_of_registry
 
 

@@ -17,8 +17,8 @@ from journals.places import new_run
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal import NoteChange, OwnedRun, RunChange
 from handrail.journal.sqlite import SqliteJournal
+from handrail.journal.sqlite.journal import AT_ONCE
 from handrail.journal.sqlite.place import refuse_mount
-from handrail.journal.sqlite.pruning import AT_ONCE
 
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0

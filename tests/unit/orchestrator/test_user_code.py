@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -31,11 +31,12 @@ from handrail import (
     resume,
     step,
 )
-from handrail.engine.guard import guarded
 from handrail.engine.user_code import calls_user_code, is_user_code
+from handrail.events import MessageLogged
 from handrail.journal.sqlite import SqliteJournal
+from handrail.orchestrator.dispatch import Dispatcher
 from handrail.plan.builder import plan_of_registry
-from handrail.plan.preview import preview_plan
+from handrail.plan.dry_run import preview_plan
 
 CORE = Path(str(handrail.__file__)).parent
 seen: dict[str, bool] = {}
@@ -307,10 +308,6 @@ def test_what_the_engine_does_for_itself_is_not_user_code() -> None:
     def ask(frame: Any) -> None:
         found.append(is_user_code(frame))
 
-    def frames() -> Generator[None]:
-        ask(sys._getframe())
-        yield
-
     ours: dict[str, Any] = {"__name__": "handrail.engine.machine", "ask": ask, "sys": sys}
     exec("def engine(function):\n    ask(sys._getframe())\n    function()", ours)
     engine = ours["engine"]
@@ -319,8 +316,19 @@ def test_what_the_engine_does_for_itself_is_not_user_code() -> None:
     calls_user_code(engine)
     engine(lambda: ask(sys._getframe()))
     assert found == [False, False, False, True]
-    guarded(next, frames())
-    assert found[-1]
+
+
+def test_the_command_line_is_a_user_of_the_engine() -> None:
+    """What it shows of a run may block, and is interrupted like any observer."""
+    found: list[bool] = []
+
+    def ask() -> None:
+        found.append(is_user_code(sys._getframe(1)))
+
+    shows: dict[str, Any] = {"__name__": "handrail.cli.view.progress", "ask": ask}
+    exec("def observe(event): ask()", shows)
+    Dispatcher([shows["observe"]])(MessageLogged(step=None, name="event", data={}, file=None))
+    assert found == [True]
 
 
 USERS = ("execute", "can_skip", "rollback", "resume", "restore", "around", "preview")
@@ -351,11 +359,25 @@ def unmarked(path: Path) -> Iterator[str]:
 def is_users(node: ast.AST) -> bool:
     """Return whether it calls a method of a step or an action, or awaits what somebody made."""
     if isinstance(node, ast.Await):
-        return isinstance(node.value, ast.Name)
+        return isinstance(node.value, ast.Name | ast.Attribute)
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return False
     ours = ast.unparse(node.func.value).startswith(OURS)
     return node.func.attr in USERS and not ours
+
+
+def test_a_mark_is_set_when_a_module_is_imported() -> None:
+    """No function that is made in a call is marked, or each call would cost more; `packs` may."""
+    inside = [
+        f"{path.relative_to(CORE)}:{node.lineno}"
+        for path in sorted(CORE.rglob("*.py"))
+        for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(outer)
+        if node is not outer and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if "calls_user_code" in [ast.unparse(each) for each in node.decorator_list]
+    ]
+    assert [each for each in inside if not each.startswith("packs/")] == []
 
 
 def test_what_calls_a_method_of_a_step_is_marked() -> None:

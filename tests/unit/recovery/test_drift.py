@@ -12,7 +12,7 @@ from killing.told import Does, flow, interrupted
 from handrail import StepFailedError, StepWrapper
 from handrail.errors import DriftError
 from handrail.recovery import resume, rollback
-from handrail.recovery.drift import drift, news
+from handrail.recovery.recorded_plan import drift, news
 
 
 def test_with_accepted_drift_new_steps_before_the_position_do_not_run(writes):

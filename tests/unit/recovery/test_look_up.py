@@ -26,7 +26,6 @@ from handrail.errors import (
     RunClosedError,
 )
 from handrail.recovery import (
-    drift,
     prepare,
     recorded_plan,
     resume,
@@ -293,12 +292,12 @@ def test_the_recorded_plan_is_decoded_where_it_has_to_be_and_once(journal, kept,
     recorded_plan._decoded.cache_clear()
     cls, recorded = prepare.look_up(aim, Plain, 1, journal)
     ready = prepare.prepare(cls, recorded, journal, aim, packs=())
-    assert not drift.drift(recorded, ready.plan)
-    assert not drift.news(recorded, ready.plan)
+    assert not recorded_plan.drift(recorded, ready.plan)
+    assert not recorded_plan.news(recorded, ready.plan)
     assert recorded_plan._decoded.cache_info().misses == times
     other = replace(ready.plan, steps=ready.plan.steps[:1])
-    assert drift.drift(recorded, other)
-    assert drift.news(recorded, other)
+    assert recorded_plan.drift(recorded, other)
+    assert recorded_plan.news(recorded, other)
     assert recorded_plan._decoded.cache_info().misses == 1
 
 

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from handrail.cli.session import Session as Session
     from handrail.cli.session import session_of as session_of
+    from handrail.cli.session import takes_json as takes_json
     from handrail.cli.view.failure import problem_lines as problem_lines
-    from handrail.cli.view.table import table as table
+    from handrail.cli.view.listing import Listing as Listing
     from handrail.workflow import Workflow
 
-__all__ = ["Session", "problem_lines", "session_of", "table"]
+__all__ = ["Listing", "Session", "problem_lines", "session_of", "takes_json"]
 
 _HOMES = {
-    "view.table": ("table",),
+    "session": ("Session", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
-    "session": ("Session", "session_of"),
+    "view.listing": ("Listing",),
 }
 
 

@@ -150,6 +150,11 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
     raise NotFoundError(f"the command {name} of {record.origin} is {found!r}, not a click command")
 
 
+def as_typed(entry: str) -> str:
+    """Return the command of an entry point as it is typed: `new pack` for `new.pack`."""
+    return " ".join(filter(None, _placed(entry)))
+
+
 def _entry_points(ctx: click.Context) -> list[tuple[PackRecord, EntryPoint]]:
     """Return the commands of all packs; none where the packs cannot be looked at."""
     try:

@@ -160,8 +160,7 @@ def recovery_of(
     # All of these import what runs need.
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
     from handrail.lock.model import LockUse  # noqa: PLC0415
-    from handrail.recovery.folder import enter  # noqa: PLC0415
-    from handrail.recovery.invocation import Invocation  # noqa: PLC0415
+    from handrail.recovery.invocation import Invocation, enter  # noqa: PLC0415
     from handrail.recovery.prepare import only_undoes, prepare  # noqa: PLC0415
     from handrail.targets import lock_name  # noqa: PLC0415
 
@@ -196,7 +195,7 @@ def carry_on(
 ) -> int:
     """Finish or undo a run, show how that goes, and return the exit code."""
     from handrail.cli.execution import Execution, carry_out, head_of  # noqa: PLC0415 - loads runs
-    from handrail.recovery.drift import news  # noqa: PLC0415 - likewise
+    from handrail.recovery.recorded_plan import news  # noqa: PLC0415 - likewise
 
     row = recovery.recorded.row
     if not session.json and not request.quiet:

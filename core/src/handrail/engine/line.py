@@ -1,25 +1,69 @@
-"""One sequence of steps of a run, as the engine, the drivers and the context see it."""
+"""One sequence of steps of a run: its state and results, for the engine, drivers and context."""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
-from handrail.engine.results import Results
 from handrail.engine.rollback_data import ended
 from handrail.errors import RecordError
 from handrail.events import MessageLogged, MetricsMeasured, StepProgressed
 from handrail.steps import StepResult
+from handrail.suggest import near
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.engine.log import RunLog
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
+    from handrail.steps import StepResult
+
+D = TypeVar("D")
+
+
+class Results(Mapping[str, "StepResult"]):
+    """The results of the finished steps by name, alias or inner name; nothing is kept per step."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def __getitem__(self, name: str) -> StepResult:
+        result = self.get(name)
+        if result is not None:
+            return result
+        positions = self._line.run.plan.positions
+        if name in positions:
+            raise KeyError(f"step '{name}' has not finished yet")
+        matches = near(name, positions)
+        hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
+        raise KeyError(f"no step answers to '{name}'{hint}")
+
+    @overload
+    def get(self, key: str, /) -> StepResult | None: ...
+    @overload
+    def get(self, key: str, /, default: StepResult | D) -> StepResult | D: ...
+
+    # Overridden, as is `in`, because a miss of `[]` looks for near names.
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Return the result of the step that answers to `key`, or `default`."""
+        position = self._line.run.plan.positions.get(key)
+        result = None if position is None else self._line.result_at(position)
+        return default if result is None else result
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for position, planned in enumerate(self._line.run.plan.steps):
+            if self._line.result_at(position) is not None:
+                yield planned.name
+
+    def __len__(self) -> int:
+        return len(self._line.finished) + len(self._line.run.closed)
 
 
 @dataclass(slots=True, eq=False)

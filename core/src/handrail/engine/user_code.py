@@ -37,7 +37,8 @@ def is_user_code(frame: FrameType | None) -> bool:
     top = frame
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
-        if module.startswith("handrail."):
+        # The command line is a user of the engine like others: what it shows may block.
+        if module.startswith("handrail.") and not module.startswith("handrail.cli"):
             return frame is not top and _MARK in frame.f_code.co_consts
         if frame.f_code.co_name == "__del__" or module in _SWALLOWS:
             return False

@@ -230,11 +230,12 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
         )
     import asyncio  # noqa: PLC0415 - only async work pays for it
 
-    @calls_user_code
-    async def body() -> Any:
-        return await awaitable
+    return asyncio.run(_awaited(awaitable))
 
-    return asyncio.run(body())
+
+@calls_user_code
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def _ending(run: RunState, interrupt: BaseException | None) -> RunResult:

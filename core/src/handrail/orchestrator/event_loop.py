@@ -48,46 +48,67 @@ class EventLoop:
                     ways_out=("await orchestrator.execute_async() instead",),
                 )
             )
-        import asyncio  # noqa: PLC0415 - only runs with an async step pay for it
+        runner, interrupts = self._started(), self._interrupts
+        running = _Running(runner.get_loop(), awaitable)
+        outer, interrupts.cancel_task = interrupts.cancel_task, running.cancel
+        answer = guarded(_run_to_end, runner, running.body())
+        interrupts.cancel_task = outer
+        if running.cancelled and isinstance(answer, Raised) and _is_cancelled(answer.error):
+            return Raised(interrupts.take() or answer.error)
+        return answer
 
-        # Imports asyncio, too.
+    def _started(self) -> asyncio.Runner:
+        """Return the loop, which is started at the first async step."""
+        # Only runs with an async step pay for these.
+        import asyncio  # noqa: PLC0415
+
         from handrail.orchestrator.asynchronous import call_in_thread  # noqa: PLC0415
 
         if self._runner is None:
             self._runner = asyncio.Runner()
             self._run.in_thread = call_in_thread
-        loop = self._runner.get_loop()
-        interrupts = self._interrupts
-        task: asyncio.Task[Any] | None = None
-        cancelled = False
+        return self._runner
 
-        def cancel() -> None:
-            nonlocal cancelled
-            cancelled = True
-            if task is not None:
-                loop.call_soon_threadsafe(task.cancel)
 
-        @calls_user_code
-        async def body() -> Any:
-            nonlocal task
-            task = asyncio.current_task()
-            if cancelled:
-                getattr(awaitable, "close", lambda: None)()
-                raise asyncio.CancelledError
-            return await awaitable
+class _Running:
+    """An awaitable that runs in a loop, and can be cancelled by a signal handler.
 
-        outer, interrupts.cancel_task = interrupts.cancel_task, cancel
-        answer = guarded(_run_in_loop, self._runner, body())
-        interrupts.cancel_task = outer
-        if not cancelled or not isinstance(answer, Raised):
-            return answer
-        if isinstance(answer.error, asyncio.CancelledError):
-            return Raised(interrupts.take() or answer.error)
-        return answer
+    Attributes:
+        cancelled: Whether it was cancelled.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, awaitable: Awaitable[Any]) -> None:
+        self.cancelled = False
+        self._loop = loop
+        self._awaitable = awaitable
+        self._task: asyncio.Task[Any] | None = None
+
+    def cancel(self) -> None:
+        """Cancel it, or keep it from starting."""
+        self.cancelled = True
+        if self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    @calls_user_code
+    async def body(self) -> Any:
+        """Await it."""
+        import asyncio  # noqa: PLC0415 - see `EventLoop`
+
+        self._task = asyncio.current_task()
+        if self.cancelled:
+            getattr(self._awaitable, "close", lambda: None)()
+            raise asyncio.CancelledError
+        return await self._awaitable
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    import asyncio  # noqa: PLC0415 - see `EventLoop`
+
+    return isinstance(error, asyncio.CancelledError)
 
 
 @calls_user_code
-def _run_in_loop(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
+def _run_to_end(runner: asyncio.Runner, body: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end."""
     # Steps see the context variables that the ones before them have set.
     return runner.run(body, context=contextvars.copy_context())

@@ -167,7 +167,7 @@ class _Going:
     ) -> Generator[Recovery]:
         """Look up the run; yield a Recovery, with the run's folder as the working folder."""
         # What knows runs only, and imports none of what they need, is in this package too.
-        from handrail.recovery.folder import working_in  # noqa: PLC0415
+        from handrail.recovery.invocation import working_in  # noqa: PLC0415
         from handrail.recovery.prepare import look_up, prepare  # noqa: PLC0415
 
         cls, recorded = look_up(self.aim, action, number, journal)

@@ -1,18 +1,24 @@
-"""The packs, settings and part of the plan that a run was called with, as its journal has them."""
+"""The packs, settings, part of the plan and folder that a run was called with, as recorded."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from handrail.errors import NotFoundError
 from handrail.params.redact import has_password, looks_secret
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
 from handrail.settings.selection import Selection
+from handrail.settings.trust import distrust
 
 if TYPE_CHECKING:
+    from handrail.journal.records import RunRow
     from handrail.plan.plan import Plan
 
 
@@ -116,3 +122,58 @@ class Invocation:
             start = next((name for name in names if name in there), None)
         skip = [name for name in self.skip if name in there]
         return select(plan, only=only, start=start, skip=skip)
+
+
+def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:
+    """Make the folder of a run the working folder.
+
+    Args:
+        row: The run.
+        folder: The folder to use instead, or None.
+        way: The way out that names another folder.
+
+    Raises:
+        NotFoundError: The folder cannot be entered, or belongs to a user who is not trusted.
+    """
+    target = row.cwd if folder is None else os.fspath(folder)
+    with contextlib.suppress(OSError):
+        if os.path.samefile(os.curdir, target):
+            return  # Keep its name, which may be shorter, and spare other threads.
+    found = None if folder is not None else distrust(target)
+    # In a folder that everyone may write, files are checked one by one. Entering a folder of an
+    # untrusted user would mean trusting it.
+    if found is not None and found.owner:
+        raise NotFoundError(
+            f"run {row.number} ran in {target}, which belongs to {found.owner} now",
+            ways_out=(f"if it should:  {way.replace('PATH', target)}", *found.ways_out),
+        )
+    try:
+        os.chdir(target)
+    except OSError as error:
+        if folder is not None:
+            raise NotFoundError(f"{target} cannot be entered: {error.strerror}") from error
+        raise NotFoundError(
+            f"run {row.number} ran in {target}, which cannot be entered: {error.strerror}",
+            ways_out=(
+                "its paths lead from there: put the folder back, then try again",
+                f"or name the one that they lead from now:  {way}",
+            ),
+        ) from error
+
+
+@contextmanager
+def working_in(row: RunRow, folder: str | os.PathLike[str] | None) -> Generator[None, None, None]:
+    """Make the folder of a run the working folder for the block.
+
+    Raises:
+        NotFoundError: The folder cannot be entered.
+    """
+    before: str | None = None
+    with contextlib.suppress(OSError):  # The previous folder may be gone.
+        before = os.getcwd()
+    enter(row, folder, "folder=PATH")
+    try:
+        yield
+    finally:
+        if before is not None and before != os.getcwd():
+            os.chdir(before)

@@ -12,9 +12,8 @@ from handrail.lock.model import LockUse
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
-from handrail.recovery.drift import begun
 from handrail.recovery.invocation import Invocation
-from handrail.recovery.recorded_plan import action_of
+from handrail.recovery.recorded_plan import action_of, begun
 from handrail.recovery.resume_run import Recovery, changed_input_hints
 from handrail.recovery.status import check, refusal
 from handrail.workflow import Workflow

@@ -12,7 +12,7 @@ from handrail.engine.state import RunState
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
-from handrail.plan.preview import lines_of
+from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
 
 if TYPE_CHECKING:

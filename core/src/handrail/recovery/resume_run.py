@@ -21,7 +21,7 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator import RunOptions
-from handrail.recovery.drift import drift, installs
+from handrail.recovery.recorded_plan import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
 

@@ -1,19 +1,157 @@
-"""What is known of a recorded run, from its journal alone: its status, params, plan and steps."""
+"""A recorded run from its journal alone: its status, params, plan and steps."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
-from handrail.recovery.recorded_plan import fingerprint_of, origins_of
-from handrail.recovery.recorded_steps import RecordedStep, heard_of, recorded_steps, values_of
+from handrail.engine.rollback_data import ASKED, ended
+from handrail.journal.records import seconds_between
+from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
+from handrail.recovery.replay_state import Notes, notes_of
 from handrail.recovery.status import RunStatus, status_of
+from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Journal
-    from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.records import AttemptRow, RecordedRun, RunRow
+
+_STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
+# A step that was in doubt when its run was rolled back has done nothing wrong.
+_ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedStep:
+    """A step of a recorded run.
+
+    Attributes:
+        name: Its name.
+        planned: What the recorded plan says of it.
+        state: How far it came; empty where it was not started.
+        at: When it came there, in UTC, or None.
+        attempts: How often it was started.
+        took: Seconds that its last attempt took, or None where nobody knows.
+        at_least: Whether it took that long and perhaps longer: its process died meanwhile.
+        recorded: How many values it recorded for its undo, by key.
+        error: Why it failed, or could not be undone.
+        traceback: The same in full.
+    """
+
+    name: str
+    planned: Mapping[str, Any]
+    state: str = ""
+    at: str | None = None
+    attempts: int = 0
+    took: float | None = None
+    at_least: bool = False
+    recorded: Mapping[str, int] = field(default_factory=dict[str, int])
+    error: str | None = None
+    traceback: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it went as it should, so that nobody looks for it."""
+        went_well = self.state in ("done", "skipped", "undone")
+        return went_well and self.attempts <= 1 and self.error is None
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether an undo would call it."""
+        open_states = ("done", "failed", "undo failed", "INTERRUPTED", "running")
+        return bool(self.planned.get("undo")) and self.state in open_states
+
+    @property
+    def stays(self) -> bool:
+        """Whether it may have left something that nothing takes back."""
+        undone = self.planned.get("undo", True) or self.planned.get("resume", True)
+        ordinary = self.planned.get("effects") and not self.planned.get("always_run")
+        return bool(ordinary) and not undone and self.state not in ("", "skipped")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "state": self.state.lower() or "not started",
+            "at": self.at,
+            "attempts": self.attempts,
+            "took": self.took,
+            "recorded": dict(self.recorded),
+            "error": self.error,
+            "traceback": self.traceback,
+            "origin": self.planned.get("origin"),
+            "undo": self.planned.get("undo"),
+            "resume": self.planned.get("resume"),
+            "effects": self.planned.get("effects"),
+            "always_run": self.planned.get("always_run"),
+        }
+
+
+def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep]:
+    """Return the steps of the plan that a run began with, and how far each came."""
+    planned = list(steps_of(recorded.row.plan))
+    last: dict[str, AttemptRow] = {}
+    for row in recorded.attempts:
+        if row.step not in last or row.n > last[row.step].n:
+            last[row.step] = row
+    known = {step["name"] for step in planned}
+    # A run that went on with --accept-drift has steps that it did not begin with.
+    planned += [{"name": name} for name in last if name not in known]
+    notes = notes_of(recorded)
+    heard = heard_of(recorded)
+    return [_step(step, last.get(step["name"]), notes, heard, running) for step in planned]
+
+
+def heard_of(recorded: RecordedRun) -> str:
+    """Return when a run last gave a sign of life, in UTC."""
+    row = recorded.row
+    known = filter(None, (row.opened, row.seen, row.heard))
+    # Attempts are written at the end of a step and at the begin of the next, so the last is late.
+    return max(*known, *(attempt.at for attempt in recorded.attempts), "")
+
+
+def values_of(recorded: RecordedRun, name: str) -> Mapping[str, Any]:
+    """Return what the last attempt of a step recorded, as its undo gets it."""
+    row = max((row for row in recorded.attempts if row.step == name), key=lambda row: row.n)
+    returned: dict[str, Any] = json.loads(row.result)["rollback_data"] if row.result else {}
+    return _joined(notes_of(recorded).get((name, row.n), {}), returned)
+
+
+def _step(
+    planned: Mapping[str, Any], row: AttemptRow | None, notes: Notes, heard: str, running: bool
+) -> RecordedStep:
+    name = planned["name"]
+    if row is None:
+        return RecordedStep(name=name, planned=planned)
+    result: dict[str, Any] = json.loads(row.result) if row.result else {}
+    state = "running" if running and row.state == "started" else row.state
+    took, at_least = result.get("took"), False
+    if state == "started" and (lived := seconds_between(row.at, heard)) > 0:
+        took, at_least = lived, True
+    values = _joined(notes.get((name, row.n), {}), result.get("rollback_data", {}))
+    return RecordedStep(
+        name=name,
+        planned=planned,
+        state=_STATES.get(state, state),
+        at=row.at,
+        attempts=row.n,
+        took=took,
+        at_least=at_least,
+        recorded={key: _count(value) for key, value in values.items()},
+        error=_ERRORS.get(row.error, row.error) if row.error else None,
+        traceback=None if row.error in _ERRORS else result.get("traceback"),
+    )
+
+
+def _joined(noted: Mapping[str, list[Any]], returned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an undo gets: what was recorded, and what was returned."""
+    return ended(StepResult(rollback_data=dict(returned)), noted).rollback_data
+
+
+def _count(value: object) -> int:
+    return len(cast("list[object]", value)) if isinstance(value, list | dict) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Ways out by the first characters of an error's SQLSTATE.
 _WAYS_OUT = {
-    "": "is the server running, and reachable from here? psql with the same URL tells",
+    "": "check with psql and the same URL that the server is running and reachable",
     "08": "the connection was lost; what was not committed is undone",
     "25006": "this server only reads; name the one that writes",
     "28": "check the user and its password: PGPASSWORD, or ~/.pgpass",
@@ -29,7 +29,7 @@ def journal_error(error: psycopg.Error, shown: str) -> JournalError:
     """Return the JournalError for an error of the journal at `shown`."""
     diagnosis = error.diag
     words = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
-    said = "; ".join(word for word in words if word) or str(error)
+    message = "; ".join(word for word in words if word) or str(error)
     state = error.sqlstate or ""
     way_out = _WAYS_OUT.get(state) or _WAYS_OUT.get(state[:2], "")
-    return JournalError(f"the journal {shown}: {' '.join(said.split())}", ways_out=(way_out,))
+    return JournalError(f"the journal {shown}: {' '.join(message.split())}", ways_out=(way_out,))

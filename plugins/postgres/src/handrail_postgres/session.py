@@ -52,9 +52,9 @@ def _options(url: str) -> dict[str, Any]:
     try:
         return conninfo.conninfo_to_dict(url)
     except psycopg.Error as error:
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         raise JournalUrlError(
-            f"'{without_options(url)}' is no URL of a database: {said}",
+            f"'{without_options(url)}' is not the URL of a database: {message}",
             ways_out=("such as postgresql://user@host/database?sslmode=verify-full",),
         ) from error
 

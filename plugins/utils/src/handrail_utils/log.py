@@ -38,7 +38,7 @@ class LoggingStep(StepWrapper[C]):
 
     def around(self, context: C) -> Around:
         step = self.wrapped.name
-        tell(context, "step_start", {"step": step})
+        log_safely(context, "step_start", {"step": step})
         began = perf_counter()
         try:
             result = yield Run()
@@ -46,18 +46,18 @@ class LoggingStep(StepWrapper[C]):
             raise
         except BaseException as error:
             ended = _ended(step, began, StepResult(success=False))
-            tell(context, "step_end", {**ended, "error": describe(error)})
+            log_safely(context, "step_end", {**ended, "error": describe(error)})
             raise
-        tell(context, "step_end", _ended(step, began, result))
+        log_safely(context, "step_end", _ended(step, began, result))
         return result
 
     @forwards
     def rollback(self, context: C, result: StepResult) -> None | Awaitable[None]:
-        tell(context, "step_rollback", {"step": self.wrapped.name})
+        log_safely(context, "step_rollback", {"step": self.wrapped.name})
         return self.wrapped.rollback(context, result)
 
 
-def tell(context: BaseStepContext, event: str, data: dict[str, Any]) -> None:
+def log_safely(context: BaseStepContext, event: str, data: dict[str, Any]) -> None:
     """Log an event; if that raises, add the error to `context.errors`.
 
     A broken log must neither fail a step that succeeded nor prevent an undo.

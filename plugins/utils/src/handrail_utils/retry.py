@@ -13,7 +13,7 @@ from tenacity.wait import wait_base, wait_fixed
 
 from handrail import Around, BaseStep, BaseStepContext, Run, Sleep, StepResult, StepWrapper, Undo
 from handrail.errors import HandrailError, InvalidStepError, describe
-from handrail_utils.log import tell
+from handrail_utils.log import log_safely
 
 C = TypeVar("C", bound=BaseStepContext, contravariant=True)
 
@@ -37,7 +37,7 @@ class AttemptUndoError(HandrailError, RuntimeError):
 
     def __init__(self, step: str, attempt: int, error: str, undo_error: Exception) -> None:
         super().__init__(
-            f"attempt {attempt} failed: {error}; no other one was made, because its undo failed: "
+            f"attempt {attempt} failed: {error}; no further attempt, because its undo failed: "
             f"{describe(undo_error)}"
         )
         self.step = step
@@ -104,8 +104,8 @@ class RetryStep(StepWrapper[C]):
                 failure = result.error or "it returned success=False without saying why"
             yield from _undo(step, state, failure)
             wait = state.upcoming_sleep
-            told = {"step": step, "attempt": state.attempt_number, "error": failure, "wait": wait}
-            tell(context, "step_retry", told)
+            data = {"step": step, "attempt": state.attempt_number, "error": failure, "wait": wait}
+            log_safely(context, "step_retry", data)
             yield Sleep(wait)
             state.idle_for += wait
             state.prepare_for_next_attempt()

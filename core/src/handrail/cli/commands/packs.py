@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.cli.app import as_typed
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import environment, none_found
@@ -16,7 +17,7 @@ from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.packs.hooks import Hook
-    from handrail.packs.record import EntryPoint, PackRecord
+    from handrail.packs.record import PackRecord
 
 _STYLES = {"off": "dim", "broken": "red", "incompatible": "red", "policy": "cyan"}
 _NONE = "no packs are installed"
@@ -73,9 +74,9 @@ def _packs(records: Sequence[PackRecord]) -> Listing:
             (
                 record.id,
                 record.version or "?",
-                _names(record.actions),
+                _names([each.name for each in record.actions]),
                 str(len(record.steps) or "-"),
-                _names(record.commands),
+                _names([as_typed(each.name) for each in record.commands]),
                 record.status,
                 record.why,
             )
@@ -86,9 +87,8 @@ def _packs(records: Sequence[PackRecord]) -> Listing:
     )
 
 
-def _names(entries: Sequence[EntryPoint]) -> str:
-    """Return up to two names of entry points, or their number, or a dash."""
-    names = [entry.name for entry in entries]
+def _names(names: Sequence[str]) -> str:
+    """Return up to two names, or their number, or a dash."""
     return (", ".join(names) if len(names) <= 2 else str(len(names))) or "-"
 
 

@@ -96,7 +96,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
         RunClosedError: It was named, and there is nothing to undo.
         RunHeldError: It belongs to a process that lives, or may live.
     """
-    from handrail.journal.backend.lease_errors import held_error  # noqa: PLC0415 - help needs none
+    from handrail.journal.backend.lease import held_error  # noqa: PLC0415 - help needs none
     from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
 
     if request.run:
@@ -218,7 +218,7 @@ class _Preview:
 
 def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
     from handrail.recovery.preview import preview_rollback  # noqa: PLC0415 - help needs none
-    from handrail.recovery.recorded_steps import recorded_steps  # noqa: PLC0415 - likewise
+    from handrail.recovery.run_record import recorded_steps  # noqa: PLC0415 - likewise
 
     steps = recorded_steps(recovery.recorded, running=False)
     return _Preview(

@@ -38,7 +38,7 @@ from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
 from handrail.origin import Origin
 from handrail.params.stored import not_kept
-from handrail.plan.preview import preview_plan
+from handrail.plan.dry_run import preview_plan
 from handrail.plan.selection import select
 from handrail.recovery.invocation import Invocation
 from handrail.targets import Target, lock_name, recorded_name

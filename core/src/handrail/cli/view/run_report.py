@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from handrail.cli.session import Session
     from handrail.cli.view.listing import Style
     from handrail.journal.records import RunRow
-    from handrail.recovery.recorded_steps import RecordedStep
-    from handrail.recovery.run_record import RunRecord
+    from handrail.recovery.run_record import RecordedStep, RunRecord
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24

@@ -10,8 +10,7 @@ from __future__ import annotations
 from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
 from handrail.journal.backend.connection import Connection
 from handrail.journal.backend.journal import SqlJournal
-from handrail.journal.backend.lease import SECONDS
-from handrail.journal.backend.lease_errors import held_error, lost_error
+from handrail.journal.backend.lease import SECONDS, held_error, lost_error
 from handrail.journal.backend.migrations import Migrations, migrate, refuse_newer
 from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from handrail.journal.backend.db_text import to_stored
-from handrail.journal.backend.lease_errors import lost_error
+from handrail.journal.backend.lease import lost_error
+from handrail.journal.backend.rows import to_stored
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
 from handrail.journal.records import AttemptChange, FieldChange, NoteChange
 

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from handrail.journal.backend.db_text import to_stored
 from handrail.journal.backend.owned import SqlOwnedRun
 from handrail.journal.backend.rows import (
     attempt_rows,
@@ -15,6 +14,7 @@ from handrail.journal.backend.rows import (
     field_rows,
     note_rows,
     run_row,
+    to_stored,
     unknown_run,
 )
 from handrail.journal.records import RecordedRun

@@ -7,13 +7,36 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
-from handrail.journal.backend.db_text import MARK, from_stored
 from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
 from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection, Cursor
     from handrail.journal.backend.statements import Statements
+
+MARK = "unicode_escape:"
+
+
+def to_stored(text: str) -> str:
+    """Return `text`, escaped if it could not be stored otherwise; `from_stored` reverses it."""
+    if text.isascii() and "\0" not in text and not text.startswith(MARK):
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        if "\0" not in text and not text.startswith(MARK):
+            return text
+    return MARK + text.encode("unicode_escape").decode("ascii")
+
+
+def from_stored(text: str) -> str:
+    """Return the original of a text escaped by `to_stored`."""
+    if not text.startswith(MARK):
+        return text
+    return text.removeprefix(MARK).encode("ascii").decode("unicode_escape")
+
 
 Seen = Callable[[Mapping[str, Any]], float | None]
 """Returns the last sign of life of a run's owner, in seconds since 1970; None if it is gone.

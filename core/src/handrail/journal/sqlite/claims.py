@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from handrail.errors import RunHeldError
-from handrail.journal.backend.lease_errors import forked_from, held_error
+from handrail.journal.backend.lease import forked_from, held_error
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock, is_other_boot, this_process
 from handrail.journal.backend.owner_locks import (

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import JournalError
+from handrail.errors import JournalError, NotFoundError
 from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS
@@ -18,13 +20,12 @@ from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock
 from handrail.journal.backend.owner_locks import LocksUnsupportedError, OwnerLock, OwnerLocks
 from handrail.journal.codec import now
+from handrail.journal.records import RecordedRun
 from handrail.journal.sqlite.claims import claim, holder_of, lease_values, owner_here
 from handrail.journal.sqlite.database import Database, Synchronous
 from handrail.journal.sqlite.failures import convert_os_errors
 from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
-from handrail.journal.sqlite.pruning import prune
-from handrail.journal.sqlite.read_cache import ReadCache
 from handrail.journal.sqlite.schema import MIGRATIONS
 from handrail.journal.sqlite.statements import NAME_OWNER, PLAN, SQL
 
@@ -33,6 +34,34 @@ if TYPE_CHECKING:
 
     from handrail.journal.protocol import Holder
     from handrail.journal.records import Change, NewRun, RecordedRun
+
+Written = tuple[int, int]
+
+
+class ReadCache:
+    """A weak reference to a run, valid until something else is written.
+
+    Args:
+        run: The run.
+        written: The value of `Database.written` when it was read.
+    """
+
+    def __init__(self, run: RecordedRun | None = None, written: Written = (0, 0)) -> None:
+        self._run = None if run is None else weakref.ref(run)
+        self._number = 0 if run is None else run.row.number
+        self._written = written
+
+    def claimed(self, number: int) -> None:
+        """Account for a claim of the run by this connection, which changes only the run's row."""
+        if number == self._number:
+            others, ours = self._written
+            self._written = others, ours + 1
+
+    def still(self, number: int, written: Written) -> RecordedRun | None:
+        """Return the run if nothing but its claim was written since, or None."""
+        fits = number == self._number and written == self._written
+        return self._run() if fits and self._run is not None else None
+
 
 NAME = "runs.db"  # The default name; only such a journal has its locks in `owners`.
 
@@ -205,3 +234,45 @@ def _seen(row: Mapping[str, Any]) -> float | None:
         return None
     begun: float = row["lease_until"] - Owner.from_json(row["owner"]).lease
     return time.time() - max(0.0, clock() - begun)
+
+
+AT_ONCE = 100  # Batch size; each run in a batch is an open file.
+
+
+def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
+    """Delete the runs that were closed before `before` and have no owner; return their numbers."""
+    limit = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    with database.reading() as connection:
+        found = [number for (number,) in connection.execute(SQL.prunable, (limit,))]
+    deleted: list[int] = []
+    for first in range(0, len(found), AT_ONCE):
+        deleted += _prune_some(database, locks, found[first : first + AT_ONCE], limit)
+    return deleted
+
+
+def _prune_some(database: Database, locks: OwnerLocks, numbers: list[int], limit: str) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        # With their locks taken, no process can claim them meanwhile.
+        ours = [number for number in numbers if _take(database, locks, number, stack)]
+        deleted = database.write(
+            lambda connection: [
+                number
+                for number in ours
+                if connection.execute(SQL.prune, (limit, number)).rowcount == 1
+            ]
+        )
+        for number in deleted:
+            locks.remove(number)
+    return deleted
+
+
+def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.ExitStack) -> bool:
+    with contextlib.suppress(NotFoundError):
+        if holder_of(database, locks, number) is not None:
+            return False
+    with contextlib.suppress(LocksUnsupportedError):
+        lock = locks.take(str(number))
+        if lock is None:
+            return False
+        stack.callback(lock.close)
+    return True

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail import ExitCode, HandrailError
-from handrail.cli import Session, problem_lines, session_of, table
+from handrail.cli import Listing, Session, problem_lines, session_of, takes_json
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from handrail.packs import PackRecord
     from handrail_testing.checks import Verdict
 
-_STYLES = {"passed": "green", "failed": "red", "warned": "yellow", "unchecked": "dim"}
+_STYLES = {"passed": "", "failed": "red", "warned": "yellow", "unchecked": "dim"}
 
 
 @click.command()
@@ -27,11 +28,9 @@ _STYLES = {"passed": "green", "failed": "red", "warned": "yellow", "unchecked": 
     metavar="PACKAGE",
     help="Let its hooks import this. Repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
-def check(
-    ctx: click.Context, distribution: str | None, imports: tuple[str, ...], as_json: bool
-) -> int:
+def check(ctx: click.Context, distribution: str | None, imports: tuple[str, ...]) -> int:
     """Check that an installed pack keeps what every pack promises.
 
     DIST is an installed distribution; by default the one whose pyproject.toml is here. It is
@@ -71,12 +70,7 @@ def check(
         )
         verdicts = [examine(subject, each) for each in CHECKS]
     code = _code(verdicts)
-    if as_json:
-        checks = [verdict.to_dict() for verdict in verdicts]
-        named = {"id": record.id, "name": record.id, "version": record.version}
-        session.console.json({**named, "exit_code": int(code), "checks": checks})
-    else:
-        _show(session, f"{record.id} {record.version}", verdicts)
+    session.show(_listing(session, record, verdicts, code))
     return code
 
 
@@ -99,23 +93,27 @@ def _actions(session: Session, pack: str) -> list[Any]:
     return found
 
 
-def _show(session: Session, pack: str, verdicts: list[Verdict]) -> None:
-    console = session.console
+def _listing(
+    session: Session, pack: PackRecord, verdicts: list[Verdict], code: ExitCode
+) -> Listing:
     counts: Counter[str] = Counter(verdict.status for verdict in verdicts)
-    head, *lines = table(
-        ("CHECK", "RESULT", "WHAT HAS TO HOLD, OR WHY IT IS UNCHECKED"),
-        [(each.check.name, each.status, each.why or each.check.promise) for each in verdicts],
-    )
     listed = ", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status])
-    console.print(f"{pack} · {len(verdicts)} checks: {listed}")
-    console.print(head)
-    for verdict, line in zip(verdicts, lines, strict=True):
-        style = _STYLES[verdict.status]
-        console.print(line if style == "green" else console.style(line, style))
-    number = 0
-    for verdict in verdicts:
-        for problem in verdict.problems:
-            number += 1
-            console.print()
-            for text in problem_lines(session, problem, number):
-                console.print(text)
+    problems = [problem for verdict in verdicts for problem in verdict.problems]
+    return Listing(
+        json=lambda: {
+            "id": pack.id,
+            "name": pack.id,
+            "version": pack.version,
+            "exit_code": int(code),
+            "checks": [verdict.to_dict() for verdict in verdicts],
+        },
+        title=[f"{pack.id} {pack.version} · {len(verdicts)} checks: {listed}"],
+        head=("CHECK", "RESULT", "WHAT HAS TO HOLD, OR WHY IT IS UNCHECKED"),
+        rows=[(each.check.name, each.status, each.why or each.check.promise) for each in verdicts],
+        styles=[_STYLES[verdict.status] for verdict in verdicts],
+        foot=[
+            line
+            for number, problem in enumerate(problems, 1)
+            for line in ("", *problem_lines(session, problem, number))
+        ],
+    )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from handrail.cli import session_of
-from handrail_testing.scaffold import new_pack, write
+from handrail.cli import Listing, session_of, takes_json
+from handrail_testing.scaffold import NewPack, new_pack, write
 
 
 @click.command()
@@ -25,7 +25,7 @@ from handrail_testing.scaffold import new_pack, write
     help="Where to make its folder.  [default: here]",
 )
 @click.option("--full", is_flag=True, help="Also a noxfile, a changelog and a workflow for CI.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@takes_json
 @click.pass_context
 def pack(
     ctx: click.Context,
@@ -36,7 +36,6 @@ def pack(
     step: str | None,
     into: Path,
     full: bool,
-    as_json: bool,
 ) -> None:
     """Make a small complete pack that installs, type-checks and passes its own tests.
 
@@ -48,7 +47,6 @@ def pack(
     handrail new pack webp                                   handrail-webp, for the action upload
     handrail new pack acme-scan --action train --before fit  another name, another place
     """  # noqa: D301 - the escape tells click to keep the lines
-    session = session_of(ctx)
     try:
         made = new_pack(name, step=step, action=action, before=before, after=after)
         folder = into / made.distribution
@@ -56,30 +54,31 @@ def pack(
         write(files, folder)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    following = (
+    session_of(ctx).show(_listing(made, folder, sorted(files)))
+
+
+def _listing(made: NewPack, folder: Path, files: list[str]) -> Listing:
+    following = [
         f"cd {shlex.quote(str(folder))}",
         "pip install -e . handrail-testing",
         "python -m pytest",
         f"handrail check {made.distribution}",
-    )
-    if as_json:
-        session.console.json(
-            {
-                "name": made.distribution,
-                "package": made.package,
-                "step": made.step,
-                "folder": str(folder),
-                "files": sorted(files),
-                "next": list(following),
-            }
-        )
-        return
+    ]
     place = f"{made.side} {made.anchor}" if made.anchor else "at its end"
-    console = session.console
-    console.print(f"{made.distribution} · {len(files)} files in {folder}")
-    for file in sorted(files):
-        console.print(f"  {file}")
-    console.print(f"the step {made.step} stands in {made.action}, {place}")
-    console.print("next")
-    for line in following:
-        console.print(f"  {line}")
+    return Listing(
+        json=lambda: {
+            "name": made.distribution,
+            "package": made.package,
+            "step": made.step,
+            "folder": str(folder),
+            "files": files,
+            "next": following,
+        },
+        title=[
+            f"{made.distribution} · {len(files)} files in {folder}",
+            *(f"  {file}" for file in files),
+            f"the step {made.step} stands in {made.action}, {place}",
+            "next",
+            *(f"  {line}" for line in following),
+        ],
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handrail import BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
-from handrail.plan.preview import preview_plan
+from handrail.plan.dry_run import preview_plan
 
 
 class Told(BaseStep[Any]):

@@ -16,8 +16,7 @@ import nox
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-# What the demo runs, in an environment with core and the packs named here.
-DEMO_PACKS = ("storage", "upload")
+# What the demo runs.
 DEMO = (
     *("handrail", "run", "upload", "examples/sample_collection/files", "build/store"),
     *("--spec", "examples/sample_collection/collection.toml"),
@@ -143,13 +142,15 @@ WHEELS = tempfile.TemporaryDirectory(prefix="handrail-wheels-")
 OLDEST, NEWEST = next(iter(PYTHONS.values())), next(reversed(PYTHONS.values()))
 
 
-def needed(package: Path) -> list[Path]:
-    """Return `package` and those of ours that it or its tests need, what is needed first."""
+def needed(package: Path, *, tests: bool = False) -> list[Path]:
+    """Return `package` and those of ours that it (or its tests) needs, what is needed first."""
     names = {project(each)["project"]["name"]: each for each in PACKAGES}
     file = project(package)
-    tests = nox.project.dependency_groups(file, "test") if "dependency-groups" in file else ()
+    lines = list(file["project"]["dependencies"])
+    if tests and "dependency-groups" in file:
+        lines += nox.project.dependency_groups(file, "test")
     found: list[Path] = []
-    for requirement in map(Requirement, (*file["project"]["dependencies"], *tests)):
+    for requirement in map(Requirement, lines):
         if requirement.name in names:
             found += [each for each in needed(names[requirement.name]) if each not in found]
     return [*found, package]
@@ -262,7 +263,7 @@ def wheels(session: nox.Session) -> dict[Path, str]:
 @nox.parametrize("package", [nox.param(each, id=each.name) for each in PACKAGES])
 def lowest(session: nox.Session, package: Path) -> None:
     """Test the wheel of a package with the lowest versions that it allows, and its tests need."""
-    built, packages = wheels(session), needed(package)
+    built, packages = wheels(session), needed(package, tests=True)
     groups = ["test", *({"servers"} & set(MORE_GROUPS.get(package.name, ())))]
     # Outside the workspace, or its sources would stand in for the wheels.
     with session.chdir(WHEELS.name):
@@ -279,7 +280,7 @@ def lowest(session: nox.Session, package: Path) -> None:
 # What is tested on its own: the packages that it needs, and where its tests are.
 PARTS: dict[str, tuple[list[Path], list[str]]] = {
     "core": ([Path("core")], ["tests/unit", "tests/architecture"]),
-    **{each.name: (needed(each), [f"{each}/tests"]) for each in PLUGINS},
+    **{each.name: (needed(each, tests=True), [f"{each}/tests"]) for each in PLUGINS},
     "together": (
         PACKAGES,
         [
@@ -321,11 +322,10 @@ def tests(session: nox.Session, part: str) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Kill durable runs of all kinds everywhere: all writes and pairs of them, random instants."""
-    packs = [Path("plugins", name) for name in ("storage", "export", "train", "upload")]
-    install(session, Path("core"), Path("plugins/postgres"), *packs, groups=("test", "servers"))
+    install(session, *PACKAGES, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
-    paths = (*core, *(f"{pack}/tests/durable" for pack in packs[1:]))
+    paths = (*core, *(str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable"))))
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 
@@ -338,7 +338,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Upload the sample collection for real, into build/store."""
-    session.install("-e", "core", *(p for n in DEMO_PACKS for p in ("-e", f"plugins/{n}")))
+    install(session, *needed(Path("plugins/upload")), groups=())
     session.run(*DEMO, *session.posargs)
 
 
@@ -394,14 +394,6 @@ def release(session: nox.Session) -> None:
         links = f"--find-links={Path(wheels(session)[package]).parent}"
         wanted = "==".join(tag.rsplit("-v", 1))
         session.run("uv", "pip", "install", f"--python={python}", links, wanted)
-        file = f"--output-file={beside / tag}.cdx.json"
-        about = f"--pyproject={package / 'pyproject.toml'}"
-        session.run(
-            "cyclonedx-py",
-            "environment",
-            about,
-            "--mc-type=library",
-            "--output-reproducible",
-            file,
-            python,
-        )
+        about = ("--mc-type=library", f"--pyproject={package / 'pyproject.toml'}")
+        made = ("--output-reproducible", f"--output-file={beside / tag}.cdx.json")
+        session.run("cyclonedx-py", "environment", *about, *made, python)

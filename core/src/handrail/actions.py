@@ -12,7 +12,7 @@ from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError
 from handrail.hookspecs import ActionInfo
-from handrail.orchestrator import Orchestrator, run_awaitable
+from handrail.orchestrator import Orchestrator, check_options, run_awaitable
 from handrail.packs.planner import (
     check_part,
     chosen_json,
@@ -166,6 +166,7 @@ class BaseAction(Generic[P]):
             ActionError: There is nothing to run, or `setup_steps` raised.
             ActionResultError: All steps succeeded, but `result` raised or did not return a mapping.
         """
+        check_options(options)
         registry = self._registry()
         if self._has_no_steps(registry):
             answer: Any = self.execute()
@@ -175,6 +176,7 @@ class BaseAction(Generic[P]):
     @calls_user_code
     async def run_async(self, **options: Unpack[RunOptions]) -> Any:
         """Like `run`, for use inside a running event loop."""
+        check_options(options)
         registry = self._registry()
         if self._has_no_steps(registry):
             answer: Any = self.execute()

@@ -49,6 +49,17 @@ class RunOptions(TypedDict, total=False):
     on_failure: OnFailure
 
 
+def check_options(options: RunOptions) -> None:
+    """Refuse what is no option of a run, as Python refuses an unknown keyword.
+
+    Raises:
+        TypeError: There is an unknown one.
+    """
+    unknown = [name for name in options if name not in RunOptions.__annotations__]
+    if unknown:
+        raise TypeError(f"a run got an unexpected keyword argument '{unknown[0]}'")
+
+
 class RunResult(TypedDict):
     """What a successful run returns: steps that were skipped do not count as executed."""
 

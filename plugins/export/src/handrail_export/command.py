@@ -20,10 +20,9 @@ from handrail_export.target import open_target
 from handrail_export.verification import (
     Difference,
     Verification,
-    find_manifest,
-    manifests_in,
 )
 from handrail_storage import count_text, size_text
+from handrail_storage.manifests import find_manifest, manifests_in
 
 _SHOWN = 50  # Differences that are shown one by one.
 _A_RUN = re.compile(r"[0-9a-f-]{4,36}")
@@ -163,7 +162,7 @@ def _find(what: str | None, folder: Path) -> Listed:
         return _at_target(what.removesuffix(f"/{NAME}"))
     if what is not None and Path(what, NAME).is_file():
         return _at_target(what)
-    path = find_manifest(folder, what)
+    path = find_manifest(folder, what, action="export", error=ExportError)
     manifest = Manifest(path, make=False)
     about = manifest.description()
     if not {"exported_count", "target", "output"} <= about.keys():

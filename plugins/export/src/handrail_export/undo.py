@@ -18,7 +18,6 @@ from pathlib import Path
 import handrail_storage
 from handrail.errors import HandrailError
 from handrail_export.errors import StorageError
-from handrail_export.manifest import remove_manifest
 from handrail_export.site import Site
 from handrail_export.target import aside_name
 from handrail_storage import (
@@ -32,6 +31,7 @@ from handrail_storage import (
 )
 from handrail_storage.backend import bare
 from handrail_storage.containment import Notes, identity, mapping
+from handrail_storage.manifests import remove_manifest
 
 _LOOKED_AT = 10_000  # Files that a preview looks at; of more it tells what was recorded.
 

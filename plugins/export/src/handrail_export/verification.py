@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from handrail_export.errors import ExportError
 from handrail_export.manifest import ExportedFile
 from handrail_storage import Store, pages
 
 _PAGE = 500
 _READERS = 8
-_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,41 +79,3 @@ class Verification:
         for block in self.target.blocks(key):
             digest.update(block)
         return digest.hexdigest()
-
-
-def manifests_in(folder: Path) -> list[Path]:
-    """Return the manifests in a folder, that of the latest run last."""
-    # Runs are UUIDs that begin with the time, so their order is that of the runs.
-    return sorted(path for path in folder.glob("*.db") if _RUN.fullmatch(path.stem))
-
-
-def find_manifest(folder: Path, run: str | None) -> Path:
-    """Return the manifest of a run.
-
-    Args:
-        folder: Where the manifests are kept.
-        run: Identifies the run, or as much of it as tells it from the others; the latest if None.
-
-    Raises:
-        ExportError: There is none, or several fit.
-    """
-    paths = manifests_in(folder)
-    if not paths:
-        raise ExportError(
-            f"there is no export in {folder}",
-            ways_out=("give the folder where they are kept: --state-folder FOLDER",),
-        )
-    if run is None:
-        return paths[-1]
-    fitting = [path for path in paths if path.stem == run] or [
-        path for path in paths if path.stem.startswith(run) or path.stem.endswith(run)
-    ]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise ExportError(
-            f"there is no export {run} in {folder}",
-            ways_out=("handrail export list shows those that there are",),
-        )
-    names = ", ".join(path.stem for path in fitting[:5])
-    raise ExportError(f"several exports fit {run}: {names}", ways_out=("give more of it",))

@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from handrail_storage import count_text, size_text
+from handrail_storage.manifests import find_manifest, manifests_in
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import SENT, STORED, Manifest
 from handrail_upload.storage import open_storage
-from handrail_upload.verification import Verification, find_manifest, manifests_in
+from handrail_upload.verification import Verification
 
 _SHOWN = 50  # Differences that are shown one by one.
 
@@ -72,7 +73,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     RUN identifies the upload, or as much of its id as tells it from the others; the latest one
     unless given. Exit code 1 when something is missing or different.
     """
-    path = find_manifest(folder, run)
+    path = find_manifest(folder, run, action="upload", error=UploadError)
     with closing(Manifest(path, make=False)) as manifest:
         about = manifest.description()
         if "target" not in about or "catalogue" not in about:

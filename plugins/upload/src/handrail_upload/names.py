@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 
-RUN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-"""The id of a run, as a regular expression."""
-
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handrail_storage import Place as Target
+from handrail_storage.manifests import RUN
 from handrail_upload.containment import Place, misfit, shown, tail
 from handrail_upload.errors import ContainmentError
-from handrail_upload.names import RUN, readable
+from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 from handrail_upload.storage.target import is_kept, parse_target
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from handrail_storage import pages
 from handrail_upload.catalogue import Catalogue
-from handrail_upload.errors import UploadError
 from handrail_upload.manifest import STORED, Manifest, SourceFile
-from handrail_upload.names import RUN
 from handrail_upload.storage import Listed, Storage
 
 _PAGE = 500  # Files that are compared at a time.
@@ -107,41 +103,3 @@ class Verification:
                 else:
                     continue
                 yield Difference(key=file.key, where="catalogue", what=what)
-
-
-def manifests_in(folder: Path) -> list[Path]:
-    """Return the manifests in a folder, that of the latest run last."""
-    # Runs are UUIDs that begin with the time, so their order is that of the runs.
-    return sorted(path for path in folder.glob("*.db") if re.fullmatch(RUN, path.stem))
-
-
-def find_manifest(folder: Path, run: str | None) -> Path:
-    """Return the manifest of a run.
-
-    Args:
-        folder: Where the manifests are kept.
-        run: Identifies the run, or as much of it as tells it from the others; the latest if None.
-
-    Raises:
-        UploadError: There is none, or several fit.
-    """
-    paths = manifests_in(folder)
-    if not paths:
-        raise UploadError(
-            f"there is no upload in {folder}",
-            ways_out=("give the folder where they are kept: --state-folder FOLDER",),
-        )
-    if run is None:
-        return paths[-1]
-    fitting = [path for path in paths if path.stem == run] or [
-        path for path in paths if path.stem.startswith(run) or path.stem.endswith(run)
-    ]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise UploadError(
-            f"there is no upload {run} in {folder}",
-            ways_out=("handrail upload list shows those that there are",),
-        )
-    names = ", ".join(path.stem for path in fitting[:5])
-    raise UploadError(f"several uploads fit {run}: {names}", ways_out=("give more of it",))

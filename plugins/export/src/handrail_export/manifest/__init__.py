@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from handrail_export.manifest.manifest import SAVED, STAGED, ExportedFile, Manifest, remove_manifest
+from handrail_export.manifest.manifest import SAVED, STAGED, ExportedFile, Manifest
 
-__all__ = ["SAVED", "STAGED", "ExportedFile", "Manifest", "remove_manifest"]
+__all__ = ["SAVED", "STAGED", "ExportedFile", "Manifest"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import weakref
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -226,10 +225,3 @@ class Manifest:
                 f"the manifest {self.path} cannot be used: {error}",
                 ways_out=(self._way_out,),
             ) from error
-
-
-def remove_manifest(path: str | Path) -> None:
-    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(f"{path}{suffix}")

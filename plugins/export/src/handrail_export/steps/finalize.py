@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
 from handrail_export.context import ExportContext
-from handrail_export.manifest import remove_manifest
 from handrail_export.site import notes_of
 from handrail_export.steps.save_files import saved_by
 from handrail_storage import count_text, pages
+from handrail_storage.manifests import remove_manifest
 
 _PAGE = 500
 

@@ -12,7 +12,7 @@ _PASSING_CODES = (
     *("ConditionalRequestConflict", "InternalError", "OperationAborted", "RequestTimeout"),
     *("SlowDown", "ConnectionBroken", "ConnectionFailed", "TimedOut", "Join"),
 )
-_NOT_THERE = ("BlobNotFound", "NoSuchKey", "NotFound")
+_NO_BUCKET = ("ContainerNotFound", "NoSuchBucket")
 # What the client notes of a request that was not answered, and what to call it.
 _KINDS = {
     "Connect": ("ConnectionFailed", "the server cannot be reached"),
@@ -66,7 +66,7 @@ def storage_error(
     if any(f"://{place}" in whole for place in _METADATA_SERVICES):
         code, status = "NoCredentials", None
         said = "there are no credentials, and this is no machine of the cloud that has its own"
-    if isinstance(error, FileNotFoundError) and code in _NOT_THERE:
+    if isinstance(error, FileNotFoundError) and code not in _NO_BUCKET:
         return caller.error(f"{about}: it is not there (at {url})")
     words = f": {' '.join(said.split())}" if said else ""
     place = f" ({status} from {url})" if status else f" (from {url})"

@@ -102,11 +102,6 @@ class Subject:
             if (step := self.make(entry)) is not None
         }
 
-    @cached_property
-    def unmade(self) -> tuple[str, ...]:
-        """Entry points of steps that need arguments, and of wrappers, which need a step."""
-        return tuple(entry.name for entry in self.record.steps if entry.name not in self.made)
-
     def make(self, entry: EntryPoint) -> BaseStep[Any] | None:
         """Return a new step of an entry point, or None where that takes arguments.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from handrail_storage.manifests import manifest_files, remove_manifest
 from handrail_upload.errors import UploadError
 from handrail_upload.names import readable
 
@@ -105,7 +106,7 @@ class SideFile:
     def remove(self) -> None:
         """Close the file and delete it; harmless when it is gone."""
         self.close()
-        remove_files(self.path)
+        remove_manifest(self.path)
 
     def keep(self) -> None:
         """Make what was written so far survive a loss of power, not only of the process."""
@@ -130,24 +131,18 @@ class SideFile:
         return _Transaction(self._db)
 
 
-def remove_files(path: Path) -> None:
-    """Delete such a file and what SQLite keeps beside it; harmless when it is gone."""
-    for each in _parts(path):
-        each.unlink(missing_ok=True)
-
-
 def what_else(path: Path, run: str) -> str | None:
     """Return what a file is, if not the list of files of `run`; None where there is nothing.
 
     An SQLite file with nothing in it is what a process leaves that was killed when it made a list.
     """
-    for each in _parts(path):
+    for each in manifest_files(path):
         if os.path.lexists(each) and not stat.S_ISREG(each.lstat().st_mode):
             return "no file"
     if not path.exists() or not path.stat().st_size:
         return None
     found = _found_in(path, "mode=ro&immutable=1")
-    if not (found and found[0]) and any(each.exists() for each in _parts(path)[1:]):
+    if not (found and found[0]) and any(each.exists() for each in manifest_files(path)[1:]):
         # What a process that was killed had written may all be in the file beside it.
         found = _found_in(path, "mode=rw") or found
     if found is None:
@@ -168,11 +163,6 @@ def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
     """
     with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
         yield from database.execute("SELECT key, CAST(size AS INTEGER) FROM file")
-
-
-def _parts(path: Path) -> list[Path]:
-    # The journal is there only when a process was killed while it made the file.
-    return [Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
 
 
 def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text, pages
+from handrail_storage.manifests import remove_manifest
 from handrail_upload.context import UploadContext
-from handrail_upload.manifest import remove_files
 from handrail_upload.recorded import read_transfer
 
 _PAGE = 500
@@ -34,7 +34,7 @@ class CleanupStep(BaseStep[UploadContext]):
         finally:
             context.close()
         if context.outcome == "rolled_back" and context.manifest_path:
-            remove_files(context.manifest_file())
+            remove_manifest(context.manifest_file())
         summary = f"{count_text(discarded, 'replaced object')} discarded" if discarded else "closed"
         return StepResult(data={"summary": summary, "discarded": discarded})
 

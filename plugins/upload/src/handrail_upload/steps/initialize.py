@@ -10,11 +10,12 @@ from pathlib import Path
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
+from handrail_storage.manifests import remove_manifest
 from handrail_upload.catalogue import open_catalogue
 from handrail_upload.containment import Notes
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
-from handrail_upload.manifest import Manifest, remove_files, what_else
+from handrail_upload.manifest import Manifest, what_else
 from handrail_upload.params import UploadParams
 from handrail_upload.recorded import RecordedSetup, read_setup
 from handrail_upload.storage import Storage, open_storage, parse_target
@@ -93,7 +94,7 @@ class InitializeStep(BaseStep[UploadContext]):
             _leave_target(recorded, context.options.retries)
         context.close()
         if recorded.manifest is not None:
-            remove_manifest(recorded.manifest, recorded.notes)
+            _remove_manifest(recorded.manifest, recorded.notes)
         for folder in reversed(recorded.folders):
             with suppress(OSError):
                 os.rmdir(folder)
@@ -164,7 +165,7 @@ def check_sources(options: UploadParams) -> None:
             )
 
 
-def remove_manifest(path: Path, notes: Notes) -> None:
+def _remove_manifest(path: Path, notes: Notes) -> None:
     """Delete a manifest and what SQLite keeps beside it; harmless when it is gone.
 
     Args:
@@ -173,6 +174,6 @@ def remove_manifest(path: Path, notes: Notes) -> None:
     """
     found = what_else(path, path.stem)
     if found is None:
-        remove_files(path)
+        remove_manifest(path)
     else:
         notes.refuse("manifest", str(path), f"it is {found}")

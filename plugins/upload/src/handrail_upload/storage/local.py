@@ -35,12 +35,12 @@ class LocalStorage(LocalStore, Storage):
         self._named.update(missing)
         return missing
 
-    def remove_folders(self, folders: Iterable[str]) -> None:
-        """Remove them where nothing is in them."""
+    def remove_folders(self, keys: Iterable[str]) -> None:
+        """Remove the folders where nothing is in them."""
         self._inside.forget()
-        for folder in sorted(folders, key=len, reverse=True):
+        for key in sorted(keys, key=len, reverse=True):
             with suppress(OSError, StorageError):  # No run makes folders outside of its target.
-                os.rmdir(self._path(folder))
+                os.rmdir(self._path(key))
 
     def stat(self, key: str) -> Stored | None:
         """Return what is there; a link counts as what it leads to."""

@@ -6,8 +6,8 @@ import re
 
 from handrail_storage import Caller, Place, parse_place
 from handrail_storage.backend import beside
+from handrail_storage.manifests import RUN
 from handrail_upload.errors import StorageError
-from handrail_upload.names import RUN
 
 CALLER = Caller(
     error=StorageError,

@@ -1,0 +1,203 @@
+"""A folder as a store: what links, full disks and kills do to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail_storage import Caller, Reader, StorageError, Store, TakenError, open_store
+from handrail_storage.backend import beside, write_whole
+
+OURS, THEIRS = "run-1/save", "run-2/save"
+
+
+class ShelfError(StorageError):
+    """The error of a pack."""
+
+
+SHELF = Caller(error=ShelfError, noun="shelf", user="the user who tidies")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "out"), SHELF)
+
+
+def test_a_temporary_name_shows_whose_a_file_is_until_it_is_recorded(store: Store) -> None:
+    store.create("a/b", b"1", OURS)
+    assert (store.owner("a/b", OURS), store.owner("a/b", THEIRS)) == ("ours", "foreign")
+    assert len(list(Path(store.address).rglob("*.tmp-run-1"))) == 1
+    assert [each.key for each in store.listing()] == ["a/b"]
+    store.settle(["a/b"], "run-1")
+    assert store.owner("a/b", OURS) == "foreign"
+    assert os.listdir(f"{store.address}/a") == ["b"]
+
+
+def test_a_replacement_leaves_no_other_name(store: Store) -> None:
+    found = store.create("a", b"1", THEIRS)
+    store.settle(["a"], "run-2")
+    Path(f"{store.address}/a.tmp-run-1.second").write_bytes(b"of an attempt that was killed")
+    store.replace("a", b"22", OURS, found)
+    assert store.owner("a", OURS) == "ours"
+    store.settle(["a"], "run-1")
+    assert os.listdir(store.address) == ["a"]
+    with pytest.raises(TakenError):
+        store.replace("a", b"333", OURS, found)
+    assert os.listdir(store.address) == ["a"]
+
+
+def test_a_file_that_was_half_written_before_a_kill_is_written_anew(store: Store) -> None:
+    os.makedirs(store.address)
+    Path(f"{store.address}/a.tmp-run-1").write_bytes(b"ha")
+    assert store.owner("a", OURS) == "absent"
+    store.create("a", b"half", OURS)
+    assert store.read("a") == b"half"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK])
+def test_a_file_system_without_links(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Contents are refused, for nothing would show whose they are; a staged file is recorded."""
+    staged = tmp_path / "staged"
+    staged.write_bytes(b"1")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(ShelfError, match="without hard links") as caught:
+        store.create("a", b"1", OURS)
+    assert caught.value.ways_out == ("give another shelf",)
+    assert os.listdir(store.address) == []
+    known = store.identity(staged)
+    store.create("a", staged, OURS)
+    assert store.owner("a", OURS, known) == "ours"
+    with pytest.raises(ShelfError, match="cannot be kept"):
+        store.set_aside("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [
+        (errno.ENOSPC, "free some space, or give another shelf"),
+        (errno.EACCES, "give the folder to the user who tidies, or give another shelf"),
+        (errno.EROFS, "give another shelf"),
+    ],
+)
+def test_a_disk_that_refuses_is_told_with_a_way_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, way: str
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ShelfError, match=r"^a: .* \(at ") as caught:
+        store.create("a", b"1", OURS)
+    assert caught.value.ways_out == (way,)
+
+
+def test_nothing_is_touched_behind_a_link(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "theirs").write_text("theirs")
+    os.makedirs(store.address)
+    os.symlink(tmp_path / "elsewhere", f"{store.address}/door")
+    calls: tuple[Any, ...] = (
+        lambda: store.create("door/a", b"1", OURS),
+        lambda: store.read("door/theirs"),
+        lambda: store.stat("door/theirs"),
+        lambda: store.delete(["door/theirs"]),
+        lambda: store.owner("door/theirs", OURS),
+        lambda: store.settle(["door/theirs"], "run-1"),
+        lambda: store.put_back("door/theirs", "a"),
+        lambda: store.remove_folders(["door/x"]),
+        lambda: list(store.listing("door/")),
+    )
+    for call in calls:
+        with pytest.raises(ShelfError, match=r"leads out of .* where a folder is a link"):
+            call()
+    assert os.listdir(tmp_path / "elsewhere") == ["theirs"]
+
+
+def test_a_folder_that_becomes_a_link_is_noticed(store: Store, tmp_path: Path) -> None:
+    store.create("a/b", b"1", OURS)
+    os.rename(f"{store.address}/a", tmp_path / "away")
+    os.symlink(tmp_path / "away", f"{store.address}/a")
+    with pytest.raises(ShelfError, match="where a folder is a link"):
+        store.read("a/b")
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("a/b", b"1", OURS)
+    scandir: Any = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ShelfError, match="Permission denied"):
+        list(store.listing())
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    store = open_store(str(tmp_path / "file"), SHELF)
+    for call in (lambda: store.prepare(lambda name: None), lambda: list(store.listing())):
+        with pytest.raises(ShelfError):
+            call()
+    with pytest.raises(TakenError):
+        store.create("a", b"1", OURS)
+
+
+def test_the_folders_that_are_made_are_told_before(store: Store, tmp_path: Path) -> None:
+    told: list[tuple[str, bool]] = []
+    store = open_store(str(tmp_path / "deep" / "out"), SHELF)
+    store.prepare(lambda name: told.append((name, os.path.exists(name))))
+    assert told == [(str(tmp_path / "deep"), False), (store.address, False)]
+    store.withdraw(name for name, _ in told)
+    assert not (tmp_path / "deep").exists()
+
+
+def test_names_that_become_too_long_are_told_apart(tmp_path: Path) -> None:
+    first, second = (beside(f"d/{'k' * 250}{end}", ".tmp-run-1") for end in "ab")
+    assert first != second
+    assert max(len(os.path.basename(each)) for each in (first, second)) <= 255
+    assert beside("d/k", ".x") == "d/k.x"
+
+
+def test_a_link_under_the_temporary_name_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("theirs")
+    (tmp_path / "a.tmp").symlink_to(tmp_path / "secret")
+    write_whole(tmp_path / "a", b"ours")
+    assert (tmp_path / "secret").read_text() == "theirs"
+    assert (tmp_path / "a").read_bytes() == b"ours"
+
+
+# Reading by location
+
+
+def test_files_are_read_wherever_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    open_store("memory://reading/deep").create("b", b"67890", OURS)
+    reader = Reader(SHELF, retries=0)
+    for location, content in (
+        (str(tmp_path / "a"), b"12345"),
+        (f"file://{tmp_path}/a", b"12345"),
+        ("memory://reading/deep/b", b"67890"),
+    ):
+        assert reader.read(location) == content
+        assert reader.read(location, 2) == content[:2]
+        assert b"".join(reader.blocks(location)) == content
+    for gone in (str(tmp_path / "c"), "memory://reading/deep/c"):
+        with pytest.raises(ShelfError, match="it is not there"):
+            reader.read(gone)
+        with pytest.raises(ShelfError, match="it is not there"):
+            list(reader.blocks(gone))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from handrail.cli.commands.config import rows_of
 from handrail.settings.changes import Insert, LocalName, Remove, Wrap
 from handrail.settings.keys import KEYS, below
 from handrail.settings.load import read_settings
 from handrail.settings.requirements import RequiredPack, RequiredStep
-from handrail.settings.rows import rows_of
 
 
 def read(folder, toml):

@@ -15,10 +15,9 @@ from typing import Any
 
 from handrail import ActionInfo, BaseStep, BaseStepContext, Origin, StepRegistry, StepResult
 from handrail.hookspecs import hookimpl
-from handrail.packs.explicit import ExplicitPacks
-from handrail.packs.loaded import LoadedPack
-from handrail.packs.loader import load_inline
+from handrail.packs.loader import LoadedPack, load_inline
 from handrail.packs.planner import plan_action
+from handrail.packs.provider import ExplicitPacks
 
 ROUNDS = 15
 EDITS = 10  # Of each pack.

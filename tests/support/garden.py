@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handrail.packs.store import index_file
+from handrail.packs.index import index_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -329,7 +329,7 @@ def test_boot_scripts_import_nothing_from_where_they_are_called(
 
 
 INDEX = """
-import handrail.packs.snapshot, handrail.packs.store, os, sys
+import handrail.packs.snapshot, handrail.packs.index, os, sys
 # Also what was planted just now is to be kept.
 handrail.packs.snapshot._TICK = handrail.packs.snapshot._COARSE_TICK = 0
 from handrail.packs.index import read_index

@@ -16,8 +16,8 @@ from handrail.journal.sqlite import SqliteJournal
 from handrail.lock import check
 from handrail.lock.file import write_lock
 from handrail.lock.model import LockName
-from handrail.packs.explicit import explicit_packs
 from handrail.packs.installed import installed_packs
+from handrail.packs.provider import explicit_packs
 from handrail.plan.selection import select
 
 

@@ -141,16 +141,16 @@ def test_layers_and_owners_are_compared():
 def test_files_that_changed_under_one_version_are_told_apart():
     """Another digest, and another way of installing."""
 
-    def told(was, now):
+    def description(was, now):
         old, new = (
             replace(action(), packs=(LockedPack(id="acme-a", version="1", record=each),))
             for each in (was, now)
         )
         return str(*changes(old, new))
 
-    assert "its RECORD differs" in told("sha256:1", "sha256:2")
+    assert "its RECORD differs" in description("sha256:1", "sha256:2")
     assert (
-        told("sha256:1", "editable")
+        description("sha256:1", "editable")
         == "acme-a 1 is an editable install, and was an installed wheel"
     )
 

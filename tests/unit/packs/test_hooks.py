@@ -11,8 +11,7 @@ import pytest
 from handrail.errors import ExitCode, PackError
 from handrail.hookspecs import PackInfo, hookimpl
 from handrail.packs.hooks import specs
-from handrail.packs.loader import load_inline
-from handrail.packs.manager import new_manager
+from handrail.packs.loader import load_inline, new_manager
 
 
 def module(source, name="acme_hooks"):
@@ -192,7 +191,7 @@ def test_lazy_modules_are_not_woken():
 def test_pluggy_holds_what_was_checked():
     """Every hook that we accept, pluggy accepts as well, and it holds the implementation."""
     from handrail.packs.loader import _checked
-    from handrail.packs.tables import Table
+    from handrail.packs.pack_settings import Table
 
     manager = new_manager()
     assert isinstance(manager, pluggy.PluginManager)

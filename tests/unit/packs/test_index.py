@@ -1,276 +1,255 @@
-"""The index tells what is installed, whatever state that is in, and never what was."""
+"""The index file saves time, and is used only when it matches what is installed."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-import zipfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from handrail.packs.index import read_index
-from handrail.packs.snapshot import look
+from handrail.packs.index import index_file, read_index
 
 
-def only(garden, **options):
-    (record,) = read_index(garden.path, cache=None, **options)
-    return record
+def warm(garden):
+    """Read the index twice, and return whether the second time believed the first."""
+    first = read_index(garden.path, cache=garden.cache)
+    file = garden.index
+    before = file.stat().st_ino if file.exists() else None
+    assert read_index(garden.path, cache=garden.cache) == first
+    return before is not None and file.stat().st_ino == before
 
 
-def test_record_tells_what_the_metadata_says(garden):
-    """A record has name, version, summary, requirements, place and entry points of our groups."""
-    garden.plant(
-        "Acme_Scan",
-        "1.4.0",
-        points={
-            "packs": {"scan": "acme_scan.hooks"},
-            "actions": {"scan": "acme_scan.action:Scan"},
-            "steps": {"scan_files": "acme_scan.steps:ScanFiles"},
-            "commands": {"scan": "acme_scan.cli:scan [extra]"},
-            "console.scripts": {"scan": "acme_scan.cli:main"},
-        },
-        modules={
-            "acme_scan/__init__.py": "",
-            **{f"acme_scan/{name}.py": "" for name in ("hooks", "action", "steps", "cli")},
-        },
-    )
-    record = only(garden)
-    assert (record.id, record.name, record.version) == ("acme-scan", "Acme_Scan", "1.4.0")
-    assert (record.summary, record.requires) == ("Refuse infected files", ("handrail>=0.1",))
-    assert (record.status, record.why, record.problems) == ("on", "installed", ())
-    assert record.location == str(garden.site)
-    assert record.packages == ("acme_scan",)
-    assert [entry.name for entry in record.actions] == ["scan"]
-    assert record.names == ("acme-scan", "scan")
-    (command,) = record.commands
-    assert (command.module, command.attribute) == ("acme_scan.cli", "scan")
-    assert len(record.entry_points) == 4
-    assert str(record.origin) == "acme-scan 1.4.0"
+def test_index_is_kept_and_believed(garden, settled):
+    """An index that fits what is installed is read, not made again."""
+    garden.plant()
+    assert warm(garden)
 
 
-@pytest.mark.parametrize(
-    "group", ["packs", "actions", "steps", "commands", "journals", "executors", "policy"]
-)
-def test_any_of_our_groups_makes_a_pack(garden, group):
-    """Each of our groups makes a distribution a pack; others do not."""
-    garden.plant(points={group: {"x": "acme_scan.steps"}})
-    garden.plant("other", points={"other.handrail": {"x": "other"}}, modules={"other.py": ""})
-    assert [record.id for record in read_index(garden.path, cache=None)] == ["acme-scan"]
+def test_index_of_fresh_changes_is_not_kept(garden):
+    """Right after a change nothing is kept, since a second change might leave no trace."""
+    garden.plant()
+    read_index(garden.path, cache=garden.cache)
+    assert not garden.index.exists()
 
 
-def test_core_is_no_pack():
-    """The core itself is not listed, though its metadata mentions its own name."""
-    assert "handrail" not in [record.id for record in read_index(cache=None)]
+def test_a_clock_that_was_set_back_is_not_trusted(garden, monkeypatch):
+    """What has changed in the future is not kept: the clock will come by the same time again."""
+    garden.plant()
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)
+    read_index(garden.path, cache=garden.cache)
+    assert not garden.index.exists()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 3600 * 10**9)
+    read_index(garden.path, cache=garden.cache)
+    assert garden.index.exists()
 
 
-DAMAGE = {
-    "entry points are a folder": (
-        lambda plant: (plant.entry_points.unlink(), plant.entry_points.mkdir()),
-        "entry_points.txt cannot be read: it is missing or no file",
+CHANGES = {
+    "install": lambda garden, plant: garden.plant("acme-webp"),
+    "uninstall": lambda garden, plant: plant.uproot(),
+    "upgrade": lambda garden, plant: (plant.uproot(), garden.plant(version="1.5.0")),
+    "edit entry points": lambda garden, plant: plant.entry_points.write_text(
+        "[handrail.steps]\nother = acme_scan.steps:Other\n"
     ),
-    "entry points are not UTF-8": (
-        lambda plant: plant.entry_points.write_bytes(b"[handrail.steps]\nscan_files = a:\xff\n"),
-        "entry_points.txt cannot be read: it is not UTF-8",
+    "edit entry points, same size and time": lambda garden, plant: same_size(plant.entry_points),
+    "edit metadata": lambda garden, plant: plant.metadata.write_text(
+        "Metadata-Version: 2.1\nName: acme-scan\nVersion: 1.4.0\nRequires-Dist: handrail>=7\n"
     ),
-    "entry points are gone": (
-        lambda plant: plant.entry_points.unlink(),
-        "entry_points.txt cannot be read: it is missing or no file",
-    ),
-    "metadata is a folder": (
-        lambda plant: (plant.metadata.unlink(), plant.metadata.mkdir()),
-        "METADATA ",
-    ),
-    "metadata is not UTF-8": (
-        lambda plant: plant.metadata.write_bytes(b"Name: \xff\xfe\n"),
-        "METADATA cannot be read: it is not UTF-8",
-    ),
-    "metadata is gone": (lambda plant: plant.metadata.unlink(), "METADATA "),
-    "metadata has no name": (
-        lambda plant: plant.metadata.write_text("Metadata-Version: 2.1\nVersion: 1.4.0\n"),
-        "METADATA has no Name",
-    ),
-    "a module is gone": (
-        lambda plant: plant.modules[1].unlink(),
-        "RECORD names 1 file that is gone",
-    ),
-    "a value is no target": (
-        lambda plant: plant.entry_points.write_text("[handrail.steps]\nscan_files = a b\n"),
-        "handrail.steps scan_files is 'a b', not module:object",
-    ),
-    "a module never was": (
-        lambda plant: plant.entry_points.write_text(
-            "[handrail.steps]\nscan_files = acme_scan.x:Y\n"
-        ),
-        "handrail.steps scan_files leads to acme_scan.x, and there is no acme_scan.x",
-    ),
-    "a package never was": (
-        lambda plant: plant.entry_points.write_text("[handrail.steps]\nscan_files = acme_x.y:Y\n"),
-        "handrail.steps scan_files leads to acme_x.y, and there is no acme_x",
-    ),
-    "a name is there twice": (
-        lambda plant: plant.entry_points.write_text(
-            "[handrail.steps]\nscan_files = acme_scan.steps:A\nscan_files = acme_scan.steps:B\n"
-        ),
-        "handrail.steps scan_files is there twice",
-    ),
+    "lose a module": lambda garden, plant: plant.modules[1].unlink(),
+    "lose the metadata": lambda garden, plant: plant.metadata.unlink(),
+    "lose the entry points": lambda garden, plant: plant.entry_points.unlink(),
+    "half remove": lambda garden, plant: shutil.rmtree(garden.site / "acme_scan"),
+    "lock the metadata": lambda garden, plant: (plant.metadata.unlink(), plant.metadata.mkdir()),
 }
 
 
-@pytest.mark.parametrize("case", DAMAGE)
-def test_damage_is_told(garden, case, monkeypatch):
-    """Each way to damage a pack makes it broken, with the reason, and spares its neighbours."""
-    # Some other finder might know more modules; without one, a missing module is a fact.
+def same_size(file):
+    """Change a file in place, and hide it from whoever looks at size and time only."""
+    found = file.stat()
+    file.write_text(file.read_text().replace("scan_files", "scan_filed"))
+    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_is_noticed(garden, settled, tick, change):
+    """After each kind of change the index tells what is installed then."""
+    plant = garden.plant()
+    garden.plant("acme-other", points={"x.y": {"a": "b"}})
+    assert warm(garden)
+    before = read_index(garden.path, cache=garden.cache)
+    tick()
+    CHANGES[change](garden, plant)
+    after = read_index(garden.path, cache=garden.cache)
+    assert after == read_index(garden.path, cache=None)
+    assert after != before
+
+
+def test_editable_install_is_noticed(garden, tmp_path):
+    """A folder that a `.pth` file adds to the path is a new path, and gets its own index."""
+    source = tmp_path / "src"
+    garden.plant(site=source)
+    code = f"""
+        import site
+        site.addsitedir({str(garden.site)!r})
+        from handrail.packs.index import read_index
+        print([record.id for record in read_index() if record.id.startswith("acme")])
+    """
+    assert garden.run(code) == "[]\n"
+    (garden.site / "acme.pth").write_text(f"{source}\n")
+    assert garden.run(code) == "['acme-scan']\n"
+
+
+def test_a_becoming_pack_is_noticed(garden, settled, tick):
+    """A distribution that gets entry points only later is listed from then on."""
+    plant = garden.plant(points={"x.y": {"a": "acme_scan.steps"}})
+    assert warm(garden)
+    assert read_index(garden.path, cache=garden.cache) == ()
+    tick()
+    plant.entry_points.write_text("[handrail.steps]\nscan = acme_scan.steps:ScanFiles\n")
+    assert len(read_index(garden.path, cache=garden.cache)) == 1
+
+
+SPOILS = {
+    "empty": lambda raw: b"",
+    "truncated": lambda raw: raw[: len(raw) // 2],
+    "one bit": lambda raw: raw[:-20] + bytes([raw[-20] ^ 1]) + raw[-19:],
+    "version": lambda raw: raw.replace(b"1.4.0", b"6.6.6"),
+    "another format": lambda raw: raw.replace(b"handrail-index 1", b"handrail-index 2"),
+    "no text": lambda raw: os.urandom(500),
+    "other JSON": lambda raw: b"[]\n{}",
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_damaged_index_is_made_again(garden, settled, spoil):
+    """An index that is damaged, cut off or of another format is not believed but replaced."""
+    garden.plant()
+    first = read_index(garden.path, cache=garden.cache)
+    file = garden.index
+    good = file.read_bytes()
+    file.write_bytes(SPOILS[spoil](good))
+    assert read_index(garden.path, cache=garden.cache) == first
+    assert file.read_bytes() == good
+
+
+@pytest.mark.parametrize("place", ["kept.parent is a file", "kept is a folder"])
+def test_index_that_cannot_be_written_is_done_without(garden, settled, place):
+    """Where no index can be kept, the packs are listed all the same."""
+    garden.plant()
+    if "parent" in place:
+        garden.cache.write_text("")
+    else:
+        garden.index.mkdir(parents=True)
+    for _ in range(2):
+        assert len(read_index(garden.path, cache=garden.cache)) == 1
+
+
+def test_index_is_replaced_whole(garden, settled, monkeypatch):
+    """An index takes its place in one step, and nothing half written stays behind."""
+    garden.plant()
+
+    def refuse(source, target):
+        raise PermissionError(target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert len(read_index(garden.path, cache=garden.cache)) == 1
+    assert list(garden.cache.iterdir()) == []
+
+
+def test_a_module_that_turns_up_is_noticed(garden, settled, tick, monkeypatch):
+    """A pack whose module was nowhere is whole again as soon as the module is there."""
     monkeypatch.setattr("handrail.packs.module_finder._other_finders", lambda: False)
-    spoil, why = DAMAGE[case]
-    spoil(garden.plant())
-    garden.plant("acme-webp", "0.2.0")
-    record, neighbour = read_index(garden.path, cache=None)
-    assert (record.id, record.version, record.status) == ("acme-scan", "1.4.0", "broken")
-    assert record.why.startswith(why)
-    assert len(record.problems) >= 1
-    assert record.problems[0].message.startswith("acme-scan 1.4.0 is broken: ")
-    assert any("--no-pack acme-scan" in way for way in record.problems[0].ways_out)
-    assert (neighbour.id, neighbour.status) == ("acme-webp", "on")
-    if case not in ("entry points are a folder", "entry points are gone"):
-        assert [step.name for step in record.steps][:1] == ["scan_files"]
+    garden.plant(points={"steps": {"scan": "acme_later:Scan"}})
+    for _ in range(2):
+        (record,) = read_index(garden.path, cache=garden.cache)
+        assert record.status == "broken"
+    tick()
+    (garden.site / "acme_later.py").write_text("")
+    (record,) = read_index(garden.path, cache=garden.cache)
+    assert record.status == "on"
 
 
-def test_half_uninstalled_names_the_count(garden):
-    """A pack whose modules are gone says how many files RECORD still names; bytecode is no file."""
-    plant = garden.plant()
-    shutil.rmtree(garden.site / "acme_scan")
-    assert only(garden).why == "RECORD names 2 files that are gone"
-    assert only(garden).problems[0].details == ("acme_scan/__init__.py", "acme_scan/steps.py")
-    assert plant.record.exists()
-
-
-def test_what_pip_is_removing_is_not_there(garden):
-    """A metadata folder that pip has renamed to remove it is no pack."""
-    plant = garden.plant()
-    plant.info.rename(garden.site / "~cme_scan-1.4.0.dist-info")
-    assert read_index(garden.path, cache=None) == ()
-
-
-def test_two_versions_in_one_folder_are_broken(garden):
-    """Two whole versions in one folder are broken, since nobody can tell whose code is there."""
-    garden.plant(version="1.4.0")
-    garden.plant(version="1.5.0")
-    record = only(garden)
-    assert record.status == "broken"
-    assert record.why == "there are two of it in one folder: 1.4.0 and 1.5.0"
-
-
-def test_leftover_of_an_upgrade_is_only_reported(garden):
-    """Of two versions in one folder, the one that is whole counts, and the other is told."""
-    old = garden.plant(version="1.3.0", modules={"acme_scan/old.py": ""})
-    old.modules[0].unlink()
-    garden.plant(version="1.4.0")
-    record = only(garden)
-    assert (record.version, record.status) == ("1.4.0", "on")
-    assert [problem.code for problem in record.problems] == ["leftover-metadata"]
-
-
-def test_first_on_the_path_wins(garden, tmp_path):
-    """A distribution that is on the path twice counts once; another one behind it is reported."""
-    other = tmp_path / "other"
-    garden.plant(version="1.4.0")
-    garden.plant(version="1.3.0", site=other, points={"steps": {"old": "acme_scan.steps:Old"}})
-    garden.plant("acme-webp", site=other)
-    scan, webp = read_index([*garden.path, str(other)], cache=None)
-    assert (scan.version, scan.location, scan.status) == ("1.4.0", str(garden.site), "on")
-    assert [problem.code for problem in scan.problems] == ["hidden-pack"]
-    assert webp.problems == ()
-
-
-def test_the_same_folder_twice_is_one_folder(garden, tmp_path):
-    """A link to a folder on the path, or the folder twice, brings nothing twice."""
+def test_another_core_does_not_believe_it(garden, settled, monkeypatch):
+    """An index that another version of the core has kept is made again."""
     garden.plant()
-    link = tmp_path / "lib64"
-    link.symlink_to(garden.site, target_is_directory=True)
-    path = [*garden.path, *garden.path, str(link)]
-    assert [root.path for root in look(path).roots] == garden.path
-    (record,) = read_index(path, cache=None)
-    assert record.problems == ()
+    assert warm(garden)
+    file = garden.index
+    before = file.read_bytes()
+    monkeypatch.setattr("handrail.__version__", "99.0")
+    read_index(garden.path, cache=garden.cache)
+    assert file.read_bytes() != before
 
 
-def test_a_copy_with_the_same_entry_points_is_no_problem(garden, tmp_path):
-    """The metadata of a source folder beside that of its editable install goes unmentioned."""
+def test_many_at_once(garden, settled):
+    """Many readers at once, each making the index, all get the whole truth and leave no drafts."""
     garden.plant()
-    garden.plant(site=tmp_path / "src")
-    (record,) = read_index([*garden.path, str(tmp_path / "src")], cache=None)
-    assert record.problems == ()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: read_index(garden.path, cache=garden.cache), range(32)))
+    assert len(set(found)) == 1
+    assert [file.name for file in garden.cache.iterdir()] == [garden.index.name]
 
 
-def test_a_distribution_without_entry_points_hides_a_pack(garden, tmp_path):
-    """As for imports, what comes first on the path hides the pack of the same name behind it."""
-    garden.plant(points={"other.group": {"x": "acme_scan"}})
-    garden.plant(site=tmp_path / "behind")
-    assert read_index([*garden.path, str(tmp_path / "behind")], cache=None) == ()
+@pytest.fixture
+def few(monkeypatch):
+    """Keep four indexes at most."""
+    monkeypatch.setattr("handrail.packs.index.KEPT", 4)
 
 
-def test_archives_are_read(garden):
-    """A pack in an archive on the path is listed, and a file that is no archive is passed over."""
+def test_only_the_latest_are_kept(garden, settled, few):
+    """Of many paths the indexes that were made last stay; files of others are left alone."""
     garden.plant()
-    archive = garden.site.parent / "packs.zip"
-    with zipfile.ZipFile(archive, "w") as target:
-        for file in sorted(garden.site.rglob("*")):
-            target.write(file, file.relative_to(garden.site))
-    rubbish = garden.site.parent / "rubbish.zip"
-    rubbish.write_bytes(b"PK\x03\x04 nothing")
-    (record,) = read_index([str(rubbish), str(archive)], cache=None)
-    assert (record.id, record.status, record.location) == ("acme-scan", "on", str(archive))
+    garden.cache.mkdir()
+    (garden.cache / "notes.txt").write_text("mine")
+    left = Path(f"{index_file(garden.cache, ['/another'])}.1-1")
+    left.write_text("a draft of a process that was killed")
+    os.utime(left, (0, 0))
+    paths = [[*garden.path, f"/nowhere/{number}"] for number in range(9)]
+    for path in paths:
+        read_index(path, cache=garden.cache)
+    names = {Path(index_file(garden.cache, path)).name for path in paths[-4:]}
+    assert {file.name for file in garden.cache.iterdir()} == {*names, "notes.txt"}
 
 
-def test_eggs_are_read(garden):
-    """Metadata in the older `.egg-info` form is read, its requirements included."""
-    info = garden.site / "acme_scan.egg-info"
-    info.mkdir()
-    (info / "PKG-INFO").write_text("Metadata-Version: 1.2\nName: acme-scan\nVersion: 2.0\n")
-    (info / "requires.txt").write_text("handrail>=9\n")
-    (info / "entry_points.txt").write_text("[handrail.steps]\nscan = acme_scan:Scan\n")
-    (garden.site / "acme_scan.py").write_text("")
-    record = only(garden)
-    assert (record.version, record.status, record.requires) == ("2.0", "on", ("handrail>=9",))
+def test_many_paths_at_once(garden, settled, few):
+    """Many that keep and prune at the same time all get the truth, and leave the latest."""
+    garden.plant()
+    paths = [[*garden.path, f"/nowhere/{number}"] for number in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda path: read_index(path, cache=garden.cache), paths))
+    assert len(set(found)) == 1
+    assert len(list(garden.cache.iterdir())) == 4
 
 
-def test_folders_that_are_eggs_are_read(garden):
-    """A folder on the path that is an egg has its metadata inside."""
-    egg = garden.site / "acme_scan-2.0-py3.11.egg"
-    info = egg / "EGG-INFO"
-    info.mkdir(parents=True)
-    (info / "PKG-INFO").write_text("Metadata-Version: 1.2\nName: acme-scan\nVersion: 2.0\n")
-    (info / "entry_points.txt").write_text("[handrail.steps]\nscan = acme_scan:Scan\n")
-    (egg / "acme_scan.py").write_text("")
-    (record,) = read_index([str(egg)], cache=None)
-    assert (record.id, record.version, record.status) == ("acme-scan", "2.0", "on")
+def test_default_cache_follows_the_environment(garden):
+    """The index goes to HANDRAIL_CACHE, else to the user's folder for caches; empty is nowhere."""
+    from handrail.packs.index import default_folder
+
+    assert str(default_folder({"HANDRAIL_CACHE": "/a"})) == "/a"
+    assert default_folder({"HANDRAIL_CACHE": ""}) is None
+    assert str(default_folder({"XDG_CACHE_HOME": "/b"})) == "/b/handrail"
+    assert default_folder({"XDG_CACHE_HOME": "relative"}) is None
+    assert str(default_folder({})).endswith("/.cache/handrail")
 
 
-def test_packages_without_init_are_walked(garden):
-    """A target in a package without `__init__`, shared with others, is found without importing."""
-    garden.plant(
-        points={"steps": {"scan": "acme.tools.scan:Scan"}},
-        modules={"acme/tools/scan.py": "raise SystemExit"},
-    )
-    record = only(garden)
-    assert (record.status, record.packages) == ("on", ("acme.tools.scan",))
-    assert "acme" not in sys.modules
+def test_other_finders_are_asked_and_nothing_is_kept(garden, monkeypatch):
+    """A finder of distributions that we do not know is asked each time, and no index is kept."""
+    import importlib_metadata
 
+    garden.plant()
+    planted = list(importlib_metadata.distributions(path=garden.path))
 
-def test_unknown_finders_may_know_better(garden, monkeypatch):
-    """A module that no folder has may come from a finder of an editable install: not broken."""
-    garden.plant(points={"steps": {"scan": "acme_elsewhere:Scan"}})
-
-    class Editable:
-        @staticmethod
-        def find_spec(name, path=None, target=None):
+    class Finder(importlib_metadata.DistributionFinder):
+        def find_spec(self, name, path=None, target=None):
             return None
 
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable])
-    assert only(garden).status == "on"
+        def find_distributions(self, context=None):
+            return iter(planted)
 
-
-def test_strange_things_on_the_path_are_passed_over(garden):
-    """Entries of the path that are missing, empty or no text harm nothing."""
-    garden.plant()
-    strange = [*garden.path, "/nowhere/at/all", "", "nul\0byte", garden.site, b"bytes"]
-    assert [record.id for record in read_index(strange, cache=garden.cache)] == ["acme-scan"]
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    found = {record.id for record in read_index(cache=garden.cache)}
+    assert "acme-scan" in found
+    assert not garden.cache.exists()

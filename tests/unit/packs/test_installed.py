@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from handrail.cli.commands.config import rows_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.events import ProgressChanged
 from handrail.packs import PackRecord, installed_packs
-from handrail.settings.rows import rows_of
 
 
 def test_contributors_are_loaded_once(garden, packs):

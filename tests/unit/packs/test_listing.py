@@ -10,7 +10,7 @@ import pytest
 LIST = """
     import json, sys
     from handrail.packs.installed import installed_packs
-    from handrail.packs.docs import describe_target
+    from handrail.packs.docstrings import describe_target
 
     packs = installed_packs()
     found = {

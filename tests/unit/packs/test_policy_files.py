@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+from handrail.cli.commands.config import rows_of
 from handrail.errors import ExitCode, PackError, SettingsError
 from handrail.hookspecs import ActionInfo
 from handrail.origin import UNKNOWN
 from handrail.packs.planner import plan_action
 from handrail.registry import StepRegistry
-from handrail.settings.rows import rows_of
 
 POLICY = """
 [required]

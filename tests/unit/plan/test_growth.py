@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from handrail import ActionInfo, BaseStepContext, Origin, StepRegistry, hookimpl
-from handrail.packs.explicit import ExplicitPacks
 from handrail.packs.loader import load_inline
 from handrail.packs.planner import plan_action
+from handrail.packs.provider import ExplicitPacks
 
 INFO = ActionInfo(
     name="upload", lineage=("upload",), context_type=BaseStepContext, origin=Origin(pack="host")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from handrail.cli.commands.config import rows_of
 from handrail.settings.changes import Insert, LocalName, Remove, Wrap
 from handrail.settings.keys import KEYS, below
 from handrail.settings.load import read_settings
 from handrail.settings.requirements import RequiredPack, RequiredStep
-from handrail.settings.rows import rows_of
 
 
 def read(folder, toml):
@@ -16,7 +16,7 @@ def read(folder, toml):
     return read_settings(folder, {})
 
 
-def told(folder, toml):
+def sentences_of(folder, toml):
     """Return `sentence` or `sentence (way out)` for everything that is wrong."""
     return [
         problem.message + (f" ({problem.ways_out[0]})" if problem.ways_out else "")
@@ -265,7 +265,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("toml", "sentence"), MISTAKES, ids=[toml for toml, _ in MISTAKES])
 def test_mistakes(tmp_path, toml, sentence):
     """Each mistake is told with file, line and way out, and nothing else is."""
-    assert told(tmp_path, toml) == [sentence]
+    assert sentences_of(tmp_path, toml) == [sentence]
 
 
 def test_what_is_wrong_is_not_used(tmp_path):

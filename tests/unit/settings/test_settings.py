@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from handrail.cli.commands.config import rows_of
 from handrail.errors import ExitCode, SettingsError
 from handrail.settings.load import load_settings, read_settings
 from handrail.settings.project import find_project
-from handrail.settings.rows import rows_of
 from handrail.settings.values import Flags
 
 

@@ -1,21 +1,26 @@
-"""Decides which packs are used, from the settings and the version of core; no side effects."""
+"""Decides which packs are used, and finds required packs that are missing; no side effects.
+
+It depends on the settings, the policies and the version of core.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import handrail
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
 from handrail.packs.record import CORE, PackRecord, Status
-from handrail.packs.required import mark_required, unmet
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
+from handrail.settings.requirements import RequiredPack, fits
 from handrail.settings.selection import RECORDED
 from handrail.settings.values import Choice, Settings, Value
 from handrail.suggest import near
 
 ORDER: tuple[Status, ...] = ("policy", "required", "on", "off", "incompatible", "broken")
+POLICY = "policy"
 
 
 @frozen
@@ -44,7 +49,7 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
     errors = [
-        _nobody(name, only.why, records, "only")
+        _unknown_pack(name, only.why, records, "only")
         for choice in settings.choices
         # On resume or rollback, the started steps show whether a pack is missing.
         if (only := choice.only) is not None and only.source != RECORDED
@@ -52,18 +57,18 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
         if not match_packs(name, records)
     ]
     warnings = [
-        _nobody(name.value, name.why, records, "disable")
+        _unknown_pack(name.value, name.why, records, "disable")
         for choice in settings.choices
         for name in choice.disable
         if name.source != RECORDED and not match_packs(name.value, records)
     ]
     warnings += [
-        _nobody(name, settings.source_of(name), records, "set")
+        _unknown_pack(name, settings.source_of(name), records, "set")
         for name in settings.packs
         if not match_packs(name, records)
     ]
     warnings += [
-        _nobody(name, grants[0].source, records, "grant")
+        _unknown_pack(name, grants[0].source, records, "grant")
         for name, grants in settings.grants.items()
         if grants and not match_packs(name, records)
     ]
@@ -125,7 +130,7 @@ def _compatible(record: PackRecord) -> PackRecord:
     return replace(record, status="incompatible", why=why, problems=(*record.problems, problem))
 
 
-def _nobody(name: str, source: str, records: Sequence[PackRecord], where: str) -> Problem:
+def _unknown_pack(name: str, source: str, records: Sequence[PackRecord], where: str) -> Problem:
     known = [each for record in records for each in record.names]
     matches = near(name, dict.fromkeys(known), limit=1)
     file, _, line = source.partition("  ")[0].partition(":")
@@ -140,3 +145,133 @@ def _nobody(name: str, source: str, records: Sequence[PackRecord], where: str) -
         origins=(Origin(file=file, line=int(line) if line.isdigit() else 0),),
         ways_out=tuple(ways),
     )
+
+
+def mark_required(record: PackRecord, settings: Settings) -> PackRecord:
+    """Return `record`, marked as a policy or as required if it is one and can be used."""
+    if record.offered(POLICY):
+        wanted = [each for each in settings.wanted_policies if each.id == record.id]
+        if record.status not in ("on", "off"):
+            return record
+        return replace(record, status="policy", why=wanted[0].source if wanted else "installed")
+    demands = [each for each in settings.required.packs if each.id == record.id]
+    if not demands:
+        return record
+    if record.status == "off":
+        return replace(record, why=f"{record.why}; required by {_owner_of(demands[0].origin)}")
+    if record.status != "on":
+        return record
+    for each in demands:
+        if not fits(record.version, each.specifiers):
+            return replace(record, status="incompatible", why=f"{each.brief} wants {each.wanted}")
+    return replace(record, status="required", why=demands[0].brief)
+
+
+def _owner_of(origin: Origin) -> str:
+    return origin.owner if origin.pack else origin.place
+
+
+def unmet(records: Sequence[PackRecord], settings: Settings) -> Iterator[Problem]:
+    """Yield a problem for each required pack or policy that is missing or unsuitable.
+
+    Args:
+        records: The packs, after `mark_required`.
+        settings: The settings that apply.
+    """
+    by_id = {record.id: record for record in records}
+    yield from _contradictions(settings.required.packs)
+    for each in settings.required.packs:
+        yield from _pack(each, by_id.get(each.id))
+    for each in settings.wanted_policies:
+        yield from _policy(each, by_id.get(each.id))
+    for record in records:
+        if record.offered(POLICY):
+            yield from _unusable(record)
+            yield from _switched_off(record, settings)
+
+
+def _pack(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
+    install = f"install it:  pip install '{wanted.wanted}'"
+    if record is None:
+        message = f"{wanted.id} is required by {wanted.source} and is not installed"
+        yield _problem(message, wanted, install, code="required-pack-missing")
+    elif not fits(record.version, wanted.specifiers):
+        message = f"{record.origin} is installed, and {wanted.source} requires {wanted.wanted}"
+        yield _problem(
+            message, wanted, install, code="required-pack-version", others=(record.origin,)
+        )
+    elif record.status == "off":
+        why = record.why.partition(";")[0]
+        message = f"{record.origin} is required by {wanted.source} and is off: {why}"
+        way = "a required pack cannot be switched off; switch it on again"
+        yield _problem(message, wanted, way, code="required-pack-off", others=(record.origin,))
+    elif not record.is_used and record.problems:
+        message = f"{record.origin} is required by {wanted.source} and is {record.status}"
+        yield Problem(
+            code="required-pack-broken",
+            message=f"{message}: {record.why}",
+            origins=(record.origin, wanted.origin),
+            ways_out=(f"install it again:  pip install --force-reinstall '{wanted.wanted}'",),
+        )
+
+
+def _policy(wanted: RequiredPack, record: PackRecord | None) -> Iterator[Problem]:
+    install = f"install it:  pip install '{wanted.wanted}'"
+    if record is None or not record.offered(POLICY):
+        what = "is not installed" if record is None else "is not a policy"
+        message = f"{wanted.source} wants the policy {wanted.id}, which {what}"
+        yield _problem(message, wanted, install, code="policy-missing")
+    elif not fits(record.version, wanted.specifiers):
+        message = f"{wanted.source} wants {wanted.wanted}, and {record.origin} is installed"
+        yield _problem(message, wanted, install, code="policy-missing", others=(record.origin,))
+
+
+def _unusable(record: PackRecord) -> Iterator[Problem]:
+    if record.status in ("broken", "incompatible"):
+        yield Problem(
+            code="required-pack-broken",
+            message=f"{record.origin} is a policy and is {record.status}: {record.why}",
+            origins=(record.origin,),
+            ways_out=(f"install it again:  pip install --force-reinstall {record.id}",),
+        )
+
+
+def _switched_off(record: PackRecord, settings: Settings) -> Iterator[Problem]:
+    for choice in settings.choices:
+        for name in choice.disable:
+            if normalised(name.value) in map(normalised, record.names):
+                yield Problem(
+                    code="required-pack-off",
+                    message=f"{record.origin} is a policy, which cannot be switched off: "
+                    f"{name.why}",
+                    origins=(record.origin,),
+                    ways_out=("remove it there",),
+                )
+
+
+def _problem(
+    message: str, wanted: RequiredPack, *ways: str, code: str, others: tuple[Origin, ...] = ()
+) -> Problem:
+    return Problem(code=code, message=message, origins=(*others, wanted.origin), ways_out=ways)
+
+
+def _contradictions(required: Sequence[RequiredPack]) -> Iterator[Problem]:
+    """Yield a problem for each two requirements on one pack that no version can satisfy."""
+    for number, each in enumerate(required):
+        for other in required[:number]:
+            if other.id == each.id and not _agree(other.specifiers, each.specifiers):
+                yield Problem(
+                    code="requirements-contradict",
+                    message=f"{other.source} requires {other.wanted}, and {each.source} "
+                    f"{each.wanted}: no version satisfies both",
+                    origins=(other.origin, each.origin),
+                    ways_out=("change one of the two",),
+                )
+
+
+def _agree(first: str, second: str) -> bool:
+    """Return whether a version exists in both ranges: at a bound, just above it, or below all."""
+    both = f"{first},{second}"
+    bounds = {clause.lstrip("=~!<>").removesuffix(".*") for clause in both.split(",")} - {""}
+    around = chain({"0"}, bounds, (f"{each}.0.0.1" for each in bounds))
+    return any(fits(version, both) for version in around)

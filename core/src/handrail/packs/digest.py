@@ -10,7 +10,7 @@ from typing import Any
 
 from handrail.packs.metadata import bytes_of, stem_of
 from handrail.packs.record import PackRecord
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 
 # Files listed in RECORD that depend on how, where or by which program a wheel was installed.
 _LOCAL = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")

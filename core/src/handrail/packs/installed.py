@@ -13,14 +13,13 @@ from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.activation import decide
 from handrail.packs.catalog import Catalog
-from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of, unusable_pack
 from handrail.packs.index import read_index
 from handrail.packs.policy_files import read_policies
 from handrail.packs.record import PackRecord
 from handrail.packs.settings_checks import action_problems, anchor_warnings, workflow_problems
 from handrail.settings.load import read_settings, settings_error
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 from handrail.settings.values import Flags, Settings
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
-    from handrail.packs.explicit import Observer
-    from handrail.packs.loaded import LoadedPack
+    from handrail.packs.loader import LoadedPack, Observer
     from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
@@ -168,7 +166,7 @@ class InstalledPacks:
             LocalCodeError: A step is in a file of the project that cannot be imported.
         """
         # Imported here, because listings do not plan.
-        from handrail.packs.project import edits_of  # noqa: PLC0415
+        from handrail.packs.project_edits import edits_of  # noqa: PLC0415
 
         return edits_of(self.changes(lineage), self.catalog)
 
@@ -262,7 +260,7 @@ class InstalledPacks:
         found = next((each for each in self._found if each.id == record.id), None)
         if found is None:
             # Imported here, because only a distribution that is not a pack needs it.
-            from handrail.packs.requirements import unmet_range  # noqa: PLC0415
+            from handrail.packs.metadata import unmet_range  # noqa: PLC0415
 
             found = replace(record, unmet=unmet_range(record.requires))
         alone = InstalledPacks(settings, [found])
@@ -299,7 +297,7 @@ class InstalledPacks:
         Raises:
             PackError, SettingsError: As for `contributors`.
         """
-        return [observer(pack) for pack in self.contributors() if pack.implements("observe")]
+        return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
 
     def origin_of(self, module: str) -> Origin:
         """Return the installed pack that owns the module; otherwise the module alone."""
@@ -331,8 +329,7 @@ class InstalledPacks:
         if not hooked:
             return (), []
         # Imported here, because neither listings nor packs without hooks need pluggy.
-        from handrail.packs.loader import load  # noqa: PLC0415
-        from handrail.packs.manager import new_manager  # noqa: PLC0415
+        from handrail.packs.loader import load, new_manager  # noqa: PLC0415
 
         manager = new_manager()
         loaded: list[LoadedPack] = []

@@ -1,9 +1,14 @@
-"""Imports the hooks of a pack; failures become a PackError with cause and ways out."""
+"""Imports and validates the hooks of a pack, which then is a LoadedPack.
+
+Failures become a PackError with cause and ways out. pluggy validates and registers the hooks, but
+does not call them.
+"""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -11,22 +16,125 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from handrail import hookspecs
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import PackError, Problem, describe
 from handrail.frozen import replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
-from handrail.packs.hooks import Hook, Mistake, read_hooks
-from handrail.packs.loaded import LoadedPack, hook_error, ways_out_of
-from handrail.packs.manager import new_manager, register
-from handrail.packs.record import EntryPoint, PackRecord
-from handrail.packs.tables import Table, validated
-from handrail.settings.names import normalised, variable_prefix
-from handrail.settings.requirements import source_of
-from handrail.settings.values import Value
+from handrail.packs.hooks import Hook, Mistake, read_hooks, specs
+from handrail.packs.pack_settings import Table, table_of, validated
+from handrail.packs.record import EntryPoint, PackRecord, ways_out
+from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
+    from handrail.events import Event
+    from handrail.hookspecs import ActionInfo
     from handrail.settings.values import Settings
+    from handrail.steps import BaseStep
+
+Observer = Callable[["Event"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadedPack:
+    """A pack whose hooks can be called.
+
+    Attributes:
+        id: Normalised distribution name.
+        origin: The pack and its version.
+        info: The result of its hook `pack_info`.
+        hooks: Its hooks, by name.
+        settings: An instance of its settings model, or a plain dict if it has none.
+    """
+
+    id: str
+    origin: Origin
+    info: PackInfo
+    hooks: Mapping[str, Hook]
+    settings: Any
+    _calls: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = field(
+        default_factory=dict[str, tuple[Callable[..., Any], tuple[str, ...]]],
+        init=False,
+        repr=False,
+    )
+
+    def __post_init__(self) -> None:
+        # Hooks are called for every step, so the arguments of each are computed once.
+        for name, hook in self.hooks.items():
+            function: Callable[..., Any] = hook.function
+            if "settings" in hook.parameters:
+                function = partial(function, settings=self.settings)
+            left_out = set(specs()[name]) - {*hook.parameters, "settings"}
+            self._calls[name] = (function, tuple(left_out))
+
+    def implements(self, hook: str) -> bool:
+        """Return whether the pack implements `hook`."""
+        return hook in self.hooks
+
+    def locate(self, hook: str) -> Origin:
+        """Return the origin of a hook, with its source line; of the pack if it lacks the hook."""
+        found = self.hooks.get(hook)
+        return self.origin if found is None else found.origin(self.origin)
+
+    def observer(self) -> Observer:
+        """Return an observer that calls the hook `observe`, named after the pack."""
+
+        def observe(event: Event) -> None:
+            self.call("observe", event=event)
+
+        observe.__qualname__ = f"observe of {self.origin}"
+        return observe
+
+    @calls_user_code
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook with those of `arguments` and `settings` that it takes; return its result.
+
+        Raises:
+            PackError: The hook raised; `__cause__` is that error, `origin` the hook's source line.
+            KeyError: The pack has no such hook.
+        """
+        function, left_out = self._calls[hook]
+        for name in left_out:
+            arguments.pop(name, None)
+        try:
+            return function(**arguments)
+        except (Exception, SystemExit) as error:
+            raise hook_error(self.origin, self.hooks[hook], error) from error
+
+    def about_steps(self, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
+        """Return `call` for one hook as a function of action and step, for loops over all steps.
+
+        Raises:
+            KeyError: The pack has no such hook.
+        """
+        function, left_out = self._calls[hook]
+        if "step" in left_out:
+            return lambda action, step: self.call(hook, action=action, step=step)
+        plain = not left_out
+
+        @calls_user_code
+        def ask(action: ActionInfo, step: BaseStep[Any]) -> Any:
+            try:
+                return function(action=action, step=step) if plain else function(step=step)
+            except (Exception, SystemExit) as error:
+                raise hook_error(self.origin, self.hooks[hook], error) from error
+
+        return ask
+
+
+def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
+    """Return the error for a hook of `pack` that raised `error`."""
+    return PackError(
+        f"the hook {hook.name} of {pack} raised {type(error).__name__}: {describe(error)}",
+        origin=hook.origin(pack),
+        ways_out=ways_out_of(pack),
+    )
+
+
+def ways_out_of(pack: Origin) -> tuple[str, ...]:
+    """Return ways out for a problem with `pack`; none for an object that is not installed."""
+    return ways_out(pack.pack) if pack.pack and pack.version else ()
 
 
 def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
@@ -60,7 +168,7 @@ def load(
         SettingsError: The pack's settings do not match its model.
     """
     plugins = [import_target(record, entry_point) for entry_point in record.hooks]
-    table = _table_of(record, settings)
+    table = table_of(record, settings)
     return _checked(plugins, record.id, record.origin, table, manager or new_manager())
 
 
@@ -89,34 +197,26 @@ def load_inline(
     return _checked([plugin], pack, origin, table, new_manager())
 
 
-def _table_of(record: PackRecord, settings: Settings) -> Table:
-    """Return the values set for a pack, under any of its names."""
-    names = tuple(map(normalised, record.names))
-    prefix = variable_prefix(record.id)
-    name = next((each for each in names if each in settings.packs), None)
-    file = settings.project.file
-    shown = file.name if file is not None else "handrail.toml"
-    return Table(
-        values={} if name is None else settings.packs[name],
-        source=(lambda *_: shown) if name is None else partial(settings.source_of, name),
-        prefix=prefix,
-        variables={
-            variable: text
-            for variable, text in settings.variables.items()
-            if variable.startswith(prefix)
-        },
-        flags={
-            tuple(key.split(".")): text
-            for pack, key, text in settings.pack_values
-            if normalised(pack) in names
-        },
-        fixed={
-            path[1:]: Value(value=value, source=source_of(origin))
-            for policy in settings.policies
-            for path, value, origin in policy.fixed()
-            if path[0] in names and path[1:]
-        },
-    )
+def new_manager() -> pluggy.PluginManager:
+    """Return a manager that knows the hooks of `handrail.hookspecs`."""
+    manager = pluggy.PluginManager("handrail")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
+    """Register `plugin` with `manager`, which validates its hooks.
+
+    Raises:
+        pluggy.PluginValidationError: A hook is not valid; our own checks usually find it first.
+        ValueError: `plugin` is registered already.
+    """
+    manager.register(plugin, name=name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError:
+        manager.unregister(plugin)
+        raise
 
 
 def _checked(

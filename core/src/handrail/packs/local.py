@@ -1,11 +1,28 @@
-"""Offers the project's own actions, steps and workflows as a pack called `local`."""
+"""Offers the project's own actions, steps and workflows as a pack called `local`, and imports them.
+
+Python itself would run any module beside a file, including one that another user has put there or
+compiled into `__pycache__`. So local code is imported with loaders that refuse files of users who
+are not trusted.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from importlib.util import spec_from_file_location
 from itertools import chain, count
 from pathlib import Path
 from types import ModuleType
@@ -13,15 +30,22 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import LocalCodeError, NotFoundError, describe
 from handrail.origin import Origin
-from handrail.packs.local_imports import search, spec_of
 from handrail.packs.record import LOCAL, PREFIX, EntryPoint, PackRecord
-from handrail.settings.trust import refuse
+from handrail.settings.trust import distrust, read_file, refuse
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import ReadableBuffer
+
     from handrail.settings.values import Settings
 
 _EXTENDS = "extends "
+_COMPILED = tuple(BYTECODE_SUFFIXES)
+
+# Folders whose modules must be trusted files.
+_folders: set[str] = set()
 
 
 def local_record(settings: Settings) -> PackRecord | None:
@@ -67,7 +91,7 @@ def description_of(record: PackRecord, entry: EntryPoint) -> str | None:
     if base:
         return f"{base}, changed by this project"
     # Imported here: it loads `ast`, which planning and running do not need.
-    from handrail.packs.docs import describe_target  # noqa: PLC0415
+    from handrail.packs.docstrings import describe_target  # noqa: PLC0415
 
     return describe_target(entry.value, file_of(record, entry))
 
@@ -202,3 +226,82 @@ def _not_imported(name: str, path: Path | None, error: BaseException) -> LocalCo
         f"{name} could not be imported{where}: {type(error).__name__}: {describe(error)}",
         ways_out=("--debug shows the traceback",),
     )
+
+
+def search(folder: str) -> None:
+    """Put `folder` first on `sys.path`; modules imported from it must be trusted files."""
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    _guard(folder)
+
+
+def spec_of(name: str, file: str) -> ModuleSpec | None:
+    """Return a spec to import `file` as the module `name`; None if it is not a Python file."""
+    for loader, suffixes in _LOADERS:
+        if file.endswith(tuple(suffixes)):
+            return spec_from_file_location(name, file, loader=loader(name, file))
+    return None
+
+
+def _guard(folder: str) -> None:
+    if folder not in _folders:
+        _folders.add(folder)
+        if _finder_of not in sys.path_hooks:
+            sys.path_hooks.insert(0, _finder_of)
+        sys.path_importer_cache.pop(folder, None)
+
+
+def _finder_of(folder: str) -> _Finder:
+    if folder not in _folders:
+        raise ImportError(f"{folder} has no local code", path=folder)
+    return _Finder(folder, *_LOADERS)
+
+
+class _Finder(FileFinder):
+    """Finds modules in a folder, and in the packages of that folder."""
+
+    def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        spec = super().find_spec(fullname, target)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            _guard(folder)
+        return spec
+
+
+class _SourceLoader(SourceFileLoader):
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        # Called first for each module, even if the source file is not read then.
+        refuse(path, error=LocalCodeError)
+        return super().path_stats(path)
+
+    def get_data(self, path: str) -> bytes:
+        raw, found = read_file(path)
+        if found is not None and path == self.path:
+            raise LocalCodeError(found.message, ways_out=found.ways_out)
+        if found is not None and path.endswith(_COMPILED):
+            raise PermissionError(found.message)  # Python then uses the source.
+        return raw
+
+    def set_data(self, path: str, data: ReadableBuffer, *, _mode: int = 0o666) -> None:
+        if distrust(os.path.dirname(path)) is None:
+            super().set_data(path, data, _mode=_mode)
+
+
+class _BytecodeLoader(SourcelessFileLoader):
+    def get_data(self, path: str) -> bytes:
+        raw, found = read_file(path)
+        if found is not None:
+            raise LocalCodeError(found.message, ways_out=found.ways_out)
+        return raw
+
+
+class _ExtensionLoader(ExtensionFileLoader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        refuse(self.path, error=LocalCodeError)
+        return super().create_module(spec)
+
+
+_LOADERS: tuple[tuple[type[Any], list[str]], ...] = (
+    (_ExtensionLoader, EXTENSION_SUFFIXES),
+    (_SourceLoader, SOURCE_SUFFIXES),
+    (_BytecodeLoader, BYTECODE_SUFFIXES),
+)

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import LocalCodeError, PackError, SettingsError, add_ways_out
 from handrail.frozen import replace
-from handrail.packs.explicit import observer
 from handrail.packs.failures import joined, problems_of
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
     from handrail.lock.model import LockUse
     from handrail.origin import Origin
-    from handrail.packs.explicit import Observer
     from handrail.packs.installed import InstalledPacks
-    from handrail.packs.loaded import LoadedPack
+    from handrail.packs.loader import LoadedPack, Observer
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
@@ -93,7 +91,7 @@ class UndoPacks:
 
     def observers(self) -> list[Observer]:
         """Return the packs' observers of runs."""
-        return [observer(pack) for pack in self.contributors() if pack.implements("observe")]
+        return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
 
     def required(self) -> tuple[RequiredStep, ...]:
         """Return nothing: an undo has no required steps."""
@@ -109,7 +107,7 @@ class UndoPacks:
         Raises:
             PackError: A step is from a broken pack, and one of that pack's steps was started.
         """
-        from handrail.packs.project import edits_of  # noqa: PLC0415 - for plans only
+        from handrail.packs.project_edits import edits_of  # noqa: PLC0415 - for plans only
 
         changes = [self._usable(each) for each in self._packs.changes(lineage)]
         return edits_of(changes, self._packs.catalog)

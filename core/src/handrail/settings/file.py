@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.settings.keys import below
 from handrail.settings.lines import locate
 from handrail.settings.project import foreign_project
-from handrail.settings.sections.actions import check_chains, read_changes
-from handrail.settings.sections.grants import read_grants
-from handrail.settings.sections.local import read_local
-from handrail.settings.sections.packs import Packs, read_packs
-from handrail.settings.sections.required import read_required
+from handrail.settings.sections import (
+    Packs,
+    read_changes,
+    read_grants,
+    read_local,
+    read_locked,
+    read_packs,
+    read_project,
+    read_required,
+    read_text,
+    read_workflows,
+)
 from handrail.settings.table import TableReader
 from handrail.settings.trust import Distrust, read_file
-from handrail.settings.values import Choice, Settings, Value
-
-if TYPE_CHECKING:
-    from handrail.settings.changes import Changes
+from handrail.settings.values import Choice, Settings
 
 _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
@@ -95,44 +98,14 @@ def _with_sections(settings: Settings, reader: TableReader, table: object) -> Se
     return replace(settings, choices=(*settings.choices, own), **found)
 
 
-def read_text(reader: TableReader, section: str, value: object) -> Value[str] | None:
-    """Return the value of the only key in a section, or None if there is no valid one."""
-    found: Value[str] | None = None
-    for path, key, each in reader.fields((section,), value, section):
-        text = reader.text(path, each)
-        if text:
-            found = Value(value=text, source=reader.source(path), key=f"{section}.{key}")
-    return found
-
-
-def read_locked(reader: TableReader, value: object) -> Value[bool]:
-    """Read the key `locked`."""
-    return Value(value=reader.flag(("locked",), value), source=reader.source(("locked",)))
-
-
-def _read_project(reader: TableReader, value: object) -> Value[str] | None:
-    found = read_text(reader, "project", value)
-    if found is None or os.sep not in found.value:
-        return found
-    # A path would look like a project without a name, which journals identify by its folder.
-    reader.problem(("project", "name"), "is a name, not a path")
-    return None
-
-
-def _read_workflows(reader: TableReader, value: object) -> Mapping[str, Changes]:
-    workflows = read_changes(reader, "workflows", value)
-    reader.problems += check_chains(workflows)
-    return workflows
-
-
 # For each section, the attribute of Settings and the function that reads it.
 _READERS: Mapping[str, tuple[str, Callable[[TableReader, object], object]]] = {
     "grants": ("grants", read_grants),
     "actions": ("actions", lambda reader, value: read_changes(reader, "actions", value)),
-    "workflows": ("workflows", _read_workflows),
+    "workflows": ("workflows", read_workflows),
     "local": ("local", read_local),
     "required": ("required", read_required),
     "journal": ("journal", lambda reader, value: read_text(reader, "journal", value)),
-    "project": ("name", _read_project),
+    "project": ("name", read_project),
     "locked": ("locked", read_locked),
 }

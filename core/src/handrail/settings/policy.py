@@ -13,13 +13,11 @@ from typing import Any, cast
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
-from handrail.settings.file import contents, parsed, read_locked
+from handrail.settings.file import contents, parsed
 from handrail.settings.keys import POLICY_KEYS
 from handrail.settings.requirements import POLICY_FILE as FILE
 from handrail.settings.requirements import Requirements, source_of
-from handrail.settings.sections.grants import read_grants
-from handrail.settings.sections.packs import Packs, read_packs
-from handrail.settings.sections.required import read_required
+from handrail.settings.sections import Packs, read_grants, read_locked, read_packs, read_required
 from handrail.settings.table import TableReader
 from handrail.settings.values import Grants, Settings, Value
 

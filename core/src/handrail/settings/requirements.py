@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from handrail.frozen import frozen
 from handrail.origin import Origin
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet

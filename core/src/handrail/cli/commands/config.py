@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
 import click
 
 from handrail.cli.journals import journal_address, relative_place
@@ -10,9 +13,16 @@ from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
 from handrail.errors import ExitCode, SettingsError
-from handrail.params.redact import shown_url
-from handrail.settings.requirements import brief_source
-from handrail.settings.rows import rows_of
+from handrail.params.redact import shown, shown_url
+from handrail.settings.changes import Changes
+from handrail.settings.pack_names import variable_prefix
+from handrail.settings.policy import leaves
+from handrail.settings.requirements import RequiredStep, brief_source, source_of
+from handrail.settings.trust import SAFE_FOLDERS
+from handrail.settings.values import Settings
+
+Row = tuple[str, object, str]
+"""The key, the value and the source of a setting."""
 
 
 @click.command()
@@ -53,7 +63,7 @@ def config(ctx: click.Context) -> int:
     return ExitCode.PACK if found.unmet else ExitCode.DONE
 
 
-def _journal(session: Session) -> tuple[str, object, str]:
+def _journal(session: Session) -> Row:
     try:
         place = journal_address(session, None)
     except SettingsError:
@@ -65,3 +75,98 @@ def _text(value: object) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else to_json(value)
+
+
+def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
+    """Return `(key, value, source)` for all settings, with the keys of the project file.
+
+    Values of keys that look like secrets are redacted.
+
+    Args:
+        settings: The settings.
+        packs: Names of the installed packs, whose variables are listed too.
+    """
+    rows = [*_disabled(settings), *_only(settings), *_pack_settings(settings, packs)]
+    for pack, grants in sorted(settings.grants.items()):
+        rows += [(f"grants.{pack}", grant.value, grant.source) for grant in grants]
+    for section in (settings.actions, settings.workflows):
+        for changes in section.values():
+            rows += _changes(changes)
+    rows += [
+        (f"local.{each.kind}.{each.name}", each.target, each.origin.place)
+        for each in settings.local
+    ]
+    rows += [("required.packs", each.wanted, each.source) for each in settings.required.packs]
+    rows += [("required.steps", _step(each), each.source) for each in settings.required.steps]
+    rows += [("policy", str(policy.origin), "installed") for policy in settings.policies]
+    rows += [("policy", each.wanted, each.source) for each in settings.wanted_policies]
+    name = settings.name
+    rows.append(("project.name", name and name.value, "default" if name is None else name.source))
+    rows.append(("locked", settings.locked.value, settings.locked.source))
+    if SAFE_FOLDERS in settings.variables:
+        rows.append(("safe_folders", settings.variables[SAFE_FOLDERS], SAFE_FOLDERS))
+    return rows
+
+
+def _disabled(settings: Settings) -> Iterator[Row]:
+    by_source: dict[str, list[str]] = {}
+    for choice in settings.choices:
+        for name in choice.disable:
+            by_source.setdefault(name.source, []).append(name.value)
+    for source, names in (by_source or {"default": []}).items():
+        yield "packs.disable", names, source
+
+
+def _only(settings: Settings) -> Iterator[Row]:
+    for choice in settings.choices:
+        if choice.only is not None:
+            yield "packs.only", list(choice.only.value), choice.only.source
+            return
+    yield "packs.only", None, "default"
+
+
+def _pack_settings(settings: Settings, packs: Iterable[str]) -> Iterator[Row]:
+    """Yield the settings of packs; if several sources set a key, the strongest first."""
+    for policy in settings.policies:
+        for path, value, origin in policy.fixed():
+            yield f"packs.{'.'.join(path)}", shown(path[-1], value), source_of(origin)
+    for pack, key, text in settings.pack_values:
+        yield f"packs.{pack}.{key}", shown(key, text), f"-p {pack}.{key}"
+    by_prefix = {variable_prefix(pack): pack for pack in packs}
+    for variable, text in sorted(settings.variables.items()):
+        # The name of a pack may begin with that of another; take the longest.
+        prefix = max((each for each in by_prefix if variable.startswith(each)), key=len, default="")
+        if prefix:
+            key = variable.removeprefix(prefix).lower()
+            yield f"packs.{by_prefix[prefix]}.{key}", shown(key, text), variable
+    for pack, table in sorted(settings.packs.items()):
+        for path, value in leaves(table, (pack,)):
+            yield f"packs.{'.'.join(path)}", shown(path[-1], value), settings.source_of(*path)
+
+
+def _changes(changes: Changes) -> Iterator[Row]:
+    key = f"{changes.section}.{changes.name}"
+    if changes.extends:
+        yield f"{key}.extends", changes.extends, changes.source_of("extends").place
+    for path, value in leaves(changes.params):
+        source = changes.source_of("params", *path)
+        yield f"{key}.params.{'.'.join(path)}", shown(path[-1], value), source.place
+    for insert in changes.inserts:
+        place = "" if insert.anchor is None else f" {insert.side} {insert.anchor}"
+        name = f" as {insert.name}" if insert.name else ""
+        options = _options(insert.options)
+        yield f"{key}.insert", f"{insert.step}{options}{name}{place}", insert.origin.place
+    for remove in changes.removes:
+        yield f"{key}.remove", remove.step, remove.origin.place
+    for wrap in changes.wraps:
+        value = f"{wrap.use}{_options(wrap.options)}"
+        yield f"{key}.wrap.{wrap.step}", value, wrap.origin.place
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    listed = ", ".join(f"{key}={shown(key, value)!r}" for key, value in options.items())
+    return f"({listed})" if listed else ""
+
+
+def _step(step: RequiredStep) -> str:
+    return f"{step.where} in {', '.join(step.within)}"

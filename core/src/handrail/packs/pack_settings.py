@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem, SettingsError
@@ -11,11 +12,16 @@ from handrail.origin import Origin
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.values import KeyPath, merge, set_path, value_at
+from handrail.settings.pack_names import normalised, variable_prefix
+from handrail.settings.requirements import source_of
 from handrail.settings.values import Value
 from handrail.suggest import did_you_mean, near
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from handrail.packs.record import PackRecord
+    from handrail.settings.values import Settings
 
 
 @frozen
@@ -37,6 +43,36 @@ class Table:
     variables: Mapping[str, str] = NOTHING
     flags: Mapping[KeyPath, str] = NOTHING
     fixed: Mapping[KeyPath, Value[Any]] = NOTHING
+
+
+def table_of(record: PackRecord, settings: Settings) -> Table:
+    """Return the values set for a pack, under any of its names."""
+    names = tuple(map(normalised, record.names))
+    prefix = variable_prefix(record.id)
+    name = next((each for each in names if each in settings.packs), None)
+    file = settings.project.file
+    shown = file.name if file is not None else "handrail.toml"
+    return Table(
+        values={} if name is None else settings.packs[name],
+        source=(lambda *_: shown) if name is None else partial(settings.source_of, name),
+        prefix=prefix,
+        variables={
+            variable: text
+            for variable, text in settings.variables.items()
+            if variable.startswith(prefix)
+        },
+        flags={
+            tuple(key.split(".")): text
+            for pack, key, text in settings.pack_values
+            if normalised(pack) in names
+        },
+        fixed={
+            path[1:]: Value(value=value, source=source_of(origin))
+            for policy in settings.policies
+            for path, value, origin in policy.fixed()
+            if path[0] in names and path[1:]
+        },
+    )
 
 
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:

@@ -1,12 +1,17 @@
-"""Converts a project's changes to an action into edits, creating their steps and wrappers."""
+"""Converts a project's changes to an action into edits, creating their steps and wrappers.
+
+Their options are validated against the signatures of the steps and wrappers.
+"""
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast, get_type_hints
 
 from handrail.errors import (
     AmbiguousNameError,
@@ -18,10 +23,10 @@ from handrail.errors import (
 )
 from handrail.frozen import replace
 from handrail.origin import Origin
-from handrail.packs.options import check_options
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
 from handrail.plan.entry import entry_for
 from handrail.steps import BaseStep
+from handrail.suggest import did_you_mean
 from handrail.wrapper import StepWrapper, is_wrapper
 
 if TYPE_CHECKING:
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from handrail.settings.changes import Changes, Insert, Wrap
 
 OWNER = "project"
+_OPEN = (inspect.Parameter.VAR_KEYWORD,)
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tuple[Problem, ...]]:
@@ -39,21 +46,21 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
         PackError: A step is from a pack that is broken.
         LocalCodeError: A step is in a file of the project that cannot be imported.
     """
-    making = _Making(catalog=catalog)
+    builder = _EditBuilder(catalog=catalog)
     for each in changes:
         for insert in each.inserts:
-            making.insert(insert)
+            builder.insert(insert)
         # In a plan the last layer is outermost; in the file, the first.
         for wrap in reversed(each.wraps):
-            making.wrap(wrap)
-        making.edits.removals += [
+            builder.wrap(wrap)
+        builder.edits.removals += [
             Removal(name=remove.step, origin=remove.origin) for remove in each.removes
         ]
-    return making.edits, tuple(making.problems)
+    return builder.edits, tuple(builder.problems)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Making:
+class _EditBuilder:
     catalog: Catalog
     edits: EditSet = field(default_factory=lambda: EditSet(owner=OWNER))
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -67,7 +74,7 @@ class _Making:
             way = f'wrap.STEP = ["{insert.step}"]'
             self._problem(f"{insert.step} is a wrapper", insert.origin, way, code="bad-option")
             return
-        step = self._made(insert, target)
+        step = self._create(insert, target)
         if step is None:
             return
         try:
@@ -119,7 +126,7 @@ class _Making:
                 error.origin = origin
             raise
 
-    def _made(self, insert: Insert, target: Any) -> BaseStep[Any] | None:
+    def _create(self, insert: Insert, target: Any) -> BaseStep[Any] | None:
         if _is_step(target):
             # A copy, because its name may be changed, and all plans share the object.
             self._report(insert.step, _no_options(insert.options), insert.origin)
@@ -195,3 +202,80 @@ def _renamed(step: BaseStep[Any], name: str) -> BaseStep[Any]:
         members = {"name": name, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
         step.__class__ = type(kind.__name__, (kind,), members)
     return step
+
+
+@dataclass(slots=True, kw_only=True)
+class Checked:
+    """The result of validating options.
+
+    Attributes:
+        values: The valid options, converted to their annotated types.
+        mistakes: A sentence and a way out, which may be empty, for each error.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    mistakes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+def check_options(
+    target: Callable[..., Any], options: Mapping[str, Any], *, given: int = 0
+) -> Checked:
+    """Validate `options` against the parameters of `target`.
+
+    Args:
+        target: A class or function.
+        options: Values from a TOML file.
+        given: The number of leading parameters passed by position, such as a wrapper's step.
+    """
+    checked = Checked()
+    try:
+        parameters = list(inspect.signature(target).parameters.values())[given:]
+    except (TypeError, ValueError):
+        checked.values.update(options)  # Some classes written in C have no signature.
+        return checked
+    hints = _hints(target)
+    named = {each.name: each for each in parameters if each.kind in _BY_NAME}
+    takes_any = any(each.kind in _OPEN for each in parameters)
+    for name, value in options.items():
+        if name in named:
+            _take(checked, name, value, hints.get(name, inspect.Parameter.empty))
+        elif takes_any:
+            checked.values[name] = value
+        else:
+            takes = f"it takes: {', '.join(named)}" if named else "it takes no options"
+            checked.mistakes.append(
+                (f"there is no option {name}", did_you_mean(name, named) or takes)
+            )
+    for name, parameter in named.items():
+        if parameter.default is parameter.empty and name not in options:
+            checked.mistakes.append((f"the option {name} is needed", ""))
+    return checked
+
+
+def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
+    function: Any = getattr(target, "__init__", None) if isinstance(target, type) else target
+    try:
+        return get_type_hints(function, include_extras=True)
+    except Exception:  # noqa: BLE001 - names that only type checkers know
+        return {}
+
+
+def _take(checked: Checked, name: str, value: Any, annotation: Any) -> None:
+    if annotation is inspect.Parameter.empty or annotation is Any:
+        checked.values[name] = value
+        return
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only where it is needed
+
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        text = json.dumps(value, default=str)
+    except Exception:  # noqa: BLE001 - a type that pydantic does not know
+        checked.values[name] = value
+        return
+    try:
+        # Strict as in JSON: a number is not accepted as text, but text as a path or a date is.
+        checked.values[name] = adapter.validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        said = first["msg"][:1].lower() + first["msg"][1:]
+        checked.mistakes.append((f"the option {name} is {value!r}: {said}", ""))

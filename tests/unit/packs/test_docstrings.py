@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from handrail.packs.docs import _parse, describe_target
+from handrail.packs.docstrings import _parse, describe_target
 
 SOURCES = {
     "acme_docs/__init__.py": '''

@@ -1,4 +1,4 @@
-"""What is read without the library is what the library reads, or is left to it."""
+"""Metadata in the usual form are read as the library reads them; others are left to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handrail.packs.metadata import described
-from handrail.packs.plain import plain
+import handrail
+from handrail.packs.metadata import described, plain, unmet_range
 
 METADATA = """\
 Metadata-Version: 2.4
@@ -56,7 +56,7 @@ PARTS = st.sampled_from(
 )
 
 
-def said(folder: Path, distribution: object) -> object:
+def described_as(folder: Path, distribution: object) -> object:
     return described(distribution, "given", "0", str(folder))
 
 
@@ -75,11 +75,13 @@ def test_any_metadata_is_read_as_the_library_reads_it(
     (place / "entry_points.txt").write_bytes("\n".join(points).encode())
     found = plain(str(place))
     if found is not None:
-        assert said(folder, found) == said(folder, importlib_metadata.Distribution.at(place))
+        assert described_as(folder, found) == described_as(
+            folder, importlib_metadata.Distribution.at(place)
+        )
     shutil.rmtree(folder)
 
 
-def test_what_nearly_all_write_is_plain(tmp_path: Path) -> None:
+def test_the_usual_form_is_read_without_the_library(tmp_path: Path) -> None:
     """Else the library would be imported for it."""
     place = tmp_path / "acme_scan-1.4.0.dist-info"
     place.mkdir()
@@ -96,7 +98,7 @@ def test_what_nearly_all_write_is_plain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", ["METADATA", "entry_points.txt"])
-def test_what_is_damaged_is_left_to_the_library(tmp_path: Path, gone: str) -> None:
+def test_damaged_metadata_are_left_to_the_library(tmp_path: Path, gone: str) -> None:
     place = tmp_path / "acme_scan-1.4.0.dist-info"
     place.mkdir()
     for name, text in (("METADATA", METADATA), ("entry_points.txt", POINTS)):
@@ -105,3 +107,28 @@ def test_what_is_damaged_is_left_to_the_library(tmp_path: Path, gone: str) -> No
     assert plain(str(place)) is None
     (place / gone).write_bytes(b"\xff\n")
     assert plain(str(place)) is None
+
+
+@pytest.mark.parametrize(
+    ("requires", "unmet"),
+    [
+        ((), ""),
+        (("handrail",), ""),
+        (("Handrail >=0.1, <0.4",), ""),
+        (("handrail<0.2",), "<0.2"),
+        (("x>9", "handrail (>=0.4)"), ">=0.4"),
+        (("handrail[cli] >= 0.4",), ">=0.4"),
+        (("handrail @ https://example.org/handrail.zip",), ""),
+        (("handrail>=9; extra == 'dev'",), ""),
+        (("handrail>=9; python_version < '3'",), ""),
+        (("handrail>=9; python_version > '3'",), ">=9"),
+        (("handrail>=0.3; python_version > '3'", "handrail==7.*"), "==7.*"),
+        (("handrail-upload>=9", "handrail.upload>=9"), ""),
+        (("HANDRAIL~=0.2.0",), "~=0.2.0"),
+        (("", ";", "handrail what", "handrail; python", "handrail >= 1; ("), ""),
+    ],
+)
+def test_the_first_range_that_this_core_is_not_in(requires, unmet, monkeypatch):
+    """Conditions count, others' names do not, and what cannot be read asks for nothing."""
+    monkeypatch.setattr(handrail, "__version__", "0.3.1")
+    assert unmet_range(requires) == unmet

@@ -1,4 +1,4 @@
-"""Reads the installed packs from the metadata of all distributions on the path."""
+"""Discovers the installed packs: reads the metadata of all distributions on the path."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from typing import Any
 from handrail.errors import Problem
 from handrail.frozen import replace
 from handrail.packs.health import Health, broken, check_files, inspect
-from handrail.packs.metadata import bytes_of, contents, described, packages_of, stem_of, text_of
-from handrail.packs.plain import plain
+from handrail.packs.metadata import (
+    bytes_of,
+    contents,
+    described,
+    packages_of,
+    plain,
+    stem_of,
+    text_of,
+)
 from handrail.packs.record import PREFIX, PackRecord
 from handrail.packs.snapshot import Root, Snapshot, Stamp, stamp
-from handrail.settings.names import normalised
+from handrail.settings.pack_names import normalised
 
 _MARK = PREFIX.encode()
 _SECTION = re.compile(rb"^\s*\[\s*" + re.escape(PREFIX).encode(), re.MULTILINE)

@@ -7,8 +7,8 @@ import pytest
 from handrail import BaseStep, StepResult, action
 from handrail.errors import PlanError
 from handrail.hookspecs import hookimpl
-from handrail.packs.explicit import explicit_packs
 from handrail.packs.loader import load_inline
+from handrail.packs.provider import explicit_packs
 
 
 class Notify(BaseStep):

@@ -1,0 +1,375 @@
+"""Reads and validates the sections of a project file or policy, one function each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from handrail.errors import Problem
+from handrail.settings.changes import Changes, Insert, LocalName, Remove, Wrap
+from handrail.settings.keys import below
+from handrail.settings.pack_names import normalised
+from handrail.settings.requirements import RequiredPack, RequiredStep, Requirements, parse_pack
+from handrail.settings.table import Path, TableReader, dotted, type_of
+from handrail.settings.values import Grants, Value
+
+AllChanges = dict[str, Changes]
+Section = Literal["actions", "workflows"]
+
+_ACTION = "actions.NAME"
+_INSERT = "actions.NAME.insert"
+_REQUIRED_STEPS = "required.steps"
+_SIDES: tuple[Literal["before", "after"], ...] = ("before", "after")
+_SWITCHES = ("disable", "only")
+
+_GRANT = re.compile(r"(?P<verb>replace|remove) +(?P<pack>[^\s:]+) *: *(?P<step>\S+)")
+_REQUIRED_EXAMPLE = '{ step = "acme-scan:scan_files", before = "upload_files", in = "*" }'
+
+
+def read_changes(reader: TableReader, section: Section, value: object) -> AllChanges:
+    """Read `[actions]` or `[workflows]`: changes by the name of the action or workflow."""
+    return {
+        name: _read_action(reader, section, name, table)
+        for name, table in reader.table((section,), value).items()
+    }
+
+
+def read_workflows(reader: TableReader, value: object) -> AllChanges:
+    """Read `[workflows]`, in which no workflows may extend each other in a cycle."""
+    workflows = read_changes(reader, "workflows", value)
+    reader.problems += check_chains(workflows)
+    return workflows
+
+
+def _read_action(reader: TableReader, section: Section, name: str, value: object) -> Changes:
+    path: Path = (section, name)
+    found: dict[str, Any] = {}
+    known = below(_ACTION) + (below("workflows.NAME") if section == "workflows" else ())
+    for key, each in reader.table(path, value).items():
+        here = (*path, key)
+        if key not in known:
+            hint = f"[workflows.{name}] may extend an action" if key == "extends" else ""
+            reader.unknown(here, key, each, known, hint)
+        elif key == "params":
+            found["params"] = reader.table(here, each)
+        elif key == "insert":
+            found["inserts"] = tuple(_inserts(reader, here, each))
+        elif key == "remove":
+            found["removes"] = _removes(reader, here, each)
+        elif key == "wrap":
+            found["wraps"] = tuple(_wraps(reader, here, each))
+        else:
+            found["extends"] = reader.text(here, each)
+    if section == "workflows" and "extends" not in found and isinstance(value, dict):
+        hint = f'[workflows.{name}]  extends = "upload"'
+        reader.problem(path, f"workflows.{name} does not say which action it extends", hint)
+    return Changes(
+        name=name,
+        section=section,
+        origin=reader.origin(path),
+        lines=reader.lines(path),
+        **found,
+    )
+
+
+def _removes(reader: TableReader, path: Path, value: object) -> tuple[Remove, ...]:
+    reader.names(path, value)
+    listed = cast("list[object]", value) if isinstance(value, list) else []
+    return tuple(
+        Remove(step=each.strip(), origin=reader.origin((*path, number)))
+        for number, each in enumerate(listed)
+        if isinstance(each, str) and each.strip()
+    )
+
+
+def _inserts(reader: TableReader, path: Path, value: object) -> list[Insert]:
+    example = f'{dotted(path)} = [{{ step = "pack:step", before = "step" }}]'
+    made: list[Insert] = []
+    for number, each in enumerate(reader.items(path, value, "tables", example)):
+        place = (*path, number)
+        if not isinstance(each, dict):
+            message = (
+                f"item {number + 1} of {dotted(path)} is {type_of(each)}; it has to be a table"
+            )
+            reader.problem(place, message, example)
+            continue
+        insert = _insert(reader, place, cast("dict[str, Any]", each))
+        if insert is not None:
+            made.append(insert)
+    return made
+
+
+def _insert(reader: TableReader, path: Path, table: Mapping[str, Any]) -> Insert | None:
+    before = len(reader.problems)
+    found: dict[str, Any] = {"origin": reader.origin(path)}
+    for here, key, each in reader.fields(path, table, _INSERT, name="call it `as`"):
+        if key in _SIDES:
+            if "side" in found:
+                reader.problem(path, "an inserted step stands before or after one step, not both")
+            found["side"], found["anchor"] = key, reader.text(here, each)
+        elif key == "options":
+            found["options"] = reader.table(here, each)
+        elif key == "if_missing":
+            found["if_missing"] = each
+            if each not in ("error", "skip"):
+                reader.problem(here, f'if_missing is {each!r}; it has to be "error" or "skip"')
+        else:
+            found["name" if key == "as" else key] = reader.text(here, each)
+    if "step" not in table:
+        hint = 'insert = [{ step = "pack:step", before = "step" }]'
+        reader.problem(path, f"item of {dotted(path[:-1])} names no step", hint)
+    return Insert(**found) if len(reader.problems) == before else None
+
+
+def _wraps(reader: TableReader, path: Path, value: object) -> list[Wrap]:
+    made: list[Wrap] = []
+    for step, layers in reader.table(path, value).items():
+        here = (*path, step)
+        hint = f'wrap.{step} = ["{layers}"]' if isinstance(layers, str) else ""
+        listed = reader.items(here, layers, "names of wrappers and tables", hint)
+        for number, each in enumerate(listed):
+            wrap = _wrap(reader, (*here, number), step, each)
+            if wrap is not None:
+                made.append(wrap)
+    return made
+
+
+def _wrap(reader: TableReader, path: Path, step: str, value: object) -> Wrap | None:
+    origin = reader.origin(path)
+    if isinstance(value, str) and value.strip():
+        return Wrap(step=step, use=value.strip(), origin=origin)
+    if not isinstance(value, dict):
+        message = (
+            f"{dotted(path)} is {type_of(value)}; it has to be the name of a wrapper or a table"
+        )
+        reader.problem(path, message, '{ use = "retry", attempts = 5 }')
+        return None
+    table = cast("dict[str, Any]", value)
+    if "use" not in table:
+        hint = '{ use = "retry", attempts = 5 }'
+        reader.problem(path, f"{dotted(path)} names no wrapper", hint)
+        return None
+    use = reader.text((*path, "use"), table["use"])
+    options = {key: each for key, each in table.items() if key != "use"}
+    return Wrap(step=step, use=use, options=options, origin=origin) if use else None
+
+
+def check_chains(workflows: AllChanges) -> list[Problem]:
+    """Return a problem for each cycle of workflows that extend each other."""
+    problems: list[Problem] = []
+    reported: set[str] = set()
+    for start in workflows:
+        path: list[str] = []
+        name = start
+        while name in workflows and name not in path and name not in reported:
+            path.append(name)
+            name = workflows[name].extends
+        if name in path:
+            loop = path[path.index(name) :]
+            reported.update(loop)
+            problems.append(_cycle([workflows[each] for each in loop]))
+        reported.update(path)
+    return problems
+
+
+def _cycle(loop: list[Changes]) -> Problem:
+    names = [each.name for each in loop]
+    shown = " extends ".join([*names, names[0]])
+    places = [each.source_of("extends") for each in loop]
+    return Problem(
+        code="workflow-cycle",
+        message=f"{places[0].place}: workflows extend each other: {shown}",
+        origins=tuple(places),
+        details=tuple(place.place for place in places[1:]),
+        ways_out=("let one of them extend an installed action",),
+    )
+
+
+def read_grants(reader: TableReader, value: object) -> Grants:
+    """Read `[grants]`: the edits that each pack may make to steps of other packs, by pack id."""
+    found: dict[str, tuple[Value[str], ...]] = {}
+    for key, each in reader.table(("grants",), value).items():
+        path = ("grants", key)
+        grants: list[Value[str]] = []
+        for item in reader.names(path, each):
+            match = _GRANT.fullmatch(item.value.strip())
+            if match is None:
+                reader.problem(
+                    path,
+                    f"grants.{key}: {item.value!r} is not a grant",
+                    'write "replace PACK:STEP" or "remove PACK:STEP"',
+                    line=int(item.source.rpartition(":")[2]),
+                )
+                continue
+            grant = f"{match['verb']} {normalised(match['pack'])}:{match['step']}"
+            grants.append(Value(value=grant, source=item.source, key=".".join(path)))
+        name = normalised(key)
+        found[name] = (*found.get(name, ()), *grants)
+    return found
+
+
+def read_local(reader: TableReader, value: object) -> tuple[LocalName, ...]:
+    """Read `[local]`: actions and steps in the project's own files, in the order of the file."""
+    found: list[LocalName] = []
+    for path, kind, table in reader.fields(("local",), value, "local"):
+        for name, each in reader.table(path, table).items():
+            here = (*path, name)
+            target = reader.text(here, each)
+            head, colon, attribute = target.rpartition(":")
+            if target and not (head.strip() and colon and attribute.strip()):
+                hint = f'{name} = "flows.py:{name}"'
+                message = f"{dotted(here)} is {target!r}; it has to be FILE.py:NAME or MODULE:NAME"
+                reader.problem(here, message, hint)
+            elif target and (":" in name or not name.strip()):
+                reader.problem(here, f"{dotted(here)}: a name has no colon and is not empty")
+            elif target:
+                origin = reader.origin(here)
+                found.append(LocalName(kind=kind, name=name, target=target, origin=origin))
+    return tuple(found)
+
+
+@dataclass(slots=True, kw_only=True)
+class Packs:
+    """The contents of `[packs]`.
+
+    Attributes:
+        disable: Names in `packs.disable`.
+        only: Names in `packs.only`, or None.
+        tables: The table of each pack, by its normalised name.
+        lines: Line of each key in those tables, by its path from the pack's name.
+    """
+
+    disable: tuple[Value[str], ...] = ()
+    only: Value[tuple[str, ...]] | None = None
+    tables: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    lines: dict[Path, int] = field(default_factory=dict[Path, int])
+
+
+def read_packs(reader: TableReader, value: object, *, switches: bool = True) -> Packs:
+    """Read `[packs]`; if not `switches`, only settings of packs are allowed."""
+    found = Packs()
+    for key, each in reader.table(("packs",), value).items():
+        path = ("packs", key)
+        if key in _SWITCHES and not switches:
+            hint = "the project decides which packs are on; a policy says which are required"
+            reader.unknown(path, key, each, (), hint)
+        elif key == "disable":
+            found.disable = reader.names(path, each)
+        elif key == "only":
+            names = tuple(name.value for name in reader.names(path, each))
+            found.only = Value(value=names, source=reader.source(path), key=".".join(path))
+        elif isinstance(each, dict):
+            _read_pack(reader, path, cast("dict[str, Any]", each), found)
+        else:
+            allowed = "`disable`, `only`, or the table of a pack" if switches else "a table"
+            message = f"packs.{key} is {type_of(each)}; it has to be {allowed}"
+            hint = _nearest_switch(key) if switches else ""
+            reader.problem(path, message, hint, code="unknown-setting")
+    return found
+
+
+def _nearest_switch(key: str) -> str:
+    from handrail.suggest import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+    return did_you_mean(key, _SWITCHES) or f"known here: {', '.join(_SWITCHES)}"
+
+
+def _read_pack(reader: TableReader, path: Path, table: dict[str, Any], found: Packs) -> None:
+    name = normalised(str(path[-1]))
+    if name in found.tables:
+        reader.problem(path, f"[packs.{path[-1]}] is there twice, in different spellings")
+    found.tables[name] = table
+    for place, line in reader.lines(path).items():
+        found.lines[(name, *place)] = line
+
+
+def read_required(reader: TableReader, value: object) -> Requirements:
+    """Read `[required]`: packs and steps that every plan must have."""
+    packs: list[RequiredPack] = []
+    steps: list[RequiredStep] = []
+    for path, key, each in reader.fields(("required",), value, "required"):
+        if key == "packs":
+            for number, item in enumerate(reader.names(path, each)):
+                origin = reader.origin((*path, number))
+                made = parse_pack(item.value)
+                if made is None:
+                    message = (
+                        f"required.packs: {item.value!r} is not a pack with or without a range"
+                    )
+                    reader.problem((*path, number), message, 'packs = ["acme-scan>=1.4,<2"]')
+                else:
+                    packs.append(RequiredPack(id=made[0], specifiers=made[1], origin=origin))
+        else:
+            for number, table in enumerate(reader.items(path, each, "tables", _REQUIRED_EXAMPLE)):
+                step = _required_step(reader, (*path, number), table)
+                if step is not None:
+                    steps.append(step)
+    return Requirements(packs=tuple(packs), steps=tuple(steps))
+
+
+def _required_step(reader: TableReader, path: Path, value: object) -> RequiredStep | None:
+    if not isinstance(value, dict):
+        message = f"{dotted(path[:-1])} has {type_of(value)}; it has to be a list of tables"
+        reader.problem(path, message, _REQUIRED_EXAMPLE)
+        return None
+    before = len(reader.problems)
+    table = cast("Mapping[str, Any]", value)
+    found: dict[str, Any] = {"origin": reader.origin(path)}
+    for here, key, each in reader.fields(path, table, _REQUIRED_STEPS):
+        if key in ("before", "after"):
+            if "side" in found:
+                reader.problem(path, "a required step stands before or after one step, not both")
+            found["side"], found["anchor"] = key, reader.text(here, each)
+        elif key == "in":
+            found["within"] = _required_actions(reader, here, each)
+        else:
+            pack, colon, name = reader.text(here, each).partition(":")
+            found["pack"], found["name"] = normalised(pack), name.strip()
+            if not (colon and pack.strip() and name.strip()):
+                message = f"required.steps: {each!r} does not say of which pack the step is"
+                reader.problem(here, message, 'step = "acme-scan:scan_files"')
+    if "step" not in table:
+        reader.problem(path, "an item of required.steps names no step", _REQUIRED_EXAMPLE)
+    elif "*" in found.get("within", ("*",)) and "side" not in found:
+        # Without an anchor, every action, even an unrelated one, would need the step.
+        message = 'required.steps: a step required in "*" has to stand before or after another'
+        reader.problem(path, message, _REQUIRED_EXAMPLE, 'or name the action:  in = "upload"')
+    return RequiredStep(**found) if len(reader.problems) == before else None
+
+
+def _required_actions(reader: TableReader, path: Path, value: object) -> tuple[str, ...]:
+    if value == []:
+        reader.problem(
+            path, "required.steps: `in` names no action, so nothing is required", 'in = "*"'
+        )
+    if isinstance(value, list):
+        return tuple(name.value for name in reader.names(path, cast("list[object]", value)))
+    return (reader.text(path, value),)
+
+
+def read_text(reader: TableReader, section: str, value: object) -> Value[str] | None:
+    """Return the value of the only key in a section, or None if there is no valid one."""
+    found: Value[str] | None = None
+    for path, key, each in reader.fields((section,), value, section):
+        text = reader.text(path, each)
+        if text:
+            found = Value(value=text, source=reader.source(path), key=f"{section}.{key}")
+    return found
+
+
+def read_locked(reader: TableReader, value: object) -> Value[bool]:
+    """Read the key `locked`."""
+    return Value(value=reader.flag(("locked",), value), source=reader.source(("locked",)))
+
+
+def read_project(reader: TableReader, value: object) -> Value[str] | None:
+    """Read `[project]`: the name of the project."""
+    found = read_text(reader, "project", value)
+    if found is None or os.sep not in found.value:
+        return found
+    # A path would look like a project without a name, which journals identify by its folder.
+    reader.problem(("project", "name"), "is a name, not a path")
+    return None

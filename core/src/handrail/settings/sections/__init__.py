@@ -1,1 +1,0 @@
-"""Readers for the sections of the project file, one module each."""

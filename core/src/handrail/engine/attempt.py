@@ -41,7 +41,7 @@ def ask(
     line.asking = asks
     line.context.current_step = planned.name
     if line.run.listener:
-        yield StepStarted(step=planned.name, position=position, origin=planned.origin)
+        yield start_event(planned, position)
     if asks:
         answer = yield planned
         line.asking = False
@@ -107,6 +107,11 @@ def begin_again(line: Line, position: int, undo_error: str | None) -> Generator[
     line.run.attempts[position] = attempt + 1
     line.log.started(position, attempt + 1)
     return (yield COMMIT)
+
+
+def start_event(planned: PlannedStep, position: int) -> StepStarted:
+    """Return the event that a step begins, as its first attempt or as one that is resumed."""
+    return StepStarted(step=planned.name, position=position, origin=planned.origin)
 
 
 def end_event(line: Line, planned: PlannedStep, position: int, failure: Failure | None) -> Any:

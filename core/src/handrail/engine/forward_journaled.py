@@ -10,11 +10,10 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.engine.attempt import ask, begin_again, end_event, execute
+from handrail.engine.attempt import ask, begin_again, end_event, execute, start_event
 from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
 from handrail.engine.outcome import Failure, after, settle, stop
 from handrail.errors import SourceChangedError, describe
-from handrail.events import StepStarted
 from handrail.steps import overrides
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
     line.began = line.run.clock() if line.run.listener else 0.0
     line.context.current_step = planned.name
     if line.run.listener:
-        yield StepStarted(step=planned.name, position=position, origin=planned.origin)
+        yield start_event(planned, position)
     if overrides(planned.step, "resume"):
         line.go_on_recording(doubt.rollback_data)
         answer = yield Attempt(planned.step, resumed=doubt)

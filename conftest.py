@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from sybil import Document, Example, Lexeme, Region, Sybil
 from sybil.evaluators.python import PythonEvaluator
@@ -34,6 +35,14 @@ ROOT = Path(__file__).parent
 # Servers that any test may ask for; they start when one does.
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 pytest_plugins = ["servers.fixtures"]
+
+# How fast this machine is now says nothing about the code.
+hypothesis.settings.register_profile(
+    "any-machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any-machine")
 
 # What is ignored here is ignored by every process that is started from here, and a job in the
 # background, or under nohup, begins like that. The tests of signals need the defaults.

@@ -13,12 +13,15 @@ from handrail_storage.containment import (
     Folder,
     Inside,
     Notes,
+    below,
     folders_of,
     identity,
+    is_of_run,
     key,
     mapping,
     mark_of_run,
     plain_name,
+    saying,
     text,
 )
 
@@ -56,6 +59,32 @@ def test_keys_that_lead_elsewhere_are_refused(value: object, why: str) -> None:
         key(value)
 
 
+def test_what_lies_below_a_target_may_be_called_like_anything() -> None:
+    for name in ("a\\..\\x", "C:\\x", ".handrail/x", "...", "\udcff"):
+        assert below(name) == name
+    for wrong, why in (("/x", "leads out"), ("a/../x", "leads out"), ("a/./b", "no key of an obj")):
+        with pytest.raises(ValueError, match=why):
+            below(wrong)
+
+
+def test_a_pack_may_say_in_its_own_words_why_a_value_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^that is no shelf$"), saying("that is no shelf"):
+        text(1)
+    notes = Notes({"keys": ["../b"]})
+    assert notes.all("keys", key, why="that is no shelf") == []
+    assert notes.refusals == [
+        "the journal names '../b' (note 'keys'), but that is no shelf; nothing of it was touched"
+    ]
+
+
+def test_a_name_is_that_of_a_run_or_of_any_where_none_is_known() -> None:
+    pattern = r"(?P<run>.+)\.db"
+    assert is_of_run("run-1.db", pattern, "run-1")
+    assert is_of_run("run-1.db", pattern, None)
+    assert not is_of_run("run-2.db", pattern, "run-1")
+    assert not is_of_run("run-1", pattern, None)
+
+
 def test_the_other_checks() -> None:
     assert text("a") == "a"
     assert identity([1, 2, 3, 4]) == (1, 2, 3, 4)
@@ -74,6 +103,8 @@ def test_the_other_checks() -> None:
     assert plain_name("run-1") == "run-1"
     with pytest.raises(ShelfError, match=r"'\.\./x' is no name of a run"):
         plain_name("../x", ShelfError)
+    with pytest.raises(ShelfError, match="'run-1' is no name of a run"):
+        plain_name("run-1", ShelfError, "[0-9]+")
 
 
 # Notes
@@ -92,6 +123,17 @@ def test_notes_return_what_passes_and_keep_why_the_rest_did_not() -> None:
     assert notes.refused.message.endswith(", and 3 more")
     assert "look at who has written this journal" in notes.refused.ways_out[0]
     assert list(notes.raw("keys")) == ["a", "../b", "c", 4]
+    with pytest.raises(ShelfError, match="and 3 more"):
+        notes.check()
+    Notes({"keys": ["a"]}).check()
+
+
+def test_of_many_refusals_twenty_are_kept() -> None:
+    notes = Notes({"keys": [".."] * 10_000})
+    assert notes.all("keys", key) == []
+    assert len(notes.refusals) == 20
+    assert notes.refused is not None
+    assert notes.refused.message.endswith(", and 9,999 more")
 
 
 @pytest.mark.parametrize("data", [None, [], "keys", 1])
@@ -143,6 +185,12 @@ def test_the_working_folder_was_not_made_by_a_run(
     for above in (tmp_path, tmp_path.parent):
         with pytest.raises(ValueError, match="the working folder is in it"):
             folder.itself_or_above(str(above))
+    # A step may have left it meanwhile.
+    monkeypatch.chdir("/")
+    folder = Folder.of(folder.path, "out", [], here=str(tmp_path))
+    assert folder.itself_or_above(folder.path) == folder.path
+    with pytest.raises(ValueError, match="the working folder is in it"):
+        folder.itself_or_above(str(tmp_path))
 
 
 def test_a_folder_is_found_after_the_working_folder_was_moved(

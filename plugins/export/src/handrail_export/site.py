@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,18 +33,6 @@ class Site(handrail_storage.Site):
     """
 
     file: str
-
-    def probe(self, noted: object) -> str:
-        """Return the key of what proved that the target can be written.
-
-        Raises:
-            ValueError: It is another one.
-        """
-        name = text(noted)
-        found = re.fullmatch(rf"\.handrail-probe-(?P<run>{PLAIN})", name)
-        if found is None or found["run"] != (self.run or found["run"]):
-            raise ValueError("it is not that of this run")
-        return name
 
     def key(self, noted: object) -> str:
         """Return the key of a file of the export.

@@ -12,6 +12,7 @@ import ntpath
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -22,13 +23,16 @@ __all__ = [
     "Folder",
     "Inside",
     "Notes",
+    "below",
     "folders_of",
     "identity",
+    "is_of_run",
     "key",
     "listed",
     "mapping",
     "mark_of_run",
     "plain_name",
+    "saying",
     "text",
 ]
 
@@ -40,7 +44,22 @@ _BOOKKEEPING = re.compile(
     r"\.handrail(-reach|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?", re.IGNORECASE
 )
 
+_KEPT = 20  # Refusals that are kept; a journal may have a million of them.
+
 T = TypeVar("T")
+
+
+@contextmanager
+def saying(why: str) -> Iterator[None]:
+    """Give the reason for which a check refuses a value in the words of a pack.
+
+    Raises:
+        ValueError: A check within has refused the value.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(why) from error
 
 
 def text(value: object) -> str:
@@ -60,15 +79,49 @@ def text(value: object) -> str:
     return value
 
 
-def plain_name(value: object, error: type[ContainmentError] = ContainmentError) -> str:
+def plain_name(
+    value: object, error: type[ContainmentError] = ContainmentError, pattern: str = PLAIN
+) -> str:
     """Return the name of a run, which becomes part of names of files.
 
+    Args:
+        value: The name.
+        error: The class of the error that is raised.
+        pattern: What names of runs are like, as a regular expression.
+
     Raises:
-        ContainmentError: It has characters that lead elsewhere; the given class is raised.
+        ContainmentError: It has characters that lead elsewhere, or does not fit the pattern.
     """
-    if isinstance(value, str) and re.fullmatch(PLAIN, value):
+    if isinstance(value, str) and re.fullmatch(pattern, value):
         return value
     raise error.about_run(value)
+
+
+def is_of_run(name: str, pattern: str, run: str | None) -> bool:
+    """Return whether a name is one of a run.
+
+    Args:
+        name: The name.
+        pattern: What it is like; the group `run` is that of the run.
+        run: The run; None where none is known, as in the test of a step.
+    """
+    found = re.fullmatch(pattern, name)
+    return found is not None and found["run"] == (run or found["run"])
+
+
+def below(value: object) -> str:
+    """Return a key below a target, whatever Handrail may keep there.
+
+    Raises:
+        ValueError: It leads out of the target, or names nothing.
+    """
+    name = text(value)
+    parts = name.split("/")
+    if name[0] == "/" or ".." in parts:
+        raise ValueError("it leads out of the target")
+    if "" in parts or "." in parts:
+        raise ValueError("it is no key of an object: a part of it is empty")
+    return name
 
 
 def key(value: object) -> str:
@@ -82,10 +135,7 @@ def key(value: object) -> str:
         raise ValueError("it is absolute")
     if ".." in re.split(r"[/\\]", name):
         raise ValueError("it leads out of the target")
-    parts = name.split("/")
-    if "" in parts or "." in parts:
-        raise ValueError("a part of it is empty")
-    if any(map(_BOOKKEEPING.fullmatch, parts)):
+    if any(map(_BOOKKEEPING.fullmatch, below(name).split("/"))):
         raise ValueError("Handrail keeps that for itself")
     return name
 
@@ -113,8 +163,7 @@ def mark_of_run(value: object, run: str | None) -> str:
         ValueError: It is the mark of another run.
     """
     mark = text(value)
-    found = re.fullmatch(rf"(?P<run>{PLAIN})/.+", mark)
-    if found is None or found["run"] != (run or found["run"]):
+    if not is_of_run(mark, rf"(?P<run>{PLAIN})/.+", run):
         raise ValueError("it is not the mark of this run")
     return mark
 
@@ -151,13 +200,17 @@ class Folder:
     Attributes:
         path: The folder; absolute.
         moved: What a folder on the way to it was called when the run began, and is called now.
+        here: The working folder of the run; that of now, where it is None.
     """
 
     path: str
     moved: tuple[str, str] | None = None
+    here: str | None = None
 
     @classmethod
-    def of(cls, path: str, relative: str | None, noted: Iterable[object]) -> Folder:
+    def of(
+        cls, path: str, relative: str | None, noted: Iterable[object], *, here: str | None = None
+    ) -> Folder:
         """Return a folder that the params of a run name.
 
         Args:
@@ -165,17 +218,18 @@ class Folder:
             relative: How the params name it, where that leads from the working folder, which may
                 have been moved since.
             noted: What was recorded of it, or of folders above it, to see where it was.
+            here: The working folder of the run, where a step may have changed it since.
         """
         path = os.path.normpath(path)
         if relative is None:
-            return cls(path=path)
+            return cls(path=path, here=here)
         parts = [each for each in os.path.normpath(relative).split(os.sep) if each not in _DOTS]
         base = path.removesuffix(os.sep.join(parts)).rstrip(os.sep) or os.sep
         for each in noted:
             before = _before(each, path, parts)
             if before is not None:
-                return cls(path=path, moved=(before, base))
-        return cls(path=path)
+                return cls(path=path, moved=(before, base), here=here)
+        return cls(path=path, here=here)
 
     def now(self, noted: object) -> str:
         """Return where a recorded path leads now.
@@ -208,7 +262,7 @@ class Folder:
         path = self.now(noted)
         if not _within(self.path, path):
             raise ValueError(f"it is neither {self.path} nor above it")
-        if _within(os.getcwd(), path):
+        if _within(self.here or os.getcwd(), path):
             raise ValueError("the run has not made it: the working folder is in it")
         return path
 
@@ -247,8 +301,7 @@ class Folder:
         """
         path = self.now(noted)
         above, name = os.path.split(path)
-        found = re.fullmatch(pattern, name)
-        if above != self.path or found is None or found["run"] != (run or found["run"]):
+        if above != self.path or not is_of_run(name, pattern, run):
             raise ValueError(f"it is not that of this run in {self.path}")
         if os.path.islink(path):
             raise ValueError("it is a link")
@@ -292,47 +345,65 @@ class Notes:
 
     def __init__(self, data: object, error: type[ContainmentError] = ContainmentError) -> None:
         self._error = error
-        self._first: ContainmentError | None = None
-        self._count = 0  # Of what did not pass; a journal may have a million of it.
+        self._kept: list[ContainmentError] = []
+        self._count = 0
         self._data: Mapping[object, object] = {}
         if isinstance(data, Mapping):
             self._data = cast("Mapping[object, object]", data)
         else:
-            self._refuse("rollback_data", data, "it has no notes")
+            self.refuse("rollback_data", data, "it has no notes")
 
     @property
     def refused(self) -> ContainmentError | None:
         """What did not pass, as one error; None where all has passed."""
-        if self._first is None or self._count == 1:
-            return self._first
-        text = f"{self._first.message}, and {self._count - 1:,} more"
-        return self._error(text, ways_out=self._first.ways_out)
+        if self._count < 2:
+            return self._kept[0] if self._kept else None
+        first = self._kept[0]
+        text = f"{first.message}, and {self._count - 1:,} more"
+        return self._error(text, ways_out=first.ways_out)
+
+    @property
+    def refusals(self) -> list[str]:
+        """One sentence for each value that did not pass, up to twenty."""
+        return [each.message for each in self._kept]
+
+    def check(self) -> None:
+        """Do nothing where all has passed.
+
+        Raises:
+            ContainmentError: Something has not.
+        """
+        if self.refused is not None:
+            raise self.refused
 
     def raw(self, name: str) -> Sequence[object]:
         """Return what was recorded under a name, unchecked."""
         return listed(self._data.get(name, ()))
 
-    def all(self, name: str, check: Callable[[object], T]) -> list[T]:
+    def all(self, name: str, check: Callable[[object], T], *, why: str | None = None) -> list[T]:
         """Return what `check` makes of the values under a name, of those that it does not refuse.
 
         Args:
             name: The name.
             check: Raises a ValueError that says why a value does not pass.
+            why: The same in the words of a pack, where they are others.
         """
         value = self._data.get(name, ())
         if not isinstance(value, (list, tuple)):
-            self._refuse(name, value, "it is no list")
+            self.refuse(name, value, "it is no list")
         passed: list[T] = []
         for each in self.raw(name):
             try:
                 passed.append(check(each))
             except ValueError as error:
-                self._refuse(name, each, str(error))
+                self.refuse(name, each, why or str(error))
         return passed
 
-    def _refuse(self, name: str, value: object, why: str) -> None:
+    def refuse(self, name: str, value: object, why: str) -> None:
+        """Keep that a value under a name did not pass, and why."""
         self._count += 1
-        self._first = self._first or self._error.about(f"note '{name}'", value, why)
+        if self._count <= _KEPT:
+            self._kept.append(self._error.about_note(name, value, why))
 
 
 _DOTS = ("", ".", "..")

@@ -65,6 +65,17 @@ class ContainmentError(HandrailError, RuntimeError):
         )
 
     @classmethod
+    def about_note(cls, note: str, value: object, why: str) -> Self:
+        """Return the error that says why a value in the rollback data is not followed.
+
+        Args:
+            note: The name under which it was recorded.
+            value: The value.
+            why: What is wrong with it, as a sentence without a full stop.
+        """
+        return cls.about(f"note '{note}'", value, why)
+
+    @classmethod
     def about_run(cls, name: object) -> Self:
         """Return the error that says that something cannot be the name of a run."""
         return cls(

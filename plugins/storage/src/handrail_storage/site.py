@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from handrail_storage.access import open_store
 from handrail_storage.caller import Caller
-from handrail_storage.containment import Folder, mark_of_run, text
+from handrail_storage.containment import PLAIN, Folder, is_of_run, mark_of_run, text
 from handrail_storage.errors import StorageError
 from handrail_storage.places import Place, parse_place
 from handrail_storage.store import Store
@@ -68,6 +68,17 @@ class Site:
             ValueError: It is the mark of another run.
         """
         return mark_of_run(noted, self.run)
+
+    def probe(self, noted: object) -> str:
+        """Return the key of what has proved that the place can be written.
+
+        Raises:
+            ValueError: It is that of another run.
+        """
+        name = text(noted)
+        if not is_of_run(name, rf"\.handrail-probe-(?P<run>{PLAIN})", self.run):
+            raise ValueError("it is not that of this run")
+        return name
 
     def made(self, noted: object) -> str:
         """Return the path of the folder of the place, or of one that contains it.

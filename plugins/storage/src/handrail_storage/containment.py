@@ -11,7 +11,7 @@ from __future__ import annotations
 import ntpath
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def saying(why: str) -> Iterator[None]:
+def saying(why: str) -> Generator[None]:
     """Give the reason for which a check refuses a value in the words of a pack.
 
     Raises:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
-from handrail_upload.containment import shown
-from handrail_upload.errors import ContainmentError
+from handrail_storage.containment import Notes, plain_name
+from handrail_storage.manifests import RUN
+from handrail_upload.errors import ContainmentError, shown
 from handrail_upload.manifest import Manifest, what_else
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
-from handrail_upload.places import Places, catalogue_of, check_run
+from handrail_upload.site import Site, catalogue_of
 from handrail_upload.specification import Specification, read_specification
 from handrail_upload.storage import Capabilities, Storage, open_storage
 
@@ -123,7 +124,7 @@ class UploadContext(ActionContext[P]):
             ContainmentError: It makes no sense.
         """
         if self.run_id is not None:
-            return check_run(self.run_id)
+            return plain_name(self.run_id, ContainmentError, RUN)
         self.opened.run = self.opened.run or str(uuid.uuid4())
         return self.opened.run
 
@@ -175,12 +176,15 @@ class UploadContext(ActionContext[P]):
         """
         if self.run_id is None:  # A step that is tested by itself.
             return Path(self.manifest_path)
-        place = self.places.manifest_of(self.run)
-        why = f"that of this run is {place.path}"
-        if place.is_named_by(self.manifest_path):
-            found = what_else(Path(place.path), self.run)
+        site = self.site(Notes({"manifest": [self.manifest_path]}))
+        try:
+            path = site.manifest(self.manifest_path)
+        except ValueError:
+            why = f"that of this run is {site.manifest_of(self.run)}"
+        else:
+            found = what_else(path, self.run)
             if found is None:
-                return Path(place.path)
+                return path
             why = f"it is {found}"
         raise ContainmentError(
             f"the journal has the list of files {shown(self.manifest_path)}, but {why}",
@@ -200,19 +204,27 @@ class UploadContext(ActionContext[P]):
             self.opened.catalogue = open_catalogue(self.catalogue_address)
         return self.opened.catalogue
 
-    @property
-    def places(self) -> Places:
-        """Where the run works, as its params say.
+    def site(self, notes: Notes | None = None) -> Site:
+        """Return where the run works, as its params say.
+
+        Args:
+            notes: What a step has recorded; it tells where the working folder was, if it was moved.
 
         Raises:
             ContainmentError: The id of the run makes no sense.
         """
-        self.opened.here = self.opened.here or os.getcwd()
         options, collection = self.options, self.collection
         # What is in a specification may have changed since, or be gone.
         if collection is None and (options.collection or options.specification is None):
             collection = collection_of(options)
-        return Places.of(options, run=self.run_id, here=self.opened.here, collection=collection)
+        return Site.of(
+            notes, options=options, run=self.run_id, here=self._here, collection=collection
+        )
+
+    @property
+    def _here(self) -> str:
+        self.opened.here = self.opened.here or os.getcwd()
+        return self.opened.here
 
     @property
     def catalogue_url(self) -> str:
@@ -227,7 +239,7 @@ class UploadContext(ActionContext[P]):
         url = self.catalogue_url
         if "://" in url:
             return url
-        return os.path.normpath(os.path.join(self.places.here, os.path.expanduser(url)))
+        return os.path.normpath(os.path.join(self._here, os.path.expanduser(url)))
 
     def close(self) -> None:
         """Close what is open; harmless to call again."""

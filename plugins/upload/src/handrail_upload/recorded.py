@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from handrail_upload.containment import Notes, Place, misfit, shown
-from handrail_upload.places import Places
+from handrail_storage import Place
+from handrail_storage.containment import (
+    PLAIN,
+    Notes,
+    identity,
+    is_of_run,
+    listed,
+    mapping,
+    saying,
+    text,
+)
+from handrail_upload.errors import ContainmentError, shown
+from handrail_upload.site import Site, name_of
 from handrail_upload.storage.target import aside_name
 
-_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")  # Of a run outside of a journal.
 _KINDS = frozenset({"file", "tables", "migration"})  # Of what a catalogue may have been without.
-_NOT_THE_LIST = "it is not the list of files of this run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,123 +99,119 @@ class RecordedSetup:
     notes: Notes
 
 
-def read_transfer(data: Mapping[str, Any], places: Places) -> RecordedTransfer:
+def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTransfer:
     """Return what `upload_files` has recorded.
 
     Args:
         data: Its rollback data.
-        places: Where the run works.
+        site_of: Returns where the run works.
     """
-    notes = Notes(data)
-    target, mark, recorded = _whereabouts(notes, places)
-    keys = _fitting(notes, notes.texts("keys"), places) if target else []
+    notes = Notes(data, ContainmentError)
+    site = site_of(notes)
+    target, mark = _whereabouts(notes, site)
+    keys = _once(notes.all("keys", partial(_key, site))) if target else []
     if not keys:
         return RecordedTransfer(target=target, mark=mark, notes=notes)
     known = set(keys)
-    run = mark.partition("/")[0]
+
+    def recorded(noted: object) -> str:
+        if isinstance(noted, str) and noted in known:
+            return noted
+        raise ValueError("it is no key that the run has recorded")
+
+    def made(noted: object) -> tuple[str, tuple[int, ...]]:
+        name, *rest = listed(noted) or (noted,)
+        with saying("it tells no file from another"):
+            same = identity(rest)
+        return recorded(name), same
+
+    aside = partial(_aside, site.place, mark.partition("/")[0])
     return RecordedTransfer(
         target=target,
         mark=mark,
         keys=keys,
-        identities=_identities(notes, known),
-        asides=_asides(notes, known, lambda key: aside_name(places.target, key, run)),
-        folders=_folders(notes, keys, recorded),
-        parts=[each for each in notes.texts("parts") if _is_among(notes, "parts", each, known)],
+        identities=dict(notes.all("made", made)),
+        # Of other keys the run has not come to set anything aside.
+        asides={key: name for key, name in notes.all("asides", aside) if key in known},
+        folders=_folders(notes, keys, site),
+        parts=_once(notes.all("parts", recorded)),
         notes=notes,
     )
 
 
-def read_setup(data: Mapping[str, Any], places: Places) -> RecordedSetup:
+def read_setup(data: object, site_of: Callable[[Notes], Site]) -> RecordedSetup:
     """Return what `initialize` has recorded; see `read_transfer`."""
-    notes = Notes(data)
-    target, mark, _ = _whereabouts(notes, places)
-    manifest, run = _manifest(notes, places, places.run or mark.partition("/")[0])
-    probe = f".handrail-probe-{run}"
-    told = {note: _probed(notes, note, probe) for note in ("probe", "cleared", "refused")}
-    made = notes.texts("made") if target else []
+    notes = Notes(data, ContainmentError)
+    site = site_of(notes)
+    target, mark = _whereabouts(notes, site)
+    probed, cleared, refused = (
+        notes.all(note, site.probe, why="the probe of the run has another name")
+        for note in ("probe", "cleared", "refused")
+    )
+    why = "the run has not made it for"
+    made = notes.all("made", site.made, why=f"{why} {shown(target)}") if target else []
+    folder = shown(site.state.path)
+    manifests = notes.all("manifest", site.manifest)
     return RecordedSetup(
         target=target,
         mark=mark,
-        made=_above(notes, "made", made, places.root, places),
-        probe=probe if target and told["probe"] and not told["cleared"] else "",
-        refused=told["refused"],
-        manifest=manifest,
-        folders=_above(notes, "folders", notes.texts("folders"), places.folder, places),
-        catalogues=_catalogues(notes, "catalogue", places, run),
+        made=_once(made),
+        probe=probed[-1] if target and probed and not cleared else "",
+        refused=bool(refused),
+        manifest=manifests[-1] if manifests else None,
+        folders=_once(notes.all("folders", site.made_for_state, why=f"{why} {folder}")),
+        catalogues=notes.all("catalogue", partial(_catalogue, site)),
         notes=notes,
     )
 
 
-def read_rows(data: Mapping[str, Any], places: Places) -> tuple[list[RecordedCatalogue], Notes]:
+def read_rows(
+    data: object, site_of: Callable[[Notes], Site]
+) -> tuple[list[RecordedCatalogue], Notes]:
     """Return where `generate_data_units` has registered anything; see `read_transfer`."""
-    notes = Notes(data)
-    return _catalogues(notes, "rows", places, places.run or ""), notes
+    notes = Notes(data, ContainmentError)
+    return notes.all("rows", partial(_catalogue, site_of(notes))), notes
 
 
-def _whereabouts(notes: Notes, places: Places) -> tuple[str, str, str]:
-    """Return the target, the mark, and the target as it was recorded; empty where refused."""
-    recorded = ""
-    for each in notes.texts("target"):
-        if not places.root.is_named_by(each):
-            why = f"the params of the run name {shown(places.root.path)}"
-            notes.refuse("target", each, why, to="undo what is at")
-            return "", "", ""
-        recorded = each
-    marks = notes.texts("mark")
-    for each in marks:
-        run = each.partition("/")[0]
-        if marks[0] != each or (places.run or run) != run or not _NAME.fullmatch(run):
-            notes.refuse("mark", each, "the mark of the run is another", to="undo what is marked")
-            return "", "", ""
+def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
+    """Return the target and the mark; empty where either was refused."""
+    why = f"the params of the run name {shown(site.place.address)}"
+    targets = notes.all("target", site.address, why=why)
+    marks: list[str] = []
+
+    def one_mark(noted: object) -> None:
+        marks.append(site.mark(noted))
+        if marks[-1] != marks[0]:
+            raise ValueError("there is another mark")
+
+    notes.all("mark", one_mark, why="the mark of the run is another")
     # Without a mark nothing there can be told to be the run's.
-    return (places.root.path, marks[0], recorded) if recorded and marks else ("", "", "")
+    if notes.refused is not None or not targets or not marks:
+        return "", ""
+    return targets[0], marks[0]
 
 
-def _is_among(notes: Notes, note: str, key: object, known: set[str]) -> bool:
-    if isinstance(key, str) and key in known:
-        return True
-    notes.refuse(note, key, "it is no key that the run has recorded")
-    return False
+def _key(site: Site, noted: object) -> str:
+    name = name_of(noted)
+    try:
+        return site.key(name)
+    except ValueError as error:
+        raise ValueError(f"{error} ({site.place.address})") from error
 
 
-def _fitting(notes: Notes, keys: list[str], places: Places) -> list[str]:
-    fitting: list[str] = []
-    for key in keys:
-        why = places.misfit(key)
-        if why is None:
-            fitting.append(key)
-        else:
-            notes.refuse("keys", key, f"{why} ({places.root.path})")
-    return fitting
+def _aside(place: Place, run: str, noted: object) -> tuple[str, str]:
+    """Return the key of what was replaced, and the name under which the run keeps it."""
+    with saying("it names no object"):
+        key = text(*mapping(noted, "key"))
+    kept = aside_name(place, key, run)
+    with saying("the run keeps nothing there"):
+        (name,) = mapping(noted, "name")
+        if name != kept:
+            raise ValueError(key)
+    return key, kept
 
 
-def _identities(notes: Notes, known: set[str]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for each in notes.values("made"):
-        key, *identity = _items_of(each) or [each]
-        numbers = tuple(part for part in identity if type(part) is int)
-        if len(numbers) != 4 or len(identity) != 4:
-            notes.refuse("made", each, "it tells no file from another")
-        elif isinstance(key, str) and _is_among(notes, "made", key, known):
-            found[key] = numbers
-    return found
-
-
-def _asides(notes: Notes, known: set[str], name_of: Callable[[str], str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in notes.values("asides"):
-        pair = _parts_of(each)
-        key = pair.get("key")
-        if not isinstance(key, str) or not notes.is_name("asides", key):
-            notes.refuse("asides", each, "it names no object", to="put back")
-        elif pair.get("name") != name_of(key):
-            notes.refuse("asides", each, "the run keeps nothing there", to="put back")
-        elif key in known:  # Else the run has not come to set it aside.
-            found[key] = name_of(key)
-    return found
-
-
-def _folders(notes: Notes, keys: list[str], root: str) -> list[str]:
+def _folders(notes: Notes, keys: list[str], site: Site) -> list[str]:
     """Return the folders that were recorded, as keys, as far as one of `keys` lies in each."""
     above: set[str] = set()
     for key in keys:
@@ -214,78 +219,27 @@ def _folders(notes: Notes, keys: list[str], root: str) -> list[str]:
         while folder and folder not in above:
             above.add(folder)
             folder = os.path.dirname(folder)
-    below, found = os.path.join(root, ""), list[str]()
-    for each in notes.texts("folders"):
-        folder = each.removeprefix(below)
-        if folder == each or misfit(folder) is not None:
-            notes.refuse("folders", each, f"it lies outside of the target {shown(root)}")
-        elif folder in above:  # Else the run has not come to make it.
-            found.append(folder)
-    return found
+    why = f"it lies outside of the target {shown(site.place.address)}"
+    # Others the run has not come to make.
+    return [each for each in _once(notes.all("folders", site.folder_key, why=why)) if each in above]
 
 
-def _manifest(notes: Notes, places: Places, run: str) -> tuple[Path | None, str]:
-    """Return the list of files, and the run that it is of."""
-    path: Path | None = None
-    for each in notes.texts("manifest"):
-        if not run and _NAME.fullmatch(Path(each).stem):
-            run = Path(each).stem
-        place = places.manifest_of(run)
-        if place.is_named_by(each):
-            path = Path(place.path)
-        else:
-            folder = shown(places.folder.path)
-            outside = os.path.dirname(os.path.normpath(each)) != os.path.normpath(folder)
-            why = f"it is outside the run's state folder {folder}" if outside else _NOT_THE_LIST
-            notes.refuse("manifest", each, why)
-    return path, run
+def _catalogue(site: Site, noted: object) -> RecordedCatalogue:
+    with saying("it names no catalogue"):
+        url = text(*mapping(noted, "url"))
+    with saying("the params of the run name another catalogue"):
+        known = site.catalogue_at(url)
+    with saying("that is not the run"):
+        run = text(*mapping(noted, "run"))
+        if not is_of_run(run, f"(?P<run>{PLAIN})", site.run):
+            raise ValueError(run)
+    made = cast("Mapping[str, object]", noted).get("made", ())
+    parts = listed(made)
+    kinds = [each for each in parts if isinstance(each, str) and each in _KINDS]
+    if parts != made or len(kinds) != len(parts):
+        raise ValueError("no catalogue has such parts")
+    return RecordedCatalogue(url=known, run=run, made=tuple(kinds))
 
 
-def _probed(notes: Notes, note: str, probe: str) -> bool:
-    names = notes.texts(note)
-    for each in names:
-        if each != probe:
-            notes.refuse(note, each, "the probe of the run has another name")
-    return probe in names
-
-
-def _above(notes: Notes, note: str, folders: list[str], place: Place, places: Places) -> list[str]:
-    found = place.above(folders, places.here)
-    for each, path in found.items():
-        if path is None:
-            notes.refuse(note, each, f"the run has not made it for {shown(place.path)}")
-    return [path for path in found.values() if path is not None]
-
-
-def _catalogues(notes: Notes, note: str, places: Places, run: str) -> list[RecordedCatalogue]:
-    found: list[RecordedCatalogue] = []
-    for each in notes.values(note):
-        parts = _parts_of(each)
-        url, whose = parts.get("url"), parts.get("run")
-        if not isinstance(url, str) or not notes.is_name(note, url):
-            notes.refuse(note, each, "it names no catalogue", to="undo")
-            continue
-        known = places.catalogue_named_by(url)
-        if known is None:
-            why = "the params of the run name another catalogue"
-            notes.refuse(note, url, why, to="undo what is in")
-        elif not isinstance(whose, str) or (run or whose) != whose or not _NAME.fullmatch(whose):
-            notes.refuse(note, whose, "that is not the run", to="undo what was brought by")
-        elif not set(made := _texts_of(parts.get("made", []))) <= _KINDS:
-            notes.refuse(note, each, "no catalogue has such parts")
-        else:
-            found.append(RecordedCatalogue(url=known, run=whose, made=tuple(made)))
-    return found
-
-
-def _parts_of(value: object) -> dict[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _items_of(value: object) -> list[object]:
-    """Return the items of a list; of anything else, that alone."""
-    return cast("list[object]", value) if isinstance(value, list) else [value]
-
-
-def _texts_of(value: object) -> list[str]:
-    return [each if isinstance(each, str) else "" for each in _items_of(value)]
+def _once(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))

@@ -8,8 +8,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from handrail_storage import pages
+from handrail_storage.containment import below
 from handrail_upload.comparison import Comparison, Conflict
-from handrail_upload.containment import misfit
 from handrail_upload.errors import ConflictError, StorageError
 from handrail_upload.made import SOON, Made, RecordMany, Sent
 from handrail_upload.manifest import NEW, REPLACE, SENT, SETTLED, UNSETTLED, Manifest, SourceFile
@@ -32,7 +32,8 @@ class Transfer:
         manifest: What there is to send.
         options: How.
         mark: What the objects are marked with: `<run>/<step>`.
-        misfit: Says why nothing may be stored under a key, since no undo would delete it again.
+        check: Raises a ValueError that says why nothing may be stored under a key, since no undo
+            would delete it again.
         record_many: Takes what undo needs, before each effect; see `context.record_rollback_many`.
         report: Told `(current, total, category)`, of `bytes` and of `files`.
         uploader: How one file is stored.
@@ -45,14 +46,14 @@ class Transfer:
         options: UploadParams,
         *,
         mark: str,
-        misfit: Callable[[str], str | None] = misfit,
+        check: Callable[[str], object] = below,
         record_many: RecordMany = lambda key, values: None,
         report: Report = lambda current, total, category: None,
         uploader: Uploader | None = None,
     ) -> None:
         self.storage = storage
         self.manifest = manifest
-        self._misfit = misfit
+        self._check = check
         self._record_many = record_many
         self._uploader: Uploader = DirectUploader() if uploader is None else uploader
         self._workers = options.concurrency
@@ -182,12 +183,13 @@ class Transfer:
         """Record what is about to be made, and set aside what is about to be replaced."""
         storage, run = self.storage, self._sending.run
         for each in files:
-            why = self._misfit(each.key)
-            if why is not None:
+            try:
+                self._check(each.key)
+            except ValueError as error:
                 raise StorageError(
-                    f"{each.key} cannot be stored: {why} (at {storage.url})",
+                    f"{each.key} cannot be stored: {error} (at {storage.url})",
                     ways_out=("leave it out: --exclude PATTERN",),
-                )
+                ) from error
         folders = storage.missing_folders(each.key for each in files)
         if folders:
             self._record_many("folders", folders)

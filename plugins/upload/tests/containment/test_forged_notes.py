@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -326,3 +327,21 @@ def test_what_never_existed_is_no_trouble(forged: Any) -> None:
     # Only what it had replaced is missed.
     assert [each.partition(":")[0] for each in failed] in ([], ["upload_files"])
     assert forged.outside() == outside
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_dots_of_a_param_do_not_hide_the_state_folder(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """Journals of earlier versions have it as the param spells it."""
+    monkeypatch.chdir(tmp_path)
+    forged = make(tmp_path / "top", folder="sub/../.handrail/uploads")
+    spelled = f"{forged.here}/sub/../.handrail/uploads"
+    assert forged.recorded("initialize", "folders") == [str(forged.state)]
+    forged.note("initialize", "folders", [spelled])
+    forged.note("initialize", "manifest", [f"{spelled}/{forged.uid}.db"])
+    if moved:
+        forged.here = forged.here.rename(forged.here.parent / "moved")
+        os.chdir(forged.here)
+    check(forged, folder=forged.here)
+    assert not forged.state.exists()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepResult
+from handrail_storage.containment import Notes
 from handrail_upload import DefaultUploadAction
-from handrail_upload.containment import Place
 from handrail_upload.params import UploadParams
-from handrail_upload.places import Places
+from handrail_upload.site import Site
 
 RUN = "0198c0de-0000-7000-8000-000000000000"
 
@@ -97,17 +97,26 @@ def test_a_step_that_changes_the_working_folder_hides_nothing_from_the_undo(here
     assert os.listdir(here) == ["src"]
 
 
+def is_named_by(check: Any, recorded: str) -> bool:
+    """Return whether a recorded value passes."""
+    try:
+        check(recorded)
+    except ValueError:
+        return False
+    return True
+
+
 def test_a_catalogue_of_an_unknown_name_lies_in_the_working_folder(here: Path) -> None:
     """Where a specification names it, which may have changed since, any name will do there."""
     (here / "sub").mkdir()
     options = UploadParams(source=here / "src", target="store", specification=here / "gone.toml")
-    places = Places.of(options, run=RUN, here=str(here), collection=None)
-    assert places.catalogue_named_by(f"{here}/shapes.db") == f"{here}/shapes.db"
+    site = Site.of(options=options, run=RUN, here=str(here), collection=None)
+    assert site.catalogue_at(f"{here}/shapes.db") == f"{here}/shapes.db"
     for url in (f"{here}/sub/shapes.db", f"{here}/shapes", "/tmp/shapes.db", "postgresql://h/d"):
-        assert places.catalogue_named_by(url) is None
-    known = Places.of(options, run=RUN, here=str(here), collection="a/b")
-    assert known.catalogue_named_by(f"{here}/a_b.db") == f"{here}/a_b.db"
-    assert known.catalogue_named_by(f"{here}/shapes.db") is None
+        assert not is_named_by(site.catalogue_at, url)
+    known = Site.of(options=options, run=RUN, here=str(here), collection="a/b")
+    assert known.catalogue_at(f"{here}/a_b.db") == f"{here}/a_b.db"
+    assert not is_named_by(known.catalogue_at, f"{here}/shapes.db")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +134,13 @@ def test_a_catalogue_of_an_unknown_name_lies_in_the_working_folder(here: Path) -
 def test_a_relative_place_may_have_been_elsewhere(here: Path, recorded: str, named: bool) -> None:
     """Only where nothing is there any more: then the working folder was moved."""
     (here / "other/a/b").mkdir(parents=True)
-    place = Place(path=f"{here}/a/b", tail="a/b")
-    assert place.is_named_by(recorded.replace("{here}", str(here))) == named
-    assert Place(path="/x/a/b").is_named_by("/gone/a/b") is False
+    recorded = recorded.replace("{here}", str(here))
+
+    def passes(target: str, noted: str) -> bool:
+        options = UploadParams(source=here / "src", target=target)
+        notes = Notes({"target": [noted]})
+        site = Site.of(notes, options=options, run=RUN, here=str(here), collection=None)
+        return is_named_by(site.address, noted)
+
+    assert passes("a/b", recorded) == named
+    assert passes("/x/a/b", "/gone/a/b") is False

@@ -9,17 +9,19 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handrail_storage.backend import make_client
+from handrail_storage.containment import Notes
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Budget, Pace
 from handrail_upload.params import UploadParams
-from handrail_upload.places import Places
+from handrail_upload.site import Site
 from handrail_upload.storage import Sending, Storage, open_storage, parse_target
 
 MIB = 1 << 20
@@ -40,14 +42,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def places_of(tmp_path: Path) -> Callable[[str], Places]:
+def site_of(tmp_path: Path) -> Callable[[str], Callable[[Notes], Site]]:
     """Return where an upload to a target works."""
 
-    def _places_of(target: str) -> Places:
+    def _site_of(target: str) -> Callable[[Notes], Site]:
         options = UploadParams(source=tmp_path, target=target)
-        return Places.of(options, run=None, here=str(tmp_path), collection=None)
+        return partial(Site.of, options=options, run=None, here=str(tmp_path), collection=None)
 
-    return _places_of
+    return _site_of
 
 
 # What is sent, and how

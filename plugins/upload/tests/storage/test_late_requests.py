@@ -23,7 +23,7 @@ def target() -> str:
 )
 def test_what_arrives_late_is_deleted_if_it_is_the_runs(
     target: str,
-    places_of: Any,
+    site_of: Any,
     monkeypatch: pytest.MonkeyPatch,
     mark: str,
     left: list[str],
@@ -40,7 +40,7 @@ def test_what_arrives_late_is_deleted_if_it_is_the_runs(
 
     monkeypatch.setattr(undo.time, "sleep", arrive)
     data = {"target": [target], "mark": ["run/upload_files"], "keys": ["a", "b"]}
-    recorded = read_transfer(data, places_of(target))
+    recorded = read_transfer(data, site_of(target))
     undo.TransferUndo(recorded).run(killed=killed)
     assert pauses == ([storage.lag] if killed else [])
     assert list(storage.look_up(["a", "b"])) == (left if killed else [])

@@ -42,7 +42,7 @@ class CleanupStep(BaseStep[UploadContext]):
         result = context.results.get("upload_files")
         if result is None:
             return 0
-        recorded = read_transfer(result.rollback_data, context.places)
+        recorded = read_transfer(result.rollback_data, context.site)
         recorded.notes.check()
         asides = list(recorded.asides.values())
         if asides:

@@ -76,7 +76,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             context.set_progress(min(done, total), total, "units")
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        catalogues, notes = read_rows(result.rollback_data, context.places)
+        catalogues, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             with open_catalogue(each.url) as catalogue:
                 removed = catalogue.remove(each.run)
@@ -86,7 +86,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
-        catalogues, notes = read_rows(result.rollback_data, context.places)
+        catalogues, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             added, changed = (result.data.get(name) for name in ("added", "changed"))
             with open_catalogue(each.url) as catalogue:  # Nothing connects to it.

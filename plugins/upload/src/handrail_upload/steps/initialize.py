@@ -10,9 +10,9 @@ from pathlib import Path
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
+from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 from handrail_upload.catalogue import open_catalogue
-from handrail_upload.containment import Notes
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
 from handrail_upload.manifest import Manifest, what_else
@@ -47,7 +47,7 @@ class InitializeStep(BaseStep[UploadContext]):
         return StepResult(data={"summary": summary, **capabilities})
 
     def _open_manifest(self, context: UploadContext) -> None:
-        folder = Path(context.places.folder.path)
+        folder = Path(context.site().state.path)
         for path in reversed([folder, *folder.parents]):
             if not path.exists():
                 context.record_rollback("folders", str(path))
@@ -85,7 +85,7 @@ class InitializeStep(BaseStep[UploadContext]):
         catalogue.prepare(context.run)
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
-        recorded = read_setup(result.rollback_data, context.places)
+        recorded = read_setup(result.rollback_data, context.site)
         try:
             for made in recorded.catalogues:
                 with open_catalogue(made.url) as catalogue:
@@ -101,7 +101,7 @@ class InitializeStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
-        recorded = read_setup(result.rollback_data, context.places)
+        recorded = read_setup(result.rollback_data, context.site)
         for made in recorded.catalogues:
             with open_catalogue(made.url) as catalogue:  # Nothing connects to it.
                 what = "deleted" if "file" in made.made else "left without its tables"

@@ -51,7 +51,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         began = time.monotonic()
-        earlier = read_transfer(data, context.places)
+        earlier = read_transfer(data, context.site)
         earlier.notes.check()
         manifest, transfer = context.use_manifest(), self._transfer(context)
         if not earlier.target:
@@ -75,7 +75,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             context.use_manifest(),
             context.options,
             mark=context.mark,
-            misfit=context.places.misfit,
+            check=context.site().key,
             record_many=context.record_rollback_many,
             report=context.set_progress,
             uploader=self.upload,
@@ -87,7 +87,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if context.opened.transfer is not None:
             context.opened.transfer.stop()
         # Without a transfer, it was that of another process, which may have been killed.
-        recorded = read_transfer(result.rollback_data, context.places)
+        recorded = read_transfer(result.rollback_data, context.site)
         undone = TransferUndo(recorded).run(
             retries=context.options.retries, killed=context.opened.transfer is None
         )
@@ -99,9 +99,9 @@ class UploadFilesStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
-        recorded = read_transfer(result.rollback_data, context.places)
-        manifest = context.places.manifest_of(recorded.run).path
-        yield from told_of_undo(recorded, Path(manifest), certain="new" in result.data)
+        recorded = read_transfer(result.rollback_data, context.site)
+        manifest = context.site().manifest_of(recorded.run)
+        yield from told_of_undo(recorded, manifest, certain="new" in result.data)
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         manifest = context.use_manifest()

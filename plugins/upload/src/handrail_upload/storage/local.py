@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from handrail_storage import Caller, Listed, Place, Stored
 from handrail_storage.backend import LocalStore, beside, identity_of
-from handrail_upload.containment import misfit
+from handrail_storage.containment import below
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
@@ -156,9 +156,11 @@ class LocalStorage(LocalStore, Storage):
     # Places and errors
 
     def _path(self, key: str) -> str:
-        why, folder = misfit(key), os.path.dirname(key)
-        if why is None and not self._inside.holds(folder):
-            why = f"{folder} leads out of the target"
-        if why is not None:
-            raise StorageError(f"{key}: {why} (at {self.url})")
+        folder = os.path.dirname(key)
+        try:
+            below(key)
+            if not self._inside.holds(folder):
+                raise ValueError(f"{folder} leads out of the target")
+        except ValueError as error:
+            raise StorageError(f"{key}: {error} (at {self.url})") from error
         return os.path.join(self.address, key)

@@ -16,12 +16,12 @@ MARK = f"{RUN}/upload_files"
 
 
 @pytest.fixture
-def undo(root, places_of):
+def undo(root, site_of):
     """Undo a run that has recorded just this; return what was deleted, put back, and left alone."""
 
     def _undo(*keys: str, **recorded: list) -> tuple[int, int, int]:
         data = {"target": [str(root)], "mark": [MARK], "keys": list(keys), **recorded}
-        done = TransferUndo(read_transfer(data, places_of(str(root)))).run()
+        done = TransferUndo(read_transfer(data, site_of(str(root)))).run()
         return done.deleted, done.restored, done.foreign
 
     return _undo

@@ -1,0 +1,214 @@
+"""Where one upload works, by its params: what a journal has of it is checked against that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import handrail_storage
+from handrail_storage import Place, relative_path
+from handrail_storage.containment import (
+    PLAIN,
+    Folder,
+    Notes,
+    below,
+    folders_of,
+    is_of_run,
+    plain_name,
+    saying,
+    text,
+)
+from handrail_storage.manifests import RUN
+from handrail_upload.errors import ContainmentError, shown
+from handrail_upload.names import readable
+from handrail_upload.params import UploadParams
+from handrail_upload.storage.target import CALLER, is_kept, parse_target
+
+_BESIDE = ("", "-wal", "-shm", "-journal")  # What SQLite adds to the name of a file.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site(handrail_storage.Site):
+    """The target of a run, its state folder and its catalogue; all it makes is in them.
+
+    Attributes:
+        catalogue: The URL of the catalogue, or its file; where its name is in a file that may have
+            changed, the working folder, in which it lies.
+        named: Whether the name of the catalogue is known.
+        kept: What lies in the target and is Handrail's own, as keys.
+    """
+
+    catalogue: Folder | str
+    named: bool
+    kept: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        notes: Notes | None = None,
+        *,
+        options: UploadParams,
+        run: str | None,
+        here: str,
+        collection: str | None,
+    ) -> Site:
+        """Return where a run works.
+
+        Args:
+            notes: What a step has recorded; it tells where the working folder was, if it was moved.
+            options: The params.
+            run: The id of the run; None outside of one, as in a test of one step.
+            here: The working folder.
+            collection: Name of the collection, where it is known.
+
+        Raises:
+            ContainmentError: The id makes no sense, and the names of files begin with it.
+        """
+        if run is not None:
+            plain_name(run, ContainmentError, RUN)
+        notes = notes or Notes({})
+        place, folder = _target(options.target, here, notes)
+        state = _state(str(options.folder), here, notes)
+        named = options.catalogue or (None if collection is None else catalogue_of(collection))
+        catalogue = _catalogue(named, here, notes)
+        own = [state.path, os.path.join(here, ".handrail")]
+        if isinstance(catalogue, Folder) and named is not None:
+            own += [f"{catalogue.path}{end}" for end in _BESIDE]
+        return cls(
+            place=place,
+            folder=folder,
+            state=state,
+            run=run,
+            retries=options.retries,
+            caller=CALLER,
+            catalogue=catalogue,
+            named=named is not None,
+            kept=tuple(_keys_in(place, own)),
+        )
+
+    def manifest_of(self, run: str) -> Path:
+        """Return where the list of files of a run is."""
+        return Path(self.state.path, f"{run}.db")
+
+    # What a journal has
+
+    def key(self, noted: object) -> str:
+        """Return the key of a file.
+
+        Raises:
+            ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+        """
+        name = name_of(noted)
+        if is_kept(self.place, name) or any(f"{name}/".startswith(f"{own}/") for own in self.kept):
+            raise ValueError("Handrail keeps it for itself")
+        if not self.place.local and readable(name) != name:
+            raise ValueError("it is no key of an object")
+        return below(name)
+
+    def folder_key(self, noted: object) -> str:
+        """Return the path of a folder in the target as a key.
+
+        Raises:
+            ValueError: It leads elsewhere.
+        """
+        if self.folder is None:
+            raise ValueError("an object storage has no folders")
+        return self.folder.key(noted)
+
+    def made_for_state(self, noted: object) -> str:
+        """Return the path of the state folder, or of one that contains it.
+
+        Raises:
+            ValueError: It is another folder.
+        """
+        return self.state.itself_or_above(_without_dots(text(noted)))
+
+    def manifest(self, noted: object) -> Path:
+        """Return the list of files of the run; what is in it is not looked at.
+
+        Raises:
+            ValueError: It is another file.
+        """
+        above, name = os.path.split(name_of(noted))
+        with saying(f"it is outside the run's state folder {shown(self.state.path)}"):
+            self.state.itself(_without_dots(above))
+        if not is_of_run(name, rf"(?P<run>{PLAIN})\.db", self.run):
+            raise ValueError("it is not the list of files of this run")
+        return Path(self.state.path, name)
+
+    def catalogue_at(self, noted: object) -> str:
+        """Return the address of the catalogue.
+
+        Raises:
+            ValueError: The params of the run name another one.
+        """
+        url = text(noted)
+        if isinstance(self.catalogue, str):
+            if url != self.catalogue:
+                raise ValueError(f"by the params of the run it is {self.catalogue}")
+            return url
+        if self.named:
+            return self.catalogue.itself(url)
+        above, name = os.path.split(url)
+        if not name.endswith(".db"):
+            raise ValueError("it is no name of a catalogue")
+        return os.path.join(self.catalogue.itself(above), name)
+
+
+def catalogue_of(collection: str) -> str:
+    """Return the catalogue of a collection where none was asked for."""
+    return f"{collection.replace('/', '_')}.db"
+
+
+def name_of(noted: object) -> str:
+    """Return a text that can be the name of something.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    with saying("it is no name of anything"):
+        return text(noted)
+
+
+def _target(given: str, here: str, notes: Notes) -> tuple[Place, Folder | None]:
+    place, relative = parse_target(given), relative_path(given)
+    if not place.local:
+        return place, None
+    if relative is not None:
+        place = parse_target(os.path.join(here, relative))
+    return place, Folder.of(place.path, relative, notes.raw("target"), here=here)
+
+
+def _state(given: str, here: str, notes: Notes) -> Folder:
+    noted = [*folders_of(notes.raw("manifest")), *reversed(notes.raw("folders"))]
+    return Folder.of(os.path.join(here, given), relative_path(given), noted, here=here)
+
+
+def _catalogue(given: str | None, here: str, notes: Notes) -> Folder | str:
+    noted = [
+        cast("dict[str, object]", each).get("url")
+        for name in ("catalogue", "rows")
+        for each in notes.raw(name)
+        if isinstance(each, dict)
+    ]
+    if given is None:
+        return Folder.of(here, ".", folders_of(noted))
+    if "://" in given:
+        return given
+    path = os.path.join(here, os.path.expanduser(given))
+    return Folder.of(path, relative_path(given), noted)
+
+
+def _keys_in(target: Place, paths: Iterable[str]) -> Iterator[str]:
+    above = os.path.join(target.path, "")
+    for path in map(os.path.normpath, paths):
+        if target.local and path.startswith(above):
+            yield path.removeprefix(above)
+
+
+def _without_dots(path: str) -> str:
+    """Return a path that a journal of an earlier version may have with the dots of a param."""
+    return os.path.normpath(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import uuid
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail import ActionContext
 from handrail_export.errors import ContainmentError, ExportError
 from handrail_export.params import ExportParams
-from handrail_storage.containment import plain_name
+from handrail_storage import StorageContext
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -39,7 +38,6 @@ class Opened:
 
     Attributes:
         layout: How the target is laid out, once that was asked for.
-        run: Stands for the run where there is none, as in a test of one step.
         manifest: The manifest, once it is open.
         target: The target, once it is open.
         rows: The rows, once they are open.
@@ -48,7 +46,6 @@ class Opened:
     """
 
     layout: Layout | None = None
-    run: str = ""
     manifest: Manifest | None = None
     target: Store | None = None
     rows: Rows | None = None
@@ -57,7 +54,7 @@ class Opened:
 
 
 @dataclass
-class ExportContext(ActionContext[P]):
+class ExportContext(StorageContext, ActionContext[P]):
     """State of an export.
 
     What is not transient holds values of JSON types. The source, the target and the manifest are
@@ -79,6 +76,9 @@ class ExportContext(ActionContext[P]):
         output_path: What was made, once `save_files` is over; None where there was nothing.
     """
 
+    _containment_error = ContainmentError
+    _storing_step = "save_files"
+
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     collection: str | None = None
     schema: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
@@ -92,37 +92,6 @@ class ExportContext(ActionContext[P]):
     opened: Opened = field(
         default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
     )
-
-    @property
-    def client(self) -> Any:
-        """The client of the runtime context.
-
-        Raises:
-            RuntimeError: There is none.
-        """
-        client = getattr(self.runtime_ctx, "client", None)
-        if client is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
-            )
-        return client
-
-    @property
-    def run(self) -> str:
-        """Identifies the run, in marks and names.
-
-        Raises:
-            ContainmentError: What the journal has for it is no name.
-        """
-        if self.run_id is not None:
-            return plain_name(self.run_id, ContainmentError)
-        self.opened.run = self.opened.run or str(uuid.uuid4())
-        return self.opened.run
-
-    @property
-    def mark(self) -> str:
-        """What the objects of the running step are marked with: `<run>/<step>`."""
-        return f"{self.run}/{self.current_step or 'save_files'}"
 
     @property
     def layout(self) -> Layout:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handrail_storage.access import Reader as Reader
     from handrail_storage.access import open_store as open_store
     from handrail_storage.caller import Caller as Caller
+    from handrail_storage.context import StorageContext as StorageContext
     from handrail_storage.errors import ContainmentError as ContainmentError
     from handrail_storage.errors import StorageError as StorageError
     from handrail_storage.errors import TakenError as TakenError
@@ -46,6 +47,7 @@ __all__ = [
     "Place",
     "Reader",
     "Site",
+    "StorageContext",
     "StorageError",
     "Store",
     "Stored",
@@ -63,6 +65,7 @@ __all__ = [
 _HOMES = {
     "access": ("Reader", "open_store"),
     "caller": ("Caller",),
+    "context": ("StorageContext",),
     "errors": ("ContainmentError", "StorageError", "TakenError"),
     "places": ("Place", "parse_place"),
     "site": ("Site", "relative_path"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext, SourceChangedError
-from handrail_storage import Store, count_text
-from handrail_storage.containment import plain_name
+from handrail_storage import StorageContext, Store, count_text
 from handrail_train.checkpoints import Checkpoint, read_checkpoint
 from handrail_train.data import Examples, Split, load_examples, split_examples
 from handrail_train.data.source import Loaded
@@ -37,7 +35,6 @@ class Opened:
     """What belongs to this process alone.
 
     Attributes:
-        run: Stands for the run where there is none, as in a test of one step.
         split: The data, once it has been read.
         trained: The trained model as it was saved; stays when its file goes.
         predictor: The trained model, once it has been loaded.
@@ -45,7 +42,6 @@ class Opened:
         uploading: Whether this process has begun to store the model.
     """
 
-    run: str = ""
     split: Split | None = None
     trained: Checkpoint | None = None
     predictor: Any = None
@@ -54,7 +50,7 @@ class Opened:
 
 
 @dataclass
-class TrainContext(ActionContext[P]):
+class TrainContext(StorageContext, ActionContext[P]):
     """State of a training.
 
     What is not transient holds values of JSON types. Data, model and store are opened when they are
@@ -74,6 +70,9 @@ class TrainContext(ActionContext[P]):
         opened: What is open in this process; transient.
     """
 
+    _containment_error = ContainmentError
+    _storing_step = "upload_model"
+
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     dataset: Any = None
     history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
@@ -84,37 +83,6 @@ class TrainContext(ActionContext[P]):
     opened: Opened = field(
         default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
     )
-
-    @property
-    def client(self) -> Any:
-        """The client of the runtime context.
-
-        Raises:
-            RuntimeError: There is none.
-        """
-        client = getattr(self.runtime_ctx, "client", None)
-        if client is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
-            )
-        return client
-
-    @property
-    def run(self) -> str:
-        """Identifies the run, in marks and names.
-
-        Raises:
-            ContainmentError: What the journal has for it is no name.
-        """
-        if self.run_id is not None:
-            return plain_name(self.run_id, ContainmentError)
-        self.opened.run = self.opened.run or str(uuid.uuid4())
-        return self.opened.run
-
-    @property
-    def mark(self) -> str:
-        """What the objects of the running step are marked with: `<run>/<step>`."""
-        return f"{self.run}/{self.current_step or 'upload_model'}"
 
     def read_dataset(self) -> Loaded:
         """Read the data again, whatever was read before, and divide it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
-from handrail_storage.containment import Notes, plain_name
+from handrail_storage import StorageContext
+from handrail_storage.containment import Notes
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import ContainmentError, shown
 from handrail_upload.manifest import Manifest, what_else
@@ -43,14 +43,12 @@ class Opened:
     """What belongs to this process alone.
 
     Attributes:
-        run: Stands for the run where there is none, as in a test of one step.
         catalogue: The catalogue, once it has been used.
         transfer: The transfer that is under way.
         scratch: Removes the manifest of a dry run; at the latest when the context is gone.
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
-    run: str = ""
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
     scratch: Callable[[], object] | None = None
@@ -58,7 +56,7 @@ class Opened:
 
 
 @dataclass
-class UploadContext(ActionContext[P]):
+class UploadContext(StorageContext, ActionContext[P]):
     """State of an upload.
 
     What is not transient holds values of JSON types. The target, the manifest and the catalogue
@@ -79,6 +77,10 @@ class UploadContext(ActionContext[P]):
         project: For workflows of your own.
         metadata: For workflows of your own.
     """
+
+    _containment_error = ContainmentError
+    _run_pattern = RUN
+    _storing_step = "upload_files"
 
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     collection: str | None = None
@@ -101,37 +103,6 @@ class UploadContext(ActionContext[P]):
     opened: Opened = field(
         default_factory=Opened, init=False, repr=False, compare=False, metadata=_TRANSIENT
     )
-
-    @property
-    def client(self) -> Any:
-        """The client of the runtime context.
-
-        Raises:
-            RuntimeError: There is none.
-        """
-        client = getattr(self.runtime_ctx, "client", None)
-        if client is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no client: give one to the RuntimeContext of the action"
-            )
-        return client
-
-    @property
-    def run(self) -> str:
-        """Identifies the run, in marks and names.
-
-        Raises:
-            ContainmentError: It makes no sense.
-        """
-        if self.run_id is not None:
-            return plain_name(self.run_id, ContainmentError, RUN)
-        self.opened.run = self.opened.run or str(uuid.uuid4())
-        return self.opened.run
-
-    @property
-    def mark(self) -> str:
-        """What the objects of the running step are marked with: `<run>/<step>`."""
-        return f"{self.run}/{self.current_step or 'upload_files'}"
 
     @property
     def specification(self) -> Specification | None:

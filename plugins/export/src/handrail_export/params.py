@@ -13,6 +13,7 @@ from handrail import Argument, Option
 from handrail_export.errors import ExportError
 from handrail_export.sources.address import parse_source
 from handrail_export.target import parse_target
+from handrail_storage import one_line
 
 IfExists = Literal["error", "overwrite"]
 OnInvalid = Literal["fail", "skip"]
@@ -152,5 +153,5 @@ def _checked(text: str, parse: Any) -> str:
     try:
         parse(text)
     except ExportError as error:
-        raise ValueError("; ".join((error.message, *error.ways_out))) from error
+        raise ValueError(one_line(error)) from error
     return text

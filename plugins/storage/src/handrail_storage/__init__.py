@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from handrail_storage.stored import Owner as Owner
     from handrail_storage.stored import Stored as Stored
     from handrail_storage.texts import count_text as count_text
+    from handrail_storage.texts import one_line as one_line
     from handrail_storage.texts import size_text as size_text
     from handrail_storage.undo import ObjectsUndo as ObjectsUndo
     from handrail_storage.undo import Undone as Undone
@@ -55,6 +56,7 @@ __all__ = [
     "Undone",
     "count_text",
     "first_of",
+    "one_line",
     "open_store",
     "pages",
     "parse_place",
@@ -71,7 +73,7 @@ _HOMES = {
     "site": ("Site", "relative_path"),
     "store": ("Store",),
     "stored": ("Capabilities", "Identity", "Listed", "Owner", "Stored"),
-    "texts": ("count_text", "size_text"),
+    "texts": ("count_text", "one_line", "size_text"),
     "undo": ("ObjectsUndo", "Undone", "first_of", "pages"),
 }
 

@@ -1,6 +1,8 @@
-"""Sizes and counts as people read them."""
+"""Sizes, counts and errors as people read them."""
 
 from __future__ import annotations
+
+from handrail.errors import HandrailError
 
 
 def size_text(size: float) -> str:
@@ -15,3 +17,8 @@ def size_text(size: float) -> str:
 def count_text(count: int, noun: str) -> str:
     """Return `1 file` or `1,200 files`."""
     return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def one_line(error: HandrailError) -> str:
+    """Return an error with its ways out in one line, as what is wrong with a param is told."""
+    return "; ".join((error.message, *error.ways_out))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from handrail_storage import count_text, size_text
+from handrail_storage import count_text, one_line, size_text
 from handrail_train.errors import ModelError, StorageError, VersionError
 from handrail_train.manifest import ManifestError, Version
 from handrail_train.models import installed_kinds, kind_named
@@ -192,7 +192,7 @@ def _show_kind(name: str, as_json: bool) -> None:
     try:
         found.check()
     except ModelError as error:
-        missing = "; ".join((error.message, *error.ways_out))
+        missing = one_line(error)
     doc = (type(found).__doc__ or "").strip().partition("\n")[0]
     fields = found.hyper.model_json_schema().get("properties", {})
     if as_json:

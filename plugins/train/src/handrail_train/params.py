@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from handrail import Argument, Option
+from handrail_storage import one_line
 from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, Missing
 from handrail_train.errors import ModelError, StorageError
 from handrail_train.manifest import NAME
@@ -115,7 +116,7 @@ class TrainParams(BaseModel):
         try:
             parse_store(store)
         except StorageError as error:
-            raise ValueError("; ".join((error.message, *error.ways_out))) from error
+            raise ValueError(one_line(error)) from error
         return store
 
     @field_validator("name")
@@ -152,7 +153,7 @@ class TrainParams(BaseModel):
         try:
             self.hyper_parameters()
         except ModelError as error:
-            raise ValueError("; ".join((error.message, *error.ways_out))) from error
+            raise ValueError(one_line(error)) from error
         return self
 
     def model_kind(self) -> ModelKind[Any]:

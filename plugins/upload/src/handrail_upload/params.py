@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 from handrail import Argument, Option
+from handrail_storage import one_line
 from handrail_upload.catalogue.address import parse
 from handrail_upload.errors import CatalogueError, StorageError
 from handrail_upload.storage import parse_target
@@ -129,7 +130,7 @@ class UploadParams(BaseModel):
             try:
                 parse(catalogue)
             except CatalogueError as error:
-                raise ValueError("; ".join((error.message, *error.ways_out))) from error
+                raise ValueError(one_line(error)) from error
         return catalogue
 
     @field_validator("target")
@@ -140,7 +141,7 @@ class UploadParams(BaseModel):
         try:
             parse_target(target)
         except StorageError as error:
-            raise ValueError("; ".join((error.message, *error.ways_out))) from error
+            raise ValueError(one_line(error)) from error
         return target
 
     @model_validator(mode="before")

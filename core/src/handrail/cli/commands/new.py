@@ -1,4 +1,4 @@
-"""`handrail new`: begin a workflow, or what packs add to it."""
+"""`handrail new`: creates a first workflow, or a pack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`handrail packs`: what is installed, why each pack is on or off, and the hooks of each."""
+"""`handrail packs`: the installed packs, why each is on or off, and their hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`handrail show`: how a run went, step by step, and what can be done about it."""
+"""`handrail show`: the course of a run, step by step, and the commands that can follow."""
 
 from __future__ import annotations
 

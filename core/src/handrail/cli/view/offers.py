@@ -1,4 +1,4 @@
-"""What packs offer, in listings: an action or a step as JSON, and where packs were looked for."""
+"""Actions and steps of packs in listings: their JSON, and the places that were searched."""
 
 from __future__ import annotations
 

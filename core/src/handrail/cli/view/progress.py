@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _REFRESH = 0.1  # Seconds between two drawings of the moving line.
 
 
 class Outcome:
-    """Remembers from the events of a run how it ended, for what is shown below it.
+    """Collects the outcome of a run from its events, for the lines below it.
 
     Attributes:
-        value: The outcome, or None while the run goes on.
-        number: The number in its journal, or None where it has none.
-        undoes: Whether it has begun to undo.
+        value: The outcome, or None during the run.
+        number: The number in its journal, or None without a journal.
+        undoes: Whether the undo has begun.
         sealed: Whether it can no longer be rolled back.
     """
 
@@ -221,7 +221,7 @@ class LineView:
         self._line(line.rstrip())
 
     def _short(self, error: str) -> str:
-        """Return as much of an error as its line has room for; below the run it is told in full."""
+        """Return an error shortened to its line; the full text is below the run."""
         return shorten(one_line(error), max(WIDTH - self._width - 13, 40))
 
     def _name(self, step: str) -> str:
@@ -249,10 +249,10 @@ class LineView:
         self._dirty = True
 
     def _bar(self, now: float) -> list[str]:
-        """Return how far the step is, in parts; what matters most comes first."""
+        """Return the parts of the progress bar, the most important first."""
         if not self._within:
             return []
-        # What is measured in bytes tells best how far it is; the rest stands beside it.
+        # Bytes measure progress best; other units follow.
         leading = "bytes" if "bytes" in self._within else next(reversed(self._within))
         current, total = self._within[leading]
         share = current / total

@@ -126,8 +126,8 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
         group: The group; the top level unless given.
 
     Raises:
-        NotFoundError: The pack is off, what it offers is no click command, or the command is one
-            of ours whose distribution is not installed.
+        NotFoundError: The pack is off, its entry point is not a click command, or the command is
+            one of ours whose distribution is not installed.
         AmbiguousNameError: Several packs bring it.
         PackError: Its pack is broken, or it cannot be imported.
     """
@@ -148,7 +148,7 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
 
 
 def as_typed(entry: str) -> str:
-    """Return the command of an entry point as it is typed: `new pack` for `new.pack`."""
+    """Return the command of an entry point as a user types it: `new pack` for `new.pack`."""
     return " ".join(filter(None, _placed(entry)))
 
 
@@ -244,7 +244,8 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
         )
         return answer if isinstance(answer, int) else ExitCode.DONE
     except _NO_COMMAND as error:
-        # As without any words: help was asked for. Older ones print it themselves.
+        # Like an empty command line, a request for help. Older versions of click print it
+        # themselves.
         click.echo(error.message)
         return ExitCode.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody else can show it well
@@ -252,7 +253,7 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
 
 
 def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:
-    """Show what stopped the command, and return the exit code."""
+    """Show the error that stopped the command, and return the exit code."""
     from handrail.cli.view import failure  # noqa: PLC0415 - most calls have no error
 
     if isinstance(error, click.ClickException):
@@ -263,12 +264,12 @@ def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:
 
 
 def _width() -> int:
-    """Return how many columns help takes: what click works out with `shutil`, slow to import."""
+    """Return the width of help texts, like click, which uses `shutil`, slow to import."""
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdecimal() else 0
     if width == 0:
         try:
             width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
         except (OSError, ValueError):
-            width = 0  # It is no terminal.
+            width = 0  # Standard output is not a terminal.
     return max(min(width or 80, MOST_COLUMNS) - 2, 50)

@@ -1,4 +1,4 @@
-"""Calls user code for the drivers: what it raises comes back as a value."""
+"""Calls user code for the drivers: exceptions are returned as values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handrail.steps import BaseStep, StepResult
 
 @calls_user_code
 def guarded(function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function` and return what it returns, or `Raised`."""
+    """Call `function` and return its result, or `Raised`."""
     try:
         return function(*args)
     except BaseException as error:  # noqa: BLE001 - the engine decides what each error means
@@ -38,7 +38,7 @@ def pause(seconds: float) -> None:
 
 
 def checked(step: BaseStep[Any], returned: Any) -> Any:
-    """Return what `step` returned if it is a StepResult or `Raised`, else a `Raised` saying so."""
+    """Return `returned` if it is a StepResult or `Raised`, otherwise a `Raised` with the reason."""
     if isinstance(returned, StepResult | Raised):
         return returned
     try:

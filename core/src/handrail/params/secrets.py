@@ -1,4 +1,4 @@
-"""Secrets among params: the fields that hold them, and the variable that each is read from."""
+"""Secrets among params: their fields, and the variable of each."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def touches(path: KeyPath, secrets: frozenset[KeyPath]) -> bool:
 
 
 def variable_of(action: str, path: KeyPath, info: FieldInfo | None = None) -> str:
-    """Return the variable that a param is read from: as marked, or made from its path."""
+    """Return the variable of a param: that of its marker, or one derived from its path."""
     marker = None if info is None else marker_of(info, FromEnv)
     if marker is not None:
         return marker.variable

@@ -1,4 +1,4 @@
-"""What of pyarrow's types is used here, as pyarrow has none of its own that checkers can read."""
+"""Protocols of the pyarrow types used here, because pyarrow has no types for checkers."""
 
 from __future__ import annotations
 

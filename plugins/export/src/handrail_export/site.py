@@ -1,4 +1,4 @@
-"""Where one export works, by its params: what a journal has of it is checked against that."""
+"""Site: the places of an export according to its params; recorded data is checked against them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Site(handrail_storage.Site):
     file: str
 
     def probe(self, noted: object) -> str:
-        """Return the key of what proved that the target can be written.
+        """Return the key of the probe that was written to the target.
 
         Raises:
-            ValueError: It is another one.
+            ValueError: The recorded key is another one.
         """
         name = text(noted)
         found = re.fullmatch(rf"\.handrail-probe-(?P<run>{PLAIN})", name)
@@ -51,7 +51,7 @@ class Site(handrail_storage.Site):
         """Return the key of a file of the export.
 
         Raises:
-            ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+            ValueError: The key leads out of the target, or to Handrail's own files there.
         """
         name = key(noted)
         if self.file and name != self.file:
@@ -62,17 +62,17 @@ class Site(handrail_storage.Site):
         """Return the path of a folder in the target as a key.
 
         Raises:
-            ValueError: It leads elsewhere, or to what Handrail keeps there for itself.
+            ValueError: The path leads elsewhere, or to Handrail's own files there.
         """
         if self.folder is None or self.file:
             raise ValueError("this export makes no folders")
         return key(self.folder.key(noted))
 
     def staging(self, noted: object) -> Path:
-        """Return the folder in which files wait until they are saved.
+        """Return the folder for files that are not yet saved.
 
         Raises:
-            ValueError: It is not that of this run, or is a link.
+            ValueError: The folder is not that of this run, or is a link.
         """
         if self.folder is not None:
             pattern = rf"\.handrail-(?P<run>{PLAIN})"
@@ -83,7 +83,7 @@ class Site(handrail_storage.Site):
         """Return the folder into which files are converted.
 
         Raises:
-            ValueError: It is not that of this run, or is a link.
+            ValueError: The folder is not that of this run, or is a link.
         """
         above, name = os.path.split(text(noted))
         path = self.staging(above) / "files"
@@ -97,7 +97,7 @@ class Site(handrail_storage.Site):
         """Return the manifest of the run.
 
         Raises:
-            ValueError: It is not that of this run, or no manifest.
+            ValueError: The file is not that of this run, or is not a manifest.
         """
         path = Path(self.state.child(noted, rf"(?P<run>{PLAIN})\.db", self.run))
         if os.path.lexists(path) and not _is_database(path):
@@ -106,11 +106,11 @@ class Site(handrail_storage.Site):
 
 
 def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
-    """Return where the run of a context works.
+    """Return the places of the run of a context.
 
     Args:
         context: The context.
-        notes: What a step has recorded; it tells where the working folder was, if it was moved.
+        notes: The rollback data of a step; it shows the former working folder, if it was moved.
     """
     options, notes = context.options, notes or Notes({})
     layout = layout_to_undo(options.format, options.target, bool(options.partition_by))
@@ -137,7 +137,7 @@ def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
 
 
 def notes_of(result: StepResult) -> Notes:
-    """Return what a step has recorded, to be checked note by note."""
+    """Return the rollback data of a step, to be checked note by note."""
     return Notes(result.rollback_data, ContainmentError)
 
 
@@ -177,7 +177,7 @@ def refuse_links(folder: Path) -> None:
 
 
 def _is_database(path: Path) -> bool:
-    """Return whether a file is one of SQLite, or empty as it was made."""
+    """Return whether a file is an SQLite database, or empty as it was created."""
     if not stat.S_ISREG(os.lstat(path).st_mode):
         return False
     with path.open("rb") as file:

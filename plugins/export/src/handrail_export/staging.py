@@ -1,4 +1,4 @@
-"""The files that a run has written, before they get their own names."""
+"""The files that a run has written, before they get their final names."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def told_of_disk(folder: Path) -> Generator[None]:
-    """Turn what the operating system says about the folder into a StorageError."""
+    """Convert errors of the operating system about the folder to a StorageError."""
     try:
         yield
     except OSError as error:

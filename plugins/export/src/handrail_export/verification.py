@@ -1,4 +1,4 @@
-"""Compares what an export has left at its target with its manifest."""
+"""Compares the files of an export at its target with its manifest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Difference:
 
     Attributes:
         path: Its path below the target.
-        what: What is different.
+        what: The difference.
     """
 
     path: str
@@ -48,7 +48,7 @@ class Verification:
     size: int = field(default=0, init=False)
 
     def differences(self, listed: Iterable[ExportedFile]) -> Iterator[Difference]:
-        """Compare files with what there is, and yield what is different.
+        """Compare the target with the manifest, and yield the differences.
 
         Raises:
             StorageError: The target failed or refused.

@@ -1,4 +1,4 @@
-"""Where a run works, by its params: what a journal has of it is checked against that."""
+"""Site: the places of a run according to its params; recorded data is checked against them."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class Site:
         """Return the mark of the objects of the run.
 
         Raises:
-            ValueError: It is the mark of another run.
+            ValueError: The mark is that of another run.
         """
         return mark_of_run(noted, self.run)
 
     def made(self, noted: object) -> str:
-        """Return the path of the folder of the place, or of one that contains it.
+        """Return the path of the folder of the place, or of one above it.
 
         Raises:
-            ValueError: It is another folder, or the place is an object storage.
+            ValueError: The path is another one, or the place is an object storage.
         """
         if self.folder is None:
             raise ValueError("an object storage has no folders")

@@ -1,4 +1,4 @@
-"""Distributions made on disk, as an installer would leave them, for the tests of packs."""
+"""Fake distributions on disk, as an installer would leave them, for the tests of packs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakePack:
-    """One distribution that was made.
+    """A fake distribution.
 
     Attributes:
         name: Its name.
@@ -124,7 +124,7 @@ class FakePacks:
             summary: One line about it.
 
         Raises:
-            ValueError: The name is no name of a distribution, or was added already.
+            ValueError: The name is not valid for a distribution, or was added already.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be the name of a distribution, such as 'acme-scan'")
@@ -160,7 +160,7 @@ class FakePacks:
         return made
 
     def remove(self, name: str) -> None:
-        """Take a distribution away, as an uninstaller would, and forget what was imported of it.
+        """Remove a distribution, as an uninstaller would, and its imported modules.
 
         Raises:
             ValueError: No distribution of that name was added.

@@ -1,9 +1,9 @@
-"""What a journal says, checked before anything is touched: an undo stays where the run worked.
+"""Checks the data of a journal before an undo, so that it stays within the places of its run.
 
-A journal is a file, and what is in it may be damaged, or anybody's: of a project that was cloned,
-for one. So a note is believed only where it names what the run could have made, below the places
-that its params name; what is read here has types, and cannot lead anywhere else. What does not pass
-is left out, and the undo fails for it once everything else is done.
+A journal is a file, and may be damaged or untrusted: that of a cloned project, for example. So a
+note is accepted only if it names an object that the run could have created, below the places that
+its params name; accepted values have types, and cannot lead anywhere else. A rejected value is
+skipped, and the undo fails for it after everything else is done.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any, cast
 from handrail_upload.errors import ContainmentError
 from handrail_upload.names import readable
 
-_LONGEST = 240  # Characters of what a note says that are shown.
+_LONGEST = 240  # Characters of a note that are shown.
 _KEPT = 20  # Refusals that are kept; a journal may have a million.
 
 
 class Notes:
-    """The rollback data of a step, read note by note; what does not pass is kept as a refusal.
+    """The rollback data of a step, read note by note; rejected values are kept as refusals.
 
     Args:
-        data: What the journal says.
+        data: The rollback data in the journal.
 
     Attributes:
-        refusals: One sentence for each value that did not pass, up to twenty.
+        refusals: One sentence for each rejected value, up to twenty.
     """
 
     def __init__(self, data: object) -> None:
@@ -67,13 +67,13 @@ class Notes:
         return False
 
     def refuse(self, note: str, value: object, why: str, *, to: str = "delete") -> None:
-        """Keep that a value did not pass.
+        """Record a rejected value.
 
         Args:
-            note: The note that it is from.
-            value: What the journal says.
-            why: A sentence.
-            to: What the undo would have done.
+            note: The note of the value.
+            value: The value in the journal.
+            why: The reason, as a sentence.
+            to: The action of the undo that is refused.
         """
         self._count += 1
         if self._count <= _KEPT:
@@ -106,7 +106,7 @@ def shown(value: object) -> str:
 
 
 def misfit(key: str) -> str | None:
-    """Return why a text is no key of something below a folder or a prefix; None where it is one."""
+    """Return why a text is not a key below a folder or a prefix; None if it is one."""
     parts = key.split("/")
     if ".." in parts or key.startswith("/"):
         return "it leads out of the target"
@@ -124,15 +124,15 @@ class Place:
 
     Attributes:
         path: The absolute path, or the URL.
-        tail: What an absolute path ends with that was recorded before the working folder was
-            moved; None where the params name an absolute one.
+        tail: For a relative path in the params, the end that its absolute path has in any working
+            folder; None for an absolute path.
     """
 
     path: str
     tail: str | None = None
 
     def is_named_by(self, recorded: str) -> bool:
-        """Return whether a recorded path means this place: as it is, or as it was before a move."""
+        """Return whether a recorded path means this place, as it is or before a move."""
         return recorded == self.path or self._was(recorded)
 
     def _was(self, recorded: str) -> bool:
@@ -141,16 +141,16 @@ class Place:
         return os.path.normpath(recorded).endswith(os.path.join(os.sep, self.tail).rstrip(os.sep))
 
     def above(self, recorded: Sequence[str], here: str) -> dict[str, str | None]:
-        """Return where those of the recorded folders are that the run may have made for this place.
+        """Return the current paths of the recorded folders that the run may have created.
 
-        These are the folder itself and those above it, but not the working folder, which was there.
+        These are the folder itself and those above it, but not the working folder, which existed.
 
         Args:
             recorded: Absolute paths, as they were recorded.
             here: The working folder.
 
         Returns:
-            The path of each now; None for what is no such folder.
+            The current path of each; None if it is not such a folder.
         """
         chain = _upwards(self.path)
         then = chain
@@ -162,7 +162,7 @@ class Place:
 
 
 def tail(given: str) -> str | None:
-    """Return what the absolute path of `given` ends with from any working folder; see Place."""
+    """Return the end of the absolute path of `given` that is the same in any working folder."""
     if os.path.isabs(given):
         return None
     parts = os.path.normpath(given).split(os.sep)

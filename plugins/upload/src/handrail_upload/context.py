@@ -1,4 +1,4 @@
-"""UploadContext: what the steps of an upload share, and what packs may use of it."""
+"""UploadContext: the shared state of the steps of an upload, for packs too."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _TRANSIENT = {"transient": True}
 
 @dataclass(slots=True, weakref_slot=True)
 class Opened:
-    """What belongs to this process alone.
+    """The objects of this process, which are not stored.
 
     Attributes:
-        run: Stands for the run where there is none, as in a test of one step.
-        catalogue: The catalogue, once it has been used.
-        transfer: The transfer that is under way.
-        scratch: Removes the manifest of a dry run; at the latest when the context is gone.
+        run: Id in place of the run's, outside of a run, as in a test of one step.
+        catalogue: The catalogue, once used.
+        transfer: The transfer in progress.
+        scratch: Removes the manifest of a dry run; at the latest when the context is deleted.
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
@@ -60,16 +60,16 @@ class Opened:
 class UploadContext(ActionContext[P]):
     """State of an upload.
 
-    What is not transient holds values of JSON types. The target, the manifest and the catalogue
-    are opened when they are first used.
+    Fields that are not transient have values of JSON types. The target, the manifest and the
+    catalogue are opened when they are first used.
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
             are `UploadParams`, or those of `UploadContext[MyParams]` that are derived from them.
         collection: Name of the collection in the catalogue; once `initialize` is over, never None.
         data_collection: The specification of the collection, as a dict; None without one.
-        manifest_path: The file that lists what is uploaded; empty until `initialize`.
-        capabilities: What a probe has shown of the target; empty until `initialize`.
+        manifest_path: The file that lists the files of the upload; empty until `initialize`.
+        capabilities: The result of probing the target; empty until `initialize`.
         storage: The target, once it is open; transient.
         manifest: The list of files, once it is open; transient.
         organized_files: One dict for each file that was found; read from the manifest.
@@ -106,7 +106,7 @@ class UploadContext(ActionContext[P]):
         """The client of the runtime context.
 
         Raises:
-            RuntimeError: There is none.
+            RuntimeError: The runtime context has no client.
         """
         client = getattr(self.runtime_ctx, "client", None)
         if client is None:
@@ -129,7 +129,7 @@ class UploadContext(ActionContext[P]):
 
     @property
     def mark(self) -> str:
-        """What the objects of the running step are marked with: `<run>/<step>`."""
+        """The mark of the objects of the running step: `<run>/<step>`."""
         return f"{self.run}/{self.current_step or 'upload_files'}"
 
     @property
@@ -152,14 +152,14 @@ class UploadContext(ActionContext[P]):
         return self.storage
 
     def use_manifest(self) -> Manifest:
-        """Return the manifest, opened; one that vanishes with this process before `initialize`.
+        """Return the open manifest; before `initialize` a temporary one of this process.
 
         Raises:
             UploadError: The file cannot be used.
         """
         if self.manifest is None:
             if self.manifest_path:
-                # A run that goes on must not take a list that is gone for one that is empty.
+                # A resumed run must not use an empty list in place of a deleted one.
                 self.manifest = Manifest(self.manifest_file(), make=False)
             else:
                 folder = tempfile.mkdtemp(prefix="handrail-upload-")
@@ -209,28 +209,28 @@ class UploadContext(ActionContext[P]):
         """
         self.opened.here = self.opened.here or os.getcwd()
         options, collection = self.options, self.collection
-        # What is in a specification may have changed since, or be gone.
+        # The content of a specification may have changed since, or its file may be deleted.
         if collection is None and (options.collection or options.specification is None):
             collection = collection_of(options)
         return Places.of(options, run=self.run_id, here=self.opened.here, collection=collection)
 
     @property
     def catalogue_url(self) -> str:
-        """The catalogue that was asked for, or `<collection>.db`."""
+        """The catalogue of the params, or `<collection>.db`."""
         # Without `initialize` the name is that of the param, which may be None.
         asked = self.options.catalogue
         return asked or catalogue_of(self.collection or collection_of(self.options))
 
     @property
     def catalogue_address(self) -> str:
-        """The catalogue, as it is opened from any working folder."""
+        """The catalogue, independent of the working folder."""
         url = self.catalogue_url
         if "://" in url:
             return url
         return os.path.normpath(os.path.join(self.places.here, os.path.expanduser(url)))
 
     def close(self) -> None:
-        """Close what is open; harmless to call again."""
+        """Close all open objects. Calling it twice is harmless."""
         if self.opened.catalogue is not None:
             self.opened.catalogue.close()
         if self.manifest is not None:

@@ -1,4 +1,4 @@
-"""Where a run works, as its params say: what its undo may touch lies there."""
+"""The places of a run according to its params: its undo touches nothing else."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 from handrail_upload.storage.target import is_kept, parse_target
 
-_BESIDE = ("", "-wal", "-shm", "-journal")  # What SQLite adds to the name of a file.
+_BESIDE = ("", "-wal", "-shm", "-journal")  # Suffixes that SQLite appends to the name of a file.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where a run works.
+    """The places of a run.
 
     Attributes:
         run: The id of the run; None outside of one, as in a test of one step.
         here: The working folder.
         target: The target.
-        root: Where the target is.
-        folder: Where the lists of files are kept.
-        catalogue: Where the catalogue is; None where its name is in a file that may have changed.
-        kept: What lies in the target and is Handrail's own, as keys.
+        root: The place of the target.
+        folder: The folder of the manifests.
+        catalogue: The place of the catalogue; None if its name is in a file that may have changed.
+        kept: Keys in the target that are Handrail's own.
     """
 
     run: str | None
@@ -99,10 +99,10 @@ class Places:
 
 
 def check_run(run: str) -> str:
-    """Return the id of a run, from which names of files are made.
+    """Check the id of a run, which becomes part of file names, and return it.
 
     Raises:
-        ContainmentError: It is no such id.
+        ContainmentError: The text is not an id of a run.
     """
     if re.fullmatch(RUN, run):
         return run
@@ -140,5 +140,5 @@ def _catalogue(given: str | None, collection: str | None, here: str) -> Place | 
 
 
 def catalogue_of(collection: str) -> str:
-    """Return the catalogue of a collection where none was asked for."""
+    """Return the default catalogue of a collection."""
     return f"{collection.replace('/', '_')}.db"

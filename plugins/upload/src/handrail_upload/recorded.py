@@ -1,4 +1,4 @@
-"""What the steps have recorded, read back as values that lead nowhere but where the run worked."""
+"""Parses the rollback data of the steps into values within the places of the run."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from handrail_upload.places import Places
 from handrail_upload.storage.target import aside_name
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")  # Of a run outside of a journal.
-_KINDS = frozenset({"file", "tables", "migration"})  # Of what a catalogue may have been without.
+_KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
 _NOT_THE_LIST = "it is not the list of files of this run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTransfer:
-    """What one transfer has recorded.
+    """The parsed rollback data of one transfer.
 
     Attributes:
-        target: The target; empty where nothing at it may be touched.
-        mark: What the run marks its objects with.
-        keys: What it may have stored.
-        identities: What tells the very objects, by key, where that was recorded.
-        asides: Under which names it has kept what it replaced, by key.
-        folders: What it may have made, as keys.
-        parts: What of the keys it has sent in parts, which may never have been completed.
-        notes: What was read, with what of it was refused.
+        target: The target; empty if nothing at it may be touched.
+        mark: The mark of the run's objects.
+        keys: Keys that it may have stored.
+        identities: The identities of the objects by key, if recorded.
+        asides: The names under which it has kept replaced objects, by key.
+        folders: Folders that it may have created, as keys.
+        parts: Those of the keys that it has sent in parts, which may be incomplete.
+        notes: The rollback data, with the rejected values.
     """
 
     target: str
@@ -44,7 +44,7 @@ class RecordedTransfer:
 
     @property
     def run(self) -> str:
-        """The run, as it is in the names of what it has made."""
+        """The run, as in the names of its objects."""
         return self.mark.partition("/")[0]
 
 
@@ -53,9 +53,9 @@ class RecordedCatalogue:
     """A catalogue that a run has worked in.
 
     Attributes:
-        url: Where it is.
-        run: The run, whose mark is on what it has made there.
-        made: What the catalogue was without: `file`, `tables`, `migration`.
+        url: Address of the catalogue.
+        run: The run, whose mark its parts of the catalogue have.
+        made: The parts that were missing: `file`, `tables`, `migration`.
     """
 
     url: str
@@ -65,18 +65,18 @@ class RecordedCatalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedSetup:
-    """What `initialize` has recorded.
+    """The parsed rollback data of `initialize`.
 
     Attributes:
-        target: The target; empty where nothing at it may be touched.
-        mark: What the run marks its objects with.
-        made: The folders of the target, and above it, that the run may have made.
-        probe: The small object that it may have written; empty where there is none.
+        target: The target; empty if nothing at it may be touched.
+        mark: The mark of the run's objects.
+        made: The folders of the target, and above it, that the run may have created.
+        probe: The small object that it may have written; empty if none.
         refused: Whether the target has refused the probe.
         manifest: The list of files.
-        folders: The folders for it that the run may have made.
-        catalogues: What the run may have made of its catalogue.
-        notes: What was read, with what of it was refused.
+        folders: The folders of the manifest that the run may have created.
+        catalogues: The parts of its catalogue that the run may have created.
+        notes: The rollback data, with the rejected values.
     """
 
     target: str
@@ -91,11 +91,11 @@ class RecordedSetup:
 
 
 def read_transfer(data: Mapping[str, Any], places: Places) -> RecordedTransfer:
-    """Return what `upload_files` has recorded.
+    """Parse the rollback data of `upload_files`.
 
     Args:
         data: Its rollback data.
-        places: Where the run works.
+        places: The places of the run.
     """
     notes = Notes(data)
     target, mark, recorded = _whereabouts(notes, places)
@@ -117,7 +117,7 @@ def read_transfer(data: Mapping[str, Any], places: Places) -> RecordedTransfer:
 
 
 def read_setup(data: Mapping[str, Any], places: Places) -> RecordedSetup:
-    """Return what `initialize` has recorded; see `read_transfer`."""
+    """Parse the rollback data of `initialize`; see `read_transfer`."""
     notes = Notes(data)
     target, mark, _ = _whereabouts(notes, places)
     manifest, run = _manifest(notes, places, places.run or mark.partition("/")[0])
@@ -158,7 +158,7 @@ def _whereabouts(notes: Notes, places: Places) -> tuple[str, str, str]:
         if marks[0] != each or (places.run or run) != run or not _NAME.fullmatch(run):
             notes.refuse("mark", each, "the mark of the run is another", to="undo what is marked")
             return "", "", ""
-    # Without a mark nothing there can be told to be the run's.
+    # Without a mark, no object can be identified as the run's.
     return (places.root.path, marks[0], recorded) if recorded and marks else ("", "", "")
 
 

@@ -1,4 +1,4 @@
-"""`handrail lock`: write down the plans that may run, and see what has changed since."""
+"""`handrail lock`: writes the plans that may run to the lock file, and shows changes since."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Checked = tuple[str, tuple[Problem, ...]]  # An action, and how it differs from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """An action to be locked, as it is called here, with what was given for it."""
+    """An action to be locked, by the name and params given."""
 
     name: str
     params: tuple[str, ...] = ()
@@ -50,13 +50,13 @@ class _Wanted:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[ACTION]...")
-@click.option("--check", is_flag=True, help="Write nothing; tell what has changed since.")
+@click.option("--check", is_flag=True, help="Write nothing; show what has changed since.")
 @click.option(
     "-p",
     "pairs",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A param that the steps of ACTION depend on; it is kept in the lock. Repeatable.",
+    help="A param that the steps of ACTION depend on; the lock records it. Repeatable.",
 )
 @takes_json
 @click.pass_context
@@ -103,7 +103,7 @@ def _write(
     names: Sequence[str],
     pairs: tuple[str, ...],
 ) -> Listing:
-    """Write the lock, and return what it has now."""
+    """Write the lock, and return its new contents as a listing."""
     for pair in filter(has_password, pairs):
         raise click.UsageError(
             f"-p {pair.partition('=')[0]} has a password in it, and {LOCK_FILE} is shared"
@@ -152,7 +152,7 @@ def _outlines(
 
 
 def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wanted]:
-    """Yield the installed actions, and what the lock has beside them."""
+    """Yield the installed actions, and the other actions of the lock."""
     offers = [offer for offer in session.packs.catalog.offers("actions") if offer[0].is_used]
     for record, entry in offers:
         was = find(known, (entry.name, record.origin.pack))
@@ -196,7 +196,7 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Check:
-    """The actions of the lock, each with its differences from what is there now."""
+    """The actions of the lock, each with its differences from the current plan."""
 
     session: Session
     actions: Sequence[_Checked]

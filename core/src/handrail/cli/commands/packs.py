@@ -1,4 +1,4 @@
-"""`handrail packs`: what is installed, why each pack is on or off, and the hooks of each."""
+"""`handrail packs`: the installed packs, why each is on or off, and their hooks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Loaded:
 
 
 @click.command()
-@click.option("--hooks", is_flag=True, help="Load the packs that are on, and list their hooks.")
+@click.option("--hooks", is_flag=True, help="Import the packs that are on, and list their hooks.")
 @takes_json
 @click.pass_context
 def packs(ctx: click.Context, hooks: bool) -> None:

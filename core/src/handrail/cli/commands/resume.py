@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 @click.command(params=recovery_options("resume"))
-@click.option("--no-lock", is_flag=True, help="Go on also where it is not what the lock holds.")
+@click.option("--no-lock", is_flag=True, help="Resume even if the plan differs from the lock.")
 @click.option(
     "--on-failure",
     type=click.Choice(["undo", "keep"]),
     default="undo",
     show_default=True,
-    help="Undo what was done when a step fails, or keep it.",
+    help="If a step fails, undo what was done, or keep it.",
 )
 @click.pass_context
 def resume(ctx: click.Context, /, **_options: Any) -> int:

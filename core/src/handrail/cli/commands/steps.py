@@ -23,7 +23,9 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 @click.command()
 @click.argument("name", required=False, shell_complete=_complete)
-@click.option("--all", "show_all", is_flag=True, help="Also those of packs that are off or broken.")
+@click.option(
+    "--all", "show_all", is_flag=True, help="Include steps of packs that are off or broken."
+)
 @takes_json
 @click.pass_context
 def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:

@@ -54,7 +54,7 @@ class Defaults:
     """The params that the project sets for an action.
 
     Attributes:
-        values: The values, those of the action's own name over those of what it descends from.
+        values: The values; the action's own take precedence over those of its ancestors.
         action_class: The action.
         changes: The sections that set them.
     """
@@ -73,7 +73,7 @@ class Defaults:
         )
 
     def check(self) -> None:
-        """Check them by themselves, apart from what was given beside them.
+        """Check the defaults alone, without the params of the command line.
 
         Raises:
             SettingsError: A param does not exist, or has a value of the wrong type.

@@ -1,4 +1,4 @@
-"""JSON that is always valid, whatever a step or an action returned."""
+"""Converts any result of a step or an action to valid JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEEPEST = 50  # Levels of a document that are written out.
 
 
 def to_json(document: Any, *, indent: int | None = None) -> str:
-    """Return `document` as valid JSON; what JSON does not know becomes text."""
+    """Return `document` as valid JSON; unknown types become text."""
     try:
         return json.dumps(document, default=_known, indent=indent, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Tables: texts in columns that line up, in lines that fit a terminal."""
+"""Tables: aligned columns, cut to fit a terminal."""
 
 from __future__ import annotations
 

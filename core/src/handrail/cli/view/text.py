@@ -1,4 +1,4 @@
-"""Texts as people read them: cut to the columns of a terminal, counts, durations and sizes."""
+"""Text for people: cut to the width of a terminal; counts, durations and sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strategy of `convert_data`: what is in a picture."""
+"""The strategy of `convert_data`: finds the objects in a picture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Read = Callable[[str], bytes]
 
 
 class Annotations(Protocol):
-    """The strategy of `convert_data`: what is in a picture."""
+    """The strategy of `convert_data`: finds the objects in a picture."""
 
     def shapes(self, unit: Unit, size: tuple[int, int], read: Read) -> Iterable[Shape]:
-        """Return what is in the picture of a unit.
+        """Return the objects in the picture of a unit.
 
         Args:
             unit: The unit.
@@ -30,7 +30,7 @@ class Annotations(Protocol):
             read: Returns the content of the unit's file of a role.
 
         Raises:
-            InvalidPicturesError: It cannot be told.
+            InvalidPicturesError: The objects cannot be determined.
         """
         ...
 

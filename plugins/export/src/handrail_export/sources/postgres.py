@@ -11,7 +11,7 @@ from handrail_export.errors import SourceError
 from handrail_export.sources.binding import bind, one_statement, quoted
 from handrail_export.sources.database import BATCH, Database, driver
 
-# A quarter of what the driver takes unless told: with that, memory grew with the rows.
+# A quarter of the driver's default: with that, memory grew with the rows.
 _BATCH_BYTES = 4 << 20
 _BATCH_SIZE = "adbc.postgresql.batch_size_hint_bytes"
 _READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"

@@ -40,7 +40,8 @@ class SqliteSource(Database):
     def _connect(self) -> Any:
         path = Path(self.address.place)
         _check_file(path, self.address.shown)
-        # The driver takes `immutable` and the like from the URL, so the path has to be quoted.
+        # The driver parses `immutable` and similar options in the URL, so the path has to be
+        # quoted.
         return driver("adbc_driver_sqlite").connect(f"file:{quote(str(path))}?mode=ro")
 
     def _new_cursor(self, connection: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, also after a loss of power."""
+"""Writes files atomically, so that they survive a loss of power."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LONGEST = 255  # Bytes of a file name, on all usual file systems.
 
 
 def write_lasting(path: Path, content: bytes) -> None:
-    """Write a file, in place of one that has its name, and wait until the disk has it.
+    """Write or replace a file, and wait until the disk has it.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
-    path.unlink(missing_ok=True)  # Else what it is a link to would be written.
+    path.unlink(missing_ok=True)  # Otherwise the target of a link would be written.
     with path.open("xb") as file:
         file.write(content)
         file.flush()

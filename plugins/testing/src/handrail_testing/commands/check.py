@@ -1,4 +1,4 @@
-"""`handrail check`: does a pack keep what every pack promises?"""
+"""`handrail check`: checks the contract of a pack."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def _code(verdicts: list[Verdict]) -> ExitCode:
 
 
 def _actions(session: Session, pack: str) -> list[Any]:
-    """Return what can be imported of the actions that are on."""
+    """Return those actions that are on and can be imported."""
     found: list[Any] = []
     for record, entry in session.packs.catalog.offers("actions"):
         if record.id != pack and record.is_used:
             try:
                 found.append(session.packs.catalog.load("actions", f"{record.id}:{entry.name}"))
             except HandrailError:
-                continue  # `handrail check` of that pack, and the doctor, tell about it.
+                continue  # `handrail check` of that pack, and the doctor, report it.
     return found
 
 

@@ -64,9 +64,9 @@ class Split:
     """Examples, divided.
 
     Attributes:
-        train: What the model learns from.
-        validation: What tells during the training how good it is; may be empty.
-        test: What tells afterwards; not looked at before.
+        train: The examples to learn from.
+        validation: The examples to measure the model during the training; may be empty.
+        test: The examples to measure it afterwards; not used before.
     """
 
     train: Examples

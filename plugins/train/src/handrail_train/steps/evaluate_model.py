@@ -1,4 +1,4 @@
-"""evaluate_model: how good the model is on the part of the data that it has not seen."""
+"""evaluate_model: measure the model on the part of the data that it has not seen."""
 
 from __future__ import annotations
 

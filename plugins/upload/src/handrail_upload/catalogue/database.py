@@ -1,4 +1,4 @@
-"""What the catalogue asks of a database, and how both kinds of database answer."""
+"""Database: the operations that the catalogue needs from a database, and their shared part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TablesGoneError(CatalogueError):
 
     Args:
         shown: The database, for people.
-        said: What it answered.
+        said: Message of the database.
     """
 
     def __init__(self, shown: str, said: str) -> None:
@@ -35,7 +35,7 @@ class TablesGoneError(CatalogueError):
 
 
 class Cursor(Protocol):
-    """What a statement has left behind."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
@@ -43,19 +43,19 @@ class Cursor(Protocol):
         ...
 
     def fetchall(self) -> list[Any]:
-        """Return the rows that it asked for."""
+        """Return the rows of the result."""
         ...
 
 
 class Database(ABC):
-    """One connection to one database, made when it is first needed.
+    """One connection to one database, opened on first use.
 
-    Statements have their values by name, as in `name = :name`. Whatever goes wrong is raised as a
+    Statements have named parameters, as in `name = :name`. Every failure is raised as a
     CatalogueError that names the database.
 
     Attributes:
         shown: The database, for people; without secrets.
-        timeout: Seconds to wait for somebody else who holds it.
+        timeout: Seconds to wait for a lock of another process.
     """
 
     types: ClassVar[Mapping[str, str]]
@@ -101,9 +101,9 @@ class Database(ABC):
             raise
 
     def close(self) -> None:
-        """Close the connection; harmless when there is none."""
+        """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
-        # A child that was forked must leave alone what is its parent's.
+        # A forked child must not close the connection of its parent.
         if connection is not None and self._process == os.getpid():
             connection.close()
 
@@ -125,11 +125,11 @@ class Database(ABC):
 
     @abstractmethod
     def columns(self, table: str) -> tuple[str, ...]:
-        """Return the names of the columns of `table`; none when there is no such table."""
+        """Return the names of the columns of `table`; empty if the table does not exist."""
 
     @abstractmethod
     def lock_making(self) -> None:
-        """Within a transaction, let nobody else make or drop tables of ours."""
+        """Within a transaction, prevent others from creating or dropping tables of ours."""
 
     @abstractmethod
     def lock_run(self, run: str) -> None:
@@ -140,7 +140,7 @@ class Database(ABC):
 
     @abstractmethod
     def lock_tables(self, tables: Sequence[str]) -> None:
-        """Within a transaction, let nobody else read or write `tables`."""
+        """Within a transaction, prevent others from reading or writing `tables`."""
 
     @abstractmethod
     def drop(self, tables: Sequence[str]) -> bool:
@@ -167,7 +167,7 @@ class Database(ABC):
 
     @abstractmethod
     def _told(self) -> AbstractContextManager[None]:
-        """Return what turns errors of the driver into errors for people."""
+        """Return a context manager that converts errors of the driver to errors for people."""
 
     def _connected(self) -> Any:
         if self._connection is None:

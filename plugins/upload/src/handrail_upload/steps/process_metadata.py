@@ -1,4 +1,4 @@
-"""process_metadata: read the sheet that tells about each file."""
+"""process_metadata: read the sheet with the metadata of the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object storage as the target: files are sent at a pace, and compared by their ETags."""
+"""An object storage as the target: files are sent with a rate limit, and compared by ETag."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ObjectStorage(ObjectStore, Storage):
     # Setting up
 
     def reach(self) -> None:
-        """Ask for an object; a refusal is an answer too, and writing will tell more about it."""
+        """Request an object; a refusal is an answer too, and a write gives a better error."""
         requests = self.requests
         try:
             requests.again(self.url, lambda: requests.ask(".handrail-reach"), retries=2)
@@ -36,7 +36,7 @@ class ObjectStorage(ObjectStore, Storage):
     # Looking
 
     def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """List the part of the bucket that holds the keys; single questions where it is crowded."""
+        """List the part of the bucket with the keys; use single requests if it is crowded."""
         found, rest = self._from_listing(sorted(keys))
         with ThreadPoolExecutor(_LOOKS) as pool:
             for stored in pool.map(self.stat, rest):
@@ -45,7 +45,7 @@ class ObjectStorage(ObjectStore, Storage):
         return found
 
     def _from_listing(self, keys: list[str]) -> tuple[dict[str, Listed], list[str]]:
-        """Return what a listing shows of `keys`, which are sorted, and the keys it left out."""
+        """Return the listed ones of `keys`, which are sorted, and the keys that were not listed."""
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
         from obstore.exceptions import InvalidPathError  # noqa: PLC0415
 

@@ -98,9 +98,9 @@ class _Health:
 def doctor(ctx: click.Context) -> int:
     """Check this installation and this project, and say what to do.
 
-    Every pack that is on is loaded, one by one, so this finds what `handrail packs` cannot see.
-    Runs that wait to be finished or undone are listed. Ends with 0 when all is well, 2 when a
-    setting cannot be used, 4 when a pack cannot, 5 when the journal cannot.
+    Loads every pack that is on, one by one, so it finds problems that `handrail packs` cannot see,
+    and lists the runs that wait to be resumed or rolled back. The exit code is 0 if all is well, 2
+    if a setting is not valid, 4 if a pack cannot be used, 5 if the journal cannot.
     """
     session = session_of(ctx)
     found = session.packs

@@ -63,19 +63,19 @@ class _Wanted:
 def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], check: bool) -> int:
     """Lock the plans of actions: from then on they run only as they are now.
 
-    Writes handrail.lock into the project, to be committed: for each ACTION its steps in order, the
-    layers around them, and the packs that have a say, each with its version and a digest of its
-    RECORD, which names the hash of every installed file. Without ACTION, all installed actions
-    are locked, and those that the lock has already.
+    Writes handrail.lock into the project; commit it. For each ACTION it contains the steps in
+    order, the layers around them, and the packs that shape the plan, each with its version and a
+    digest of its RECORD, which has the hash of every installed file. Without ACTION, all installed
+    actions are locked, and those already in the lock.
 
-    Where there is a lock, a run whose plan differs from it stops before the first step, with exit
-    code 3; so does one of an action that it does not have. `run --no-lock` runs it all the same.
+    With a lock, a run stops before the first step, with exit code 3, if its plan differs or its
+    action is not in the lock. `run --no-lock` ignores the lock.
 
     \b
     handrail lock                          all installed actions
     handrail lock upload flows.py:nightly  these; the others stay as they are
     handrail lock upload -p fast=true      one whose steps depend on a param
-    handrail lock --check                  ends with 3 when something has changed, for CI
+    handrail lock --check                  exits with 3 if something has changed, for CI
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     warn(session)

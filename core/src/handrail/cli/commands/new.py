@@ -40,7 +40,7 @@ class New(click.Group):
 def new() -> None:
     """Start a workflow or a pack of your own.
 
-    Nothing that is there already is overwritten.
+    Existing files are never overwritten.
     """
 
 

@@ -119,9 +119,9 @@ def command_for(target: Target) -> click.Command:
 def plan(**_early: object) -> None:
     """Show what a run would do, and who put each step there.
 
-    Nothing is run, and no target is touched. ACTION is named as for `handrail run`. The table has
-    the share of the progress of each step, whether it can be undone, which pack it is from, and why
-    it stands where it stands; layers around a step are on a line of their own.
+    Nothing is run, and no target is touched. ACTION is named as for `handrail run`. For each step,
+    the table shows its share of the progress, whether it can be undone, the pack that it is from,
+    and the reason for its place; layers around a step have their own lines.
 
     \b
     handrail plan flows.py:nightly               with the packs that are on

@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 def resume(ctx: click.Context, /, **_options: Any) -> int:
     """Finish a run that was interrupted, or kept after a failure.
 
-    RUN is its number; without one it is the latest of this project that can be resumed, which is
-    named first. The run goes on in its own working folder, with its own params, packs and part of
-    the plan; secrets are read from their variables again. A step that was interrupted is undone and
-    run again, or goes on as its `resume` says. A run that was undoing goes on with that, and ends
-    with 1. Where a source, the params or a step that began is not what it was, it stops with 3 and
+    RUN is its number; by default, the latest run of this project that can be resumed. The run
+    continues in its own working folder, with its own params, packs and part of the plan; secrets
+    are read from their variables again. An interrupted step is undone and run again, unless it has
+    a `resume` of its own. A run that was being undone is undone to the end; the exit code is then
+    1. If a source, the params or a step that began have changed, it stops with exit code 3 and
     undoes nothing.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)

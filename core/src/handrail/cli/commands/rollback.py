@@ -44,15 +44,15 @@ _WIDEST = 40
 @click.option("--yes", is_flag=True, help="Do not ask. Needs RUN.")
 @click.pass_context
 def rollback(ctx: click.Context, /, **_options: Any) -> int:
-    """Undo a run: one that was interrupted, one that was kept, or a completed one.
+    """Undo a run that was interrupted, kept after a failure, or completed.
 
-    It first shows what will be undone, and what cannot be. On a terminal it asks; elsewhere a run
-    that is completed or was kept is undone with --yes only.
+    It first shows what will be undone and what cannot be. On a terminal it asks; elsewhere,
+    completed and kept runs need --yes.
 
-    RUN is its number; without one it is the latest run of this project, whatever became of it, and
-    no other. What the steps recorded before each effect is enough, so this works after a kill too.
-    Only the steps that began have to be what they were: the lock and what is required do not count.
-    Of a rollback that was not complete, only what failed is tried again.
+    RUN is its number; by default, the latest run of this project, whatever its state. The undo uses
+    what the steps recorded before each effect, so it works after a kill too. Only the steps that
+    began must be unchanged; the lock and required packs do not matter. If an earlier rollback was
+    incomplete, only what failed is tried again.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
     if request.yes and not request.run:

@@ -59,7 +59,7 @@ def runs(
     action: str | None,
     outcome: str | None,
 ) -> None:
-    """List the runs that the journal has, the latest first.
+    """List the recorded runs, the latest first.
 
     The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
     another. Nothing is imported.
@@ -68,10 +68,10 @@ def runs(
     completed            done; handrail rollback RUN undoes it, unless it is sealed
     rolled back          undone
     rollback incomplete  a step could not be undone; handrail rollback RUN tries again
-    failed (kept)        failed with --on-failure keep, and waits
-    interrupted          its process is gone; finish it or undo it
-    running              belongs to a process that lives
-    stalled              its process lives, and gives no sign of it; see --take-over
+    failed (kept)        failed with --on-failure keep; resume it or roll it back
+    interrupted          its process is gone; resume it or roll it back
+    running              its process is alive
+    stalled              its process is alive but shows no sign of work; see --take-over
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:
         return

@@ -38,8 +38,8 @@ def show(
 ) -> None:
     """Show how a run went, step by step, and what can be done about it.
 
-    RUN is its number; without one it is the latest. Only the journal is read: no pack and no code
-    of the run is imported.
+    RUN is its number; by default, the latest. Only the journal is read: no pack and no code of the
+    run is imported.
     """
     if step is not None and (everything or traceback):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")

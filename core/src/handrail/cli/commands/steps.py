@@ -31,8 +31,8 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
     """List the steps that packs offer; with NAME show one of them.
 
-    Reads what is installed, and imports none of it. A step of several packs is named with its pack,
-    `acme-scan:scan_files`.
+    Reads metadata and imports nothing. If several packs offer a step, name the pack too: `acme-
+    scan:scan_files`.
     """
     session = session_of(ctx)
     if name is not None:

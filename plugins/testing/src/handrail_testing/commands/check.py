@@ -31,19 +31,19 @@ _STYLES = {"passed": "", "failed": "red", "warned": "yellow", "unchecked": "dim"
 @takes_json
 @click.pass_context
 def check(ctx: click.Context, distribution: str | None, imports: tuple[str, ...]) -> int:
-    """Check that an installed pack keeps what every pack promises.
+    """Check that an installed pack fulfils the contract of every pack.
 
-    DIST is an installed distribution; by default the one whose pyproject.toml is here. It is
-    imported, and the actions that are on are planned with it, but none of its steps is run: what
-    takes that, `handrail_testing.PackContract` checks in the pack's own tests.
+    DIST is an installed distribution; by default, the one whose pyproject.toml is here. The pack is
+    imported, and the actions that are on are planned with it, but none of its steps is run:
+    `handrail_testing.PackContract` does that in the pack's own tests.
 
     \b
     passed     it holds
-    failed     it does not; below are the place and the way out
+    failed     it does not hold; the place and the way out are below
     warned     allowed, and worth knowing
     unchecked  it does not apply, or takes more than a command has
 
-    Ends with 0 when nothing failed, 1 when a check did, 4 when the pack cannot be used at all.
+    The exit code is 0 if nothing failed, 1 if a check failed, 4 if the pack cannot be used at all.
     """  # noqa: D301 - the escape tells click to keep the lines
     # Not for `--help`: importing the checks takes longer than showing it.
     from handrail_testing.checks import CHECKS, examine  # noqa: PLC0415

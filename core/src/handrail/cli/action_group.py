@@ -35,7 +35,7 @@ class ActionGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
-        from handrail.targets import find_target  # noqa: PLC0415 - loads what a run needs
+        from handrail.targets import find_target  # noqa: PLC0415 - only runs need it
 
         session = session_of(ctx)
         return self._command_for(find_target(session.packs, session.folder, cmd_name))

@@ -55,7 +55,7 @@ class Root(click.Group):
         return list(dict.fromkeys((*COMMANDS, *offered(ctx))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command that was called; another one stays where it is."""
+        """Import the called command, and no other one."""
         if cmd_name in COMMANDS:
             module = import_module(f"handrail.cli.commands.{cmd_name}")
             command: click.Command = getattr(module, cmd_name)
@@ -211,7 +211,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
 
 def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
     """Run a workflow with the options of `handrail run`, as a program of its own."""
-    from handrail.cli.commands.run import command_for_workflow  # noqa: PLC0415 - loads what a run needs
+    from handrail.cli.commands.run import command_for_workflow  # noqa: PLC0415 - only runs need it
 
     program = os.path.basename(sys.argv[0]) or workflow.name
     return _guarded(command_for_workflow(workflow), list(arguments), program)
@@ -248,7 +248,7 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
         # themselves.
         click.echo(error.message)
         return ExitCode.DONE
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody else can show it well
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is reported
         return _report(session, error)
 
 

@@ -90,7 +90,7 @@ def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
 
 
 def carry_out(session: Session, execution: Execution) -> int:
-    """Carry out a run, show how it goes and how it ended, and return the exit code."""
+    """Execute a run, show its progress and outcome, and return the exit code."""
     plan, aim = execution.plan, execution.aim
     outcome = Outcome()
     began = time.monotonic()

@@ -44,7 +44,7 @@ def given_url(url: str | None) -> str | None:
 
 
 def journal_address(session: Session, url: str | None) -> Value[str]:
-    """Return where the journal of a call is, and who says so.
+    """Return the location of the journal of a call, with its source.
 
     The option takes precedence over the variable, then the project, then the default.
 
@@ -107,7 +107,7 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
 
 
 def relative_place(session: Session, place: str) -> str:
-    """Return the path of a journal from the working folder, where it is below that."""
+    """Return the path of a journal, relative to the working folder if it is below that."""
     path = Path(place)
     if _SCHEME.match(place) or not path.is_relative_to(session.folder):
         return place

@@ -83,7 +83,7 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
 
 
 def _others(journal: Journal, project: str | None) -> str:
-    """Return how to reach the dead runs of other projects, where there are any."""
+    """Return the way to recover dead runs of other projects, if there are any."""
     others = [] if project is None else _dead(journal, None)
     if not others:
         return ""
@@ -98,7 +98,7 @@ def _nothing(session: Session, text: str, request: RecoveryRequest) -> int:
 
 def _in_process(words: Sequence[str]) -> tuple[int, bool]:
     """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
-    # Without -P Python would import modules from the working folder, which may be anybody's.
+    # -P: otherwise Python would import modules from the working folder, which may be untrusted.
     process = subprocess.Popen([sys.executable, "-P", "-m", "handrail", *words])
     interrupted = False
     while True:

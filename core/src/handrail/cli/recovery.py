@@ -193,7 +193,7 @@ def recovery_of(
 def carry_on(
     session: Session, journal: Journal, recovery: Recovery, request: RecoveryRequest
 ) -> int:
-    """Finish or undo a run, show how that goes, and return the exit code."""
+    """Finish or undo a run, show its progress, and return the exit code."""
     from handrail.cli.execution import Execution, carry_out, head_of  # noqa: PLC0415 - loads runs
     from handrail.recovery.recorded_plan import news  # noqa: PLC0415 - likewise
 
@@ -223,7 +223,7 @@ def carry_on(
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
     """Return the action of a run, from its recorded location or from the given one."""
-    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - imports what runs need
+    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - only runs need it
     from handrail.targets import find_target  # noqa: PLC0415 - likewise
 
     try:
@@ -232,7 +232,7 @@ def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: st
         if named:
             raise
         elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
-        # A workflow of the project is where its settings say.
+        # The location of a project's workflow is in its settings.
         more = () if error.origin is not None else (elsewhere,)
         raise NotFoundError(
             f"the action of run {row.number}: {error.message}",

@@ -126,7 +126,7 @@ takes_json = click.option("--json", is_flag=True, expose_value=False, help="Writ
 def warn(session: Session, *, goes_on: bool = True) -> None:
     """Write a warning for each setting that names nothing, without stopping.
 
-    A command that goes on where a plan would stop also warns of what would stop one.
+    A command that continues despite problems of a plan also shows those.
     """
     found = session.packs
     stopping = (*found.settings_problems, *found.unmet) if goes_on else ()

@@ -59,7 +59,7 @@ def _wrong(failure: BaseException | None) -> str | None:
 
 
 def executed_steps(run: RunState) -> int:
-    """Return how many steps succeeded without being skipped."""
+    """Return the number of steps that succeeded without being skipped."""
     executed = 0
     for result in chain(run.line.finished, run.closed.values()):
         if result.success and not result.skipped:

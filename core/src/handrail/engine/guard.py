@@ -22,7 +22,7 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return the function that a command asks for, and its arguments."""
+    """Return the function that a command requests, and its arguments."""
     if isinstance(command, Attempt):
         if command.resumed is not None:
             return command.step.resume, (context, command.resumed)
@@ -44,7 +44,7 @@ def checked(step: BaseStep[Any], returned: Any) -> Any:
     try:
         name = str(step.name)
         shown = repr(returned)[:80]
-    except Exception:  # noqa: BLE001 - a message must not fail over what it is about
+    except Exception:  # noqa: BLE001 - a message must not fail over its subject
         name, shown = type(step).__name__, f"a {type(returned).__name__}"
     if isinstance(returned, Awaitable):
         hint = "; it awaits something else than its own coroutine"

@@ -179,7 +179,7 @@ def _at_the_end(run: RunState, answer: Raised) -> Failure:
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step that has layers, or any step where there is a listener."""
+    """Run a step with layers, or any step if there is a listener."""
     position = len(line.finished)
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)

@@ -103,7 +103,7 @@ def stop(line: Line, planned: PlannedStep, error: SourceChangedError) -> Failure
 
 
 def found_by(planned: PlannedStep, error: SourceChangedError) -> SourceChangedError:
-    """Name in an error the step that found it, and where that comes from; return the error."""
+    """Add to an error the step that raised it, and its origin; return the error."""
     if error.step is None:
         error.step, error.origin = planned.name, error.origin or planned.origin
         error.message = f"step '{planned.name}' cannot go on: {describe(error)}; nothing was undone"

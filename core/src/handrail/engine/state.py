@@ -56,7 +56,7 @@ class Progress:
 
     @property
     def weights(self) -> Weights:
-        """The plan's weights, worked out when something reports progress."""
+        """The plan's weights, computed when progress is reported."""
         return self._plan.weights
 
     @calls_user_code

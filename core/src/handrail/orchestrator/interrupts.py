@@ -64,7 +64,7 @@ class Interrupts:
                 signal.signal(signal.SIGINT, self.handle)
 
     def leave(self, run: object) -> None:
-        """End that, once no run is left; harmless to call again."""
+        """Remove a run, and the handler once no run is left. Calling it twice is harmless."""
         if self._runs and self._runs[-1] is run:
             self._runs.pop()
         if self._runs or not _in_main_thread():

@@ -155,7 +155,7 @@ def _is_required(field: Field[Any]) -> bool:
 
 
 def _model_of(context: BaseStepContext) -> type[BaseModel] | None:
-    """Return the model that the class of a context names, None where it names none."""
+    """Return the model that the class of a context names, or None."""
     # If the context was created as UploadContext[MyParams](...).
     alias: object = context.__dict__.get("__orig_class__")
     given: Any = given_by(alias, ActionContext)

@@ -41,7 +41,7 @@ def from_json(kind: Any, text: str) -> Any:
     A number in a field that takes text, such as `-p name=007`, stays the text that was typed.
 
     Args:
-        kind: The type of the field, as `bare` returns it; None where it is not known.
+        kind: The type of the field, as `bare` returns it; None if unknown.
         text: The text.
     """
     value = _parsed(text)

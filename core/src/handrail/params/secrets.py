@@ -40,7 +40,7 @@ def is_secret(info: FieldInfo) -> bool:
     return model_in(info.annotation) is None and holds_secret(info.annotation)
 
 
-@lru_cache(maxsize=64)  # A run asks for them at each place where a text could show one.
+@lru_cache(maxsize=64)  # Read wherever a run might show a secret.
 def secrets_of(
     model: type[BaseModel], prefix: KeyPath = (), seen: tuple[type, ...] = ()
 ) -> frozenset[KeyPath]:

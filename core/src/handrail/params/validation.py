@@ -81,7 +81,7 @@ def _typed(info: FieldInfo, value: Any) -> Any:
     for kind in kinds:
         try:
             return TypeAdapter(kind).validate_python(value)
-        except Exception:  # noqa: BLE001 - what anybody's types and validators raise
+        except Exception:  # noqa: BLE001 - third-party types and validators
             continue
     if inner is not None and isinstance(value, Mapping):
         return unchecked(inner, cast("Mapping[str, Any]", value))

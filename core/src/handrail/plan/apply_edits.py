@@ -97,7 +97,7 @@ class Changes:
         if layer is None:
             return
         around = innermost(layer)
-        # A layer around a step that was replaced is kept: it goes around the one in its place.
+        # A layer around a replaced step is kept, and wraps the replacement.
         outlived = former is not None and around is innermost(former)
         if around is not (edit.around or step) and not (outlived and edit.around is None):
             self.problems.append(problems.other_step(edit, layer))

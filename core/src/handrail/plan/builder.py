@@ -46,7 +46,7 @@ class Draft:
 
 
 def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
-    """Make the plan of `drafts`, which are in their final order."""
+    """Build the plan of `drafts`, which are in their final order."""
     facts = _Reader(draft.entry.weight for draft in drafts).facts
     steps = tuple(
         PlannedStep(draft.entry.name, draft.entry.outermost, facts(draft), draft.entry.others)
@@ -87,7 +87,7 @@ class _Reader:
             alike = not issubclass(kind, StepWrapper | FunctionStep)
             functions = tuple(getattr(kind, method) for method in _METHODS) if alike else ()
             self._functions[kind] = functions
-        # Not by looking into its `__dict__`: that would make one, which the step then keeps.
+        # Not by reading its `__dict__`: that would create one, which the step then keeps.
         if functions != tuple([getattr(each, "__func__", None) for each in _bound(step)]):
             return self._read(draft)
         always_run, effects = draft.always_run, bool(step.effects)

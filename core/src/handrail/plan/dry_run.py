@@ -53,7 +53,7 @@ class _StandIn(BaseStep[Any]):
         """Call the step's `can_skip`; if that fails in a dry run, the step is not skipped."""
         try:
             answer = self.step.can_skip(context)
-        except Exception:  # noqa: BLE001 - it may miss what an earlier step would have made
+        except Exception:  # noqa: BLE001 - it may need an omitted step
             return False
         return self._later(answer) if isinstance(answer, Awaitable) else answer
 
@@ -74,7 +74,7 @@ class _Previewed(_StandIn):
             answer = self.step.preview(context)
             # It may be a generator, and fail late.
             lines = [NOT_PREVIEWED] if answer is None else lines_of(answer)
-        except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run goes on
+        except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run continues
             lines = [f"{NOT_PREVIEWED}: {describe(error)}"]
         return StepResult(data={"preview": lines})
 
@@ -85,7 +85,7 @@ class _Lenient(_StandIn):
         """Run the step; a failure is reported in its result, not raised."""
         try:
             answer = self.step.execute(context)
-        except Exception as error:  # noqa: BLE001 - it may miss what an earlier step makes
+        except Exception as error:  # noqa: BLE001 - it may need an omitted step
             return _missed(describe(error))
         return self._finish(answer) if isinstance(answer, Awaitable) else _softened(answer)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Side = Literal["before", "after", "end"]
 
-PROJECT = "project"  # The owner of the edits that no pack makes.
+PROJECT = "project"  # The owner of the project's edits.
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -88,7 +88,7 @@ class EditSet:
 
     @property
     def count(self) -> int:
-        """How many edits there are."""
+        """The number of edits."""
         return (
             len(self.insertions) + len(self.replacements) + len(self.wrappings) + len(self.removals)
         )

@@ -103,7 +103,7 @@ def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
 
 
 def said_by(pack: Contributor, hook: str = "pack_info") -> Origin:
-    """Return the source line of one of the hooks of `pack`, where that is known."""
+    """Return the source line of one of the hooks of `pack`, if known."""
     locate = getattr(pack, "locate", None)
     return pack.origin if locate is None else cast("Origin", locate(hook))
 

@@ -177,7 +177,7 @@ class Plan:
     Attributes:
         action: Name of the action.
         steps: The steps; those with `always_run` come last.
-        origin: Where the action came from.
+        origin: Origin of the action.
         history: The input of planning, for `handrail.plan.explain`; None for a plain registry.
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
@@ -205,7 +205,7 @@ class Plan:
 
     @cached_property
     def ordinary(self) -> int:
-        """How many steps come before those with `always_run`, which close the plan."""
+        """The number of steps before those with `always_run`, which close the plan."""
         count = len(self.steps)
         while count and self.steps[count - 1].always_run:
             count -= 1

@@ -61,7 +61,7 @@ def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Pro
 
 
 def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Problem:
-    """An edit is about a step that is not there."""
+    """An edit refers to a step that does not exist."""
     matches = near(name, known)
     hint = f"did you mean {' or '.join(matches)}?" if matches else ""
     owner = edit.origin.pack

@@ -161,7 +161,7 @@ class _Resolution:
         self.problems.append(problems.duplicate(name, origin, holder.draft, removed=removed))
 
     def _name_replacements(self) -> None:
-        """Make the names of all replacements known before anything is placed."""
+        """Register the names of all replacements before anything is placed."""
         waiting = deque(each for edit_set in self.edits for each in edit_set.replacements)
         passed = 0
         while waiting:

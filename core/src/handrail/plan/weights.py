@@ -66,7 +66,7 @@ class Weights:
 
     @cached_property
     def segments(self) -> Sequence[tuple[int, int, int]]:
-        """The steps but for those that always run, cut into `(first, end, percent)`.
+        """The steps except those that always run, cut into `(first, end, percent)`.
 
         The percentage grows to `percent` only after the last step of each run, so that a driver
         need not look at it after every step.

@@ -32,12 +32,12 @@ class Batch(Protocol):
 
     @property
     def num_rows(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         ...
 
     @property
     def nbytes(self) -> int:
-        """How many bytes its values take."""
+        """The bytes of its values."""
         ...
 
     def column(self, name: str) -> Values:

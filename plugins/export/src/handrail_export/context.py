@@ -144,7 +144,7 @@ class ExportContext(ActionContext[P]):
         """Return the target, opened.
 
         Raises:
-            StorageError: It makes no sense.
+            StorageError: The target is malformed.
         """
         from handrail_export.target import open_target  # noqa: PLC0415 - see `layout`
 
@@ -213,7 +213,7 @@ class ExportContext(ActionContext[P]):
         return self.opened.rows
 
     def close_rows(self) -> None:
-        """Let go of the source; harmless to call again."""
+        """Close the source. Calling it twice is harmless."""
         if self.opened.rows is not None:
             self.opened.rows.close()
         self.opened.rows = None

@@ -71,7 +71,7 @@ class Engine:
         return True
 
     def register(self, name: str, reader: Any) -> None:
-        """Make a stream of Arrow batches known under a name."""
+        """Register a stream of Arrow batches under a name."""
         self._connection.register(name, reader)
 
     def describe(self, query: str) -> list[tuple[str, str]]:
@@ -86,7 +86,7 @@ class Engine:
             return [(str(row[0]), str(row[1])) for row in found]
 
     def value(self, query: str) -> Any:
-        """Return the one value that a query asks for."""
+        """Return the single value of a query."""
         with self._told():
             return self._connection.execute(query).fetchone()[0]
 
@@ -106,7 +106,7 @@ class Engine:
             yield from self._connection.sql(query).to_arrow_reader(size)
 
     def close(self) -> None:
-        """Let go of it; harmless to call again."""
+        """Close the connection. Calling it twice is harmless."""
         self._connection.close()
 
     @contextmanager

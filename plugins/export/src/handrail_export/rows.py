@@ -111,10 +111,10 @@ class Rows:
 
     @property
     def schema(self) -> Schema:
-        """The Arrow schema of the batches, where they come from a driver.
+        """The Arrow schema of the batches, if they come from a driver.
 
         Raises:
-            ValueError: They do not; see `direct`.
+            ValueError: They do not come from a driver; see `direct`.
         """
         if self._reader is None:
             raise ValueError("only rows that come from a driver have a schema before they are read")
@@ -177,7 +177,7 @@ class Rows:
         report: Report = _untold if self._reader is not None else self.report
         with self._told():
             if partition_by:
-                self._engine.grow()  # It would rather move rows to the disk than say so.
+                self._engine.grow()  # Otherwise it would move rows to the disk.
             try:
                 return self._engine.run(statement, report)
             except ExportError:
@@ -187,7 +187,7 @@ class Rows:
             return self._engine.run(statement)
 
     def _begin_anew(self, path: str) -> None:
-        """Read the rows from the first on, for a file that is not there."""
+        """Read the rows from the first on, for a new file."""
         with suppress(FileNotFoundError):
             os.unlink(path)
         self.report = _untold  # It was reported already.
@@ -197,7 +197,7 @@ class Rows:
             self._prepare()
 
     def close(self) -> None:
-        """Let go of the source; harmless to call again."""
+        """Close the source. Calling it twice is harmless."""
         if self._opened is not None:
             self._opened.close()
         self.source.close()
@@ -228,7 +228,7 @@ class Rows:
 
     def _check(self) -> tuple[Column, ...]:
         """Check the selection against the source, and return the columns."""
-        # Describing a CSV file reads its beginning, so it is done once where that is enough.
+        # Describing a CSV file reads its beginning, so it is done once if that is enough.
         described = self._engine.describe(f"SELECT * FROM {self._relation}")
         known = [name for name, _ in described]
         self.source.check(known)

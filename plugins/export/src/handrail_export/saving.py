@@ -158,7 +158,7 @@ class Saving:
         return file.path in self._earlier.keys and (self._earlier.owner(file.path) == "ours")
 
     def _stage(self, file: ExportedFile) -> tuple[ExportedFile, Path]:
-        """Return a file with where it is staged; a picture is copied there first."""
+        """Return a file with its staged path; a picture is copied there first."""
         if file.location is None:
             return file, self._staging / "files" / file.path
         folder = self._staging / "copies"

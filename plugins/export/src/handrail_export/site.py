@@ -27,10 +27,10 @@ _SQLITE = b"SQLite format 3\0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(handrail_storage.Site):
-    """The target of a run and its state folder; all it makes is below them, or they themselves.
+    """The target of a run and its state folder; the run creates files only there.
 
     Attributes:
-        file: The key of the only file; empty where the export is the whole folder.
+        file: The key of the only file; empty if the export is the whole folder.
     """
 
     file: str
@@ -155,7 +155,7 @@ def field_of(context: ExportContext, name: str, check: Callable[[object], Path])
     """Return a path of the run that is in a field of its context.
 
     Raises:
-        ContainmentError: It leads elsewhere.
+        ContainmentError: The path leads elsewhere.
     """
     value: object = getattr(context, name)
     try:

@@ -13,14 +13,14 @@ from handrail_storage.backend import disk_error, flush_file
 
 
 def settle(path: Path, sha256: str | None = None) -> tuple[int, str]:
-    """Make a file survive a loss of power; return its size and SHA-256.
+    """Flush a file, so that it survives a loss of power; return its size and SHA-256.
 
     Args:
         path: The file.
-        sha256: The SHA-256 of its content, where that is known.
+        sha256: The SHA-256 of its content, if known.
 
     Raises:
-        OSError: It cannot be read or written.
+        OSError: The file cannot be read or written.
     """
     if sha256 is not None:
         flush_file(path)

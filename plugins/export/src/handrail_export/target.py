@@ -14,10 +14,10 @@ CALLER = Caller(
 
 
 def parse_target(text: str) -> Place:
-    """Return the parts of a target.
+    """Parse a target.
 
     Raises:
-        StorageError: It makes no sense.
+        StorageError: The target is malformed.
     """
     return parse_place(text, CALLER)
 
@@ -27,7 +27,7 @@ def open_target(target: Place | str, *, retries: int = 8) -> Store:
 
     Args:
         target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
         StorageError: The target or its credentials are malformed.

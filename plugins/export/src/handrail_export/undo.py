@@ -346,10 +346,10 @@ class ConvertUndo:
 
 
 def _clear(staging: Path) -> None:
-    """Remove the folder of the run, unless something that was replaced is still in it.
+    """Remove the folder of the run, unless it still contains a replaced file.
 
     Raises:
-        StorageError: Something is.
+        StorageError: The folder still contains a replaced file.
     """
     aside = staging / "aside"
     inside = () if aside.is_symlink() else aside.rglob("*")

@@ -16,7 +16,7 @@ _READERS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A file that is not as the manifest has it.
+    """A file that differs from the manifest.
 
     Attributes:
         path: Its path below the target.
@@ -36,9 +36,9 @@ class Verification:
     """A comparison of the files of one export.
 
     Attributes:
-        target: Where they are.
+        target: The target.
         quick: Whether only sizes are compared.
-        files: How many files were compared so far.
+        files: Number of files compared so far.
         size: Their bytes.
     """
 

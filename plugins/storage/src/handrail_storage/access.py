@@ -23,7 +23,7 @@ def open_store(place: Place | str, caller: Caller = ANYBODY, *, retries: int = 8
     Args:
         place: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
         caller: The pack, for the class and the words of errors.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
         StorageError: The place or its credentials are malformed.
@@ -44,7 +44,7 @@ class Reader:
 
     Args:
         caller: The pack, for the class of errors.
-        retries: How often to try again when a storage fails for a moment.
+        retries: Number of retries when a storage fails for a moment.
     """
 
     def __init__(self, caller: Caller = ANYBODY, *, retries: int = 8) -> None:

@@ -119,7 +119,7 @@ def mark_of_run(value: object, run: str | None) -> str:
 
 
 def folders_of(paths: Iterable[object]) -> Iterator[str]:
-    """Yield the folder that each path lies in; of values that are no text, nothing."""
+    """Yield the folder of each path; values that are not text are ignored."""
     yield from (os.path.dirname(path) for path in paths if isinstance(path, str))
 
 
@@ -268,7 +268,7 @@ class Inside:
         self._known: set[str] = set()
 
     def holds(self, folder: str) -> bool:
-        """Return whether a folder, named from the root, lies below it; the root does."""
+        """Return whether a folder, relative to the root, is below it; True for the root."""
         if not folder or folder in self._known:
             return True
         real = os.path.realpath(os.path.join(self._root, folder))

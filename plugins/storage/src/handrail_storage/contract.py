@@ -214,7 +214,7 @@ class StoreContract:
         _refused(lambda: store.set_aside("no/such", "aside/no/such"))
 
     def test_folders_that_were_made_go_again(self, store: Store) -> None:
-        """Folders that the keys needed are removed where nothing is in them."""
+        """Folders that the keys needed are removed once they are empty."""
         folders = store.missing_folders(["f/g/1", "f/h/2"])
         store.create("f/g/1", b"1", OURS)
         store.create("f/h/2", b"2", OURS)

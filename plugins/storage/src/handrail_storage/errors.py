@@ -16,7 +16,7 @@ class StorageError(HandrailError, RuntimeError):
 
     Attributes:
         passing: Whether it may work a moment later.
-        attempts: How often it was tried; 0 where that is not known.
+        attempts: Number of attempts; 0 if unknown.
     """
 
     code = "storage"

@@ -21,7 +21,7 @@ class Place:
         scheme: `file`, `s3`, `gs`, `az` or `memory`.
         bucket: Bucket or container; the name of the memory; empty for a folder.
         path: The absolute path, or the key without slashes at its ends.
-        shown: How people write it, without a slash at its end.
+        shown: Its text for people, without a slash at its end.
         folder: Whether it was written as a folder, with a slash at its end; not compared.
     """
 

@@ -15,18 +15,18 @@ from handrail_storage.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The place of a run and its state folder; all it makes is below them, or they themselves.
+    """The place of a run and its state folder; the run creates files only there.
 
     A pack derives its own, with a method for each kind of value that its steps record. Each takes a
     recorded value and returns it where it stays within them; else it raises a ValueError with the
     reason, as `Notes.all` expects.
 
     Attributes:
-        place: Where the run stores.
-        folder: The same, where it is on this machine.
+        place: The place of its objects.
+        folder: The same as a folder, if it is on this machine.
         state: The state folder of the project.
         run: The run; None where a step is undone outside of one, as in a test.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
         caller: The pack.
     """
 
@@ -41,7 +41,7 @@ class Site:
         """Return the store, opened.
 
         Raises:
-            StorageError: The credentials for it make no sense.
+            StorageError: The credentials are malformed.
         """
         return open_store(self.place, self.caller, retries=self.retries)
 

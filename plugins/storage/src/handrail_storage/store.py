@@ -137,7 +137,7 @@ class Store(ABC):
 
     @abstractmethod
     def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
-        """Store a new object, whole or not at all.
+        """Store a new object, completely or not at all.
 
         Args:
             key: The key.
@@ -151,7 +151,7 @@ class Store(ABC):
 
     @abstractmethod
     def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
-        """Store an object in place of another one, whole or not at all.
+        """Replace an object, completely or not at all.
 
         Args:
             key: The key.
@@ -185,7 +185,7 @@ class Store(ABC):
         """
 
     def flush(self, keys: Iterable[str] = ()) -> None:  # noqa: B027 - most have nothing to do
-        """Make sure that these objects survive a loss of power.
+        """Flush these objects, so that they survive a loss of power.
 
         Raises:
             StorageError: The objects cannot be flushed.
@@ -216,7 +216,7 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; harmless for those that are not there.
+        """Delete objects; missing ones are ignored.
 
         Raises:
             StorageError: The storage failed or refused.

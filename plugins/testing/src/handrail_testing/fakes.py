@@ -44,14 +44,14 @@ class FakePack:
 
 
 class FakePacks:
-    """A folder of distributions on `sys.path`; taken away, with all that was imported, at the end.
+    """A folder of distributions on `sys.path`; removed, with all imported modules, at the end.
 
         with FakePacks() as packs:
             packs.add("acme-scan", hooks="...")
             outcome = run_action(upload, packs=packs.provider)
 
     Args:
-        folder: Where to make them; a temporary folder unless given.
+        folder: The folder of the distributions; a temporary one unless given.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -110,7 +110,7 @@ class FakePacks:
         requires: Iterable[str] = ("handrail",),
         summary: str = "",
     ) -> FakePack:
-        """Make a distribution, as if it were installed.
+        """Create a distribution, as if it were installed.
 
         Args:
             name: Its name, such as `acme-scan`; its package is then `acme_scan`.

@@ -68,7 +68,7 @@ def run_action(request: pytest.FixtureRequest) -> RunAction:
 
 @pytest.fixture
 def fake_packs() -> Iterator[FakePacks]:
-    """Make distributions on disk, and take them away after the test: `FakePacks`."""
+    """Create fake distributions on disk, and remove them after the test: `FakePacks`."""
     from handrail_testing import FakePacks  # noqa: PLC0415 - see above
 
     with FakePacks() as packs:

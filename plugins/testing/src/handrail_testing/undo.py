@@ -82,7 +82,7 @@ def check_undo(
 
     Args:
         step: The step; or its class, or a factory, so that the undo gets a new step.
-        context: Makes a fresh context in which the step has something to do and succeeds.
+        context: Returns a fresh context in which the step has something to do and succeeds.
         world: Returns the state that the step changes, in a form that can be compared: a dict, a
             set, a list. `folder(path)` returns such a function for a folder.
         new_process: Whether to roll back as another process would, with a fresh context that only

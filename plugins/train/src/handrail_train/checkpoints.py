@@ -97,10 +97,10 @@ class Checkpoints:
         return self.folder / f"epoch-{epoch:05}.ckpt"
 
     def save(self, checkpoint: Checkpoint, *, keep: Iterable[int] = ()) -> Path:
-        """Write a checkpoint, and remove the others but those after the epochs to `keep`.
+        """Write a checkpoint, and remove the others except those after the epochs to `keep`.
 
         Raises:
-            CheckpointError: It cannot be written.
+            CheckpointError: The checkpoint cannot be written.
         """
         path = self.path(checkpoint.epoch)
         try:
@@ -142,7 +142,7 @@ class Checkpoints:
         return read_checkpoint(self.path(epoch))
 
     def remove(self) -> None:
-        """Remove them all, and the folder if nothing else is in it; harmless to call again."""
+        """Remove all checkpoints, and the folder if it is empty then. Safe to call again."""
         for path in self.left():
             path.unlink(missing_ok=True)
         with suppress(OSError):

@@ -205,7 +205,7 @@ class TrainContext(ActionContext[P]):
         """Return the store, opened.
 
         Raises:
-            StorageError: It makes no sense.
+            StorageError: The store is malformed.
         """
         if self.opened.store is None:
             self.opened.store = open_store(self.options.store, retries=self.options.retries)

@@ -84,7 +84,7 @@ class Version:
         """Return the version with this JSON form.
 
         Raises:
-            VersionError: It makes no sense.
+            VersionError: The JSON form is malformed.
         """
         schema = found.get("schema") if isinstance(cast("Any", found), Mapping) else None
         if schema != SCHEMA and isinstance(schema, int):

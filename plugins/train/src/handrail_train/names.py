@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def some_of(names: Iterable[str], *, most: int = 8) -> str:
-    """Return the first few of `names`, and how many there are beyond them."""
+    """Return the first few of `names`, and the number of the others."""
     listed = list(names)
     more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more

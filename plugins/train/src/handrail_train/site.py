@@ -28,7 +28,7 @@ _CHECKPOINT = re.compile(r"epoch-\d{5,}\.ckpt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(handrail_storage.Site):
-    """The store of a run and its state folder; all it makes is below them, or they themselves."""
+    """The store of a run and its state folder; the run creates files only there."""
 
     def key(self, noted: object) -> str:
         """Return the key of an object or of a manifest.
@@ -127,7 +127,7 @@ def checkpoint_of(context: TrainContext) -> Path:
     """Return the file of the trained model of a run, which a field of the context names.
 
     Raises:
-        ContainmentError: It leads elsewhere.
+        ContainmentError: The path leads elsewhere.
     """
     try:
         return site_of(context).checkpoint(context.model_path)

@@ -8,7 +8,7 @@ from handrail_storage import Caller, Place, Store, TakenError, parse_place
 from handrail_storage import open_store as open_place
 from handrail_train.errors import StorageError
 
-DEFAULT = "models"  # The store where none is named.
+DEFAULT = "models"  # The default store.
 
 CALLER = Caller(
     error=StorageError,
@@ -18,10 +18,10 @@ CALLER = Caller(
 
 
 def parse_store(text: str) -> Place:
-    """Return the parts of a store, as people write it.
+    """Parse a store.
 
     Raises:
-        StorageError: It makes no sense.
+        StorageError: The store is malformed.
     """
     return parse_place(text, CALLER)
 
@@ -31,7 +31,7 @@ def open_store(store: Place | str, *, retries: int = 8) -> Store:
 
     Args:
         store: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
         StorageError: The store or its credentials are malformed.

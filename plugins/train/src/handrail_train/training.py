@@ -38,9 +38,9 @@ class Schedule:
     checkpoint_every: int = 1
 
     def best(self, history: History) -> int:
-        """Return after which epoch the model is the one to keep, from 1.
+        """Return the epoch of the model to keep, from 1.
 
-        With patience it is the one before the progress ended, else the last one.
+        With patience it is the epoch before the progress ended, otherwise the last one.
         """
         if not self.patience:
             return len(history)

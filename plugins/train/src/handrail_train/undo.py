@@ -150,10 +150,10 @@ class TrainUndo:
         )
 
     def run(self) -> None:
-        """Remove the checkpoints, and the folders where nothing else is in them.
+        """Remove the checkpoints, and the folders that are then empty.
 
         Raises:
-            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         for place in self.places:
             Checkpoints(place).remove()

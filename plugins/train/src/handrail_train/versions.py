@@ -36,7 +36,7 @@ class Versions:
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: A manifest makes no sense.
+            VersionError: A manifest is malformed.
         """
         found, damaged = self.look(name)
         for error in damaged.values():

@@ -42,7 +42,7 @@ class Notes:
             self.refuse("rollback_data", data, "it has no notes", to="undo")
 
     def values(self, note: str) -> list[Any]:
-        """Return the values of a note; none where it has something else."""
+        """Return the values of a note; none if it is something else."""
         found: object = self._data.get(note, [])
         if isinstance(found, list):
             return cast("list[Any]", cast("object", found))
@@ -83,10 +83,10 @@ class Notes:
             )
 
     def check(self) -> None:
-        """Do nothing where everything has passed.
+        """Do nothing if there are no refusals.
 
         Raises:
-            ContainmentError: Something did not.
+            ContainmentError: There is a refusal.
         """
         if self._count:
             more = f", and {self._count - 1:,} more" if self._count > 1 else ""

@@ -120,7 +120,7 @@ class UploadContext(ActionContext[P]):
         """Identifies the run, in marks and names.
 
         Raises:
-            ContainmentError: It makes no sense.
+            ContainmentError: The run id is not a valid name.
         """
         if self.run_id is not None:
             return check_run(self.run_id)
@@ -143,7 +143,7 @@ class UploadContext(ActionContext[P]):
         """Return the target, opened.
 
         Raises:
-            StorageError: It makes no sense.
+            StorageError: The target is malformed.
         """
         if self.storage is None:
             self.storage = open_storage(self.options.target, retries=self.options.retries)
@@ -191,7 +191,7 @@ class UploadContext(ActionContext[P]):
         """Return the catalogue, opened.
 
         Raises:
-            CatalogueError: It cannot be opened.
+            CatalogueError: The catalogue cannot be opened.
         """
         # It may load a database driver, which a step without a catalogue does not need.
         from handrail_upload.catalogue import open_catalogue  # noqa: PLC0415
@@ -202,10 +202,10 @@ class UploadContext(ActionContext[P]):
 
     @property
     def places(self) -> Places:
-        """Where the run works, as its params say.
+        """The places of the run according to its params.
 
         Raises:
-            ContainmentError: The id of the run makes no sense.
+            ContainmentError: The run id is not a valid name.
         """
         self.opened.here = self.opened.here or os.getcwd()
         options, collection = self.options, self.collection

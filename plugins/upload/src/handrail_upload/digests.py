@@ -69,7 +69,7 @@ class Digest:
 
     @property
     def etag(self) -> str | None:
-        """The ETag so far, without quotes; None where it was left out."""
+        """The ETag so far, without quotes; None if it was left out."""
         if not self._etag:
             return None
         if self._part_size is None:
@@ -82,7 +82,7 @@ def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

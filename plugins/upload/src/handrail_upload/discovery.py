@@ -43,7 +43,7 @@ class Found:
     """A file.
 
     Attributes:
-        path: Where it lies.
+        path: Its path.
         name: Path below its source, with `/`, as readable text.
         source: The role that its source is for, or "".
         size: Bytes.
@@ -206,7 +206,7 @@ class _Walk:
 
 
 def read_names(path: Path) -> tuple[str, ...]:
-    """Return the paths in a list of files: one a line, or separated by NUL where there is one.
+    """Return the paths in a list of files: one a line, or separated by NUL if there are any.
 
     Args:
         path: The list; `-` is standard input.

@@ -51,10 +51,10 @@ class Places:
             options: The params.
             run: The id of the run, or None.
             here: The working folder.
-            collection: Name of the collection, where it is known.
+            collection: Name of the collection, if known.
 
         Raises:
-            ContainmentError: The id makes no sense, and the names of files begin with it.
+            ContainmentError: The id is malformed, and the names of files begin with it.
         """
         if run is not None:
             check_run(run)
@@ -90,7 +90,7 @@ class Places:
         return os.path.join(self.here, name) if known else None
 
     def misfit(self, key: str) -> str | None:
-        """Return why no run may store anything under a key; None where it may."""
+        """Return why no run may use a key; None if it may."""
         if is_kept(self.target, key) or any(f"{key}/".startswith(f"{kept}/") for kept in self.kept):
             return "Handrail keeps it for itself"
         if not self.target.local and readable(key) != key:

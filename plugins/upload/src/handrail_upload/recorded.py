@@ -144,7 +144,7 @@ def read_rows(data: Mapping[str, Any], places: Places) -> tuple[list[RecordedCat
 
 
 def _whereabouts(notes: Notes, places: Places) -> tuple[str, str, str]:
-    """Return the target, the mark, and the target as it was recorded; empty where refused."""
+    """Return the target, the mark, and the recorded target; empty if they are refused."""
     recorded = ""
     for each in notes.texts("target"):
         if not places.root.is_named_by(each):
@@ -207,7 +207,7 @@ def _asides(notes: Notes, known: set[str], name_of: Callable[[str], str]) -> dic
 
 
 def _folders(notes: Notes, keys: list[str], root: str) -> list[str]:
-    """Return the folders that were recorded, as keys, as far as one of `keys` lies in each."""
+    """Return the recorded folders as keys, if one of `keys` is inside."""
     above: set[str] = set()
     for key in keys:
         folder = os.path.dirname(key)
@@ -219,7 +219,7 @@ def _folders(notes: Notes, keys: list[str], root: str) -> list[str]:
         folder = each.removeprefix(below)
         if folder == each or misfit(folder) is not None:
             notes.refuse("folders", each, f"it lies outside of the target {shown(root)}")
-        elif folder in above:  # Else the run has not come to make it.
+        elif folder in above:  # Otherwise the run has not created it.
             found.append(folder)
     return found
 

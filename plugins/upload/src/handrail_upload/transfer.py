@@ -144,7 +144,7 @@ class Transfer:
         return Sent(file=sent, identity=there.identity)
 
     def stop(self) -> None:
-        """Make the workers stop, and wait until the last one has; harmless to call again."""
+        """Stop the workers, and wait for the last one. Calling it twice is harmless."""
         self._sending.stop.set()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)

@@ -138,7 +138,7 @@ def _write(
 def _outlines(
     session: Session, wanted: Sequence[_Wanted]
 ) -> tuple[list[LockedAction], list[LockedAction]]:
-    """Return the actions as they are now, and those of the lock that are not there any more."""
+    """Return the current actions, and those of the lock that no longer exist."""
     made: list[LockedAction] = []
     gone: list[LockedAction] = []
     for want in wanted:

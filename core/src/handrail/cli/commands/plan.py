@@ -233,7 +233,7 @@ def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> li
 
 
 def _explanation(session: Session, plan: Plan, name: str) -> Listing:
-    """Return why the step called `name` is where it is, or is not there.
+    """Return the explanation of the place of the step called `name`, or of its absence.
 
     Raises:
         NotFoundError: The plan has no such step, and no pack offers one.

@@ -76,7 +76,7 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
 
 def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int:
     """Return the number of the run, or of the latest one of the project that can be resumed."""
-    from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - imports what runs need
+    from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - only runs need it
 
     if request.run:
         return number_of(request.run)

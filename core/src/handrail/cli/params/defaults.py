@@ -97,7 +97,7 @@ def defaults_of(
     """Return the params that the project sets for an action, not checked but for secrets.
 
     Raises:
-        SettingsError: One of them is a secret.
+        SettingsError: One of the params is a secret.
     """
     settings = session.packs.settings
     sections = (settings.actions, settings.workflows)
@@ -138,7 +138,7 @@ def _invalid(
 
 
 def _problem(changes: Changes, path: str, text: str) -> Problem:
-    """Return a problem of the param at a dotted path; of all of them where it is empty."""
+    """Return a problem of the param at a dotted path; of all params if it is empty."""
     origin = changes.source_of("params", *path.split("."))
     shown = f"{changes.section}.{changes.name}.params{path and f'.{path}'}"
     return Problem(code="bad-setting", message=f"{origin.place}: {shown}{text}", origins=(origin,))

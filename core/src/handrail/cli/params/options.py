@@ -49,7 +49,7 @@ class ParamOptions:
         labels: Name of each field for users: its option, or its argument.
         secrets: Fields that come from a variable.
         needed: Fields that have to be given, wherever the model around them is.
-        hidden: Where secrets are.
+        hidden: Paths of the secrets.
         arguments: `(name, help)` of each argument, for which click has no place.
         others: The same of each field that only `-p` and `--params` reach.
     """

@@ -88,13 +88,13 @@ class Console:
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only where it is asked for
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
         self.print(to_json({"schema": SCHEMA, **document}, indent=2))
 
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only where it is asked for
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
         self.print(to_json({"schema": SCHEMA, **document}))
 

@@ -119,7 +119,7 @@ def step_failure(
         session: The call.
         plan: The plan of the run.
         error: The error that ended the run.
-        outcome: How the run ended.
+        outcome: The outcome of the run.
         aim: Whether a recorded run was to be finished or undone; None for a new one.
     """
     from handrail.engine.rollback_data import ASKED  # noqa: PLC0415 - errors of listings need no engine
@@ -228,7 +228,7 @@ def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
 
 
 def problem_lines(session: Session, problem: Problem, number: int | None = None) -> list[str]:
-    """Return the lines about one problem; numbered where there are several."""
+    """Return the lines about one problem; numbered if there are several."""
     head = session.console.style(problem.code.replace("-", " "), "bold", err=True)
     mark = f"{number} " if number is not None else ""
     below = (*problem.details, *problem.ways_out)

@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def ways(self) -> tuple[tuple[str, str], ...]:
-        """The commands that can be used on the run as it was left, each with its purpose."""
+        """The commands that can be used on the run now, each with its purpose."""
         if self.number is None:
             return ()
         left = "undoing" if self.undoes else "interrupted"

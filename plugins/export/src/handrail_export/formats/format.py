@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handrail_export.rows import Column, Rows
 
 
-class Format(ABC):  # noqa: B024 - what it has to do is in the two kinds of it
+class Format(ABC):  # noqa: B024 - the methods are in its two kinds
     """Something that an export can be written as.
 
     A format is offered by an entry point of the group `handrail_export.formats`, under the
@@ -48,7 +48,7 @@ class RowFormat(Format):
 
         Args:
             rows: The rows; see `Rows.batches`.
-            path: The file; with `partition_by` a folder, in which it makes `NAME=VALUE` folders.
+            path: The file; with `partition_by` a folder, for the folders `NAME=VALUE`.
             partition_by: Columns whose values split the rows; only if `partitions` is true.
 
         Returns:

@@ -95,7 +95,7 @@ def ending_of(name: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the entry points; one export asks several times, and each time takes a while."""
+    """Return the entry points; cached, since each search takes a while."""
     return tuple(entry_points(group=GROUP))
 
 

@@ -189,7 +189,7 @@ class Manifest:
         return found is not None
 
     def totals(self) -> tuple[int, int]:
-        """Return how many files there are, and their bytes."""
+        """Return the number of files, and their bytes."""
         with self._told():
             row = self._db.execute("SELECT count(*), COALESCE(sum(size), 0) FROM file").fetchone()
         return int(row[0]), int(row[1])
@@ -202,7 +202,7 @@ class Manifest:
             self._db.execute("PRAGMA synchronous = OFF")
 
     def close(self) -> None:
-        """Close the file; harmless to call again."""
+        """Close the file. Calling it twice is harmless."""
         self._closing()
 
     @contextmanager

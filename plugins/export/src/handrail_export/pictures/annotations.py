@@ -36,7 +36,7 @@ class Annotations(Protocol):
 
 
 class CatalogueAnnotations:
-    """Takes the shapes that the metadata lists under `annotations`, else those of the mask.
+    """Takes the shapes in the metadata under `annotations`, or else those of the mask.
 
     Each of them in the metadata is an object with `category` and `bbox` (left, top, width, height
     in pixels). In a mask each patch of one number is a shape; 0 is the background, and the numbers

@@ -100,7 +100,7 @@ class Collection:
 
     def _picture(self, unit: Unit, file: CatalogueFile) -> Picture:
         split = self._split(unit)
-        # A file that is a unit of its own gives it its whole name.
+        # The name of a unit of a single file includes the ending.
         named = file.ending and unit.name.lower().endswith(file.ending)
         name = unit.name if named else f"{unit.name}{file.ending}"
         path = "/".join(part for part in ("images", split, name) if part)

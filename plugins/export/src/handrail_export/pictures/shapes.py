@@ -26,7 +26,7 @@ class Patch:
 
     @property
     def area(self) -> int:
-        """How many pixels it has."""
+        """The number of pixels."""
         return sum(end - start for _, start, end in self.runs)
 
     @property
@@ -139,7 +139,7 @@ def _uncovered(start: int, end: int, others: Sequence[Run]) -> Iterator[tuple[in
 
 
 def _walk(steps: dict[Point, list[Point]], start: Point) -> list[Point]:
-    """Follow the border from a point back to it; return where it turns."""
+    """Follow the border from a point back to it; return the turning points."""
     corners: list[Point] = []
     here: Point = start
     direction: Point = (0, 0)

@@ -19,10 +19,10 @@ BATCH = 1 << 16
 
 
 class Database(Source):
-    """One connection that only reads, and one query of it.
+    """A read-only connection, and one query of it.
 
     Args:
-        address: Where it is.
+        address: Its address.
         query: SQL, one statement; that of `choose_table` unless given.
         parameters: Values for the `:names` in it.
     """

@@ -21,7 +21,7 @@ class FileSource(Source):
     """A Parquet or CSV file, or those that match a pattern.
 
     Args:
-        address: Where they are.
+        address: Their address.
         text: Whether all values of CSV are taken as text.
     """
 
@@ -75,7 +75,7 @@ class FileSource(Source):
             )
 
     def check(self, columns: Sequence[str]) -> None:
-        # Where the lines have different numbers of values, each is taken for one value as a whole.
+        # If the lines have different numbers of values, each line is read as a single value.
         if self.address.kind != "csv" or len(columns) != 1 or not _DELIMITER.search(columns[0]):
             return
         with open(self._found[0], encoding="utf-8", errors="replace") as file:

@@ -68,7 +68,7 @@ class PostgresSource(Database):
             cursor.adbc_statement.set_options(**{_BATCH_SIZE: str(_BATCH_BYTES)})
             cursor.execute(query)
             return cursor.fetch_record_batch()
-        # With values the driver would take the whole result into memory at once.
+        # With values the driver would read the whole result into memory at once.
         cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
         cursor.execute(f"DECLARE handrail_rows NO SCROLL CURSOR FOR {query}", tuple(values))
         cursor.execute(f"FETCH {BATCH} FROM handrail_rows")

@@ -38,14 +38,14 @@ class Source(ABC):
         return ()
 
     def estimate(self) -> int | None:
-        """Return about how many rows there are, where that costs next to nothing."""
+        """Return the approximate number of rows, if that is cheap."""
         return None
 
     def check(self, columns: Sequence[str]) -> None:  # noqa: B027 - most have no doubts
-        """See whether these can be the columns.
+        """Check that these can be the columns.
 
         Raises:
-            SourceError: They cannot.
+            SourceError: They cannot be the columns.
         """
 
     def failure(self, error: BaseException) -> SourceError:

@@ -53,7 +53,7 @@ class SqliteSource(Database):
         query, values = bind(one_statement(self.query), self.parameters, "?")
         word = first_word(query)
         if word in _FORBIDDEN:
-            # Where the file is only read, they still make or change others.
+            # Even if the file is read-only, they create or change other files.
             raise SourceError(
                 f"{self.shown} begins with {word}, and only what reads is taken",
                 ways_out=("--query 'SELECT ...'",),

@@ -103,7 +103,7 @@ def _check_columns(context: ExportContext) -> None:
     """Check that the source has the columns that were seen by `fetch_results`.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceError: The source cannot be read.
         ChoiceError: A selected column does not exist.
         SourceChangedError: The columns have changed.
     """

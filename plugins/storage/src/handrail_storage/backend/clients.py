@@ -36,7 +36,7 @@ def make_client(place: Place, *, retries: int, caller: Caller = ANYBODY) -> Obje
 
     Args:
         place: The place.
-        retries: How often the client itself tries again, with growing pauses.
+        retries: Number of retries of the client itself, with growing pauses.
         caller: The pack, for the class of errors.
 
     Raises:

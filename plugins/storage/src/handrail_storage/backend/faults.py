@@ -18,7 +18,7 @@ _KINDS = {
     "Connect": ("ConnectionFailed", "the server cannot be reached"),
     "Timeout": ("TimedOut", "the server did not answer in time"),
 }
-# Clients ask these for credentials where nothing else has any.
+# Clients ask these for credentials if there are no others.
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _CREDENTIALS = (
     "{} credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile in ~/.aws, "

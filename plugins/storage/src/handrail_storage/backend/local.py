@@ -51,7 +51,7 @@ class LocalStore(Store):
         """Do nothing: the file system is always there."""
 
     def prepare(self, record: Callable[[str], None]) -> None:
-        """Make the folder, and those above it."""
+        """Create the folder, and those above it."""
         missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
         for folder in reversed(missing):
             record(str(folder))
@@ -83,7 +83,7 @@ class LocalStore(Store):
         self.delete([f"{key}.link", key])
 
     def withdraw(self, folders: Iterable[str]) -> None:
-        """Remove the folders, where nothing is in them."""
+        """Remove the folders that are empty."""
         self._inside.forget()
         for folder in sorted(folders, key=len, reverse=True):
             below = folder.removeprefix(os.path.join(self.address, ""))
@@ -93,7 +93,7 @@ class LocalStore(Store):
                 os.rmdir(folder)
 
     def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders, where nothing is in them."""
+        """Remove the folders that are empty."""
         self.withdraw(os.path.join(self.address, key) for key in keys)
 
     def prune(self, keys: Iterable[str]) -> None:

@@ -41,7 +41,7 @@ class ObjectStore(Store):
     Args:
         place: The bucket and the prefix.
         caller: The pack, for the class and the words of errors.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Attributes:
         requests: Sends requests to the bucket.
@@ -115,7 +115,7 @@ class ObjectStore(Store):
 
         before = self.requests.prefix
         with self.requests.told(f"listing {self.url}"):
-            # The overloads of it name a type that is not there.
+            # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
                 self.requests.patient, prefix=f"{before}{prefix}" or None
             )
@@ -134,7 +134,7 @@ class ObjectStore(Store):
                 yield bytes(block)
 
     def read(self, key: str) -> bytes | None:
-        """Get the whole content at once."""
+        """Return the whole content, read at once."""
         import obstore  # noqa: PLC0415 - see above
 
         def get() -> bytes | None:
@@ -282,7 +282,7 @@ class ObjectStore(Store):
                 try:
                     obstore.delete(client, some)
                 except FileNotFoundError:
-                    # Some storages say so when an object is not there, and then stop.
+                    # Some storages report a missing object as an error, and then stop.
                     for path in some:
                         with suppress(FileNotFoundError):
                             obstore.delete(client, path)

@@ -117,7 +117,7 @@ class Requests:
         """Return the path of a key in the bucket.
 
         Raises:
-            StorageError: It might lead out of the place.
+            StorageError: The key might lead out of the place.
         """
         if ".." in key.split("/"):
             raise self._caller.error(f"{key}: '..' is no part of a path of objects (at {self.url})")

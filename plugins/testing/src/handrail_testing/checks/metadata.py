@@ -23,7 +23,7 @@ def project_of(folder: Path, distribution: str | None = None) -> tuple[Path, str
     """Return the nearest pyproject.toml from `folder` upwards, and the name of its project.
 
     Args:
-        folder: Where to begin.
+        folder: The folder to start from.
         distribution: Name that its project must have; any unless given.
     """
     for place in (folder, *folder.parents):

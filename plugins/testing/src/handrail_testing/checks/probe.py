@@ -123,7 +123,7 @@ def _place(frame: FrameType | None) -> str:
 
 
 def _globals() -> dict[str, str]:
-    """Return settings of the whole process that an import should leave alone."""
+    """Return process-wide settings that an import should not change."""
     import logging  # noqa: PLC0415 - loaded before the watch begins
     import signal  # noqa: PLC0415
 

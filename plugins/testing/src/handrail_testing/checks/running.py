@@ -135,7 +135,7 @@ def _skip_fault(step: BaseStep[Any], context: BaseStepContext) -> str | None:
     with no_effects() as seen:
         try:
             answers += [_asked(step, context), _asked(step, context)]
-        except Exception as error:  # noqa: BLE001 - the step of somebody else
+        except Exception as error:  # noqa: BLE001 - the step may raise anything
             raised = error
     changed = [key for key, text in _picture(context).items() if before.get(key) != text]
     if seen:

@@ -48,7 +48,7 @@ class Subject:
 
     Attributes:
         record: Its metadata.
-        context: Makes a fresh context for its steps; without it, no step is run.
+        context: Returns a fresh context for its steps; without it, no step is run.
         world: Returns the state that its steps change; without it, no undo is checked.
         imports: Third-party packages that its hooks may import.
         steps: Factories of the steps whose class needs arguments, by entry point.
@@ -85,7 +85,7 @@ class Subject:
         """Import and return the object of an entry point.
 
         Raises:
-            UncheckedError: It cannot be imported; the check `loads` has that as a problem.
+            UncheckedError: The object cannot be imported, which is a problem of the check `loads`.
         """
         kind: Any = entry.group.removeprefix(PREFIX)
         try:
@@ -103,10 +103,10 @@ class Subject:
         }
 
     def make(self, entry: EntryPoint) -> BaseStep[Any] | None:
-        """Return a new step of an entry point, or None where that takes arguments.
+        """Return a new step of an entry point, or None if that needs arguments.
 
         Raises:
-            UncheckedError: It cannot be imported.
+            UncheckedError: The step cannot be imported.
         """
         if entry.name in self.steps:
             return self.steps[entry.name]()

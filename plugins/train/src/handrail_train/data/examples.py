@@ -23,7 +23,7 @@ class Examples:
     Attributes:
         features: One row for each example, one column for each feature.
         codes: For each example the place of its label in `classes`.
-        classes: All labels that there are, sorted: texts or whole numbers.
+        classes: All labels, sorted: texts or whole numbers.
         columns: The names of the features.
     """
 

@@ -28,7 +28,7 @@ class Loaded:
 
     Attributes:
         examples: The examples.
-        dropped: How many rows were left out, because a value was missing.
+        dropped: Number of rows left out, because a value was missing.
     """
 
     examples: Examples
@@ -92,7 +92,7 @@ def _bundled(name: str, features: Sequence[str], drop: Sequence[str]) -> Example
     np = import_module("numpy")
     found = getattr(import_module("sklearn.datasets"), f"load_{name}")()
     classes, codes = np.unique(found.target, return_inverse=True)
-    # The names say more than the numbers, where there are any.
+    # Names of classes are clearer than numbers, if there are any.
     named = [str(found.target_names[number]) for number in classes]
     order = sorted(range(len(named)), key=named.__getitem__)
     whole = all(each.isdecimal() for each in named)

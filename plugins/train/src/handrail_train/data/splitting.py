@@ -17,7 +17,7 @@ def split_examples(
 
     Args:
         examples: All of them.
-        test_share: How much is kept for the test, from 0 to 1.
+        test_share: The share of the test, from 0 to 1.
         validation_share: The share of the rest to measure the model during the training.
         seed: The random seed.
     """
@@ -37,7 +37,7 @@ def split_examples(
 
 
 def _taken(count: int, share: float, *, leaving: int) -> int:
-    """Return how many of `count` are taken: at least one if any, and never more than may be."""
+    """Return the number of rows to take of `count`: at least one if any, within the limits."""
     if not share:
         return 0
     return min(max(1, round(count * share)), count - leaving)

@@ -80,7 +80,7 @@ def _way_out(path: Path, delimiter: str, error: Exception) -> str:
 
 def _read_text(path: Path, delimiter: str) -> Any:
     csv = import_module("pyarrow.csv")
-    # In one block as far as possible, so that whole numbers before a fraction are no error.
+    # In one block if possible, so that whole numbers before a fraction are no error.
     size = min(max(path.stat().st_size + 1, _SMALLEST), _LARGEST)
 
     def read(*, use_threads: bool) -> Any:
@@ -106,13 +106,13 @@ def examples_of(
     *,
     drop_missing: bool,
 ) -> tuple[Examples, int]:
-    """Return the examples in a `pyarrow.Table`, and how many rows were left out.
+    """Return the examples in a `pyarrow.Table`, and the number of rows left out.
 
     Args:
         table: The table.
         source: Its name in messages.
         target: The column with the labels.
-        features: The columns to learn from; all but the target where it is empty.
+        features: The columns to learn from; all but the target if it is empty.
         drop: Columns to leave out.
         drop_missing: Whether to leave out the rows in which a value is missing.
 

@@ -39,7 +39,7 @@ class Cursor(Protocol):
 
     @property
     def rowcount(self) -> int:
-        """How many rows it has changed."""
+        """The number of changed rows."""
         ...
 
     def fetchall(self) -> list[Any]:
@@ -68,13 +68,13 @@ class Database(ABC):
         self._process = 0
 
     def rows(self, statement: str, **values: object) -> list[Row]:
-        """Return all the rows that `statement` asks for."""
+        """Return all rows of the result of `statement`."""
         with self._told():
             rows: list[Row] = self._execute(self._connected(), statement, values).fetchall()
             return rows
 
     def change(self, statement: str, **values: object) -> int:
-        """Execute `statement`; return how many rows it has changed."""
+        """Execute `statement`; return the number of changed rows."""
         with self._told():
             return self._execute(self._connected(), statement, values).rowcount
 
@@ -85,10 +85,10 @@ class Database(ABC):
 
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Generator[None, None, None]:
-        """Everything within it happens, or nothing.
+        """Execute the statements within it in one transaction.
 
         Args:
-            alone: Whether others cannot even read meanwhile, where the whole database is locked.
+            alone: Whether to block readers too, if the whole database is locked.
         """
         try:
             with self._told():
@@ -151,7 +151,7 @@ class Database(ABC):
 
     @abstractmethod
     def take_statistics(self, tables: Sequence[str]) -> None:
-        """Let the database see how much is in `tables` now, as far as it plans by that."""
+        """Update the statistics of `tables`, if the database plans by them."""
 
     @abstractmethod
     def _connect(self) -> Any: ...

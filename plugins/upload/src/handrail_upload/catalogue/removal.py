@@ -95,7 +95,7 @@ def _unstage(database: Database, run: str) -> int:
 
 
 def _take_layer(database: Database, layers: _Layers, run: str) -> int:
-    """Take the layer of `run` out of each row; return on how many it was the visible one."""
+    """Take the layer of `run` out of each row; return the number of rows where it was visible."""
     table, replaced, link = layers.table, layers.replaced, layers.link
     # Nothing is added to a run to keep it from being looked up by it: see publishing.
     above = (

@@ -45,7 +45,7 @@ class CatalogueFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """How many data units and files a run has added or changed, or has found as they should be.
+    """The numbers of data units and files that a run has added, changed, or found unchanged.
 
     A unit is changed when its metadata is, or when a file of it is added or changed.
     """

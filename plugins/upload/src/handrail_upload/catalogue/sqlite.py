@@ -94,7 +94,7 @@ class SqliteDatabase(Database):
         return True
 
     def take_statistics(self, tables: Sequence[str]) -> None:
-        """Do nothing: SQLite goes by the indexes there are."""
+        """Do nothing: SQLite plans by its indexes."""
 
     def has_others(self) -> bool:
         """Return whether the file has anything that is not ours."""

@@ -75,7 +75,7 @@ def as_json(metadata: Any) -> str:
         TypeError: A value has a type without a JSON form.
     """
     text = json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    # No database takes half a character; as an escape it is JSON, and comes back as it was.
+    # Databases reject lone surrogates; as an escape it is valid JSON, and is restored on reading.
     return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 

@@ -23,7 +23,7 @@ def version_of(database: Database) -> int:
 def _version(database: Database) -> int:
     there, marker = _found(database)
     if len(there) not in (0, len(TABLES)) or bool(marker) != bool(there):
-        # Others make and drop them all at once; they may have done so between two looks.
+        # Others create and drop them all at once, maybe between two queries.
         there, marker = _found(database)
     if not marker and not there:
         return 0
@@ -53,7 +53,7 @@ def _found(database: Database) -> tuple[list[str], tuple[str, ...]]:
 
 
 def make_tables(database: Database, run: str) -> None:
-    """Make the tables, or bring them up to date, in one transaction."""
+    """Create the tables, or migrate them, in one transaction."""
     with database.transaction():
         database.lock_making()
         version = version_of(database)  # Under the lock no other process can create them.

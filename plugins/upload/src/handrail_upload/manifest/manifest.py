@@ -120,11 +120,11 @@ class Manifest(Notes):
             last = rows[-1][0]
 
     def count(self, *states: str) -> int:
-        """Return how many files there are, or how many are in `states`."""
+        """Return the number of files, or of those in `states`."""
         return self.totals(*states)[0]
 
     def totals(self, *states: str) -> tuple[int, int]:
-        """Return how many files are in `states` (or in all), and their bytes."""
+        """Return the number of files in `states` (or of all), and their bytes."""
         among = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         row = self._db.execute(f"SELECT count(*), sum(size) FROM file{among}", states).fetchone()
         return int(row[0]), int(row[1] or 0)
@@ -132,7 +132,7 @@ class Manifest(Notes):
     # Data units
 
     def count_units(self, *states: str) -> int:
-        """Return how many data units have a file in `states`, or any file."""
+        """Return the number of data units with a file in `states`, or with any file."""
         among = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file{among}", states).fetchone()
         return int(row[0])

@@ -89,7 +89,7 @@ class Notes(SideFile):
         )
 
     def oddity_counts(self) -> dict[str, int]:
-        """Return how many were left alone, by kind."""
+        """Return the number of files left alone, by kind."""
         rows = self._db.execute("SELECT kind, count(*) FROM oddity GROUP BY kind ORDER BY kind")
         return {kind: int(count) for kind, count in rows}
 

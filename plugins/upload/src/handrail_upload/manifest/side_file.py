@@ -99,7 +99,7 @@ class SideFile:
             self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
-        """Close the file; harmless to call again."""
+        """Close the file. Calling it twice is harmless."""
         self._db.close()
         self.closed = True
 

@@ -28,7 +28,7 @@ class Sheet:
         counts: The unit of its row numbers: lines of a text, or rows.
         delimiter: The separator of the cells in a text file.
         keeps_null: Whether a null is a value, not the lack of one.
-        limits: How large it may be.
+        limits: Its limits of size.
     """
 
     path: Path

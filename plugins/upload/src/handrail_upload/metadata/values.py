@@ -37,7 +37,7 @@ def json_value(value: object, level: int = 0) -> JSONValue:
 
     Args:
         value: From any of the formats.
-        level: How many lists and objects it lies in.
+        level: The depth of nesting.
 
     Raises:
         UnfitValueError: Bytes, infinity, text that cannot be stored, deep nesting, other types.
@@ -65,7 +65,7 @@ def text(value: str) -> str:
     """Return `value`.
 
     Raises:
-        UnfitValueError: It cannot be stored everywhere.
+        UnfitValueError: The text cannot be stored everywhere.
     """
     if "\0" in value:
         raise UnfitValueError(
@@ -85,7 +85,7 @@ def text(value: str) -> str:
 
 
 def length(value: JSONValue) -> int:
-    """Return how many characters of text `value` has; a value without text counts as one."""
+    """Return the number of characters of `value`; a value without text counts as one."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list):

@@ -24,7 +24,7 @@ def bytes_of(text: str) -> int | None:
 
 
 def size_text(size: int) -> str:
-    """Return `size` bytes as text: `999 bytes`, `25.1 MB`; `20 MiB` where that is exact."""
+    """Return `size` bytes as text: `999 bytes`, `25.1 MB`; `20 MiB` if that is exact."""
     for unit, factor in reversed(_BINARY.items()):
         if size % factor == 0 and size % 1000 and size // factor < 2048:
             return f"{size // factor:,} {unit}"
@@ -36,7 +36,7 @@ def size_text(size: int) -> str:
 
 
 def two_sizes(first: int, second: int) -> tuple[str, str]:
-    """Return both as text, to the byte where they would look the same otherwise."""
+    """Return both as text, to the byte if they would look the same otherwise."""
     texts = size_text(first), size_text(second)
     if texts[0] == texts[1] and first != second:
         return f"{first:,} bytes", f"{second:,} bytes"

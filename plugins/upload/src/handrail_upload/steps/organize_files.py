@@ -37,7 +37,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
     """Find the files, and group those with the same stem.
 
     Args:
-        discovery: How the files are found; by walking the source unless given.
+        discovery: The strategy to find the files; walks the source unless given.
     """
 
     name = "organize_files"

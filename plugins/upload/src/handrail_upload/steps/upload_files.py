@@ -152,7 +152,7 @@ def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
 
 
 def _replaced(manifest: Manifest, earlier: RecordedTransfer) -> int:
-    """Return how many files replace something, with those of a process before this one."""
+    """Return the number of files that replace something, including those of an earlier process."""
     left = [file.key for file in manifest.files(REPLACE)]
     return len(earlier.asides.keys() | left) if earlier.asides else len(left)
 

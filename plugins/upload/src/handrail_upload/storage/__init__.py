@@ -27,7 +27,7 @@ def open_storage(target: str, *, retries: int = 8) -> Storage:
 
     Args:
         target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
         StorageError: The target or its credentials are malformed.

@@ -12,10 +12,10 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno
 
 
 def copy_range(source: int, target: int, count: int) -> int:
-    """Copy up to `count` bytes from where one file is to where another one is.
+    """Copy up to `count` bytes from the position of one file to that of another.
 
     Returns:
-        How many bytes were copied; 0 at the end of the source.
+        The number of copied bytes; 0 at the end of the source.
 
     Raises:
         OSError: A file cannot be read or written.

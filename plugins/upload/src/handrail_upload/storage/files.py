@@ -20,7 +20,7 @@ _STEP = 8 * BLOCK  # Bytes that the kernel copies between two looks at whether t
 
 
 def create(temporary: str) -> int:
-    """Make a file for the time being, in its folder, and return its descriptor."""
+    """Create a temporary file in its folder, and return its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(temporary, flags, 0o666)
@@ -136,10 +136,10 @@ def _identity_at(path: str) -> tuple[int, ...] | None:
 
 
 def keep_copy(path: str, other: str) -> None:
-    """Give a file a second name; where there are no links, make a copy.
+    """Give a file a second name; without links, make a copy.
 
     Raises:
-        OSError: It cannot be done.
+        OSError: Neither is possible.
     """
     try:
         os.link(path, other)

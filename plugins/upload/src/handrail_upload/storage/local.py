@@ -36,7 +36,7 @@ class LocalStorage(LocalStore, Storage):
         return missing
 
     def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders where nothing is in them."""
+        """Remove the folders that are empty."""
         self._inside.forget()
         for key in sorted(keys, key=len, reverse=True):
             with suppress(OSError, StorageError):  # No run makes folders outside of its target.

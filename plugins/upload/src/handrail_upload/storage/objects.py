@@ -16,7 +16,7 @@ from handrail_upload.storage.putting import Put, part_size_for
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 
-_LOOKS = 16  # Questions about single objects that are under way at a time.
+_LOOKS = 16  # Concurrent requests for single objects.
 
 
 class ObjectStorage(ObjectStore, Storage):
@@ -56,7 +56,7 @@ class ObjectStorage(ObjectStore, Storage):
         # Others may have keys that this client does not take, such as `a//b`; there it gives up.
         with self.requests.told(f"listing {self.url}"), suppress(InvalidPathError):
             # The offset itself is left out of a listing, so it is cut short.
-            # Its overloads name a type that is not there.
+            # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
                 self.requests.patient,
                 prefix=self.requests.prefix or None,
@@ -79,11 +79,11 @@ class ObjectStorage(ObjectStore, Storage):
         return found, [key for key in keys if self.requests.prefix + key > last]
 
     def digest_for(self, size: int, part_size: int) -> Digest:
-        """Return a digest that makes the ETag too, as if this upload had put the file."""
+        """Return a digest that computes the ETag too, as if this upload had put the file."""
         return Digest(part_size_for(size, part_size))
 
     def equals(self, stored: Listed, digest: Digest, file: SourceFile) -> bool:
-        """Compare ETags, else the SHA-256 that was noted, else the content itself."""
+        """Compare the ETags, or the recorded SHA-256, or the content itself."""
         if stored.size != digest.size:
             return False
         if stored.etag is not None and stored.etag == digest.etag:

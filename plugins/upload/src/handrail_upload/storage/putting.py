@@ -17,7 +17,7 @@ _MOST_PARTS = 10_000  # Of one object, by S3.
 
 
 def part_size_for(size: int, wanted: int) -> int | None:
-    """Return the bytes of each part of a file of `size` bytes; None when it is put at once."""
+    """Return the bytes of each part of a file of `size` bytes; None if it is put at once."""
     if size <= wanted:
         return None
     smallest = -(-size // _MOST_PARTS)

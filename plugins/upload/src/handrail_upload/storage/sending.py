@@ -14,12 +14,12 @@ from handrail_upload.reading import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """How one run sends its files; shared by its workers.
+    """The settings with which one run sends its files; shared by its workers.
 
     Attributes:
         mark: The mark of each object: `<run>/<step>`.
         part_size: Files above this size are sent in parts of it.
-        part_concurrency: How many parts of one file are sent at a time.
+        part_concurrency: The number of parts of one file that are sent at a time.
         stop: Set to make every worker stop soon.
         pace: The bandwidth.
         budget: The limit of bytes in memory.

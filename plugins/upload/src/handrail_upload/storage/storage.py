@@ -18,7 +18,7 @@ class Storage(Store):
 
     @property
     def threads(self) -> bool:
-        """Whether several workers at a time make it faster."""
+        """Whether several concurrent workers are faster."""
         # For small files they cost more than they bring; large ones have their own.
         return not self.local
 

@@ -23,10 +23,10 @@ _KEPT_OBJECTS = re.compile(rf"\.handrail/{RUN}/.*|\.handrail-probe-{RUN}", re.DO
 
 
 def parse_target(target: str) -> Place:
-    """Return the parts of a target.
+    """Parse a target.
 
     Raises:
-        StorageError: It makes no sense.
+        StorageError: The target is malformed.
     """
     return parse_place(target, CALLER)
 

@@ -198,7 +198,10 @@ def changed_sources() -> list[str]:
     def git(*words: str) -> list[str]:
         return subprocess.check_output(["git", *words], text=True, cwd=ROOT).splitlines()
 
-    (base,) = git("merge-base", "HEAD", "main")
+    known = git(
+        "for-each-ref", "--format=%(refname)", "refs/heads/main", "refs/remotes/origin/main"
+    )
+    base = git("merge-base", "HEAD", known[0])[0] if known else "HEAD"
     files = git("diff", "--name-only", "--diff-filter=d", base)
     files += git("ls-files", "--others", "--exclude-standard")
     typed = re.compile(r"((core|plugins/[^/]+|examples/[^/]+)/src|tests/typing|benchmarks/peers)/")

@@ -76,6 +76,55 @@ def test_a_pack_that_keeps_its_promises_ends_with_0(packs: FakePacks, check: Che
     assert max(map(len, lines)) <= 120
 
 
+EFFECTS = """
+    from handrail import BaseStep, StepResult
+
+    class Step(BaseStep):
+        progress_weight = 0.2
+
+        def execute(self, context):
+            return StepResult()
+
+    class Mails(Step):
+        name = "mails"
+
+    class Reads(Step):
+        name = "reads"
+        effects = False
+
+    class Undoes(Step):
+        name = "undoes"
+
+        def rollback(self, context, result): ...
+
+    class Resumes(Step):
+        name = "resumes"
+
+        def resume(self, context, result):
+            return StepResult()
+
+    class Closes(Step):
+        name = "closes"
+        always_run = True
+"""
+
+
+def test_steps_with_effects_that_nothing_undoes_are_warned_about(
+    packs: FakePacks, check: Check
+) -> None:
+    """Not those that only read, can be undone or resumed, or always run."""
+    classes = ("Mails", "Reads", "Undoes", "Resumes", "Closes")
+    packs.add(
+        "acme-ship",
+        steps={each.lower(): f"acme_ship.steps:{each}" for each in classes},
+        modules={"acme_ship/steps.py": EFFECTS},
+    )
+    checks = json.loads(check("acme-ship", "--json").stdout)["checks"]
+    problems = [problem for each in checks for problem in each["problems"]]
+    warned = [each["message"] for each in problems if each["code"] == "no-undo"]
+    assert [message.partition(" has ")[0] for message in warned] == ["step 'mails'"]
+
+
 def test_a_failed_check_ends_with_1_and_says_where_and_what_to_do(
     packs: FakePacks, check: Check
 ) -> None:

@@ -161,6 +161,7 @@ def test_packs_add_to_it_and_are_imported_when_called(
     assert run("new.thing").returncode == ExitCode.USAGE
     off = run("new", "thing", "--no-pack", "acme-things")
     assert off.returncode == ExitCode.USAGE
+    assert "there is no command 'new thing' that is on" in off.stderr
     assert "acme-things has it and is off: --no-pack" in off.stderr
     broken = run("new", "bad")
     assert broken.returncode == ExitCode.PACK

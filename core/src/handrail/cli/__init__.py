@@ -31,11 +31,11 @@ _HOMES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
     collects = gc.isenabled()
-    gc.disable()  # What is imported stays: to look for garbage in it takes milliseconds.
+    gc.disable()  # Imported modules stay: a garbage collection among them takes milliseconds.
     try:
         from handrail.cli.app import run_command_line  # noqa: PLC0415 - importing this costs nothing
     except KeyboardInterrupt:
-        return 130  # Nothing has been looked at yet, so there is nothing to tell.
+        return 130  # No command was parsed yet, so there is nothing to report.
     finally:
         if collects:
             gc.enable()

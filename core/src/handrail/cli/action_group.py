@@ -17,10 +17,10 @@ CommandFor = Callable[["Target"], click.Command]
 
 
 class ActionGroup(click.Group):
-    """A group whose commands are the installed actions, and the local ones that are named.
+    """A group whose commands are the installed actions, and local actions by name.
 
-    Its own options are those that every action has; they may stand before the name of the action
-    and after it.
+    Options that every action has are options of the group, and can be given before the name of the
+    action or after it.
     """
 
     def __init__(self, *args: Any, command_for: CommandFor, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class ActionGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
-        from handrail.targets import find_target  # noqa: PLC0415 - loads what a run needs
+        from handrail.targets import find_target  # noqa: PLC0415 - only runs need it
 
         session = session_of(ctx)
         return self._command_for(find_target(session.packs, session.folder, cmd_name))
@@ -47,7 +47,7 @@ class ActionGroup(click.Group):
         return args[0], self.get_command(ctx, args[0]), args[1:]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move options that stand before the name of the action behind it."""
+        """Move options given before the name of the action behind it."""
         _, rest, given = self.make_parser(ctx).parse_args(args=list(args))
         help_option = self.get_help_option(ctx)
         if help_option is not None and any(each.name == help_option.name for each in given):

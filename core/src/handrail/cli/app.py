@@ -24,14 +24,14 @@ COMMANDS = {
     "actions": "List the actions that can be run.",
     "config": "Show every setting and where it came from.",
     "doctor": "Check this installation and this project.",
-    "lock": "Lock plans, so that actions run only as they are now.",
+    "lock": "Lock plans, so that actions only run as they are now.",
     "new": "Start a workflow or a pack of your own.",
     "packs": "List the installed packs, and why each is on or off.",
     "plan": "Show what a run would do, and who put each step there.",
     "resume": "Finish a run that was interrupted, or kept after a failure.",
-    "rollback": "Undo a run, from wherever it was left.",
+    "rollback": "Undo a run, whatever state it is in.",
     "run": "Run an action.",
-    "runs": "List the runs that the journal has.",
+    "runs": "List the recorded runs.",
     "show": "Show how a run went, and what can be done about it.",
     "steps": "List the steps that packs offer.",
 }
@@ -55,7 +55,7 @@ class Root(click.Group):
         return list(dict.fromkeys((*COMMANDS, *offered(ctx))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command that was called; another one stays where it is."""
+        """Import the called command, and no other one."""
         if cmd_name in COMMANDS:
             module = import_module(f"handrail.cli.commands.{cmd_name}")
             command: click.Command = getattr(module, cmd_name)
@@ -126,8 +126,8 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
         group: The group; the top level unless given.
 
     Raises:
-        NotFoundError: The pack is off, what it offers is no click command, or the command is one
-            of ours whose distribution is not installed.
+        NotFoundError: The pack is off, its entry point is not a click command, or the command is
+            one of ours whose distribution is not installed.
         AmbiguousNameError: Several packs bring it.
         PackError: Its pack is broken, or it cannot be imported.
     """
@@ -148,7 +148,7 @@ def pack_command(ctx: click.Context, name: str, group: str = "") -> click.Comman
 
 
 def as_typed(entry: str) -> str:
-    """Return the command of an entry point as it is typed: `new pack` for `new.pack`."""
+    """Return the command of an entry point as a user types it: `new pack` for `new.pack`."""
     return " ".join(filter(None, _placed(entry)))
 
 
@@ -211,7 +211,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
 
 def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
     """Run a workflow with the options of `handrail run`, as a program of its own."""
-    from handrail.cli.commands.run import command_for_workflow  # noqa: PLC0415 - loads what a run needs
+    from handrail.cli.commands.run import command_for_workflow  # noqa: PLC0415 - only runs need it
 
     program = os.path.basename(sys.argv[0]) or workflow.name
     return _guarded(command_for_workflow(workflow), list(arguments), program)
@@ -244,15 +244,16 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
         )
         return answer if isinstance(answer, int) else ExitCode.DONE
     except _NO_COMMAND as error:
-        # As without any words: help was asked for. Older ones print it themselves.
+        # Like an empty command line, a request for help. Older versions of click print it
+        # themselves.
         click.echo(error.message)
         return ExitCode.DONE
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody else can show it well
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is reported
         return _report(session, error)
 
 
 def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:
-    """Show what stopped the command, and return the exit code."""
+    """Show the error that stopped the command, and return the exit code."""
     from handrail.cli.view import failure  # noqa: PLC0415 - most calls have no error
 
     if isinstance(error, click.ClickException):
@@ -263,12 +264,12 @@ def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:
 
 
 def _width() -> int:
-    """Return how many columns help takes: what click works out with `shutil`, slow to import."""
+    """Return the width of help texts, like click, which uses `shutil`, slow to import."""
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdecimal() else 0
     if width == 0:
         try:
             width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
         except (OSError, ValueError):
-            width = 0  # It is no terminal.
+            width = 0  # Standard output is not a terminal.
     return max(min(width or 80, MOST_COLUMNS) - 2, 50)

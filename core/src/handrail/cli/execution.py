@@ -1,4 +1,4 @@
-"""Carries out a run and shows it: while it goes on, how it ended, and what can be done next."""
+"""Executes a run and shows it: its progress, its outcome, and the commands that can follow."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Execution:
 
     Attributes:
         plan: Its plan.
-        head: The line that it begins with.
+        head: Its first line.
         run: Carries it out with these observers, and returns the result of the action.
         journal: Its journal, if it has one.
         quiet: Whether only the result and errors are shown.
-        keeps: Whether what was done is kept after a failure.
-        dry: Whether nothing is changed.
-        aim: Whether a recorded run is to be finished or undone; None for a new one.
+        keeps: Whether finished steps are kept after a failure.
+        dry: Whether it is a dry run.
+        aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
     """
 
@@ -62,7 +62,7 @@ class Execution:
 
 
 class _Silent:
-    """Takes what steps log through the runtime context; the views get it as events."""
+    """Discards log calls of the runtime context; the views receive them as events."""
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Take an event."""
@@ -90,7 +90,7 @@ def head_of(plan: Plan, journal: Journal | None, *, dry: bool = False) -> str:
 
 
 def carry_out(session: Session, execution: Execution) -> int:
-    """Carry out a run, show how it goes and how it ended, and return the exit code."""
+    """Execute a run, show its progress and outcome, and return the exit code."""
     plan, aim = execution.plan, execution.aim
     outcome = Outcome()
     began = time.monotonic()
@@ -134,7 +134,7 @@ def _view(session: Session, execution: Execution) -> JsonView | LineView:
 
 
 def _ways_after(error: JournalError, outcome: Outcome) -> list[str]:
-    """Return what to do about a run that its journal does not take any more."""
+    """Return the ways out for a run whose journal accepts no more writes."""
     if isinstance(error, LeaseLostError):
         return [f"what became of it:  {command_line(f'show {outcome.number}')}"]
     return [f"{purpose} it:  {command}" for purpose, command in outcome.ways]
@@ -152,7 +152,7 @@ def _find_seal(execution: Execution, outcome: Outcome) -> None:
 def _result_lines(
     execution: Execution, outcome: Outcome, result: Mapping[str, Any], took: str
 ) -> Iterator[str]:
-    """Yield the lines about a run that was completed, or rolled back as it was asked to be."""
+    """Yield the lines about a completed run, or one that was rolled back on request."""
     plan = execution.plan
     if execution.dry:
         yield f"{plan.action} would run {plural(len(plan.steps), 'step')}; nothing was done"
@@ -171,13 +171,13 @@ def _result_lines(
 
 
 def _next_lines(outcome: Outcome, commands: object) -> Iterator[str]:
-    """Yield what can be done next, each command with its purpose."""
+    """Yield the commands that can follow, each with its purpose."""
     ways: dict[object, object] = {}
     if outcome.number is not None:
         ways["see"] = command_line(f"show {outcome.number}")
     if isinstance(commands, Mapping):
         ways |= cast("Mapping[object, object]", commands)
-    # An action that knows a better way to undo it says so under the same word.
+    # An action can replace a command, such as its undo, under the same word.
     ways |= {purpose: command for purpose, command in outcome.ways if purpose not in ways}
     if ways and not commands:
         yield "  " + "     ".join(f"{purpose}  {command}" for purpose, command in ways.items())

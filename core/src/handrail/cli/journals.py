@@ -44,13 +44,13 @@ def given_url(url: str | None) -> str | None:
 
 
 def journal_address(session: Session, url: str | None) -> Value[str]:
-    """Return where the journal of a call is, and who says so.
+    """Return the location of the journal of a call, with its source.
 
-    The option goes before the variable, that before the project, that before the usual place.
+    The option takes precedence over the variable, then the project, then the default.
 
     Args:
         session: The call.
-        url: What `--journal` says.
+        url: The value of `--journal`.
 
     Raises:
         SettingsError: The project's file cannot be read, and might name one.
@@ -80,12 +80,12 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
 
     Args:
         session: The call.
-        url: What `--journal` says.
-        create: Whether to make the file where there is none.
+        url: The value of `--journal`.
+        create: Whether to create the file if it does not exist.
 
     Raises:
-        JournalUrlError: It leads to nothing that can be a journal.
-        NotFoundError: There is no such file, and none is to be made.
+        JournalUrlError: The location cannot be that of a journal.
+        NotFoundError: The file does not exist, and `create` is false.
         JournalError: The journal cannot be used.
     """
     place = journal_address(session, url)
@@ -107,7 +107,7 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
 
 
 def relative_place(session: Session, place: str) -> str:
-    """Return the path of a journal from the working folder, where it is below that."""
+    """Return the path of a journal, relative to the working folder if it is below that."""
     path = Path(place)
     if _SCHEME.match(place) or not path.is_relative_to(session.folder):
         return place
@@ -125,7 +125,7 @@ def _cannot_begin(error: JournalError) -> NoReturn:
 
 
 def _factory(session: Session, scheme: str) -> JournalFactory | None:
-    """Return what a pack that is on brings for a URL scheme; only that pack is imported."""
+    """Return the factory for a URL scheme from a pack that is on; imports only that pack."""
     found = [
         (record, entry)
         for record in session.packs.records
@@ -148,7 +148,7 @@ def _factory(session: Session, scheme: str) -> JournalFactory | None:
 
 
 def number_of(text: str) -> int:
-    """Return the number of a run as a person gives it.
+    """Return the run number in `text`.
 
     Raises:
         NotFoundError: The text is not a number.

@@ -1,4 +1,4 @@
-"""`--all-dead`: finish or undo every run whose process is gone, each in a process of its own."""
+"""`--all-dead`: finishes or undoes every run whose process is gone, each in a new process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _REFUSED = (ExitCode.USAGE, ExitCode.PLAN)
 def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
     """Resume or undo every dead run, the oldest first; return the highest of their exit codes.
 
-    A run that does not end well does not keep the others from being tried. One that another
-    process has taken meanwhile is left to it.
+    A failure does not stop the others from being tried. A run that another process has claimed
+    meanwhile is left to it.
     """
     _check(request)
     try:
@@ -74,7 +74,7 @@ def _check(request: RecoveryRequest) -> None:
 
 
 def _dead(journal: Journal, project: str | None) -> list[int]:
-    """Return the runs of a project that are not over and belong to nobody, the oldest first."""
+    """Return the unfinished runs of a project that no process owns, the oldest first."""
     return [
         row.number
         for row in reversed(journal.runs(outcome="interrupted", project=project, plans=False))
@@ -83,7 +83,7 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
 
 
 def _others(journal: Journal, project: str | None) -> str:
-    """Return how to reach the dead runs of other projects, where there are any."""
+    """Return the way to recover dead runs of other projects, if there are any."""
     others = [] if project is None else _dead(journal, None)
     if not others:
         return ""
@@ -98,7 +98,7 @@ def _nothing(session: Session, text: str, request: RecoveryRequest) -> int:
 
 def _in_process(words: Sequence[str]) -> tuple[int, bool]:
     """Run a command to its end; return its exit code, and whether a signal came meanwhile."""
-    # Without -P Python would import modules from the working folder, which may be anybody's.
+    # -P: otherwise Python would import modules from the working folder, which may be untrusted.
     process = subprocess.Popen([sys.executable, "-P", "-m", "handrail", *words])
     interrupted = False
     while True:
@@ -107,7 +107,7 @@ def _in_process(words: Sequence[str]) -> tuple[int, bool]:
             return code if code >= 0 else ExitCode.INTERRUPTED, interrupted
         except KeyboardInterrupt:
             interrupted = True
-            # A terminal tells both, an init system only this one; two at once count as one.
+            # A terminal signals both, an init system only this process; two at once count as one.
             process.terminate()
 
 

@@ -30,19 +30,19 @@ class RecoveryRequest:
 
     Attributes:
         run: The number of the run, if it is named.
-        all_dead: Whether every run is meant whose process is gone.
-        project: The folder or the name of another project, if one is named.
-        all_projects: Whether the runs of every project are meant.
-        take_over: Whether to take the run from a process that gives no sign of life.
-        accept_drift: Whether to go on although the steps that began are not what they were.
-        action: The action of the run, if it is named.
-        folder: The folder to work in, if it is not that of the run.
-        journal: The journal, if one is named.
-        quiet: Whether only the result and errors are shown.
-        no_lock: Whether the lock is left aside; of `resume`.
-        on_failure: Whether a failure undoes what was done, or keeps it; of `resume`.
-        dry_run: Whether to only show what would be undone; of `rollback`.
-        yes: Whether to undo without asking; of `rollback`.
+        all_dead: Whether to take every run whose process is gone.
+        project: The folder or the name of another project, if given.
+        all_projects: Whether to take the runs of every project.
+        take_over: Whether to take the run from a process without a sign of life.
+        accept_drift: Whether to continue although steps that began have changed.
+        action: The action of the run, if given.
+        folder: The folder to work in, if not that of the run.
+        journal: The journal, if given.
+        quiet: Whether to show only the result and errors.
+        no_lock: Whether to ignore the lock; for `resume`.
+        on_failure: Whether a failure undoes the finished steps or keeps them; for `resume`.
+        dry_run: Whether to only show the preview; for `rollback`.
+        yes: Whether to undo without confirmation; for `rollback`.
     """
 
     run: str | None
@@ -83,7 +83,7 @@ class RecoveryRequest:
 
     @property
     def project_shown(self) -> str:
-        """What messages call the project whose runs are meant."""
+        """Name of the requested project in messages."""
         return f"the project {self.project}" if self.project else "this project"
 
 
@@ -96,38 +96,38 @@ def recovery_options(aim: Aim) -> list[click.Parameter]:
             ["--all-dead"],
             is_flag=True,
             help=f"{done.capitalize()} every run of this project whose process is gone, the oldest "
-            "first, and ask nothing.",
+            "first, without asking.",
         ),
         click.Option(
             ["--project"],
             metavar="DIR",
-            help="Take the runs of the project in this folder instead, or of the one that has this "
-            "name, where others keep their runs in the journal too.",
+            help="Use the runs of another project in the journal: that of this folder, or of this "
+            "name.",
         ),
         click.Option(
             ["--all-projects"],
             is_flag=True,
-            help="With --all-dead: the runs of every project in the journal.",
+            help="With --all-dead: the runs of all projects in the journal.",
         ),
         click.Option(
             ["--take-over"],
             is_flag=True,
-            help="Take the run from a process that gives no sign of life.",
+            help="Take the run from a process that no longer shows signs of life.",
         ),
         click.Option(
             ["--accept-drift"],
             is_flag=True,
-            help="Go on although the steps that began are not what they were.",
+            help="Continue although steps that began have changed since.",
         ),
         click.Option(
             ["--action"],
             metavar="X",
-            help="The action of the run, where it is not found any more where it was.",
+            help="The action of the run, if it has moved since.",
         ),
         click.Option(
             ["--folder"],
             metavar="PATH",
-            help="The folder to work in, where that of the run was moved or is on another machine.",
+            help="The folder to work in, if that of the run has moved or is on another machine.",
         ),
         journal_option(),
         click.Option(
@@ -141,7 +141,7 @@ def recovery_options(aim: Aim) -> list[click.Parameter]:
 
 
 def project_of(session: Session, request: RecoveryRequest) -> str:
-    """Return the id of the project whose runs are meant."""
+    """Return the id of the requested project."""
     named = request.project
     if not named:
         return session.packs.settings.project_id
@@ -149,7 +149,7 @@ def project_of(session: Session, request: RecoveryRequest) -> str:
 
     if os.path.isdir(named):
         return project_at(named)
-    # It is a name, or the folder is gone.
+    # A name, or a deleted folder.
     return os.path.realpath(named) if os.sep in named else named
 
 
@@ -157,7 +157,7 @@ def recovery_of(
     session: Session, journal: Journal, aim: Aim, recorded: RecordedRun, request: RecoveryRequest
 ) -> Recovery:
     """Return the run with its action, in its own folder, with its own packs and plan."""
-    # All of these import what runs need.
+    # These modules import the dependencies of runs.
     from handrail.cli.execution import silent_runtime  # noqa: PLC0415
     from handrail.lock.model import LockUse  # noqa: PLC0415
     from handrail.recovery.invocation import Invocation, enter  # noqa: PLC0415
@@ -168,7 +168,7 @@ def recovery_of(
     invocation = Invocation.from_json(row.packs)
     enter(row, request.folder, "--folder PATH")
     session.move(invocation.selection, invocation.values)
-    # What would stop a plan does not stop an undo.
+    # Problems that prevent a plan do not prevent an undo.
     warn(session, goes_on=only_undoes(row, aim))
     for name in invocation.left_out:
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
@@ -193,7 +193,7 @@ def recovery_of(
 def carry_on(
     session: Session, journal: Journal, recovery: Recovery, request: RecoveryRequest
 ) -> int:
-    """Finish or undo a run, show how that goes, and return the exit code."""
+    """Finish or undo a run, show its progress, and return the exit code."""
     from handrail.cli.execution import Execution, carry_out, head_of  # noqa: PLC0415 - loads runs
     from handrail.recovery.recorded_plan import news  # noqa: PLC0415 - likewise
 
@@ -222,8 +222,8 @@ def carry_on(
 
 
 def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: str | None) -> Target:
-    """Return the action of a run, from where it was or from where it is said to be now."""
-    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - imports what runs need
+    """Return the action of a run, from its recorded location or from the given one."""
+    from handrail.recovery.prepare import check_action  # noqa: PLC0415 - only runs need it
     from handrail.targets import find_target  # noqa: PLC0415 - likewise
 
     try:
@@ -232,7 +232,7 @@ def _target(session: Session, journal: Journal, aim: Aim, row: RunRow, named: st
         if named:
             raise
         elsewhere = f"say where it is now:  handrail {aim} {row.number} --action FILE.py:NAME"
-        # A workflow of the project is where its settings say.
+        # The location of a project's workflow is in its settings.
         more = () if error.origin is not None else (elsewhere,)
         raise NotFoundError(
             f"the action of run {row.number}: {error.message}",

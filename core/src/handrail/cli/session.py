@@ -31,16 +31,16 @@ OWN_OPTIONS = frozenset({"--no-pack", "--only-packs", "--debug", "--help", "-h"}
 
 
 class Session:
-    """Flags of the call, and what they lead to.
+    """The global flags of a call, and the values derived from them.
 
     Attributes:
-        no_packs: Packs that are off by flag.
+        no_packs: Packs turned off by a flag.
         only_packs: The only packs that are on, or None for no such limit.
         debug: Whether errors show their traceback.
-        json: Whether the caller wants JSON.
-        events: Whether that JSON is one event per line, as `run` writes it.
-        console: Where output goes.
-        recorded: The selection of packs that a run which goes on began with.
+        json: Whether to print JSON.
+        events: Whether to print it as one event per line, like `run`.
+        console: The output.
+        recorded: The selection of packs of the run that is recovered.
     """
 
     def __init__(self) -> None:
@@ -75,16 +75,16 @@ class Session:
         )
 
     def move(self, recorded: Selection, values: Sequence[tuple[str, str, str]]) -> None:
-        """Look at the packs anew, from what is the working folder now, as a run began with them.
+        """Find the packs again, in the current working folder and with the selection of a run.
 
-        Flags of this call come on top of that, variables that select packs do not count.
+        Flags of this call are added to it; variables that select packs are ignored.
         """
         self.__dict__.pop("where", None)
         self.recorded = recorded
         self.set_pack_values(values)
 
     def show(self, view: View) -> None:
-        """Write a result: its JSON where the caller wants that, else its lines."""
+        """Write a result as JSON if requested, otherwise as text."""
         if not self.json:
             for line in view.lines(self.console.style):
                 self.console.print(line)
@@ -98,7 +98,7 @@ class Session:
         """The working folder.
 
         Raises:
-            NotFoundError: It has been deleted.
+            NotFoundError: The working folder was deleted.
         """
         # Slow to import, and not needed to list packs.
         from pathlib import Path  # noqa: PLC0415
@@ -110,7 +110,7 @@ class Session:
         """Path of the working folder.
 
         Raises:
-            NotFoundError: It has been deleted.
+            NotFoundError: The working folder was deleted.
         """
         try:
             return os.getcwd()
@@ -126,7 +126,7 @@ takes_json = click.option("--json", is_flag=True, expose_value=False, help="Writ
 def warn(session: Session, *, goes_on: bool = True) -> None:
     """Write a warning for each setting that names nothing, without stopping.
 
-    A command that goes on where a plan would stop also warns of what would stop one.
+    A command that continues despite problems of a plan also shows those.
     """
     found = session.packs
     stopping = (*found.settings_problems, *found.unmet) if goes_on else ()
@@ -146,8 +146,8 @@ def session_of(context: click.Context) -> Session:
 def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
     """Take the global flags out of the arguments, and return the rest for click.
 
-    They may stand anywhere before a `--`. The packs have to be known before a command of theirs is
-    imported, and whether the caller wants JSON before click can find a mistake.
+    They are valid anywhere before a `--`. The packs have to be known before one of their commands
+    is imported, and the output format before click can report an error.
 
     Raises:
         click.UsageError: A flag misses its value.

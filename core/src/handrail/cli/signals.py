@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP do what Ctrl-C does."""
+"""Makes SIGTERM and SIGHUP interrupt a run like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handrail.orchestrator.interrupts import interrupt_run
 
 @contextmanager
 def like_interrupts() -> Generator[None, None, None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, where they have their default effect."""
+    """Let SIGTERM and SIGHUP interrupt like Ctrl-C, unless they have another handler."""
     replaced: list[signal.Signals] = []
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

@@ -1,4 +1,4 @@
-"""A run whose machine was broken off by an error from outside of its steps."""
+"""Continues a run that was broken off by an error from outside its steps."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Doing:
 
 
 def abandon(run: RunState, error: BaseException, doing: Doing) -> Machine:
-    """Go on with a run whose `play` was broken off by `error`, raised outside its steps.
+    """Continue a run whose `play` was broken off by `error`, raised outside its steps.
 
-    A signal handler of the program may raise anywhere. Forward, what was done is undone; an undo
-    goes on with the step that was being undone; and `always_run` steps still run.
+    A signal handler of the program may raise anywhere. A forward run is undone; an undo continues
+    with the step that was being undone; and `always_run` steps still run.
     """
     if run.outcome is not None:
         run.undoing = False

@@ -23,10 +23,10 @@ def perform(
     """Ask for everything that belongs to one step; return a StepResult, `Raised` or `NotRun`.
 
     Args:
-        line: The line that it belongs to.
+        line: The line of the step.
         planned: The step.
         position: Its position.
-        asks: Whether a step that may skip itself is asked.
+        asks: Whether to call the `can_skip` of the step.
     """
     answer = yield from ask(line, planned, position, asks=asks)
     return (yield from execute(line, planned)) if answer is None else answer
@@ -35,7 +35,7 @@ def perform(
 def ask(
     line: Line, planned: PlannedStep, position: int, *, asks: bool = True
 ) -> Generator[Any, Any, Any]:
-    """Begin with a step: return None if it is to be executed, else a StepResult or `NotRun`."""
+    """Start a step: return None if it is to be executed, otherwise a StepResult or `NotRun`."""
     asks = asks and planned.facts.skippable
     line.began = line.run.clock() if line.run.listener else 0.0
     line.asking = asks
@@ -50,7 +50,7 @@ def ask(
 
 
 def skipped(answer: Any) -> StepResult | NotRun | None:
-    """Return the result of a step from the answer of its `can_skip`; None if it is to be run."""
+    """Convert the answer of `can_skip` to the result of the step; None if it has to run."""
     if isinstance(answer, Raised | NotRun):
         return NotRun(answer.error)
     return StepResult(skipped=True) if answer else None
@@ -80,7 +80,7 @@ def _through_layers(line: Line, outermost: StepWrapper[Any]) -> Generator[Any, A
 
 
 def _end_attempt(line: Line, command: Revert) -> Generator[Any, Any, Any]:
-    """Undo the attempt that a layer wants to try again, from what it recorded and returned."""
+    """Undo the attempt that a layer retries, from its recorded and returned data."""
     attempt = line.end_attempt(command.outcome)
     line.asking = True
     answer = yield Call(command.step.rollback, (line.context, attempt))

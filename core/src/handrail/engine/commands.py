@@ -1,4 +1,4 @@
-"""What the engine asks of a driver, and what a driver answers.
+"""The commands of the engine to a driver, and the answers.
 
 The command for a plain step is the `PlannedStep` itself: while going forward it means "execute it",
 and is answered by a StepResult or `Raised`; while `Line.asking` it means "ask its `can_skip`".
@@ -19,9 +19,9 @@ Machine = Generator[Any, Any, None]
 
 
 class Mark(Enum):
-    """A point in the run; answered by None, or by `Raised` where an interrupt is waiting.
+    """A point in the run; answered by None, or by `Raised` if an interrupt is pending.
 
-    `CHECK` stands after the last ordinary step.
+    `CHECK` comes after the last ordinary step.
     """
 
     CHECK = "check"
@@ -32,11 +32,11 @@ CHECK = Mark.CHECK
 
 @dataclass(slots=True)
 class GoBack:
-    """Ask the driver to play `walk` to its end, whatever cancels the run; answered by None.
+    """Play `walk` to its end, even if the run is cancelled; answered by None.
 
-    In there a `PlannedStep` means "call its rollback with `Line.undo_result`"; it is answered
-    by None or `Raised`. The driver plays it by itself, not through the machine that asks: handing
-    a command up through three generators costs as much as the rest of an undo.
+    In `walk`, a `PlannedStep` means "call its rollback with `Line.undo_result`"; it is answered by
+    None or `Raised`. The driver plays it directly, not through the requesting machine: passing a
+    command up through three generators costs as much as the rest of an undo.
     """
 
     walk: Machine
@@ -71,9 +71,9 @@ class Call:
 
 @dataclass(slots=True)
 class Attempt:
-    """Ask for one execution of `step`, which is no layer; answered by a StepResult or `Raised`.
+    """Execute `step`, which is not a layer, once; answered by a StepResult or `Raised`.
 
-    With `resumed`, what an interrupted attempt has recorded, it is to go on with that one.
+    `resumed` is the record of an interrupted attempt, to be continued.
     """
 
     step: BaseStep[Any]

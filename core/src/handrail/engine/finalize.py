@@ -59,7 +59,7 @@ def _wrong(failure: BaseException | None) -> str | None:
 
 
 def executed_steps(run: RunState) -> int:
-    """Return how many steps succeeded without being skipped."""
+    """Return the number of steps that succeeded without being skipped."""
     executed = 0
     for result in chain(run.line.finished, run.closed.values()):
         if result.success and not result.skipped:
@@ -111,7 +111,7 @@ def _keep(run: RunState, planned: PlannedStep, failure: Failure) -> None:
 def _perform_journaled(
     line: Line, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, Failure | None]:
-    # One that was interrupted is run again, and not asked again.
+    # An interrupted step is executed again without another `can_skip`.
     interrupted = line.run.attempts.get(position, 0) > 0
     begin(line, position)
     committed = yield COMMIT

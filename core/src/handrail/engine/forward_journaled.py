@@ -1,7 +1,7 @@
-"""Runs the steps of a durable run: each is written before it begins, and after it ended.
+"""Runs the steps of a durable run: each is recorded before it starts, and after it ended.
 
-The end of a step and the beginning of the next one share a commit, so a run of n steps takes n + 2
-of them: one opens the run, one closes it. Events and progress come after the commit.
+The end of a step and the start of the next share a commit, so a run of n steps takes n + 2 commits:
+one opens the run, one closes it. Events and progress come after the commit.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _play(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any
     doubt, line.doubt = line.doubt, None
     if doubt is not None:
         return (yield from _go_on(line, planned, position, doubt))
-    # A step that was started once is not asked again.
+    # A step that was started before is not asked again.
     skipped = yield from ask(line, planned, position, asks=not line.run.attempts.get(position))
     if skipped is not None:
         return skipped
@@ -95,7 +95,7 @@ def _play(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any
 
 
 def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Generator[Any, Any, Any]:
-    """Go on with an attempt that another process began: as its step says, or with a new one."""
+    """Continue an attempt of another process: with the step's `resume`, or with a new attempt."""
     line.began = line.run.clock() if line.run.listener else 0.0
     line.context.current_step = planned.name
     if line.run.listener:
@@ -134,7 +134,7 @@ def _note(line: Line, planned: PlannedStep, position: int) -> Failure | None:
     text = describe(problem)
     failed = replace(result, success=False, error=text)
     line.finished[position] = line.context.step_results[-1] = failed
-    # One that was skipped has done nothing that could be undone.
+    # A skipped step has nothing to undo.
     last = position - 1 if result.skipped else position
     return Failure(planned=planned, text=text, error=problem, from_position=last)
 
@@ -142,7 +142,7 @@ def _note(line: Line, planned: PlannedStep, position: int) -> Failure | None:
 def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:
     """Commit the end of a step, and with it the beginning of the next one."""
     plan, following = line.run.plan, position + 1
-    # One that may skip itself is asked only when all before it is durable.
+    # A step with `can_skip` is asked only after all before it is durable.
     if following < plan.ordinary and not plan.steps[following].facts.skippable:
         begin(line, following)
     committed = yield COMMIT

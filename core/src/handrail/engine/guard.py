@@ -1,4 +1,4 @@
-"""Calls user code for the drivers: what it raises comes back as a value."""
+"""Calls user code for the drivers: exceptions are returned as values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handrail.steps import BaseStep, StepResult
 
 @calls_user_code
 def guarded(function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function` and return what it returns, or `Raised`."""
+    """Call `function` and return its result, or `Raised`."""
     try:
         return function(*args)
     except BaseException as error:  # noqa: BLE001 - the engine decides what each error means
@@ -22,7 +22,7 @@ def guarded(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def target(command: Call | Attempt, context: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return the function that a command asks for, and its arguments."""
+    """Return the function that a command requests, and its arguments."""
     if isinstance(command, Attempt):
         if command.resumed is not None:
             return command.step.resume, (context, command.resumed)
@@ -38,13 +38,13 @@ def pause(seconds: float) -> None:
 
 
 def checked(step: BaseStep[Any], returned: Any) -> Any:
-    """Return what `step` returned if it is a StepResult or `Raised`, else a `Raised` saying so."""
+    """Return `returned` if it is a StepResult or `Raised`, otherwise a `Raised` with the reason."""
     if isinstance(returned, StepResult | Raised):
         return returned
     try:
         name = str(step.name)
         shown = repr(returned)[:80]
-    except Exception:  # noqa: BLE001 - a message must not fail over what it is about
+    except Exception:  # noqa: BLE001 - a message must not fail over its subject
         name, shown = type(step).__name__, f"a {type(returned).__name__}"
     if isinstance(returned, Awaitable):
         hint = "; it awaits something else than its own coroutine"

@@ -68,10 +68,10 @@ class Results(Mapping[str, "StepResult"]):
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """Steps that run one after the other, how far they have come, and the state of the running one.
+    """One sequence of steps of a run: their results, and the state of the running step.
 
-    A run has one, to which its context is tied. It holds what each lane of a group would have of
-    its own; `RunState` holds what lanes would share.
+    A run has one, to which its context is tied. It has everything that each lane of a group would
+    have of its own; `RunState` has the shared rest.
 
     Attributes:
         run: The run that it is part of.
@@ -79,12 +79,12 @@ class Line:
         log: The record of a durable run.
         results: The results of the finished steps by name.
         finished: Results of ordinary steps, one for each position from 0 on.
-        current: Position of the step that is being run or undone, where that is not the next one.
+        current: Position of the running or undone step, if it is not the next one.
         asking: Whether user code runs that must not record: `can_skip`, the undo of an attempt.
         recording: Rollback data of the running attempt, once it has recorded any.
         began: When the running step started, on the run's clock, if there is a listener.
         begun: The position that is noted as started in the log, but was not executed yet.
-        doubt: What the interrupted attempt of the next step recorded, in a resumed run.
+        doubt: In a resumed run, the record of the interrupted attempt of the next step.
         undo_result: During an undo, the result to hand to `rollback`.
     """
 
@@ -106,7 +106,7 @@ class Line:
         self.results = Results(self)
 
     def result_at(self, position: int) -> StepResult | None:
-        """Return the result of the step at `position`, or None while there is none."""
+        """Return the result of the step at `position`, or None if it has none yet."""
         if position < len(self.finished):
             return self.finished[position]
         return self.run.closed.get(position)
@@ -124,7 +124,7 @@ class Line:
         return steps[position]
 
     def end_attempt(self, outcome: StepResult) -> StepResult:
-        """End the running attempt; return its result with what was recorded, for its undo."""
+        """End the running attempt; return its result with the recorded data, for its undo."""
         notes = {} if self.recording is None else self.recording.close()
         self.recording = None
         return ended(outcome if self.log is None else self.log.stored(outcome), notes)
@@ -154,7 +154,7 @@ class Line:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the run, unless it succeeded."""
+        """The error that ended the run, unless it succeeded."""
         return self.run.failure
 
     def seal(self, reason: str) -> None:
@@ -193,7 +193,7 @@ class Line:
         return self.recording
 
     def go_on_recording(self, notes: Mapping[str, Any]) -> None:
-        """Let the running attempt, which has recorded `notes` already, go on recording."""
+        """Let the running attempt, which has recorded `notes` already, continue recording."""
         planned = self.running()
         assert planned is not None
         self.recording = self._new_recorder(planned.name, notes)
@@ -233,7 +233,7 @@ class Line:
             self.run.listener(MetricsMeasured(step=name, category=category, value=value))
 
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
-        """Pass on what a step logged."""
+        """Pass on a log call of a step."""
         if self.run.listener is not None:
             step = self.context.current_step
             self.run.listener(MessageLogged(step=step, name=event, data=data, file=file))

@@ -1,7 +1,7 @@
-"""The record of a durable run, as the engine sees it.
+"""The protocol of the record of a durable run, as the engine uses it.
 
-The engine notes what happened, and yields `COMMIT` where that has to be durable before it goes on.
-How it is stored is up to the implementation.
+The engine notes each change, and yields `COMMIT` when they have to be durable before it continues.
+Storage is up to the implementation.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class RunLog(Protocol):
         """Note that an attempt of the step at `position` is about to begin."""
 
     def skipped(self, position: int) -> Exception | None:
-        """Note that the step at `position` had nothing to do, and what the context holds now.
+        """Note that the step at `position` was skipped, and the current fields of the context.
 
         Returns:
-            Why the context cannot be stored, if so; then nothing was noted.
+            The error if the context cannot be stored; then nothing was noted.
         """
         ...
 
     def done(self, position: int, attempt: int, result: StepResult) -> Exception | None:
-        """Note that a step succeeded, and what the context holds now.
+        """Note that a step succeeded, and the current fields of the context.
 
         Returns:
-            Why its result or the context cannot be stored, if so; then nothing was noted.
+            The error if its result or the context cannot be stored; then nothing was noted.
         """
         ...
 
@@ -46,7 +46,7 @@ class RunLog(Protocol):
         error: str,
         cause: BaseException | None = None,
     ) -> None:
-        """Note that an attempt failed, with what its undo needs and what it raised.
+        """Note that an attempt failed, with its rollback data and its error.
 
         The attempt is 0 if none had begun.
         """
@@ -64,11 +64,11 @@ class RunLog(Protocol):
         """Note how the run ended."""
 
     def commit(self) -> None:
-        """Make durable what was noted, in one write.
+        """Make all notes durable, in one write.
 
         Raises:
             LeaseLostError: The run belongs to another process now.
-            JournalError: It could not be written; no later write will succeed either.
+            JournalError: The notes could not be written; every later write fails too.
         """
 
     def record(
@@ -77,11 +77,11 @@ class RunLog(Protocol):
         """Write rollback data; durable on return.
 
         Returns:
-            The values as they are stored, and as an undo gets them.
+            The stored form of the values, which an undo receives.
 
         Raises:
             RollbackDataError: A value has no JSON form.
-            JournalError: They could not be written.
+            JournalError: The values could not be written.
         """
         ...
 

@@ -1,7 +1,7 @@
-"""One run as a generator: it yields what to do next and is sent how that went.
+"""One run as a generator: it yields the next command and is sent the answer.
 
 It calls no user code, reads no clock and starts no thread, so both drivers share it and a test can
-play it through with a list of answers. In the loop over plain steps nothing is allocated.
+play it with a list of answers. The loop over plain steps allocates nothing.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def play(run: RunState) -> Machine:
 
 
 def play_on(run: RunState, failure: Failure | None) -> Machine:
-    """Go on with a run that another process began: forward, or back because of `failure`.
+    """Continue a run of another process: forward, or back because of `failure`.
 
-    First every finished step rebuilds what is transient; nothing is touched if that fails.
+    First every finished step restores its transient values; if that fails, nothing is changed.
     """
     if run.listener:
         run.opened = run.clock()
         yield start_event(run)
-    # What always runs closes a success: once it began, nothing turns the run back any more.
+    # `always_run` steps close a success: once one began, the run can no longer turn back.
     closing = run.sealed is not None or max(run.attempts, default=-1) >= run.plan.ordinary
     forward = failure is None and not closing
     line = run.line
@@ -59,7 +59,7 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         failure = yield from forward_journaled(line)
         broken = failure.error if failure is not None and failure.stands else None
     if broken is not None:
-        # Nothing was touched, so it is again what it was, such as kept or completed.
+        # Nothing was changed, so it has its former outcome, such as kept or completed.
         run.outcome = run.before or "interrupted"
         run.failure = broken
         yield from write_end(run)
@@ -82,11 +82,11 @@ def _recall_closing(run: RunState) -> None:
 
 
 def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | None]:
-    """Let the finished steps rebuild what is transient; return why the run cannot go on, if so.
+    """Let the finished steps restore transient values; return why the run cannot continue, if so.
 
     Args:
         line: The steps.
-        reads: Whether steps are left to execute, which may read what those before them read.
+        reads: Whether steps remain that may read those values.
     """
     for position, result in enumerate(line.finished):
         planned = line.run.plan.steps[position]
@@ -121,7 +121,7 @@ def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
 
 
 def start_event(run: RunState) -> RunStarted:
-    """Return the event for the begin of a run, or of going on with one."""
+    """Return the event for the start or the continuation of a run."""
     return RunStarted(
         action=run.plan.action,
         run_id=run.run_id,
@@ -150,7 +150,7 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
                     line.asking = True
                     answer = yield planned
                     line.asking = False
-                    # Nearly always it says no.
+                    # Nearly always the answer is False.
                     answer = None if answer is False else skipped(answer)
                 if answer is None:
                     answer = yield planned
@@ -172,14 +172,14 @@ def _forward(line: Line) -> Generator[Any, Any, Failure | None]:
 
 
 def _at_the_end(run: RunState, answer: Raised) -> Failure:
-    """Blame the last ordinary step for what happened after it."""
+    """Return a failure of the last ordinary step, for an error after it."""
     if run.plan.ordinary == 0:
-        raise answer.error  # There is no step to blame, and nothing to undo.
+        raise answer.error  # No step can be blamed, and there is nothing to undo.
     return after(run.plan.steps, run.plan.ordinary - 1, answer)
 
 
 def _step(line: Line, planned: PlannedStep) -> Generator[Any, Any, Failure | None]:
-    """Run a step that has layers, or any step where there is a listener."""
+    """Run a step with layers, or any step if there is a listener."""
     position = len(line.finished)
     answer = yield from perform(line, planned, position)
     failure = settle(line, planned, answer)

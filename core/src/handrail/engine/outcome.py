@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Failure:
-    """Why a run does not go forward any more.
+    """The reason why a run does not continue forward.
 
     Attributes:
-        planned: The step it happened in, or before.
-        text: What went wrong, for people.
+        planned: The step in or before which it happened.
+        text: The error, for people.
         error: The exception, if there was one.
-        from_position: The last position that has to be undone.
-        unwritten: Whether it is the log that failed: nothing can be noted any more.
-        stands: Whether the run stops as it stands, and nothing is noted or undone.
+        from_position: The last position to undo.
+        unwritten: Whether the log failed, so that nothing can be noted.
+        stands: Whether the run stops without noting or undoing anything.
     """
 
     planned: PlannedStep
@@ -43,7 +43,7 @@ class Failure:
 
 
 def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
-    """Keep the result of a step, and return why the run cannot go on, if it cannot."""
+    """Keep the result of a step, and return why the run cannot continue, if so."""
     position = len(line.finished)
     notes = {} if line.recording is None else line.recording.close()
     error: BaseException | None = None
@@ -58,7 +58,7 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
             # One undo will do for an attempt that could not be undone and was not followed.
             result.rollback_data = line.run.leftovers[position].pop()[1].rollback_data
     else:
-        # What was recorded is in its stored form, and what is equal in there is joined.
+        # Recorded values are in their stored form; equal ones are joined.
         returned = line.log.stored(answer) if notes and line.log is not None else answer
         try:
             result = join(returned, notes)
@@ -84,7 +84,7 @@ def _failure(
 
 
 def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Failure:
-    """Blame the step at `position` for what happened between it and the next one."""
+    """Return a failure of the step at `position`, for an error between it and the next."""
     return Failure(
         planned=steps[position],
         text=describe(answer.error),
@@ -94,7 +94,7 @@ def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Fail
 
 
 def stop(line: Line, planned: PlannedStep, error: SourceChangedError) -> Failure:
-    """End the running attempt as it stands: what it reads is not what it was."""
+    """End the running attempt without an undo: its source has changed."""
     if line.recording is not None:
         line.recording.close()
         line.recording = None
@@ -103,7 +103,7 @@ def stop(line: Line, planned: PlannedStep, error: SourceChangedError) -> Failure
 
 
 def found_by(planned: PlannedStep, error: SourceChangedError) -> SourceChangedError:
-    """Name in an error the step that found it, and where that comes from; return the error."""
+    """Add to an error the step that raised it, and its origin; return the error."""
     if error.step is None:
         error.step, error.origin = planned.name, error.origin or planned.origin
         error.message = f"step '{planned.name}' cannot go on: {describe(error)}; nothing was undone"
@@ -112,7 +112,7 @@ def found_by(planned: PlannedStep, error: SourceChangedError) -> SourceChangedEr
 
 
 def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
-    """Keep the result of an `always_run` step, and return what is wrong with it."""
+    """Keep the result of an `always_run` step, and return its failure, if any."""
     result: Any = answer
     error: BaseException | None = None
     if isinstance(answer, Raised | NotRun):
@@ -127,7 +127,7 @@ def settle_closing(line: Line, position: int, answer: Any) -> Failure | None:
 
 
 def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
-    """Return what is raised for `failure` once the run is over."""
+    """Return the exception that is raised for `failure` at the end of the run."""
     if failure.passes_through:
         assert failure.error is not None
         for problem in run.rollback_errors:

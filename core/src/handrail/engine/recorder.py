@@ -10,14 +10,14 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import RecordError
 
 InThread = Callable[..., Awaitable[None]]
-"""Calls a function in a thread, so that the loop of the caller goes on."""
+"""Calls a function in a thread, without blocking the loop of the caller."""
 
 Intercept = Callable[[Callable[[str, Any], None], str, Any], None]
 """Called as `intercept(record, key, value)`; it records the value with `record(key, value)`."""
 
 
 class Recorder:
-    """Rollback data that one attempt of a step has recorded so far.
+    """The rollback data that one attempt of a step has recorded so far.
 
     Bound to its attempt: once the attempt has ended it refuses, so a thread that outlives its step
     cannot write into the next one.
@@ -25,8 +25,8 @@ class Recorder:
     Args:
         step: Name of the step.
         write: Makes a batch durable, called as `write(key, values)` from any thread; returns the
-            values as they are stored. None keeps them in memory only.
-        notes: What the attempt had recorded before, if it goes on; what is no list was returned.
+            stored form of the values. None keeps them in memory only.
+        notes: Earlier data of the attempt, if it continues; values other than lists were returned.
         in_thread: Calls a blocking function for a coroutine, without blocking its loop.
     """
 
@@ -48,8 +48,8 @@ class Recorder:
         self._write = write
         self._in_thread = in_thread
         self._writing: list[threading.Lock] = []
-        # Plain locks: one that is written in Python could be left locked by a signal handler that
-        # raises in the middle of taking it.
+        # Plain locks: one written in Python could stay locked if a signal handler raises while it
+        # is being taken.
         self._lock = threading.Lock()
 
     @calls_user_code
@@ -74,7 +74,7 @@ class Recorder:
             writing = threading.Lock()
             writing.acquire()
             self._writing.append(writing)
-        # Without the lock, so that all who wait for the disk can be written together.
+        # Without the lock, so that waiting threads can share a write.
         try:
             stored = self._write(key, batch)
             with self._lock:
@@ -95,7 +95,7 @@ class Recorder:
             await self._in_thread(self.record_many, key, (value,))
 
     def close(self) -> dict[str, Any]:
-        """Take no more, wait for what is being written, and return it; harmless to call again."""
+        """Accept no more data, wait for writes in progress, and return all; safe to call again."""
         with self._lock:
             self.closed = True
             writing = tuple(self._writing)
@@ -106,7 +106,7 @@ class Recorder:
 
 
 class InterceptedRecorder(Recorder):
-    """A recorder that asks a function what becomes of each value."""
+    """A recorder that passes each value through a function."""
 
     __slots__ = ("_inner", "_intercept")
 

@@ -1,4 +1,4 @@
-"""Joining what a step recorded while it worked with what its result says."""
+"""Joins the rollback data that a step recorded with that of its result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def join(result: StepResult, notes: Mapping[str, Any] | None) -> StepResult:
     step itself is never changed; a copy is.
 
     Raises:
-        RollbackDataError: The result holds a single value under a key that was recorded to.
+        RollbackDataError: The result has a single value under a key with recorded values.
     """
     if not notes:
         return result
@@ -31,7 +31,7 @@ def join(result: StepResult, notes: Mapping[str, Any] | None) -> StepResult:
         )
     for key, recorded in notes.items():
         if not isinstance(recorded, list):
-            # An earlier process returned it, and this attempt goes on.
+            # An earlier process returned it, and this attempt continues.
             joined.setdefault(key, recorded)
             continue
         returned = joined.get(key, [])
@@ -58,7 +58,7 @@ def failed(error: BaseException) -> StepResult:
 
 
 def ended(outcome: StepResult, notes: Mapping[str, Any]) -> StepResult:
-    """Return what an attempt that ended as `outcome` hands to its undo."""
+    """Return the data of an attempt that ended as `outcome`, for its undo."""
     try:
         return join(outcome, notes)
     except RollbackDataError:
@@ -96,10 +96,10 @@ def _union(first: list[Any], second: list[Any]) -> list[Any]:
 
 
 def _frozen(value: Any) -> object:
-    """Return what can be hashed, and is equal for equal values; a million lists take a second.
+    """Return a hashable form, equal for equal values; for a million lists it takes a second.
 
     Raises:
-        TypeError: The value, or something in it, can be neither hashed nor frozen.
+        TypeError: The value, or a part of it, can be neither hashed nor frozen.
     """
     if isinstance(value, list | tuple):
         kind = list if isinstance(value, list) else tuple

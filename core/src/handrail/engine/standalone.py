@@ -1,4 +1,4 @@
-"""Plays a wrapper whose `execute` is called directly: in a unit test, or by a wrapper around it."""
+"""Plays a wrapper whose `execute` is called directly: by a unit test, or by an outer wrapper."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Playing = Generator[Awaitable[Any], Any, "StepResult | Raised"]
 
 
 def _playing(machine: Interpretation, context: Any) -> _Playing:
-    """Do what `machine` asks for; yield what has to be awaited, to be sent what came of it."""
+    """Execute the commands of `machine`; yield awaitables, and be sent their results."""
     is_async = False
     answer: Any = None
     while True:

@@ -56,7 +56,7 @@ class Progress:
 
     @property
     def weights(self) -> Weights:
-        """The plan's weights, worked out when something reports progress."""
+        """The plan's weights, computed when progress is reported."""
         return self._plan.weights
 
     @calls_user_code
@@ -73,7 +73,7 @@ class Progress:
 
     def within(self, position: int, current: float, total: float) -> None:
         """Note that `current` of `total` of the step at `position` is done."""
-        # Nearly always there is none until the step has come to a value that is known.
+        # Nearly always there is no news until the step passes a known value.
         where, known, news = self._quiet
         if current < news and position == where and total == known:
             return
@@ -87,13 +87,13 @@ class RunState:
     """One execution of a plan.
 
     Attributes:
-        plan: What is executed.
-        context: What its steps share; it is kept in `line`.
-        new_id: Makes the id of the run, when it is first needed.
+        plan: The plan.
+        context: The context of its steps, stored in `line`.
+        new_id: Creates the id of the run, when it is first needed.
         clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Called with each event.
-        line: Its steps in sequence, and how far they have come.
+        line: Its steps in sequence, and their progress.
         progress: The percentage of the run as a whole.
         closed: Results of `always_run` steps, by position.
         undoing: Whether steps are being undone.
@@ -105,14 +105,14 @@ class RunState:
         attempts: Number of the last attempt of each step that had one, in a durable run.
         before: The outcome of a resumed run before this process claimed it.
         undone: Positions that an earlier process has undone.
-        gone: Names of steps of a resumed run that began and are not in the plan any more.
+        gone: Names of steps of a resumed run that began and are no longer in the plan.
         opened: When the run started, on `clock`, if there is a listener.
-        outcome: How the run ended, once that is known.
-        undo_cause: Why it is undone, once that has begun.
-        failure: What ended it, unless it succeeded.
-        sealed: Why it can no longer be rolled back, once it cannot.
-        rollback_errors: One for each step that could not be undone.
-        batches: Numbers what is recorded, over all steps.
+        outcome: The outcome of the run, once known.
+        undo_cause: The reason for the undo, once it has begun.
+        failure: The error that ended it, unless it succeeded.
+        sealed: The reason why it can no longer be rolled back, if so.
+        rollback_errors: An error for each step that could not be undone.
+        batches: Counter of recorded batches, across all steps.
     """
 
     plan: Plan

@@ -109,7 +109,7 @@ def _failed(run: RunState, planned: PlannedStep, answer: Raised) -> BaseExceptio
 
 
 def _miss(run: RunState) -> None:
-    """Count what a step did that is not in the plan any more as not undone."""
+    """Count steps that are no longer in the plan as not undone."""
     for name in reversed(run.gone):
         problem = RollbackError(name, LookupError("it is not in the plan any more"))
         run.rollback_errors.append(problem)
@@ -127,7 +127,7 @@ def _places_to_undo(run: RunState, first: int) -> Iterator[int]:
 
 
 def _attempts_of(run: RunState, position: int) -> list[tuple[int, StepResult]]:
-    """Return the attempts of a step that are to be undone, the last one first."""
+    """Return the attempts of a step that have to be undone, the last one first."""
     last = (run.attempts.get(position, 1), run.line.finished[position])
     if position not in run.leftovers:
         return [last]
@@ -138,7 +138,7 @@ def _attempts_of(run: RunState, position: int) -> list[tuple[int, StepResult]]:
 def _undo_step(
     run: RunState, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, BaseException | None]:
-    """Undo one step; return what stopped that, an interrupt or a log that fails, if it did."""
+    """Undo one step; return the interrupt or the error of the log that stopped it, if any."""
     line, log = run.line, run.line.log
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
@@ -190,9 +190,9 @@ def _note_failure(line: Line, failure: Failure) -> None:
 def _give_up(
     run: RunState, failure: Failure, error: BaseException | None
 ) -> Generator[Any, Any, None]:
-    """Undo only the step whose end could not be written, in memory; the rest is left to recovery.
+    """Undo only the step whose end could not be written, in memory; recovery undoes the rest.
 
-    A run that was lost to another process is not touched at all.
+    A run that another process has taken over is not touched at all.
     """
     assert error is not None
     run.outcome = "interrupted"

@@ -41,7 +41,7 @@ OnFailure = Literal["undo", "keep"]
 
 
 class RunOptions(TypedDict, total=False):
-    """Keywords of `run` and the like; `Orchestrator` says what each does."""
+    """Keyword arguments of `run` and similar functions; see `Orchestrator`."""
 
     progress_callback: ProgressCallback | None
     observers: Iterable[Observer]
@@ -50,10 +50,10 @@ class RunOptions(TypedDict, total=False):
 
 
 def check_options(options: RunOptions) -> None:
-    """Refuse what is no option of a run, as Python refuses an unknown keyword.
+    """Check that `options` are known, as Python checks keyword arguments.
 
     Raises:
-        TypeError: There is an unknown one.
+        TypeError: There is an unknown option.
     """
     unknown = [name for name in options if name not in RunOptions.__annotations__]
     if unknown:
@@ -61,7 +61,7 @@ def check_options(options: RunOptions) -> None:
 
 
 class RunResult(TypedDict):
-    """What a successful run returns: steps that were skipped do not count as executed."""
+    """The result of a successful run: skipped steps do not count as executed."""
 
     success: bool
     steps_executed: int
@@ -73,20 +73,20 @@ class Orchestrator(Generic[C]):
 
     Args:
         registry: The steps, or an already frozen plan.
-        context: What the steps share.
+        context: The shared context of the steps.
         progress_callback: Called as `callback(percent, 100)` whenever the percentage grows; 100
             comes only at the end of a success, and always then.
-        journal: Where the run is written, so that it can be finished or undone when this process
-            dies.
-        on_failure: `undo`; `keep` leaves everything as it is and needs a journal.
-        observers: Each is called with every event; one that raises is reported once and dropped.
-        about: What the journal has to know to find the action again; an action gives it.
+        journal: The journal in which the run is recorded, so that it can be finished or undone if
+            this process dies.
+        on_failure: `undo`, or `keep`, which leaves finished steps and needs a journal.
+        observers: Called with every event; one that raises is reported once and dropped.
+        about: The data that the journal needs to find the action again; given by an action.
 
     Attributes:
         run_number: The number of the last run in its journal.
 
     Raises:
-        ValueError: `on_failure` is not one of the two, or `keep` is asked without a journal.
+        ValueError: `on_failure` is not one of the two, or `keep` is used without a journal.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Orchestrator(Generic[C]):
         Async steps run in an event loop of this run's own.
 
         Raises:
-            StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
+            StepFailedError: A step failed, and the finished ones were undone. It is a RuntimeError.
             AsyncStepError: There are async steps, and an event loop already runs in this thread.
             ContextError: The context of a durable run has a field that cannot be stored.
-            JournalError: The journal cannot be written; what was done is left to `resume` or
-                `rollback`, but for the step that was running, which is undone.
+            JournalError: The journal cannot be written; the run is left to `resume` or `rollback`,
+                except for the running step, which is undone.
         """
         return self._drive(None)
 
@@ -136,21 +136,21 @@ class Orchestrator(Generic[C]):
         CancelledError is raised after that.
 
         Raises:
-            StepFailedError: A step failed; what was done has been undone. It is a RuntimeError.
+            StepFailedError: A step failed, and the finished ones were undone. It is a RuntimeError.
             ContextError: See `execute`.
             JournalError: See `execute`.
         """
         return await self._drive_async(None)
 
     def go_on(self, recorded: GoingOn) -> RunResult:
-        """Go on with a run that another process began, and give it up after; see `execute`."""
+        """Continue a run of another process, and release it afterwards; see `execute`."""
         try:
             return self._drive(recorded)
         finally:
             recorded.owned.release()
 
     async def go_on_async(self, recorded: GoingOn) -> RunResult:
-        """Go on with a run that another process began, and give it up after."""
+        """Continue a run of another process, and release it afterwards."""
         try:
             return await self._drive_async(recorded)
         finally:
@@ -205,7 +205,7 @@ class Orchestrator(Generic[C]):
         return run
 
     def _opened(self, run: RunState, recorded: GoingOn | None) -> Machine:
-        """Return what is to be played, once the run is open in the journal, if there is one."""
+        """Open the run in the journal, if there is one, and return the machine to play."""
         self.run_number = None
         run.keeps = self._keeps
         if recorded is not None:
@@ -228,7 +228,7 @@ class Orchestrator(Generic[C]):
 
 
 def run_awaitable(awaitable: Awaitable[Any]) -> Any:
-    """Run what an async function returned to its end, in an event loop of its own.
+    """Run an awaitable to its end, in a new event loop.
 
     Raises:
         AsyncStepError: An event loop already runs in this thread.

@@ -97,7 +97,7 @@ class Asynchronous:
         if isinstance(command, Commit):
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
-        # What always runs is started also after a cancellation.
+        # `always_run` steps start even after a cancellation.
         if self._pending is not None and run.outcome is None and not run.undoing:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
@@ -144,7 +144,7 @@ class Asynchronous:
         return await self._shielded(loop.run_in_executor(None, call))
 
     async def _shielded(self, future: asyncio.Future[Any]) -> Any:
-        """Wait for `future` whatever cancels this task; the cancellation is kept for later."""
+        """Wait for `future` even if this task is cancelled; the cancellation is kept for later."""
         while not future.done():
             try:
                 await asyncio.shield(future)

@@ -46,7 +46,7 @@ class Blocking:
         self.interrupted: KeyboardInterrupt | None = None
 
     def drive(self, opened: Callable[[], Machine], over: Callable[[], None]) -> None:
-        """Play what `opened` returns to its end, then call `over`; no signal interrupts those."""
+        """Play the machine of `opened`, then call `over`; signals do not interrupt these two."""
         interrupts = self._interrupts
         try:
             interrupts.enter(self)
@@ -72,7 +72,7 @@ class Blocking:
 
     @calls_user_code
     def _play(self, machine: Machine) -> Machine | None:
-        """Play `machine`; return what is to be played instead, should it be broken off."""
+        """Play `machine`; return its replacement if it is broken off."""
         run = self._run
         line, context = run.line, run.line.context
         interrupts = self._interrupts
@@ -84,7 +84,7 @@ class Blocking:
             while True:
                 while type(command) is PlannedStep:
                     answer = None
-                    # What always runs is started also when a signal waits; see `_perform`.
+                    # `always_run` steps start even if a signal is pending; see `_perform`.
                     if interrupts.pending is not None and run.outcome is None:
                         command = send(NotRun(_taken(interrupts)))
                         continue
@@ -157,7 +157,7 @@ class Blocking:
             if isinstance(answer, Raised):
                 self._put_off(answer.error)
             return None
-        # What always runs is started also when a signal waits; it is delivered in there.
+        # `always_run` steps start even if a signal is pending; they receive it.
         if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))

@@ -22,10 +22,10 @@ class Dispatcher:
         self._busy = False
 
     def __call__(self, event: Event) -> None:
-        """Pass an event on, once those before it have been passed on."""
+        """Pass an event on, after all earlier ones."""
         with self._lock:
             if self._busy or self._waiting:
-                # An observer logged something, or a signal came upon it: that has to wait its turn.
+                # An observer logged, or a signal interrupted it: the new event has to wait.
                 self._waiting.append(event)
             if self._busy:
                 return

@@ -39,7 +39,7 @@ class EventLoop:
             self._runner.close()
 
     def wait(self, awaitable: Awaitable[Any]) -> Any:
-        """Run an awaitable to its end in this loop; return what it returned, or `Raised`."""
+        """Run an awaitable to its end in this loop; return its result, or `Raised`."""
         if running_loop():
             getattr(awaitable, "close", lambda: None)()
             return Raised(

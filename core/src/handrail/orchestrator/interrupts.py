@@ -31,8 +31,8 @@ class Interrupts:
 
     Attributes:
         pending: An interrupt that waits for the next boundary.
-        undoing: Whether an undo is going on, where the first signal only warns.
-        late: An interrupt that changed nothing any more; it is raised when the run is over.
+        undoing: Whether an undo is in progress, during which the first signal only warns.
+        late: An interrupt that came too late to stop the run; it is raised after the run.
         cancel_task: Set while an async step runs; cancels it.
     """
 
@@ -64,7 +64,7 @@ class Interrupts:
                 signal.signal(signal.SIGINT, self.handle)
 
     def leave(self, run: object) -> None:
-        """End that, once no run is left; harmless to call again."""
+        """Remove a run, and the handler once no run is left. Calling it twice is harmless."""
         if self._runs and self._runs[-1] is run:
             self._runs.pop()
         if self._runs or not _in_main_thread():
@@ -74,7 +74,7 @@ class Interrupts:
             _active.remove(self)
         retry, self._retry = self._retry, None
         if retry is not None:
-            # It must not interrupt what comes after the run.
+            # It must not interrupt code after the run.
             retry.stop()
         if signal.getsignal(signal.SIGINT) == self.handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,13 +85,13 @@ class Interrupts:
         return pending
 
     def take_late(self) -> KeyboardInterrupt | None:
-        """Return the interrupt that has to be raised after the run, once."""
+        """Return the interrupt to raise after the run, and clear it."""
         late = self.late or self.pending
         self.late = self.pending = None
         return late
 
     def begin_undo(self) -> bool:
-        """Let the next signal warn only; return what `undoing` was."""
+        """Make the next signal only warn; return the former value of `undoing`."""
         before, self.undoing = self.undoing, True
         pending = self.take()
         if pending is not None:
@@ -152,7 +152,7 @@ class Interrupts:
                 _thread.interrupt_main(self._signum)
 
     def _in_engine(self, frame: FrameType | None) -> bool:
-        # It may interrupt the handler of another signal: look at what that one interrupted.
+        # It may interrupt the handler of another signal: check the frame below that handler.
         while frame is not None and frame.f_globals.get("__name__") == __name__:
             frame = frame.f_back
         return self._telling or not is_user_code(frame)
@@ -177,7 +177,7 @@ class _Later:
         self._over.release()
 
     def stop(self) -> None:
-        """Wait until nothing comes any more."""
+        """Wait until no more signals are sent."""
         self._stopped.release()
         self._over.acquire()
 
@@ -186,7 +186,7 @@ _active: list[Interrupts] = []
 
 
 def active_interrupts() -> Interrupts | None:
-    """Return what handles signals for the run that is going on in the main thread, if one is."""
+    """Return the Interrupts of the active run in the main thread, if any."""
     if not _active or not _in_main_thread():
         return None
     current = signal.getsignal(signal.SIGINT)
@@ -198,7 +198,7 @@ def interrupt_run(signum: int, frame: FrameType | None) -> None:
     """Signal handler: interrupt the active run, as Ctrl-C would.
 
     Raises:
-        KeyboardInterrupt: At once where no run goes on.
+        KeyboardInterrupt: There is no active run.
     """
     interrupts = active_interrupts()
     if interrupts is None:
@@ -207,10 +207,10 @@ def interrupt_run(signum: int, frame: FrameType | None) -> None:
 
 
 def warn_on_stderr(name: str, undoing: bool) -> None:
-    """Say on standard error what a signal does; for a run without observers."""
+    """Print the effect of a signal to standard error, for a run without observers."""
     if undoing:
         text = f"{name}: undoing what was done; again to stop and leave things behind"
-        # It may come in the middle of another print, or nobody reads.
+        # The signal may come during another print, or the reader may be gone.
         with contextlib.suppress(OSError, RuntimeError):
             print(text, file=sys.stderr)
 

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAbout:
-    """The data of a run, beside its plan, that another process needs to go on with it.
+    """The data of a run, besides its plan, that another process needs to continue it.
 
     Attributes:
-        action: How the action is found again, such as `upload` or `flows.py:nightly`.
+        action: The name by which the action is found, such as `upload` or `flows.py:nightly`.
         params: Its params as JSON; secrets by the name of their variable only.
-        packs: Which packs were switched on or off, and how, as JSON.
-        mask: Takes the known secrets out of a text.
-        secrets: Names of the params that are secret; a field of the context that is called like one
-            is not stored.
+        packs: The selection of packs, as JSON.
+        mask: Removes the known secrets from a text.
+        secrets: Names of the secret params; a context field of the same name is not stored.
     """
 
     action: str
@@ -43,7 +42,7 @@ class RunAbout:
 
 
 class GoingOn(Protocol):
-    """A run that another process began, about to go on here."""
+    """A run of another process, about to continue in this one."""
 
     @property
     def owned(self) -> OwnedRun:
@@ -51,7 +50,7 @@ class GoingOn(Protocol):
         ...
 
     def begin(self, run: RunState) -> Machine:
-        """Put what is recorded into `run`, and return what is to be played."""
+        """Restore the recorded state into `run`, and return the machine to play."""
         ...
 
 

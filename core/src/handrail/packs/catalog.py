@@ -105,8 +105,10 @@ class Catalog:
     ) -> NotFoundError:
         what = _SINGULAR[kind]
         if off:
+            # A command of a group, such as `new.pack`, is shown as it is typed.
+            typed = name.replace(".", " ") if kind == "commands" else name
             return NotFoundError(
-                f"there is no {what} '{name}' that is on",
+                f"there is no {what} '{typed}' that is on",
                 origin=off[0].origin,
                 ways_out=[f"{record.id} has it and is off: {record.why}" for record in off],
             )

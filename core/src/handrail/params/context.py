@@ -36,10 +36,10 @@ _PLAIN = ("dict", "Dict", "typing.Dict", "Mapping", "collections.abc.Mapping", "
 
 
 class _Options:
-    """Makes the value of `options` when it is read.
+    """Computes the value of `options` when it is read.
 
-    It is a non-data descriptor, so a field of that name in a user's context wins; it raises on the
-    class, so that a dataclass does not take it for the default of such a field.
+    A non-data descriptor, so a field of that name in a user's context takes precedence; it raises
+    on the class, so that a dataclass does not use it as the default of such a field.
     """
 
     def __get__(self, context: ActionContext[Any] | None, owner: type) -> Any:
@@ -72,8 +72,8 @@ class ActionContext(BaseStepContext, Generic[P]):
         def options(self) -> P:
             """The params as the model `P`, validated.
 
-            They are those of the action, as it has validated them. Where those are of another
-            model, or the context was made with others, `P` is made of them when it is first read.
+            Usually the validated params of the action. If they are of another model, or the context
+            was created with others, they are converted to `P` when first read.
 
             Raises:
                 ContextError: The context has no params, or they lack what `P` needs.
@@ -85,12 +85,12 @@ class ActionContext(BaseStepContext, Generic[P]):
 
 
 def carry_params(context: BaseStepContext, params: Any, model: type[BaseModel] | None) -> None:
-    """Let the `options` of a context be the params of its action, unless it was made with others.
+    """Set the `options` of a context to the params of its action, unless it was given others.
 
     Args:
-        context: The context that the action made; one without `options` stays as it is.
+        context: The context of the action; one without `options` is not changed.
         params: The params of the action.
-        model: Their model, or None where they are a mapping.
+        model: Their model, or None if they are a mapping.
     """
     if not issubclass(type(context), ActionContext):
         return
@@ -116,12 +116,12 @@ def context_of(
     Args:
         cls: The class of the context.
         action: Name of the action, for messages.
-        runtime: The world outside.
+        runtime: The runtime context.
         params: The params of the action, for a field called `params`.
-        model: Their model, or None where they are a mapping.
+        model: Their model, or None if they are a mapping.
 
     Raises:
-        ContextError: The class is no context, or has a field that nothing fills.
+        ContextError: The class is not a context, or has a field that no param fills.
     """
     given = cast("Any", cls)
     if not (isinstance(given, type) and issubclass(given, BaseStepContext)):
@@ -155,8 +155,8 @@ def _is_required(field: Field[Any]) -> bool:
 
 
 def _model_of(context: BaseStepContext) -> type[BaseModel] | None:
-    """Return the model that the class of a context names, None where it names none."""
-    # Of a context that was made as UploadContext[MyParams](...).
+    """Return the model that the class of a context names, or None."""
+    # If the context was created as UploadContext[MyParams](...).
     alias: object = context.__dict__.get("__orig_class__")
     given: Any = given_by(alias, ActionContext)
     if is_model(given):
@@ -173,7 +173,7 @@ def _options_of(context: ActionContext[Any]) -> Any:
     """Return the params of a context as its model.
 
     Raises:
-        ContextError: It has none, or they lack what the model needs.
+        ContextError: It has no params, or they lack a field of the model.
     """
     name, params, model = type(context).__qualname__, context.params, _model_of(context)
     if params is None:

@@ -20,11 +20,11 @@ _SEVERAL = (Mapping, list, tuple, set, frozenset)
 def from_text(kind: Any, text: str) -> Any:
     """Return the value of the text of an option or a variable.
 
-    Where a type takes text, or where text does not fit, it stays as it is, for the model to take
-    or to refuse. Lists and mappings are JSON.
+    If the type accepts text, or the text does not fit, it is returned unchanged, for the model to
+    validate. Lists and mappings are JSON.
 
     Args:
-        kind: The type of the field, as `bare` returns it; None where it is not known.
+        kind: The type of the field, as `bare` returns it; None if unknown.
         text: The text.
     """
     choices = choices_of(kind)
@@ -41,7 +41,7 @@ def from_json(kind: Any, text: str) -> Any:
     A number in a field that takes text, such as `-p name=007`, stays the text that was typed.
 
     Args:
-        kind: The type of the field, as `bare` returns it; None where it is not known.
+        kind: The type of the field, as `bare` returns it; None if unknown.
         text: The text.
     """
     value = _parsed(text)
@@ -62,7 +62,7 @@ def choices_of(kind: Any) -> Mapping[str, Any]:
 
 
 def items_of(kind: Any) -> tuple[bool, Any]:
-    """Return whether `kind` holds several items, and the type of one."""
+    """Return whether `kind` contains several items, and the type of an item."""
     origin = get_origin(kind)
     if origin in (list, set, frozenset, Sequence, Collection, Iterable):
         return True, bare((get_args(kind) or (str,))[0])
@@ -74,7 +74,7 @@ def items_of(kind: Any) -> tuple[bool, Any]:
 
 
 def takes_text(kind: Any) -> bool:
-    """Return whether one text can stand for a value of this type."""
+    """Return whether a value of this type can be given as text."""
     if get_origin(kind) in (Union, types.UnionType):
         return all(takes_text(bare(each)) for each in get_args(kind))
     if get_origin(kind) is Literal:

@@ -29,7 +29,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class FromEnv:
-    """Names the variable that holds a secret: `token: Annotated[SecretStr, FromEnv("ACME_TOKEN")]`.
+    """Names the variable of a secret: `token: Annotated[SecretStr, FromEnv("ACME_TOKEN")]`.
 
     Secrets are never options; without this marker the variable is `HANDRAIL_<ACTION>_<PARAM>`. A
     field of any other type that has this marker is treated as a secret.

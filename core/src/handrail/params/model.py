@@ -1,4 +1,4 @@
-"""The params model of an action, and its fields: their names, their types and their markers."""
+"""The params model of an action, and the names, types and markers of its fields."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ M = TypeVar("M")
 
 
 def params_argument(cls: type, root: type) -> type[BaseModel] | None:
-    """Return the params model that `cls` gives to the generic `root`, through any bases between.
+    """Return the params model that `cls` gives to the generic `root`, also through its bases.
 
     Raises:
-        ActionError: What it gives cannot be a params model.
+        ActionError: The type argument cannot be a params model.
     """
     argument = argument_of(cls, root)
     if isinstance(argument, ForwardRef | str):
@@ -55,13 +55,13 @@ def params_argument(cls: type, root: type) -> type[BaseModel] | None:
 
 
 def argument_of(cls: type, root: type) -> Any:
-    """Return what `cls` itself gives to the generic `root`; a TypeVar where that is still open."""
+    """Return the type argument of `cls` itself for the generic `root`; a TypeVar if still open."""
     found = (given_by(base, root) for base in cls.__dict__.get("__orig_bases__", ()))
     return next((each for each in found if each is not None), None)
 
 
 def given_by(base: Any, root: type) -> Any:
-    """Return what a base such as `UploadContext[MyParams]` gives to the generic `root`."""
+    """Return the type argument of a base such as `UploadContext[MyParams]` for `root`."""
     origin: Any = get_origin(base)
     if origin is root:
         return get_args(base)[0]
@@ -78,10 +78,10 @@ def is_model(candidate: object) -> TypeGuard[type[BaseModel]]:
 
 
 def check_model(model: object, owner: str) -> None:
-    """Refuse a params model that is none.
+    """Check that `model` is a params model.
 
     Raises:
-        ActionError: It is neither None nor a pydantic model.
+        ActionError: The model is neither None nor a pydantic model.
     """
     if model is not None and not is_model(model):
         name = getattr(model, "__name__", repr(model))
@@ -113,7 +113,7 @@ def paths_of(model: type[BaseModel], name: str) -> tuple[KeyPath, ...]:
 
 
 def bare(annotation: Any) -> Any:
-    """Return a type without `Annotated`, `NewType`, a name made by `type`, and `None`."""
+    """Return a type without `Annotated`, `NewType`, type aliases and `None`."""
     while True:
         if get_origin(annotation) is Annotated:
             annotation = get_args(annotation)[0]
@@ -131,7 +131,7 @@ def bare(annotation: Any) -> Any:
 
 
 def marker_of(info: FieldInfo, kind: type[M]) -> M | None:
-    """Return the marker of this kind on a field; `Argument` stands for `Argument()` there."""
+    """Return the marker of this kind on a field; `Argument` is short for `Argument()` there."""
     for entry in info.metadata:
         if isinstance(entry, kind):
             return entry
@@ -141,13 +141,13 @@ def marker_of(info: FieldInfo, kind: type[M]) -> M | None:
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that a field holds, directly or as an optional one."""
+    """Return the model type of a field, also if it is optional."""
     kind = bare(annotation)
     return kind if is_model(kind) else None
 
 
 def kind_at(model: type[BaseModel] | None, path: KeyPath) -> Any:
-    """Return the type of the field that takes a value at `path`, None where there is no such."""
+    """Return the type of the field at `path`, or None if there is none."""
     if model is None:
         return None
     for name, info in fields_of(model).items():
@@ -162,7 +162,7 @@ def kind_at(model: type[BaseModel] | None, path: KeyPath) -> Any:
 def values_of(params: Any, model: type[BaseModel] | None) -> dict[str, Any]:
     """Return each param by its name; without a model the params are a mapping.
 
-    Params of an older run may lack a field that the model has now: it is left out.
+    Params of an older run may lack a field of the current model: it is left out.
     """
     if model is None:
         return dict(params)

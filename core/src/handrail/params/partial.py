@@ -1,4 +1,4 @@
-"""Params of which some are not known, while a plan is made."""
+"""Params with unknown values, while a plan is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def partial(model: type[BaseModel], params: Mapping[str, Any], action: str) -> Any:
-    """Return `params` as far as they are given: the model itself where they are complete.
+    """Return `params` as a PartialParams, or as the model if they are complete.
 
     Raises:
         ParamsError: A given value is not valid.
@@ -35,7 +35,7 @@ def partial(model: type[BaseModel], params: Mapping[str, Any], action: str) -> A
             raise ParamsError(action, [*unknown, *wrong]) from None
         return PartialParams(model, params, action)
     except Exception as error:  # noqa: BLE001 - validators and defaults of the model
-        # They may raise for want of what is missing.
+        # They may raise because a value is missing.
         known = PartialParams(model, params, action)
         if unknown or known.is_complete:
             raise ParamsError(action, [*unknown, raised(error, model, params)]) from None
@@ -46,7 +46,7 @@ def partial(model: type[BaseModel], params: Mapping[str, Any], action: str) -> A
 
 
 class PartialParams:
-    """Stands for params of which some are not known, while a plan is made.
+    """A proxy for params of which some are unknown, while a plan is made.
 
     Known values and defaults read as usual, and so do properties and methods that the model
     defines; reading a missing value raises ParamsNeededError.
@@ -64,7 +64,7 @@ class PartialParams:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every field that has to be given is known."""
+        """Whether every required field is known."""
         return not any(map(self._lacks, self._model.model_fields))
 
     def __getattr__(self, name: str) -> Any:
@@ -91,7 +91,7 @@ class PartialParams:
 
 
 def _known(info: FieldInfo, value: Any, action: str, at: KeyPath) -> Any:
-    """Return a given value as the model would hold it, its own validators left out."""
+    """Return a given value converted by its field, without the validators of the model."""
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only where a model is used
 
     inner = model_in(info.annotation)
@@ -116,7 +116,7 @@ def _default(info: FieldInfo, known: dict[str, Any]) -> Any:
         data = {name: value for name, value in known.items() if not name.startswith("_")}
         return info.get_default(call_default_factory=True, validated_data=data)
     if info.default_factory is not None:
-        # Not get_default, which in some versions of pydantic wants validated data for any factory.
+        # Not get_default, which in some versions of pydantic needs validated data for any factory.
         return cast("Callable[[], Any]", info.default_factory)()
     return info.get_default()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 HIDDEN = "**********"
-"""What is shown in place of a secret."""
+"""The placeholder for a secret."""
 
 # The user information of RFC 3986, which ends before the first slash; a password that is not
 # encoded may have an @ of its own.
@@ -25,19 +25,19 @@ def without_passwords(text: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without its passwords, however little it is one."""
-    # A password that is not encoded may have anything in it; options may hold others.
+    """Return a URL, or any text, without passwords."""
+    # An unencoded password may contain any character; options may contain passwords too.
     return _OPTION.sub(rf"\1{HIDDEN}", _ANY_PASSWORD.sub(rf"\1{HIDDEN}@", url))
 
 
 def has_password(text: str) -> bool:
-    """Return whether a URL with a password is in `text`; one that is hidden does not count."""
+    """Return whether `text` contains a URL with a password that is not hidden."""
     return "://" in text and without_passwords(text) != text
 
 
 def json_has_password(text: str) -> bool:
     """Return whether one of the texts in a JSON text has a URL with a password in it."""
-    # What looks like one may be several texts and the marks between them.
+    # A match may span several texts and the punctuation between them.
     return has_password(text) and any(map(has_password, _texts(json.loads(text))))
 
 
@@ -56,7 +56,7 @@ def _texts(value: object) -> Iterator[str]:
 def mask_of(secrets: Iterable[str]) -> Callable[[str], str]:
     """Return a function that takes `secrets`, and the passwords of URLs, out of a text.
 
-    Secrets are found as they are and as JSON has them.
+    Secrets are found both verbatim and in their JSON form.
     """
     known = {each for each in secrets if each}
     # The longest first: one may be part of another.
@@ -73,7 +73,7 @@ def looks_secret(text: str) -> bool:
 
 
 def shown(key: str, value: Any) -> Any:
-    """Return `value` without what looks like a secret by its key, and without passwords."""
+    """Return `value` without passwords, and hidden if its key looks like that of a secret."""
     if looks_secret(key):
         return "(hidden)"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Secrets among params: the fields that hold them, and the variable that each is read from."""
+"""Secrets among params: their fields, and the variable of each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_secret(info: FieldInfo) -> bool:
     return model_in(info.annotation) is None and holds_secret(info.annotation)
 
 
-@lru_cache(maxsize=64)  # A run asks for them at each place where a text could show one.
+@lru_cache(maxsize=64)  # Read wherever a run might show a secret.
 def secrets_of(
     model: type[BaseModel], prefix: KeyPath = (), seen: tuple[type, ...] = ()
 ) -> frozenset[KeyPath]:
@@ -62,7 +62,7 @@ def touches(path: KeyPath, secrets: frozenset[KeyPath]) -> bool:
 
 
 def variable_of(action: str, path: KeyPath, info: FieldInfo | None = None) -> str:
-    """Return the variable that a param is read from: as marked, or made from its path."""
+    """Return the variable of a param: that of its marker, or one derived from its path."""
     marker = None if info is None else marker_of(info, FromEnv)
     if marker is not None:
         return marker.variable

@@ -27,8 +27,8 @@ def params_text(
 ) -> str:
     """Return params as JSON: `values`, and for each secret the variable that it is read from.
 
-    Those whose variable holds JSON, such as lists of secrets, are in `json`. A param that has a URL
-    with a password in it counts as a secret, and is in `hidden` without the password.
+    Secrets whose variable contains JSON, such as lists, are in `json`. A param that contains a URL
+    with a password counts as a secret, and is in `hidden` without the password.
 
     Args:
         model: The params model, or None for an action without one.
@@ -37,7 +37,7 @@ def params_text(
         variables: Other variables, by the path of the secret.
 
     Raises:
-        ActionError: They have no JSON form.
+        ActionError: The params have no JSON form.
     """
     given = variables or {}
     secrets: dict[str, str] = {}
@@ -48,7 +48,7 @@ def params_text(
         for path, value, variable in _all_entries(model, params, action):
             text = _COMPACT(value)
             with_password = variable is None and json_has_password(text)
-            # What is empty holds no secret.
+            # Empty values contain no secret.
             if not with_password and (variable is None or value in ([], {})):
                 set_path(values, path, value)
             elif value is not None:
@@ -81,7 +81,7 @@ def params_of(
         model: The params model, for the types of secrets.
 
     Raises:
-        ParamsError: The variable of a secret is not set, or does not hold JSON where it has to.
+        ParamsError: The variable of a secret is not set, or does not contain JSON as required.
     """
     stored = json.loads(text)
     values: dict[str, Any] = stored["values"]
@@ -112,7 +112,7 @@ def not_kept(text: str) -> list[tuple[str, str]]:
 def fields_not_stored(model: type[BaseModel] | None, text: str) -> frozenset[str]:
     """Return the names of the params that `params_text` has left out of `text`.
 
-    Both the names of their fields, and those under which they are given.
+    Includes both the names of their fields and their aliases.
     """
     secrets = frozenset[KeyPath]() if model is None else secrets_of(model)
     hidden = [tuple(path.split(".")) for path in json.loads(text)["hidden"]]
@@ -155,9 +155,9 @@ def _entries(
     action: str,
     prefix: KeyPath = (),
 ) -> Iterator[tuple[KeyPath, Any, str | None]]:
-    """Yield the path, the value and the variable of each field; no variable if it is no secret.
+    """Yield the path, the value and the variable of each field; the variable only for a secret.
 
-    Of a secret that has its default, as it is not in `set_here`, the value is None.
+    The value of a secret is None if it is the default, not in `set_here`.
     """
     for name, info in fields_of(model).items():
         path = (*prefix, *paths_of(model, name)[0])

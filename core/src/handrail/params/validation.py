@@ -1,4 +1,4 @@
-"""Validation of params, with one readable line for each thing that is wrong."""
+"""Validates params, with one readable line for each problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _LONGEST = 80  # Characters of a value that are shown.
-# What pydantic says of these tells how it works, not what to write.
+# pydantic's messages for these explain its internals, not the expected value.
 _CLEARER = {
     "byte_size": "is not a size, such as 500kB or 20MiB",
     "byte_size_unit": "is not a size, such as 500kB or 20MiB",
@@ -46,7 +46,7 @@ def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
     try:
         made = model.model_validate(values)
     except ValidationError as error:
-        # Its text holds the values that were given.
+        # Its text contains the given values.
         shown = None if secrets_of(model) else error
         raise ParamsError(action, [*unknown, *readable(error, model)]) from shown
     except Exception as error:  # noqa: BLE001 - validators and defaults of the model
@@ -58,9 +58,9 @@ def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
 
 
 def unchecked(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
-    """Return params that were valid once as an instance of `model`, whatever it says of them now.
+    """Return formerly valid params as an instance of `model`, without validation.
 
-    Each value is of the type of its field where it can be; a file that has to exist need not.
+    Each value is converted to the type of its field if possible; a file need not exist.
     """
     found: dict[str, Any] = {}
     for name, info in fields_of(model).items():
@@ -81,7 +81,7 @@ def _typed(info: FieldInfo, value: Any) -> Any:
     for kind in kinds:
         try:
             return TypeAdapter(kind).validate_python(value)
-        except Exception:  # noqa: BLE001 - what anybody's types and validators raise
+        except Exception:  # noqa: BLE001 - third-party types and validators
             continue
     if inner is not None and isinstance(value, Mapping):
         return unchecked(inner, cast("Mapping[str, Any]", value))
@@ -92,7 +92,7 @@ def as_dict(params: object, action: str) -> dict[str, Any]:
     """Return the params of an action that has no model.
 
     Raises:
-        ParamsError: They are no mapping.
+        ParamsError: The params are not a mapping.
     """
     if params is None or isinstance(params, Mapping):
         return dict(cast("Mapping[str, Any]", params or {}))
@@ -100,9 +100,9 @@ def as_dict(params: object, action: str) -> dict[str, Any]:
 
 
 def readable(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
-    """Return one `(field path, message)` for each thing that `error` complains about.
+    """Return a `(field path, message)` for each problem in `error`.
 
-    Values are shown, but for secrets and what has secrets in it.
+    Values are shown, except for secrets and values that contain them.
     """
     secrets = secrets_of(model)
     lines: list[tuple[str, str]] = []
@@ -140,8 +140,8 @@ def _given(value: object) -> str:
 
 
 def _redacted(text: str, given: object, secrets: frozenset[KeyPath]) -> str:
-    """Return `text` without the secrets that are among the values that were given."""
-    # What stands where a mapping with a secret was meant is a secret as well.
+    """Return `text` without the secrets among the given values."""
+    # A value in place of a mapping with secrets counts as a secret too.
     found = (each for path in secrets for each in texts_in(value_at(given, path)))
     return mask_of(found)(text)
 
@@ -149,10 +149,9 @@ def _redacted(text: str, given: object, secrets: frozenset[KeyPath]) -> str:
 def unknown_fields(
     model: type[BaseModel], values: Mapping[str, Any], prefix: str = ""
 ) -> list[tuple[str, str]]:
-    """Return `(path, message)` for each value that no field takes, in nested models too.
+    """Return `(path, message)` for each value without a field, in nested models too.
 
-    A model that says itself what happens to extra values, forbids, allows or ignores them, is left
-    alone.
+    A model that configures extra values itself, to forbid, allow or ignore them, is left alone.
     """
     fields = fields_of(model)
     known = {path[0]: name for name in fields for path in reversed(paths_of(model, name))}
@@ -169,7 +168,7 @@ def unknown_fields(
 
 
 def unknown_message(model: type[BaseModel], path: Sequence[int | str]) -> str:
-    """Return what to say of a value at `path` that `model`, or one in it, forbids."""
+    """Return the message for a value at `path` that `model`, or a model in it, forbids."""
     inner: type[BaseModel] | None = model
     for part in path[:-1]:
         field = None if inner is None else fields_of(inner).get(str(part))

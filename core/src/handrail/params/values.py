@@ -10,9 +10,9 @@ KeyPath = tuple[str, ...]
 
 
 def value_at(values: object, path: KeyPath, missing: object = None) -> Any:
-    """Return the value at `path`, `missing` where there is none.
+    """Return the value at `path`, or `missing` if there is none.
 
-    Where something else than a mapping stands in the way, that is returned.
+    If a value on the way is not a mapping, it is returned.
     """
     for key in path:
         if not isinstance(values, Mapping):

@@ -1,1 +1,1 @@
-"""From the edits of an action, its packs and the project to one frozen Plan. Pure."""
+"""Plans: from the edits of an action, its packs and the project to a frozen Plan. Pure."""

@@ -1,4 +1,4 @@
-"""What edits do to steps that have their place: replace, wrap and remove them, where they may."""
+"""Applies replacements, layers and removals to placed steps, if they are permitted."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Grants = Mapping[str, frozenset[str]]
 
 @dataclass(slots=True, kw_only=True)
 class Changes:
-    """Applies edits to steps that have their place.
+    """Applies edits to steps whose place is known.
 
     Attributes:
-        anchors: The step that answers to each name.
-        skipped: Pack and name of steps that were left out for want of an anchor.
-        grants: What each pack may do to steps of others.
-        required: Steps that nobody may change.
-        problems: What could not be done.
-        removed: Steps that are gone, by the identity of their node.
+        anchors: The step for each name.
+        skipped: Pack and name of steps that were left out because their anchor is missing.
+        grants: The permitted changes of each pack to steps of others.
+        required: Steps that must not be changed.
+        problems: The edits that could not be applied.
+        removed: Removed steps, by the identity of their node.
     """
 
     anchors: Mapping[str, Node]
@@ -97,7 +97,7 @@ class Changes:
         if layer is None:
             return
         around = innermost(layer)
-        # A layer around a step that was replaced is kept: it goes around the one in its place.
+        # A layer around a replaced step is kept, and wraps the replacement.
         outlived = former is not None and around is innermost(former)
         if around is not (edit.around or step) and not (outlived and edit.around is None):
             self.problems.append(problems.other_step(edit, layer))
@@ -106,7 +106,7 @@ class Changes:
             self.problems.append(problems.same_layer(edit, layer))
             return
         if outlived and (edit.origin.pack, id(step)) in self._wrapped:
-            return  # Its pack has said what it wants around the new step.
+            return  # The pack wraps the new step itself.
         rewire(layer, former if former is not None and outlived else inner, inner)
         draft.entry.layers += (layer,)
         made = Layer(
@@ -144,13 +144,13 @@ class Changes:
 
     def _target(self, name: str, edit: Any, verb: str) -> Node | None:
         node = self.anchors.get(name)
-        # What a pack wants of a step of its own that was left out is left out with it.
+        # Also ignore edits of a pack to a step of its own that was left out.
         if node is None and (edit.origin.pack, name) not in self.skipped:
             self.problems.append(problems.unknown_step(edit, verb, name, self.anchors))
         return node
 
     def _allowed(self, node: Node, edit: Any, verb: str) -> bool:
-        """Whether `edit` may remove or replace a step that may be somebody else's."""
+        """Return whether `edit` may remove or replace a step, which may belong to another pack."""
         draft = node.draft
         if self._is_final(draft, edit, verb):
             return False
@@ -164,7 +164,7 @@ class Changes:
         return False
 
     def _is_final(self, draft: Draft, edit: Any, verb: str) -> bool:
-        """Whether nobody may change a step; the edit that wants to is a problem then."""
+        """Return whether a step must not be changed; if so, add a problem for the edit."""
         required = demanded_by(draft, self.required)
         if required or draft.entry.step.final:
             self.problems.append(problems.final(edit, draft, verb, required))

@@ -1,4 +1,4 @@
-"""Steps on their way into a plan, and how a plan is made of them."""
+"""Draft: a step during planning; and the plan built from the drafts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def layer_name(wrapper: StepWrapper[Any]) -> str:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Draft:
-    """A step on its way into a plan, with what is known of it so far."""
+    """A step during planning, with the facts known so far."""
 
     entry: Entry
     origin: Origin
@@ -46,7 +46,7 @@ class Draft:
 
 
 def freeze(action: str, drafts: list[Draft], origin: Origin = UNKNOWN) -> Plan:
-    """Make the plan of `drafts`, which are in their final order."""
+    """Build the plan of `drafts`, which are in their final order."""
     facts = _Reader(draft.entry.weight for draft in drafts).facts
     steps = tuple(
         PlannedStep(draft.entry.name, draft.entry.outermost, facts(draft), draft.entry.others)
@@ -78,16 +78,16 @@ class _Reader:
         self._functions: dict[type, tuple[object, ...]] = {}
 
     def facts(self, draft: Draft) -> Facts:
-        """Return what is constant about a step."""
+        """Return the constant facts about a step."""
         step = draft.entry.outermost
         kind = type(step)
         functions = self._functions.get(kind)
         if functions is None:
-            # A wrapper is like what it wraps, and a function says itself whether it has an undo.
+            # A wrapper depends on the wrapped step, and a function declares its undo itself.
             alike = not issubclass(kind, StepWrapper | FunctionStep)
             functions = tuple(getattr(kind, method) for method in _METHODS) if alike else ()
             self._functions[kind] = functions
-        # Not by looking into its `__dict__`: that would make one, which the step then keeps.
+        # Not by reading its `__dict__`: that would create one, which the step then keeps.
         if functions != tuple([getattr(each, "__func__", None) for each in _bound(step)]):
             return self._read(draft)
         always_run, effects = draft.always_run, bool(step.effects)
@@ -129,9 +129,9 @@ def _hears_of_undo(step: BaseStep[Any]) -> bool:
 
 
 def plan_of_registry(registry: StepRegistry[Any], action: str = "workflow") -> Plan:
-    """Plan the steps of a registry as they stand, with nobody else's edits.
+    """Plan the steps of a registry as they are, without edits.
 
-    `always_run` steps close the plan wherever they were registered.
+    `always_run` steps close the plan regardless of where they were registered.
     """
     drafts = base_drafts(registry, UNKNOWN)
     drafts.sort(key=attrgetter("always_run"))

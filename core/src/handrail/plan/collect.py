@@ -46,9 +46,9 @@ def collect(
 ) -> tuple[list[EditSet], list[Problem]]:
     """Ask every pack, in order, for its edits of `action`, until no new step comes up.
 
-    A pack is not asked about a step that it inserted or led to, so this always ends. Returns one
-    set of edits for each pack, in the same order, then that of the project, whose steps the packs
-    are asked about too; and the steps that were not usable as problems.
+    A pack is not asked about a step that it inserted or led to, so this always ends. Returns a set
+    of edits for each pack, in the same order, then that of the project, whose steps the packs are
+    asked about too; and the unusable steps as problems.
 
     Raises:
         HandrailError: A hook raised; the error names its pack.
@@ -86,7 +86,7 @@ class _Inquiry:
         for entry, causes in standing_in:
             if self.answers > MOST_ANSWERS:
                 return
-            # Under the name of the step that it replaces it is the same one to those who insert.
+            # A step that replaces one of the same name needs no new insertions.
             answering = () if entry.name in self.asked else inserting
             self._drain(deque([(entry, causes)]), answering, wrapping)
 
@@ -191,8 +191,7 @@ _Asker = tuple[str, Callable[..., Any], str, Side, "Contributor", EditSet]
 
 
 def _way_to_ask(pack: Contributor, hook: str) -> Callable[[ActionInfo, BaseStep[Any]], Any]:
-    # The quick way, where there is one: this is what planning spends its time on. What stands in
-    # for a pack, and passes on whatever it does not have itself, is called like any other.
+    # Hot loop: use the pack's pre-bound hook. Proxies such as TracedPack fall back to `call`.
     quick = getattr(type(pack), "about_steps", None)
     if quick is not None:
         return cast("Callable[[ActionInfo, BaseStep[Any]], Any]", quick(pack, hook))
@@ -245,7 +244,7 @@ def _invalid(error: InvalidStepError, origin: Origin) -> Problem:
 class EditRecorder(StepRegistry[Any]):
     """The registry that a pack edits: it shows the action's steps and the pack's own edits.
 
-    Nothing is refused here for what other packs may bring or take; that is up to the whole plan.
+    Edits that may conflict with those of other packs are accepted; `resolve` checks the whole plan.
     """
 
     def __init__(self, base: StepRegistry[Any], origin: Origin) -> None:
@@ -263,7 +262,7 @@ class EditRecorder(StepRegistry[Any]):
     def insert_before(
         self, name: str, step: BaseStep[Any], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Put `step` right before the one that answers to `name`."""
+        """Insert `step` directly before the step that answers to `name`."""
         self._insert(name, step, "before", if_missing)
         if name in self:
             self._show(lambda: super(EditRecorder, self).insert_before(name, step))
@@ -271,7 +270,7 @@ class EditRecorder(StepRegistry[Any]):
     def insert_after(
         self, name: str, step: BaseStep[Any], *, if_missing: IfMissing = "error"
     ) -> None:
-        """Put `step` right after the one that answers to `name`."""
+        """Insert `step` directly after the step that answers to `name`."""
         self._insert(name, step, "after", if_missing)
         if name in self:
             self._show(lambda: super(EditRecorder, self).insert_after(name, step))
@@ -282,7 +281,7 @@ class EditRecorder(StepRegistry[Any]):
         super().unregister(name, missing_ok=True)
 
     def replace(self, name: str, step: BaseStep[Any]) -> None:
-        """Put `step` in the place of the one that answers to `name`."""
+        """Replace the step that answers to `name` by `step`."""
         entry = entry_for(step)
         self.edits.replacements.append(Replacement(name=name, entry=entry, origin=self._here()))
         if name in self:

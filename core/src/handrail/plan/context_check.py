@@ -1,4 +1,4 @@
-"""Finds the steps and layers of packs that work on another context than the action has."""
+"""Finds steps and layers of packs that need another context than that of the action."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def unfit(action: ActionInfo, edits: Sequence[EditSet]) -> list[Problem]:
-    """Return a problem for each step and layer in `edits` whose context `action` does not have.
+    """Return a problem for each step and layer in `edits` that needs another context.
 
-    What a step works on is what its class says, as `BaseStep[UploadContext]`, or the annotation of
-    a step function. One that says nothing fits everywhere.
+    The context of a step is the type argument of its class, as in `BaseStep[UploadContext]`, or the
+    annotation of a step function. Steps without one fit everywhere.
     """
     found: list[Problem] = []
     known: dict[object, type[BaseStepContext] | None] = {}
@@ -68,7 +68,7 @@ def _annotated(step: FunctionStep[Any]) -> object:
 
 
 def _argument(cls: type) -> object:
-    """Return what stands for the context in the bases of `cls`: a class, a TypeVar, or None."""
+    """Return the context argument in the bases of `cls`: a class, a TypeVar, or None."""
     for base in cls.__dict__.get("__orig_bases__", cls.__bases__):
         origin: Any = get_origin(base) or base
         if not _is_step_class(origin):

@@ -1,4 +1,4 @@
-"""Dry runs: a plan in which steps with effects only tell what they would do."""
+"""Dry runs: a plan in which steps with effects return a preview instead."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NOT_PREVIEWED = "not previewed"
 def preview_plan(plan: Plan) -> Plan:
     """Return `plan` for a dry run.
 
-    Steps with `effects = False` really run; the others give their `preview` as
-    `data["preview"]`, a list of lines. `always_run` steps with effects are previewed too. Once a
-    step with effects was left out, a reading step may fail for want of what that one would have
-    made: it then says so, and the dry run goes on.
+    Steps with `effects = False` really run; the others give their `preview` as `data["preview"]`, a
+    list of lines. `always_run` steps with effects are previewed too. Once a step with effects was
+    left out, a reading step may fail because its results are missing: it then reports that, and the
+    dry run continues.
     """
     steps: list[Any] = []
     left_out = False
@@ -50,10 +50,10 @@ class _StandIn(BaseStep[Any]):
 
     @calls_user_code
     def can_skip(self, context: Any) -> bool | Awaitable[bool]:
-        """Ask the step; where it cannot tell in a dry run, it is not skipped."""
+        """Call the step's `can_skip`; if that fails in a dry run, the step is not skipped."""
         try:
             answer = self.step.can_skip(context)
-        except Exception:  # noqa: BLE001 - it may miss what an earlier step would have made
+        except Exception:  # noqa: BLE001 - it may need an omitted step
             return False
         return self._later(answer) if isinstance(answer, Awaitable) else answer
 
@@ -74,7 +74,7 @@ class _Previewed(_StandIn):
             answer = self.step.preview(context)
             # It may be a generator, and fail late.
             lines = [NOT_PREVIEWED] if answer is None else lines_of(answer)
-        except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run goes on
+        except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run continues
             lines = [f"{NOT_PREVIEWED}: {describe(error)}"]
         return StepResult(data={"preview": lines})
 
@@ -82,10 +82,10 @@ class _Previewed(_StandIn):
 class _Lenient(_StandIn):
     @calls_user_code
     def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
-        """Run the step; a failure is told, not raised."""
+        """Run the step; a failure is reported in its result, not raised."""
         try:
             answer = self.step.execute(context)
-        except Exception as error:  # noqa: BLE001 - it may miss what an earlier step makes
+        except Exception as error:  # noqa: BLE001 - it may need an omitted step
             return _missed(describe(error))
         return self._finish(answer) if isinstance(answer, Awaitable) else _softened(answer)
 

@@ -1,4 +1,4 @@
-"""Edits as data: who wants to change what about an action's steps."""
+"""Edits as data: the changes that packs and the project make to an action's steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Side = Literal["before", "after", "end"]
 
-PROJECT = "project"  # The owner of the edits that no pack makes.
+PROJECT = "project"  # The owner of the project's edits.
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -26,10 +26,10 @@ class Insertion:
         entries: The steps of the block, in order.
         anchor: Name of the step that the block hangs on; None at the end.
         side: On which side of the anchor.
-        origin: Who put it there.
-        if_missing: What to do when nothing answers to `anchor`.
-        causes: The packs that led to it, its own included; those are not asked about its steps.
-        source: Where the steps are from, when that is not who put them there.
+        origin: Origin of the edit.
+        if_missing: Whether a missing anchor is an error, or the block is left out.
+        causes: The packs that led to it, including its own; they are not asked about its steps.
+        source: Origin of the steps, if it differs from that of the edit.
     """
 
     entries: tuple[Entry, ...]
@@ -55,9 +55,9 @@ class Wrapping:
     """A layer around the step called `name`.
 
     Attributes:
-        layer: The wrapper, or what makes it from the step.
-        around: The step that the layer was made around, where a hook made it.
-        source: Where the layer is from, when that is not who put it there.
+        layer: The wrapper, or a function that returns it for the step.
+        around: The step that the layer was created for, if a hook returned it.
+        source: Origin of the layer, if it differs from that of the edit.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Removal:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class EditSet:
-    """Everything that one pack, or the project, wants of one action, in the order of its calls."""
+    """All edits of one action by one pack or the project, in the order of the calls."""
 
     owner: str
     insertions: list[Insertion] = field(default_factory=list["Insertion"])
@@ -88,7 +88,7 @@ class EditSet:
 
     @property
     def count(self) -> int:
-        """How many edits there are."""
+        """The number of edits."""
         return (
             len(self.insertions) + len(self.replacements) + len(self.wrappings) + len(self.removals)
         )
@@ -96,13 +96,13 @@ class EditSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class History:
-    """What a plan was made from.
+    """The input from which a plan was resolved.
 
     Attributes:
         base: The steps of the action itself, in order.
         edits: The sets of edits, in the order in which they were applied.
-        left_out: Those of their insertions that may do without an anchor, and missed it.
-        grants: What each pack was allowed to do to the steps of others.
+        left_out: Optional insertions whose anchor was missing.
+        grants: The permitted changes of each pack to steps of others.
     """
 
     base: tuple[Draft, ...]

@@ -1,4 +1,4 @@
-"""Why a step is where it is: the chain of edits that put it there, back to the action's own."""
+"""Explains the place of a step: the chain of edits back to one of the action's own steps."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Link:
     """One edit in the chain that leads to a step.
 
     Attributes:
-        kind: What was done. A chain ends with `base`, a step of the action itself, with `added`,
-            one that a pack put at the end, or with `skipped`, where its anchor is missing.
-        step: The step that it was done to.
-        told: The same in a few words, such as `inserted before upload_files`.
-        origin: Who did it, and where.
-        grant: The grant that allowed it, as it stands in the settings; empty where none is needed.
+        kind: Kind of the edit. A chain ends with `base`, a step of the action itself, with `added`,
+            a step that a pack appended, or with `skipped`, if its anchor is missing.
+        step: The edited step.
+        told: The edit in a few words, such as `inserted before upload_files`.
+        origin: Origin of the edit.
+        grant: The grant that permits it, as written in the settings; empty if none is needed.
     """
 
     kind: Kind
@@ -53,12 +53,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a step is where it is, or why it is not there.
+    """The reason for the place of a step, or for its absence.
 
     Attributes:
-        step: Its name in the plan; its own name where it is not in the plan.
-        place: Its position, counted from 1; 0 where it is not in the plan.
-        links: What was done to it, then to the step that it hangs on, and so on.
+        step: Its name in the plan; its own name if it is not in the plan.
+        place: Its position, counted from 1; 0 if it is not in the plan.
+        links: The edits of the step, then those of its anchor, and so on.
     """
 
     step: str
@@ -83,10 +83,10 @@ class Explanation:
 
 
 def explain(plan: Plan, name: str) -> Explanation:
-    """Return why the step that answers to `name` is where it is, or is not in the plan.
+    """Return why the step that answers to `name` is at its place, or absent from the plan.
 
     Raises:
-        StepNotFoundError: No step of the plan answers to it, and nobody removed one that did.
+        StepNotFoundError: No step of the plan or of its edits answers to `name`.
     """
     history = plan.history
     things = {} if history is None else _things(history)
@@ -108,7 +108,7 @@ def explain(plan: Plan, name: str) -> Explanation:
 
 @dataclass(slots=True, eq=False)
 class _Thing:
-    """A step that somebody brought, and what was done to it."""
+    """A step of the plan or of its edits, with the edits applied to it."""
 
     name: str
     origin: Origin
@@ -123,7 +123,7 @@ class _Thing:
         return "" if self.insertion is None or self.skipped else self.insertion.anchor or ""
 
     def placed(self) -> Iterator[Link]:
-        """Yield how it came to be there, the replacement after what it replaces."""
+        """Yield the edits that placed it; a replacement comes after the replaced step."""
         made = self.insertion
         if made is None:
             yield Link(kind="base", step=self.name, told="base", origin=self.origin)
@@ -160,7 +160,7 @@ class _Thing:
 
 
 def _things(history: History) -> dict[str, _Thing]:
-    """Return every step that anybody brought, by each name that it answers to."""
+    """Return every step of the plan and its edits, by each of its names."""
     grants = dict(history.grants)
     things: dict[str, _Thing] = {}
     for draft in history.base:

@@ -1,7 +1,7 @@
-"""A plan as text: the JSON of it, and what its fingerprint is of.
+"""A plan as JSON text, and the fingerprint of a plan.
 
-A run needs both before its first step, and most steps of a long plan differ in their names only. So
-what they share is encoded once, and put together by hand; the text is that of `json`.
+A run needs both before its first step, and most steps of a long plan differ only in their names. So
+shared facts are encoded once and the text is concatenated; the result is that of `json`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plan_json(plan: Plan) -> str:
-    """Return what `Plan.to_dict` says, as JSON without spaces; action and fingerprint first."""
+    """Return `Plan.to_dict` as JSON without spaces; action and fingerprint come first."""
 
     def rest(planned: PlannedStep) -> str:
         told = planned.to_dict()
@@ -38,7 +38,7 @@ def identity_json(plan: Plan) -> str:
 
 
 def _each(plan: Plan, rest: Callable[[PlannedStep], str]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each step in quotes, and what `rest` says of steps with the same facts."""
+    """Yield the quoted name of each step, and the text of `rest` for its facts."""
     alike: dict[Facts, str] = {}
     for planned in plan.steps:
         text = alike.get(planned.facts)

@@ -1,4 +1,4 @@
-"""The order of packs: derived from what they say of each other, never from luck."""
+"""The order of packs, derived from their declarations: deterministic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Contributor(Protocol):
 
     @property
     def info(self) -> PackInfo:
-        """What the pack says of itself."""
+        """The declarations of the pack."""
         ...
 
     def implements(self, hook: str) -> bool:
@@ -45,10 +45,10 @@ P = TypeVar("P", bound=Contributor)
 
 
 def pack_order(packs: Sequence[P]) -> tuple[list[P], list[Problem]]:
-    """Sort packs so that each comes after those it wants before it, the smallest ready id first.
+    """Sort packs so that each comes after those that must precede it, the smallest ready id first.
 
-    Returns the packs and the problems: required packs that are missing, and cycles, whose members
-    then come last in the order of their ids, with those that wait for them.
+    Returns the packs and the problems: required packs that are missing, and cycles. The members of
+    a cycle come last in the order of their ids, with the packs that wait for them.
     """
     by_id = {pack.id: pack for pack in packs}
     waits_for: dict[str, set[str]] = {name: set() for name in by_id}
@@ -103,7 +103,7 @@ def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
 
 
 def said_by(pack: Contributor, hook: str = "pack_info") -> Origin:
-    """Return the source line of one of the hooks of `pack`, where that is known."""
+    """Return the source line of one of the hooks of `pack`, if known."""
     locate = getattr(pack, "locate", None)
     return pack.origin if locate is None else cast("Origin", locate(hook))
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A wrapper around a planned step, and who put it there.
+    """A wrapper around a planned step, with its origin.
 
     Attributes:
         name: Short name of the wrapper, such as `timing`.
-        origin: Where the wrapper came from.
+        origin: Origin of the wrapper.
         wrapper: The wrapper itself.
-        reason: The line of the settings that put it there, or an empty string.
+        reason: The line of the settings that added it, or an empty string.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
-    """What is constant about a planned step; steps of one class that are alike share one.
+    """The constant facts about a planned step; steps of one class share them if they are equal.
 
     Attributes:
         weight: Its progress weight as it was given, as an exact fraction.
         weight_share: Its part of the plan's total weight, 0.0 to 1.0.
-        origin: Where the step came from.
-        reason: Why it stands where it stands.
-        required: Who requires it, as `handrail.toml:4`; an empty string where nobody does.
-        layers: The layers that were put around it, outermost first.
-        always_run: Whether it closes the plan whatever happens.
+        origin: Origin of the step.
+        reason: The reason for its place.
+        required: Source of the requirement, such as `handrail.toml:4`; empty if not required.
+        layers: The layers around it, outermost first.
+        always_run: Whether it closes the plan and runs in any case.
         effects: Whether a dry run must not execute it.
         plain: Whether its `execute` is called to run it, and not the body of a layer.
         skippable: Whether it has a `can_skip` of its own.
@@ -85,13 +85,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedStep:
-    """One step of a plan; what is constant about it is read once, here.
+    """One step of a plan; its constant facts are read once.
 
     Attributes:
-        name: What the step is called, whatever is wrapped around it.
+        name: Name of the step, regardless of wrappers.
         step: The step with its layers around it.
-        facts: What else is known of it; steps of one class that are alike share it.
-        others: What it answers to beside its name: inner names, aliases.
+        facts: The other constant facts; equal ones are shared by steps of one class.
+        others: Its other names: inner names, aliases.
     """
 
     name: str
@@ -121,12 +121,12 @@ class PlannedStep:
 
     @property
     def reason(self) -> str:
-        """Why it stands where it stands."""
+        """The reason for its place."""
         return self.facts.reason
 
     @property
     def always_run(self) -> bool:
-        """Whether it closes the plan whatever happens."""
+        """Whether it closes the plan and runs in any case."""
         return self.facts.always_run
 
     @property
@@ -157,7 +157,7 @@ class PlannedStep:
 
     @property
     def identity(self) -> list[object]:
-        """What a fingerprint of the plan says of this step; the same on every machine."""
+        """The values of this step in the fingerprint of the plan; the same on every machine."""
         inner = type(innermost(self.step))
         return [
             self.name,
@@ -177,10 +177,10 @@ class Plan:
     Attributes:
         action: Name of the action.
         steps: The steps; those with `always_run` come last.
-        origin: Where the action came from.
-        history: What it was made from, for `handrail.plan.explain`; None for a plain registry.
-        locked: Whether it was found to be what the project's lock holds; False where the lock was
-            left aside on purpose, None where there is none.
+        origin: Origin of the action.
+        history: The input of planning, for `handrail.plan.explain`; None for a plain registry.
+        locked: True if it matches the project's lock; False if the lock was ignored on purpose;
+            None if there is no lock.
         part: Whether steps were left out of it on purpose, as by `run --only`.
     """
 
@@ -205,7 +205,7 @@ class Plan:
 
     @cached_property
     def ordinary(self) -> int:
-        """How many steps come before those with `always_run`, which close the plan."""
+        """The number of steps before those with `always_run`, which close the plan."""
         count = len(self.steps)
         while count and self.steps[count - 1].always_run:
             count -= 1
@@ -213,7 +213,7 @@ class Plan:
 
     @cached_property
     def weights(self) -> Weights:
-        """The exact percentage after each step; made when something reports progress."""
+        """The exact percentage after each step; created when progress is reported."""
         from handrail.plan.weights import Weights  # noqa: PLC0415 - most plans are only shown
 
         return Weights(self)
@@ -239,7 +239,7 @@ class Plan:
         }
 
     def diff(self, other: Plan) -> list[str]:
-        """Return what changes from this plan to `other`, one `+`, `-` or `~` line a step."""
+        """Return the changes from this plan to `other`, one `+`, `-` or `~` line per step."""
         mine = {planned.name: planned for planned in self.steps}
         theirs = {planned.name: planned for planned in other.steps}
         lines = [f"- {name} ({mine[name].origin})" for name in mine if name not in theirs]

@@ -1,4 +1,4 @@
-"""What can be wrong with the edits of a plan, in words that name who, where and the ways out."""
+"""Problems of the edits of a plan: messages with origins and ways out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def no_steps(action: str, edits: EditSet) -> Problem:
 
 
 def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Problem:
-    """Two steps answer to one name; `removed` tells whether somebody removes the first."""
+    """Two steps answer to the same name; `removed` means that an edit removes the first."""
     packs = sorted({origin.pack or "", holder.origin.pack or ""} - {""})
     instead = f"to put a step in its place use registry.replace('{name}', ...)"
     return Problem(
@@ -61,7 +61,7 @@ def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Pro
 
 
 def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Problem:
-    """An edit is about a step that is not there."""
+    """An edit refers to a step that does not exist."""
     matches = near(name, known)
     hint = f"did you mean {' or '.join(matches)}?" if matches else ""
     owner = edit.origin.pack
@@ -75,7 +75,7 @@ def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Probl
 
 
 def needs_grant(edit: Any, verb: str, draft: Draft, grant: str) -> Problem:
-    """A pack removes or replaces a step of somebody else, and the project has not allowed it."""
+    """A pack removes or replaces a step of another pack without a grant of the project."""
     owner = edit.origin.pack
     return Problem(
         code=f"{verb}-needs-grant",
@@ -90,7 +90,7 @@ def needs_grant(edit: Any, verb: str, draft: Draft, grant: str) -> Problem:
 
 
 def final(edit: Any, draft: Draft, verb: str, required: str = "") -> Problem:
-    """Somebody wants to change a step that is final, or that `required` names as required."""
+    """An edit changes a step that is final, or required by `required`."""
     owner = edit.origin.pack
     why = f"required by {required}" if required else "final"
     return Problem(
@@ -130,7 +130,7 @@ def replaced_and_removed(edit: Removal, replacement: Replacement) -> Problem:
 
 
 def no_layer(edit: Wrapping, layer: object) -> Problem:
-    """What should make a layer made something else, or raised."""
+    """A wrapper factory returned something other than a StepWrapper, or raised."""
     raised = isinstance(layer, Exception)
     what = f"raised {layer!r}" if raised else f"made {layer!r}, which is not a StepWrapper"
     return Problem(

@@ -1,4 +1,4 @@
-"""What a plan has to have: steps that a project or a policy requires. Pure."""
+"""Checks a plan for the steps that a project or a policy requires. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ EVERYWHERE = "*"
 
 
 def required_in(lineage: Iterable[str], required: Iterable[RequiredStep]) -> list[RequiredStep]:
-    """Return what is required of an action with this lineage."""
+    """Return the required steps of an action with this lineage."""
     names = {*lineage, EVERYWHERE}
     return [each for each in required if names.intersection(each.within)]
 
 
 def demanded_by(draft: Draft, required: Sequence[RequiredStep]) -> str:
-    """Return who requires a step, or an empty string where nobody does."""
+    """Return the source of the requirement of a step, or an empty string."""
     for each in required:
         if draft.origin.pack == each.pack and each.name in draft.entry.names:
             return each.source
@@ -32,15 +32,15 @@ def demanded_by(draft: Draft, required: Sequence[RequiredStep]) -> str:
 def missing(
     plan: Plan, required: Iterable[RequiredStep], base: Collection[str] | None
 ) -> Iterator[tuple[RequiredStep, Problem]]:
-    """Yield each required step that the plan does not have in its place, and what is wrong.
+    """Yield each required step that is missing from the plan or misplaced, with the problem.
 
-    Only a step that its own pack brings will do; one of the same name is another step.
+    The step has to come from its own pack; a step of the same name is another step.
 
     Args:
         plan: A finished plan, or a part of one.
-        required: What is required of its action.
-        base: The names that the action's own steps answer to; None for a part of a plan, in which
-            an anchor that is left out needs no step before or after it.
+        required: The required steps of its action.
+        base: The names of the action's own steps; None for a part of a plan, in which a step may be
+            absent together with its anchor.
     """
     positions = plan.positions
     for each in required:
@@ -67,7 +67,7 @@ def _is_due(required: RequiredStep, base: Collection[str] | None) -> bool:
     """Whether a step is required although the plan has no such anchor."""
     if base is None:
         return False
-    # Taking the anchor out, and another step in, is no way around what is required.
+    # Replacing the anchor by another step does not lift the requirement.
     return EVERYWHERE not in required.within or required.anchor in base
 
 

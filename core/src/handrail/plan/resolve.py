@@ -33,7 +33,7 @@ def resolve(
     origin: Origin = UNKNOWN,
     known: Sequence[Problem] = (),
 ) -> Plan:
-    """Work out the plan of `action`.
+    """Resolve the plan of `action`.
 
     Insertions form a tree; then come replacements, layers and removals, each in the order of
     `edits`. `always_run` steps close the plan.
@@ -42,10 +42,11 @@ def resolve(
         action: Its name.
         base: The steps of the action itself, in order.
         edits: One set for each pack in pack order, the project's last.
-        grants: What each pack may do to steps of others, such as `replace acme-scan:scan_files`.
-        required: Steps that nobody may remove, replace or wrap, because this action needs them.
-        origin: Where the action came from.
-        known: Problems that were found before; they are reported together with the rest.
+        grants: The permitted changes of each pack to steps of others, such as `replace
+            acme-scan:scan_files`.
+        required: Steps that this action needs: they must not be removed, replaced or wrapped.
+        origin: Origin of the action.
+        known: Problems found before; they are reported together with the rest.
 
     Raises:
         PlanError: There are problems; it lists all of them.
@@ -105,9 +106,9 @@ class _Resolution:
         return _closed(kept)
 
     def _present(self) -> list[Insertion]:
-        """Return the insertions but for those that may do without an anchor, and miss it.
+        """Return the insertions except for optional ones whose anchor is missing.
 
-        Those may that say so, and those whose steps the project puts somewhere itself.
+        An insertion is optional if it says so, or if the project places its steps itself.
         """
         listed = [insertion for edit_set in self.edits for insertion in edit_set.insertions]
         replacements = [each for edit_set in self.edits for each in edit_set.replacements]
@@ -145,7 +146,7 @@ class _Resolution:
         return Block(insertion, nodes)
 
     def _claim(self, node: Node, entry: Entry) -> None:
-        # What is free is claimed all the same, so that nothing that hangs on it is blamed too.
+        # Claim the free names even so, to avoid follow-up problems for steps that hang on them.
         holders = {name: self.anchors.setdefault(name, node) for name in entry.names}
         taken = next((name for name in entry.names if holders[name] is not node), None)
         if taken is not None:
@@ -160,12 +161,12 @@ class _Resolution:
         self.problems.append(problems.duplicate(name, origin, holder.draft, removed=removed))
 
     def _name_replacements(self) -> None:
-        """Make the names of all replacements known before anything is placed."""
+        """Register the names of all replacements before anything is placed."""
         waiting = deque(each for edit_set in self.edits for each in edit_set.replacements)
         passed = 0
         while waiting:
             replacement = waiting.popleft()
-            # One may replace what another one brings, whichever pack comes first.
+            # A step may be replaced that a later replacement brings, in any order of packs.
             if replacement.name in self.anchors or passed > len(waiting):
                 self._name_replacement(replacement)
                 passed = 0
@@ -184,7 +185,7 @@ class _Resolution:
 
 
 def _closed(drafts: list[Draft]) -> list[Draft]:
-    """Move `always_run` steps to the end, and say so where that changes who stands next to whom."""
+    """Move `always_run` steps to the end, and add that to the reasons of steps beside them."""
     ordinary = [draft for draft in drafts if not draft.always_run]
     closing = [draft for draft in drafts if draft.always_run]
     names = {name for draft in closing for name in draft.entry.names}

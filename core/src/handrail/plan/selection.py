@@ -1,4 +1,4 @@
-"""Parts of a plan: what `run --only/--from/--skip` leave of it."""
+"""Selects parts of a plan, for `run --only/--from/--skip`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def select(
     start: str | None = None,
     skip: Iterable[str] = (),
 ) -> Plan:
-    """Return `plan` without the steps that were not asked for; shares are worked out anew.
+    """Return `plan` with only the selected steps; weight shares are computed again.
 
     Args:
         plan: The whole plan.
         only: Names of the steps to keep; all when empty.
-        start: Name of the first step to keep; the ones before it are dropped.
+        start: Name of the first step to keep; all before it are dropped.
         skip: Names of steps to drop.
 
     Raises:
-        StepNotFoundError: A name that no step of the plan answers to.
+        StepNotFoundError: No step of the plan answers to one of the names.
     """
     kept = set(range(len(plan.steps)))
     if only:
@@ -38,7 +38,7 @@ def select(
 
 
 def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
-    """Return a plan of the same action with `steps`, whose shares add up to 1 again."""
+    """Return a plan of the same action with `steps`; the weight shares add up to 1 again."""
     total = sum(planned.facts.weight for planned in steps)
     alike = {
         facts: replace(facts, weight_share=float(facts.weight / total) if total else 1 / len(steps))

@@ -1,7 +1,6 @@
-"""What each pack was asked while a plan was made, and what it answered.
+"""Records the questions to packs during planning, and their answers.
 
-Packs are asked through stand-ins that write down what passes, so a plan that nobody traces is made
-as if there were no traces.
+Packs are called through recording proxies, so planning without a trace costs nothing extra.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ class Question:
     """One call of a hook, and the answer.
 
     Attributes:
-        pack: The pack that was asked.
+        pack: The pack that was called.
         hook: The hook.
-        step: Name of the step that it was asked about, or None where it is about the whole action.
-        answers: The answer, one phrase for each thing in it; empty for None.
-        error: What the hook raised, or an empty string.
+        step: Name of the step in question, or None for the whole action.
+        answers: The answer, as one phrase for each of its parts; empty for None.
+        error: The exception of the hook, or an empty string.
     """
 
     pack: Origin
@@ -51,14 +50,14 @@ class Question:
 
 
 class TracedPacks:
-    """Stands for a provider of packs, and writes down what its packs are asked.
+    """A proxy for a provider of packs that records the calls of their hooks.
 
     Args:
-        provider: The provider that it stands for.
+        provider: The real provider.
 
     Attributes:
-        questions: Every question in the order in which it was asked.
-        packs: The packs that could be asked.
+        questions: All questions, in order.
+        packs: The packs that can be called.
     """
 
     def __init__(self, provider: object) -> None:
@@ -68,11 +67,11 @@ class TracedPacks:
 
     @property
     def packs(self) -> Sequence[TracedPack]:
-        """The packs that could be asked; none before they were loaded."""
+        """The packs that can be called; empty before they are loaded."""
         return self._traced or ()
 
     def contributors(self) -> Sequence[TracedPack]:
-        """Return a stand-in for every pack of the provider."""
+        """Return a proxy for every pack of the provider."""
         if self._traced is None:
             packs = self._provider.contributors()
             self._traced = tuple(TracedPack(pack, self.questions) for pack in packs)
@@ -83,14 +82,14 @@ class TracedPacks:
 
 
 class TracedPack:
-    """Stands for one pack, and writes down what it is asked."""
+    """A proxy for a pack that records the calls of its hooks."""
 
     def __init__(self, pack: Contributor, questions: list[Question]) -> None:
         self._pack = pack
         self._questions = questions
 
     def call(self, hook: str, **arguments: Any) -> Any:
-        """Ask the pack, and return what it answers."""
+        """Call the hook of the pack, and return its answer."""
         step = arguments.get("step")
         question = Question(
             pack=self._pack.origin, hook=hook, step=None if step is None else step.name
@@ -116,7 +115,7 @@ class TracedPack:
 
 
 class _Overheard:
-    """An answer of several things, which are written down as they are taken out of it."""
+    """An iterable answer; its items are recorded as they are taken."""
 
     def __init__(self, answer: Iterable[object], question: Question) -> None:
         self._answer = answer

@@ -1,6 +1,6 @@
-"""Places inserted steps: each hangs before or after its anchor, wherever that comes from.
+"""Places inserted steps: each hangs before or after its anchor, which may be inserted too.
 
-A step that cannot be placed is a problem, in words that name who, where and the ways out.
+A step that cannot be placed is a problem, with its origin and ways out.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ def place(
 ) -> tuple[list[Node], list[Problem]]:
     """Hang every block on its anchor and return the nodes in their final order.
 
-    On one side of one anchor the later block sits closer. Blocks for the end are appended in their
-    order. A block whose anchor is missing is a problem; so is one that hangs, in the end, on
-    itself.
+    On one side of an anchor, later blocks are closer. Blocks for the end are appended in their
+    order. A missing anchor is a problem; so is a block that hangs, directly or not, on itself.
     """
     roots: list[Node] = list(base)
     for block in blocks:
@@ -69,10 +68,10 @@ def drop_skipped(
     replacements: Sequence[Replacement],
     names: Collection[str],
 ) -> tuple[list[Insertion], list[Insertion]]:
-    """Divide insertions into those that are there, and those of `optional` that miss their anchor.
+    """Divide insertions into those that remain, and those of `optional` whose anchor is missing.
 
-    An anchor may come from another insertion or from what replaces its step, so what hangs on one
-    that is left out may be left out too. `names` are those that are there in any case.
+    An anchor may come from another insertion or from a replacement, so leaving one out can leave
+    out those that hang on it. `names` are the names that exist in any case.
     """
     offered = Counter(list(names))
     needing: dict[str, list[Insertion | Replacement]] = defaultdict(list)
@@ -112,7 +111,7 @@ def _flatten(roots: Iterable[Node]) -> list[Node]:
         if opened or not (node.before or node.after):
             ordered.append(node)
             continue
-        # Pushed last to first: what hangs before, the node itself, what hangs after.
+        # Pushed last to first: blocks before, the node itself, blocks after.
         for block in node.after:
             stack.extend((child, False) for child in reversed(block))
         stack.append((node, True))
@@ -188,7 +187,7 @@ def _missing_anchor(
 
 
 def _own_place(block: Block, matches: Sequence[str], action: str) -> tuple[str, ...]:
-    """Return the line of the settings that puts a step where it was meant to stand."""
+    """Return the line of the settings that puts a step at its intended place."""
     insertion = block.insertion
     if not (insertion.origin.pack and matches and len(block.nodes) == 1):
         return ()

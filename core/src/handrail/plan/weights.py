@@ -53,9 +53,9 @@ class Weights:
         return min(99, 100 * (before * whole + weight * part) // (self.total * whole))
 
     def news(self, position: int, total: float, percent: int) -> float:
-        """Return how much of `total` of a step has to be done before `within` is above `percent`.
+        """Return how much of `total` of a step must be done before `within` exceeds `percent`.
 
-        It may be less by one rounding, and is infinite where the whole step is not enough.
+        It may be less by one rounding error, and is infinite if the whole step is not enough.
         """
         if percent >= 99 or self.after(position) <= percent:
             return math.inf
@@ -66,7 +66,7 @@ class Weights:
 
     @cached_property
     def segments(self) -> Sequence[tuple[int, int, int]]:
-        """The steps but for those that always run, cut into `(first, end, percent)`.
+        """The steps except those that always run, cut into `(first, end, percent)`.
 
         The percentage grows to `percent` only after the last step of each run, so that a driver
         need not look at it after every step.

@@ -1,4 +1,4 @@
-"""What of pyarrow's types is used here, as pyarrow has none of its own that checkers can read."""
+"""Protocols of the pyarrow types used here, because pyarrow has no types for checkers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Batch(Protocol):
 
     @property
     def num_rows(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         ...
 
     @property
     def nbytes(self) -> int:
-        """How many bytes its values take."""
+        """The bytes of its values."""
         ...
 
     def column(self, name: str) -> Values:

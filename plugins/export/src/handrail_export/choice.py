@@ -1,4 +1,4 @@
-"""What is wanted of a source, and whether it has that."""
+"""Choice: the columns, filter and limit of an export; and checks against the source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from handrail_export.names import did_you_mean, listed, said
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is wanted of a source.
+    """The selection of rows and columns.
 
     Attributes:
-        columns: Their names in order; empty for all.
-        where: An SQL expression that has to be true, or None.
-        limit: How many rows at most, or None.
+        columns: The names of the columns in order; empty for all.
+        where: An SQL condition, or None.
+        limit: The maximum number of rows, or None.
     """
 
     columns: tuple[str, ...] = ()
@@ -26,10 +26,10 @@ class Choice:
 
 
 def check_columns(wanted: Sequence[str], known: Sequence[str], shown: str) -> None:
-    """Check that all columns are there, and none twice.
+    """Check that all columns exist and are distinct.
 
     Raises:
-        ChoiceError: They are not.
+        ChoiceError: A column does not exist or is repeated.
     """
     for number, name in enumerate(wanted):
         if name not in known:
@@ -43,14 +43,14 @@ def check_columns(wanted: Sequence[str], known: Sequence[str], shown: str) -> No
 
 
 def check_names(known: Sequence[str], shown: str) -> None:
-    """Check that each column has a name that tells it from the others.
+    """Check that all columns have distinct names.
 
     Raises:
-        ChoiceError: They have not.
+        ChoiceError: Two columns have the same name.
     """
     seen: dict[str, str] = {}
     for name in known:
-        # What filters and writes does not tell capitals from small letters.
+        # The engine ignores the case of names.
         other = seen.setdefault(name.casefold(), name)
         if other is not name:
             both = f"two columns {name}" if other == name else f"the columns {other} and {name}"
@@ -67,14 +67,14 @@ def check_names(known: Sequence[str], shown: str) -> None:
 
 
 def check_filter(where: str) -> None:
-    """Check that a filter is one expression of SQL, and nothing that goes on after it.
+    """Check that a filter is a single SQL expression.
 
     Raises:
-        ChoiceError: It is not.
+        ChoiceError: The filter is not a single expression.
     """
     duckdb = import_module("duckdb")
     try:
         duckdb.SQLExpression(where)
     except duckdb.Error as error:
-        # Not `from`: it says all that the engine did, and a cause would be shown beside it.
+        # Not `from`: the message has the engine's whole text, and a cause would be shown again.
         raise ChoiceError(said(error))  # noqa: B904

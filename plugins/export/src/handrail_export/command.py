@@ -1,4 +1,4 @@
-"""The command `handrail export`: what became of exports."""
+"""The command `handrail export`: lists and verifies exports, and lists formats."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def list_exports(folder: Path, as_json: bool) -> None:
     for path in manifests_in(folder):
         try:
             exports.append(_described(path))
-        except ExportError as error:  # The others are to be seen all the same.
+        except ExportError as error:  # The other exports are listed anyway.
             click.echo(f"warning: {error.message}", err=True)
     if as_json:
         click.echo(json.dumps({"schema": 1, "exports": exports}))
@@ -133,15 +133,15 @@ def _show(listed: Listed, checked: Verification, differences: list[Difference]) 
 
 @dataclass(slots=True, kw_only=True)
 class Listed:
-    """What a manifest says of an export.
+    """The content of a manifest.
 
     Attributes:
-        about: What is known about it as a whole.
+        about: The description of the export.
         target: The folder that its files are below.
-        output: What people are told about where it is.
-        finished: Whether it came to its end.
+        output: The location of the export, for people.
+        finished: Whether the export was completed.
         files: Its files.
-        manifest: The manifest of the run, where it is from one.
+        manifest: The manifest of the run, if it is the source.
     """
 
     about: dict[str, Any]

@@ -1,4 +1,4 @@
-"""ExportContext: what the steps of an export share, and what packs may use of it."""
+"""ExportContext: the shared state of the steps of an export, for packs too."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _TRANSIENT = {"transient": True}
 
 @dataclass(slots=True, weakref_slot=True)
 class Opened:
-    """What belongs to this process alone.
+    """The objects of this process, which are not stored.
 
     Attributes:
-        layout: How the target is laid out, once that was asked for.
-        manifest: The manifest, once it is open.
-        target: The target, once it is open.
-        rows: The rows, once they are open.
-        scratch: The folder of a run that has none, such as a dry run.
-        cleaner: Removes it; at the latest when the context is gone.
+        layout: The layout of the target, once computed.
+        manifest: The manifest, once open.
+        target: The target, once open.
+        rows: The rows, once open.
+        scratch: The temporary folder of a run without one, such as a dry run.
+        cleaner: Removes that folder; at the latest when the context is deleted.
     """
 
     layout: Layout | None = None
@@ -57,8 +57,8 @@ class Opened:
 class ExportContext(StorageContext, ActionContext[P]):
     """State of an export.
 
-    What is not transient holds values of JSON types. The source, the target and the manifest are
-    opened when they are first used.
+    Fields that are not transient have values of JSON types. The source, the target and the manifest
+    are opened when they are first used.
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
@@ -68,12 +68,13 @@ class ExportContext(StorageContext, ActionContext[P]):
         schema: Name and type of each column that is exported, once `fetch_results` is over.
         source_files: Size and time of change of each file of the source, by its name below the
             folder of the source, once `fetch_results` is over; empty for a database.
-        manifest_path: The file that lists what is exported; empty until `initialize`.
+        manifest_path: The file that lists the files of the export; empty until `initialize`.
         staging: The folder in which files wait until they are saved; empty until `initialize`.
-        total_count: How many rows or pictures were found.
-        exported_count: How many of them are exported.
-        failed_count: How many are not, because they are not valid.
-        output_path: What was made, once `save_files` is over; None where there was nothing.
+        total_count: Number of rows or pictures found.
+        exported_count: Number of those that are exported.
+        failed_count: Number of those that are invalid.
+        output_path: The location of the result, once `save_files` is over; None if there was
+            nothing.
     """
 
     _containment_error = ContainmentError
@@ -112,7 +113,7 @@ class ExportContext(StorageContext, ActionContext[P]):
         """Return the target, opened.
 
         Raises:
-            StorageError: It makes no sense.
+            StorageError: The target is malformed.
         """
         from handrail_export.target import open_target  # noqa: PLC0415 - see `layout`
 
@@ -126,14 +127,14 @@ class ExportContext(StorageContext, ActionContext[P]):
 
         Raises:
             ExportError: The file cannot be used, or `initialize` has not run.
-            ContainmentError: It is not that of this run.
+            ContainmentError: The path is not that of this run.
         """
         from handrail_export.manifest import Manifest  # noqa: PLC0415
 
         if self.opened.manifest is None:
             if not self.manifest_path:
                 raise ExportError("there is no manifest: the step initialize has not run")
-            # A run that goes on must not take a list that is gone for one that is empty.
+            # A resumed run must not use an empty list in place of a deleted one.
             self.opened.manifest = Manifest(self.manifest_file(), make=False)
         return self.opened.manifest
 
@@ -141,16 +142,16 @@ class ExportContext(StorageContext, ActionContext[P]):
         """Return the file of the manifest.
 
         Raises:
-            ContainmentError: It is not that of this run.
+            ContainmentError: The path is not that of this run.
         """
         return self._own("manifest_path")
 
     def use_staging(self) -> Path:
-        """Return the folder in which files wait until they are saved.
+        """Return the folder for files that are not yet saved.
 
         Raises:
-            ExportError: There is none: `initialize` has not run.
-            ContainmentError: It is not that of this run, or something in it leads elsewhere.
+            ExportError: There is no folder, because `initialize` has not run.
+            ContainmentError: The path is not that of this run, or something in it leads elsewhere.
         """
         if not self.staging:
             raise ExportError("there is no folder for files: the step initialize has not run")
@@ -181,13 +182,13 @@ class ExportContext(StorageContext, ActionContext[P]):
         return self.opened.rows
 
     def close_rows(self) -> None:
-        """Let go of the source; harmless to call again."""
+        """Close the source. Calling it twice is harmless."""
         if self.opened.rows is not None:
             self.opened.rows.close()
         self.opened.rows = None
 
     def close(self) -> None:
-        """Close what is open; harmless to call again."""
+        """Close all open objects. Calling it twice is harmless."""
         self.close_rows()
         if self.opened.manifest is not None:
             self.opened.manifest.close()

@@ -1,4 +1,4 @@
-"""DuckDB, held in bounds: little memory, no network, and only the files of this export."""
+"""DuckDB within limits: bounded memory, no network, and only the files of this export."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Engine:
     """One connection to a database in memory.
 
     Args:
-        memory: Bytes that it may take, beside what the libraries themselves take. It begins with
-            some of them, as it fills what it has, and is no faster for that; see `grow`.
+        memory: The limit in bytes, without the memory of the libraries themselves. It starts with a
+            part of it, as DuckDB fills all it has, without being faster; see `grow`.
         reads: The files that it may read.
         scratch: The folder that it may write into.
 
@@ -54,7 +54,7 @@ class Engine:
         )
         self._set("allowed_paths", list(reads))
         self._set("allowed_directories", [scratch])
-        # What a filter may name is the columns, not other files of the machine.
+        # A filter may name columns, but not other files of the machine.
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET enable_progress_bar = false")
 
@@ -71,31 +71,31 @@ class Engine:
         return True
 
     def register(self, name: str, reader: Any) -> None:
-        """Make a stream of Arrow batches known under a name."""
+        """Register a stream of Arrow batches under a name."""
         self._connection.register(name, reader)
 
     def describe(self, query: str) -> list[tuple[str, str]]:
-        """Return the names and the types of what a query asks for; nothing of it is read.
+        """Return the names and types of the columns of a query, without reading rows.
 
         Raises:
             SourceError: The files cannot be read.
-            ChoiceError: The query makes no sense.
+            ChoiceError: The query is malformed.
         """
         with self._told():
             found = self._connection.execute(f"DESCRIBE {query}").fetchall()
             return [(str(row[0]), str(row[1])) for row in found]
 
     def value(self, query: str) -> Any:
-        """Return the one value that a query asks for."""
+        """Return the single value of a query."""
         with self._told():
             return self._connection.execute(query).fetchone()[0]
 
     def run(self, statement: str, report: Report = lambda done, total: None) -> int:
-        """Execute a statement that copies; return how many rows it has copied.
+        """Execute a COPY statement; return the number of copied rows.
 
         Args:
             statement: The statement.
-            report: Told `(done, 100)` now and then.
+            report: Called with `(done, 100)` from time to time.
         """
         with self._told(), self._watched(report):
             return int(self._connection.execute(statement).fetchone()[0])
@@ -106,7 +106,7 @@ class Engine:
             yield from self._connection.sql(query).to_arrow_reader(size)
 
     def close(self) -> None:
-        """Let go of it; harmless to call again."""
+        """Close the connection. Calling it twice is harmless."""
         self._connection.close()
 
     @contextmanager
@@ -133,17 +133,17 @@ class Engine:
             yield
         except self._errors.Error as error:
             self.starved = isinstance(error, self._errors.OutOfMemoryException)
-            # Not `from`: it says all that the engine did, and a cause would be shown beside it.
+            # Not `from`: the message has the engine's whole text, and a cause would be shown again.
             raise _error(error, self._errors, self._scratch)  # noqa: B904
         except RuntimeError as error:
-            # It has asked Python for signals, and what Python raised is lost.
+            # The engine polls Python for signals, and loses the exception.
             if str(error) == "Query interrupted":
                 raise KeyboardInterrupt from None
             raise
 
 
 def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
-    """Return what the engine says as an error for people."""
+    """Convert an error of the engine to an error for people."""
     text = said(error)
     if isinstance(error, errors.OutOfMemoryException):
         return ExportError(
@@ -155,7 +155,7 @@ def _error(error: BaseException, errors: Any, scratch: str) -> ExportError:
             ),
         )
     for number in (errno.ENOSPC, errno.EDQUOT):
-        # It is told within JSON within a sentence, with the path in it.
+        # The message is JSON inside a sentence, and contains the path.
         if (said_of_disk := os.strerror(number)) in text:
             return StorageError(
                 f"what is written: {said_of_disk} (at {scratch})",

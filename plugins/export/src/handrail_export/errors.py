@@ -1,4 +1,4 @@
-"""What can go wrong in an export; each error has one message, and the ways out."""
+"""The errors of exports, each with a message and ways out."""
 
 from __future__ import annotations
 

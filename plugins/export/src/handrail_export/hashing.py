@@ -1,4 +1,4 @@
-"""The checksum of a file, taken while it is written."""
+"""Computes the checksum of a file while it is written."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PAUSE = 0.01  # Seconds between two looks at a file that has not grown.
 
 
 class Following:
-    """Reads a file while it grows, so that its checksum is there when it is whole.
+    """Reads a file while it grows, so that its checksum is ready when it is complete.
 
     Only for text that is written from its beginning to its end: where a part is written before
     those in front of it, they read as NULs, and then nothing is claimed.
 
     Args:
-        path: The file; it need not be there yet.
+        path: The file; it need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class Following:
         self._thread.join()
 
     def sha256(self) -> str | None:
-        """Return the SHA-256 of the whole file, or None where it has to be read again."""
+        """Return the SHA-256 of the whole file, or None if it has to be read again."""
         found = self._path.stat()
         same = (found.st_ino, found.st_size) == (self._number, self._size)
         return self._digest.hexdigest() if same and not self._doubtful else None
@@ -59,14 +59,14 @@ class Following:
             with open(self._path, "rb", buffering=0) as file:
                 self._number = os.fstat(file.fileno()).st_ino
                 self._read(file)
-        except OSError:  # It is read again, and that tells what is wrong with it.
+        except OSError:  # It is read again, which reports the error.
             self._doubtful = True
 
     def _read(self, file: FileIO) -> None:
         block = bytearray(_BLOCK)
         view = memoryview(block)
         while not self._doubtful:
-            over = self._over.is_set()  # Before the look: what is there by then is read.
+            over = self._over.is_set()  # Before reading: everything written by then is read.
             length = file.readinto(view)
             if length:
                 self._doubtful = block.find(0, 0, length) >= 0

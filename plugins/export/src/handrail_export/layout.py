@@ -1,4 +1,4 @@
-"""How the target of an export is laid out: as one file, or as a folder of files."""
+"""The layout of the target of an export: a single file, or a folder of files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DEFAULT_FORMAT = "parquet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where the files of an export go.
+    """The layout of the files of an export.
 
     Attributes:
         format: Name of the format.
-        place: The folder that all keys are below.
-        file: The key of the only file; empty where the export is the whole folder.
-        output: What people are told that was made.
+        place: The folder of all keys.
+        file: The key of the only file; empty if the export is the whole folder.
+        output: The location of the result, for people.
     """
 
     format: str
@@ -31,7 +31,7 @@ class Layout:
 
     @property
     def folder(self) -> str:
-        """The folder that all keys are below, as it is opened from any working folder."""
+        """The folder of all keys, independent of the working folder."""
         return self.place.address
 
     @property
@@ -62,13 +62,13 @@ def format_name(given: str | None, target: str) -> str:
 
 
 def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, Format]:
-    """Return how the target is laid out, and the format.
+    """Return the layout of the target, and the format.
 
-    A row format makes one file where the target ends like a file and nothing splits the rows;
+    A row format writes one file if the target ends like a file and the rows are not partitioned;
     everything else is a folder.
 
     Raises:
-        FormatError: There is no such format, or it does not split rows.
+        FormatError: There is no such format, or it does not support partitions.
     """
     name = format_name(given, target)
     found = find_format(name)
@@ -81,7 +81,7 @@ def lay_out(given: str | None, target: str, partitioned: bool) -> tuple[Layout, 
 
 
 def layout_to_undo(given: str | None, target: str, partitioned: bool) -> Layout:
-    """Return how a target was laid out, also where the pack of its format is gone."""
+    """Return the layout of a target, even if the pack of its format was uninstalled."""
     try:
         return lay_out(given, target, partitioned)[0]
     except FormatError:

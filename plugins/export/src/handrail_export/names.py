@@ -1,4 +1,4 @@
-"""Figures and messages as people read them, and what they may have meant."""
+"""Numbers, messages and suggestions for people."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _REST = re.compile(
 
 
 def said(error: BaseException) -> str:
-    """Return what a library says, as one line without the name of the kind of error."""
+    """Return the message of a library as one line without the kind of error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     kept: list[str] = []
     for line in lines:
-        # What follows shows the statement, or where in the library it happened.
+        # The rest shows the statement, or the place in the library.
         if _REST.match(line):
             break
         kept.append(line)
@@ -33,8 +33,8 @@ def said(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean a or b?` for up to three known names near `name`, else nothing."""
-    # difflib is only worth its import once something has already gone wrong.
+    """Return `did you mean a or b?` for up to three known names near `name`, or an empty text."""
+    # difflib is slow to import, and only needed for errors.
     from difflib import get_close_matches  # noqa: PLC0415
 
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}

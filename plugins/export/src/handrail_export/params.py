@@ -1,4 +1,4 @@
-"""ExportParams: what `handrail run export` takes."""
+"""ExportParams: the params of `handrail run export`."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class ExportParams(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_secrets(cls, values: Any) -> Any:
-        # Not in the validator of the field: what is wrong with a field is told with its value.
+        # Not in the validator of the field: errors of a field show its value.
         if isinstance(values, Mapping):
             given = cast("Mapping[str, object]", values)
             for name in ("source", "target"):

@@ -1,4 +1,4 @@
-"""What drivers of databases yield, made fit to be written."""
+"""Prepares the batches of database drivers for writing."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def plain(reader: Any) -> Any:
 
 
 def checked(batch: Any, shown: str) -> Any:
-    """Return a batch whose text is UTF-8: SQLite keeps whatever it was given.
+    """Check that the text of a batch is UTF-8, since SQLite stores any bytes, and return it.
 
     Args:
         batch: The batch.
-        shown: What people are told about where it comes from.
+        shown: Description of its source, for people.
 
     Raises:
-        SourceError: Some of it is not.
+        SourceError: A text is not UTF-8.
     """
     pyarrow = import_module("pyarrow")
     for field, column in zip(batch.schema, batch.columns, strict=True):

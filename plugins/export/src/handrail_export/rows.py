@@ -1,4 +1,4 @@
-"""The rows of one export: those of a source, with the columns, the filter and the limit chosen."""
+"""Rows: the rows of one export, with the columns, the filter and the limit applied."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def _untold(_done: float, _total: float) -> None: ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of what is exported.
+    """An exported column.
 
     Attributes:
         name: Its name.
-        type: What the engine calls its type, such as `BIGINT` or `VARCHAR`.
+        type: The engine's name of its type, such as `BIGINT` or `VARCHAR`.
     """
 
     name: str
@@ -48,19 +48,19 @@ class Rows:
     """Rows that can be read once: as Arrow batches, or written to a file by the engine.
 
     Args:
-        source: Where they come from.
-        choice: Which of them.
-        memory: Bytes that the engine may take.
-        scratch: A folder in which it may write.
-        report: Told `(done, total)` now and then.
+        source: The source.
+        choice: The selection of rows and columns.
+        memory: The memory limit of the engine, in bytes.
+        scratch: A folder for temporary files.
+        report: Called with `(done, total)` from time to time.
 
     Attributes:
-        total: About how many rows the source has, where that is known.
+        total: About the number of rows in the source, if known.
         columns: The columns, in order.
 
     Raises:
         SourceError: The source cannot be read.
-        ChoiceError: What is chosen is not there.
+        ChoiceError: A selected column does not exist, or the filter is invalid.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Rows:
             raise
 
     def _prepare(self) -> str:
-        """Let the engine know the reader; return what stands after FROM."""
+        """Register the reader with the engine; return the relation for FROM."""
         if self._reader is None:
             return self.source.relation
         if not self._reader.schema.names:
@@ -111,10 +111,10 @@ class Rows:
 
     @property
     def schema(self) -> Schema:
-        """The Arrow schema of the batches, where they come from a driver.
+        """The Arrow schema of the batches, if they come from a driver.
 
         Raises:
-            ValueError: They do not; see `direct`.
+            ValueError: They do not come from a driver; see `direct`.
         """
         if self._reader is None:
             raise ValueError("only rows that come from a driver have a schema before they are read")
@@ -129,7 +129,7 @@ class Rows:
         """Yield Arrow batches, each a `pyarrow.RecordBatch` of at most 65,536 rows.
 
         Raises:
-            SourceError: The source failed, or a value is not what its column has been.
+            SourceError: The source failed, or a value does not have the type of its column.
         """
         with self._told():
             if self.direct:
@@ -153,16 +153,16 @@ class Rows:
     def copy(
         self, path: str, options: str, partition_by: Sequence[str] = (), *, finite: bool = False
     ) -> int:
-        """Let the engine write them to a file, or with partitions into a folder.
+        """Let the engine write the rows to a file, or into a folder of partitions.
 
         Args:
-            path: Where, in the folder of this export.
-            options: What stands in the brackets of its COPY, such as `FORMAT csv`.
+            path: The file or folder, in the folder of this export.
+            options: The options of its COPY, such as `FORMAT csv`.
             partition_by: Columns whose values become folders.
-            finite: Whether NaN and infinity become NULL, for what has no form for them.
+            finite: Whether to write NaN and infinity as NULL, for formats without them.
 
         Returns:
-            How many rows there are.
+            The number of rows.
         """
         changed = {
             each.name: f"CASE WHEN isfinite({quoted(each.name)}) THEN {quoted(each.name)} END"
@@ -177,7 +177,7 @@ class Rows:
         report: Report = _untold if self._reader is not None else self.report
         with self._told():
             if partition_by:
-                self._engine.grow()  # It would rather move rows to the disk than say so.
+                self._engine.grow()  # Otherwise it would move rows to the disk.
             try:
                 return self._engine.run(statement, report)
             except ExportError:
@@ -187,24 +187,24 @@ class Rows:
             return self._engine.run(statement)
 
     def _begin_anew(self, path: str) -> None:
-        """Read the rows from the first on, for a file that is not there."""
+        """Read the rows from the first on, for a new file."""
         with suppress(FileNotFoundError):
             os.unlink(path)
-        self.report = _untold  # It has been told already.
+        self.report = _untold  # It was reported already.
         if self._reader is not None:
             self.source.close()
             self._reader = self.source.open()
             self._prepare()
 
     def close(self) -> None:
-        """Let go of the source; harmless to call again."""
+        """Close the source. Calling it twice is harmless."""
         if self._opened is not None:
             self._opened.close()
         self.source.close()
 
     @contextmanager
     def _told(self) -> Generator[None]:
-        """Raise what went wrong while rows were read, whatever became of it on the way here."""
+        """Raise the original error of reading rows, even if a library has replaced it."""
         pyarrow = import_module("pyarrow")
         try:
             yield
@@ -227,13 +227,13 @@ class Rows:
         return f"SELECT {chosen} FROM {self._relation}{where}{limit}"
 
     def _check(self) -> tuple[Column, ...]:
-        """Return the columns, if what was chosen is there."""
-        # Describing a CSV file reads its beginning, so it is done once where that is enough.
+        """Check the selection against the source, and return the columns."""
+        # Describing a CSV file reads its beginning, so it is done once if that is enough.
         described = self._engine.describe(f"SELECT * FROM {self._relation}")
         known = [name for name, _ in described]
         self.source.check(known)
         if self._reader is not None:
-            # The engine renames what is there twice.
+            # The engine renames repeated columns.
             known = list(self._reader.schema.names)
             check_names(known, self.source.shown)
         check_columns(self._choice.columns, known, self.source.shown)
@@ -257,7 +257,7 @@ class Rows:
             ) from error
 
     def _counted(self, reader: Any) -> Any:
-        """Return a reader that reports what was read, and tells errors as ours."""
+        """Return a reader that reports progress, and raises our errors."""
         pyarrow = import_module("pyarrow")
         return pyarrow.RecordBatchReader.from_batches(reader.schema, self._counting(reader))
 
@@ -272,7 +272,7 @@ class Rows:
                 except SourceError:
                     raise
                 except Exception as error:  # noqa: BLE001 - see below
-                    # Not `from`: it says all of it, and a cause would be shown beside it.
+                    # Not `from`: the message has the whole text, and a cause would be shown again.
                     raise self.source.failure(error)  # noqa: B904
                 yield batch
                 done += batch.num_rows

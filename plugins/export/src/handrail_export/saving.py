@@ -1,4 +1,4 @@
-"""Puts staged files under their own names at the target, recording before each effect."""
+"""Saves staged files under their final names at the target, and records before each effect."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Saving:
     """One transfer of the files of a manifest to a target.
 
     Args:
-        target: Where they go.
-        manifest: What there is to save.
+        target: The target.
+        manifest: The files.
         staging: The folder of the run.
-        mark: What the objects are marked with: `<run>/<step>`.
-        record_many: Takes what undo needs, before each effect; see `context.record_rollback_many`.
-        report: Told `(current, total, category)`, of `bytes` and of `files`.
-        overwrite: Whether what is there may be replaced.
-        workers: How many files are saved at a time.
-        retries: How often to try again when a storage fails for a moment.
-        earlier: What a process of the same run had recorded before it was killed.
+        mark: The mark of the objects: `<run>/<step>`.
+        record_many: Records rollback data before each effect; see `context.record_rollback_many`.
+        report: Called with `(current, total, category)`, for `bytes` and `files`.
+        overwrite: Whether existing files may be replaced.
+        workers: Number of files saved at a time.
+        retries: Number of retries when a storage fails for a moment.
+        earlier: The rollback data of an earlier, killed process of the same run.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Saving:
         self._saved = [0, 0]
 
     def check(self, with_document: bool) -> None:
-        """See what is there already, before anything is made.
+        """Check for existing files, before anything is written.
 
         Raises:
-            ConflictError: Something is, and must not be replaced.
+            ConflictError: A file exists, and must not be replaced.
             StorageError: The storage failed or refused.
         """
         document = [ExportedFile(path=NAME, size=0, sha256="")] if with_document else []
@@ -92,7 +92,7 @@ class Saving:
             )
 
     def save(self) -> None:
-        """Save all that is staged; what is saved already stays."""
+        """Save all staged files, except for those saved already."""
         with self._pool() as pool:
             for files in pages(self._manifest.files(STAGED), self._target.batch):
                 arrived = [each for each in files if self._arrived(each)]
@@ -110,10 +110,10 @@ class Saving:
                 self._count(done)
 
     def save_document(self, retire: bool) -> None:
-        """Save manifest.json, which says that the export is whole; the older one's files go.
+        """Save manifest.json, which marks the export as complete, and retire files of an older one.
 
         Args:
-            retire: Whether files of an export that was there, which this one lacks, go aside.
+            retire: Whether to set aside files of an older export that this one lacks.
         """
         older = self._there.get(NAME)
         if retire and older is not None:
@@ -135,7 +135,7 @@ class Saving:
         try:
             _, files = read_document(content, f"{self._target.url}/{NAME}")
         except ExportError:
-            return  # It is somebody's manifest.json; nothing is known of what it is about.
+            return  # Another program's manifest.json, which does not list files of an export.
         for page in pages((each.path for each in files), self._target.batch):
             gone = [path for path in page if not self._manifest.has(path)]
             stored = {path: self._target.stat(path) for path in gone}
@@ -158,7 +158,7 @@ class Saving:
         return file.path in self._earlier.keys and (self._earlier.owner(file.path) == "ours")
 
     def _stage(self, file: ExportedFile) -> tuple[ExportedFile, Path]:
-        """Return a file with where it is staged; a picture is copied there first."""
+        """Return a file with its staged path; a picture is copied there first."""
         if file.location is None:
             return file, self._staging / "files" / file.path
         folder = self._staging / "copies"
@@ -191,7 +191,7 @@ class Saving:
             raise PictureChangedError(error.message, ways_out=error.ways_out) from error
 
     def _prepare(self, staged: Sequence[tuple[str, Path]]) -> None:
-        """Record what is about to be made, and set aside what is about to be replaced."""
+        """Record the objects to be created, and set aside those to be replaced."""
         if not staged:
             return
         keys = [key for key, _ in staged]
@@ -251,5 +251,5 @@ class Saving:
 
 
 def _json(found: Stored) -> object:
-    """Return the version of an object as it is recorded."""
+    """Return the version of an object in its recorded form."""
     return list(found.identity) if found.identity is not None else found.etag

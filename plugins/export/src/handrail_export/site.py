@@ -1,4 +1,4 @@
-"""Where one export works, by its params: what a journal has of it is checked against that."""
+"""Site: the places of an export according to its params; recorded data is checked against them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SQLITE = b"SQLite format 3\0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(handrail_storage.Site):
-    """The target of a run and its state folder; all it makes is below them, or they themselves.
+    """The target of a run and its state folder; the run creates files only there.
 
     Attributes:
-        file: The key of the only file; empty where the export is the whole folder.
+        file: The key of the only file; empty if the export is the whole folder.
     """
 
     file: str
@@ -38,7 +38,7 @@ class Site(handrail_storage.Site):
         """Return the key of a file of the export.
 
         Raises:
-            ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+            ValueError: The key leads out of the target, or to Handrail's own files there.
         """
         name = key(noted)
         if self.file and name != self.file:
@@ -49,17 +49,17 @@ class Site(handrail_storage.Site):
         """Return the path of a folder in the target as a key.
 
         Raises:
-            ValueError: It leads elsewhere, or to what Handrail keeps there for itself.
+            ValueError: The path leads elsewhere, or to Handrail's own files there.
         """
         if self.folder is None or self.file:
             raise ValueError("this export makes no folders")
         return key(self.folder.key(noted))
 
     def staging(self, noted: object) -> Path:
-        """Return the folder in which files wait until they are saved.
+        """Return the folder for files that are not yet saved.
 
         Raises:
-            ValueError: It is not that of this run, or is a link.
+            ValueError: The folder is not that of this run, or is a link.
         """
         if self.folder is not None:
             pattern = rf"\.handrail-(?P<run>{PLAIN})"
@@ -70,7 +70,7 @@ class Site(handrail_storage.Site):
         """Return the folder into which files are converted.
 
         Raises:
-            ValueError: It is not that of this run, or is a link.
+            ValueError: The folder is not that of this run, or is a link.
         """
         above, name = os.path.split(text(noted))
         path = self.staging(above) / "files"
@@ -84,7 +84,7 @@ class Site(handrail_storage.Site):
         """Return the manifest of the run.
 
         Raises:
-            ValueError: It is not that of this run, or no manifest.
+            ValueError: The file is not that of this run, or is not a manifest.
         """
         path = Path(self.state.child(noted, rf"(?P<run>{PLAIN})\.db", self.run))
         if os.path.lexists(path) and not _is_database(path):
@@ -93,11 +93,11 @@ class Site(handrail_storage.Site):
 
 
 def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
-    """Return where the run of a context works.
+    """Return the places of the run of a context.
 
     Args:
         context: The context.
-        notes: What a step has recorded; it tells where the working folder was, if it was moved.
+        notes: The rollback data of a step; it shows the former working folder, if it was moved.
     """
     options, notes = context.options, notes or Notes({})
     layout = layout_to_undo(options.format, options.target, bool(options.partition_by))
@@ -124,7 +124,7 @@ def site_of(context: ExportContext, notes: Notes | None = None) -> Site:
 
 
 def notes_of(result: StepResult) -> Notes:
-    """Return what a step has recorded, to be checked note by note."""
+    """Return the rollback data of a step, to be checked note by note."""
     return Notes(result.rollback_data, ContainmentError)
 
 
@@ -142,7 +142,7 @@ def field_of(context: ExportContext, name: str, check: Callable[[object], Path])
     """Return a path of the run that is in a field of its context.
 
     Raises:
-        ContainmentError: It leads elsewhere.
+        ContainmentError: The path leads elsewhere.
     """
     value: object = getattr(context, name)
     try:
@@ -164,7 +164,7 @@ def refuse_links(folder: Path) -> None:
 
 
 def _is_database(path: Path) -> bool:
-    """Return whether a file is one of SQLite, or empty as it was made."""
+    """Return whether a file is an SQLite database, or empty as it was created."""
     if not stat.S_ISREG(os.lstat(path).st_mode):
         return False
     with path.open("rb") as file:

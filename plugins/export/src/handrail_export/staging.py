@@ -1,4 +1,4 @@
-"""The files that a run has written, before they get their own names."""
+"""The files that a run has written, before they get their final names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from handrail_storage.backend import disk_error, flush_file
 
 
 def settle(path: Path, sha256: str | None = None) -> tuple[int, str]:
-    """Make a file survive a loss of power; return its size and SHA-256.
+    """Flush a file, so that it survives a loss of power; return its size and SHA-256.
 
     Args:
         path: The file.
-        sha256: The SHA-256 of its content, where that is known.
+        sha256: The SHA-256 of its content, if known.
 
     Raises:
-        OSError: It cannot be read or written.
+        OSError: The file cannot be read or written.
     """
     if sha256 is not None:
         flush_file(path)
@@ -53,7 +53,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def told_of_disk(folder: Path) -> Generator[None]:
-    """Turn what the operating system says about the folder into a StorageError."""
+    """Convert errors of the operating system about the folder to a StorageError."""
     try:
         yield
     except OSError as error:

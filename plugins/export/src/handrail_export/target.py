@@ -1,4 +1,4 @@
-"""The target of an export: a folder or an object storage, with the words of this pack."""
+"""The target of an export: a folder or an object storage, with the errors of this pack."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ CALLER = Caller(
 
 
 def parse_target(text: str) -> Place:
-    """Return the parts of a target.
+    """Parse a target.
 
     Raises:
-        StorageError: It makes no sense.
+        StorageError: The target is malformed.
     """
     return parse_place(text, CALLER)
 
 
 def open_target(target: Place | str, *, retries: int = 8) -> Store:
-    """Open a target; nothing is written or asked for yet.
+    """Open a target; nothing is written or requested yet.
 
     Args:
         target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
-        StorageError: It makes no sense, or neither do the credentials for it.
+        StorageError: The target or its credentials are malformed.
     """
     return open_store(target, CALLER, retries=retries)
 
 
 def aside_name(target: Store, key: str, run: str) -> str:
-    """Return the key under which a run keeps what it replaces."""
+    """Return the key under which a run keeps a replaced object."""
     # In a folder it is in the folder of the run, which has the same file system.
     folder = f".handrail-{run}" if target.local else f".handrail/{run}"
     return f"{folder}/aside/{key}"

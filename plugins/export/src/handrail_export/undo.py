@@ -1,7 +1,7 @@
-"""Undoes what an export has made and replaced, from what its steps have recorded alone.
+"""Undoes the effects of an export, from the rollback data of its steps alone.
 
-What was recorded becomes checked values first; see `containment` and `site`. What does not pass is
-not followed, and fails the undo once all the rest is undone.
+Recorded data is converted to checked values first; see `containment` and `site`. Rejected data is
+ignored, and fails the undo after all the rest is undone.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from handrail_storage.backend import bare
 from handrail_storage.containment import Notes, identity, mapping
 from handrail_storage.manifests import remove_manifest
 
-_LOOKED_AT = 10_000  # Files that a preview looks at; of more it tells what was recorded.
+_LOOKED_AT = 10_000  # Files that a preview checks; for more, it shows the recorded ones.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aside:
-    """Something that is replaced, and kept under another name.
+    """A replaced object, kept under another name.
 
     Attributes:
         name: That name.
-        version: What tells it from what comes in its place.
+        version: Its version, to distinguish it from its replacement.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Aside:
 
 
 class Undone(handrail_storage.Undone):
-    """What an undo has done."""
+    """The result of an undo."""
 
     __slots__ = ()
 
@@ -64,15 +64,15 @@ class Undone(handrail_storage.Undone):
 
 @dataclass(slots=True, kw_only=True)
 class SaveUndo:
-    """What `save_files` has recorded before it made something at its target.
+    """The undo of `save_files`, from its rollback data.
 
     Attributes:
         target: The target.
-        mark: What its objects are marked with.
-        keys: What it made or was about to make, with what tells that it is the same.
-        asides: What it replaced or was about to replace.
-        folders: The keys of the folders that it made.
-        refused: What of the recorded leads elsewhere, if anything does.
+        mark: The mark of its objects.
+        keys: The objects that it has or may have stored, with their identities.
+        asides: The objects that it has or may have replaced.
+        folders: The keys of the folders that it has created.
+        refused: The error for rejected data, if any.
     """
 
     target: Store
@@ -88,13 +88,13 @@ class SaveUndo:
 
     @classmethod
     def of(cls, notes: Notes, site: Site, target: Store, mark: str) -> SaveUndo:
-        """Return the undo of what was recorded, as far as it stays where the run worked.
+        """Return the undo for the recorded data within the places of the run.
 
         Args:
             notes: The rollback data of `save_files`.
-            site: Where the run works.
+            site: The places of the run.
             target: Its target, opened.
-            mark: The mark of the objects of this step, where none was recorded.
+            mark: The mark of the objects of this step, if none was recorded.
         """
         notes.all("target", site.address)
         mark = next(iter(notes.all("mark", site.mark)), mark)
@@ -102,7 +102,7 @@ class SaveUndo:
 
         def known(noted: object) -> None:
             name, told = mapping(noted, "key", "identity")
-            # Where there are marks, there is none.
+            # With marks, there is no identity.
             key, same = site.key(name), None if told is None else identity(told)
             keys.setdefault(key, []).append(same)
 
@@ -125,7 +125,7 @@ class SaveUndo:
         )
 
     def owner(self, key: str) -> Owner:
-        """Return whose file is stored under a key.
+        """Return the owner of the object under a key.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -133,14 +133,14 @@ class SaveUndo:
         return self._objects.owner(key)
 
     def run(self, *, killed: bool = False) -> Undone:
-        """Delete what the run has made, and put back what it has replaced.
+        """Delete the objects of the run, and restore those it has replaced.
 
         Args:
-            killed: Whether a process that was killed may have left requests under way.
+            killed: Whether a killed process may have left requests in flight.
 
         Raises:
-            StorageError: Something could not be undone; all the rest was.
-            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+            StorageError: An object could not be undone; all the rest was.
+            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         done = Undone()
         keys = list(dict.fromkeys([*self.keys, *self.asides]))
@@ -156,14 +156,14 @@ class SaveUndo:
         return done
 
     def _failed(self) -> HandrailError | None:
-        """Return what could not be undone, as one error."""
+        """Return the first failure of the undo, or None."""
         refused = [] if self.refused is None else [self.refused]
         return first_of([*refused, *self._objects.failures])
 
     def preview(self) -> Iterator[str]:
-        """Yield what `run` would do, with sizes where they are known here.
+        """Yield the effects of `run`, with sizes if they are known locally.
 
-        An object storage is not asked, nor is each of very many files looked at.
+        No object storage is queried, nor is each of very many files checked.
         """
         keys = [*dict.fromkeys([*self.keys, *self.asides])]
         looks = self.target.local and len(keys) <= _LOOKED_AT
@@ -189,7 +189,7 @@ class SaveUndo:
         return self.target.stat(self.asides[key].name) is not None
 
     def _all(self, keys: Sequence[str], done: Undone) -> list[str]:
-        """Undo what is stored under these keys; return those under which nothing was."""
+        """Undo the objects under these keys; return the keys without an object."""
         absent: list[str] = []
         for page in self._objects.owners(keys):
             ours: list[str] = []
@@ -230,17 +230,17 @@ def _same(found: Stored, recorded: object) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class InitializeUndo:
-    """What `initialize` has recorded before it made something.
+    """The undo of `initialize`, from its rollback data.
 
     Attributes:
-        site: Where the run works.
-        mark: What its objects are marked with.
-        probes: What it may have left at the target to prove that it can write there.
-        made: The folders of the target that it made.
-        staging: The folder in which files wait.
+        site: The places of the run.
+        mark: The mark of its objects.
+        probes: The keys of probes that it may have left at the target.
+        made: The folders of the target that it has created.
+        staging: The folder for files that are not yet saved.
         manifests: The manifest.
-        folders: The folders that it made for the manifest.
-        refused: What of the recorded leads elsewhere, if anything does.
+        folders: The folders that it has created for the manifest.
+        refused: The error for rejected data, if any.
     """
 
     site: Site
@@ -254,7 +254,7 @@ class InitializeUndo:
 
     @classmethod
     def of(cls, notes: Notes, site: Site) -> InitializeUndo:
-        """Return the undo of what was recorded, as far as it stays where the run worked."""
+        """Return the undo for the recorded data within the places of the run."""
         notes.all("target", site.address)
         cleared = notes.all("cleared", site.probe)
         return cls(
@@ -269,11 +269,11 @@ class InitializeUndo:
         )
 
     def run(self) -> None:
-        """Remove what was made; what was replaced and is not back stays.
+        """Remove the created objects; replaced ones that were not restored stay.
 
         Raises:
-            StorageError: Something could not be undone.
-            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+            StorageError: An object could not be undone.
+            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         for staging in self.staging:
             _clear(staging)
@@ -298,7 +298,7 @@ class InitializeUndo:
         target.withdraw(self.made)
 
     def preview(self) -> Iterator[str]:
-        """Yield what `run` would do; an object storage is not asked."""
+        """Yield the effects of `run`; no object storage is queried."""
         if self.refused is not None:
             yield self.refused.message
         for path in self.manifests:
@@ -308,11 +308,11 @@ class InitializeUndo:
 
 @dataclass(slots=True, kw_only=True)
 class ConvertUndo:
-    """What `convert_data` has recorded before it wrote something.
+    """The undo of `convert_data`, from its rollback data.
 
     Attributes:
-        written: The folder into which it wrote.
-        refused: What of the recorded leads elsewhere, if anything does.
+        written: The folder of its files.
+        refused: The error for rejected data, if any.
     """
 
     written: list[Path]
@@ -320,14 +320,14 @@ class ConvertUndo:
 
     @classmethod
     def of(cls, notes: Notes, site: Site) -> ConvertUndo:
-        """Return the undo of what was recorded, as far as it stays where the run worked."""
+        """Return the undo for the recorded data within the places of the run."""
         return cls(written=notes.all("written", site.written), refused=notes.refused)
 
     def run(self) -> None:
-        """Remove what was written.
+        """Remove the written files.
 
         Raises:
-            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         for folder in self.written:
             shutil.rmtree(folder, ignore_errors=True)
@@ -335,7 +335,7 @@ class ConvertUndo:
             raise self.refused
 
     def preview(self) -> Iterator[str]:
-        """Yield what `run` would do."""
+        """Yield the effects of `run`."""
         if self.refused is not None:
             yield self.refused.message
         for folder in self.written:
@@ -346,10 +346,10 @@ class ConvertUndo:
 
 
 def _clear(staging: Path) -> None:
-    """Remove the folder of the run, unless something that was replaced is still in it.
+    """Remove the folder of the run, unless it still contains a replaced file.
 
     Raises:
-        StorageError: Something is.
+        StorageError: The folder still contains a replaced file.
     """
     aside = staging / "aside"
     inside = () if aside.is_symlink() else aside.rglob("*")

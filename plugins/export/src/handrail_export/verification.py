@@ -1,4 +1,4 @@
-"""Compares what an export has left at its target with its manifest."""
+"""Compares the files of an export at its target with its manifest."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _READERS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A file that is not as the manifest has it.
+    """A file that differs from the manifest.
 
     Attributes:
         path: Its path below the target.
-        what: What is different.
+        what: The difference.
     """
 
     path: str
@@ -36,9 +36,9 @@ class Verification:
     """A comparison of the files of one export.
 
     Attributes:
-        target: Where they are.
+        target: The target.
         quick: Whether only sizes are compared.
-        files: How many files were compared so far.
+        files: Number of files compared so far.
         size: Their bytes.
     """
 
@@ -48,7 +48,7 @@ class Verification:
     size: int = field(default=0, init=False)
 
     def differences(self, listed: Iterable[ExportedFile]) -> Iterator[Difference]:
-        """Compare files with what there is, and yield what is different.
+        """Compare the target with the manifest, and yield the differences.
 
         Raises:
             StorageError: The target failed or refused.

@@ -1,4 +1,4 @@
-"""Opens a place as a store, and reads files wherever they are."""
+"""Opens places as stores, and reads files from any place."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _BLOCK = 4 << 20
 
 
 def open_store(place: Place | str, caller: Caller = ANYBODY, *, retries: int = 8) -> Store:
-    """Open a place as a store; nothing is written or asked for yet.
+    """Open a place as a store; nothing is written or requested yet.
 
     Args:
         place: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        caller: Whose errors are raised, and what they call the place.
-        retries: How often to try again when the storage fails for a moment.
+        caller: The pack, for the class and the words of errors.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
-        StorageError: The place makes no sense, or the credentials for it do not.
+        StorageError: The place or its credentials are malformed.
     """
     parsed = parse_place(place, caller) if isinstance(place, str) else place
     if parsed.local:
@@ -43,8 +43,8 @@ class Reader:
     """Reads files in any place by their locations; opens each bucket once, for several threads.
 
     Args:
-        caller: Whose errors are raised.
-        retries: How often to try again when a storage fails for a moment.
+        caller: The pack, for the class of errors.
+        retries: Number of retries when a storage fails for a moment.
     """
 
     def __init__(self, caller: Caller = ANYBODY, *, retries: int = 8) -> None:
@@ -54,10 +54,10 @@ class Reader:
         self._lock = threading.Lock()
 
     def read(self, location: str, most: int | None = None) -> bytes:
-        """Return the content of a file, or its first so many bytes.
+        """Return the content of a file, or its first `most` bytes.
 
         Raises:
-            StorageError: It is not there, or cannot be read.
+            StorageError: The file does not exist, or cannot be read.
         """
         place = parse_place(location, self._caller)
         if place.local:
@@ -76,7 +76,7 @@ class Reader:
         """Yield the content of a file, a few MiB at a time.
 
         Raises:
-            StorageError: It is not there, or cannot be read.
+            StorageError: The file does not exist, or cannot be read.
         """
         place = parse_place(location, self._caller)
         if place.local:
@@ -103,7 +103,7 @@ class Reader:
 
     @contextmanager
     def _told(self, location: str) -> Generator[None]:
-        """Turn what the operating system says into a StorageError with the location."""
+        """Convert errors of the operating system to a StorageError with the location."""
         try:
             yield
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The pack that uses a storage, as error messages speak of it."""
+"""Caller: the pack that uses a storage, for its error messages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from handrail_storage.errors import StorageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A pack that uses a storage, so that its users meet its own errors and words.
+    """A pack that uses a storage, so that its users see its own errors and words.
 
     Attributes:
         error: The class of the errors that are raised.
-        noun: What the pack calls the place where it stores: `target`, `store`.
-        user: Who a folder has to belong to, as in "give the folder to the user who uploads".
-        distribution: What has to be installed with the extra `aws` to use the AWS SDK.
+        noun: The pack's word for its place: `target`, `store`.
+        user: The user who has to own a folder, as in "give the folder to the user who uploads".
+        distribution: The distribution to install with the extra `aws` to use the AWS SDK.
     """
 
     error: type[StorageError] = StorageError

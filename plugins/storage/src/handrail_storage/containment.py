@@ -1,9 +1,8 @@
 """Containment: an undo touches only the places where the run worked.
 
-A journal may be damaged, or come from somebody else. So each recorded value is checked before
-anything is deleted, changed or put back; a value that does not pass is reported and left alone.
-Whether a folder on the way is a link is checked by the store, at the moment in which it touches
-something: the undo itself may put links back.
+A journal may be damaged or untrusted. So each recorded value is checked before anything is deleted,
+changed or restored; a rejected value is reported and ignored. Links in place of folders are checked
+by the store, at the time of each operation: the undo itself may restore links.
 """
 
 from __future__ import annotations
@@ -39,22 +38,22 @@ __all__ = [
 PLAIN = "[0-9A-Za-z][0-9A-Za-z._-]*"
 """The name of a run, as a regular expression."""
 
-# What lies in a target for the time of a run, and is named after it.
+# Files in a target during a run, named after the run.
 _BOOKKEEPING = re.compile(
     r"\.handrail(-reach|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?", re.IGNORECASE
 )
 
-_KEPT = 20  # Refusals that are kept; a journal may have a million of them.
+_KEPT = 20  # Errors that are kept; a journal may have a million rejected values.
 
 T = TypeVar("T")
 
 
 @contextmanager
 def saying(why: str) -> Generator[None]:
-    """Give the reason for which a check refuses a value in the words of a pack.
+    """Replace the reason with which a check rejects a value.
 
     Raises:
-        ValueError: A check within has refused the value.
+        ValueError: A check inside the `with` block has rejected the value.
     """
     try:
         yield
@@ -63,10 +62,10 @@ def saying(why: str) -> Generator[None]:
 
 
 def text(value: object) -> str:
-    """Return a text that can be the name of a file or an object.
+    """Check that a value is a text that can name a file or an object, and return it.
 
     Raises:
-        ValueError: It is no text, is empty, or has characters that no name has.
+        ValueError: The value is not a text, is empty, or has characters that no name has.
     """
     if not isinstance(value, str):
         raise ValueError("it is no text")
@@ -82,15 +81,15 @@ def text(value: object) -> str:
 def plain_name(
     value: object, error: type[ContainmentError] = ContainmentError, pattern: str = PLAIN
 ) -> str:
-    """Return the name of a run, which becomes part of names of files.
+    """Check the name of a run, which becomes part of file names, and return it.
 
     Args:
         value: The name.
         error: The class of the error that is raised.
-        pattern: What names of runs are like, as a regular expression.
+        pattern: Regular expression for names of runs.
 
     Raises:
-        ContainmentError: It has characters that lead elsewhere, or does not fit the pattern.
+        ContainmentError: The name does not match the pattern; raises the given class.
     """
     if isinstance(value, str) and re.fullmatch(pattern, value):
         return value
@@ -98,22 +97,22 @@ def plain_name(
 
 
 def is_of_run(name: str, pattern: str, run: str | None) -> bool:
-    """Return whether a name is one of a run.
+    """Return whether a name belongs to a run.
 
     Args:
         name: The name.
-        pattern: What it is like; the group `run` is that of the run.
-        run: The run; None where none is known, as in the test of a step.
+        pattern: Regular expression for the name; its group `run` is the run.
+        run: The run; None if unknown, as in the test of a step.
     """
     found = re.fullmatch(pattern, name)
     return found is not None and found["run"] == (run or found["run"])
 
 
 def below(value: object) -> str:
-    """Return a key below a target, whatever Handrail may keep there.
+    """Return a key below a target, which may be reserved for Handrail.
 
     Raises:
-        ValueError: It leads out of the target, or names nothing.
+        ValueError: The key leads out of the target, or a part of it is empty.
     """
     name = text(value)
     parts = name.split("/")
@@ -125,10 +124,10 @@ def below(value: object) -> str:
 
 
 def key(value: object) -> str:
-    """Return a key below a target, which may be that of a file or of a folder.
+    """Check a key of a file or folder below a target, and return it.
 
     Raises:
-        ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+        ValueError: The key leads out of the target, or to Handrail's own files there.
     """
     name = text(value)
     if name[0] in "/\\" or ntpath.isabs(name) or os.path.splitdrive(name)[0]:
@@ -141,10 +140,10 @@ def key(value: object) -> str:
 
 
 def identity(value: object) -> tuple[int, ...]:
-    """Return the device, inode, size and time of change that tell a file from all others.
+    """Return the device, inode, size and time of change that identify a file.
 
     Raises:
-        ValueError: It is not a list of four whole numbers.
+        ValueError: The value is not a list of four whole numbers.
     """
     parts = listed(value)
     if len(parts) != 4 or any(type(each) is not int for each in parts):
@@ -153,14 +152,14 @@ def identity(value: object) -> tuple[int, ...]:
 
 
 def mark_of_run(value: object, run: str | None) -> str:
-    """Return a mark of objects, `<run>/<step>`.
+    """Check a mark of objects, `<run>/<step>`, and return it.
 
     Args:
         value: The mark.
-        run: The run; None where none is known, as in the test of a step.
+        run: The run; None if unknown, as in the test of a step.
 
     Raises:
-        ValueError: It is the mark of another run.
+        ValueError: The mark is that of another run.
     """
     mark = text(value)
     if not is_of_run(mark, rf"(?P<run>{PLAIN})/.+", run):
@@ -169,12 +168,12 @@ def mark_of_run(value: object, run: str | None) -> str:
 
 
 def folders_of(paths: Iterable[object]) -> Iterator[str]:
-    """Yield the folder that each path lies in; of values that are no text, nothing."""
+    """Yield the folder of each path; values that are not text are ignored."""
     yield from (os.path.dirname(path) for path in paths if isinstance(path, str))
 
 
 def listed(value: object) -> Sequence[object]:
-    """Return a list or tuple as it is; an empty one for anything else."""
+    """Return a list or tuple unchanged; an empty one for anything else."""
     return cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
 
 
@@ -182,7 +181,7 @@ def mapping(value: object, *names: str) -> tuple[object, ...]:
     """Return the values that a mapping has under these names.
 
     Raises:
-        ValueError: It is no mapping, or lacks a name.
+        ValueError: The value is not a mapping, or lacks a name.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"it has no {names[0]}")
@@ -195,12 +194,12 @@ def mapping(value: object, *names: str) -> tuple[object, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """A folder that a run works in, as it is found now.
+    """A folder of a run, at its current path.
 
     Attributes:
         path: The folder; absolute.
-        moved: What a folder on the way to it was called when the run began, and is called now.
-        here: The working folder of the run; that of now, where it is None.
+        moved: The former and the current path of a folder on the way to it, if it was moved.
+        here: The working folder of the run; None for the current one.
     """
 
     path: str
@@ -211,14 +210,14 @@ class Folder:
     def of(
         cls, path: str, relative: str | None, noted: Iterable[object], *, here: str | None = None
     ) -> Folder:
-        """Return a folder that the params of a run name.
+        """Return the folder for a path in the params of a run.
 
         Args:
-            path: The folder, as it is found from the working folder of now.
-            relative: How the params name it, where that leads from the working folder, which may
+            path: The path of the folder from the current working folder.
+            relative: Its path in the params, if that is relative to the working folder, which may
                 have been moved since.
-            noted: What was recorded of it, or of folders above it, to see where it was.
-            here: The working folder of the run, where a step may have changed it since.
+            noted: The recorded paths of it, or of folders above it, to find its former path.
+            here: The working folder of the run, if a step may have changed it since.
         """
         path = os.path.normpath(path)
         if relative is None:
@@ -232,10 +231,10 @@ class Folder:
         return cls(path=path, here=here)
 
     def now(self, noted: object) -> str:
-        """Return where a recorded path leads now.
+        """Return the current path of a recorded one.
 
         Raises:
-            ValueError: It is no absolute path.
+            ValueError: The path is not absolute.
         """
         path = text(noted)
         if not os.path.isabs(path) or ".." in re.split(r"[/\\]", path):
@@ -254,10 +253,11 @@ class Folder:
         return real if _within(root, real) else path
 
     def itself_or_above(self, noted: object) -> str:
-        """Return a recorded path that is this folder, or one that holds it.
+        """Return a recorded path, which has to be this folder or one above it.
 
         Raises:
-            ValueError: It is neither, or the working folder is in it, which the run has not made.
+            ValueError: The path is another one, or contains the working folder, which existed
+                before.
         """
         path = self.now(noted)
         if not _within(self.path, path):
@@ -267,10 +267,10 @@ class Folder:
         return path
 
     def itself(self, noted: object) -> str:
-        """Return a recorded path that is this folder.
+        """Return a recorded path, which has to be this folder.
 
         Raises:
-            ValueError: It is another one.
+            ValueError: The path is another one.
         """
         path = self.now(noted)
         if path != self.path:
@@ -281,7 +281,7 @@ class Folder:
         """Return a recorded path below this folder as a key.
 
         Raises:
-            ValueError: It is this folder itself, or leads elsewhere.
+            ValueError: The path is this folder itself, or leads elsewhere.
         """
         path = self.now(noted)
         if path == self.path or not _within(path, self.path):
@@ -289,15 +289,15 @@ class Folder:
         return os.path.relpath(path, self.path).replace(os.sep, "/")
 
     def child(self, noted: object, pattern: str, run: str | None) -> str:
-        """Return a recorded path right in this folder that is named after the run.
+        """Return a recorded path directly in this folder that is named after the run.
 
         Args:
             noted: The path.
-            pattern: What its name is like; the group `run` is that of the run.
-            run: The run; None where none is known, as in the test of a step.
+            pattern: The pattern of its name; the group `run` is that of the run.
+            run: The run; None if unknown, as in the test of a step.
 
         Raises:
-            ValueError: It is another one, or a link.
+            ValueError: The path is another one, or a link.
         """
         path = self.now(noted)
         above, name = os.path.split(path)
@@ -309,7 +309,7 @@ class Folder:
 
 
 class Inside:
-    """Tells which folders below a root lie in it, wherever symbolic links lead.
+    """Finds out which folders below a root are inside it, following symbolic links.
 
     Args:
         root: The root, which may be a link itself.
@@ -321,7 +321,7 @@ class Inside:
         self._known: set[str] = set()
 
     def holds(self, folder: str) -> bool:
-        """Return whether a folder, named from the root, lies below it; the root does."""
+        """Return whether a folder, relative to the root, is below it; True for the root."""
         if not folder or folder in self._known:
             return True
         real = os.path.realpath(os.path.join(self._root, folder))
@@ -331,7 +331,7 @@ class Inside:
         return True
 
     def forget(self) -> None:
-        """Look at each folder anew, since somebody may have put a link in its place."""
+        """Check each folder again, since it may have been replaced by a link."""
         self._known.clear()
 
 
@@ -355,7 +355,7 @@ class Notes:
 
     @property
     def refused(self) -> ContainmentError | None:
-        """What did not pass, as one error; None where all has passed."""
+        """The error for the rejected values; None if there are none."""
         if self._count < 2:
             return self._kept[0] if self._kept else None
         first = self._kept[0]
@@ -364,29 +364,29 @@ class Notes:
 
     @property
     def refusals(self) -> list[str]:
-        """One sentence for each value that did not pass, up to twenty."""
+        """One sentence for each rejected value, up to twenty."""
         return [each.message for each in self._kept]
 
     def check(self) -> None:
-        """Do nothing where all has passed.
+        """Do nothing if no value was rejected.
 
         Raises:
-            ContainmentError: Something has not.
+            ContainmentError: A value was rejected.
         """
         if self.refused is not None:
             raise self.refused
 
     def raw(self, name: str) -> Sequence[object]:
-        """Return what was recorded under a name, unchecked."""
+        """Return the values recorded under a name, unchecked."""
         return listed(self._data.get(name, ()))
 
     def all(self, name: str, check: Callable[[object], T], *, why: str | None = None) -> list[T]:
-        """Return what `check` makes of the values under a name, of those that it does not refuse.
+        """Return the results of `check` for the values under a name, without rejected ones.
 
         Args:
             name: The name.
-            check: Raises a ValueError that says why a value does not pass.
-            why: The same in the words of a pack, where they are others.
+            check: Raises a ValueError with the reason to reject a value.
+            why: The reason in the words of the pack, in place of that of `check`.
         """
         value = self._data.get(name, ())
         if not isinstance(value, (list, tuple)):
@@ -400,7 +400,7 @@ class Notes:
         return passed
 
     def refuse(self, name: str, value: object, why: str) -> None:
-        """Keep that a value under a name did not pass, and why."""
+        """Record a rejected value under a name, with the reason."""
         self._count += 1
         if self._count <= _KEPT:
             self._kept.append(self._error.about_note(name, value, why))
@@ -412,7 +412,7 @@ _DOTS = ("", ".", "..")
 def _before(noted: object, path: str, parts: Sequence[str]) -> str | None:
     """Return the folder from which the first of `parts` led when `noted` was recorded.
 
-    None where nothing was moved: what it names is on the way to `path`, or is still there.
+    None if nothing was moved: the recorded path is on the way to `path`, or still exists.
     """
     try:
         old = os.path.normpath(text(noted))

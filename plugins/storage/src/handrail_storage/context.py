@@ -1,4 +1,4 @@
-"""StorageContext: what steps that store something share, whatever they store."""
+"""StorageContext: the common part of the contexts of packs that store files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from handrail_storage.errors import ContainmentError
 
 
 class StorageContext(BaseStepContext):
-    """A context that knows by which mark the objects of its run are known.
+    """A context with the mark of the objects of its run.
 
-    A pack puts it before `ActionContext` and sets what begins with an underscore.
+    Derive yours from this class and `ActionContext`, and set the class attributes.
     """
 
     _containment_error: ClassVar[type[ContainmentError]] = ContainmentError
-    _run_pattern: ClassVar[str] = PLAIN  # What ids of runs are like; names are made from them.
-    _storing_step: ClassVar[str]  # In the mark outside of a run, as in a test of one step.
-    _stand_in = ""  # For the id of the run, likewise.
+    _run_pattern: ClassVar[str] = PLAIN  # Of ids of runs, which become part of file names.
+    _storing_step: ClassVar[str]  # Default in marks, outside of a run.
+    _stand_in = ""  # Id in place of the run's, outside of a run, as in a test of one step.
 
     @property
     def client(self) -> Any:
         """The client of the runtime context.
 
         Raises:
-            RuntimeError: There is none.
+            RuntimeError: The runtime context has no client.
         """
         client = getattr(self.runtime_ctx, "client", None)
         if client is None:
@@ -40,7 +40,7 @@ class StorageContext(BaseStepContext):
         """Identifies the run, in marks and names.
 
         Raises:
-            ContainmentError: What the journal has for it is no name.
+            ContainmentError: The run id in the journal is not a valid name.
         """
         if self.run_id is not None:
             return plain_name(self.run_id, self._containment_error, self._run_pattern)
@@ -49,5 +49,5 @@ class StorageContext(BaseStepContext):
 
     @property
     def mark(self) -> str:
-        """What the objects of the running step are marked with: `<run>/<step>`."""
+        """The mark of the objects of the running step: `<run>/<step>`."""
         return f"{self.run}/{self.current_step or self._storing_step}"

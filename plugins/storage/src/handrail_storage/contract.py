@@ -1,4 +1,4 @@
-"""What every store promises, as tests that whoever writes a store can run with pytest.
+"""The promises of every store, as pytest tests for authors of stores.
 
 class TestMyStore(StoreContract):
 @pytest.fixture
@@ -37,14 +37,14 @@ _NAMES = (
 
 
 class StoreContract:
-    """The tests; a subclass brings the fixtures.
+    """The tests; a subclass provides the fixtures.
 
-    `store` is a store that is empty and prepared. `missing` is one whose bucket is not there; None
-    where there is no such thing.
+    `store` is an empty, prepared store. `missing` is a store whose bucket does not exist; None if
+    that is impossible.
 
     Attributes:
-        many: How many objects a listing is tried with; more than one answer of the server has.
-        big: Bytes of a large file, of which the server gets several parts.
+        many: Number of objects in a listing; more than fit into one answer of the server.
+        big: Bytes of a large file, which is sent in several parts.
     """
 
     many: int = 1_100
@@ -57,7 +57,7 @@ class StoreContract:
     # Looking
 
     def test_nothing_is_there_at_first(self, store: Store) -> None:
-        """Asking for what is not there is no error, nor is deleting it."""
+        """Requests for missing objects are no errors, nor is their deletion."""
         assert store.stat("no/such") is None
         assert store.read("no/such") is None
         assert list(store.listing()) == []
@@ -104,7 +104,7 @@ class StoreContract:
         assert _keys(store) == ["kept"]
 
     def test_any_name_can_be_a_key(self, store: Store) -> None:
-        """Keys come back as they were given, whatever letters they have."""
+        """Keys are returned unchanged, with any letters."""
         for name in _NAMES:
             store.create(name, name.encode(), OURS)
         store.settle(_NAMES, "0198-run")
@@ -116,7 +116,7 @@ class StoreContract:
         assert _keys(store) == []
 
     def test_a_large_file_arrives_whole(self, store: Store, tmp_path: Path) -> None:
-        """What is sent in several parts has the same digest when it is read."""
+        """A file sent in several parts has the same digest when it is read."""
         staged = _staged(store, tmp_path, "big", _content(self.big))
         known = store.identity(staged)
         stored = store.create("big.bin", staged, OURS)
@@ -127,7 +127,7 @@ class StoreContract:
         assert digest.hexdigest() == hashlib.sha256(_content(self.big)).hexdigest()
         assert store.owner("big.bin", OURS, known) == "ours"
 
-    # Create where nothing is, replace what was found
+    # Create new objects, replace known ones
 
     def test_nothing_is_replaced_unasked(self, store: Store, tmp_path: Path) -> None:
         """Creating is refused where something is, also to the same run, and changes nothing."""
@@ -140,7 +140,7 @@ class StoreContract:
         assert store.owner("a", THEIRS) == "ours"
 
     def test_one_of_several_is_first(self, store: Store) -> None:
-        """Of those who create one key at once, one succeeds, where the storage can tell."""
+        """If several create one key at once, one succeeds, if the storage supports that."""
         if not store.probe(".handrail-probe-0198-run", OURS).create_only:
             return
         stores = [store, *(self.again(store) for _ in range(7))]
@@ -158,7 +158,7 @@ class StoreContract:
         assert store.read("first") == str(arrived.index(True)).encode()
 
     def test_what_was_found_is_replaced(self, store: Store, tmp_path: Path) -> None:
-        """An object is replaced while it is the one that was found, and not afterwards."""
+        """An object is replaced only as long as it has not changed."""
         found = store.create("a", b"first", THEIRS)
         store.settle(["a"], "0199-run")
         second = store.replace("a", _staged(store, tmp_path, "second", b"second"), OURS, found)
@@ -171,7 +171,7 @@ class StoreContract:
     # Undoing
 
     def test_an_object_belongs_to_its_run(self, store: Store) -> None:
-        """Its owner is known after the process is gone, and after what it needed was dropped."""
+        """Its owner is known after the process has ended, and after temporary data was removed."""
         identity = store.create("x/a", b"ours", OURS).identity
         assert self.again(store).owner("x/a", OURS) == "ours"
         assert self.again(store).owner("x/a", THEIRS) == "foreign"
@@ -214,7 +214,7 @@ class StoreContract:
         _refused(lambda: store.set_aside("no/such", "aside/no/such"))
 
     def test_folders_that_were_made_go_again(self, store: Store) -> None:
-        """Folders that the keys needed are removed where nothing is in them."""
+        """Folders that the keys needed are removed once they are empty."""
         folders = store.missing_folders(["f/g/1", "f/h/2"])
         store.create("f/g/1", b"1", OURS)
         store.create("f/h/2", b"2", OURS)
@@ -227,10 +227,10 @@ class StoreContract:
         store.withdraw(folders)
         assert store.missing_folders(["f/g/1", "f/h/2"]) == folders
 
-    # What goes wrong
+    # Failures
 
     def test_a_probe_leaves_nothing(self, store: Store) -> None:
-        """It can be made, and cleared, again and again."""
+        """It can be repeated, and cleared, any number of times."""
         shown = store.probe(".handrail-probe-0198-run", OURS)
         assert store.capabilities == shown
         assert store.probe(".handrail-probe-0198-run", OURS) == shown
@@ -269,7 +269,7 @@ def _content(size: int) -> bytes:
 
 
 def _staged(store: Store, folder: Path, name: str, content: bytes) -> Path:
-    """Write a file where the store can take it from: a folder wants it in its file system."""
+    """Write a file that the store can use: a folder needs it in its file system."""
     path = folder / f"staged-{name}"
     path.write_bytes(content)
     return path

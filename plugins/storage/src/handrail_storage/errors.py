@@ -1,4 +1,4 @@
-"""What can go wrong at a storage; a pack derives its own errors from these."""
+"""The errors of storages; a pack derives its own errors from these."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StorageError(HandrailError, RuntimeError):
 
     Attributes:
         passing: Whether it may work a moment later.
-        attempts: How often it was tried; 0 where that is not known.
+        attempts: Number of attempts; 0 if unknown.
     """
 
     code = "storage"
@@ -34,7 +34,7 @@ class StorageError(HandrailError, RuntimeError):
         self.attempts = attempts
 
     def after(self, attempts: int) -> Self:
-        """Return the error with the number of attempts that were made, from 1."""
+        """Return the error with the number of attempts, from 1."""
         times = "once" if attempts == 1 else f"{attempts} times"
         tried = f"tried {times}" if self.passing else "not retried"
         return type(self)(
@@ -52,12 +52,12 @@ class ContainmentError(HandrailError, RuntimeError):
 
     @classmethod
     def about(cls, where: str, value: object, why: str) -> Self:
-        """Return the error that says why a recorded value is not followed.
+        """Return an error for a rejected value.
 
         Args:
-            where: Where the value was found, such as `note 'keys'`.
+            where: The place of the value, such as `note 'keys'`.
             value: The value.
-            why: What is wrong with it, as a sentence without a full stop.
+            why: The problem, as a sentence without a full stop.
         """
         return cls(
             f"the journal names {_shown(value)} ({where}), but {why}; nothing of it was touched",
@@ -77,7 +77,7 @@ class ContainmentError(HandrailError, RuntimeError):
 
     @classmethod
     def about_run(cls, name: object) -> Self:
-        """Return the error that says that something cannot be the name of a run."""
+        """Return an error for a text that cannot be the name of a run."""
         return cls(
             f"{_shown(name)} is no name of a run: it would lead elsewhere", ways_out=(_WAY_OUT,)
         )
@@ -88,7 +88,7 @@ class TakenError(Exception):
 
 
 def _shown(value: object) -> str:
-    """Return a value as it can be shown and stored, whatever is in it."""
+    """Return a value in a form that can be shown and stored, with any content."""
     shown = repr(value).encode("utf-8", "backslashreplace").decode()
-    # The end of a path says more than its beginning.
+    # The end of a path is more specific than its beginning.
     return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN // 4]}…{shown[-_SHOWN * 3 // 4 :]}"

@@ -1,4 +1,4 @@
-"""Manifests: for each run an SQLite file in the state folder, which lists what the run stored."""
+"""Manifests: an SQLite file for each run in the state folder, which lists its stored files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def find_manifest(
     """Return the manifest of a run.
 
     Args:
-        folder: Where the manifests are kept.
-        run: Identifies the run, or as much of it as tells it from the others; the latest if None.
-        action: The action that the runs are of, such as `upload`.
+        folder: The folder of the manifests.
+        run: The id of the run, or a unique part of it; the latest if None.
+        action: The action of the runs, such as `upload`.
         error: The class of the error that is raised.
 
     Raises:
-        HandrailError: There is none, or several fit.
+        HandrailError: There is no such run, or several match.
     """
     paths = manifests_in(folder)
     if not paths:
@@ -58,12 +58,12 @@ def find_manifest(
 
 def manifest_files(path: str | Path) -> list[Path]:
     """Return the file of a manifest, and those that SQLite may keep beside it."""
-    # The journal is there only when a process was killed while it made the file.
+    # The journal exists only if a process was killed while it created the file.
     return [Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
 
 
 def remove_manifest(path: str | Path) -> None:
-    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone."""
+    """Delete a manifest and its SQLite side files, if they exist."""
     for each in manifest_files(path):
         with suppress(FileNotFoundError, NotADirectoryError):
             each.unlink()

@@ -1,4 +1,4 @@
-"""Places of files as people write them: paths and URLs, taken apart."""
+"""Parses places of files: paths and URLs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Place:
         scheme: `file`, `s3`, `gs`, `az` or `memory`.
         bucket: Bucket or container; the name of the memory; empty for a folder.
         path: The absolute path, or the key without slashes at its ends.
-        shown: How people write it, without a slash at its end.
+        shown: Its text for people, without a slash at its end.
         folder: Whether it was written as a folder, with a slash at its end; not compared.
     """
 
@@ -43,7 +43,7 @@ class Place:
 
     @property
     def address(self) -> str:
-        """The place, as it is opened from any working folder."""
+        """The place, independent of the working folder."""
         return self.path if self.local else self.shown
 
     def parent(self) -> Place:
@@ -61,14 +61,14 @@ class Place:
 
 
 def parse_place(text: str, caller: Caller = ANYBODY) -> Place:
-    """Return the parts of a place.
+    """Parse a place.
 
     Args:
         text: A path, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        caller: Names the place, and says which error is raised.
+        caller: The pack, for the class and the words of errors.
 
     Raises:
-        StorageError: The text is empty, names no storage, or has a secret in it.
+        StorageError: The text is empty, names no storage, or contains a secret.
     """
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
     if found is None:

@@ -1,4 +1,4 @@
-"""Where a run works, by its params: what a journal has of it is checked against that."""
+"""Site: the places of a run according to its params; recorded data is checked against them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from handrail_storage.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The place of a run and its state folder; all it makes is below them, or they themselves.
+    """The place of a run and its state folder; the run creates files only there.
 
     A pack derives its own, with a method for each kind of value that its steps record. Each takes a
     recorded value and returns it where it stays within them; else it raises a ValueError with the
     reason, as `Notes.all` expects.
 
     Attributes:
-        place: Where the run stores.
-        folder: The same, where it is on this machine.
+        place: The place of its objects.
+        folder: The same as a folder, if it is on this machine.
         state: The state folder of the project.
         run: The run; None where a step is undone outside of one, as in a test.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
         caller: The pack.
     """
 
@@ -41,7 +41,7 @@ class Site:
         """Return the store, opened.
 
         Raises:
-            StorageError: The credentials for it make no sense.
+            StorageError: The credentials are malformed.
         """
         return open_store(self.place, self.caller, retries=self.retries)
 
@@ -65,15 +65,15 @@ class Site:
         """Return the mark of the objects of the run.
 
         Raises:
-            ValueError: It is the mark of another run.
+            ValueError: The mark is that of another run.
         """
         return mark_of_run(noted, self.run)
 
     def probe(self, noted: object) -> str:
-        """Return the key of what has proved that the place can be written.
+        """Return the key of the probe that was written to the place.
 
         Raises:
-            ValueError: It is that of another run.
+            ValueError: It is the probe of another run.
         """
         name = text(noted)
         if not is_of_run(name, rf"\.handrail-probe-(?P<run>{PLAIN})", self.run):
@@ -81,10 +81,10 @@ class Site:
         return name
 
     def made(self, noted: object) -> str:
-        """Return the path of the folder of the place, or of one that contains it.
+        """Return the path of the folder of the place, or of one above it.
 
         Raises:
-            ValueError: It is another folder, or the place is an object storage.
+            ValueError: The path is another one, or the place is an object storage.
         """
         if self.folder is None:
             raise ValueError("an object storage has no folders")

@@ -1,4 +1,4 @@
-"""A store: objects under keys, made by runs that may have to take them back."""
+"""Store: objects under keys, created by runs that may have to be undone."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Store
 class Store(ABC):
     """A folder for objects under keys, which are texts with `/` between their parts.
 
-    Each object carries the mark of the run that made it, `<run>/<step>`. A storage that keeps no
-    marks tells an object by its identity, which a step records; see `owner`.
+    Each object carries the mark of the run that created it, `<run>/<step>`. A storage without marks
+    identifies an object by its identity, which a step records; see `owner`.
 
-    Nothing outside of the place is ever read or written: a key that leads out of it, as through a
-    folder that is a link, is a StorageError.
+    Nothing outside of the place is ever read or written: a key that leads out of it, such as
+    through a folder that is a link, is a StorageError.
 
     Args:
-        place: Where the objects are.
-        caller: Whose errors are raised, and what they call the place.
+        place: The place of the objects.
+        caller: The pack, for the class and the words of errors.
 
     Attributes:
         url: The place, as people write it, without a slash at its end.
-        address: The place, as it is opened from any working folder.
-        capabilities: What a probe has shown; careful guesses before.
-        local: Whether a staged file becomes the very object, so that it has to lie in the place.
-        batch: How many objects are best recorded and stored at a time.
-        lag: Seconds for which a request of a process that was killed may still be on its way.
+        address: The place, independent of the working folder.
+        capabilities: The result of a probe; conservative defaults before.
+        local: Whether a staged file becomes the object itself, so that it has to be in the place.
+        batch: The best number of objects to record and store at a time.
+        lag: Seconds for which a request of a killed process may still be in flight.
     """
 
     capabilities: Capabilities
@@ -48,18 +48,18 @@ class Store(ABC):
 
     @abstractmethod
     def reach(self) -> None:
-        """Check that the storage answers, before anything is made.
+        """Check that the storage answers, before anything is created.
 
         Raises:
-            StorageError: It does not answer, or refuses.
+            StorageError: The storage does not answer, or refuses.
         """
 
     @abstractmethod
     def prepare(self, record: Callable[[str], None]) -> None:
-        """Make what has to be there before anything is stored.
+        """Create everything that is needed before objects can be stored.
 
         Args:
-            record: Called with a name before each thing is made; `withdraw` takes them all.
+            record: Called with a name before each creation; `withdraw` accepts them all.
 
         Raises:
             StorageError: The place cannot be written.
@@ -67,23 +67,23 @@ class Store(ABC):
 
     @abstractmethod
     def probe(self, key: str, mark: str) -> Capabilities:
-        """Write a small object, twice, and delete it; keep and return what that shows.
+        """Write a small object, twice, and delete it; store and return the observed capabilities.
 
         Raises:
-            StorageError: The place cannot be written or read, or keeps no marks where it should.
+            StorageError: The place cannot be written or read, or lacks the required marks.
         """
 
     @abstractmethod
     def clear_probe(self, key: str, mark: str) -> None:
-        """Delete what `probe` may have left, where it is ours; harmless to call again."""
+        """Delete our remains of a `probe`. Calling it twice is harmless."""
 
     def withdraw(self, folders: Iterable[str]) -> None:  # noqa: B027 - most have no folders
-        """Remove folders by their absolute paths, where nothing is in them.
+        """Remove folders by their absolute paths, if they are empty.
 
-        These are folders that `prepare` and `create` have made; those that are gone do no harm.
+        These are folders that `prepare` and `create` have created; missing ones are ignored.
 
         Raises:
-            StorageError: One lies behind a link that leads out of the place.
+            StorageError: A folder is behind a link that leads out of the place.
         """
 
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
@@ -94,13 +94,13 @@ class Store(ABC):
         """Remove folders by their keys; see `withdraw`."""
 
     def prune(self, keys: Iterable[str]) -> None:  # noqa: B027 - most have no folders
-        """Remove the folders that contained these keys, where nothing is in them any more."""
+        """Remove the folders of these keys that are now empty."""
 
     # Looking
 
     @abstractmethod
     def stat(self, key: str) -> Stored | None:
-        """Return what is stored under a key, or None.
+        """Return the object under a key, or None.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -122,12 +122,12 @@ class Store(ABC):
         """Yield the content of an object, a few MiB at a time.
 
         Raises:
-            StorageError: It is not there, or cannot be read.
+            StorageError: The object does not exist, or cannot be read.
         """
 
     @abstractmethod
     def read(self, key: str) -> bytes | None:
-        """Return the content of an object; None where there is none.
+        """Return the content of an object; None if it does not exist.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -137,40 +137,40 @@ class Store(ABC):
 
     @abstractmethod
     def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
-        """Store a new object, whole or not at all.
+        """Store a new object, completely or not at all.
 
         Args:
             key: The key.
-            content: The content, or a file that is whole and safe on its disk.
-            mark: What the run marks its objects with.
+            content: The content, or a complete file that is flushed to its disk.
+            mark: The mark of the run's objects.
 
         Raises:
-            TakenError: Something is there already, whoever made it.
+            TakenError: The key is taken, by any run.
             StorageError: The storage failed or refused.
         """
 
     @abstractmethod
     def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
-        """Store an object in place of another one, whole or not at all.
+        """Replace an object, completely or not at all.
 
         Args:
             key: The key.
-            content: The content, or a file that is whole and safe on its disk.
-            mark: What the run marks its objects with.
-            found: The object that is there, and may be replaced.
+            content: The content, or a complete file that is flushed to its disk.
+            mark: The mark of the run's objects.
+            found: The existing object, which may be replaced.
 
         Raises:
-            TakenError: It is gone, or another one has taken its place.
+            TakenError: The object was deleted, or another one has taken its place.
             StorageError: The storage failed or refused.
         """
 
     def identity(self, staged: Path) -> Identity | None:
-        """Return what will identify an object that is made of this file; None with marks."""
+        """Return the future identity of an object created from this file; None with marks."""
         return None
 
     @abstractmethod
     def set_aside(self, key: str, name: str) -> None:
-        """Keep what is stored under a key under another key as well, with its mark.
+        """Keep the object under a key under another key as well, with its mark.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -178,37 +178,37 @@ class Store(ABC):
 
     @abstractmethod
     def put_back(self, key: str, name: str) -> bool:
-        """Store what was set aside under its key again; return False when it is not there.
+        """Restore an object that was set aside to its key; return False if it does not exist.
 
         Raises:
             StorageError: The storage failed or refused.
         """
 
     def flush(self, keys: Iterable[str] = ()) -> None:  # noqa: B027 - most have nothing to do
-        """Make sure that these objects survive a loss of power.
+        """Flush these objects, so that they survive a loss of power.
 
         Raises:
-            StorageError: It cannot be made sure.
+            StorageError: The objects cannot be flushed.
         """
 
     def settle(self, keys: Iterable[str], run: str) -> None:  # noqa: B027 - see `flush`
-        """Drop what was only needed until the identities were recorded; harmless to repeat."""
+        """Remove temporary data, once the identities are recorded. Calling it twice is harmless."""
 
     # Undoing
 
     def abort_unfinished(  # noqa: B027 - most have nothing to do
         self, keys: Collection[str], run: str
     ) -> None:
-        """Drop what a process of `run` that was killed had sent of `keys` in parts, if possible."""
+        """Remove parts of `keys` that a killed process of `run` had sent, if possible."""
 
     @abstractmethod
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Return whose object is stored under a key.
+        """Return the owner of the object under a key.
 
         Args:
             key: The key.
-            mark: What the run marks its objects with.
-            known: Identity of the object that the run has put there, where it was recorded.
+            mark: The mark of the run's objects.
+            known: Identity of the run's object, if it was recorded.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -216,20 +216,20 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; harmless for those that are not there.
+        """Delete objects; missing ones are ignored.
 
         Raises:
             StorageError: The storage failed or refused.
         """
 
     def delete_if(self, found: Stored) -> bool:
-        """Delete an object only while it is still the one that was found.
+        """Delete an object only if it has not changed.
 
-        No storage does that in one request through this library yet: it looks, then deletes, so
-        what others put there in between goes.
+        No storage does that in one request through this library yet: it checks, then deletes, so an
+        object that others store in between is deleted.
 
         Returns:
-            Whether it was deleted; False where it is gone, or is another one.
+            Whether it was deleted; False if it is missing or has changed.
 
         Raises:
             StorageError: The storage failed or refused.

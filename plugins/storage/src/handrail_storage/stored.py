@@ -1,4 +1,4 @@
-"""What is known of a storage, and of the objects in it."""
+"""The capabilities of a storage, and the objects in it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Identity = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a probe has shown of a storage.
+    """The capabilities of a storage, as observed by a probe.
 
     Attributes:
-        create_only: A put that must not replace anything is refused where something is.
-        etag_is_md5: ETags are what S3 documents, so they tell what the content is.
+        create_only: A put that must not replace anything is refused if the key is taken.
+        etag_is_md5: ETags are as S3 documents them, so they depend on the content.
         marks: Objects keep user metadata, so each can carry the mark of its run.
     """
 
@@ -30,12 +30,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """An object as a listing shows it.
+    """An object in a listing.
 
     Attributes:
         key: Key below the place of the store.
-        size: Bytes; -1 for what is no file.
-        etag: What the storage calls this content, without quotes, or None.
+        size: Bytes; -1 if it is not a file.
+        etag: The storage's identifier of this content, without quotes, or None.
     """
 
     key: str
@@ -45,13 +45,13 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored(Listed):
-    """An object, with what it was given when it was put.
+    """An object, with the metadata of its put.
 
     Attributes:
-        mark: Which run made it, and which of its steps: `<run>/<step>`; None for one of others.
-        sha256: SHA-256 of the content, where that was noted.
-        part_size: Bytes of each part, where it was put in parts by an upload.
-        identity: What tells the very object from another one of the same key, where the storage
+        mark: The run and the step that created it, `<run>/<step>`; None for those of others.
+        sha256: SHA-256 of the content, if recorded.
+        part_size: Bytes of each part, if an upload put it in parts.
+        identity: Values that distinguish the object from others under the same key, if the storage
             keeps no marks; of JSON types.
     """
 

@@ -1,4 +1,4 @@
-"""Sizes, counts and errors as people read them."""
+"""Formats sizes, counts and errors for people."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def count_text(count: int, noun: str) -> str:
 
 
 def one_line(error: HandrailError) -> str:
-    """Return an error with its ways out in one line, as what is wrong with a param is told."""
+    """Return an error with its ways out in one line, for a wrong param."""
     return "; ".join((error.message, *error.ways_out))

@@ -1,4 +1,4 @@
-"""Takes back the objects that a run has made, as far as they are still its own."""
+"""Undoes the objects of a run, as long as they are still its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.stored import Owner
 
-PAGE = 500  # Keys that are asked about at a time.
+PAGE = 500  # Keys per request.
 _WORKERS = 16
 
 T = TypeVar("T")
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True, kw_only=True)
 class Undone:
-    """What an undo has done.
+    """The result of an undo.
 
     Attributes:
         deleted: Objects of the run that were deleted.
-        restored: Objects that the run had replaced, and that are back.
+        restored: Objects that the run had replaced, and that were restored.
         foreign: Objects of others under keys of the run, which were left alone.
     """
 
@@ -36,15 +36,15 @@ class Undone:
 
 @dataclass(slots=True, kw_only=True)
 class ObjectsUndo:
-    """Takes back objects one page at a time; harmless to run again, and for what was never made.
+    """Undoes objects one page at a time; safe to repeat, and for objects that were never stored.
 
-    One object that cannot be taken back keeps none of the others: its error is kept instead.
+    An object that cannot be undone does not affect the others: its error is kept instead.
 
     Attributes:
-        store: Where they are.
-        mark: What the run has marked them with.
-        known: The identities that were recorded of each, by key; see `Store.owner`.
-        failures: What could not be done.
+        store: The store.
+        mark: The mark of the run's objects.
+        known: The recorded identities of each, by key; see `Store.owner`.
+        failures: The errors.
     """
 
     store: Store
@@ -53,7 +53,7 @@ class ObjectsUndo:
     failures: list[StorageError] = field(default_factory=list[StorageError])
 
     def owner(self, key: str) -> Owner:
-        """Return whose object is stored under a key.
+        """Return the owner of the object under a key.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -68,8 +68,8 @@ class ObjectsUndo:
     def owners(self, keys: Iterable[str]) -> Iterator[list[tuple[str, Owner]]]:
         """Yield pages of keys with the owner of each; keys that fail are left out.
 
-        Once the storage has failed for a moment, nothing more is asked: about each key it would
-        take forever.
+        Once the storage has failed for a moment, no more requests are sent: with all keys they
+        would take forever.
         """
         with ThreadPoolExecutor(1 if self.store.local else _WORKERS) as pool:
             for page in pages(keys, PAGE):
@@ -86,7 +86,7 @@ class ObjectsUndo:
         return self.trying(lambda: self.owner(key))
 
     def delete(self, keys: list[str]) -> list[str]:
-        """Delete these keys, one by one where that fails at once; return those that are gone."""
+        """Delete these keys, one by one if that fails at once; return the deleted ones."""
         try:
             if keys:
                 self.store.delete(keys)
@@ -99,7 +99,7 @@ class ObjectsUndo:
         return [key for key in keys if self.delete([key])]
 
     def trying(self, call: Callable[[], T]) -> T | None:
-        """Return what a call returns; keep its StorageError as a failure, and return None."""
+        """Return the result of a call; store a StorageError as a failure, and return None."""
         try:
             return call()
         except StorageError as error:
@@ -108,7 +108,7 @@ class ObjectsUndo:
 
 
 def first_of(errors: Sequence[HandrailError]) -> HandrailError | None:
-    """Return the first of several errors, which then says how many more there are."""
+    """Return the first of several errors, with the number of the others in its message."""
     if len(errors) < 2:
         return errors[0] if errors else None
     first = errors[0]

@@ -25,11 +25,12 @@ class PackContract:
 
     Attributes:
         distribution: Name of the installed distribution.
-        context: Makes a fresh context in which its steps succeed; with it they are run.
-        world: Returns what its steps change; with it their undo is checked, by `check_undo`.
+        context: Returns a fresh context in which its steps succeed; with it they are run.
+        world: Returns the state that its steps change; with it their undo is checked, by
+            `check_undo`.
         imports: Third-party packages that its hooks may import, though every plan loads them.
-        steps: How to make steps whose class needs arguments, by the name of their entry point.
-        actions: Actions that its hooks shape, to be planned beside its own.
+        steps: Factories of steps whose class needs arguments, by the name of their entry point.
+        actions: Actions that its hooks shape, to be planned besides its own.
         untried: Steps that cannot be run on their own, by the name of their entry point.
     """
 
@@ -42,7 +43,7 @@ class PackContract:
     untried: ClassVar[Sequence[str]] = ()
 
     def test_everything_it_offers_can_be_imported_and_used(self) -> None:
-        """Entry points lead somewhere, and hooks have the right names and arguments."""
+        """Entry points can be imported, and hooks have the right names and arguments."""
         self._demand("loads")
 
     def test_pyproject_and_installed_metadata_agree(self) -> None:
@@ -50,7 +51,7 @@ class PackContract:
         self._demand("metadata")
 
     def test_importing_it_stays_in_its_budget(self) -> None:
-        """Hooks import nothing heavy, and nothing imports what the pack does not require."""
+        """Hooks import nothing heavy, and all imports are required by the pack."""
         self._demand("imports")
 
     def test_importing_it_has_no_side_effects(self) -> None:
@@ -58,7 +59,7 @@ class PackContract:
         self._demand("effects")
 
     def test_its_names_are_stable_and_unique(self) -> None:
-        """Steps and actions are called what their entry points say, every time."""
+        """Steps and actions always have the names of their entry points."""
         self._demand("names")
 
     def test_its_weights_are_in_range(self) -> None:
@@ -116,9 +117,9 @@ class PackContract:
 
 
 def _function(cls: type, name: str) -> Callable[[], Any] | None:
-    """Return an attribute that is called without arguments, however it was written down.
+    """Return an attribute that is called without arguments, in any notation.
 
-    `context = make_context` in a class body makes a method of a function, which nobody means.
+    `context = make_context` in a class body turns a function into a method by accident.
     """
     found: Any = inspect.getattr_static(cls, name)
     if isinstance(found, staticmethod):

@@ -1,4 +1,4 @@
-"""Distributions made on disk, as an installer would leave them, for the tests of packs."""
+"""Fake distributions on disk, as an installer would leave them, for the tests of packs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakePack:
-    """One distribution that was made.
+    """A fake distribution.
 
     Attributes:
         name: Its name.
@@ -44,14 +44,14 @@ class FakePack:
 
 
 class FakePacks:
-    """A folder of distributions on `sys.path`; taken away, with all that was imported, at the end.
+    """A folder of distributions on `sys.path`; removed, with all imported modules, at the end.
 
         with FakePacks() as packs:
             packs.add("acme-scan", hooks="...")
             outcome = run_action(upload, packs=packs.provider)
 
     Args:
-        folder: Where to make them; a temporary folder unless given.
+        folder: The folder of the distributions; a temporary one unless given.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -110,7 +110,7 @@ class FakePacks:
         requires: Iterable[str] = ("handrail",),
         summary: str = "",
     ) -> FakePack:
-        """Make a distribution, as if it were installed.
+        """Create a distribution, as if it were installed.
 
         Args:
             name: Its name, such as `acme-scan`; its package is then `acme_scan`.
@@ -124,7 +124,7 @@ class FakePacks:
             summary: One line about it.
 
         Raises:
-            ValueError: The name is no name of a distribution, or was added already.
+            ValueError: The name is not valid for a distribution, or was added already.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be the name of a distribution, such as 'acme-scan'")
@@ -160,7 +160,7 @@ class FakePacks:
         return made
 
     def remove(self, name: str) -> None:
-        """Take a distribution away, as an uninstaller would, and forget what was imported of it.
+        """Remove a distribution, as an uninstaller would, and its imported modules.
 
         Raises:
             ValueError: No distribution of that name was added.

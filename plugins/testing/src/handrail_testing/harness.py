@@ -75,11 +75,12 @@ def run_action(
     """Plan and run an action; with no packs unless some are given.
 
     Args:
-        action: A class of actions, or a workflow from `handrail.action`; or an action that was made
-            already, which is run with its own params and packs.
+        action: A class of actions, or a workflow from `handrail.action`; or an action object, which
+            is run with its own params and packs.
         params: Its params.
-        packs: Hook modules or a provider, such as `FakePacks.provider`; None for what is installed.
-        ctx: The runtime context; by default one that writes nothing.
+        packs: Hook modules or a provider, such as `FakePacks.provider`; None for the installed
+            ones.
+        ctx: The runtime context; by default a silent one.
 
     Raises:
         HandrailError: The params are not valid, or the plan has problems, so nothing was run.

@@ -1,4 +1,4 @@
-"""The outcome of a run, with assertions that show all that happened when they fail."""
+"""The outcome of a run, with assertions that show all events when they fail."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Outcome:
 
 
 class _ByStep(dict[str, Mapping[str, Any]]):
-    """Data by step; a missing step is an assertion error that shows what happened."""
+    """Data by step; a missing step is an assertion error that shows all events."""
 
     def __init__(self, data: Mapping[str, Mapping[str, Any]], story: str) -> None:
         super().__init__(data)

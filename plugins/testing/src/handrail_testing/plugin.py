@@ -37,7 +37,7 @@ class RunAction(Protocol):
 
 @pytest.fixture
 def run_step() -> RunStep:
-    """Run one step, and return what happened: `handrail_testing.run_step`."""
+    """Run one step, and return its outcome: `handrail_testing.run_step`."""
     import handrail_testing  # noqa: PLC0415 - see above
 
     return handrail_testing.run_step
@@ -45,7 +45,7 @@ def run_step() -> RunStep:
 
 @pytest.fixture
 def run_action(request: pytest.FixtureRequest) -> RunAction:
-    """Plan and run an action, and return what happened: `handrail_testing.run_action`.
+    """Plan and run an action, and return its outcome: `handrail_testing.run_action`.
 
     In a test that uses `fake_packs` too, those are its packs unless others are given.
     """
@@ -68,7 +68,7 @@ def run_action(request: pytest.FixtureRequest) -> RunAction:
 
 @pytest.fixture
 def fake_packs() -> Iterator[FakePacks]:
-    """Make distributions on disk, and take them away after the test: `FakePacks`."""
+    """Create fake distributions on disk, and remove them after the test: `FakePacks`."""
     from handrail_testing import FakePacks  # noqa: PLC0415 - see above
 
     with FakePacks() as packs:

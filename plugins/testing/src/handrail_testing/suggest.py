@@ -1,4 +1,4 @@
-"""Suggests known names for one that is unknown."""
+"""Suggests known names for an unknown one."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ class NotUndoneError(AssertionError):
 
     Attributes:
         step: Name of the step.
-        moment: Where it was made to fail, such as `after record 2 of 3 ('pages': 'b.html')`.
-        times: How often it had been rolled back by then: 1 or 2; 0 when it could not be at all.
-        differences: One line for each thing in the world that is not as it was before.
+        moment: The point of failure, such as `after record 2 of 3 ('pages': 'b.html')`.
+        times: Number of rollbacks by then: 1 or 2; 0 if it could not be rolled back at all.
+        differences: One line for each difference of the world from before.
     """
 
     def __init__(
@@ -76,25 +76,25 @@ def check_undo(
 ) -> int:
     """Fail a step before and after each of its records and at its end; each time undo it.
 
-    Each time it is rolled back twice, with its rollback data as JSON would bring it back, and after
-    both the world has to be what it was before the step began. So this finds what a failed, killed
-    or twice undone run would leave behind. Each value of `record_rollback_many` is a record.
+    Each time it is rolled back twice, with its rollback data converted to JSON and back, and after
+    both the world has to be as before the step began. So this finds the remains of a failed, killed
+    or twice undone run. Each value of `record_rollback_many` is a record.
 
     Args:
-        step: The step; or its class, or what makes one, so that the undo gets a step of its own.
-        context: Makes a fresh context in which the step has something to do and succeeds.
-        world: Returns what the step changes, in a form that can be compared: a dict, a set, a list.
-            `folder(path)` makes one for a folder.
+        step: The step; or its class, or a factory, so that the undo gets a new step.
+        context: Returns a fresh context in which the step has something to do and succeeds.
+        world: Returns the state that the step changes, in a form that can be compared: a dict, a
+            set, a list. `folder(path)` returns such a function for a folder.
         new_process: Whether to roll back as another process would, with a fresh context that only
             `restore` has seen; else with the context of the failed attempt.
 
     Returns:
-        How many records the step makes.
+        The number of records of the step.
 
     Raises:
-        NotUndoneError: Something differs, or the rollback raised; it says where and what.
+        NotUndoneError: Something differs, or the rollback raised; the message has the details.
         ValueError: The check would prove nothing: the step is skipped or fails by itself, or
-            `world` shows nothing of what it does.
+            `world` does not show its effects.
     """
     __tracebackhide__ = True
     check = _Check(step=step, context=context, world=world, new_process=new_process)
@@ -106,7 +106,7 @@ def check_undo(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Moment:
-    """A record at which a step is made to fail, counted from 1."""
+    """A record at which a step is forced to fail, counted from 1."""
 
     number: int
     before: bool
@@ -123,7 +123,7 @@ class _Moment:
 def _moments(seen: Sequence[tuple[str, Any]]) -> Iterator[_Moment]:
     for number, (key, value) in enumerate(seen, 1):
         shown = repr(value)
-        # The end of a path says more than its beginning.
+        # The end of a path is more specific than its beginning.
         shown = shown if len(shown) <= _LONGEST else f"…{shown[1 - _LONGEST :]}"
         text = f"record {number} of {len(seen)} ({key!r}: {shown})"
         for before in (True, False):
@@ -248,7 +248,7 @@ class _Check:
 
 
 def is_step(made: object) -> TypeGuard[BaseStep[Any]]:
-    """Whether `made` is a step."""
+    """Return whether `made` is a step."""
     return isinstance(made, BaseStep)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the world outside, and what differs between two of them."""
+"""Snapshots of the world outside, and the differences between two of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def folder(path: str | os.PathLike[str], *, ignore: Sequence[str] = ()) -> Calla
     """Return a function that describes all that is in a folder, for `check_undo`.
 
     It returns a dict from relative name to a description: type, size and digest of a file, target
-    of a link. The folder itself is in it, as `.`; one that is not there is an empty dict.
+    of a link. The folder itself is included, as `.`; a missing one is an empty dict.
 
     Args:
         path: The folder, or a file.
@@ -59,7 +59,7 @@ def _description(place: Path) -> str:
 
 
 def differences(before: object, after: object) -> tuple[str, ...]:
-    """Return one line for each thing that was added, is gone or changed; none for equal worlds."""
+    """Return one line for each addition, removal and change; none for equal worlds."""
     if _equal(before, after):
         return ()
     changed = f"changed  {_shown(before)} -> {_shown(after)}"

@@ -1,8 +1,8 @@
-"""Checkpoints of one run: what it takes to go on with a training where it was interrupted.
+"""Checkpoints of one run: the data to continue an interrupted training.
 
-A checkpoint is one file in the folder of the run, `epoch-00012.ckpt`: a line of JSON, which tells
-what it is, then the model as `Fit.dump` gave it. It is written under another name first, so a file
-that has its name is whole. Only the latest and the best one stay.
+A checkpoint is one file in the folder of the run, `epoch-00012.ckpt`: a line of JSON that describes
+it, then the model as `Fit.dump` returned it. It is written under another name first, so a file of
+that name is complete. Only the latest and the best one stay.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Checkpoint:
     """A model after an epoch.
 
     Attributes:
-        epoch: How many epochs it was trained.
-        history: What each of them has shown, the first one first.
-        about: What it was made from: versions of the libraries, fingerprint of the data.
-        content: The model, as `Fit.dump` gave it.
+        epoch: Number of trained epochs.
+        history: The figures of each epoch, the first one first.
+        about: Its source: versions of the libraries, fingerprint of the data.
+        content: The model, as `Fit.dump` returned it.
     """
 
     epoch: int
@@ -43,7 +43,7 @@ class Checkpoint:
     content: bytes
 
     def to_bytes(self) -> bytes:
-        """Return what the file holds."""
+        """Return the content of the file."""
         head = {
             "epoch": self.epoch,
             "history": self.history,
@@ -54,7 +54,7 @@ class Checkpoint:
 
     @classmethod
     def from_bytes(cls, written: bytes) -> Checkpoint | None:
-        """Return what a file holds; None where it is damaged."""
+        """Parse the content of a file; None if it is damaged."""
         line, _, content = written.partition(b"\n")
         try:
             head = json.loads(line)
@@ -74,10 +74,10 @@ class Checkpoints:
         self.folder = folder
 
     def make(self) -> None:
-        """Make the folder, and those above it.
+        """Create the folder, and those above it.
 
         Raises:
-            CheckpointError: It cannot be made, or is a link to elsewhere.
+            CheckpointError: The folder cannot be created, or is a link.
         """
         if self.folder.is_symlink():
             raise CheckpointError(
@@ -97,10 +97,10 @@ class Checkpoints:
         return self.folder / f"epoch-{epoch:05}.ckpt"
 
     def save(self, checkpoint: Checkpoint, *, keep: Iterable[int] = ()) -> Path:
-        """Write a checkpoint, and remove the others but those after the epochs to `keep`.
+        """Write a checkpoint, and remove the others except those after the epochs to `keep`.
 
         Raises:
-            CheckpointError: It cannot be written.
+            CheckpointError: The checkpoint cannot be written.
         """
         path = self.path(checkpoint.epoch)
         try:
@@ -125,10 +125,10 @@ class Checkpoints:
         return None
 
     def flush(self) -> None:
-        """Make sure that the checkpoints survive a loss of power.
+        """Flush the checkpoints, so that they survive a loss of power.
 
         Raises:
-            CheckpointError: It cannot be made sure.
+            CheckpointError: The folder cannot be flushed.
         """
         try:
             flush_folder(self.folder)
@@ -138,11 +138,11 @@ class Checkpoints:
             ) from error
 
     def at(self, epoch: int) -> Checkpoint | None:
-        """Return the checkpoint after an epoch; None where it is gone or damaged."""
+        """Return the checkpoint after an epoch; None if it is missing or damaged."""
         return read_checkpoint(self.path(epoch))
 
     def remove(self) -> None:
-        """Remove them all, and the folder if nothing else is in it; harmless to call again."""
+        """Remove all checkpoints, and the folder if it is empty then. Safe to call again."""
         for path in self.left():
             path.unlink(missing_ok=True)
         with suppress(OSError):
@@ -169,7 +169,7 @@ class Checkpoints:
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
-    """Return what a file holds; None where it is damaged or gone."""
+    """Return the checkpoint in a file; None if it is missing or damaged."""
     try:
         return Checkpoint.from_bytes(path.read_bytes())
     except FileNotFoundError:

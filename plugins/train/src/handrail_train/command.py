@@ -1,4 +1,4 @@
-"""The command `handrail models`: the versions of models in a store, and what can be trained."""
+"""The command `handrail models`: lists, shows and removes versions in a store, and lists kinds."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
 
 
 def _report(versions: Versions, version: Version) -> dict[str, Any]:
-    """Return the report of a version, which somebody else may have written.
+    """Return the report of a version, which may come from another program.
 
     Raises:
-        VersionError: It makes no sense.
+        VersionError: The report is malformed.
     """
     try:
         report: dict[str, Any] = json.loads(versions.content(version, "report"))

@@ -1,4 +1,4 @@
-"""TrainContext: what the steps of a training share, and what packs may use of it."""
+"""TrainContext: the shared state of the steps of a training, for packs too."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _TRANSIENT = {"transient": True}
 
 @dataclass(slots=True)
 class Opened:
-    """What belongs to this process alone.
+    """The objects of this process, which are not stored.
 
     Attributes:
-        split: The data, once it has been read.
-        trained: The trained model as it was saved; stays when its file goes.
-        predictor: The trained model, once it has been loaded.
-        store: The store, once it has been used.
+        split: The data, once read.
+        trained: The trained model as it was saved; stays when its file is deleted.
+        predictor: The trained model, once loaded.
+        store: The store, once used.
         uploading: Whether this process has begun to store the model.
     """
 
@@ -53,21 +53,22 @@ class Opened:
 class TrainContext(StorageContext, ActionContext[P]):
     """State of a training.
 
-    What is not transient holds values of JSON types. Data, model and store are opened when they are
-    first used, so a run that goes on in another process reads what it needs.
+    Fields that are not transient have values of JSON types. Data, model and store are opened when
+    they are first used, so a run resumed in another process reads only the data it needs.
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
             are `TrainParams`, or those of `TrainContext[MyParams]` that are derived from them.
-        dataset: What is known of the data, once `load_dataset` is over: `fingerprint`, `rows`,
-            `dropped`, `columns`, `classes`, and how many rows `train`, `validation`, `test` have.
-        history: What each epoch has shown, once `train_model` is over.
+        dataset: The description of the data, once `load_dataset` is over: `fingerprint`, `rows`,
+            `dropped`, `columns`, `classes`, and the number of rows of `train`, `validation`,
+            `test`.
+        history: The figures of each epoch, once `train_model` is over.
         model_path: The checkpoint with the trained model, once `train_model` is over.
         metrics: The figures of the test, once `evaluate_model` is over; see
             `handrail_train.evaluation.evaluate`.
         model: The manifest of the version, as a dict, once `upload_model` is over.
         project: For workflows of your own.
-        opened: What is open in this process; transient.
+        opened: The open objects of this process; transient.
     """
 
     _containment_error = ContainmentError
@@ -85,10 +86,10 @@ class TrainContext(StorageContext, ActionContext[P]):
     )
 
     def read_dataset(self) -> Loaded:
-        """Read the data again, whatever was read before, and divide it.
+        """Read the data again, even if it was read before, and divide it.
 
         Raises:
-            DataError: It cannot be read, or no model can be trained on it.
+            DataError: The data cannot be read, or no model can be trained on it.
         """
         options = self.options
         loaded = load_examples(
@@ -110,8 +111,8 @@ class TrainContext(StorageContext, ActionContext[P]):
         """Return the data, read and divided.
 
         Raises:
-            DataError: It cannot be read.
-            SourceChangedError: It is not what it was when the run began, or cannot be read again.
+            DataError: The data cannot be read.
+            SourceChangedError: The data has changed since the run began, or cannot be read again.
         """
         if self.opened.split is None:
             if self.dataset is None:
@@ -135,8 +136,8 @@ class TrainContext(StorageContext, ActionContext[P]):
         """Return the checkpoint with the trained model.
 
         Raises:
-            CheckpointError: There is none, or it is gone or damaged.
-            ContainmentError: It is not that of this run.
+            CheckpointError: The checkpoint does not exist, or is damaged.
+            ContainmentError: The path is not that of this run.
         """
         if self.model_path is None:
             raise CheckpointError(
@@ -152,11 +153,11 @@ class TrainContext(StorageContext, ActionContext[P]):
         return found
 
     def use_predictor(self) -> Any:
-        """Return the trained model, loaded from where it lies.
+        """Return the trained model, loaded from its checkpoint or the store.
 
         Raises:
-            CheckpointError: There is none, or it is gone or damaged.
-            StorageError: It is in the store already, which failed or refused.
+            CheckpointError: The checkpoint does not exist, or is damaged.
+            StorageError: The model is in the store already, which failed or refused.
         """
         if self.opened.predictor is None:
             if self.model is None:
@@ -172,7 +173,7 @@ class TrainContext(StorageContext, ActionContext[P]):
         """Return the store, opened.
 
         Raises:
-            StorageError: It makes no sense.
+            StorageError: The store is malformed.
         """
         if self.opened.store is None:
             self.opened.store = open_store(self.options.store, retries=self.options.retries)
@@ -180,7 +181,7 @@ class TrainContext(StorageContext, ActionContext[P]):
 
 
 def _difference(before: Mapping[str, Any], now: Examples) -> str:
-    """Say how examples differ from what is known of those that were read before."""
+    """Describe how examples differ from the recorded description of the earlier ones."""
     if before["columns"] != list(now.columns):
         return "its columns are others"
     if before["rows"] != len(now):

@@ -1,4 +1,4 @@
-"""What can go wrong in a training; each error has one message, and the ways out."""
+"""The errors of trainings, each with a message and ways out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a model is on examples that it has not seen."""
+"""Measures the quality of a model on unseen examples."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def evaluate(probabilities: Floats, examples: Examples) -> dict[str, Any]:
     """Return the figures of a test, in JSON types.
 
     Args:
-        probabilities: How probable each class is: a row for each example, in order of class.
-        examples: What is true.
+        probabilities: The probability of each class: a row for each example, in order of class.
+        examples: The true classes.
 
     Returns:
         `rows`; `accuracy`; `log_loss`; `macro_f1`, the mean over the classes; `classes`, a dict

@@ -1,4 +1,4 @@
-"""The manifest of a version of a model: a small JSON file that names what belongs to it."""
+"""The manifest of a version of a model: a small JSON file that lists its files."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Version:
     Attributes:
         name: Name of the model.
         number: Number of the version, from 1.
-        kind: What kind of model it is, such as `mlp`.
-        run: The run that has made it.
-        created: When, in UTC.
-        data: Fingerprint of what it was trained on.
+        kind: The kind of model, such as `mlp`.
+        run: The run that created it.
+        created: The time of creation, in UTC.
+        data: Fingerprint of the training data.
         scores: The main figures of its test.
-        libraries: The libraries it was made with, and needs.
+        libraries: The versions of the libraries it was trained with, and needs.
         files: Its files: `model`, `report`, `learning_curve`, `confusion_matrix`.
     """
 
@@ -63,7 +63,7 @@ class Version:
 
     @property
     def reference(self) -> str:
-        """What people call it: `digits@3`."""
+        """Its name for people: `digits@3`."""
         return f"{self.name}@{self.number}"
 
     @property
@@ -84,7 +84,7 @@ class Version:
         """Return the version with this JSON form.
 
         Raises:
-            VersionError: It makes no sense.
+            VersionError: The JSON form is malformed.
         """
         schema = found.get("schema") if isinstance(cast("Any", found), Mapping) else None
         if schema != SCHEMA and isinstance(schema, int):
@@ -105,10 +105,10 @@ class Version:
 
     @classmethod
     def from_bytes(cls, content: bytes, key: str) -> Version:
-        """Return what the manifest under a key says.
+        """Parse the manifest under a key.
 
         Raises:
-            VersionError: It makes no sense, or belongs under another key.
+            VersionError: The manifest is malformed, or belongs under another key.
         """
         try:
             made = cls.from_dict(json.loads(content))
@@ -122,10 +122,10 @@ class Version:
 
 
 def _check(version: Version) -> None:
-    """Refuse what would be shown wrongly, or lead out of the store.
+    """Check that all fields can be shown, and do not lead out of the store.
 
     Raises:
-        ValueError: Something in it is not what it has to be.
+        ValueError: A field is invalid.
     """
     texts = ("name", "kind", "run", "created", "data")
     right = {name: isinstance(getattr(version, name), str) for name in texts}
@@ -144,7 +144,7 @@ def _check(version: Version) -> None:
 def _is_right(file: StoredFile) -> bool:
     if re.fullmatch(r"[0-9a-f]{64}", file.sha256) is None or type(file.size) is not int:
         return False
-    # Else the key of somebody else's manifest might lead to any file there is.
+    # Otherwise the key in a foreign manifest might lead to any file.
     start = f"objects/{file.sha256[:2]}/{file.sha256}"
     return file.key.startswith(start) and "/" not in file.key[len(start) :]
 

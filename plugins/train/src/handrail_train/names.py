@@ -1,4 +1,4 @@
-"""Figures as people read them, and names that were nearly right."""
+"""Numbers and suggestions for people."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 
 def some_of(names: Iterable[str], *, most: int = 8) -> str:
-    """Return the first few of `names`, and how many there are beyond them."""
+    """Return the first few of `names`, and the number of the others."""
     listed = list(names)
     more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more
 
 
 def printable(text: str) -> str:
-    """Return a text without what would steer a terminal: control characters are written out."""
+    """Return a text with control characters escaped, so that it cannot control a terminal."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
@@ -27,6 +27,6 @@ def cut(text: str, width: int = 80) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return a way out that names what was probably meant; nothing when nothing is near."""
+    """Return a way out with the most similar name, or nothing."""
     found = difflib.get_close_matches(name, list(known), n=1)
     return (f"did you mean {found[0]}?",) if found else ()

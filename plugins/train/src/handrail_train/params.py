@@ -1,4 +1,4 @@
-"""TrainParams: what `handrail run train` takes."""
+"""TrainParams: the params of `handrail run train`."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class TrainParams(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_secret(cls, values: Any) -> Any:
-        """Not in the validator of the store: what is wrong with a field is told with its value."""
+        """Check the store for secrets here, because errors of a field show its value."""
         given: Any = values
         if isinstance(values, Mapping):
             store = cast("Mapping[str, Any]", values).get("store", "")
@@ -160,7 +160,7 @@ class TrainParams(BaseModel):
         """Return the kind of model.
 
         Raises:
-            ModelError: None is called so.
+            ModelError: There is no such kind.
         """
         return kind_named(self.kind)
 
@@ -168,7 +168,7 @@ class TrainParams(BaseModel):
         """Return the hyper-parameters of the kind of model, all of them.
 
         Raises:
-            ModelError: They are not valid, or the kind is unknown.
+            ModelError: The hyper-parameters are not valid, or the kind is unknown.
         """
         model = self.model_kind().hyper
         try:
@@ -184,7 +184,7 @@ class TrainParams(BaseModel):
 
     @property
     def model_name(self) -> str:
-        """The name in the store: as given, or made from that of the data."""
+        """The name in the store: the given one, or one derived from the data."""
         if self.name is not None:
             return self.name
         stem = re.sub(r"[^a-z0-9._-]+", "-", Path(self.data).stem.lower()).strip("-._")

@@ -1,6 +1,6 @@
-"""Pictures of a training as SVG: how it went, and what the model confuses.
+"""Plots of a training as SVG: the learning curve and the confusion matrix.
 
-They are plain text made from figures alone, so equal figures give equal files.
+They are plain text, derived from the figures alone, so equal figures give equal files.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _MOST_CLASSES = 40  # Beyond that, cells are too small to be seen.
 
 
 def learning_curve(history: Sequence[Mapping[str, float]], best: int) -> str:
-    """Return a picture of what each epoch has shown: losses above, accuracy below.
+    """Return a plot of the figures of each epoch: losses above, accuracy below.
 
     Args:
-        history: What each epoch has shown.
-        best: After which epoch the model was kept, from 1.
+        history: The figures of each epoch.
+        best: The epoch of the model that was kept, from 1.
     """
     curves = [(n, t, c) for n, t, c in _CURVES if history and all(n in shown for shown in history)]
     losses = [each for each in curves if each[0] != "validation_accuracy"]
@@ -117,7 +117,7 @@ def confusion_matrix(metrics: Mapping[str, Any]) -> str:
     shown = [label if len(label) <= 16 else f"{label[:15]}…" for label in labels]
     longest = max(map(len, shown))
     left, top = 52 + 7 * longest, 92
-    across = longest * 7 + 8 > cell  # Then the names of the columns stand on end.
+    across = longest * 7 + 8 > cell  # Then the names of the columns are vertical.
     if across:
         top += 7 * longest - 12
     side = cell * len(labels)

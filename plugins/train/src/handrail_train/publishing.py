@@ -16,27 +16,27 @@ from handrail_train.store import create
 from handrail_train.undo import UploadUndo
 from handrail_train.versions import Versions
 
-_TRIES = 20  # Of numbers that somebody else was quicker to take.
+_TRIES = 20  # Attempts if other runs take the numbers.
 
 RecordMany = Callable[[str, Iterable[Any]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The files of a version that is to be.
+    """The files of a future version.
 
     Attributes:
-        contents: The content of each, and the suffix of its key, by what it is.
+        contents: The content of each, and the suffix of its key, by its role.
     """
 
     contents: Mapping[str, tuple[bytes, str]]
 
     def keys(self) -> dict[str, str]:
-        """Return the key of each file, by what it is."""
+        """Return the key of each file, by its role."""
         return {name: object_key(*given) for name, given in self.contents.items()}
 
     def stored(self) -> dict[str, StoredFile]:
-        """Return what the manifest says about them."""
+        """Return the files in the form of the manifest."""
         return {
             name: StoredFile(
                 key=object_key(content, suffix),
@@ -49,14 +49,14 @@ class Files:
 
 @dataclass(slots=True, kw_only=True)
 class Publishing:
-    """Makes one version.
+    """Creates one version.
 
     Attributes:
-        store: Where.
-        mark: What the run marks its objects with: `<run>/<step>`.
-        record_many: Records what is about to be made, and what was.
-        told: Called with how much is stored, and how much there is, in bytes.
-        keys: What was recorded already, by a process before this one.
+        store: The store.
+        mark: The mark of the run's objects: `<run>/<step>`.
+        record_many: Records objects before and after they are created.
+        told: Called with the number of stored bytes, and the total.
+        keys: The keys that an earlier process has recorded.
     """
 
     store: Store
@@ -66,26 +66,26 @@ class Publishing:
     keys: list[str] = field(default_factory=list[str])
 
     def publish(self, files: Files, about: Mapping[str, Any]) -> Version:
-        """Store the files that are not there, then the manifest.
+        """Store the missing files, then the manifest.
 
         Args:
             files: The files.
-            about: What else the manifest says: `name`, `kind`, `data`, `scores`, `libraries`.
+            about: Further fields of the manifest: `name`, `kind`, `data`, `scores`, `libraries`.
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: Others took one number after the other.
+            VersionError: Other runs took one number after the other.
         """
         self.store.prepare(lambda folder: self.record_many("folders", [folder]))
         self._put_files(files)
         version = self._put_manifest(files, about)
-        # Somebody may have removed what was there already before the manifest named it.
+        # An existing object may have been removed before the manifest named it.
         self._put_files(files)
         self.settle()
         return version
 
     def settle(self) -> None:
-        """Make what was made lasting, record it, and drop what was only needed until then.
+        """Flush the new objects, record them, and remove temporary ones.
 
         Raises:
             StorageError: The store failed or refused.
@@ -139,7 +139,7 @@ class Publishing:
         )
 
     def _record(self, keys: Iterable[str]) -> None:
-        """Record objects that are about to be made, and the folders for them."""
+        """Record objects to be created, and the folders for them."""
         wanted = list(keys)
         new = [key for key in wanted if key not in self.keys]
         folders = self.store.missing_folders(wanted)
@@ -151,11 +151,11 @@ class Publishing:
 
 
 def earlier_version(store: Store, earlier: UploadUndo) -> Version | None:
-    """Return the version that a process before this one has made, if it got that far.
+    """Return the version that an earlier process has created, if any.
 
     Args:
-        store: Where.
-        earlier: What that process had recorded.
+        store: The store.
+        earlier: The rollback data of that process.
     """
     for key in earlier.keys:
         if not key.startswith("versions/"):

@@ -1,4 +1,4 @@
-"""Where one training works, by its params: what a journal has of it is checked against that."""
+"""Site: the places of a training according to its params; recorded data is checked against them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _CHECKPOINT = re.compile(r"epoch-\d{5,}\.ckpt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(handrail_storage.Site):
-    """The store of a run and its state folder; all it makes is below them, or they themselves."""
+    """The store of a run and its state folder; the run creates files only there."""
 
     def key(self, noted: object) -> str:
         """Return the key of an object or of a manifest.
 
         Raises:
-            ValueError: It is another one.
+            ValueError: The text is not such a key.
         """
         key = text(noted)
         if _OBJECT.fullmatch(key) is None and _MANIFEST.fullmatch(key) is None:
@@ -42,19 +42,19 @@ class Site(handrail_storage.Site):
         return key
 
     def made_object(self, noted: object) -> tuple[str, tuple[int, ...]]:
-        """Return the key of an object, and what tells it from others.
+        """Return the key of an object, and its identity.
 
         Raises:
-            ValueError: It is no such thing.
+            ValueError: The data is not that of an object.
         """
         key, *rest = listed(noted) or (noted,)
         return self.key(key), identity(rest)
 
     def made_folder(self, noted: object) -> str:
-        """Return the path of a folder in the store, of itself, or of one that holds it.
+        """Return the path of a folder in the store, of the store itself, or of one above it.
 
         Raises:
-            ValueError: It is another one.
+            ValueError: The path is not that of such a folder.
         """
         if self.folder is None:
             return self.made(noted)
@@ -69,7 +69,7 @@ class Site(handrail_storage.Site):
         """Return the folder of the checkpoints of the run.
 
         Raises:
-            ValueError: It is not that of this run, or is a link.
+            ValueError: The folder is not that of this run, or is a link.
         """
         return Path(self.state.child(noted, f"(?P<run>{PLAIN})", self.run))
 
@@ -77,7 +77,7 @@ class Site(handrail_storage.Site):
         """Return the file of a checkpoint of the run.
 
         Raises:
-            ValueError: It is not one of this run.
+            ValueError: The file is not a checkpoint of this run.
         """
         above, name = os.path.split(text(noted))
         if _CHECKPOINT.fullmatch(name) is None:
@@ -86,13 +86,13 @@ class Site(handrail_storage.Site):
 
 
 def site_of(context: TrainContext, notes: Notes | None = None) -> Site:
-    """Return where the run of a context works; the other params need not make sense any more.
+    """Return the places of the run of a context; other params need not be valid.
 
-    An undo has to work as well where the pack that brought the kind of model is gone.
+    An undo has to work even if the pack of the kind of model was uninstalled.
 
     Args:
         context: The context.
-        notes: What a step has recorded; it tells where the working folder was, if it was moved.
+        notes: The rollback data of a step; it shows the former working folder, if it was moved.
 
     Raises:
         ContainmentError: The params name no store, or no state folder.
@@ -119,7 +119,7 @@ def site_of(context: TrainContext, notes: Notes | None = None) -> Site:
 
 
 def notes_of(result: StepResult) -> Notes:
-    """Return what a step has recorded, to be checked note by note."""
+    """Return the rollback data of a step, to be checked note by note."""
     return Notes(result.rollback_data, ContainmentError)
 
 
@@ -127,7 +127,7 @@ def checkpoint_of(context: TrainContext) -> Path:
     """Return the file of the trained model of a run, which a field of the context names.
 
     Raises:
-        ContainmentError: It leads elsewhere.
+        ContainmentError: The path leads elsewhere.
     """
     try:
         return site_of(context).checkpoint(context.model_path)

@@ -1,4 +1,4 @@
-"""The store of models: a folder or an object storage, with the words of this pack."""
+"""The store of models: a folder or an object storage, with the errors of this pack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from handrail_storage import Caller, Place, Store, TakenError, parse_place
 from handrail_storage import open_store as open_place
 from handrail_train.errors import StorageError
 
-DEFAULT = "models"  # The store where none is named.
+DEFAULT = "models"  # The default store.
 
 CALLER = Caller(
     error=StorageError,
@@ -18,23 +18,23 @@ CALLER = Caller(
 
 
 def parse_store(text: str) -> Place:
-    """Return the parts of a store, as people write it.
+    """Parse a store.
 
     Raises:
-        StorageError: It makes no sense.
+        StorageError: The store is malformed.
     """
     return parse_place(text, CALLER)
 
 
 def open_store(store: Place | str, *, retries: int = 8) -> Store:
-    """Open a store; nothing is written or asked for yet.
+    """Open a store; nothing is written or requested yet.
 
     Args:
         store: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
-        StorageError: The store or the credentials for it make no sense.
+        StorageError: The store or its credentials are malformed.
     """
     return open_place(store, CALLER, retries=retries)
 
@@ -45,14 +45,14 @@ def in_store(url: str) -> str:
 
 
 def create(store: Store, key: str, content: bytes, mark: str) -> bool:
-    """Store an object, and return whether that was done: False where something is there.
+    """Store an object; return False if the key is taken.
 
-    What was stored by the same run before, with the same content, counts as done.
+    An object of the same run with the same content counts as stored.
 
     Raises:
         StorageError: The store failed or refused.
     """
-    for _ in range(2):  # What is there may be gone in the next moment.
+    for _ in range(2):  # The existing object may be deleted in the next moment.
         try:
             store.create(key, content, mark)
             return True

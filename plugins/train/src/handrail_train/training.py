@@ -1,4 +1,4 @@
-"""Trains a model epoch by epoch: what it shows, when it stops, what is kept of it."""
+"""Trains a model epoch by epoch: its figures, when it stops, and the epoch to keep."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LEAST = 1e-15  # A probability below this counts as this, so that one error is 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long a model is trained.
+    """The length of a training.
 
     Attributes:
-        epochs: How many epochs at most.
-        patience: After how many epochs without progress it stops; 0 for never.
-        tolerance: What counts as progress: how much the validation loss has to fall.
-        checkpoint_every: How many epochs there are from one checkpoint to the next.
+        epochs: The maximum number of epochs.
+        patience: The number of epochs without progress after which it stops; 0 for never.
+        tolerance: The decrease of the validation loss that counts as progress.
+        checkpoint_every: The number of epochs from one checkpoint to the next.
     """
 
     epochs: int
@@ -38,9 +38,9 @@ class Schedule:
     checkpoint_every: int = 1
 
     def best(self, history: History) -> int:
-        """Return after which epoch the model is the one to keep, from 1.
+        """Return the epoch of the model to keep, from 1.
 
-        With patience it is the one before the progress ended, else the last one.
+        With patience it is the epoch before the progress ended, otherwise the last one.
         """
         if not self.patience:
             return len(history)
@@ -61,17 +61,17 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """One training, which may go on where another process was interrupted.
+    """One training, which may continue that of an interrupted process.
 
     Attributes:
-        kind: What is trained.
+        kind: The kind of model.
         hyper: Its hyper-parameters.
-        split: What it is trained on.
-        seed: Where chance begins.
-        schedule: How long.
-        checkpoints: Where they go.
-        fingerprint: Of the data.
-        told: Called with what each epoch has shown, once it is safe; `epoch` is among it.
+        split: The data.
+        seed: The random seed.
+        schedule: The length of the training.
+        checkpoints: The checkpoints.
+        fingerprint: Fingerprint of the data.
+        told: Called with the figures of each epoch and `epoch`, once its checkpoint is flushed.
     """
 
     kind: ModelKind[Any]
@@ -89,7 +89,7 @@ class Training:
         Raises:
             ModelError: The training has diverged.
             CheckpointError: Checkpoints cannot be written.
-            SourceChangedError: They were made from other data, or with other libraries.
+            SourceChangedError: The checkpoints are from other data, or other libraries.
         """
         about = {"data": self.fingerprint, "libraries": self.kind.versions()}
         latest = self.checkpoints.latest()
@@ -159,7 +159,7 @@ class Training:
 
 
 def _check(found: Checkpoint, about: Mapping[str, Any]) -> None:
-    """Refuse to go on from what was made otherwise: the model would be another one."""
+    """Check that a checkpoint has the same source: otherwise the model would differ."""
     for what, now in about.items():
         before = found.about.get(what)
         if before != now:
@@ -187,7 +187,7 @@ def checked_probabilities(kind: ModelKind[Any], model: Any, examples: Examples) 
 
 
 def log_loss(probabilities: Floats, examples: Examples) -> float:
-    """Return the mean of minus the logarithm of the probability of what is true."""
+    """Return the mean of minus the logarithm of the probability of the true class."""
     np = import_module("numpy")
     true = probabilities[np.arange(len(examples)), examples.codes]
     return float(-np.log(np.clip(true, _LEAST, 1)).mean())

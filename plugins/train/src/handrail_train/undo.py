@@ -1,7 +1,7 @@
-"""Undoes what a training has made, from what its steps have recorded alone.
+"""Undoes the effects of a training, from the rollback data of its steps alone.
 
-What was recorded becomes checked values first; see `containment` and `site`. What does not pass is
-not followed, and fails the undo once all the rest is undone.
+Recorded data is converted to checked values first; see `containment` and `site`. Rejected data is
+ignored, and fails the undo after all the rest is undone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from handrail_train.versions import Versions
 
 @dataclass(slots=True, kw_only=True)
 class UploadUndo:
-    """What `upload_model` has recorded before it stored something.
+    """The undo of `upload_model`, from its rollback data.
 
     Attributes:
-        mark: What its objects are marked with.
-        keys: What it made or was about to make.
-        known: What tells those of them that were made from others, where there are no marks.
-        folders: The folders that it made.
-        refused: What of the recorded leads elsewhere, if anything does.
+        mark: The mark of its objects.
+        keys: The objects that it has or may have stored.
+        known: The identities of stored objects, for a store without marks.
+        folders: The folders that it has created.
+        refused: The error for rejected data, if any.
     """
 
     mark: str
@@ -41,12 +41,12 @@ class UploadUndo:
 
     @classmethod
     def of(cls, notes: Notes, site: Site, mark: str = "") -> UploadUndo:
-        """Return the undo of what was recorded, as far as it stays where the run worked.
+        """Return the undo for the recorded data within the places of the run.
 
         Args:
             notes: The rollback data of `upload_model`.
-            site: Where the run works.
-            mark: The mark of the objects of this step, where none was recorded.
+            site: The places of the run.
+            mark: The mark of the objects of this step, if none was recorded.
         """
         notes.all("store", site.address)
         return cls(
@@ -58,20 +58,20 @@ class UploadUndo:
         )
 
     def run(self, store: Store, *, killed: bool) -> str:
-        """Delete what a run has stored; harmless to call again, and for what was never made.
+        """Delete the objects of a run; safe to repeat, and for objects that were never stored.
 
-        An object that another version has among its files by now stays, for it is needed.
+        An object that another version uses by now stays.
 
         Args:
-            store: Where.
-            killed: Whether a process that was killed may have left requests under way.
+            store: The store.
+            killed: Whether a killed process may have left requests in flight.
 
         Returns:
-            What was done, as one line.
+            A summary in one line.
 
         Raises:
             StorageError: The store failed or refused.
-            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         deleted = kept = 0
         if self.keys and self.mark:
@@ -90,7 +90,7 @@ class UploadUndo:
         return f"{count_text(deleted, 'object')} deleted{others}"
 
     def _delete(self, store: Store, keys: Sequence[str]) -> tuple[int, int, list[str]]:
-        """Delete what is ours; return how many were deleted, how many kept, what was not there."""
+        """Delete our objects; return the numbers of deleted and kept ones, and the missing keys."""
         owners = {key: store.owner(key, self.mark, self.known.get(key)) for key in keys}
         ours = [key for key, owner in owners.items() if owner == "ours"]
         manifests = [key for key in ours if key.startswith("versions/")]
@@ -103,7 +103,7 @@ class UploadUndo:
         return len(manifests) + len(unused), len(objects) - len(unused), absent
 
     def preview(self, site: Site) -> Iterator[str]:
-        """Yield what `run` would do, with sizes where they are known; no storage is asked."""
+        """Yield the effects of `run`, with sizes if known; no object storage is queried."""
         if self.refused is not None:
             yield self.refused.message
         keys, sizes = self.keys, [self.known[key][2] for key in self.keys if key in self.known]
@@ -128,12 +128,12 @@ class UploadUndo:
 
 @dataclass(slots=True, kw_only=True)
 class TrainUndo:
-    """What `train_model` has recorded before it wrote something.
+    """The undo of `train_model`, from its rollback data.
 
     Attributes:
         places: The folder of the checkpoints.
-        folders: The folders above it that were made.
-        refused: What of the recorded leads elsewhere, if anything does.
+        folders: The folders above it that it has created.
+        refused: The error for rejected data, if any.
     """
 
     places: list[Path]
@@ -142,7 +142,7 @@ class TrainUndo:
 
     @classmethod
     def of(cls, notes: Notes, site: Site) -> TrainUndo:
-        """Return the undo of what was recorded, as far as it stays where the run worked."""
+        """Return the undo for the recorded data within the places of the run."""
         return cls(
             places=notes.all("checkpoints", site.checkpoints),
             folders=notes.all("folders", site.state.itself_or_above),
@@ -150,10 +150,10 @@ class TrainUndo:
         )
 
     def run(self) -> None:
-        """Remove the checkpoints, and the folders where nothing else is in them.
+        """Remove the checkpoints, and the folders that are then empty.
 
         Raises:
-            ContainmentError: Something that was recorded leads elsewhere; all the rest was undone.
+            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         for place in self.places:
             Checkpoints(place).remove()
@@ -164,7 +164,7 @@ class TrainUndo:
             raise self.refused
 
     def preview(self) -> Iterator[str]:
-        """Yield what `run` would do, with sizes."""
+        """Yield the effects of `run`, with sizes."""
         if self.refused is not None:
             yield self.refused.message
         for place in dict.fromkeys(self.places):

@@ -1,8 +1,8 @@
 """The versions of models in a store.
 
-A model and what belongs to it are objects under their content address,
-`objects/ab/<sha256>.<suffix>`, so equal ones are stored once. What makes them a version is a small
-manifest, `versions/<name>/<number>.json`, which is created last and names them all.
+A model and its files are objects under their content address, `objects/ab/<sha256>.<suffix>`, so
+equal ones are stored once. A small manifest, `versions/<name>/<number>.json`, makes them a version;
+it is created last and names them all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Versions:
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: A manifest makes no sense.
+            VersionError: A manifest is malformed.
         """
         found, damaged = self.look(name)
         for error in damaged.values():
@@ -44,7 +44,7 @@ class Versions:
         return found
 
     def look(self, name: str | None = None) -> tuple[list[Version], dict[str, VersionError]]:
-        """Return the versions as `all` does, and by reference what is wrong with the others.
+        """Return the versions as `all` does, and the errors of the others by reference.
 
         Raises:
             StorageError: The store failed or refused.
@@ -72,7 +72,7 @@ class Versions:
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: There is none, or its manifest makes no sense.
+            VersionError: The version does not exist, or its manifest is malformed.
         """
         name, at, number = reference.partition("@")
         there = [each for _, each, _ in self._found(name)]
@@ -98,7 +98,7 @@ class Versions:
         return self._read(content, manifest_key(name, wanted))
 
     def next_number(self, name: str) -> int:
-        """Return the number that the next version of a model gets if nobody is quicker."""
+        """Return the number for the next version of a model, unless another run takes it first."""
         return max((number for _, number, _ in self._found(name)), default=0) + 1
 
     def content(self, version: Version, file: str = "model") -> bytes:
@@ -106,7 +106,7 @@ class Versions:
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: It is not there, or is not what the manifest says.
+            VersionError: The file does not exist, or differs from the manifest.
         """
         about = version.files.get(file)
         if about is None:
@@ -130,8 +130,8 @@ class Versions:
 
         Raises:
             StorageError: The store failed or refused.
-            VersionError: It is not there, or is not what the manifest says.
-            ModelError: It has something in it that is not allowed, or lacks its library.
+            VersionError: The file does not exist, or differs from the manifest.
+            ModelError: The file has a type that is not allowed, or its library is missing.
         """
         kind = kind_named(version.kind)
         kind.check()
@@ -158,7 +158,7 @@ class Versions:
         return self._remove(version.key, (each.key for each in version.files.values()))
 
     def remove_damaged(self, reference: str) -> list[str]:
-        """Delete a version whose manifest makes no sense, and those files that it still names.
+        """Delete a version with a malformed manifest, and those files that it still names.
 
         Returns:
             The keys of the files that were deleted.
@@ -180,7 +180,7 @@ class Versions:
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return []
-        # Also by those that a newer handrail-train has written, whatever their shape.
+        # Also for manifests of a newer handrail-train, of any form.
         manifests = [content for _, content in self._manifests()]
         return [key for key in wanted if not any(key.encode() in each for each in manifests)]
 
@@ -188,7 +188,7 @@ class Versions:
         keys = [key for _, _, key in self._found(name)]
         with ThreadPoolExecutor(_READERS) as pool:
             contents = list(pool.map(self.store.read, keys))
-        # One that was removed meanwhile is no version any more.
+        # A version that was removed meanwhile does not count.
         return [(k, each) for k, each in zip(keys, contents, strict=True) if each is not None]
 
     def _found(self, name: str | None = None) -> Iterator[tuple[str, int, str]]:
@@ -207,12 +207,12 @@ def load_model(store: str, reference: str) -> Any:
         reference: `NAME@NUMBER`, or `NAME` for the latest version.
 
     Returns:
-        What its library makes of it: a `sklearn.pipeline.Pipeline`, a `lightgbm.Booster`.
+        The model of its library: a `sklearn.pipeline.Pipeline`, a `lightgbm.Booster`.
 
     Raises:
         StorageError: The store failed or refused.
-        VersionError: It is not there, or is not what its manifest says.
-        ModelError: It has something in it that is not allowed, or lacks its library.
+        VersionError: The version does not exist, or differs from its manifest.
+        ModelError: The file has a type that is not allowed, or its library is missing.
     """
     versions = Versions(open_store(store))
     return versions.load(versions.get(reference))

@@ -1,4 +1,4 @@
-"""The command `handrail upload`: what became of uploads."""
+"""The command `handrail upload`: lists and verifies uploads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def list_uploads(folder: Path, as_json: bool) -> None:
     for path in manifests_in(folder):
         try:
             uploads.append(_described(path))
-        except UploadError as error:  # The others are to be seen all the same.
+        except UploadError as error:  # The other uploads are listed anyway.
             click.echo(f"warning: {error.message}", err=True)
     if as_json:
         click.echo(json.dumps({"schema": 1, "uploads": uploads}))

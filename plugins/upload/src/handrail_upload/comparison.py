@@ -1,4 +1,4 @@
-"""Compares the files of a manifest with what is stored already."""
+"""Compares the files of a manifest with the stored objects."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _READERS = 4  # Files whose content is compared at a time.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A file that cannot be stored, because something else is.
+    """A file that cannot be stored, because its key is taken.
 
     Attributes:
         file: The file.
-        why: What is in its way.
+        why: The obstacle.
     """
 
     file: SourceFile
@@ -39,14 +39,14 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Says of each file whether it is new, replaces something, is unchanged, or is skipped.
+    """Decides for each file whether it is new, replaces an object, is unchanged, or is skipped.
 
     Attributes:
-        storage: Where the files go.
-        if_exists: What to do where something is stored.
-        compare: How to tell that it is equal.
-        sending: The pace of reading, and being told to stop.
-        progress: Told of files that need not be sent.
+        storage: The target.
+        if_exists: The policy for existing objects.
+        compare: The method of comparison.
+        sending: The pace of reading, and the stop flag.
+        progress: Counts files that need not be sent.
     """
 
     storage: Storage
@@ -89,7 +89,7 @@ class Comparison:
                 raise
 
     def judge(self, file: SourceFile, there: Listed | None) -> SourceFile | Conflict:
-        """Return the file in its new state, or what is wrong about it."""
+        """Return the file in its new state, or the conflict."""
         if there is None:
             return replace(file, state=NEW)
         if there.size < 0:

@@ -1,4 +1,4 @@
-"""UploadContext: what the steps of an upload share, and what packs may use of it."""
+"""UploadContext: the shared state of the steps of an upload, for packs too."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _TRANSIENT = {"transient": True}
 
 @dataclass(slots=True, weakref_slot=True)
 class Opened:
-    """What belongs to this process alone.
+    """The objects of this process, which are not stored.
 
     Attributes:
-        catalogue: The catalogue, once it has been used.
-        transfer: The transfer that is under way.
-        scratch: Removes the manifest of a dry run; at the latest when the context is gone.
+        catalogue: The catalogue, once used.
+        transfer: The transfer in progress.
+        scratch: Removes the manifest of a dry run; at the latest when the context is deleted.
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
@@ -59,16 +59,16 @@ class Opened:
 class UploadContext(StorageContext, ActionContext[P]):
     """State of an upload.
 
-    What is not transient holds values of JSON types. The target, the manifest and the catalogue
-    are opened when they are first used.
+    Fields that are not transient have values of JSON types. The target, the manifest and the
+    catalogue are opened when they are first used.
 
     Attributes:
         params: The params of the action, as a plain dict. The default steps read `options`, which
             are `UploadParams`, or those of `UploadContext[MyParams]` that are derived from them.
         collection: Name of the collection in the catalogue; once `initialize` is over, never None.
         data_collection: The specification of the collection, as a dict; None without one.
-        manifest_path: The file that lists what is uploaded; empty until `initialize`.
-        capabilities: What a probe has shown of the target; empty until `initialize`.
+        manifest_path: The file that lists the files of the upload; empty until `initialize`.
+        capabilities: The result of probing the target; empty until `initialize`.
         storage: The target, once it is open; transient.
         manifest: The list of files, once it is open; transient.
         organized_files: One dict for each file that was found; read from the manifest.
@@ -115,7 +115,7 @@ class UploadContext(StorageContext, ActionContext[P]):
         """Return the target, opened.
 
         Raises:
-            StorageError: It makes no sense.
+            StorageError: The target is malformed.
         """
         if self.storage is None:
             self.storage = open_storage(self.options.target, retries=self.options.retries)
@@ -124,14 +124,14 @@ class UploadContext(StorageContext, ActionContext[P]):
         return self.storage
 
     def use_manifest(self) -> Manifest:
-        """Return the manifest, opened; one that vanishes with this process before `initialize`.
+        """Return the open manifest; before `initialize` a temporary one of this process.
 
         Raises:
             UploadError: The file cannot be used.
         """
         if self.manifest is None:
             if self.manifest_path:
-                # A run that goes on must not take a list that is gone for one that is empty.
+                # A resumed run must not use an empty list in place of a deleted one.
                 self.manifest = Manifest(self.manifest_file(), make=False)
             else:
                 folder = tempfile.mkdtemp(prefix="handrail-upload-")
@@ -166,7 +166,7 @@ class UploadContext(StorageContext, ActionContext[P]):
         """Return the catalogue, opened.
 
         Raises:
-            CatalogueError: It cannot be opened.
+            CatalogueError: The catalogue cannot be opened.
         """
         # It may load a database driver, which a step without a catalogue does not need.
         from handrail_upload.catalogue import open_catalogue  # noqa: PLC0415
@@ -176,16 +176,16 @@ class UploadContext(StorageContext, ActionContext[P]):
         return self.opened.catalogue
 
     def site(self, notes: Notes | None = None) -> Site:
-        """Return where the run works, as its params say.
+        """Return the places of the run according to its params.
 
         Args:
-            notes: What a step has recorded; it tells where the working folder was, if it was moved.
+            notes: The rollback data of a step, to find the working folder if it was moved.
 
         Raises:
-            ContainmentError: The id of the run makes no sense.
+            ContainmentError: The run id is not a valid name.
         """
         options, collection = self.options, self.collection
-        # What is in a specification may have changed since, or be gone.
+        # The content of a specification may have changed since, or its file may be deleted.
         if collection is None and (options.collection or options.specification is None):
             collection = collection_of(options)
         return Site.of(
@@ -199,21 +199,21 @@ class UploadContext(StorageContext, ActionContext[P]):
 
     @property
     def catalogue_url(self) -> str:
-        """The catalogue that was asked for, or `<collection>.db`."""
+        """The catalogue of the params, or `<collection>.db`."""
         # Without `initialize` the name is that of the param, which may be None.
         asked = self.options.catalogue
         return asked or catalogue_of(self.collection or collection_of(self.options))
 
     @property
     def catalogue_address(self) -> str:
-        """The catalogue, as it is opened from any working folder."""
+        """The catalogue, independent of the working folder."""
         url = self.catalogue_url
         if "://" in url:
             return url
         return os.path.normpath(os.path.join(self._here, os.path.expanduser(url)))
 
     def close(self) -> None:
-        """Close what is open; harmless to call again."""
+        """Close all open objects. Calling it twice is harmless."""
         if self.opened.catalogue is not None:
             self.opened.catalogue.close()
         if self.manifest is not None:

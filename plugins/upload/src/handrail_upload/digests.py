@@ -1,4 +1,4 @@
-"""Checksums of content that is read once: SHA-256, and the ETag that S3 makes of it."""
+"""Checksums of content in one pass: SHA-256, and the ETag of S3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Block = bytes | bytearray | memoryview
 
 
 class _Hash(Protocol):
-    """What hashlib gives, whose type has no public name."""
+    """A hash object of hashlib, whose type has no public name."""
 
     def update(self, block: Block, /) -> None: ...
     def digest(self) -> bytes: ...
@@ -20,11 +20,11 @@ class _Hash(Protocol):
 
 
 class Digest:
-    """SHA-256 of what it is fed, and the ETag of S3 for it.
+    """Computes the SHA-256 of its input, and the ETag of S3 for it.
 
-    For an object that is put at once the ETag is the MD5 of its content; for one in parts it is
-    the MD5 of the MD5s of the parts, a dash and their number. AWS documents only the former, and
-    neither holds for keys of KMS, so a storage is probed before an ETag is believed.
+    For an object that is put at once the ETag is the MD5 of its content; for one in parts it is the
+    MD5 of the MD5s of the parts, a dash and their number. AWS documents only the former, and
+    neither applies with keys of KMS, so a storage is probed before an ETag is trusted.
 
     Args:
         part_size: Bytes of each part, or None for an object that is put at once.
@@ -69,7 +69,7 @@ class Digest:
 
     @property
     def etag(self) -> str | None:
-        """The ETag so far, without quotes; None where it was left out."""
+        """The ETag so far, without quotes; None if it was left out."""
         if not self._etag:
             return None
         if self._part_size is None:
@@ -82,12 +82,12 @@ def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _md5(content: bytes = b"") -> _Hash:
-    # It is no protection here but what S3 uses; systems in FIPS mode want that said.
+    # Not for security, but because S3 uses it; systems in FIPS mode require the flag.
     return hashlib.md5(content, usedforsecurity=False)

@@ -1,4 +1,4 @@
-"""Finds the files of a source, and tells what it leaves alone and why."""
+"""Finds the files of a source, and lists ignored ones with the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from handrail_upload.names import readable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is looked for, and where.
+    """The sources and patterns of a search.
 
     Attributes:
         sources: The folders: one for each role, or a single one under the role "".
@@ -43,7 +43,7 @@ class Found:
     """A file.
 
     Attributes:
-        path: Where it lies.
+        path: Its path.
         name: Path below its source, with `/`, as readable text.
         source: The role that its source is for, or "".
         size: Bytes.
@@ -59,12 +59,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftAlone:
-    """What is not uploaded, although it is there.
+    """A file or folder of the source that is not uploaded.
 
     Attributes:
         kind: `hidden`, `link`, `special`, or `unreadable`, which is a problem.
         name: Path below its source.
-        why: What is about it.
+        why: The reason.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class Discovery(Protocol):
     """The strategy of `organize_files`: how the files of a source are found."""
 
     def find(self, search: Search) -> Iterator[Found | LeftAlone]:
-        """Yield the files, in a stable order, and what is left alone.
+        """Yield the files, in a stable order, and those left alone.
 
         Raises:
             SourceError: A source cannot be read at all.
@@ -92,7 +92,7 @@ class FolderDiscovery:
         """Yield the files, folder by folder, by name."""
         walk = _Walk(search)
         for role, source in search.sources.items():
-            # The real path, so that what is to be avoided is known whatever way leads there.
+            # The real path, so that paths to avoid are recognized through links too.
             folder = os.path.realpath(source)
             if search.names is None:
                 yield from walk.folder(role, folder, "")
@@ -143,7 +143,7 @@ class _Walk:
             waiting.extend(reversed(folders))
 
     def listed(self, role: str, folder: str, name: str) -> Iterator[Found | LeftAlone]:
-        """Look for one file by the normal path that a list gives; what it is not is a problem."""
+        """Find a file by the normalized path of a list; other kinds of files are problems."""
         path, told = os.path.join(folder, name), readable(name)
         if os.path.isabs(name) or name.partition("/")[0] == "..":
             raise SourceError(
@@ -164,7 +164,7 @@ class _Walk:
         yield replace(found, kind="unreadable") if isinstance(found, LeftAlone) else found
 
     def _leave_folder(self, path: str, name: str, bare: str) -> list[LeftAlone] | None:
-        """Return None for a folder to walk, else what there is to say about leaving it."""
+        """Return None for a folder to walk, otherwise the entries for ignoring it."""
         if bare.startswith(".") and not self.search.hidden:
             why = "its name begins with a dot"
             return [LeftAlone(kind="hidden", name=f"{name}/", why=why)]
@@ -206,7 +206,7 @@ class _Walk:
 
 
 def read_names(path: Path) -> tuple[str, ...]:
-    """Return the paths in a list of files: one a line, or separated by NUL where there is one.
+    """Return the paths in a list of files: one a line, or separated by NUL if there are any.
 
     Args:
         path: The list; `-` is standard input.

@@ -1,4 +1,4 @@
-"""What can go wrong in an upload; each error has one message, and the ways out."""
+"""The errors of uploads, each with a message and ways out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import handrail_storage
 from handrail.errors import HandrailError
 from handrail_upload.names import readable
 
-_LONGEST = 240  # Characters of what a journal says that are shown.
+_LONGEST = 240  # Characters of a recorded value that are shown.
 _UNDOING = {
     "asides": "put back",
     "catalogue": "undo",
@@ -19,7 +19,7 @@ _UNDOING = {
     "rows": "undo",
     "target": "undo what is at",
 }
-"""What an undo would do with a note; with any other, delete what it names."""
+"""The action of the undo for each note; for others it is `delete`."""
 
 
 class UploadError(HandrailError, RuntimeError):

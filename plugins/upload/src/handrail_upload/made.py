@@ -1,4 +1,4 @@
-"""What a transfer has made: collected, made lasting and recorded, in that order."""
+"""Collects the objects that a transfer has stored: flushes them, then records them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from handrail_upload.storage import Storage
 
 RecordMany = Callable[[str, Iterable[Any]], None]
 
-SOON = 1.0  # Seconds after which what was made is recorded, however little it is.
+SOON = 1.0  # Seconds after which stored objects are recorded, even if there are few.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A file that is stored, or was already.
+    """A file that was stored now or before.
 
     Attributes:
-        file: What is known of it now.
-        identity: What tells that it is the same, where the storage has such a thing.
+        file: The file in its current state.
+        identity: The identity of the object, if the storage has one.
     """
 
     file: SourceFile
@@ -29,7 +29,7 @@ class Sent:
 
 
 class Made:
-    """Collects what was made; now and then makes it lasting and records it, in that order."""
+    """Collects stored objects; from time to time flushes them, then records them."""
 
     def __init__(
         self, storage: Storage, manifest: Manifest, record_many: RecordMany, run: str
@@ -48,7 +48,7 @@ class Made:
             self.settle()
 
     def settle(self) -> None:
-        """Make what was taken lasting, record it, and drop what was only needed until then."""
+        """Flush the collected objects, record them, and remove temporary ones."""
         sent, self._sent = self._sent, []
         if not sent:
             return
@@ -56,7 +56,7 @@ class Made:
         known = [[each.file.key, *each.identity] for each in sent if each.identity is not None]
         if known:
             self._record_many("made", known)
-        # First this: a process that goes on does not look again at what the manifest calls sent.
+        # First this: a resumed process does not check files again that the manifest calls sent.
         self._storage.settle([each.file.key for each in sent], self._run)
         self._manifest.update(each.file for each in sent)
         self._since = time.monotonic()

@@ -1,4 +1,4 @@
-"""Names of files as text that every storage takes."""
+"""Converts names of files to text that every storage accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bounds a transfer: bytes a second, bytes in memory, and being told to stop."""
+"""Limits a transfer: bytes per second and bytes in memory; and stops it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pace:
 
     Args:
         rate: Bytes a second; None for no limit.
-        stop: Once it is set, whoever waits here is stopped.
+        stop: Once it is set, waiting workers stop.
     """
 
     def __init__(self, rate: int | None, stop: threading.Event) -> None:
@@ -35,7 +35,7 @@ class Pace:
         """Wait until `count` bytes may be sent.
 
         Raises:
-            StoppedError: The transfer was told to stop.
+            StoppedError: The transfer was stopped.
         """
         if self._stop.is_set():
             raise StoppedError
@@ -50,9 +50,9 @@ class Pace:
 
 
 class Budget:
-    """Bounds the bytes that all workers together hold in memory.
+    """Limits the bytes that all workers together keep in memory.
 
-    What is larger than the whole budget gets it alone.
+    A request larger than the whole budget gets it alone.
     """
 
     def __init__(self, size: int, stop: threading.Event) -> None:
@@ -62,10 +62,10 @@ class Budget:
 
     @contextmanager
     def of(self, wanted: int) -> Generator[None]:
-        """Hold `wanted` bytes of the budget; waits until they are free.
+        """Reserve `wanted` bytes of the budget; waits until they are free.
 
         Raises:
-            StoppedError: The transfer was told to stop.
+            StoppedError: The transfer was stopped.
         """
         wanted = min(wanted, self._size)
         with self._changed:

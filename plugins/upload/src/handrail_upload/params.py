@@ -1,4 +1,4 @@
-"""UploadParams: what `handrail run upload` takes."""
+"""UploadParams: the params of `handrail run upload`."""
 
 from __future__ import annotations
 
@@ -147,13 +147,13 @@ class UploadParams(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _target_alone(cls, values: Any) -> Any:
-        """With a source for each role, what stands first on the command line is the target."""
+        """If each role has a source, take the first argument of the command line as the target."""
         if not isinstance(values, Mapping):
             return values
         given = dict(cast("Mapping[str, Any]", values))
         if given.get("sources") and not given.get("target"):
             given["target"] = str(given.pop("source", "") or "")
-        # Not in the validator of the target: what is wrong with a field is told with its value.
+        # Not in the validator of the target: errors of a field show its value.
         if re.match(r"[^/]+://[^/]*:.*@", str(given.get("target", ""))):
             raise ValueError("there is a secret in the target, which is shown and recorded")
         return given
@@ -170,7 +170,7 @@ class UploadParams(BaseModel):
 
     @property
     def collection_name(self) -> str | None:
-        """What was given, or the name of the source folder."""
+        """The given collection, or the name of the source folder."""
         if self.collection is not None or self.source is None:
             return self.collection
         return self.source.resolve().name or None

@@ -1,4 +1,4 @@
-"""How far a transfer is: in bytes and in files, told now and then."""
+"""Reports the progress of a transfer in bytes and files, from time to time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Progress:
     """Counts bytes and files, from any thread.
 
     Args:
-        files: How many files there are.
+        files: Number of files.
         size: Their bytes.
-        report: Told `(current, total, category)`, of `bytes` and of `files`; what it is told never
-            goes back.
-        done: How many of the files there is nothing left to do about, and their bytes.
+        report: Called with `(current, total, category)`, for `bytes` and `files`; `current` never
+            decreases.
+        done: The number of files with nothing left to do, and their bytes.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Progress:
         self._told = time.monotonic()
         with self._lock:
             files, size = min(self._files, self._of_files), min(self._bytes, self._of_bytes)
-        # What was sent in vain is taken back, and a bar that goes back helps nobody.
+        # Bytes sent in vain are subtracted, but a bar must not go back.
         self._shown = files, size = max(files, self._shown[0]), max(size, self._shown[1])
         if self._of_files:
             self._report(files, self._of_files, "files")

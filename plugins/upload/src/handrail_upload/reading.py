@@ -1,4 +1,4 @@
-"""Reads a source file once, hashing it, and notices when it is not what was found."""
+"""Reads a source file once, hashes it, and detects changes since it was found."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Reading:
 
     Args:
         file: The file, as it was found.
-        pace: Keeps to the bandwidth, and stops.
-        digest: Fed with the content.
-        on_read: Told the bytes of each block that was read.
+        pace: Limits the bandwidth, and stops.
+        digest: Receives the content.
+        on_read: Called with the size of each block.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Reading:
 
     @contextmanager
     def opened(self) -> Generator[int]:
-        """Open the file and yield its descriptor; check that it is as it was found, twice.
+        """Open the file and yield its descriptor; check before and after that it is unchanged.
 
         Raises:
-            SourceError: It is gone, cannot be read, or has changed.
+            SourceError: The file was deleted, cannot be read, or has changed.
         """
         try:
             # O_NONBLOCK: a pipe that took the place of the file must not hang the run.
@@ -163,10 +163,10 @@ class Reading:
 
 
 def check_unchanged(files: Iterable[SourceFile]) -> None:
-    """Check that files are as they were found, as far as their size and time tell.
+    """Check that files are unchanged, by size and time.
 
     Raises:
-        SourceChangedError: Some are not, or are gone.
+        SourceChangedError: A file has changed or was deleted.
     """
     count, first, ways_out = 0, "", list[str]()
     for file in files:
@@ -195,7 +195,7 @@ def _change_of(file: SourceFile) -> str:
 
 
 def _difference(file: SourceFile, now: os.stat_result) -> str:
-    """Return how a file differs from what was found; empty where it does not."""
+    """Return how a file differs from its recorded state; empty if it does not."""
     if now.st_size != file.size:
         return "it grew" if now.st_size > file.size else "it shrank"
     return "" if now.st_mtime_ns == file.mtime else _WRITTEN

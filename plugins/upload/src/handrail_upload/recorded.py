@@ -1,4 +1,4 @@
-"""What the steps have recorded, read back as values that lead nowhere but where the run worked."""
+"""Parses the rollback data of the steps into values within the places of the run."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from handrail_upload.errors import ContainmentError, shown
 from handrail_upload.site import Site, name_of
 from handrail_upload.storage.target import aside_name
 
-_KINDS = frozenset({"file", "tables", "migration"})  # Of what a catalogue may have been without.
+_KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTransfer:
-    """What one transfer has recorded.
+    """The parsed rollback data of one transfer.
 
     Attributes:
-        target: The target; empty where nothing at it may be touched.
-        mark: What the run marks its objects with.
-        keys: What it may have stored.
-        identities: What tells the very objects, by key, where that was recorded.
-        asides: Under which names it has kept what it replaced, by key.
-        folders: What it may have made, as keys.
-        parts: What of the keys it has sent in parts, which may never have been completed.
-        notes: What was read, with what of it was refused.
+        target: The target; empty if nothing at it may be touched.
+        mark: The mark of the run's objects.
+        keys: Keys that it may have stored.
+        identities: The identities of the objects by key, if recorded.
+        asides: The names under which it has kept replaced objects, by key.
+        folders: Folders that it may have created, as keys.
+        parts: Those of the keys that it has sent in parts, which may be incomplete.
+        notes: The rollback data, with the rejected values.
     """
 
     target: str
@@ -53,7 +53,7 @@ class RecordedTransfer:
 
     @property
     def run(self) -> str:
-        """The run, as it is in the names of what it has made."""
+        """The run, as in the names of its objects."""
         return self.mark.partition("/")[0]
 
 
@@ -62,9 +62,9 @@ class RecordedCatalogue:
     """A catalogue that a run has worked in.
 
     Attributes:
-        url: Where it is.
-        run: The run, whose mark is on what it has made there.
-        made: What the catalogue was without: `file`, `tables`, `migration`.
+        url: Address of the catalogue.
+        run: The run, whose mark its parts of the catalogue have.
+        made: The parts that were missing: `file`, `tables`, `migration`.
     """
 
     url: str
@@ -74,18 +74,18 @@ class RecordedCatalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedSetup:
-    """What `initialize` has recorded.
+    """The parsed rollback data of `initialize`.
 
     Attributes:
-        target: The target; empty where nothing at it may be touched.
-        mark: What the run marks its objects with.
-        made: The folders of the target, and above it, that the run may have made.
-        probe: The small object that it may have written; empty where there is none.
+        target: The target; empty if nothing at it may be touched.
+        mark: The mark of the run's objects.
+        made: The folders of the target, and above it, that the run may have created.
+        probe: The small object that it may have written; empty if none.
         refused: Whether the target has refused the probe.
         manifest: The list of files.
-        folders: The folders for it that the run may have made.
-        catalogues: What the run may have made of its catalogue.
-        notes: What was read, with what of it was refused.
+        folders: The folders of the manifest that the run may have created.
+        catalogues: The parts of its catalogue that the run may have created.
+        notes: The rollback data, with the rejected values.
     """
 
     target: str
@@ -100,11 +100,11 @@ class RecordedSetup:
 
 
 def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTransfer:
-    """Return what `upload_files` has recorded.
+    """Parse the rollback data of `upload_files`.
 
     Args:
         data: Its rollback data.
-        site_of: Returns where the run works.
+        site_of: Returns the places of the run.
     """
     notes = Notes(data, ContainmentError)
     site = site_of(notes)
@@ -131,7 +131,7 @@ def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTra
         mark=mark,
         keys=keys,
         identities=dict(notes.all("made", made)),
-        # Of other keys the run has not come to set anything aside.
+        # The run has set nothing aside for other keys.
         asides={key: name for key, name in notes.all("asides", aside) if key in known},
         folders=_folders(notes, keys, site),
         parts=_once(notes.all("parts", recorded)),
@@ -140,7 +140,7 @@ def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTra
 
 
 def read_setup(data: object, site_of: Callable[[Notes], Site]) -> RecordedSetup:
-    """Return what `initialize` has recorded; see `read_transfer`."""
+    """Parse the rollback data of `initialize`; see `read_transfer`."""
     notes = Notes(data, ContainmentError)
     site = site_of(notes)
     target, mark = _whereabouts(notes, site)
@@ -168,13 +168,13 @@ def read_setup(data: object, site_of: Callable[[Notes], Site]) -> RecordedSetup:
 def read_rows(
     data: object, site_of: Callable[[Notes], Site]
 ) -> tuple[list[RecordedCatalogue], Notes]:
-    """Return where `generate_data_units` has registered anything; see `read_transfer`."""
+    """Parse the rollback data of `generate_data_units`; see `read_transfer`."""
     notes = Notes(data, ContainmentError)
     return notes.all("rows", partial(_catalogue, site_of(notes))), notes
 
 
 def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
-    """Return the target and the mark; empty where either was refused."""
+    """Return the target and the mark; both are empty if one was rejected."""
     why = f"the params of the run name {shown(site.place.address)}"
     targets = notes.all("target", site.address, why=why)
     marks: list[str] = []
@@ -185,7 +185,7 @@ def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
             raise ValueError("there is another mark")
 
     notes.all("mark", one_mark, why="the mark of the run is another")
-    # Without a mark nothing there can be told to be the run's.
+    # Without a mark, no object there can be recognized as the run's.
     if notes.refused is not None or not targets or not marks:
         return "", ""
     return targets[0], marks[0]
@@ -200,7 +200,7 @@ def _key(site: Site, noted: object) -> str:
 
 
 def _aside(place: Place, run: str, noted: object) -> tuple[str, str]:
-    """Return the key of what was replaced, and the name under which the run keeps it."""
+    """Return the key of a replaced object, and the name under which the run keeps it."""
     with saying("it names no object"):
         key = text(*mapping(noted, "key"))
     kept = aside_name(place, key, run)
@@ -212,7 +212,7 @@ def _aside(place: Place, run: str, noted: object) -> tuple[str, str]:
 
 
 def _folders(notes: Notes, keys: list[str], site: Site) -> list[str]:
-    """Return the folders that were recorded, as keys, as far as one of `keys` lies in each."""
+    """Return the recorded folders as keys, if one of `keys` is inside."""
     above: set[str] = set()
     for key in keys:
         folder = os.path.dirname(key)
@@ -220,7 +220,7 @@ def _folders(notes: Notes, keys: list[str], site: Site) -> list[str]:
             above.add(folder)
             folder = os.path.dirname(folder)
     why = f"it lies outside of the target {shown(site.place.address)}"
-    # Others the run has not come to make.
+    # The run has not created others.
     return [each for each in _once(notes.all("folders", site.folder_key, why=why)) if each in above]
 
 

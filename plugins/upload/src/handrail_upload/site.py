@@ -1,4 +1,4 @@
-"""Where one upload works, by its params: what a journal has of it is checked against that."""
+"""The places of one upload according to its params, with checks of recorded values."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 from handrail_upload.storage.target import CALLER, is_kept, parse_target
 
-_BESIDE = ("", "-wal", "-shm", "-journal")  # What SQLite adds to the name of a file.
+_BESIDE = ("", "-wal", "-shm", "-journal")  # Suffixes that SQLite appends to the name of a file.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(handrail_storage.Site):
-    """The target of a run, its state folder and its catalogue; all it makes is in them.
+    """The target of a run, its state folder and its catalogue; the run creates nothing elsewhere.
 
     Attributes:
-        catalogue: The URL of the catalogue, or its file; where its name is in a file that may have
-            changed, the working folder, in which it lies.
+        catalogue: The URL of the catalogue, or its file; if its name is in a file that may have
+            changed, the working folder, which contains it.
         named: Whether the name of the catalogue is known.
-        kept: What lies in the target and is Handrail's own, as keys.
+        kept: Keys in the target that are Handrail's own.
     """
 
     catalogue: Folder | str
@@ -55,17 +55,17 @@ class Site(handrail_storage.Site):
         here: str,
         collection: str | None,
     ) -> Site:
-        """Return where a run works.
+        """Return the places of a run.
 
         Args:
-            notes: What a step has recorded; it tells where the working folder was, if it was moved.
+            notes: The rollback data of a step, to find the working folder if it was moved.
             options: The params.
             run: The id of the run; None outside of one, as in a test of one step.
             here: The working folder.
-            collection: Name of the collection, where it is known.
+            collection: Name of the collection, if known.
 
         Raises:
-            ContainmentError: The id makes no sense, and the names of files begin with it.
+            ContainmentError: The id is malformed, and the names of files begin with it.
         """
         if run is not None:
             plain_name(run, ContainmentError, RUN)
@@ -90,16 +90,16 @@ class Site(handrail_storage.Site):
         )
 
     def manifest_of(self, run: str) -> Path:
-        """Return where the list of files of a run is."""
+        """Return the path of the list of files of a run."""
         return Path(self.state.path, f"{run}.db")
 
-    # What a journal has
+    # Recorded values
 
     def key(self, noted: object) -> str:
         """Return the key of a file.
 
         Raises:
-            ValueError: It leads out of the target, or to what Handrail keeps there for itself.
+            ValueError: The key leads out of the target, or is reserved for Handrail.
         """
         name = name_of(noted)
         if is_kept(self.place, name) or any(f"{name}/".startswith(f"{own}/") for own in self.kept):
@@ -112,7 +112,7 @@ class Site(handrail_storage.Site):
         """Return the path of a folder in the target as a key.
 
         Raises:
-            ValueError: It leads elsewhere.
+            ValueError: The folder is outside of the target.
         """
         if self.folder is None:
             raise ValueError("an object storage has no folders")
@@ -122,15 +122,15 @@ class Site(handrail_storage.Site):
         """Return the path of the state folder, or of one that contains it.
 
         Raises:
-            ValueError: It is another folder.
+            ValueError: It is a different folder.
         """
         return self.state.itself_or_above(_without_dots(text(noted)))
 
     def manifest(self, noted: object) -> Path:
-        """Return the list of files of the run; what is in it is not looked at.
+        """Return the path of the list of files of the run; its content is not checked.
 
         Raises:
-            ValueError: It is another file.
+            ValueError: It is a different file.
         """
         above, name = os.path.split(name_of(noted))
         with saying(f"it is outside the run's state folder {shown(self.state.path)}"):
@@ -143,7 +143,7 @@ class Site(handrail_storage.Site):
         """Return the address of the catalogue.
 
         Raises:
-            ValueError: The params of the run name another one.
+            ValueError: The params of the run name a different one.
         """
         url = text(noted)
         if isinstance(self.catalogue, str):
@@ -159,15 +159,15 @@ class Site(handrail_storage.Site):
 
 
 def catalogue_of(collection: str) -> str:
-    """Return the catalogue of a collection where none was asked for."""
+    """Return the default catalogue of a collection."""
     return f"{collection.replace('/', '_')}.db"
 
 
 def name_of(noted: object) -> str:
-    """Return a text that can be the name of something.
+    """Return a text that can be the name of a file or an object.
 
     Raises:
-        ValueError: It cannot.
+        ValueError: The value is not such a text.
     """
     with saying("it is no name of anything"):
         return text(noted)
@@ -210,5 +210,5 @@ def _keys_in(target: Place, paths: Iterable[str]) -> Iterator[str]:
 
 
 def _without_dots(path: str) -> str:
-    """Return a path that a journal of an earlier version may have with the dots of a param."""
+    """Return a path without `..`, which journals of earlier versions have as in the param."""
     return os.path.normpath(path)

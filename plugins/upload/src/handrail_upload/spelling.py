@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that leads nowhere."""
+"""Suggests similar names for an unknown name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean a or b?` for up to three known names near `name`, else nothing."""
-    # difflib is only worth its import once something has already gone wrong.
+    """Return `did you mean a or b?` for up to three known names near `name`, or an empty text."""
+    # difflib is slow to import, and only needed for errors.
     from difflib import get_close_matches  # noqa: PLC0415
 
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}

@@ -1,4 +1,4 @@
-"""Sends the files of a manifest, and records before each effect what undo needs."""
+"""Sends the files of a manifest, and records rollback data before each effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Owner, Sending, Storage, Stored, TakenError
 from handrail_upload.uploader import DirectUploader, Uploader
 
-_MEMORY = 64 << 20  # Bytes of content that all workers together may hold.
+_MEMORY = 64 << 20  # Limit of bytes in memory, for all workers together.
 _LOOKERS = 4  # Files that were in doubt and are looked at, at a time.
 
 
@@ -28,15 +28,15 @@ class Transfer:
     """One transfer of the files of a manifest to a storage.
 
     Args:
-        storage: Where they go.
-        manifest: What there is to send.
-        options: How.
-        mark: What the objects are marked with: `<run>/<step>`.
-        check: Raises a ValueError that says why nothing may be stored under a key, since no undo
-            would delete it again.
-        record_many: Takes what undo needs, before each effect; see `context.record_rollback_many`.
-        report: Told `(current, total, category)`, of `bytes` and of `files`.
-        uploader: How one file is stored.
+        storage: The target.
+        manifest: The files.
+        options: The params.
+        mark: The mark of the objects: `<run>/<step>`.
+        check: Raises a ValueError with the reason if a key must not be used, since no undo would
+            delete it again.
+        record_many: Records rollback data before each effect; see `context.record_rollback_many`.
+        report: Called with `(current, total, category)`, for `bytes` and `files`.
+        uploader: The strategy to store one file.
     """
 
     def __init__(
@@ -84,17 +84,17 @@ class Transfer:
         )
 
     def compare(self) -> Iterator[Conflict]:
-        """Say of each file what is to be done about it; see `Comparison.run`."""
+        """Decide for each file whether to send it; see `Comparison.run`."""
         return self._comparison.run(self.manifest)
 
     def take_up(self, earlier: RecordedTransfer) -> None:
-        """Go on after a process that was killed: see which of its files had arrived.
+        """Continue after a killed process: find the files that had arrived.
 
-        What had arrived whole counts as sent, what had not is deleted, and `send` sends it again.
-        Nothing of what is not this run's is touched.
+        Files that had arrived completely count as sent; incomplete ones are deleted, and `send`
+        sends them again. Objects of others are not touched.
 
         Args:
-            earlier: What that process had recorded.
+            earlier: The rollback data of that process.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -117,7 +117,7 @@ class Transfer:
         made.settle()
 
     def _settled(self, file: SourceFile) -> Sent | None:
-        """Return a file that had arrived; what is there of it otherwise is deleted, if ours."""
+        """Return a file that had arrived; otherwise delete its object, if it is ours."""
         sent = self._arrived(file)
         if sent is not None:
             self._progress.end(file)
@@ -129,8 +129,8 @@ class Transfer:
         return self.storage.owner(key, self._sending.mark, self._identities.get(key))
 
     def _arrived(self, file: SourceFile) -> Sent | None:
-        """Return a file that this run has stored already, if all of it is there."""
-        # What a strategy has made of the content cannot be compared with the source.
+        """Return a file that this run has stored completely, or None."""
+        # Content changed by a strategy cannot be compared with the source.
         there = self.storage.stat(file.key) if self._plain else None
         if there is None or self._owner(file.key) != "ours":
             return None
@@ -145,16 +145,16 @@ class Transfer:
         return Sent(file=sent, identity=there.identity)
 
     def stop(self) -> None:
-        """Make the workers stop, and wait until the last one has; harmless to call again."""
+        """Stop the workers, and wait for the last one. Calling it twice is harmless."""
         self._sending.stop.set()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def send(self) -> None:
-        """Send what is new or replaces something. No worker is left when this returns or raises.
+        """Send new files and replacements. All workers are finished when this returns or raises.
 
         Raises:
-            ConflictError: Something else was stored meanwhile.
+            ConflictError: Another object was stored meanwhile.
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
@@ -180,7 +180,7 @@ class Transfer:
         self._progress.finish()
 
     def _record(self, files: list[SourceFile]) -> None:
-        """Record what is about to be made, and set aside what is about to be replaced."""
+        """Record the objects to be created, and set aside those to be replaced."""
         storage, run = self.storage, self._sending.run
         for each in files:
             try:
@@ -193,10 +193,10 @@ class Transfer:
         folders = storage.missing_folders(each.key for each in files)
         if folders:
             self._record_many("folders", folders)
-        # First look, then keep: whatever comes between the two is refused by the put.
+        # First look, then keep: the put refuses changes between the two.
         there = {each.key: storage.stat(each.key) for each in files if each.state == REPLACE}
         self._replacing.update(there)
-        # What is gone by now is not replaced; its undo is that of what is new.
+        # An object deleted by now is not replaced; the undo is that of a new one.
         asides = {key: storage.aside_name(key, run) for key, old in there.items() if old}
         if asides:
             pairs = [{"key": key, "name": name} for key, name in asides.items()]
@@ -209,7 +209,7 @@ class Transfer:
         if parts:
             self._record_many("parts", parts)
         for key, name in asides.items():
-            # After an attempt before this one, what is there may be ours already.
+            # After an earlier attempt, the object may be ours already.
             if storage.owner(key, self._sending.mark, None) == "foreign":
                 storage.set_aside(key, name)
 
@@ -220,13 +220,13 @@ class Transfer:
         except TakenError:
             return self._taken(file)
         self._progress.end(file, counted=True)
-        # Of what is stored: a strategy may have compressed the content, for example.
+        # Of the stored object: a strategy may have compressed the content, for example.
         size, sha256, etag = stored.size, stored.sha256, stored.etag
         sent = replace(file, state=SENT, size=size, sha256=sha256, etag=etag)
         return Sent(file=sent, identity=stored.identity)
 
     def _taken(self, file: SourceFile) -> Sent:
-        """Decide about a file whose key was taken after it had been looked at."""
+        """Decide about a file whose key was taken after the comparison."""
         # A request of a process that was killed may arrive after it was looked for.
         arrived = self._arrived(file)
         if arrived is not None:

@@ -1,4 +1,4 @@
-"""Takes a transfer back, from its params and what it has recorded alone."""
+"""Undoes a transfer, from its params and its rollback data alone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from handrail_upload.manifest import sizes_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage, open_storage
 
-_PAGE = 500  # Keys that are asked about at a time.
+_PAGE = 500  # Keys per request.
 _LOOKED_AT = 50_000  # Files that a preview looks at, which takes a second or two.
 
 
 class Undone(handrail_storage.Undone):
-    """What an undo has done."""
+    """The result of an undo."""
 
     __slots__ = ()
 
@@ -37,10 +37,10 @@ class Undone(handrail_storage.Undone):
 
 
 class TransferUndo:
-    """The undo of one transfer; harmless to run again, and for what was never made.
+    """The undo of one transfer; safe to repeat, and for objects that were never stored.
 
     Args:
-        recorded: What the transfer has recorded.
+        recorded: The rollback data of the transfer.
     """
 
     def __init__(self, recorded: RecordedTransfer) -> None:
@@ -48,15 +48,15 @@ class TransferUndo:
         self._absent: list[str] = []
 
     def run(self, *, retries: int = 8, killed: bool = False) -> Undone:
-        """Delete what the run has stored, and put back what it has replaced.
+        """Delete the objects that the run has stored, and restore those it has replaced.
 
         Args:
-            retries: How often to try again when the storage fails for a moment.
-            killed: Whether a process that was killed may have left requests under way, and uploads
-                in parts that nobody completes.
+            retries: Number of retries when the storage fails for a moment.
+            killed: Whether a killed process may have left requests in flight, and incomplete
+                uploads in parts.
 
         Raises:
-            StorageError: Something could not be undone; all the rest was.
+            StorageError: An object could not be undone; all the rest was.
         """
         recorded, done = self._recorded, Undone()
         if not recorded.keys:
@@ -78,7 +78,7 @@ class TransferUndo:
         return done
 
     def _once_more(self, storage: Storage, objects: ObjectsUndo, done: Undone) -> None:
-        """Look again at what was not there, for it may have been on its way."""
+        """Check missing objects again, for they may have been in flight."""
         late = list(dict.fromkeys([*self._absent, *self._recorded.asides]))
         if not late:
             return
@@ -95,7 +95,7 @@ class TransferUndo:
         asides = self._recorded.asides
         for page in objects.owners(keys):
             ours: list[str] = []
-            settled: list[str] = []  # What remains beside others tells whose they are.
+            settled: list[str] = []  # Objects beside others show whose they are.
             for key, owner in page:
                 if owner != "foreign" and key in asides:
                     if objects.trying(partial(self._put_back, storage, key, owner, done)):
@@ -123,12 +123,12 @@ class TransferUndo:
 
 
 def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -> Iterator[str]:
-    """Yield what an undo would do; a folder is looked at, a server is not asked.
+    """Yield the effects of an undo; a folder is checked, a server is not.
 
     Args:
-        recorded: What the transfer has recorded.
-        manifest: The list of files, for their sizes; it may be gone.
-        certain: Whether all that was recorded was made, as by a step that has finished.
+        recorded: The rollback data of the transfer.
+        manifest: The manifest, for the sizes; it may be deleted.
+        certain: Whether everything recorded was stored, as by a finished step.
     """
     new = [key for key in recorded.keys if key not in recorded.asides]
     up_to = "" if certain else "up to "
@@ -152,7 +152,7 @@ def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -
 
 
 def _size_of(keys: list[str], manifest: Path) -> int | None:
-    """Return the bytes of what was stored under `keys`; None where the list does not tell."""
+    """Return the total bytes stored under `keys`; None if the manifest does not have them."""
     if not manifest.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""What an upload is made of: data files, and the data units that they are grouped into."""
+"""DataFile and DataUnit: the stored files of an upload, and the units they are grouped into."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class DataFile:
     """One stored file of a data unit.
 
     Attributes:
-        role: What the file is within its unit, such as `image_1`; `file` without a specification.
+        role: Role of the file in its unit, such as `image_1`; `file` without a specification.
         name: Path of the source file below the source folder, with `/`; undecodable bytes as %XX.
-        location: Where it is stored: the URL of the target or the absolute path of the folder, a
-            slash, and `key`.
+        location: Its place: the URL of the target or the absolute path of the folder, a slash, and
+            `key`.
         key: Key below the target.
         size: Bytes.
         sha256: SHA-256 of the content, in hexadecimal digits; empty where only sizes were compared.
-        etag: What the store reported, or None.
+        etag: The ETag that the store reported, or None.
     """
 
     role: str
@@ -33,7 +33,7 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataUnit:
-    """Files that belong together, and what is known about them.
+    """Files that belong together, with their metadata.
 
     Attributes:
         name: Identifies the unit within its collection: the stem that its files share.

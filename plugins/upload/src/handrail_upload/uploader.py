@@ -1,4 +1,4 @@
-"""The strategy of `upload_files`: how one file is stored."""
+"""The strategy of `upload_files`: stores one file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Uploader(Protocol):
 
 
 class DirectUploader:
-    """Stores each file as it is."""
+    """Stores each file unchanged."""
 
     def send(
         self, storage: Storage, file: SourceFile, sending: Sending, replacing: Listed | None

@@ -1,4 +1,4 @@
-"""Says what is wrong with a file before it is sent."""
+"""The strategy of `validate_files`: checks a file before it is sent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from handrail_upload.specification import Specification
 
 
 class Validation(Protocol):
-    """The strategy of `validate_files`: what is wrong with a file."""
+    """The strategy of `validate_files`: yields the problems of a file."""
 
     def problems(self, file: SourceFile, specification: Specification | None) -> Iterator[str]:
-        """Yield one sentence for each thing that is wrong with `file`; none for a valid one."""
+        """Yield one sentence for each problem of `file`; none for a valid file."""
         ...
 
 
@@ -29,7 +29,7 @@ class FileValidation:
     allow_empty: bool = False
 
     def problems(self, file: SourceFile, specification: Specification | None) -> Iterator[str]:
-        """Yield what is wrong with `file`."""
+        """Yield the problems of `file`."""
         if file.size == 0 and not self.allow_empty:
             yield f"{file.name} is empty"
         elif specification is not None:

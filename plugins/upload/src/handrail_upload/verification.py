@@ -1,4 +1,4 @@
-"""Compares what an upload has left: the target, the manifest and the catalogue."""
+"""Compares the results of an upload: the target, the manifest and the catalogue."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _READERS = 8  # Objects whose content is read at a time.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something that is not as the manifest has it.
+    """A difference from the manifest.
 
     Attributes:
         key: Key of the file below the target.
         where: `target` or `catalogue`.
-        what: What is different there.
+        what: The difference.
     """
 
     key: str
@@ -39,11 +39,11 @@ class Verification:
     """A comparison of all files of one upload.
 
     Attributes:
-        manifest: What the upload has stored.
+        manifest: The manifest of the upload.
         storage: The target.
         catalogue: The catalogue.
         checksum: Whether the content of every object is read.
-        files: How many files were compared so far.
+        files: Number of files compared so far.
         size: Their bytes.
     """
 
@@ -55,7 +55,7 @@ class Verification:
     size: int = field(default=0, init=False)
 
     def differences(self) -> Iterator[Difference]:
-        """Compare, and yield what is different.
+        """Compare, and yield the differences.
 
         Raises:
             StorageError: The target failed or refused.

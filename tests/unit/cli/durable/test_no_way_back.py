@@ -1,8 +1,7 @@
-"""Steps that nothing takes back are named: before a run, after one, and to who wrote them."""
+"""Steps that nothing takes back are named: before a run and after one."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -73,17 +72,6 @@ def test_a_plan_names_them(shipping: None, handrail: Run) -> None:
     assert told.returncode == 0, told.stderr
     [line] = [line for line in told.stdout.splitlines() if "Not undone" in line]
     assert line == "Not undone, also after a kill: mails, posts"
-
-
-def test_check_warns_of_them(shipping: None, handrail: Run) -> None:
-    listed = json.loads(handrail("check", "acme-ship", "--json").stdout)
-    warned = [
-        problem["message"]
-        for check in listed["checks"]
-        for problem in check["problems"]
-        if problem["code"] == "no-undo"
-    ]
-    assert [message.partition(" has ")[0] for message in warned] == ["step 'mails'", "step 'posts'"]
 
 
 def test_show_names_those_that_began(

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 def actions(ctx: click.Context) -> None:
     """List the actions that can be run.
 
-    Reads what is installed and what the project's settings name, and imports none of it. Other
-    actions of your own, in a file or a module, are not listed: run them by name, `handrail run
-    flows.py:nightly`.
+    Reads metadata and the project's settings, and imports nothing. Your own actions in other files
+    or modules are not listed: run them by name, `handrail run flows.py:nightly`.
     """
     session = session_of(ctx)
     warn(session)

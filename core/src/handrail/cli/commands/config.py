@@ -31,9 +31,9 @@ Row = tuple[str, object, str]
 def config(ctx: click.Context) -> int:
     """Show every setting and where it came from: a flag, a variable, a file and line, a default.
 
-    A policy goes before a flag, that before a variable, that before the project's handrail.toml or
-    [tool.handrail] in its pyproject.toml, and that before the default. Ends with 2 where a setting
-    cannot be used, with 4 where something is required and not there.
+    The order is: policy, flag, variable, the project's handrail.toml or [tool.handrail] in its
+    pyproject.toml, default. The exit code is 2 if a setting is not valid, and 4 if something
+    required is missing.
     """
     session = session_of(ctx)
     found = session.packs

@@ -35,12 +35,12 @@ class _JournalHealth:
     """The state of the journal.
 
     Attributes:
-        place: Where it is, or None where that cannot be known.
-        source: Who says so.
-        format: Version of its tables; 0 where there are none yet.
-        runs: How many runs it has.
-        waiting: Runs that can be finished or undone, and are not, the latest first.
-        error: Why it cannot be opened.
+        place: Its location, or None if unknown.
+        source: The source of the location.
+        format: Version of its tables; 0 if there are none yet.
+        runs: Number of runs.
+        waiting: Runs that can be finished or undone and were not, the latest first.
+        error: The reason if it cannot be opened.
     """
 
     place: str | None = None
@@ -51,7 +51,7 @@ class _JournalHealth:
     error: HandrailError | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form; `format` is null where there is no journal yet."""
+        """Return the JSON form; `format` is null if there is no journal yet."""
         return {
             "place": self.place,
             "source": self.source,
@@ -69,7 +69,7 @@ class _Health:
     Attributes:
         settings: Problems of the settings.
         packs: Problems of the packs.
-        journal: What is known of the journal.
+        journal: State of the journal.
     """
 
     settings: tuple[Problem, ...]
@@ -98,9 +98,9 @@ class _Health:
 def doctor(ctx: click.Context) -> int:
     """Check this installation and this project, and say what to do.
 
-    Every pack that is on is loaded, one by one, so this finds what `handrail packs` cannot see.
-    Runs that wait to be finished or undone are listed. Ends with 0 when all is well, 2 when a
-    setting cannot be used, 4 when a pack cannot, 5 when the journal cannot.
+    Loads every pack that is on, one by one, so it finds problems that `handrail packs` cannot see,
+    and lists the runs that wait to be resumed or rolled back. The exit code is 0 if all is well, 2
+    if a setting is not valid, 4 if a pack cannot be used, 5 if the journal cannot.
     """
     session = session_of(ctx)
     found = session.packs
@@ -161,7 +161,7 @@ def _journal_lines(journal: _JournalHealth) -> Iterator[str]:
 
 
 def _journal_health(session: Session) -> _JournalHealth:
-    """Look at the journal of this call, and make none where there is none."""
+    """Check the journal of this call, without creating one."""
     try:
         found = journal_address(session, None)
     except HandrailError as error:

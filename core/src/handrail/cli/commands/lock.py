@@ -1,4 +1,4 @@
-"""`handrail lock`: write down the plans that may run, and see what has changed since."""
+"""`handrail lock`: writes the plans that may run to the lock file, and shows changes since."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Checked = tuple[str, tuple[Problem, ...]]  # An action, and how it differs from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """An action to be locked, as it is called here, with what was given for it."""
+    """An action to be locked, by the name and params given."""
 
     name: str
     params: tuple[str, ...] = ()
@@ -50,32 +50,32 @@ class _Wanted:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[ACTION]...")
-@click.option("--check", is_flag=True, help="Write nothing; tell what has changed since.")
+@click.option("--check", is_flag=True, help="Write nothing; show what has changed since.")
 @click.option(
     "-p",
     "pairs",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A param that the steps of ACTION depend on; it is kept in the lock. Repeatable.",
+    help="A param that the steps of ACTION depend on; the lock records it. Repeatable.",
 )
 @takes_json
 @click.pass_context
 def lock(ctx: click.Context, names: tuple[str, ...], pairs: tuple[str, ...], check: bool) -> int:
     """Lock the plans of actions: from then on they run only as they are now.
 
-    Writes handrail.lock into the project, to be committed: for each ACTION its steps in order, the
-    layers around them, and the packs that have a say, each with its version and a digest of its
-    RECORD, which names the hash of every installed file. Without ACTION, all installed actions
-    are locked, and those that the lock has already.
+    Writes handrail.lock into the project; commit it. For each ACTION it contains the steps in
+    order, the layers around them, and the packs that shape the plan, each with its version and a
+    digest of its RECORD, which has the hash of every installed file. Without ACTION, all installed
+    actions are locked, and those already in the lock.
 
-    Where there is a lock, a run whose plan differs from it stops before the first step, with exit
-    code 3; so does one of an action that it does not have. `run --no-lock` runs it all the same.
+    With a lock, a run stops before the first step, with exit code 3, if its plan differs or its
+    action is not in the lock. `run --no-lock` ignores the lock.
 
     \b
     handrail lock                          all installed actions
     handrail lock upload flows.py:nightly  these; the others stay as they are
     handrail lock upload -p fast=true      one whose steps depend on a param
-    handrail lock --check                  ends with 3 when something has changed, for CI
+    handrail lock --check                  exits with 3 if something has changed, for CI
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
     warn(session)
@@ -103,7 +103,7 @@ def _write(
     names: Sequence[str],
     pairs: tuple[str, ...],
 ) -> Listing:
-    """Write the lock, and return what it has now."""
+    """Write the lock, and return its new contents as a listing."""
     for pair in filter(has_password, pairs):
         raise click.UsageError(
             f"-p {pair.partition('=')[0]} has a password in it, and {LOCK_FILE} is shared"
@@ -138,7 +138,7 @@ def _write(
 def _outlines(
     session: Session, wanted: Sequence[_Wanted]
 ) -> tuple[list[LockedAction], list[LockedAction]]:
-    """Return the actions as they are now, and those of the lock that are not there any more."""
+    """Return the current actions, and those of the lock that no longer exist."""
     made: list[LockedAction] = []
     gone: list[LockedAction] = []
     for want in wanted:
@@ -152,7 +152,7 @@ def _outlines(
 
 
 def _everything(session: Session, known: Sequence[LockedAction]) -> Iterator[_Wanted]:
-    """Yield the installed actions, and what the lock has beside them."""
+    """Yield the installed actions, and the other actions of the lock."""
     offers = [offer for offer in session.packs.catalog.offers("actions") if offer[0].is_used]
     for record, entry in offers:
         was = find(known, (entry.name, record.origin.pack))
@@ -196,7 +196,7 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Check:
-    """The actions of the lock, each with its differences from what is there now."""
+    """The actions of the lock, each with its differences from the current plan."""
 
     session: Session
     actions: Sequence[_Checked]

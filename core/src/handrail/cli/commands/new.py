@@ -1,4 +1,4 @@
-"""`handrail new`: begin a workflow, or what packs add to it."""
+"""`handrail new`: creates a first workflow, or a pack."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class New(click.Group):
 def new() -> None:
     """Start a workflow or a pack of your own.
 
-    Nothing that is there already is overwritten.
+    Existing files are never overwritten.
     """
 
 
@@ -50,7 +50,7 @@ def new() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     metavar="FOLDER",
-    help="Where to write them.  [default: here]",
+    help="The folder to write to.  [default: .]",
 )
 @takes_json
 @click.pass_context

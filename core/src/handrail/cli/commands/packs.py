@@ -1,4 +1,4 @@
-"""`handrail packs`: what is installed, why each pack is on or off, and the hooks of each."""
+"""`handrail packs`: the installed packs, why each is on or off, and their hooks."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class _Loaded:
 
 
 @click.command()
-@click.option("--hooks", is_flag=True, help="Load the packs that are on, and list their hooks.")
+@click.option("--hooks", is_flag=True, help="Import the packs that are on, and list their hooks.")
 @takes_json
 @click.pass_context
 def packs(ctx: click.Context, hooks: bool) -> None:
     """List the installed packs, and why each is on or off.
 
-    Reads what is installed, and imports none of it, so it works with broken packs too. With --hooks
-    it imports those that are on, one by one, and shows which hooks each has, with file and line.
+    Reads metadata and imports nothing, so it works with broken packs too. With --hooks it imports
+    the packs that are on, one by one, and shows the hooks of each, with file and line.
 
     \b
     on            used, unless a flag, a variable or the project says otherwise
-    required      the project or a policy wants it; nothing can be run without it
-    policy        says what is required of every project, and stands above flags and settings
-    off           WHY has the flag, the variable or the line that says so
+    required      required by the project or a policy; without it, nothing runs
+    policy        contains rules for every project, above flags and settings
+    off           switched off by the flag, the variable or the line under WHY
     broken        cannot be read or imported; `handrail doctor` has the reason
     incompatible  made for another version of handrail
     """  # noqa: D301 - the escape tells click to keep the lines

@@ -1,4 +1,4 @@
-"""`handrail plan`: what a run would do, who put each step there, and what another plan would be."""
+"""`handrail plan`: shows the plan of a run, explains a step, and compares plans."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def plan_options() -> list[click.Parameter]:
             ["--explain"], metavar="STEP", help="Show the chain of edits that put STEP there."
         ),
         click.Option(
-            ["--trace"], is_flag=True, help="Show what each pack was asked, and answered."
+            ["--trace"], is_flag=True, help="Show what each pack was asked, and what it answered."
         ),
         click.Option(
             ["--without"],
@@ -119,9 +119,9 @@ def command_for(target: Target) -> click.Command:
 def plan(**_early: object) -> None:
     """Show what a run would do, and who put each step there.
 
-    Nothing is run, and no target is touched. ACTION is named as for `handrail run`. The table has
-    the share of the progress of each step, whether it can be undone, which pack it is from, and why
-    it stands where it stands; layers around a step are on a line of their own.
+    Nothing is run, and no target is touched. ACTION is named as for `handrail run`. For each step,
+    the table shows its share of the progress, whether it can be undone, the pack that it is from,
+    and the reason for its place; layers around a step have their own lines.
 
     \b
     handrail plan flows.py:nightly               with the packs that are on
@@ -132,7 +132,7 @@ def plan(**_early: object) -> None:
 
 
 def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]) -> int:
-    """Show the plan, or what was asked about it, and return the exit code."""
+    """Show the plan, or the explanation, trace or comparison; return the exit code."""
     asked = [name for name in ("explain", "trace", "without") if values[name]]
     if len(asked) > 1:
         raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one")
@@ -211,7 +211,7 @@ def _remarks(planned: PlannedStep) -> list[str]:
 
 
 def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> list[str]:
-    """Return what is said below the plan, on one line where that has room."""
+    """Return the text below the plan, on one line if it fits."""
     records = session.packs.records
     off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
     parts = [f"Off: {', '.join(off)}"] if off else []
@@ -233,7 +233,7 @@ def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> li
 
 
 def _explanation(session: Session, plan: Plan, name: str) -> Listing:
-    """Return why the step called `name` is where it is, or is not there.
+    """Return the explanation of the place of the step called `name`, or of its absence.
 
     Raises:
         NotFoundError: The plan has no such step, and no pack offers one.
@@ -350,10 +350,10 @@ def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
 
 
 def _trace(session: Session, action: str, make: Make) -> int:
-    """Show what led to the plan, also where it has problems, and return the exit code.
+    """Show the trace of the plan, even if it has problems, and return the exit code.
 
     Raises:
-        HandrailError: The plan cannot be made, or has problems; the trace has been shown.
+        HandrailError: Planning failed or found problems; the trace was shown before.
     """
     packs = TracedPacks(session.packs)
     error: HandrailError | None = None
@@ -424,8 +424,8 @@ class _Without:
         session: The call.
         target: The action.
         left_out: The packs that are left out.
-        before: The plan as it is, or None.
-        refused: The problems of the plan as it is.
+        before: The plan with all packs, or None.
+        refused: The problems of the plan with all packs.
         after: The plan without the packs, or None.
         problems: The problems of the plan without the packs.
     """
@@ -485,7 +485,7 @@ class _Without:
 
 
 def _without(session: Session, target: Target, make: Make, names: Sequence[str]) -> _Without:
-    """Make the plan of `target` as it is, and without the packs `names`.
+    """Plan `target` with all packs and without the packs `names`.
 
     Raises:
         NotFoundError: No installed pack has one of these names.
@@ -529,7 +529,7 @@ def _plan(make: Make, packs: PackProvider) -> tuple[Plan | None, tuple[Problem, 
 
 
 def _plan_or_problems(make: Make, packs: PackProvider) -> tuple[Plan | None, tuple[Problem, ...]]:
-    """Plan with packs of which one may be broken: whether to leave it out may be the question."""
+    """Return the plan or its problems; a broken pack counts as one, as it may be left out."""
     try:
         return _plan(make, packs)
     except PackError as error:

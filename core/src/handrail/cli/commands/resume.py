@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 
 @click.command(params=recovery_options("resume"))
-@click.option("--no-lock", is_flag=True, help="Go on also where it is not what the lock holds.")
+@click.option("--no-lock", is_flag=True, help="Resume even if the plan differs from the lock.")
 @click.option(
     "--on-failure",
     type=click.Choice(["undo", "keep"]),
     default="undo",
     show_default=True,
-    help="Undo what was done when a step fails, or keep it.",
+    help="If a step fails, undo what was done, or keep it.",
 )
 @click.pass_context
 def resume(ctx: click.Context, /, **_options: Any) -> int:
     """Finish a run that was interrupted, or kept after a failure.
 
-    RUN is its number; without one it is the latest of this project that can be resumed, which is
-    named first. The run goes on in its own working folder, with its own params, packs and part of
-    the plan; secrets are read from their variables again. A step that was interrupted is undone and
-    run again, or goes on as its `resume` says. A run that was undoing goes on with that, and ends
-    with 1. Where a source, the params or a step that began is not what it was, it stops with 3 and
+    RUN is its number; by default, the latest run of this project that can be resumed. The run
+    continues in its own working folder, with its own params, packs and part of the plan; secrets
+    are read from their variables again. An interrupted step is undone and run again, unless it has
+    a `resume` of its own. A run that was being undone is undone to the end; the exit code is then
+    1. If a source, the params or a step that began have changed, it stops with exit code 3 and
     undoes nothing.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
@@ -76,7 +76,7 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
 
 def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int:
     """Return the number of the run, or of the latest one of the project that can be resumed."""
-    from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - imports what runs need
+    from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - only runs need it
 
     if request.run:
         return number_of(request.run)

@@ -1,4 +1,4 @@
-"""`handrail rollback`: show what an undo would do, ask, and undo."""
+"""`handrail rollback`: previews an undo, asks for confirmation, and undoes."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ _WIDEST = 40
 
 
 @click.command(params=recovery_options("rollback"))
-@click.option("--dry-run", is_flag=True, help="Only show what would be undone.")
-@click.option("--yes", is_flag=True, help="Do not ask. RUN has to be named.")
+@click.option("--dry-run", is_flag=True, help="Show what would be undone, and undo nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needs RUN.")
 @click.pass_context
 def rollback(ctx: click.Context, /, **_options: Any) -> int:
-    """Undo a run: one that was interrupted, one that was kept, or a completed one.
+    """Undo a run that was interrupted, kept after a failure, or completed.
 
-    It first shows what will be undone, and what cannot be. On a terminal it asks; elsewhere a run
-    that is completed or was kept is undone with --yes only.
+    It first shows what will be undone and what cannot be. On a terminal it asks; elsewhere,
+    completed and kept runs need --yes.
 
-    RUN is its number; without one it is the latest run of this project, whatever became of it, and
-    no other. What the steps recorded before each effect is enough, so this works after a kill too.
-    Only the steps that began have to be what they were: the lock and what is required do not count.
-    Of a rollback that was not complete, only what failed is tried again.
+    RUN is its number; by default, the latest run of this project, whatever its state. The undo uses
+    what the steps recorded before each effect, so it works after a kill too. Only the steps that
+    began must be unchanged; the lock and required packs do not matter. If an earlier rollback was
+    incomplete, only what failed is tried again.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
     if request.yes and not request.run:
@@ -91,10 +91,10 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
     """Return the run that is meant, if it can be undone.
 
     Raises:
-        NotFoundError: There is no such run.
-        RollbackRefusedError: It is sealed; or it is the latest one, and there is nothing to undo.
-        RunClosedError: It was named, and there is nothing to undo.
-        RunHeldError: It belongs to a process that lives, or may live.
+        NotFoundError: The run does not exist.
+        RollbackRefusedError: It is sealed; or it is the latest run and there is nothing to undo.
+        RunClosedError: It was given by number, and there is nothing to undo.
+        RunHeldError: It belongs to a process that is alive, or may be.
     """
     from handrail.journal.backend.lease import held_error  # noqa: PLC0415 - help needs none
     from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
@@ -120,7 +120,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
 
 
 def _check_named(row: RunRow) -> None:
-    """Refuse to undo what was done to the end, or kept, where nobody can be asked."""
+    """Raise ConfirmationError for a completed or kept run, as there is no terminal to ask on."""
     state = {"completed": "is completed", "failed": "was kept after a failure"}.get(
         row.outcome or ""
     )
@@ -135,7 +135,7 @@ def _check_named(row: RunRow) -> None:
 
 
 def _check_unchanged(journal: Journal, row: RunRow) -> None:
-    """Refuse to undo something else than what was shown."""
+    """Raise RollbackRefusedError if the run has changed since the preview."""
     now = journal.read(row.number, fields=False).row
     if (now.fence, now.outcome) != (row.fence, row.outcome):
         raise RollbackRefusedError(
@@ -165,9 +165,9 @@ class _Preview:
 
     Attributes:
         status: The status of the run.
-        whose: How the project is named, where it is another one.
-        undone: The steps that are undone, in that order.
-        stays: Names of the steps that have no way back.
+        whose: Name of the project, if it is another one.
+        undone: The steps that are undone, in the order of the undo.
+        stays: Names of the steps without an undo.
     """
 
     status: RunStatus
@@ -230,7 +230,7 @@ def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
 
 
 def _show(session: Session, preview: _Preview, *, dry: bool, asks: bool) -> None:
-    """Show what will be undone: as the result of a dry run, else beside it."""
+    """Show the preview: as the result of a dry run, otherwise on standard error."""
     if session.json:
         session.console.json_line(preview.to_dict())
     if asks or not session.json:

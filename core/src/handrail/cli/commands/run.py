@@ -1,4 +1,4 @@
-"""`handrail run`: any action, with options made from its params."""
+"""`handrail run`: runs any action, with options from its params."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class RunRequest:
         only: The only steps to run, if there are any.
         start: The first step to run.
         skip: Steps to leave out.
-        no_lock: Whether the lock is left aside.
-        on_failure: Whether a failure undoes what was done, or keeps it.
+        no_lock: Whether to ignore the lock.
+        on_failure: Whether a failure undoes the finished steps or keeps them.
         journal: The journal, if one is named.
         no_journal: Whether no record is kept.
         quiet: Whether only the result and errors are shown.
@@ -107,30 +107,28 @@ def run_options() -> list[click.Parameter]:
         click.Option(
             ["--dry-run"],
             is_flag=True,
-            help="Only run steps that read; the others tell what they would do.",
+            help="Run only the steps without effects; the others print what they would do.",
         ),
         click.Option(
             ["--only"], multiple=True, metavar="STEP", help="Run only this step. Repeatable."
         ),
         click.Option(["--from", "start"], metavar="STEP", help="Start at this step."),
+        click.Option(["--skip"], multiple=True, metavar="STEP", help="Skip this step. Repeatable."),
         click.Option(
-            ["--skip"], multiple=True, metavar="STEP", help="Leave this step out. Repeatable."
-        ),
-        click.Option(
-            ["--no-lock"], is_flag=True, help="Run it also where it is not what the lock holds."
+            ["--no-lock"], is_flag=True, help="Run the plan even if it differs from the lock."
         ),
         click.Option(
             ["--on-failure"],
             type=click.Choice(["undo", "keep"]),
             default="undo",
             show_default=True,
-            help="Undo what was done when a step fails, or keep it for `handrail resume`.",
+            help="If a step fails, undo what was done, or keep it for `handrail resume`.",
         ),
         journal_option(),
         click.Option(
             ["--no-journal"],
             is_flag=True,
-            help="Keep no record: only this process can undo the run.",
+            help="Record nothing: only this process can undo the run.",
         ),
         click.Option(
             ["--json"],
@@ -152,7 +150,7 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
     def callback(**_values: Any) -> int:
         return _run(click.get_current_context(), target, options)
 
-    # A workflow has no docstring of its own; the one of its params tells what they are for.
+    # A workflow has no docstring; that of its params describes it.
     documented = (action_class, action_class.params_model)
     docs = (vars(each).get("__doc__") for each in documented if each is not None)
     doc = next((text for text in docs if text), f"Run {target.name}.")
@@ -231,9 +229,9 @@ def _action(
     """Return the action with its params.
 
     Raises:
-        ParamsError: They are not valid.
-        SettingsError: Those that the project sets are not.
-        ActionError: The action has an `__init__` that does not take what `BaseAction`'s does.
+        ParamsError: The params are invalid.
+        SettingsError: The params that the project sets are invalid.
+        ActionError: The `__init__` of the action does not take the arguments of `BaseAction`'s.
     """
     session = session_of(context)
     pairs = take_pack_values(session, request.pairs, options)
@@ -273,7 +271,7 @@ def _journal(session: Session, request: RunRequest) -> Generator[Journal | None]
 
 
 def _note_changes(session: Session, action: str, changes: Sequence[Change]) -> None:
-    """Write to standard error what has changed since the last run."""
+    """Write the changes since the last run to standard error."""
     if not changes:
         return
     session.console.note(f"changed since the last run of {action}:")
@@ -291,7 +289,7 @@ def _about(
     request: RunRequest,
     variables: Mapping[KeyPath, str],
 ) -> RunAbout:
-    """Return what the journal has to know; name on standard error the params it cannot keep."""
+    """Return the data for the journal; list params that cannot be stored on standard error."""
     settings = session.packs.settings
     invocation = Invocation.of(
         settings.selection,

@@ -1,4 +1,4 @@
-"""`handrail runs`: the runs that a journal has, and how to get rid of old ones."""
+"""`handrail runs`: lists the runs of a journal, and prunes old ones."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
     default=20,
     show_default=True,
     metavar="N",
-    help="How many, the latest first.",
+    help="Show at most this many, the latest first.",
 )
-@click.option("--all", "everything", is_flag=True, help="List them all, however many.")
-@click.option("--action", metavar="X", help="Only runs of this action.")
+@click.option("--all", "everything", is_flag=True, help="Show all runs.")
+@click.option("--action", metavar="X", help="Show only runs of this action.")
 @click.option(
     "--outcome",
     type=click.Choice(_OUTCOMES),
     metavar="X",
-    help=f"Only runs that are: {', '.join(_OUTCOMES)}.",
+    help=f"Show only runs with this outcome: {', '.join(_OUTCOMES)}.",
 )
 @takes_json
 @click.pass_context
@@ -59,7 +59,7 @@ def runs(
     action: str | None,
     outcome: str | None,
 ) -> None:
-    """List the runs that the journal has, the latest first.
+    """List the recorded runs, the latest first.
 
     The journal is .handrail/runs.db of the project, unless --journal or HANDRAIL_JOURNAL names
     another. Nothing is imported.
@@ -68,10 +68,10 @@ def runs(
     completed            done; handrail rollback RUN undoes it, unless it is sealed
     rolled back          undone
     rollback incomplete  a step could not be undone; handrail rollback RUN tries again
-    failed (kept)        failed with --on-failure keep, and waits
-    interrupted          its process is gone; finish it or undo it
-    running              belongs to a process that lives
-    stalled              its process lives, and gives no sign of it; see --take-over
+    failed (kept)        failed with --on-failure keep; resume it or roll it back
+    interrupted          its process is gone; resume it or roll it back
+    running              its process is alive
+    stalled              its process is alive but shows no sign of work; see --take-over
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:
         return
@@ -90,7 +90,7 @@ def runs(
 
 
 @runs.command()
-@click.option("--older-than", required=True, metavar="AGE", help="Such as 30d, 12h or 2w.")
+@click.option("--older-than", required=True, metavar="AGE", help="An age such as 30d, 12h or 2w.")
 @click.pass_context
 def prune(ctx: click.Context, older_than: str) -> None:
     """Delete runs that ended longer ago than that.
@@ -118,7 +118,7 @@ def _found(
         kind = cast("Outcome | None", outcome)
         rows = journal.runs(limit=most, action=action, outcome=kind, plans=False)
         return [status_of(journal, row) for row in rows]
-    # Only the owner of a run tells which of these it is.
+    # The state depends on whether the owner of the run is alive.
     rows = journal.runs(action=action, outcome="interrupted", plans=False)
     statuses = (status_of(journal, row) for row in rows)
     return list(islice((each for each in statuses if each.state == outcome), most))
@@ -147,7 +147,7 @@ def _listing(journal: str, statuses: Sequence[RunStatus], *, more: bool, filtere
         json=json,
         head=("RUN", "ACTION", "STATE", *["PROJECT"] * shared, "STARTED", "TOOK", "NEXT"),
         rows=(_row(status, shared=shared) for status in statuses),
-        # What tells actions apart is at the end of a path.
+        # The end of a path distinguishes actions.
         ends=(1, 3) if shared else (1,),
         dims_head=True,
         styles=[STYLES.get(status.state, "bold") for status in statuses],

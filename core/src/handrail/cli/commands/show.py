@@ -1,4 +1,4 @@
-"""`handrail show`: how a run went, step by step, and what can be done about it."""
+"""`handrail show`: the course of a run, step by step, and the commands that can follow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command(params=[click.Argument(["run"], required=False), journal_option()])
 @click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
 @click.option("--step", metavar="NAME", help="Show one step, with all that it recorded.")
-@click.option("--traceback", is_flag=True, help="Show the tracebacks of what failed.")
+@click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
 @takes_json
 @click.pass_context
 def show(
@@ -38,8 +38,8 @@ def show(
 ) -> None:
     """Show how a run went, step by step, and what can be done about it.
 
-    RUN is its number; without one it is the latest. Only the journal is read: no pack and no code
-    of the run is imported.
+    RUN is its number; by default, the latest. Only the journal is read: no pack and no code of the
+    run is imported.
     """
     if step is not None and (everything or traceback):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")

@@ -23,14 +23,16 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 @click.command()
 @click.argument("name", required=False, shell_complete=_complete)
-@click.option("--all", "show_all", is_flag=True, help="Also those of packs that are off or broken.")
+@click.option(
+    "--all", "show_all", is_flag=True, help="Include steps of packs that are off or broken."
+)
 @takes_json
 @click.pass_context
 def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
     """List the steps that packs offer; with NAME show one of them.
 
-    Reads what is installed, and imports none of it. A step of several packs is named with its pack,
-    `acme-scan:scan_files`.
+    Reads metadata and imports nothing. If several packs offer a step, name the pack too: `acme-
+    scan:scan_files`.
     """
     session = session_of(ctx)
     if name is not None:

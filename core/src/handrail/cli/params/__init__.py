@@ -1,1 +1,1 @@
-"""Params on the command line: options made from a model, and the values given to them."""
+"""Params on the command line: options from a model, and parsing of their values."""

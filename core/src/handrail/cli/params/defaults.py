@@ -54,7 +54,7 @@ class Defaults:
     """The params that the project sets for an action.
 
     Attributes:
-        values: The values, those of the action's own name over those of what it descends from.
+        values: The values; the action's own take precedence over those of its ancestors.
         action_class: The action.
         changes: The sections that set them.
     """
@@ -73,7 +73,7 @@ class Defaults:
         )
 
     def check(self) -> None:
-        """Check them by themselves, apart from what was given beside them.
+        """Check the defaults alone, without the params of the command line.
 
         Raises:
             SettingsError: A param does not exist, or has a value of the wrong type.
@@ -97,7 +97,7 @@ def defaults_of(
     """Return the params that the project sets for an action, not checked but for secrets.
 
     Raises:
-        SettingsError: One of them is a secret.
+        SettingsError: One of the params is a secret.
     """
     settings = session.packs.settings
     sections = (settings.actions, settings.workflows)
@@ -138,7 +138,7 @@ def _invalid(
 
 
 def _problem(changes: Changes, path: str, text: str) -> Problem:
-    """Return a problem of the param at a dotted path; of all of them where it is empty."""
+    """Return a problem of the param at a dotted path; of all params if it is empty."""
     origin = changes.source_of("params", *path.split("."))
     shown = f"{changes.section}.{changes.name}.params{path and f'.{path}'}"
     return Problem(code="bad-setting", message=f"{origin.place}: {shown}{text}", origins=(origin,))

@@ -1,4 +1,4 @@
-"""Options and arguments made from a params model."""
+"""Builds click options and arguments from a params model."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Secret:
     """A secret param: read from a variable, never from the command line.
 
     Attributes:
-        path: The way to it.
-        variable: The variable, unless another one is named.
-        option: Identifier of the option that names another one.
-        as_json: Whether the variable holds JSON: a list of secrets, for example.
+        path: Its path in the model.
+        variable: The default variable.
+        option: Identifier of the option for another variable.
+        as_json: Whether the variable contains JSON, such as a list of secrets.
     """
 
     path: KeyPath
@@ -40,16 +40,16 @@ class Secret:
 
 @dataclass(slots=True)
 class ParamOptions:
-    """The click parameters that stand for the fields of a model.
+    """The click parameters for the fields of a model.
 
     Attributes:
         model: The model; None for an action without one.
         parameters: Arguments and options, in the order of the fields.
         paths: The field behind each parameter, as the way to it through nested models.
-        labels: What a person calls each field: its option, or its argument.
+        labels: Name of each field for users: its option, or its argument.
         secrets: Fields that come from a variable.
         needed: Fields that have to be given, wherever the model around them is.
-        hidden: Where secrets are.
+        hidden: Paths of the secrets.
         arguments: `(name, help)` of each argument, for which click has no place.
         others: The same of each field that only `-p` and `--params` reach.
     """
@@ -66,7 +66,7 @@ class ParamOptions:
 
 
 class ActionCommand(click.Command):
-    """A command whose help tells about its arguments too, and about what has no option."""
+    """A command whose help also lists its arguments, and the fields without an option."""
 
     def __init__(self, *args: Any, options: ParamOptions, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,11 +91,11 @@ def options_of(
     Args:
         model: The params model, or None for an action without one.
         action: Name of the action, for the variables of secrets.
-        taken: Option names that belong to the command; a field of such a name has only `-p`, and
-            the help says so.
+        taken: Option names of the command itself; a field of such a name can only be set by `-p`,
+            as its help says.
 
     Raises:
-        ActionError: Two arguments take any number of values.
+        ActionError: Two arguments accept any number of values.
     """
     if model is None:
         return ParamOptions()

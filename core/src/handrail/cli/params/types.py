@@ -35,7 +35,7 @@ def metavar_of(kind: Any) -> str | None:
 
 
 def default_text(default: Any) -> str:
-    """Return a default as the help shows it; nothing where there is nothing worth showing."""
+    """Return a default as text for the help; empty if it is not worth showing."""
     if default is None or default == "" or default in ([], {}, (), set()):
         return ""
     value: Any = default.value if isinstance(default, enum.Enum) else default

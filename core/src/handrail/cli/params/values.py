@@ -1,4 +1,4 @@
-"""The params that were given on the command line, in a file, and in variables."""
+"""Collects the params given on the command line, in a file, and in variables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def params_from(
             continue
         value: object = context.params[identifier]
         if value == ():
-            continue  # click 8.1 takes an argument that stands for nothing as given.
+            continue  # click 8.1 reports a missing argument as given.
         kind = kind_at(options.model, path)
         if isinstance(value, tuple):
             item = items_of(kind)[1]
@@ -59,10 +59,10 @@ def params_from(
 
 
 def put_pairs(params: dict[str, Any], options: ParamOptions, pairs: Sequence[str]) -> None:
-    """Put what was given as `-p key=value` into `params`.
+    """Set the values given as `-p key=value` in `params`.
 
     Raises:
-        click.UsageError: One cannot be read, or is a secret.
+        click.UsageError: A pair is malformed, or sets a secret.
     """
     for pair in pairs:
         path, text = _split(pair)
@@ -126,7 +126,7 @@ def _read_file(name: str) -> dict[str, Any]:
 
 
 def labelled(error: ParamsError, options: ParamOptions) -> ParamsError:
-    """Return `error` with each field called what a person typed, or would have to type."""
+    """Return `error` with each field named as on the command line."""
     named: list[tuple[str, str]] = []
     for path, text in error.fields:
         parts = tuple(path.split("."))

@@ -13,7 +13,7 @@ SCHEMA = 1
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _MARKS = str.maketrans(dict(zip("✓✗↶○▸└·…█░", "+x<o>`-~#.", strict=True)))
-# What moves the cursor or rings the bell, also when a file name or an error brings it; colour may.
+# Control characters, which may come from a file name or an error; colour is allowed.
 _CONTROL = r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
 
 
@@ -32,11 +32,11 @@ def moves(stream: TextIO) -> bool:
 
 
 class Console:
-    """Results go to standard output, everything about how they come to be to standard error.
+    """Writes results to standard output, and everything else to standard error.
 
     Attributes:
-        lost: Why standard output cannot be written any more; None while it can, or when its
-            reader has left, as `| head` does.
+        lost: The error if standard output cannot be written; None otherwise, or if its reader has
+            left, as `| head` does.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Console:
         return f"\x1b[{codes}m{text}\x1b[0m"
 
     def print(self, text: str = "") -> None:
-        """Write a line of the result; once standard output is gone, write nothing."""
+        """Write a line of the result, or nothing if standard output is closed."""
         try:
             self._write(self.out, (visible(text) if self.out.isatty() else text) + "\n")
             self.out.flush()
@@ -69,7 +69,7 @@ class Console:
         self.draw(visible(text) + "\n")
 
     def draw(self, text: str) -> None:
-        """Write to standard error as it is; a run goes on when nobody can read it."""
+        """Write to standard error verbatim; an error is ignored, so that the run continues."""
         try:
             self._write(self.err, text)
             self.err.flush()
@@ -77,7 +77,7 @@ class Console:
             drop(self.err)
 
     def flush(self) -> None:
-        """Write out what steps have printed, so that nothing is left to fail at exit."""
+        """Flush the output of steps, so that nothing can fail at exit."""
         for stream in (self.out, self.err):
             try:
                 stream.flush()
@@ -88,13 +88,13 @@ class Console:
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only where it is asked for
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
         self.print(to_json({"schema": SCHEMA, **document}, indent=2))
 
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only where it is asked for
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
         self.print(to_json({"schema": SCHEMA, **document}))
 
@@ -114,11 +114,11 @@ def visible(text: str) -> str:
 
 
 def drop(stream: TextIO) -> None:
-    """Let what is still written to `stream` go nowhere, at exit too."""
+    """Discard later writes to `stream`, including those at exit."""
     try:
         number = stream.fileno()
     except (OSError, ValueError):
-        return  # It stands for no file, as in a test.
+        return  # It has no file descriptor, as in a test.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Failures as they are shown: what failed, why, where, and the ways out; as text and as JSON."""
+"""Failures in output: the failed step, the cause, the place, and the ways out; as text and JSON."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Failure:
         exit_code: The exit code of the command.
         lines: The view for people.
         document: The view for programs.
-        errors: The errors whose tracebacks `--debug` adds to the lines.
+        errors: The errors whose tracebacks are shown with `--debug`.
     """
 
     exit_code: ExitCode
@@ -119,12 +119,12 @@ def step_failure(
         session: The call.
         plan: The plan of the run.
         error: The error that ended the run.
-        outcome: How the run ended.
-        aim: What a recorded run was to be; None for a new one.
+        outcome: The outcome of the run.
+        aim: Whether a recorded run was to be finished or undone; None for a new one.
     """
     from handrail.engine.rollback_data import ASKED  # noqa: PLC0415 - errors of listings need no engine
 
-    # Nothing failed but the undo, which somebody had asked for.
+    # Not a failure: the undo was requested.
     asked = error.error == ASKED
     lines = (
         [_asked(session, plan, error, outcome, aim)]
@@ -137,7 +137,7 @@ def step_failure(
         if problem.__cause__ is not None and (place := _place_of(problem.__cause__)):
             lines.append(f"  at      {place}")
     lines += _ways(outcome, failed=not asked)
-    # A run that goes on can be kept no more than it was.
+    # A run that is resumed can be kept no more than it was.
     if aim is None and not asked and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
     incomplete = bool(error.rollback_errors) or error.outcome == "completed"
@@ -172,7 +172,7 @@ def interrupted_run(
 def exited_run(session: Session, plan: Plan, error: SystemExit, outcome: Outcome) -> Failure:
     """Return the failure of a run in which a step called `sys.exit`.
 
-    The run did not complete, so the exit code is never the one that the step asked for.
+    The run did not complete, so the exit code is never that of `sys.exit`.
     """
     codes = {"rolled_back": ExitCode.FAILED, "failed": ExitCode.KEPT}
     code = codes.get(outcome.value or "", ExitCode.ROLLBACK)
@@ -195,7 +195,7 @@ def failed_action(session: Session, name: str, error: Exception | SystemExit) ->
 
 
 def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
-    """Return the lines about what failed in a recorded run, shortened unless `everything`."""
+    """Return the lines about the failures of a recorded run, shortened unless `everything`."""
     failed = [step for step in record.steps if step.error]
     whole = [f"  failed  {step.name}: {step.error}" for step in failed]
     if everything:
@@ -210,7 +210,7 @@ def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
 
 
 def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
-    """Yield the lines with the tracebacks of what failed in a recorded run."""
+    """Yield the lines with the tracebacks of a recorded run."""
     number = record.row.number
     failed = [step for step in record.steps if step.traceback or step.error]
     if not failed:
@@ -228,7 +228,7 @@ def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
 
 
 def problem_lines(session: Session, problem: Problem, number: int | None = None) -> list[str]:
-    """Return the lines about one problem; numbered where there are several."""
+    """Return the lines about one problem; numbered if there are several."""
     head = session.console.style(problem.code.replace("-", " "), "bold", err=True)
     mark = f"{number} " if number is not None else ""
     below = (*problem.details, *problem.ways_out)
@@ -243,7 +243,7 @@ def _failure(
     error: BaseException | None = None,
     cause: BaseException | None = None,
 ) -> Failure:
-    """Return a failure that no error of Handrail stands for, with the cause that one does."""
+    """Return a failure that is not a Handrail error, with the cause that `error` has."""
     document: dict[str, object] = {
         "code": code,
         "message": message,
@@ -260,7 +260,7 @@ def _failure(
 def _lines_of(session: Session, error: HandrailError) -> list[str]:
     lines = [_headline(session, error.message)]
     cause = error.__cause__
-    # A ParamsError says it all itself; pydantic's text would repeat it, values included.
+    # The message of a ParamsError is complete; pydantic's would repeat it, with the values.
     if cause is not None and not isinstance(error, ParamsError):
         # Some libraries append a dump of their state to the message; --debug shows it.
         text = describe(cause).partition("\n\n")[0]
@@ -275,7 +275,7 @@ def _lines_of(session: Session, error: HandrailError) -> list[str]:
     else:
         for number, problem in enumerate(problems, 1):
             lines += problem_lines(session, problem, number)
-    # Problems may repeat each other's ways out: each of them has to be complete.
+    # Problems may repeat each other's ways out: each has to be complete.
     ways = dict.fromkeys(f"  {way}" for way in error.ways_out)
     return [*lines, *(way for way in ways if way not in lines)]
 
@@ -292,7 +292,7 @@ def _is_within(cause: BaseException, message: str) -> bool:
 def _cause_lines(
     session: Session, plan: Plan, error: StepFailedError, *, recorded: bool
 ) -> list[str]:
-    """Return the lines about why a step failed; what is recorded in full is cut here."""
+    """Return the lines about the cause of a failed step; cut if the journal has the full text."""
 
     def cut(text: str) -> str:
         return one_line(text, limit=_LONGEST) if recorded else text
@@ -320,7 +320,7 @@ def _asked(
 
 
 def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:
-    """Yield where more is known about a durable run, and what can be done with it."""
+    """Yield the commands that show more of a durable run or recover it."""
     if outcome.number is None:
         return
     traceback = " --traceback" if failed else ""

@@ -1,4 +1,4 @@
-"""JSON that is always valid, whatever a step or an action returned."""
+"""Converts any result of a step or an action to valid JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEEPEST = 50  # Levels of a document that are written out.
 
 
 def to_json(document: Any, *, indent: int | None = None) -> str:
-    """Return `document` as valid JSON; what JSON does not know becomes text."""
+    """Return `document` as valid JSON; unknown types become text."""
     try:
         return json.dumps(document, default=_known, indent=indent, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -18,7 +18,7 @@ def to_json(document: Any, *, indent: int | None = None) -> str:
 
 
 def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
-    """Return `value`, which is inside those `around` it, with nothing that JSON cannot say."""
+    """Return `value`, inside those `around` it, without values that JSON lacks."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -49,7 +49,7 @@ def _known(value: object) -> object:
     if callable(dump):
         try:
             return dump(mode="json")
-        except Exception:  # noqa: BLE001 - the model of somebody else
+        except Exception:  # noqa: BLE001 - third-party code may raise anything
             return _text(value)
     return _text(value)
 
@@ -57,5 +57,5 @@ def _known(value: object) -> object:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - the value of somebody else
+    except Exception:  # noqa: BLE001 - third-party code may raise anything
         return f"<{type(value).__name__}>"

@@ -37,10 +37,10 @@ class Listing:
     Attributes:
         json: Returns the JSON object.
         title: Lines above the table.
-        head: Names of the columns; without them there is no table.
+        head: Names of the columns; empty for no table.
         rows: The texts of each row.
         foot: Lines below the table.
-        ends: Columns that keep their end where a text is shortened, rather than their begin.
+        ends: Columns that keep their end when they are shortened, rather than their beginning.
         dims_head: Whether the head is dim.
         styles: The style of each row; empty for none.
         styled: The one column that `styles` are for; None for whole rows.

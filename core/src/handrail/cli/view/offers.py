@@ -32,7 +32,7 @@ def environment() -> str:
 
 
 def none_found(what: str) -> tuple[str, ...]:
-    """Return the lines for an empty listing: where it was looked, and how to install some."""
+    """Return the lines for an empty listing: the searched places, and how to install packs."""
     return (
         what,
         f"searched {environment()}",

@@ -31,12 +31,12 @@ _REFRESH = 0.1  # Seconds between two drawings of the moving line.
 
 
 class Outcome:
-    """Remembers from the events of a run how it ended, for what is shown below it.
+    """Collects the outcome of a run from its events, for the lines below it.
 
     Attributes:
-        value: The outcome, or None while the run goes on.
-        number: The number in its journal, or None where it has none.
-        undoes: Whether it has begun to undo.
+        value: The outcome, or None during the run.
+        number: The number in its journal, or None without a journal.
+        undoes: Whether the undo has begun.
         sealed: Whether it can no longer be rolled back.
     """
 
@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def ways(self) -> tuple[tuple[str, str], ...]:
-        """The commands that can be used on the run as it was left, each with its purpose."""
+        """The commands that can be used on the run now, each with its purpose."""
         if self.number is None:
             return ()
         left = "undoing" if self.undoes else "interrupted"
@@ -249,7 +249,7 @@ class LineView:
         self._dirty = True
 
     def _bar(self, now: float) -> list[str]:
-        """Return how far the step is, in parts; what matters most comes first."""
+        """Return the parts of the progress bar, the most important first."""
         if not self._within:
             return []
         # Bytes show best how far it is; the other units stand beside them.

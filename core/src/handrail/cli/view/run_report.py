@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
-_RECORDED = 48  # Columns for what a step has recorded.
-_FULL = 12  # Steps that are all shown; of more only those that tell something.
-_FIRST = 2  # How many of those with nothing to tell are shown all the same.
-_NOTABLE = 20  # Steps with something to tell that are shown.
+_RECORDED = 48  # Columns for the recorded rollback data of a step.
+_FULL = 12  # Up to this many steps are all shown; of more, only the notable ones.
+_FIRST = 2  # Number of steps shown even if they are not notable.
+_NOTABLE = 20  # Number of notable steps that are shown.
 
 Row = tuple[str, str, str, str]
 
@@ -40,7 +40,7 @@ class RunReport:
     Attributes:
         session: The call, which has the installed packs.
         record: The run.
-        everything: Whether nothing is left out, however much there is.
+        everything: Whether to show everything, however long.
     """
 
     session: Session
@@ -127,7 +127,7 @@ class StepReport:
 
 
 def _values_at(row: RunRow, step: RecordedStep) -> str | None:
-    """Return the command that shows what a step recorded."""
+    """Return the command that shows the rollback data of a step."""
     if not step.recorded:
         return None
     return command_line(f"show {row.number} --step {shlex.quote(step.name)} --json")
@@ -171,7 +171,7 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
 
 
 def _params(record: RunRecord) -> str:
-    """Return what the run was given, in the order of its params; secrets by their variable."""
+    """Return the params that were given, in order; secrets by their variable."""
     given = {name: _value(value) for name, value in record.given.items()}
     text = " ".join(f"{name}={value}" for name, value in given.items() if value)
     return f"with {text}" if text else ""
@@ -185,7 +185,7 @@ def _value(value: object) -> str:
 
 
 def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
-    """Yield the rows of the steps that tell something, and one for those between them."""
+    """Yield the rows of the notable steps, and one row for each gap between them."""
     shown = _worth_showing(steps)
     between_them: list[RecordedStep] = []
     for place, step in enumerate(steps):
@@ -225,7 +225,7 @@ def _row(step: RecordedStep) -> Row:
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
-    # Names come first: what was recorded gives way where a line gets long.
+    # Names come first: the recorded data is cut if the line gets long.
     largest_first = sorted(recorded.items(), key=lambda item: -item[1])
     text = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
     return shorten(text or "-", _RECORDED)
@@ -241,7 +241,7 @@ def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
 
 
 def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> Iterator[str]:
-    """Yield what is said below the steps: a seal, other packs, the ways out, what stays."""
+    """Yield the lines below the steps: a seal, changed packs, the ways out, lasting effects."""
     if record.row.sealed is not None:
         yield f"  sealed  {record.row.sealed}"
     for pack, versions in packs.items():
@@ -271,7 +271,7 @@ def _ways(record: RunRecord) -> list[str]:
 
 
 def _effect(purpose: str, record: RunRecord) -> str:
-    """Return what the command for a purpose would do, in words. Only the record is asked."""
+    """Describe the effect of the command for a purpose, from the record alone."""
     steps = record.steps
     if purpose == "finish":
         return _finishing(steps)

@@ -1,4 +1,4 @@
-"""Recorded runs in words: their states, times, and the commands that can be used on them."""
+"""Text about recorded runs: states, times, and commands."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
 def time_of(status: RunStatus) -> str:
     """Return how long a run took, as `0.4s` or `0.4s, undo 1.1s`; `0.4s+` for that or longer."""
     took, undo_took = status.spent()
-    # Nobody knows when a process died.
+    # The time of death of a process is unknown.
     more = "+" * (status.state == "interrupted" and not status.row.given_up)
     if undo_took:
         return f"{seconds(took)}, undo {seconds(undo_took)}{more}"

@@ -1,4 +1,4 @@
-"""Tables: texts in columns that line up, in lines that fit a terminal."""
+"""Tables: aligned columns, cut to fit a terminal."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def table(
 
 
 def fit(text: str, width: int, *, end: bool = False) -> str:
-    """Return `text` in exactly `width` columns, its begin or its end where it is longer."""
+    """Return `text` in exactly `width` columns; if it is longer, its beginning or its end."""
     text = shorten_start(text, width) if end else shorten(text, width)
     return text + " " * (width - columns(text))

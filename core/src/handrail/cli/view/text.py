@@ -1,4 +1,4 @@
-"""Texts as people read them: cut to the columns of a terminal, counts, durations and sizes."""
+"""Text for people: cut to the width of a terminal; counts, durations and sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ WIDTH = 100
 
 
 def columns(text: str) -> int:
-    """Return how many columns of a terminal `text` takes."""
+    """Return the number of terminal columns of `text`."""
     if text.isascii():
         return len(text)
     return sum(_columns_of(letter) for letter in text)
@@ -23,7 +23,7 @@ def _columns_of(letter: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Return as much of `text` as fits into `width` columns."""
+    """Return the part of `text` that fits into `width` columns."""
     if columns(text) <= width:
         return text
     left = width
@@ -35,12 +35,12 @@ def cut(text: str, width: int) -> str:
 
 
 def shorten(text: str, width: int = WIDTH) -> str:
-    """Return `text` in at most `width` columns, with a mark where it was longer."""
+    """Return `text` in at most `width` columns, with a mark if it is cut."""
     return text if columns(text) <= width else cut(text, width - 1) + "…"
 
 
 def shorten_start(text: str, width: int) -> str:
-    """Return the end of `text` in at most `width` columns, with a mark where it was longer."""
+    """Return the end of `text` in at most `width` columns, with a mark if it is cut."""
     if columns(text) <= width:
         return text
     return "…" + cut(text[::-1], width - 1)[::-1]
@@ -59,7 +59,7 @@ def facts(*parts: str) -> list[str]:
 
 
 def listed(names: Sequence[str], *, room: int, longest: int = 32) -> str:
-    """Return as many names as there is room for, and how many more there are."""
+    """Return as many names as fit, and the number of the others."""
     text, shown = "", 0
     for name in names:
         longer = f"{text}, {shorten(name, longest)}" if shown else shorten(name, longest)
@@ -94,7 +94,7 @@ def percent(share: float) -> str:
 
 
 def one_line(text: str, *, limit: int = 500) -> str:
-    """Return `text` on one line, shortened where it is long."""
+    """Return `text` on one line, shortened if it is long."""
     flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 

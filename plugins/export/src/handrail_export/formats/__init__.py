@@ -1,4 +1,4 @@
-"""What is written: formats for rows, and formats for collections of pictures."""
+"""Formats of exports: for rows, and for collections of pictures."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class Categories:
-    """Names with numbers from 0: those given first, the others as they are met.
+    """Names numbered from 0: those given first, then others in the order of use.
 
     Args:
         names: The names that come first.

@@ -16,8 +16,8 @@ class CocoFormat(CollectionFormat):
     """COCO object detection: `annotations/instances.json`, or one for each split.
 
     The names of images are paths below `images`, or below the folder of their split in it. Boxes
-    and areas are in pixels, outlines are polygons, ids begin with 1. What the catalogue says
-    about a picture is under `metadata` of its image.
+    and areas are in pixels, outlines are polygons, ids begin with 1. The catalogue's metadata of a
+    picture is under `metadata` of its image.
     """
 
     def write(self, pictures: Iterable[Picture], folder: Path, categories: Sequence[str]) -> None:

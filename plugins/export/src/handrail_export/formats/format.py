@@ -1,4 +1,4 @@
-"""What a format is; packs derive theirs from one of the two classes here."""
+"""Format: the base classes of formats; packs derive theirs from one of the two here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handrail_export.rows import Column, Rows
 
 
-class Format(ABC):  # noqa: B024 - what it has to do is in the two kinds of it
+class Format(ABC):  # noqa: B024 - the methods are in its two kinds
     """Something that an export can be written as.
 
     A format is offered by an entry point of the group `handrail_export.formats`, under the
@@ -22,13 +22,13 @@ class Format(ABC):  # noqa: B024 - what it has to do is in the two kinds of it
 
 
 class RowFormat(Format):
-    """A format whose files hold rows.
+    """A format for rows.
 
     Attributes:
-        ending: What the names of its files end with, such as `.parquet`.
+        ending: The end of the names of its files, such as `.parquet`.
         partitions: Whether `write` can split the rows by the values of columns.
-        grows: Whether `write` makes text, from its beginning to its end, so that the checksum is
-            taken meanwhile; else the file is read again for it.
+        grows: Whether `write` writes text from its beginning to its end, so that the checksum is
+            computed meanwhile; otherwise the file is read again for it.
     """
 
     ending: ClassVar[str]
@@ -36,40 +36,39 @@ class RowFormat(Format):
     grows: ClassVar[bool] = False
 
     def check(self, columns: Sequence[Column]) -> None:
-        """Refuse what cannot be written, before anything is.
+        """Check that all columns can be written, before anything is.
 
         Raises:
-            FormatError: A column has a type that the format has no form for.
+            FormatError: The format does not support the type of a column.
         """
 
     @abstractmethod
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
-        """Write the rows to a file that is not there yet, a batch at a time.
+        """Write the rows to a new file, a batch at a time.
 
         Args:
             rows: The rows; see `Rows.batches`.
-            path: The file; with `partition_by` a folder, in which it makes `NAME=VALUE` folders.
-            partition_by: Columns whose values split the rows; only where `partitions` is true.
+            path: The file; with `partition_by` a folder, for the folders `NAME=VALUE`.
+            partition_by: Columns whose values split the rows; only if `partitions` is true.
 
         Returns:
-            How many rows there are.
+            The number of rows.
         """
 
     def count(self, path: Path) -> int:
-        """Return how many rows a file has that `write` has made; only for partitions."""
+        """Return the number of rows in a file written by `write`; only for partitions."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Something that is in a picture.
+    """An object in a picture.
 
     Attributes:
-        category: What it is.
+        category: Its category.
         box: Left, top, width and height in pixels.
-        area: How many pixels it has.
-        outline: The corners of its outer border, x and y in turn; empty where only the box is
-            known.
+        area: Its number of pixels.
+        outline: The corners of its outer border, x and y in turn; empty if only the box is known.
     """
 
     category: str
@@ -83,12 +82,12 @@ class Picture:
     """A picture that is exported.
 
     Attributes:
-        path: Where it will be below the target, such as `images/train/scene_01.png`.
-        split: Which part of the collection it belongs to; empty where it is not split.
+        path: Its future path below the target, such as `images/train/scene_01.png`.
+        split: The part of the collection that it belongs to; empty without splits.
         width: Pixels.
         height: Pixels.
-        shapes: What is in it.
-        metadata: What the catalogue says about its data unit.
+        shapes: The objects in it.
+        metadata: The metadata of its data unit in the catalogue.
     """
 
     path: str
@@ -114,7 +113,7 @@ class CollectionFormat(Format):
 
         Args:
             pictures: The pictures, one at a time; there may be millions.
-            folder: Stands for the target, and is empty.
-            categories: Names of categories that come first, in this order; others follow as they
-                are met.
+            folder: An empty folder in place of the target.
+            categories: Names of categories that come first, in this order; others follow in the
+                order of use.
         """

@@ -1,4 +1,4 @@
-"""The formats there are: entry points, listed without importing anything."""
+"""The available formats: entry points, listed without importing them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Offer:
     """A format that a distribution offers.
 
     Attributes:
-        name: What `--format` takes.
-        pack: The distribution, or "" where it is not known.
+        name: Its name for `--format`.
+        pack: The distribution, or "" if unknown.
         version: Its version.
-        leads_to: Where the format is, as `module:name`.
+        leads_to: Location of the format, as `module:name`.
     """
 
     name: str
@@ -47,7 +47,7 @@ def find_format(name: str) -> Format:
     """Return the format of that name.
 
     Raises:
-        FormatError: There is none, several distributions offer it, or it cannot be used.
+        FormatError: There is no such format, several distributions offer it, or it cannot be used.
     """
     points = _points(tuple(sys.path))
     found = {_offer(point): point for point in points if point.name == name}
@@ -85,7 +85,7 @@ def _load(point: EntryPoint, offer: Offer) -> Format:
 
 
 def ending_of(name: str) -> str | None:
-    """Return the name of the format that an ending such as `.csv` stands for, or None."""
+    """Return the name of the format for an ending such as `.csv`, or None."""
     known: Sequence[str] = [each.name for each in offers()]
     bare = name.rpartition(".")[2].lower() if "." in name else ""
     aliases = {"pq": "parquet", "ndjson": "jsonl"}
@@ -95,7 +95,7 @@ def ending_of(name: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the entry points; one export asks several times, and each time takes a while."""
+    """Return the entry points; cached, since each search takes a while."""
     return tuple(entry_points(group=GROUP))
 
 

@@ -35,7 +35,7 @@ class ParquetFormat(RowFormat):
 
 
 def _write_batches(rows: Rows, path: Path) -> int | None:
-    """Write what comes from a driver as it comes; None where there is a type that Parquet lacks."""
+    """Write the batches of a driver directly; None if Parquet does not support a type."""
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     count = 0
     with open(path, "xb") as file:
@@ -74,7 +74,7 @@ class CsvFormat(RowFormat):
         lines, inside = 0, False
         with open(path, "rb") as file:
             for block in iter(lambda: file.read(_BLOCK), b""):
-                # A value may hold line breaks, and then it is in quotes; those in it are doubled.
+                # A value with line breaks is in quotes; quotes in it are doubled.
                 first, *others = block.split(b'"')
                 lines += 0 if inside else first.count(b"\n")
                 for part in others:

@@ -1,4 +1,4 @@
-"""YOLO: a text file for each picture, as https://docs.ultralytics.com/datasets/detect tells."""
+"""YOLO: a text file for each picture, as in https://docs.ultralytics.com/datasets/detect."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _line(shape: Shape, picture: Picture, known: Categories) -> str:
 
 
 def _data(splits: list[str], known: Categories) -> list[str]:
-    # Training wants both: where there is no split for one, it is another.
+    # Training needs both: another split replaces a missing one.
     other = "train" if "train" in splits else splits[0]
     named = {"train": other, "val": other, **{each: each for each in splits}}
-    # JSON is YAML, so this quotes whatever is in a name.
+    # JSON is YAML, so this quotes any name.
     places = [f"{name}: {json.dumps(f'images/{split}')}\n" for name, split in named.items()]
     return [
         "path: .\n",

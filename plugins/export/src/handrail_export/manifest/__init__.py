@@ -1,4 +1,4 @@
-"""The list of the files of one export, with their rows and checksums."""
+"""The manifest: the list of the files of one export, with their rows and checksums."""
 
 from __future__ import annotations
 

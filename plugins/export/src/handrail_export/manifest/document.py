@@ -1,4 +1,4 @@
-"""manifest.json: what travels with an export, so that whoever gets it can check it."""
+"""manifest.json: stored with an export, so that recipients can check it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ABOUT = (
 
 
 def write_document(manifest: Manifest, path: Path) -> None:
-    """Write what a manifest knows as one JSON object, a line for each file."""
+    """Write a manifest as one JSON object, with a line for each file."""
     about = manifest.description()
     with open(path, "x", encoding="utf-8") as out:
         out.write(f'{{"schema": {SCHEMA}')
@@ -40,10 +40,10 @@ def write_document(manifest: Manifest, path: Path) -> None:
 
 
 def read_document(content: bytes, where: str) -> tuple[dict[str, Any], Iterator[ExportedFile]]:
-    """Return what a manifest.json says: about the export, and its files.
+    """Parse a manifest.json: the description of the export, and its files.
 
     Raises:
-        ExportError: It is none.
+        ExportError: The content is not a manifest.
     """
     try:
         found: object = json.loads(content)

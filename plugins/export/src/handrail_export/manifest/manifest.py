@@ -1,4 +1,4 @@
-"""The list of the files of one export, in an SQLite file, so that a million take no memory."""
+"""The list of the files of one export, in an SQLite file: a million files take no memory."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class ExportedFile:
 
     Attributes:
         path: Its path below the target.
-        rows: How many rows it has; None for what has none.
+        rows: Number of rows; None for files without rows.
         size: Bytes.
-        sha256: SHA-256 of its content, or "" for a picture whose checksum is not known yet.
-        location: Where it is copied from; None for what this run has written.
-        state: Whether it is at the target already.
+        sha256: SHA-256 of its content, or "" for a picture whose checksum is not yet known.
+        location: The source of a copy; None for a file that this run has written.
+        state: Its state, such as whether it is at the target already.
     """
 
     path: str
@@ -58,16 +58,16 @@ class ExportedFile:
 
 
 class Manifest:
-    """The files of an export, and what is known about it as a whole.
+    """The files of an export, with its description.
 
     Used by one thread at a time.
 
     Args:
         path: The SQLite file.
-        make: Whether it is made when it is not there.
+        make: Whether to create it if it does not exist.
 
     Raises:
-        ExportError: It cannot be opened or made, or is none of ours.
+        ExportError: The file cannot be opened or created, or is not a manifest.
     """
 
     def __init__(self, path: Path, *, make: bool = True) -> None:
@@ -104,7 +104,7 @@ class Manifest:
         if "about" not in tables and (tables or not make):
             raise ExportError(f"{self.path} is no manifest of an export")
         self._db.execute("PRAGMA journal_mode = WAL")
-        # Until `keep`, it has to survive a kill, not a loss of power.
+        # Until `keep`, changes have to survive a kill, not a loss of power.
         self._db.execute("PRAGMA synchronous = OFF")
         if version < VERSION:
             self._db.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
@@ -116,7 +116,7 @@ class Manifest:
             self._db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
 
     def description(self) -> dict[str, Any]:
-        """Return what `describe` has kept."""
+        """Return the values that `describe` has stored."""
         with self._told():
             rows = self._db.execute("SELECT name, value FROM about").fetchall()
         try:
@@ -139,7 +139,7 @@ class Manifest:
             )
 
     def settle(self, files: Iterable[ExportedFile], state: State) -> None:
-        """Keep what has become of files: their state, size and checksum."""
+        """Update the state, size and checksum of files."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE file SET state = ?, size = ?, sha256 = ? WHERE path = ?",
@@ -189,20 +189,20 @@ class Manifest:
         return found is not None
 
     def totals(self) -> tuple[int, int]:
-        """Return how many files there are, and their bytes."""
+        """Return the number of files, and their bytes."""
         with self._told():
             row = self._db.execute("SELECT count(*), COALESCE(sum(size), 0) FROM file").fetchone()
         return int(row[0]), int(row[1])
 
     def keep(self) -> None:
-        """Make what was written so far survive a loss of power, not only of the process."""
+        """Make all changes survive a loss of power, not only of the process."""
         with self._told():
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._db.execute("PRAGMA synchronous = OFF")
 
     def close(self) -> None:
-        """Close the file; harmless to call again."""
+        """Close the file. Calling it twice is harmless."""
         self._closing()
 
     @contextmanager

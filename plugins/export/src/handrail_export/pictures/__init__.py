@@ -1,4 +1,4 @@
-"""Collections of pictures: what belongs together, how large each is, and what is in it."""
+"""Collections of pictures: their units, sizes and annotations."""
 
 from __future__ import annotations
 

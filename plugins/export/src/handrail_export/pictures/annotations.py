@@ -1,4 +1,4 @@
-"""The strategy of `convert_data`: what is in a picture."""
+"""The strategy of `convert_data`: finds the objects in a picture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Read = Callable[[str], bytes]
 
 
 class Annotations(Protocol):
-    """The strategy of `convert_data`: what is in a picture."""
+    """The strategy of `convert_data`: finds the objects in a picture."""
 
     def shapes(self, unit: Unit, size: tuple[int, int], read: Read) -> Iterable[Shape]:
-        """Return what is in the picture of a unit.
+        """Return the objects in the picture of a unit.
 
         Args:
             unit: The unit.
@@ -30,13 +30,13 @@ class Annotations(Protocol):
             read: Returns the content of the unit's file of a role.
 
         Raises:
-            InvalidPicturesError: It cannot be told.
+            InvalidPicturesError: The objects cannot be determined.
         """
         ...
 
 
 class CatalogueAnnotations:
-    """Takes the shapes that the metadata lists under `annotations`, else those of the mask.
+    """Takes the shapes in the metadata under `annotations`, or else those of the mask.
 
     Each of them in the metadata is an object with `category` and `bbox` (left, top, width, height
     in pixels). In a mask each patch of one number is a shape; 0 is the background, and the numbers

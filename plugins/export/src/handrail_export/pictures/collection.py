@@ -1,4 +1,4 @@
-"""The pictures of a collection: named, measured, and with what is in them."""
+"""The pictures of a collection, with names, sizes and annotations."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Found:
 
     Attributes:
         unit: Name of its data unit.
-        file: The file, or None where the unit has no picture.
-        picture: What is written about it; None where it is not valid.
-        problem: Why it is not valid; empty where it is.
+        file: The file, or None if the unit has no picture.
+        picture: The description to be written; None if it is not valid.
+        problem: The reason if it is not valid; otherwise empty.
     """
 
     unit: str
@@ -45,10 +45,10 @@ class Collection:
         pictures: Role of the pictures, or None to guess.
         masks: Role of the masks, or None to guess.
         categories: Names of the numbers in masks, from 1.
-        split_by: Keys of the metadata whose values are the split.
+        split_by: Keys of the metadata whose values define the split.
         default_split: The split of all pictures without such keys.
-        annotations: What tells the shapes; the masks or the metadata unless given.
-        workers: How many pictures are read at a time.
+        annotations: The strategy to find shapes; the masks or the metadata unless given.
+        workers: Number of pictures read at a time.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Collection:
 
     def _picture(self, unit: Unit, file: CatalogueFile) -> Picture:
         split = self._split(unit)
-        # A file that is a unit of its own gives it its whole name.
+        # The name of a unit of a single file includes the ending.
         named = file.ending and unit.name.lower().endswith(file.ending)
         name = unit.name if named else f"{unit.name}{file.ending}"
         path = "/".join(part for part in ("images", split, name) if part)

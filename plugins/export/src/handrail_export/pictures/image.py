@@ -1,4 +1,4 @@
-"""What has to be known of images, through Pillow."""
+"""Reads sizes and masks of images with Pillow."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Self
 from handrail_export.errors import InvalidPicturesError
 
 HEAD = 1 << 16
-"""Bytes in which the size of almost every picture is told."""
+"""Bytes that include the size of almost every picture."""
 
 _AS_NUMBERS = ("P", "L", "1")
 
 
 def picture_size(head: Callable[[int | None], bytes]) -> tuple[int, int]:
-    """Return the width and height of a picture, of which as little as possible is read.
+    """Return the width and height of a picture, reading as little of it as possible.
 
     Args:
-        head: Returns the first so many bytes, or all.
+        head: Returns the first bytes, or all.
 
     Raises:
-        InvalidPicturesError: It is no picture.
+        InvalidPicturesError: The content is not a picture.
     """
     start = head(HEAD)
     try:
@@ -30,7 +30,7 @@ def picture_size(head: Callable[[int | None], bytes]) -> tuple[int, int]:
     except InvalidPicturesError:
         if len(start) < HEAD:
             raise
-    return _size(head(None))  # There may be much in front of it, such as a preview.
+    return _size(head(None))  # A preview or other data may come before the size.
 
 
 def _size(content: bytes) -> tuple[int, int]:
@@ -59,10 +59,10 @@ class MaskImage:
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """Return the mask that an image file holds.
+        """Return the mask in an image file.
 
         Raises:
-            InvalidPicturesError: It is no image, or one of colours instead of numbers.
+            InvalidPicturesError: The content is not an image, or has colours instead of numbers.
         """
         from PIL import Image  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""What is in a mask: each patch of one number is one shape, with its box, area and outline."""
+"""Finds the shapes in a mask: connected patches of a number, with box, area and outline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Patch:
 
     @property
     def area(self) -> int:
-        """How many pixels it has."""
+        """The number of pixels."""
         return sum(end - start for _, start, end in self.runs)
 
     @property
@@ -78,7 +78,7 @@ class _Tracer:
         self._above = here
 
     def _patch_of(self, run: Run, number: int, first: int) -> Patch:
-        """Return the patch that a run belongs to: one that it touches, or a new one."""
+        """Return the patch of a run: one that it touches, or a new one."""
         mine: Patch | None = None
         for position in range(first, len(self._above)):
             other, patch = self._above[position]
@@ -139,7 +139,7 @@ def _uncovered(start: int, end: int, others: Sequence[Run]) -> Iterator[tuple[in
 
 
 def _walk(steps: dict[Point, list[Point]], start: Point) -> list[Point]:
-    """Follow the border from a point back to it; return where it turns."""
+    """Follow the border from a point back to it; return the turning points."""
     corners: list[Point] = []
     here: Point = start
     direction: Point = (0, 0)

@@ -1,4 +1,4 @@
-"""The data units of a catalogue, put together from the rows of its files."""
+"""The data units of a catalogue, built from the rows of its files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class CatalogueFile:
 
     Attributes:
         unit: Name of its data unit.
-        metadata: What is known about its data unit, as JSON.
-        role: What it is in its unit.
+        metadata: The metadata of its data unit, as JSON.
+        role: Its role in the unit.
         name: Its path below the source of the upload.
-        location: Where it is stored.
+        location: Its location in the storage.
         size: Bytes.
-        sha256: SHA-256 of its content, or "" where the upload did not note one.
+        sha256: SHA-256 of its content, or "" if the upload did not record it.
     """
 
     unit: str
@@ -51,7 +51,7 @@ class Unit:
 
     Attributes:
         name: Its name, unique within the collection.
-        metadata: What is known about it.
+        metadata: Its metadata.
         files: Its files by role.
     """
 
@@ -87,7 +87,7 @@ def choose_roles(unit: Unit, pictures: str | None, masks: str | None) -> tuple[s
     """Return the roles of pictures and masks: as given, else guessed from the first unit.
 
     Raises:
-        ChoiceError: There is none that could be the pictures, or there are several.
+        ChoiceError: No role could be the pictures, or several could.
     """
     fitting = [role for role, file in unit.files.items() if file.ending in ENDINGS]
     if masks is None:

@@ -1,4 +1,4 @@
-"""Where rows come from: a database, a catalogue in one, or files."""
+"""Sources of rows: a database, a catalogue in one, or files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["Source", "make_source"]
 
 
 def make_source(options: ExportParams) -> tuple[Source, str | None]:
-    """Return the source that the params ask for, and the collection where it is a catalogue.
+    """Return the source for the params, and the collection if it is a catalogue.
 
     Raises:
-        SourceError: It is not there, or has no such table or collection.
+        SourceError: The source does not exist, or has no such table or collection.
     """
     address = parse_source(options.source)
     if address.kind in ("parquet", "csv"):

@@ -1,4 +1,4 @@
-"""What people write for a source, taken apart."""
+"""Parses the address of a source."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a source is.
+    """The address of a source.
 
     Attributes:
-        kind: What it is read as.
+        kind: Its kind, such as `parquet`.
         place: An absolute path or pattern, or the URL of a database.
-        shown: What people are told; without the options of a URL.
+        shown: Its name for people; without the options of a URL.
     """
 
     kind: Kind
@@ -38,10 +38,10 @@ class Address:
 
 
 def parse_source(text: str) -> Address:
-    """Return what `text` leads to; nothing is opened.
+    """Parse the address of a source, without opening it.
 
     Raises:
-        SourceError: It leads to nothing that can be exported.
+        SourceError: The address is not that of a source that can be exported.
     """
     if not text.strip() or "\0" in text:
         raise SourceError("the source is empty", ways_out=_KINDS)

@@ -1,4 +1,4 @@
-"""The :NAMES in a query, as the places that a driver fills with values."""
+"""Replaces :NAMES in a query by placeholders of a driver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from handrail_export.errors import SourceError
 from handrail_export.names import did_you_mean, listed
 
-# What stands in quotes or in a comment is no place for a value, and neither is a cast (`::int`).
+# Text in quotes or in a comment has no placeholders, and neither has a cast (`::int`).
 _TOKENS = re.compile(
     r"""
       '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
@@ -22,12 +22,12 @@ _NOTHING = re.compile(r"(?:\s|;|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 
 
 def bind(query: str, values: Mapping[str, object], place: str) -> tuple[str, Sequence[object]]:
-    """Return the query with numbered places, and the values in the order of their numbers.
+    """Return the query with numbered placeholders, and the values in the order of the numbers.
 
     Args:
-        query: SQL with `:name` wherever a value belongs.
+        query: SQL with `:name` for each value.
         values: The values by name.
-        place: What stands before the number: `$` or `?`.
+        place: The prefix of the numbers: `$` or `?`.
 
     Raises:
         SourceError: A value is missing or is not used, or there are several statements.
@@ -67,7 +67,7 @@ def one_statement(query: str) -> str:
     """Return a query without the semicolon and the blanks at its end.
 
     Raises:
-        SourceError: It is empty.
+        SourceError: The query is empty.
     """
     text = query.strip().rstrip(";").rstrip()
     if not _bare(text):
@@ -87,6 +87,6 @@ def _bare(query: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL takes it, whatever is in it."""
+    """Return a name quoted for SQL."""
     doubled = name.replace('"', '""')
     return f'"{doubled}"'

@@ -8,7 +8,7 @@ from handrail_export.sources.database import Database
 
 TABLES = ("handrail_collection", "handrail_data_unit", "handrail_data_file")
 
-# An etag is often NULL, and SQLite tells nothing about the type of a column that begins with NULLs.
+# An etag is often NULL, and SQLite has no type for a column that begins with NULLs.
 _QUERY = """
 SELECT collection.name AS collection, unit.name AS unit, unit.metadata AS metadata,
        file.role AS role, file.name AS name, file.location AS location, file.key AS key,
@@ -25,7 +25,7 @@ COLUMNS = ("unit", "metadata", "role", "name", "location", "size", "sha256")
 
 
 def choose_collection(database: Database, name: str | None) -> str:
-    """Make it a query of the files of a collection, unit by unit; return its name.
+    """Make the source a query of the files of a collection, unit by unit; return its name.
 
     Raises:
         SourceError: There is no catalogue, no such collection, or several and no name.

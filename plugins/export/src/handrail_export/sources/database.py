@@ -1,4 +1,4 @@
-"""A query of a database, read batch by batch through ADBC, in a transaction that only reads."""
+"""A database query, read in batches through ADBC, in a read-only transaction."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BATCH = 1 << 16
 
 
 class Database(Source):
-    """One connection that only reads, and one query of it.
+    """A read-only connection, and one query of it.
 
     Args:
-        address: Where it is.
+        address: Its address.
         query: SQL, one statement; that of `choose_table` unless given.
         parameters: Values for the `:names` in it.
     """
@@ -39,10 +39,10 @@ class Database(Source):
         self._cursor: Any = None
 
     def choose_table(self, name: str) -> None:
-        """Make it a query of a whole table or view.
+        """Make the source a query of a whole table or view.
 
         Raises:
-            SourceError: There is none of that name, or the database cannot be opened.
+            SourceError: The table does not exist, or the database cannot be opened.
         """
         known = self.tables()
         if name not in known:
@@ -63,7 +63,7 @@ class Database(Source):
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
         except SourceError:
-            self.close()  # PostgreSQL takes no statement after one that failed.
+            self.close()  # PostgreSQL accepts no statement after a failed one.
             raise
 
     def open(self) -> BatchReader:
@@ -99,7 +99,7 @@ class Database(Source):
     def _execute(self, cursor: Any) -> Any: ...
 
     def _ways_out(self, text: str) -> tuple[str, ...]:
-        """Return what to do about an error of the driver."""
+        """Return the ways out for an error of the driver."""
         return ()
 
     def _connected(self) -> Any:
@@ -117,17 +117,17 @@ class Database(Source):
 
     @staticmethod
     def _close(what: Any) -> None:
-        with suppress(Exception):  # A driver may complain of what an error has left half read.
+        with suppress(Exception):  # A driver may complain about unread results after an error.
             what.close()
 
     @contextmanager
     def _told(self) -> Generator[None]:
-        """Turn what the driver raises into a SourceError that names the database."""
+        """Convert errors of the driver to a SourceError that names the database."""
         dbapi = import_module("adbc_driver_manager.dbapi")
         try:
             yield
         except dbapi.Error as error:
-            # Not `from`: it says all that the driver did, and a cause would be shown beside it.
+            # Not `from`: the message has the driver's whole text, and a cause would be shown again.
             raise self.failure(error)  # noqa: B904
 
     def failure(self, error: BaseException) -> SourceError:
@@ -138,7 +138,7 @@ def driver(name: str, extra: str = "") -> Any:
     """Return the module of an ADBC driver.
 
     Raises:
-        SourceError: It is not installed.
+        SourceError: The driver is not installed.
     """
     try:
         return import_module(f"{name}.dbapi")

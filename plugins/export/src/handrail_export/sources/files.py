@@ -1,4 +1,4 @@
-"""Parquet and CSV files, which the engine reads by itself."""
+"""Parquet and CSV files, read by the engine itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FileSource(Source):
     """A Parquet or CSV file, or those that match a pattern.
 
     Args:
-        address: Where they are.
+        address: Their address.
         text: Whether all values of CSV are taken as text.
     """
 
@@ -69,13 +69,13 @@ class FileSource(Source):
         try:
             return sum(int(parquet.read_metadata(path).num_rows) for path in self._found)
         except (pyarrow.ArrowException, OSError) as error:
-            # Not `from`: it says all that pyarrow did, and a cause would be shown beside it.
+            # Not `from`: the message has pyarrow's whole text, and a cause would be shown again.
             raise SourceError(  # noqa: B904
                 f"{self.shown} is not a Parquet file, or only a part of one: {said(error)}"
             )
 
     def check(self, columns: Sequence[str]) -> None:
-        # Where the lines have different numbers of values, each is taken for one value as a whole.
+        # If the lines have different numbers of values, each line is read as a single value.
         if self.address.kind != "csv" or len(columns) != 1 or not _DELIMITER.search(columns[0]):
             return
         with open(self._found[0], encoding="utf-8", errors="replace") as file:
@@ -95,7 +95,7 @@ class FileSource(Source):
 
 
 def literal(text: str) -> str:
-    """Return a text as SQL takes it, whatever is in it."""
+    """Return a text quoted for SQL."""
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
 

@@ -11,7 +11,7 @@ from handrail_export.errors import SourceError
 from handrail_export.sources.binding import bind, one_statement, quoted
 from handrail_export.sources.database import BATCH, Database, driver
 
-# A quarter of what the driver takes unless told: with that, memory grew with the rows.
+# A quarter of the driver's default: with that, memory grew with the rows.
 _BATCH_BYTES = 4 << 20
 _BATCH_SIZE = "adbc.postgresql.batch_size_hint_bytes"
 _READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -68,7 +68,7 @@ class PostgresSource(Database):
             cursor.adbc_statement.set_options(**{_BATCH_SIZE: str(_BATCH_BYTES)})
             cursor.execute(query)
             return cursor.fetch_record_batch()
-        # With values the driver would take the whole result into memory at once.
+        # With values the driver would read the whole result into memory at once.
         cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
         cursor.execute(f"DECLARE handrail_rows NO SCROLL CURSOR FOR {query}", tuple(values))
         cursor.execute(f"FETCH {BATCH} FROM handrail_rows")

@@ -1,7 +1,7 @@
-"""Fractions in columns that are text, which the driver for SQLite rounds.
+"""Detects fractions in text columns, which the driver for SQLite rounds.
 
-A column has the type that all its values in the first batch fit into. Where a fraction meets text
-there, the driver writes it with six digits after the point, and the rest is lost.
+A column has the type of all its values in the first batch. If they are fractions and text, the
+driver writes the fractions with six digits after the point, and the rest is lost.
 """
 
 from __future__ import annotations

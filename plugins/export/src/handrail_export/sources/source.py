@@ -1,4 +1,4 @@
-"""What an export asks of a source, whatever is behind it."""
+"""Source: the interface of all sources of an export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Source(ABC):
     """Rows that can be read once, a batch at a time.
 
     Attributes:
-        shown: What people are told about where the rows come from.
+        shown: Description of the source, for people.
     """
 
     shown: str
@@ -29,28 +29,28 @@ class Source(ABC):
 
     @property
     def relation(self) -> str:
-        """What stands after FROM where the engine reads by itself."""
+        """The relation for FROM, if the engine reads by itself."""
         raise NotImplementedError
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files and folders that the engine has to read."""
+        """The files and folders that the engine reads."""
         return ()
 
     def estimate(self) -> int | None:
-        """Return about how many rows there are, where that costs next to nothing."""
+        """Return the approximate number of rows, if that is cheap."""
         return None
 
     def check(self, columns: Sequence[str]) -> None:  # noqa: B027 - most have no doubts
-        """See whether these can be the columns.
+        """Check that these can be the columns.
 
         Raises:
-            SourceError: They cannot.
+            SourceError: They cannot be the columns.
         """
 
     def failure(self, error: BaseException) -> SourceError:
-        """Return what a library has raised while it read, as an error for people."""
+        """Convert an exception of a library during reading to an error for people."""
         return SourceError(f"{self.shown}: {said(error)}")
 
     def close(self) -> None:  # noqa: B027 - files have nothing to do
-        """Let go of what is open; harmless to call again."""
+        """Close all open objects. Calling it twice is harmless."""

@@ -40,7 +40,8 @@ class SqliteSource(Database):
     def _connect(self) -> Any:
         path = Path(self.address.place)
         _check_file(path, self.address.shown)
-        # The driver takes `immutable` and the like from the URL, so the path has to be quoted.
+        # The driver parses `immutable` and similar options in the URL, so the path has to be
+        # quoted.
         return driver("adbc_driver_sqlite").connect(f"file:{quote(str(path))}?mode=ro")
 
     def _new_cursor(self, connection: Any) -> Any:
@@ -52,7 +53,7 @@ class SqliteSource(Database):
         query, values = bind(one_statement(self.query), self.parameters, "?")
         word = first_word(query)
         if word in _FORBIDDEN:
-            # Where the file is only read, they still make or change others.
+            # Even if the file is read-only, they create or change other files.
             raise SourceError(
                 f"{self.shown} begins with {word}, and only what reads is taken",
                 ways_out=("--query 'SELECT ...'",),

@@ -1,4 +1,4 @@
-"""What tells, without reading it all, that the files of a source are what they were."""
+"""Detects changes of the files of a source by size and time, without reading them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WRITTEN = "it was written to"
 def stamps_of(address: Address) -> dict[str, list[int]]:
     """Return the size of each file, and when it last changed, in nanoseconds since the epoch.
 
-    The names lead from the folder of the source, so that it may be moved as a whole.
+    The names are relative to the folder of the source, so that it can be moved as a whole.
 
     Raises:
         SourceError: There are no files, or they cannot be read.
-        OSError: One is gone.
+        OSError: A file was deleted.
     """
     source = FileSource(address)
     source.open()
@@ -35,12 +35,12 @@ def stamps_of(address: Address) -> dict[str, list[int]]:
 
 
 def check_unchanged(before: Stamps, address: Address) -> None:
-    """Check that the files of a source are what they were.
+    """Check that the files of a source are unchanged.
 
     Raises:
-        SourceError: There are none any more, or they cannot be read.
-        SourceChangedError: Some are not, are gone, or are new.
-        OSError: One is gone.
+        SourceError: There are no files left, or they cannot be read.
+        SourceChangedError: Files have changed, were deleted, or are new.
+        OSError: A file was deleted.
     """
     now = stamps_of(address)
     names = {**before, **now}

@@ -1,4 +1,4 @@
-"""convert_data: write what is exported, batch by batch, where nobody looks yet."""
+"""convert_data: write the files of the export, batch by batch, into the folder of the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from handrail_export.target import CALLER
 from handrail_export.undo import ConvertUndo
 from handrail_storage import Reader, count_text, size_text
 
-_SHOWN = 20  # Pictures that are not valid and are told one by one.
+_SHOWN = 20  # Invalid pictures that are listed one by one.
 _PAGE = 500
 
 
@@ -33,7 +33,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
     """Write the files of the export into the folder of the run, and note their checksums.
 
     Args:
-        annotations: What tells the shapes in pictures; metadata and masks unless given.
+        annotations: The strategy to find shapes in pictures; metadata and masks unless given.
     """
 
     name = "convert_data"
@@ -43,7 +43,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
         self.annotations = annotations
 
     def resume(self, context: ExportContext, result: StepResult) -> StepResult:
-        """Begin anew, once it is sure that the source can be read, and has the same columns."""
+        """Start again, after checking that the source can be read and has the same columns."""
         try:
             _check_columns(context)
         except (SourceError, ChoiceError) as error:
@@ -103,9 +103,9 @@ def _check_columns(context: ExportContext) -> None:
     """Check that the source has the columns that were seen by `fetch_results`.
 
     Raises:
-        SourceError: It cannot be read.
-        ChoiceError: It lacks what was chosen.
-        SourceChangedError: It has others.
+        SourceError: The source cannot be read.
+        ChoiceError: A selected column does not exist.
+        SourceChangedError: The columns have changed.
     """
     rows = context.use_rows()
     now = {each.name: each.type for each in rows.columns}
@@ -165,7 +165,7 @@ def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = No
 
 
 class _Pictures:
-    """Writes what describes the pictures of a collection, and notes which are to be copied."""
+    """Writes the descriptions of the pictures of a collection, and notes the files to copy."""
 
     def __init__(
         self,

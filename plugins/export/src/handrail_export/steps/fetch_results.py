@@ -1,4 +1,4 @@
-"""fetch_results: open the source, and see what it has."""
+"""fetch_results: open the source, and read its columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FetchResultsStep(BaseStep[ExportContext]):
     effects = False
 
     def restore(self, context: ExportContext, result: StepResult) -> None:
-        # Once all is converted, nothing reads the rows any more.
+        # Once all is converted, the rows are not needed.
         converted = context.results.get("convert_data")
         if context.source_files and (converted is None or not converted.success):
             try:

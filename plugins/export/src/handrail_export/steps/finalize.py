@@ -1,4 +1,4 @@
-"""finalize: throw away what was only needed meanwhile, and close what is open."""
+"""finalize: discard temporary and replaced files, and close everything."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _PAGE = 500
 class FinalizeStep(BaseStep[ExportContext]):
     """After a success, discard what was replaced; always close what is open.
 
-    What cannot be remade is discarded only after the run was sealed, so a run that has replaced
-    something cannot be rolled back later. Where an undo has failed, everything stays.
+    Irreplaceable files are discarded only after the run was sealed, so a run that has replaced
+    something cannot be rolled back later. If an undo has failed, everything stays.
     """
 
     name = "finalize"

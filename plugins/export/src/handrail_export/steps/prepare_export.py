@@ -1,4 +1,4 @@
-"""prepare_export: see that what is asked for can be written, before anything is."""
+"""prepare_export: check that the export can be written, before anything is."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PrepareExportStep(BaseStep[ExportContext]):
 
 
 def _check_apart(context: ExportContext) -> None:
-    """Refuse what would replace the very files that are read."""
+    """Check that the target does not replace the files of the source."""
     layout, address = context.layout, parse_source(context.options.source)
     if address.kind == "postgres" or not layout.place.local:
         return

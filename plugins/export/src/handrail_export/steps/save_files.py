@@ -1,4 +1,4 @@
-"""save_files: give the files their own names at the target, and know how to undo that."""
+"""save_files: give the files their final names at the target, and undo that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
         return self._save(context, StepResult())
 
     def resume(self, context: ExportContext, result: StepResult) -> StepResult:
-        """Save what is missing; what was recorded and may have arrived is looked at."""
+        """Save the missing files; recorded ones that may have arrived are checked."""
         try:
             return self._save(context, result)
         except PictureChangedError as error:
@@ -83,12 +83,12 @@ class SaveFilesStep(BaseStep[ExportContext]):
 
 
 def saved_by(context: ExportContext, result: StepResult, target: Store | None = None) -> SaveUndo:
-    """Return what `save_files` has recorded of what it has made and replaced.
+    """Parse the rollback data of `save_files` into its undo.
 
     Args:
         context: The context of the run.
         result: The result of the step, with its rollback data.
-        target: The target, where it is open already.
+        target: The target, if it is open already.
     """
     notes = notes_of(result)
     site = site_of(context, notes)

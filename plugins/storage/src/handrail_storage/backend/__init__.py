@@ -1,4 +1,4 @@
-"""The stores of this library, and the parts that they are made of, for stores of one's own.
+"""The stores of this library, and their parts, for custom stores.
 
 Every name is imported on first use.
 """

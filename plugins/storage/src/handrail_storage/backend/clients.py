@@ -1,4 +1,4 @@
-"""Makes the clients of the object storages; credentials come from where each cloud keeps them."""
+"""Creates the clients of object storages, with credentials from the usual place of each cloud."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_PROFILE = {
     "endpoint_url": "endpoint",
 }
 _CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-# What only the AWS SDK can turn into credentials.
+# Settings that only the AWS SDK can turn into credentials.
 _FOR_SDK = ("role_arn", "sso_session", "sso_start_url", "credential_process")
 
 
@@ -36,11 +36,11 @@ def make_client(place: Place, *, retries: int, caller: Caller = ANYBODY) -> Obje
 
     Args:
         place: The place.
-        retries: How often the client itself tries again, with growing pauses.
-        caller: Says which error is raised.
+        retries: Number of retries of the client itself, with growing pauses.
+        caller: The pack, for the class of errors.
 
     Raises:
-        StorageError: The settings for it make no sense.
+        StorageError: The settings of the client are malformed.
     """
     from obstore.exceptions import BaseError  # noqa: PLC0415 - a compiled client, loaded when used
 
@@ -88,7 +88,7 @@ def _s3(place: Place, shared: dict[str, Any], caller: Caller) -> ObjectStore:
 
 
 def _allow(endpoint: str, shared: dict[str, Any]) -> None:
-    """Let the client use an endpoint without TLS where its URL says http://."""
+    """Let the client use an endpoint without TLS if its URL begins with http://."""
     if endpoint.startswith("http://"):
         shared["client_options"]["allow_http"] = True
 
@@ -118,11 +118,11 @@ _MAKERS = {"s3": _s3, "gs": _gs, "az": _az, "memory": _memory}
 
 
 def profile_settings(environment: Mapping[str, str], caller: Caller = ANYBODY) -> dict[str, Any]:
-    """Return what the AWS profile says, as far as the environment does not say it.
+    """Return the settings of the AWS profile that the environment does not override.
 
     Reads `~/.aws/credentials` and `~/.aws/config` (or the files that AWS_SHARED_CREDENTIALS_FILE
-    and AWS_CONFIG_FILE name), in the profile AWS_PROFILE or `default`. Profiles that need the AWS
-    SDK (roles, SSO, processes) get `provider`, made by boto3.
+    and AWS_CONFIG_FILE name), in the profile AWS_PROFILE or `default`. For profiles that need the
+    AWS SDK (roles, SSO, processes), the settings have a `provider` from boto3.
 
     Raises:
         StorageError: A file is not readable, the profile is missing, or boto3 is.
@@ -167,7 +167,7 @@ def _section(path: Path, section: str, caller: Caller) -> dict[str, str]:
     except configparser.ParsingError as error:
         errors: list[tuple[int, str]] = getattr(error, "errors", [])
         line: object = errors[0][0] if errors else getattr(error, "lineno", "?")
-        # Its own words quote the line, which may hold a secret.
+        # Its own message quotes the line, which may contain a secret.
         raise caller.error(f"{path} cannot be read: line {line} makes no sense") from None
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
         raise caller.error(f"{path} cannot be read: {' '.join(str(error).split())}") from error

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, also after a loss of power."""
+"""Writes files atomically, so that they survive a loss of power."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LONGEST = 255  # Bytes of a file name, on all usual file systems.
 
 
 def write_lasting(path: Path, content: bytes) -> None:
-    """Write a file, in place of one that has its name, and wait until the disk has it.
+    """Write or replace a file, and wait until the disk has it.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
-    path.unlink(missing_ok=True)  # Else what it is a link to would be written.
+    path.unlink(missing_ok=True)  # Otherwise the target of a link would be written.
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -23,12 +23,12 @@ def write_lasting(path: Path, content: bytes) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a name for the time being, make it lasting, and give it its name.
+    """Write a file under a temporary name, flush it, and give it its name.
 
     A loss of power may still take the name back, until `flush_folder`.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     write_lasting(temporary, content)
@@ -39,7 +39,7 @@ def flush_folder(folder: str | Path) -> None:
     """Wait until the disk has the names in a folder.
 
     Raises:
-        OSError: It cannot be done.
+        OSError: The folder cannot be flushed.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -49,10 +49,10 @@ def flush_folder(folder: str | Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Make a file, and its name, survive a loss of power.
+    """Flush a file and its name, so that they survive a loss of power.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be flushed.
     """
     flush_folder(path)
     flush_folder(path.parent)

@@ -1,4 +1,4 @@
-"""What a storage server says when it refuses or fails, in one line, and whether it may pass."""
+"""Converts errors of storage servers to one line, and decides whether a retry may help."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PASSING_CODES = (
     *("SlowDown", "ConnectionBroken", "ConnectionFailed", "TimedOut", "Join"),
 )
 _NO_BUCKET = ("ContainerNotFound", "NoSuchBucket")
-# What the client notes of a request that was not answered, and what to call it.
+# The client's notes about an unanswered request, and our words for them.
 _KINDS = {
     "Connect": ("ConnectionFailed", "the server cannot be reached"),
     "Timeout": ("TimedOut", "the server did not answer in time"),
 }
-# Clients ask these for credentials where nothing else has any.
+# Clients ask these for credentials if there are no others.
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _CREDENTIALS = (
     "{} credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile in ~/.aws, "
@@ -33,7 +33,7 @@ _WAYS_OUT = {
     "AWS_SECRET_ACCESS_KEY, or the profile in ~/.aws",
     "AccessDenied": "ask whoever owns the bucket for the right to list, read, write and "
     "delete there",
-    # All that a server says to a question without room for words; S3 also where nothing is there.
+    # The whole answer to a request whose answer has no body; of S3 also for a missing object.
     "PermissionDenied": "check the credentials, and that they have the right to list, read and "
     "write there",
     "NoSuchBucket": "make the bucket first, or check its name",
@@ -43,18 +43,18 @@ _WAYS_OUT = {
 def storage_error(
     error: BaseException, about: str, url: str, caller: Caller = ANYBODY
 ) -> StorageError:
-    """Return `error` of an object storage as a StorageError.
+    """Convert `error` of an object storage to a StorageError.
 
     Args:
-        error: What the client raised.
-        about: The key, or what was being done.
+        error: The exception of the client.
+        about: The key, or the operation.
         url: The place, as people write it.
-        caller: Says which error is made.
+        caller: The pack, for the class of the error.
     """
     if isinstance(error, StorageError):
         return error
     whole, _, dump = str(error).partition("\n\nDebug source:")
-    # Before this stands the key, which may read like anything.
+    # The key comes before it, and may contain any text.
     text = re.split(r"Error performing [A-Z]+ \S+ in .*? - ", whole, maxsplit=1)[-1]
     status = _first(r"Server returned non-2xx status code: (\d{3})", text)
     code = _first(r"<Code>([^<]*)</Code>", text) or type(error).__name__.removesuffix("Error")
@@ -78,7 +78,7 @@ def storage_error(
 
 
 def _without_status(code: str, text: str, dump: str) -> tuple[str, str]:
-    """Return code and words for a request whose status is not told."""
+    """Return code and message for a request without a status."""
     refused = _first(r"\(code: (\w+)\)$", text)  # Of one object among those to be deleted.
     if refused is not None:
         return refused, ""

@@ -1,10 +1,10 @@
 """A local folder as a store.
 
-A file system keeps no marks, so links tell what is ours: content is written to `K.tmp-<run>`, which
-is linked to K; that fails where K is there. The temporary name stays until the identity of the file
-is recorded. A bare record of the intent is undone only where both names lead to the same file;
-afterwards the recorded identity tells. A staged file is linked to its key likewise, and its
-identity can be recorded before.
+A file system keeps no marks, so links show which files are ours: content is written to
+`K.tmp-<run>`, which is linked to K; that fails if K exists. The temporary name stays until the
+identity of the file is recorded. A bare record of the intent is undone only if both names lead to
+the same file; afterwards the recorded identity decides. A staged file is linked to its key
+likewise, and its identity can be recorded before.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from handrail_storage.store import Store
 from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
-"""What a file system without hard links says."""
+"""The errors of a file system without hard links."""
 
 GONE = (FileNotFoundError, NotADirectoryError)
 
 _BLOCK = 4 << 20
-_SECOND = ".second"  # What takes the place of another file has this name until it does.
+_SECOND = ".second"  # A replacement has this suffix until it takes its place.
 
 
 class LocalStore(Store):
@@ -51,7 +51,7 @@ class LocalStore(Store):
         """Do nothing: the file system is always there."""
 
     def prepare(self, record: Callable[[str], None]) -> None:
-        """Make the folder, and those above it."""
+        """Create the folder, and those above it."""
         missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
         for folder in reversed(missing):
             record(str(folder))
@@ -63,7 +63,7 @@ class LocalStore(Store):
             )
 
     def probe(self, key: str, mark: str) -> Capabilities:
-        """See whether files can be made, and whether links can."""
+        """Check whether files and links can be created."""
         path, link = self._path(key), self._path(f"{key}.link")
         with self._told(key):
             Path(path).write_text(mark, encoding="utf-8")
@@ -79,11 +79,11 @@ class LocalStore(Store):
         return self.capabilities
 
     def clear_probe(self, key: str, mark: str) -> None:
-        """Remove the small file, whose name has the run in it."""
+        """Remove the small file, whose name contains the run."""
         self.delete([f"{key}.link", key])
 
     def withdraw(self, folders: Iterable[str]) -> None:
-        """Remove the folders, where nothing is in them."""
+        """Remove the folders that are empty."""
         self._inside.forget()
         for folder in sorted(folders, key=len, reverse=True):
             below = folder.removeprefix(os.path.join(self.address, ""))
@@ -93,7 +93,7 @@ class LocalStore(Store):
                 os.rmdir(folder)
 
     def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders, where nothing is in them."""
+        """Remove the folders that are empty."""
         self.withdraw(os.path.join(self.address, key) for key in keys)
 
     def prune(self, keys: Iterable[str]) -> None:
@@ -124,7 +124,7 @@ class LocalStore(Store):
     # Looking
 
     def stat(self, key: str) -> Stored | None:
-        """Return what is there; a link counts as itself."""
+        """Return the stored file; a link counts as itself."""
         path = self._path(key)
         with self._told(key):
             try:
@@ -209,7 +209,8 @@ class LocalStore(Store):
                     "could not be told from what others have",
                     ways_out=(f"give another {self.caller.noun}",),
                 ) from error
-            # Without links nothing can look and rename at once; what comes in between is replaced.
+            # Without links, no call can check and rename atomically; a file created in between is
+            # replaced.
             if os.path.lexists(path):
                 raise TakenError from None
             os.rename(staged, path)
@@ -276,7 +277,7 @@ class LocalStore(Store):
     # Undoing
 
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Tell by the identity that was recorded, or by the temporary name."""
+        """Decide by the recorded identity, or by the temporary name."""
         path = self._path(key)
         with self._told(key):
             try:
@@ -303,12 +304,12 @@ class LocalStore(Store):
     # Paths and errors
 
     def _path(self, key: str) -> str:
-        """Return the path of a key, none of whose folders leads out of the place.
+        """Return the path of a key, after checking that no folder leads out of the place.
 
         Raises:
-            StorageError: One does.
+            StorageError: A folder leads out of the place.
         """
-        self._inside.forget()  # A folder that was one the last time may have become a link.
+        self._inside.forget()  # A former folder may have become a link.
         if not self._inside.holds(os.path.dirname(key)):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",
@@ -356,7 +357,7 @@ def disk_error(error: OSError, about: str, url: str, caller: Caller = ANYBODY) -
 
 
 def identity_of(found: os.stat_result) -> Identity:
-    """Return what tells a file from another one that takes its name, or is written into it."""
+    """Return values that distinguish a file from its later replacements and changes."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -382,12 +383,12 @@ def _take_place(staged: str, path: str, expected: Identity | None) -> None:
 
 def _unlink(path: str) -> None:
     with suppress(*GONE):
-        # A file system that can only be read refuses to unlink what is not there, too.
+        # A read-only file system refuses to unlink missing files, too.
         if os.path.lexists(path):
             os.unlink(path)
 
 
 def _raise_unless_gone(error: OSError) -> None:
-    """Raise what `os.walk` would pass over: a folder that cannot be read is not an empty one."""
+    """Raise errors that `os.walk` would ignore: an unreadable folder is not an empty one."""
     if not isinstance(error, GONE):
         raise error

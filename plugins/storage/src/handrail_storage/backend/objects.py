@@ -1,7 +1,7 @@
 """An object storage as a store, through obstore.
 
-Each object carries the mark of the run that made it as user metadata, `handrail-run`; undo deletes
-an object only while that mark is on it.
+Each object carries the mark of the run that created it as user metadata, `handrail-run`; undo
+deletes an object only while it has that mark.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from handrail_storage.stored import Capabilities, Listed, Owner, Stored
 if TYPE_CHECKING:
     from obstore import Attributes
 
-MEMORY_LAG = 0.0  # What is in this process is there at once.
+MEMORY_LAG = 0.0  # Objects in this process are visible at once.
 
 _MIB = 1 << 20
 _BLOCK = 4 * _MIB
@@ -40,8 +40,8 @@ class ObjectStore(Store):
 
     Args:
         place: The bucket and the prefix.
-        caller: Whose errors are raised, and what they call the place.
-        retries: How often to try again when the storage fails for a moment.
+        caller: The pack, for the class and the words of errors.
+        retries: Number of retries when the storage fails for a moment.
 
     Attributes:
         requests: Sends requests to the bucket.
@@ -63,7 +63,7 @@ class ObjectStore(Store):
         self.stat(".handrail-reach")
 
     def prepare(self, record: Callable[[str], None]) -> None:
-        """Make nothing: there are no folders, and buckets are made by their owners."""
+        """Do nothing: there are no folders, and buckets are created by their owners."""
 
     def probe(self, key: str, mark: str) -> Capabilities:
         """Put a small object twice, look at it, and delete it."""
@@ -115,7 +115,7 @@ class ObjectStore(Store):
 
         before = self.requests.prefix
         with self.requests.told(f"listing {self.url}"):
-            # The overloads of it name a type that is not there.
+            # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
                 self.requests.patient, prefix=f"{before}{prefix}" or None
             )
@@ -134,7 +134,7 @@ class ObjectStore(Store):
                 yield bytes(block)
 
     def read(self, key: str) -> bytes | None:
-        """Get the whole content at once."""
+        """Return the whole content, read at once."""
         import obstore  # noqa: PLC0415 - see above
 
         def get() -> bytes | None:
@@ -187,7 +187,7 @@ class ObjectStore(Store):
         return found
 
     def _mode(self, replacing: Listed | None) -> Any:
-        """Return what makes the storage refuse to replace anything else, in one request."""
+        """Return the mode for the storage to refuse replacing other objects, in one request."""
         if replacing is None:
             return "create"
         if self.capabilities.create_only and replacing.etag is not None:
@@ -246,7 +246,7 @@ class ObjectStore(Store):
                 raise self.caller.error(f"{key}: it cannot be copied (at {self.url})")
 
     async def _copy_through_here(self, source: str, target: str) -> None:
-        """Copy what the server cannot in one request; nothing of it is kept here."""
+        """Copy an object that the server cannot copy in one request, streaming its content."""
         import obstore  # noqa: PLC0415 - see above
 
         client = self.requests.patient
@@ -265,7 +265,7 @@ class ObjectStore(Store):
     # Undoing
 
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Tell by the mark."""
+        """Decide by the mark."""
         found = self.stat(key)
         if found is None:
             return "absent"
@@ -282,12 +282,12 @@ class ObjectStore(Store):
                 try:
                     obstore.delete(client, some)
                 except FileNotFoundError:
-                    # Some storages say so when an object is not there, and then stop.
+                    # Some storages report a missing object as an error, and then stop.
                     for path in some:
                         with suppress(FileNotFoundError):
                             obstore.delete(client, path)
 
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
-        """Abort what a killed process of the run had begun to send in parts under these keys."""
+        """Abort uploads in parts under these keys that a killed process of the run had begun."""
         if self.place.scheme == "s3" and keys:
             abort_unfinished(self.place, {self.requests.path(key) for key in keys}, run)

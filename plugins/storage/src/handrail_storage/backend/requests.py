@@ -1,4 +1,4 @@
-"""Requests to an object storage: tried again where that may help, else a clear error."""
+"""Requests to an object storage: retried if that may help, otherwise a clear error."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Requests:
 
     Args:
         place: The bucket and the prefix.
-        retries: How often to try again.
-        caller: Says which errors are raised.
+        retries: Number of retries.
+        caller: The pack, for the class of errors.
 
     Attributes:
         url: The place, as people write it.
-        prefix: What stands before every key.
-        client: Tries nothing again: what is put at once is tried again by `again`, where it can be
-            seen whether it had arrived after all.
-        patient: Tries again by itself: where a part has failed it sends that part, not the file.
+        prefix: The prefix of every key.
+        client: Does not retry: an object that is put at once is retried by `again`, which can check
+            whether it had arrived after all.
+        patient: Retries by itself: if a part has failed, it sends that part again, not the file.
     """
 
     def __init__(self, place: Place, retries: int, caller: Caller = ANYBODY) -> None:
@@ -62,13 +62,13 @@ class Requests:
         """Call, and call again while the storage fails in ways that may pass.
 
         Args:
-            about: The key, or what is being done.
+            about: The key, or the operation.
             call: The request.
             pause: Waits so many seconds between two attempts; `time.sleep` unless given.
-            retries: How often, if not as often as usual.
+            retries: Number of retries, if not the usual one.
 
         Raises:
-            StorageError: It went on failing, or refused.
+            StorageError: All attempts failed, or the storage refused.
         """
 
         def once() -> T:
@@ -88,9 +88,9 @@ class Requests:
 
     @contextmanager
     def told(self, about: str) -> Generator[None]:
-        """Turn what the client raises into a StorageError with the key and the server's words.
+        """Convert errors of the client to a StorageError with the key and the server's message.
 
-        AlreadyExistsError, NotSupportedError and PreconditionError pass as they are.
+        AlreadyExistsError, NotSupportedError and PreconditionError are not converted.
         """
         from obstore.exceptions import (  # noqa: PLC0415 - a compiled client, loaded when used
             AlreadyExistsError,
@@ -106,18 +106,18 @@ class Requests:
         except (BaseError, FileNotFoundError, ValueError) as error:
             if type(error).__module__.startswith("handrail"):
                 raise  # A SourceError, which is a ValueError.
-            # Not `from`: it says all that the client did, and a cause would be shown beside it.
+            # Not `from`: the message has the client's whole text, and a cause would be shown again.
             raise self.failure(error, about)  # noqa: B904
 
     def failure(self, error: BaseException, about: str) -> StorageError:
-        """Return what the client raised as a StorageError; see `told`."""
+        """Convert an error of the client to a StorageError; see `told`."""
         return storage_error(error, about, self.url, self._caller)
 
     def path(self, key: str) -> str:
         """Return the path of a key in the bucket.
 
         Raises:
-            StorageError: It might lead out of the place.
+            StorageError: The key might lead out of the place.
         """
         if ".." in key.split("/"):
             raise self._caller.error(f"{key}: '..' is no part of a path of objects (at {self.url})")
@@ -155,15 +155,15 @@ class Requests:
         return bare(answer["e_tag"])
 
     def attributes_of(self, key: str, marks: dict[str, str]) -> Attributes:
-        """Return the attributes of an object: the marks, and what kind of content it is."""
+        """Return the attributes of an object: the marks, and the type of its content."""
         kind, encoding = mimetypes.guess_type(key)
         if encoding is not None:
-            kind = f"application/{encoding}"  # Of the file itself, not of what is in it.
+            kind = f"application/{encoding}"  # Of the file itself, not of its unpacked content.
         spelled = {self.spelled(name): value for name, value in marks.items()}
         return {"Content-Type": kind or "application/octet-stream", **spelled}
 
     def spelled(self, name: str) -> str:
-        """Return the name of a mark as this storage takes it: Azure wants identifiers of C#."""
+        """Return the name of a mark for this storage: Azure requires identifiers of C#."""
         return name.replace("-", "_") if self._azure else name
 
 

@@ -1,6 +1,6 @@
-"""Aborts what a process that was killed had begun to send in parts.
+"""Aborts uploads in parts that a killed process had begun.
 
-The client that sends cannot list such uploads, so this takes the AWS SDK where it is installed.
+The client for uploads cannot list them, so this uses the AWS SDK if it is installed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _SKEW = timedelta(minutes=5)  # The clock of the server may be behind that of th
 def abort_unfinished(place: Place, keys: Collection[str], run: str) -> None:
     """Abort the uploads in parts of `keys` that were begun after `run`.
 
-    Nothing is done where the AWS SDK is missing, or where the storage does not list such uploads:
-    they are invisible, and no object is made or changed by them.
+    Nothing is done if the AWS SDK is missing, or if the storage does not list such uploads: they
+    are invisible, and do not create or change objects.
 
     Args:
         place: The bucket.
-        keys: Keys in the bucket, for which the run has recorded that it would store something.
-        run: The run, whose id tells when it began.
+        keys: Keys in the bucket under which the run has recorded objects.
+        run: The run, whose id contains the time of its start.
     """
     since = _began(run)
     if since is None:

@@ -46,7 +46,7 @@ class Verdict:
         check: The check.
         status: `passed`, `failed`, `warned` or `unchecked`.
         problems: The problems that it found.
-        why: Why it is unchecked.
+        why: The reason if it is unchecked.
     """
 
     check: Check

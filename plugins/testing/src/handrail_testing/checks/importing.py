@@ -82,7 +82,7 @@ def import_effects(subject: Subject) -> Iterator[Problem]:
 
 
 def _of_core() -> set[str]:
-    """Return the top-level modules of the core and of what it requires."""
+    """Return the top-level modules of the core and of its requirements."""
     required = metadata.distribution("handrail").requires or ()
     names = {"handrail", *(Requirement(text).name for text in required)}
     modules = {name.lower().replace("-", "_") for name in names}

@@ -1,4 +1,4 @@
-"""The check that pyproject.toml and the installed metadata say the same."""
+"""The check that pyproject.toml and the installed metadata agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def project_of(folder: Path, distribution: str | None = None) -> tuple[Path, str
     """Return the nearest pyproject.toml from `folder` upwards, and the name of its project.
 
     Args:
-        folder: Where to begin.
+        folder: The folder to start from.
         distribution: Name that its project must have; any unless given.
     """
     for place in (folder, *folder.parents):
@@ -68,11 +68,11 @@ def agreement(subject: Subject) -> Iterator[Problem]:
 
 
 def _compared(subject: Subject, project: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield `(key, what is written, what is installed)`."""
+    """Yield `(key, written value, installed value)`."""
     record = subject.record
     version = project.get("version")
     if version is None:
-        # It is made when the pack is built; most packs show it as an attribute too.
+        # It is computed when the pack is built; most packs have it as an attribute too.
         modules = [sys.modules.get(package.partition(".")[0]) for package in record.packages]
         version = next(filter(None, (getattr(each, "__version__", None) for each in modules)), None)
     if isinstance(version, str):

@@ -1,4 +1,4 @@
-"""The checks of what a pack offers by name: its steps, actions and commands."""
+"""The checks of the entry points of a pack: its steps, actions and commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from handrail_testing.undo import is_step
 
 
 def names(subject: Subject) -> Iterator[Problem]:
-    """Yield a problem for each entry point that does not lead to what its group and name say."""
+    """Yield a problem for each entry point whose target does not match its group and name."""
     misspelt = list(_misspelt(subject))
     yield from misspelt
     if not subject.record.entry_points:
@@ -43,7 +43,7 @@ def names(subject: Subject) -> Iterator[Problem]:
         if not isinstance(subject.target(entry), click.Command):
             yield _wrong_target(subject, entry, "a click command")
     registry: StepRegistry[Any] = StepRegistry()
-    # A wrapper goes by the name of what it is put around.
+    # A wrapper has the name of the wrapped step.
     for step in (each for each in subject.made.values() if not isinstance(each, StepWrapper)):
         try:
             registry.register(step)
@@ -93,7 +93,7 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
 
 
 def _misspelt(subject: Subject) -> Iterator[Problem]:
-    """Yield a problem for each group of entry points that is misspelt, so that nobody reads it."""
+    """Yield a problem for each misspelt group of entry points, which would be ignored."""
     try:
         points = metadata.distribution(subject.record.name).entry_points
     except metadata.PackageNotFoundError:

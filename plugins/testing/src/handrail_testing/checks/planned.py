@@ -22,7 +22,7 @@ def load_order(subject: Subject) -> Iterator[Problem]:
         try:
             plans = [_plan(action, packs) for packs in _orders(subject)]
         except PlanError as error:
-            # What needs a grant is for each project to decide.
+            # Grants are the decision of each project.
             problems = [each for each in error.problems if not each.code.endswith("-needs-grant")]
             planned += bool(problems)
             yield from problems

@@ -1,4 +1,4 @@
-"""Imports modules of a pack in a separate process, and reports what that did.
+"""Imports modules of a pack in a separate process, and reports the effects.
 
 It is run as a file: a request comes as JSON on standard input, the answer goes as JSON into the
 file that the request names. Nothing of Handrail is imported here before the pack imports it.
@@ -44,7 +44,7 @@ EFFECTS = {
 
 
 def effect_of(event: str, arguments: tuple[Any, ...]) -> str | None:
-    """Return what an audit event does to the world, in a few words, or None."""
+    """Return the effect of an audit event on the world, in a few words, or None."""
     if arguments and "__pycache__" in str(arguments[0]):
         return None  # Python's own cache of an import.
     if event == "open":
@@ -123,7 +123,7 @@ def _place(frame: FrameType | None) -> str:
 
 
 def _globals() -> dict[str, str]:
-    """Return settings of the whole process that an import should leave alone."""
+    """Return process-wide settings that an import should not change."""
     import logging  # noqa: PLC0415 - loaded before the watch begins
     import signal  # noqa: PLC0415
 
@@ -136,7 +136,7 @@ def _globals() -> dict[str, str]:
 
 
 def _audit_threads() -> None:
-    """Let each start of a thread be an audit event, as it is by itself in later Pythons."""
+    """Make each start of a thread an audit event, as in later versions of Python."""
     import threading  # noqa: PLC0415 - loaded before the watch begins
 
     start = threading.Thread.start

@@ -110,7 +110,7 @@ def skip_effects(subject: Subject) -> Iterator[Problem]:
         fault = _skip_fault(step, _context(subject))
         if fault is None:
             continue
-        # Without a context of its own, a step cannot be blamed for what it misses there.
+        # Without a context of its own, a step may fail because it misses something there.
         if fault.startswith("raises") and (subject.context is None or name in subject.untried):
             unasked.append(name)
             continue
@@ -126,7 +126,7 @@ def skip_effects(subject: Subject) -> Iterator[Problem]:
 
 
 def _skip_fault(step: BaseStep[Any], context: BaseStepContext) -> str | None:
-    """Return what is wrong with a skip check, as the end of a sentence."""
+    """Return the problem of a skip check, as the end of a sentence."""
     recorded: list[str] = []
     intercept_records(context, lambda _record, key, _value: recorded.append(key))
     before = _picture(context)
@@ -135,7 +135,7 @@ def _skip_fault(step: BaseStep[Any], context: BaseStepContext) -> str | None:
     with no_effects() as seen:
         try:
             answers += [_asked(step, context), _asked(step, context)]
-        except Exception as error:  # noqa: BLE001 - the step of somebody else
+        except Exception as error:  # noqa: BLE001 - the step may raise anything
             raised = error
     changed = [key for key, text in _picture(context).items() if before.get(key) != text]
     if seen:
@@ -176,9 +176,9 @@ _hooked: list[bool] = []
 
 @contextmanager
 def no_effects() -> Generator[list[str]]:
-    """Stop everything that would change the world outside; yield what was tried."""
+    """Block all changes of the world outside; yield the attempts."""
     if not _hooked:
-        # It stays for the life of the process, and looks at nothing unless asked.
+        # The hook stays for the life of the process, and ignores events unless enabled.
         sys.addaudithook(_audit)
         _hooked.append(True)
     seen: list[str] = []

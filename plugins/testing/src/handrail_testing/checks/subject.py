@@ -1,6 +1,6 @@
 """The pack that is checked: its metadata, its steps, and the effects of importing it.
 
-Each part is worked out once, when the first check needs it.
+Each part is computed once, when the first check needs it.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Subject:
 
     Attributes:
         record: Its metadata.
-        context: Makes a fresh context for its steps; without it, no step is run.
-        world: Returns what its steps change; without it, no undo is checked.
+        context: Returns a fresh context for its steps; without it, no step is run.
+        world: Returns the state that its steps change; without it, no undo is checked.
         imports: Third-party packages that its hooks may import.
-        steps: How to make the steps whose class needs arguments, by entry point.
-        actions: Actions that it is planned with, beside its own.
+        steps: Factories of the steps whose class needs arguments, by entry point.
+        actions: Actions that it is planned with, besides its own.
         untried: Steps that cannot be run on their own.
-        pyproject: The pyproject.toml that it was built from, if that is here.
+        pyproject: The pyproject.toml that it was built from, if it is available.
     """
 
     record: PackRecord
@@ -73,7 +73,7 @@ class Subject:
 
     @cached_property
     def packs(self) -> InstalledPacks:
-        """The pack as the only one that is installed, on in any case."""
+        """The pack as the only installed one, always on."""
         return installed_packs(cache=None).alone(self.record)
 
     @cached_property
@@ -85,7 +85,7 @@ class Subject:
         """Import and return the object of an entry point.
 
         Raises:
-            UncheckedError: It cannot be imported; the check `loads` has that as a problem.
+            UncheckedError: The object cannot be imported, which is a problem of the check `loads`.
         """
         kind: Any = entry.group.removeprefix(PREFIX)
         try:
@@ -103,10 +103,10 @@ class Subject:
         }
 
     def make(self, entry: EntryPoint) -> BaseStep[Any] | None:
-        """Return a new step of an entry point, or None where that takes arguments.
+        """Return a new step of an entry point, or None if that needs arguments.
 
         Raises:
-            UncheckedError: It cannot be imported.
+            UncheckedError: The step cannot be imported.
         """
         if entry.name in self.steps:
             return self.steps[entry.name]()
@@ -176,7 +176,7 @@ class Importing:
 
 
 def import_apart(packages: Sequence[str], doors: Mapping[str, Sequence[str]]) -> Importing:
-    """Import modules in a separate process, and return what that did."""
+    """Import modules in a separate process, and return the effects."""
     with tempfile.TemporaryDirectory(prefix="handrail-check-") as folder:
         answer = Path(folder, "answer.json")
         request = {

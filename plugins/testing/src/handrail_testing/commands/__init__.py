@@ -1,1 +1,1 @@
-"""The commands that it adds to `handrail`."""
+"""The commands that this pack adds to `handrail`."""

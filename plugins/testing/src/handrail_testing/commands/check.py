@@ -1,4 +1,4 @@
-"""`handrail check`: does a pack keep what every pack promises?"""
+"""`handrail check`: checks the contract of a pack."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _STYLES = {"passed": "", "failed": "red", "warned": "yellow", "unchecked": "dim"
 @takes_json
 @click.pass_context
 def check(ctx: click.Context, distribution: str | None, imports: tuple[str, ...]) -> int:
-    """Check that an installed pack keeps what every pack promises.
+    """Check that an installed pack fulfils the contract of every pack.
 
-    DIST is an installed distribution; by default the one whose pyproject.toml is here. It is
-    imported, and the actions that are on are planned with it, but none of its steps is run: what
-    takes that, `handrail_testing.PackContract` checks in the pack's own tests.
+    DIST is an installed distribution; by default, the one whose pyproject.toml is here. The pack is
+    imported, and the actions that are on are planned with it, but none of its steps is run:
+    `handrail_testing.PackContract` does that in the pack's own tests.
 
     \b
     passed     it holds
-    failed     it does not; below are the place and the way out
+    failed     it does not hold; the place and the way out are below
     warned     allowed, and worth knowing
     unchecked  it does not apply, or takes more than a command has
 
-    Ends with 0 when nothing failed, 1 when a check did, 4 when the pack cannot be used at all.
+    The exit code is 0 if nothing failed, 1 if a check failed, 4 if the pack cannot be used at all.
     """  # noqa: D301 - the escape tells click to keep the lines
     # Not for `--help`: importing the checks takes longer than showing it.
     from handrail_testing.checks import CHECKS, examine  # noqa: PLC0415
@@ -82,14 +82,14 @@ def _code(verdicts: list[Verdict]) -> ExitCode:
 
 
 def _actions(session: Session, pack: str) -> list[Any]:
-    """Return what can be imported of the actions that are on."""
+    """Return those actions that are on and can be imported."""
     found: list[Any] = []
     for record, entry in session.packs.catalog.offers("actions"):
         if record.id != pack and record.is_used:
             try:
                 found.append(session.packs.catalog.load("actions", f"{record.id}:{entry.name}"))
             except HandrailError:
-                continue  # `handrail check` of that pack, and the doctor, tell about it.
+                continue  # `handrail check` of that pack, and the doctor, report it.
     return found
 
 

@@ -1,4 +1,4 @@
-"""`handrail new pack`: a pack of your own to begin with."""
+"""`handrail new pack`: creates a small complete pack."""
 
 from __future__ import annotations
 

@@ -49,14 +49,14 @@ MORE_FILES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPack:
-    """A pack to be rendered, with everything about it decided.
+    """A pack to be rendered, with all decisions.
 
     Attributes:
         distribution: Its name.
         step: Name of its step.
         action: The action whose workflow it shapes.
-        anchor: The step that it stands beside, or None for the end of the workflow.
-        side: On which side of that.
+        anchor: The step beside its own, or None for the end of the workflow.
+        side: The side of the anchor.
     """
 
     distribution: str
@@ -125,11 +125,11 @@ def new_pack(
         name: Its name; a single word gets `handrail-` in front of it.
         step: Name of its step; `note_<name>` unless given.
         action: The action whose workflow it shapes; `upload` unless given.
-        before: The step that it stands before; `upload_files` where nothing else is said.
-        after: The step that it stands behind.
+        before: The step that follows its own; `upload_files` by default.
+        after: The step that comes before its own.
 
     Raises:
-        ValueError: A name cannot be used; the message says why, and which name can.
+        ValueError: A name is not valid; the message gives the reason and a valid one.
     """
     if before is not None and after is not None:
         raise ValueError("a step stands before one step or after one, not both")

@@ -1,4 +1,4 @@
-"""What a model is trained on: a table in a file, or a set that scikit-learn brings."""
+"""Training data: a table in a file, or a data set of scikit-learn."""
 
 from __future__ import annotations
 

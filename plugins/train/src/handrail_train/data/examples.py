@@ -23,7 +23,7 @@ class Examples:
     Attributes:
         features: One row for each example, one column for each feature.
         codes: For each example the place of its label in `classes`.
-        classes: All labels that there are, sorted: texts or whole numbers.
+        classes: All labels, sorted: texts or whole numbers.
         columns: The names of the features.
     """
 
@@ -64,9 +64,9 @@ class Split:
     """Examples, divided.
 
     Attributes:
-        train: What the model learns from.
-        validation: What tells during the training how good it is; may be empty.
-        test: What tells afterwards; not looked at before.
+        train: The examples to learn from.
+        validation: The examples to measure the model during the training; may be empty.
+        test: The examples to measure it afterwards; not used before.
     """
 
     train: Examples

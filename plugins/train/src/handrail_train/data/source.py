@@ -1,4 +1,4 @@
-"""Finds the examples that a user names: a file, or a set that scikit-learn brings."""
+"""Loads examples from a file or a data set of scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handrail_train.names import some_of
 
 Missing = Literal["fail", "drop"]
 
-# What lies in scikit-learn itself; its other sets are downloaded, which no run must do by itself.
+# Data sets in scikit-learn itself; others are downloaded, which no run must do by itself.
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
 # These too, but with measured numbers as their targets, not classes.
 MEASURED = ("diabetes", "linnerud")
@@ -24,11 +24,11 @@ SUFFIXES = {".csv": ",", ".tsv": "\t", ".parquet": "", ".pq": ""}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Examples, and what was left out.
+    """Examples, and the number of rows left out.
 
     Attributes:
         examples: The examples.
-        dropped: How many rows were left out, because a value was missing.
+        dropped: Number of rows left out, because a value was missing.
     """
 
     examples: Examples
@@ -43,17 +43,17 @@ def load_examples(
     drop: Sequence[str] = (),
     missing: Missing = "fail",
 ) -> Loaded:
-    """Read examples.
+    """Load examples.
 
     Args:
         dataset: A file, or the name of a set that scikit-learn brings.
         target: The column with the labels; for a file.
         features: The columns to learn from; all but the target unless given.
         drop: Columns to leave out.
-        missing: What to do about rows where a value is missing.
+        missing: The handling of rows with a missing value.
 
     Raises:
-        DataError: They cannot be read, or no model can be trained on them.
+        DataError: The examples cannot be read, or no model can be trained on them.
     """
     if dataset in BUNDLED:
         loaded = Loaded(examples=_bundled(dataset, features, drop))
@@ -78,7 +78,7 @@ def stamp_of(dataset: str) -> dict[str, int] | None:
         return None
     try:
         found = Path(dataset).expanduser().stat()
-    except (OSError, RuntimeError):  # The latter where nobody has that home.
+    except (OSError, RuntimeError):  # RuntimeError: the user of a home is unknown.
         return None
     return {"size": found.st_size, "mtime": found.st_mtime_ns}
 
@@ -92,7 +92,7 @@ def _bundled(name: str, features: Sequence[str], drop: Sequence[str]) -> Example
     np = import_module("numpy")
     found = getattr(import_module("sklearn.datasets"), f"load_{name}")()
     classes, codes = np.unique(found.target, return_inverse=True)
-    # The names say more than the numbers, where there are any.
+    # Names of classes are clearer than numbers, if there are any.
     named = [str(found.target_names[number]) for number in classes]
     order = sorted(range(len(named)), key=named.__getitem__)
     whole = all(each.isdecimal() for each in named)
@@ -106,10 +106,10 @@ def _bundled(name: str, features: Sequence[str], drop: Sequence[str]) -> Example
 
 
 def _check_classes(examples: Examples, dataset: str) -> None:
-    """Refuse what no classifier can learn.
+    """Check that a classifier can learn the examples.
 
     Raises:
-        DataError: There is nothing to tell apart, or a class is too small to be divided.
+        DataError: There are too few classes, or a class is too small to be divided.
     """
     labels = [str(each) for each in examples.classes.tolist()]
     if len(labels) < 2:

@@ -11,15 +11,15 @@ from handrail_train.data.examples import Examples, Split
 def split_examples(
     examples: Examples, *, test_share: float, validation_share: float, seed: int
 ) -> Split:
-    """Divide examples by chance; the same seed gives the same parts on every machine.
+    """Divide examples randomly; the same seed gives the same parts on every machine.
 
     Each class with at least three rows is in every part that has a share.
 
     Args:
         examples: All of them.
-        test_share: How much is kept for the test, from 0 to 1.
-        validation_share: How much of the rest tells during the training how good the model is.
-        seed: Where chance begins.
+        test_share: The share of the test, from 0 to 1.
+        validation_share: The share of the rest to measure the model during the training.
+        seed: The random seed.
     """
     np: Any = import_module("numpy")
     order = np.random.default_rng([seed, 0]).permutation(len(examples))
@@ -37,7 +37,7 @@ def split_examples(
 
 
 def _taken(count: int, share: float, *, leaving: int) -> int:
-    """Return how many of `count` are taken: at least one if any, and never more than may be."""
+    """Return the number of rows to take of `count`: at least one if any, within the limits."""
     if not share:
         return 0
     return min(max(1, round(count * share)), count - leaving)

@@ -16,10 +16,10 @@ from handrail_train.errors import DataError
 from handrail_train.names import cut, near, printable, some_of
 
 _MOST = 1e150  # Beyond it, the squares that scaling takes are infinite.
-_EXACT = 2**53  # Beyond it, a fraction no longer tells one whole number from the next.
+_EXACT = 2**53  # Beyond it, floats do not represent all whole numbers.
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 _IN_UTF8 = "save it as text in UTF-8"
-_SMALLEST, _LARGEST = 1 << 20, 1 << 30  # Bytes of a block; types are told from the first one.
+_SMALLEST, _LARGEST = 1 << 20, 1 << 30  # Bytes of a block; types are inferred from the first.
 
 
 def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None) -> Any:
@@ -27,11 +27,11 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
 
     Args:
         path: The file.
-        delimiter: What stands between the values of a row; empty for Parquet.
+        delimiter: The separator of the values of a row; empty for Parquet.
         columns: Only these; all unless given.
 
     Raises:
-        DataError: It is not there, cannot be read, or is no table.
+        DataError: The file does not exist, cannot be read, or is not a table.
     """
     pa = import_module("pyarrow")
     if not path.is_file():
@@ -80,7 +80,7 @@ def _way_out(path: Path, delimiter: str, error: Exception) -> str:
 
 def _read_text(path: Path, delimiter: str) -> Any:
     csv = import_module("pyarrow.csv")
-    # In one block as far as possible, so that whole numbers before a fraction are no error.
+    # In one block if possible, so that whole numbers before a fraction are no error.
     size = min(max(path.stat().st_size + 1, _SMALLEST), _LARGEST)
 
     def read(*, use_threads: bool) -> Any:
@@ -94,7 +94,7 @@ def _read_text(path: Path, delimiter: str) -> Any:
     try:
         return read(use_threads=True)
     except import_module("pyarrow").ArrowInvalid:
-        return read(use_threads=False)  # Only so it says in which row it went wrong.
+        return read(use_threads=False)  # Only this reports the row of the error.
 
 
 def examples_of(
@@ -106,13 +106,13 @@ def examples_of(
     *,
     drop_missing: bool,
 ) -> tuple[Examples, int]:
-    """Return the examples in a `pyarrow.Table`, and how many rows were left out.
+    """Return the examples in a `pyarrow.Table`, and the number of rows left out.
 
     Args:
         table: The table.
-        source: What it is called in messages.
+        source: Its name in messages.
         target: The column with the labels.
-        features: The columns to learn from; all but the target where it is empty.
+        features: The columns to learn from; all but the target if it is empty.
         drop: Columns to leave out.
         drop_missing: Whether to leave out the rows in which a value is missing.
 
@@ -182,7 +182,7 @@ def _without_missing(table: Any, source: str, *, drop: bool) -> tuple[Any, int]:
     counts: dict[str, int] = {}
     for name in table.column_names:
         column = table[name]
-        # NaN stands for what is missing, too.
+        # NaN also counts as missing.
         absent = column.is_null(nan_is_null=types.is_floating(column.type))
         count = compute.sum(absent).as_py() or 0
         if count:

@@ -1,4 +1,4 @@
-"""The kinds of models that can be trained; other packs add theirs."""
+"""The kinds of models that can be trained; other packs add more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hist_gradient_boosting: trees, each of which corrects those before it."""
+"""hist_gradient_boosting: gradient-boosted trees of scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of models that installed packs bring, found without importing any of them."""
+"""Finds the kinds of models of installed packs, without importing them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROUP = "handrail_train.models"
 def installed_kinds() -> dict[str, EntryPoint]:
     """Return the entry point of each kind by its name, sorted; nothing is imported.
 
-    Where several distributions bring one name, both are there under `distribution:name`, and the
+    If several distributions provide the same name, each is listed as `distribution:name`, and the
     bare name is not.
     """
     return dict(_found(tuple(sys.path)))
@@ -25,7 +25,7 @@ def installed_kinds() -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=4)
 def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Look in what is on the path of this process; it takes a while where much is installed."""
+    """Search the path of this process; this takes a while if many packages are installed."""
     named: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         others = named.setdefault(point.name, [])
@@ -46,10 +46,10 @@ def distribution_of(point: EntryPoint) -> str:
 
 
 def kind_named(name: str) -> ModelKind[Any]:
-    """Return a kind of model; its module is imported, its library is not.
+    """Return a kind of model; this imports its module, but not its library.
 
     Raises:
-        ModelError: None is called so, or what is called so is none.
+        ModelError: There is no such kind, or the entry point is not one.
     """
     kinds = installed_kinds()
     distribution, _, bare = name.rpartition(":")

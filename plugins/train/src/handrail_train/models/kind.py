@@ -1,4 +1,4 @@
-"""What a kind of model has to bring, so that it can be trained, gone on with, stored and loaded."""
+"""ModelKind: the interface of kinds of models, to train, continue, store and load them."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ class Fit(ABC):
 
     @abstractmethod
     def epoch(self, number: int) -> Mapping[str, float]:
-        """Train one epoch, and return what it has shown, such as `loss`.
+        """Train one epoch, and return its figures, such as `loss`.
 
-        What chance decides must follow from the seed and `number` alone, and not from what this
-        process has done before: an epoch has to do the same after `ModelKind.go_on`.
+        Randomness must follow from the seed and `number` alone, not from earlier epochs in this
+        process: an epoch has to do the same after `ModelKind.go_on`.
 
         Args:
-            number: Which epoch it is, from 1.
+            number: The number of the epoch, from 1.
         """
 
     @property
     @abstractmethod
     def model(self) -> Any:
-        """The model as it is now."""
+        """The current model."""
 
     @abstractmethod
     def dump(self) -> bytes:
-        """Return the model as it is now, with all that the next epoch needs. Never a pickle."""
+        """Return the current model, with all that the next epoch needs. Never a pickle."""
 
 
 class ModelKind(ABC, Generic[H]):
     """A kind of model, under its name in the entry point group `handrail_train.models`.
 
-    The module of a kind imports its library inside of methods only, for kinds are looked at while
-    a run is planned.
+    The module of a kind imports its library only inside methods, since kinds are imported while a
+    run is planned.
 
     Attributes:
         hyper: The model of its hyper-parameters.
-        modules: What has to be importable, by the name of the distribution.
-        extra: What to install where that is missing.
-        suffix: Of the file that a model is stored in.
+        modules: The modules that have to be importable, by the name of the distribution.
+        extra: The requirement to install if a module is missing.
+        suffix: Suffix of the file of a stored model.
     """
 
     hyper: ClassVar[type[Hyper]]
@@ -69,20 +69,20 @@ class ModelKind(ABC, Generic[H]):
 
     @abstractmethod
     def begin(self, hyper: H, examples: Examples, seed: int) -> Fit:
-        """Return a model that has learnt nothing yet.
+        """Return an untrained model.
 
         Args:
             hyper: The hyper-parameters.
-            examples: What it will be trained on.
-            seed: Where chance begins.
+            examples: The training data.
+            seed: The random seed.
         """
 
     @abstractmethod
     def go_on(self, hyper: H, examples: Examples, seed: int, content: bytes) -> Fit:
-        """Return a model that goes on from what `Fit.dump` has returned, as if never interrupted.
+        """Return a model that continues from a result of `Fit.dump`, as if never interrupted.
 
         Raises:
-            ModelError: The content is none of such a model.
+            ModelError: The content is not that of such a model.
         """
 
     @abstractmethod
@@ -98,14 +98,14 @@ class ModelKind(ABC, Generic[H]):
         """Return how probable each class is: a row for each row of features, in order of class."""
 
     def artefact(self, content: bytes) -> bytes:
-        """Return what `Fit.dump` has returned as it is stored: equal for equal models."""
+        """Return the stored form of a result of `Fit.dump`: equal for equal models."""
         return content
 
     def check(self) -> None:
-        """Check that its library is there, without importing it.
+        """Check that its library is installed, without importing it.
 
         Raises:
-            ModelError: It is not.
+            ModelError: The library is not installed.
         """
         for distribution, module in self.modules.items():
             if find_spec(module) is None:

@@ -1,4 +1,4 @@
-"""lightgbm: trees, each of which corrects those before it, by the library LightGBM."""
+"""lightgbm: gradient-boosted trees of the library LightGBM."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LightGBM(ModelKind[LightGBMHyper]):
     def probabilities(self, model: Any, features: Floats) -> Floats:
         np = import_module("numpy")
         found: Floats = model.predict(features)
-        # Of two classes it tells the second one only.
+        # For two classes it returns only the probability of the second.
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
 
 
@@ -82,7 +82,7 @@ class _LightGBMFit(Fit):
         if self._going:
             self._booster.update()
         else:
-            # The first time in this process, also where it goes on from a model.
+            # The first time in this process, even if it continues from a model.
             self._booster = self._library.train(
                 self._params,
                 self._data,

@@ -57,7 +57,7 @@ class MLP(SklearnKind[MLPHyper]):
         estimator.batch_size = min(estimator.batch_size, len(examples))
         order = shuffled(len(examples), number, seed)
         with warnings.catch_warnings():
-            # It takes Ctrl-C for the wish to keep what is half trained.
+            # It treats Ctrl-C as a request to keep the partly trained model.
             warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
             try:
                 estimator.partial_fit(
@@ -65,7 +65,7 @@ class MLP(SklearnKind[MLPHyper]):
                 )
             except UserWarning as error:
                 raise KeyboardInterrupt from error
-        # Each call makes it anew from the seed; written down, it takes longer than the weights.
+        # Each call creates it again from the seed; stored, it would take longer than the weights.
         if hasattr(estimator, "_random_state"):
             del estimator._random_state
         return {"loss": float(estimator.loss_)}

@@ -1,4 +1,4 @@
-"""random_forest: trees that are grown apart from each other, and vote."""
+"""random_forest: independently grown trees that vote."""
 
 from __future__ import annotations
 

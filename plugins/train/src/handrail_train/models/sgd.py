@@ -1,4 +1,4 @@
-"""sgd: a linear model that is trained by stochastic gradient descent."""
+"""sgd: a linear model, trained by stochastic gradient descent."""
 
 from __future__ import annotations
 

@@ -38,14 +38,14 @@ class SklearnKind(ModelKind[H]):
     def train(
         self, estimator: Any, features: Floats, examples: Examples, number: int, seed: int
     ) -> Mapping[str, float]:
-        """Train an epoch, and return what it has shown; see `Fit.epoch`.
+        """Train an epoch, and return its figures; see `Fit.epoch`.
 
         Args:
-            estimator: What `make` has returned, or what was loaded.
-            features: Those of the examples, scaled if they are to be.
+            estimator: The result of `make`, or a loaded estimator.
+            features: The features of the examples, possibly scaled.
             examples: The examples.
-            number: Which epoch it is, from 1.
-            seed: Where chance begins.
+            number: The number of the epoch, from 1.
+            seed: The random seed.
         """
 
     def begin(self, hyper: H, examples: Examples, seed: int) -> Fit:

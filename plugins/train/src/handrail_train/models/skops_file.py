@@ -1,7 +1,7 @@
-"""Models of scikit-learn as skops files: data with a schema, read only as far as types are allowed.
+"""Models of scikit-learn as skops files: data with a schema, limited to allowed types.
 
-A skops file names its arrays, and what is the same in it, by addresses in memory, so two files of
-one model differ. `canonical` names them by where they stand instead, and leaves out the times.
+A skops file names its arrays and shared objects by memory addresses, so two files of one model
+differ. `canonical` names them by position instead, and leaves out the times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, cast
 from handrail_train.errors import ModelError
 
 _SCHEMA = "schema.json"
-_NEVER = (1980, 1, 1, 0, 0, 0)  # The first time that a zip file can hold.
+_NEVER = (1980, 1, 1, 0, 0, 0)  # The earliest time in a zip file.
 
 
 def dump_skops(model: Any, allowed: Sequence[str] | None) -> bytes:
@@ -43,10 +43,10 @@ def load_skops(content: bytes, allowed: Sequence[str]) -> Any:
 
     Args:
         content: The file.
-        allowed: The types in it that may be made, beside those that skops trusts by itself.
+        allowed: The types that may be created, besides those that skops trusts by itself.
 
     Raises:
-        ModelError: It is no skops file, or has something that is not allowed.
+        ModelError: The content is not a skops file, or has a type that is not allowed.
     """
     skops = import_module("skops.io")
     if not content:
@@ -88,7 +88,7 @@ def canonical(content: bytes) -> bytes:
 
 
 def _without_gaps(name: str, content: bytes) -> bytes:
-    """Return an array without what happened to lie in memory between the fields of its records."""
+    """Return an array without padding in its records, since the bytes there are arbitrary."""
     if not name.endswith(".npy"):
         return content
     np = import_module("numpy")
@@ -109,7 +109,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 class _Renamed:
-    """Gives numbers to what a schema names by its address, in the order in which it stands."""
+    """Numbers the addresses in a schema, in the order of their occurrence."""
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""Checkpoints of estimators of scikit-learn: figures and arrays, written as quickly as they can be.
+"""Checkpoints of estimators of scikit-learn: numbers and arrays, in a format that is fast to write.
 
 A skops file describes every attribute by a schema of its own, which takes longer than an epoch on
-little data. A checkpoint is read only where it was written, by the same versions, so it does with
-less: a line of JSON for the attributes, then the arrays. It makes nothing but estimators of
-scikit-learn and the types that a kind allows, and calls none of them.
+little data. A checkpoint is read only where it was written, by the same versions, so it needs less:
+a line of JSON for the attributes, then the arrays. Loading creates only estimators of scikit-learn
+and the types that a kind allows, and calls none of them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _MAGIC = b"handrail-state 1\n"
 
 
 def is_state(content: bytes) -> bool:
-    """Return whether a content is what `dump_state` has returned."""
+    """Return whether a content was written by `dump_state`."""
     return content.startswith(_MAGIC)
 
 
 def dump_state(model: Any, allowed: Sequence[str]) -> bytes | None:
-    """Return a model as a checkpoint; None where there is something in it that does not fit.
+    """Return a model as a checkpoint; None if a part of it does not fit.
 
     Args:
         model: The model.
-        allowed: The types in it that may be made, beside estimators of scikit-learn.
+        allowed: The types that may be created, besides estimators of scikit-learn.
     """
     writer = _Writer(allowed)
     try:
@@ -39,10 +39,10 @@ def dump_state(model: Any, allowed: Sequence[str]) -> bytes | None:
 
 
 def load_state(content: bytes, allowed: Sequence[str]) -> Any:
-    """Return the model that `dump_state` was given; what was one object in it is one again.
+    """Return the model in a result of `dump_state`; shared objects are shared again.
 
     Raises:
-        ModelError: It is damaged, or has something that is not allowed.
+        ModelError: The content is damaged, or has a type that is not allowed.
     """
     try:
         head, _, arrays = content[len(_MAGIC) :].partition(b"\n")
@@ -107,7 +107,7 @@ class _Writer:
 
 
 class _Reader:
-    """Makes a model of what `_Writer` has written."""
+    """Builds a model from the output of `_Writer`."""
 
     def __init__(self, allowed: Sequence[str], arrays: memoryview) -> None:
         self._allowed = allowed
@@ -150,7 +150,7 @@ class _Reader:
         count = int(np.prod(given["shape"], dtype="int64"))
         found = np.frombuffer(self._arrays, dtype, count, self._at) if count else np.empty(0, dtype)
         self._at += count * dtype.itemsize
-        # A copy, for what lies in a file cannot be trained.
+        # A copy, for a buffer of a file cannot be trained.
         return found.reshape(given["shape"], order=given["order"]).copy(order="A")
 
     def _plain(self, name: str) -> Any:
@@ -165,7 +165,7 @@ class _Reader:
 
 
 def _is_plain(kind: type, allowed: Sequence[str]) -> bool:
-    """Return whether an object of a type is its attributes, and may be made of them."""
+    """Return whether objects of a type consist of their attributes, and may be created."""
     estimator: Any = import_module("sklearn.base").BaseEstimator
     name = f"{kind.__module__}.{kind.__qualname__}"
     if not (name in allowed or (name.startswith("sklearn.") and issubclass(kind, estimator))):

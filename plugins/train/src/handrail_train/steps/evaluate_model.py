@@ -1,4 +1,4 @@
-"""evaluate_model: how good the model is on the part of the data that it has not seen."""
+"""evaluate_model: measure the model on the part of the data that it has not seen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EvaluateModelStep(BaseStep[TrainContext]):
     effects = False
 
     def can_skip(self, context: TrainContext) -> bool:
-        # In a dry run nothing is trained, so there is nothing to look at.
+        # In a dry run no model is trained.
         return context.model_path is None and context.model is None
 
     def execute(self, context: TrainContext) -> StepResult:

@@ -18,7 +18,7 @@ class LoadDatasetStep(BaseStep[TrainContext]):
     effects = False
 
     def restore(self, context: TrainContext, result: StepResult) -> None:
-        # Once the model is tested, nothing reads the data any more.
+        # Once the model is tested, the data is not needed.
         if context.metrics or stamp_of(context.params.get("data", "")) == result.data.get("file"):
             return
         try:

@@ -1,4 +1,4 @@
-"""train_model: train epoch by epoch, with a checkpoint after each, and go on from the last one."""
+"""train_model: train epoch by epoch, with a checkpoint after each, and continue from the last."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TrainModelStep(BaseStep[TrainContext]):
         return self._train(context, Checkpoints(place))
 
     def resume(self, context: TrainContext, result: StepResult) -> StepResult:
-        """Go on from the last checkpoint; the model becomes the same as if nothing had happened."""
+        """Continue from the last checkpoint; the model will be the same as without interruption."""
         recorded = _written_by(context, result)
         if recorded.refused is not None:
             raise recorded.refused
@@ -84,7 +84,7 @@ class TrainModelStep(BaseStep[TrainContext]):
 
 
 def _written_by(context: TrainContext, result: StepResult) -> TrainUndo:
-    """Return what `train_model` has recorded of the checkpoints that it has written."""
+    """Parse the rollback data of `train_model` into its undo."""
     notes = notes_of(result)
     return TrainUndo.of(notes, site_of(context, notes))
 

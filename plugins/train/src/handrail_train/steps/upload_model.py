@@ -1,4 +1,4 @@
-"""upload_model: store the model and all that is known of it as a new version."""
+"""upload_model: store the model and its report as a new version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from handrail_train.site import Site, checkpoint_of, notes_of, site_of
 from handrail_train.undo import UploadUndo
 
 SCORES = ("accuracy", "macro_f1", "log_loss")
-# What the model depends on, beside the data and the hyper-parameters.
+# The params that the model depends on, besides the data and the hyper-parameters.
 REPORTED = (
     *("target", "features", "drop", "missing", "epochs", "patience", "tolerance"),
     *("test_share", "validation_share", "seed"),
@@ -35,7 +35,7 @@ class UploadModelStep(BaseStep[TrainContext]):
         return self._publish(context, StepResult())
 
     def resume(self, context: TrainContext, result: StepResult) -> StepResult:
-        """Store what is missing; a version that was complete already is left as it is."""
+        """Store the missing objects; a complete version is not changed."""
         return self._publish(context, result)
 
     def _publish(self, context: TrainContext, recorded: StepResult) -> StepResult:
@@ -90,17 +90,17 @@ class UploadModelStep(BaseStep[TrainContext]):
 
 
 def _stored_by(context: TrainContext, result: StepResult) -> tuple[UploadUndo, Site]:
-    """Return what `upload_model` has recorded of what it has stored, and where that is."""
+    """Parse the rollback data of `upload_model`; return its undo, and the places of the run."""
     notes = notes_of(result)
     site = site_of(context, notes)
     return UploadUndo.of(notes, site, context.mark), site
 
 
 def files_of(context: TrainContext) -> Files:
-    """Return the files of the version that the steps before have made ready.
+    """Return the files of the version, from the results of the earlier steps.
 
     Raises:
-        CheckpointError: The trained model is gone or damaged.
+        CheckpointError: The trained model is missing or damaged.
     """
     checkpoint, kind = context.use_checkpoint(), context.options.model_kind()
     contents = {

@@ -1,7 +1,7 @@
-"""A relational register of what was uploaded: collections, data units and data files.
+"""The catalogue: a relational register of uploaded collections, data units and data files.
 
-It is an SQLite file or a PostgreSQL database, and other tools read it with SQL; what they may rely
-on is in `handrail_upload.catalogue.schema`.
+It is an SQLite file or a PostgreSQL database, and other tools read it with SQL; the guaranteed
+schema is in `handrail_upload.catalogue.schema`.
 """
 
 from __future__ import annotations

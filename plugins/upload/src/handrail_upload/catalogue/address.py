@@ -1,4 +1,4 @@
-"""Where a catalogue is: the path of an SQLite file, or the URL of a PostgreSQL database."""
+"""Parses the address of a catalogue: the path of an SQLite file, or a PostgreSQL URL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteAddress:
-    """An SQLite file; `path` is absolute, and `shown` is what people are told."""
+    """An SQLite file; `path` is absolute, and `shown` is for people."""
 
     path: Path
     shown: str
@@ -28,17 +28,17 @@ class SqliteAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresAddress:
-    """A PostgreSQL database; `url` is what libpq takes, and `shown` is without its options."""
+    """A PostgreSQL database; `url` is for libpq, and `shown` is without its options."""
 
     url: str
     shown: str
 
 
 def parse(url: str) -> SqliteAddress | PostgresAddress:
-    """Return what `url` leads to.
+    """Parse the address of a catalogue.
 
     Raises:
-        CatalogueError: It leads to nothing that can be a catalogue, or has a password in it.
+        CatalogueError: The URL cannot be that of a catalogue, or contains a password.
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
@@ -87,6 +87,6 @@ def _has_password(url: str) -> bool:
     user, at, _ = place.partition("@")
     try:
         options = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    except ValueError:  # A [ without its ]; libpq says it better.
+    except ValueError:  # A [ without its ]; the message of libpq is better.
         options = []
     return (bool(at) and ":" in user) or any(name.lower() in _SECRET for name, _ in options)

@@ -1,4 +1,4 @@
-"""What the catalogue asks of a database, and how both kinds of database answer."""
+"""Database: the operations that the catalogue needs from a database, and their shared part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TablesGoneError(CatalogueError):
 
     Args:
         shown: The database, for people.
-        said: What it answered.
+        said: Message of the database.
     """
 
     def __init__(self, shown: str, said: str) -> None:
@@ -35,27 +35,27 @@ class TablesGoneError(CatalogueError):
 
 
 class Cursor(Protocol):
-    """What a statement has left behind."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows it has changed."""
+        """The number of changed rows."""
         ...
 
     def fetchall(self) -> list[Any]:
-        """Return the rows that it asked for."""
+        """Return the rows of the result."""
         ...
 
 
 class Database(ABC):
-    """One connection to one database, made when it is first needed.
+    """One connection to one database, opened on first use.
 
-    Statements have their values by name, as in `name = :name`. Whatever goes wrong is raised as a
+    Statements have named parameters, as in `name = :name`. Every failure is raised as a
     CatalogueError that names the database.
 
     Attributes:
         shown: The database, for people; without secrets.
-        timeout: Seconds to wait for somebody else who holds it.
+        timeout: Seconds to wait for a lock of another process.
     """
 
     types: ClassVar[Mapping[str, str]]
@@ -68,13 +68,13 @@ class Database(ABC):
         self._process = 0
 
     def rows(self, statement: str, **values: object) -> list[Row]:
-        """Return all the rows that `statement` asks for."""
+        """Return all rows of the result of `statement`."""
         with self._told():
             rows: list[Row] = self._execute(self._connected(), statement, values).fetchall()
             return rows
 
     def change(self, statement: str, **values: object) -> int:
-        """Execute `statement`; return how many rows it has changed."""
+        """Execute `statement`; return the number of changed rows."""
         with self._told():
             return self._execute(self._connected(), statement, values).rowcount
 
@@ -85,10 +85,10 @@ class Database(ABC):
 
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Generator[None, None, None]:
-        """Everything within it happens, or nothing.
+        """Execute the statements within it in one transaction.
 
         Args:
-            alone: Whether others cannot even read meanwhile, where the whole database is locked.
+            alone: Whether to block readers too, if the whole database is locked.
         """
         try:
             with self._told():
@@ -101,9 +101,9 @@ class Database(ABC):
             raise
 
     def close(self) -> None:
-        """Close the connection; harmless when there is none."""
+        """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
-        # A child that was forked must leave alone what is its parent's.
+        # A forked child must not close the connection of its parent.
         if connection is not None and self._process == os.getpid():
             connection.close()
 
@@ -125,11 +125,11 @@ class Database(ABC):
 
     @abstractmethod
     def columns(self, table: str) -> tuple[str, ...]:
-        """Return the names of the columns of `table`; none when there is no such table."""
+        """Return the names of the columns of `table`; empty if the table does not exist."""
 
     @abstractmethod
     def lock_making(self) -> None:
-        """Within a transaction, let nobody else make or drop tables of ours."""
+        """Within a transaction, prevent others from creating or dropping tables of ours."""
 
     @abstractmethod
     def lock_run(self, run: str) -> None:
@@ -140,7 +140,7 @@ class Database(ABC):
 
     @abstractmethod
     def lock_tables(self, tables: Sequence[str]) -> None:
-        """Within a transaction, let nobody else read or write `tables`."""
+        """Within a transaction, prevent others from reading or writing `tables`."""
 
     @abstractmethod
     def drop(self, tables: Sequence[str]) -> bool:
@@ -151,7 +151,7 @@ class Database(ABC):
 
     @abstractmethod
     def take_statistics(self, tables: Sequence[str]) -> None:
-        """Let the database see how much is in `tables` now, as far as it plans by that."""
+        """Update the statistics of `tables`, if the database plans by them."""
 
     @abstractmethod
     def _connect(self) -> Any: ...
@@ -167,7 +167,7 @@ class Database(ABC):
 
     @abstractmethod
     def _told(self) -> AbstractContextManager[None]:
-        """Return what turns errors of the driver into errors for people."""
+        """Return a context manager that converts errors of the driver to errors for people."""
 
     def _connected(self) -> Any:
         if self._connection is None:

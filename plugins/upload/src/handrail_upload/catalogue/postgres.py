@@ -18,18 +18,18 @@ from handrail_upload.errors import CatalogueError
 if TYPE_CHECKING:
     import psycopg
 
-_MAKING = 0x68616E647261696C  # "handrail": the advisory lock of whoever makes the tables.
+_MAKING = 0x68616E647261696C  # "handrail": the advisory lock for creating the tables.
 _RUN = 0x68616E64  # "hand": the first half of the advisory locks of runs.
 _VALUE = re.compile(r":(\w+)")
-# A server that is gone is noticed after a minute, also where a firewall only swallows packets.
+# A lost server is noticed after a minute, even if a firewall silently drops packets.
 _KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 class PostgresDatabase(Database):
     """A PostgreSQL database; the tables are in the first schema of its `search_path`.
 
-    Transactions are READ COMMITTED: a statement after a lock sees what the one who had it before
-    has committed. Settings are made for each transaction, so that PgBouncer may be in between.
+    Transactions are READ COMMITTED: a statement after a lock sees the changes of the previous owner
+    of the lock. Settings are per transaction, so that PgBouncer can be used.
     """
 
     types: ClassVar[Mapping[str, str]] = {
@@ -135,7 +135,7 @@ class PostgresDatabase(Database):
             if not connection.closed:
                 connection.execute("ROLLBACK")
         if connection.closed:
-            self.close()  # The next one who needs it connects again.
+            self.close()  # The next use connects again.
 
     @contextmanager
     def _told(self) -> Generator[None, None, None]:
@@ -180,7 +180,7 @@ _WAYS_OUT = {
 
 @lru_cache(maxsize=256)
 def _translated(statement: str) -> Any:
-    # Any, since psycopg wants to be sure that a statement is a literal; ours come from constants.
+    # Any, because psycopg requires literal statements; ours come from constants.
     return _VALUE.sub(r"%(\1)s", statement)
 
 

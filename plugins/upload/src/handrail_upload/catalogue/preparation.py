@@ -1,4 +1,4 @@
-"""Makes what a catalogue needs before its first run, and takes it away again."""
+"""Creates the file and the tables of a catalogue before its first run, and removes them again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FILE = "file"
 TABLES_MADE = "tables"
 MIGRATION = "migration"
 
-_BESIDE = ("-journal", "-wal", "-shm")  # What SQLite adds to the name of a file.
+_BESIDE = ("-journal", "-wal", "-shm")  # Suffixes that SQLite appends to the name of a file.
 
 
 def missing(database: Database) -> list[str]:
-    """Return what `prepare` would make: `file`, `tables`, `migration`; nothing is touched."""
+    """Return the parts that `prepare` would create: `file`, `tables`, `migration`."""
     if not database.exists():
         return [FILE, TABLES_MADE]
     version = version_of(database)
@@ -32,7 +32,7 @@ def missing(database: Database) -> list[str]:
 
 
 def prepare(database: Database, run: str) -> None:
-    """Make what is missing, marked as made by `run`."""
+    """Create the missing parts, marked as created by `run`."""
     if isinstance(database, SqliteDatabase) and not database.exists():
         _make_file(database, run)
     if missing(database):
@@ -40,16 +40,16 @@ def prepare(database: Database, run: str) -> None:
 
 
 def withdraw(database: Database, run: str, made: Collection[str]) -> None:
-    """Remove what `prepare` has made for `run`, unless it is of use to somebody.
+    """Remove the parts that `prepare` has created for `run`, unless they are in use.
 
     Args:
-        database: Where.
+        database: The database.
         run: The run.
-        made: What `missing` had told before: with `file`, the file itself may go.
+        made: The earlier result of `missing`: with `file`, the file itself may be deleted.
     """
     if isinstance(database, SqliteDatabase):
         _remove_draft(database, run)
-    with suppress(NotACatalogueError):  # Not made by us, so not ours to remove.
+    with suppress(NotACatalogueError):  # Not created by us, so not ours to remove.
         if TABLES_MADE in made and database.exists() and version_of(database):
             if isinstance(database, SqliteDatabase) and FILE in made and not database.has_others():
                 _remove_file(database, run)
@@ -65,9 +65,9 @@ def _remove_tables(database: Database, run: str) -> None:
 
 
 def _make_file(database: SqliteDatabase, run: str) -> None:
-    """Make the file whole, under another name, and give it its own one in one go.
+    """Create the whole file under another name, then give it its own name atomically.
 
-    So a file of that name is never ours by mistake: with our mark in it, we have made it.
+    So a file of that name is never ours by mistake: if it has our mark, we have created it.
     """
     draft = _draft(database, run)
     _remove_draft(database, run)
@@ -76,7 +76,7 @@ def _make_file(database: SqliteDatabase, run: str) -> None:
     try:
         make_tables(making, run)
         making.close()
-        with suppress(FileExistsError):  # Somebody else was faster.
+        with suppress(FileExistsError):  # Another process was faster.
             os.link(draft, database.path)
             _sync_folder(database.path.parent)
     except OSError as error:
@@ -99,12 +99,12 @@ def _remove_draft(database: SqliteDatabase, run: str) -> None:
 
 def _remove_file(database: SqliteDatabase, run: str) -> None:
     if database.rows("PRAGMA journal_mode") == [("wal",)]:
-        # Somebody has set it since. What they see must not depend on a file beside this one.
+        # Its mode was changed since. Its content must not depend on a file beside it.
         database.rows("PRAGMA journal_mode = DELETE")
     with database.transaction(alone=True):
         if are_unused(database, run) and not database.has_others():
-            # With the lock: who waits for it finds out that the file is gone. A process that was
-            # killed may have left a journal from which there is nothing to be recovered.
+            # Under the lock: a process that waits for it finds the file deleted. A killed process
+            # may have left a journal, which has nothing to recover.
             for end in ("-journal", ""):
                 Path(f"{database.path}{end}").unlink(missing_ok=True)
             _sync_folder(database.path.parent)

@@ -1,4 +1,4 @@
-"""Makes all that a run has staged visible at once."""
+"""Publishes all staged rows of a run at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _UNIT = """
     JOIN handrail_data_unit u ON u.collection = c.id AND u.name = s.name
 """
 
-# What is there already is taken out of staging first: what is left is new or changed. Where only
-# sizes were compared, the content was never read, and its checksum is an empty text.
+# Equal rows are removed from staging first, so that new and changed ones remain. If only sizes were
+# compared, the content was never read, and its checksum is an empty text.
 _DROP_SAME_FILES = f"""
     DELETE FROM handrail_staged_file
     WHERE (unit, role) IN (
@@ -100,7 +100,7 @@ _EMPTY_UNITS = "DELETE FROM handrail_staged_unit WHERE run = :run AND collection
 
 
 def publish(database: Database, run: str, collection: str) -> Published:
-    """Publish what `run` has staged for `collection`, in one transaction."""
+    """Publish the staged rows of `run` for `collection`, in one transaction."""
     values: dict[str, object] = {"run": run, "collection": collection, "now": database.now()}
     database.take_statistics(("handrail_staged_unit", "handrail_staged_file"))
     with database.transaction():
@@ -134,10 +134,10 @@ def _publish(database: Database, values: dict[str, object]) -> Published:
 
 
 def _lock_collection(database: Database, values: dict[str, object]) -> None:
-    """Make the collection if need be, and keep others from changing it until the end.
+    """Create the collection if necessary, and lock it until the end of the transaction.
 
-    Whoever publishes into a collection or removes from it locks its row, so that they take turns,
-    and others go on in other collections.
+    Publishing into a collection and removing from it lock its row, so they take turns; other
+    collections are not affected.
     """
     make = (
         "INSERT INTO handrail_collection (name, created, run) VALUES (:collection, :now, :run)"

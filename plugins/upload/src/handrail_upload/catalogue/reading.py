@@ -1,4 +1,4 @@
-"""Reads what is published, page by page: nobody is kept from writing between two pages."""
+"""Reads published rows page by page, without blocking writers between two pages."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def published(database: Database, run: str) -> bool:
 
 
 def progress_of(database: Database, run: str, collection: str) -> tuple[Published | None, str]:
-    """Return what `run` has published, or None, and the last unit that it has staged, or ""."""
+    """Return the published result of `run`, or None, and the last unit it has staged, or ""."""
     with database.transaction():
         database.lock_run(run)
         if published(database, run):

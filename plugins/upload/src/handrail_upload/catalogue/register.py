@@ -1,4 +1,4 @@
-"""The catalogue as its users see it."""
+"""Catalogue: the public interface of the catalogue."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def open_catalogue(url: str, *, timeout: float = 10.0) -> Catalogue:
-    """Return the catalogue at `url`; nothing is made, and it is connected to when it is used.
+    """Return the catalogue at `url`; nothing is created, and it connects on first use.
 
     Args:
         url: A path such as `photos.db`, `sqlite:///srv/photos.db`, or
-            `postgresql://user@host/database` with what libpq takes as options.
-        timeout: Seconds to wait for somebody else who holds it, and for a server to answer.
+            `postgresql://user@host/database` with options of libpq.
+        timeout: Seconds to wait for a lock of another process, and for a server to answer.
 
     Raises:
-        CatalogueError: It leads to nothing that can be a catalogue, or has a password in it.
+        CatalogueError: The URL cannot be that of a catalogue, or contains a password.
     """
     address = parse(url)
     if isinstance(address, SqliteAddress):
@@ -36,10 +36,10 @@ def open_catalogue(url: str, *, timeout: float = 10.0) -> Catalogue:
 
 
 class Catalogue:
-    """A register of collections, data units and data files, in a database that others read.
+    """A register of collections, data units and data files, in a database that other tools read.
 
-    What a run brings is staged in batches, and published all at once; what it has brought can be
-    removed again. To be used from one thread at a time, and never in a forked child.
+    The rows of a run are staged in batches, published all at once, and can be removed again. Use it
+    from one thread at a time, and never in a forked child.
     """
 
     def __init__(self, database: Database) -> None:
@@ -58,82 +58,82 @@ class Catalogue:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; it is made again if need be."""
+        """Close the connection; it is opened again on the next use."""
         self._checked = False
         self._database.close()
 
     def missing(self) -> list[str]:
-        """Return what `prepare` would make, so that it can be recorded before: nothing is touched.
+        """Return the parts that `prepare` would create, to be recorded before; nothing is changed.
 
         Returns:
             `file` for an SQLite file, `tables`, `migration` for tables of an earlier version.
 
         Raises:
-            CatalogueError: There is something else, or it cannot be opened.
+            CatalogueError: The database is not a catalogue, or cannot be opened.
         """
         return preparation.missing(self._database)
 
     def prepare(self, run: str) -> None:
-        """Make what is missing, with a mark that `run` has made it.
+        """Create the missing parts, marked as created by `run`.
 
-        Harmless to do again, and when others do it at the same time.
+        Safe to repeat, and to call from several processes at once.
 
         Raises:
-            CatalogueError: It cannot be made; nothing was.
+            CatalogueError: The parts could not be created; nothing was changed.
         """
         preparation.prepare(self._database, run)
 
     def withdraw(self, run: str, made: Collection[str]) -> None:
-        """Remove the tables, and the file, that `prepare` has made for `run`, and only those.
+        """Remove the tables and the file that `prepare` has created for `run`, and only those.
 
-        They stay as long as anything is in them, or if something else was built upon them.
-        Harmless to do again, and when nothing was ever made.
+        They stay as long as they contain anything, or other objects depend on them. Safe to repeat,
+        and if nothing was created.
 
         Args:
-            run: The run; what has not its mark is not touched.
-            made: What `missing` had returned before.
+            run: The run; parts without its mark are not touched.
+            made: The earlier result of `missing`.
 
         Raises:
-            CatalogueError: It cannot be removed, such as when another program holds it.
+            CatalogueError: The parts cannot be removed, such as when another program uses them.
         """
         self._checked = False
         preparation.withdraw(self._database, run, made)
 
     def stage(self, run: str, collection: str, units: Iterable[DataUnit]) -> int:
-        """Write `units` where nobody sees them yet; what is staged of them already is replaced.
+        """Write `units` to staging, where others do not see them; replaces earlier staged rows.
 
-        They are taken in batches of 2000, each of which is committed.
+        Units are read in batches of 2000, each of which is committed.
 
         Returns:
-            How many there were.
+            The number of units.
 
         Raises:
-            CatalogueError: They cannot be stored; what was committed before stays staged.
+            CatalogueError: The units cannot be stored; committed batches stay staged.
         """
         self._ready()
         return staging.stage(self._database, run, collection, units)
 
     def publish(self, run: str, collection: str) -> Published:
-        """Make visible, at once, what `run` has staged for `collection`; then nothing is staged.
+        """Make the staged rows of `run` for `collection` visible at once, and empty the staging.
 
-        A unit that is there with the same metadata and files stays as it is, and does not become
-        one of this run. Otherwise its metadata, and those of its files that were staged, are
-        replaced; what they were before is kept for `remove`. Files in other roles stay.
+        A published unit with the same metadata and files stays unchanged, and does not become one
+        of this run. Otherwise its metadata and its staged files are replaced; the former values are
+        kept for `remove`. Files in other roles stay.
 
         Raises:
-            CatalogueError: It cannot be stored; everything is as before, and staged.
+            CatalogueError: The rows cannot be stored; they stay staged, and nothing was changed.
         """
         self._ready()
         return publishing.publish(self._database, run, collection)
 
     def remove(self, run: str) -> Removed:
-        """Take back all that `run` has staged and published.
+        """Remove everything that `run` has staged and published.
 
-        What it had changed gets its former values back, unless another run has changed it since:
-        then it stays as it is. Harmless to do again, and when there is nothing.
+        Changed rows get their former values back, unless another run has changed them since: then
+        they stay as they are. Safe to repeat, and if there is nothing.
 
         Raises:
-            CatalogueError: It cannot be taken back; what was published is as before.
+            CatalogueError: The removal failed; published rows are unchanged.
         """
         if not self._exists():
             return Removed()
@@ -150,30 +150,30 @@ class Catalogue:
         return self._exists() and reading.published(self._database, run)
 
     def progress_of(self, run: str, collection: str) -> tuple[Published | None, str]:
-        """Return how far `run` had come when it was killed.
+        """Return the progress of `run` before it was killed.
 
         Returns:
-            What it has published, or None if nothing was new or different, or it had not come that
-            far (then what it was at is not counted as unchanged); and the name of the last unit
-            that it has staged, or "".
+            The published result, or None if nothing was new or different, or it was killed before
+            (then its units are not counted as unchanged); and the name of the last staged unit, or
+            "".
         """
         self._ready()
         return reading.progress_of(self._database, run, collection)
 
     def units_of(self, run: str) -> Iterator[CatalogueUnit]:
-        """Return the data units with values of `run`; what others changed since is not its."""
+        """Return the data units with values of `run`, without those that others changed since."""
         self._ready()
         return reading.units_of(self._database, run)
 
     def files_of(self, run: str) -> Iterator[CatalogueFile]:
-        """Return the data files with values of `run`; what others changed since is not its."""
+        """Return the data files with values of `run`, without those that others changed since."""
         self._ready()
         return reading.files_of(self._database, run)
 
     def find_units(self, collection: str) -> Iterator[CatalogueUnit]:
         """Return the data units of `collection`, by name; names sort by code point, as str does.
 
-        Others may write while they are read, so what is changed meanwhile may be seen or not.
+        Others may write during the reading; concurrent changes may be seen or not.
         """
         self._ready()
         return reading.find_units(self._database, collection)

@@ -1,4 +1,4 @@
-"""Takes back what a run has brought, and leaves what is others'.
+"""Removes the changes of a run, and keeps those of others.
 
 A row and the values of it that were replaced are like a stack: each run that changed the row has
 its layer there. Undo takes out the layer of its run, wherever it is: under others', it is as if it
@@ -95,7 +95,7 @@ def _unstage(database: Database, run: str) -> int:
 
 
 def _take_layer(database: Database, layers: _Layers, run: str) -> int:
-    """Take the layer of `run` out of each row; return on how many it was the visible one."""
+    """Take the layer of `run` out of each row; return the number of rows where it was visible."""
     table, replaced, link = layers.table, layers.replaced, layers.link
     # Nothing is added to a run to keep it from being looked up by it: see publishing.
     above = (
@@ -109,7 +109,7 @@ def _take_layer(database: Database, layers: _Layers, run: str) -> int:
         run=run,
     )
     database.change(f"DELETE FROM {replaced} WHERE run = :run", run=run)
-    # What this run has still replaced now is what it covered while it was on top.
+    # The values that this run still replaces are those it covered while it was on top.
     values = ", ".join(f"{name} = r.{name}" for name in layers.values)
     restored = database.change(
         f"UPDATE {table} SET {values} FROM {replaced} r"

@@ -1,4 +1,4 @@
-"""What the catalogue tells: rows, and how many of them a run has added, changed or taken back."""
+"""The rows that the catalogue returns, and counts of added, changed and removed ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CatalogueUnit:
         collection: Name of its collection.
         name: Its name, unique in the collection.
         metadata: Values of JSON types, by name.
-        run: Id of the run that made or last changed it.
+        run: Id of the run that added or last changed it.
     """
 
     collection: str
@@ -33,8 +33,8 @@ class CatalogueFile:
     Attributes:
         collection: Name of the collection of its unit.
         unit: Name of its unit.
-        file: What is known about it.
-        run: Id of the run that made or last changed it.
+        file: The file.
+        run: Id of the run that added or last changed it.
     """
 
     collection: str
@@ -45,7 +45,7 @@ class CatalogueFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """How many data units and files a run has added or changed, or has found as they should be.
+    """The numbers of data units and files that a run has added, changed, or found unchanged.
 
     A unit is changed when its metadata is, or when a file of it is added or changed.
     """
@@ -60,9 +60,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """How many data units and files of a run are gone, or are again as they were before it.
+    """The numbers of data units and files of a run that were removed or restored.
 
-    `units_staged` are those that were not published yet.
+    `units_staged` counts those that were not yet published.
     """
 
     units_staged: int = 0

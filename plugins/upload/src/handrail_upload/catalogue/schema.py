@@ -1,8 +1,8 @@
-"""The tables of a catalogue. Other tools read them, so what is said here is a promise.
+"""The tables of a catalogue. Other tools read them, so this description is a promise.
 
-Three tables are for everybody; together they are what has been uploaded:
+Three tables are public; together they describe all uploads:
 
-- `handrail_collection`: `id`; `name`, unique; `created`, when it was made; `run`.
+- `handrail_collection`: `id`; `name`, unique; `created`, the time of its creation; `run`.
 - `handrail_data_unit`: `id`; `collection`, the id of its collection; `name`, unique within it;
   `metadata`, a JSON object with its keys in order; `published`, when these values became visible;
   `run`.
@@ -11,16 +11,16 @@ Three tables are for everybody; together they are what has been uploaded:
   its key below the target; `size` in bytes; `sha256` in hexadecimal digits, or empty where only
   sizes were compared; `etag` as the store reported it, or NULL; `published`; `run`.
 
-`run` is the id of the run that the values of a row come from: the one that made the row, or the
+`run` is the id of the run that the values of a row come from: the run that added the row, or the
 last one that changed it. A data unit counts as changed when its metadata or one of its files has.
-Times are UTC: `2026-11-25T03:30:00.000Z` in SQLite, `timestamptz` in PostgreSQL. Text sorts by
-code point in both. An id is never used again.
+Times are UTC: `2026-11-25T03:30:00.000Z` in SQLite, `timestamptz` in PostgreSQL. Text sorts by code
+point in both. An id is never used again.
 
 The other tables are for undo, and may change in any version: `handrail_staged_unit` and
-`handrail_staged_file` have what runs are about to publish; `handrail_replaced_unit` and
+`handrail_staged_file` have the rows to be published; `handrail_replaced_unit` and
 `handrail_replaced_file` have the values that a row had before another run, `replaced_by`, changed
-it, the newest last; `handrail_catalogue` has one row: the version of all this, and the run that
-made the tables.
+it, the newest last; `handrail_catalogue` has one row: the version of the tables, and the run that
+created them.
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ TABLES = (
     "handrail_replaced_file",
     "handrail_replaced_unit",
 )
-"""What rows are in, children before their parents."""
+"""The tables with rows of uploads, children before their parents."""
 
-# Undo has no foreign keys into the tables for everybody: it must not stand in the way of somebody
-# who deletes there.
+# The undo tables have no foreign keys to the public tables, so as not to prevent deletions there.
 _FIRST = (
     """
     CREATE TABLE handrail_catalogue (

@@ -78,7 +78,7 @@ class SqliteDatabase(Database):
         return tuple(name for (name,) in found)
 
     def lock_making(self) -> None:
-        """Do nothing: whoever writes has the whole file."""
+        """Do nothing: a write transaction locks the whole file."""
 
     def lock_run(self, run: str) -> None:
         """The transaction has locked the file already, and a lock ends with its process."""
@@ -94,7 +94,7 @@ class SqliteDatabase(Database):
         return True
 
     def take_statistics(self, tables: Sequence[str]) -> None:
-        """Do nothing: SQLite goes by the indexes there are."""
+        """Do nothing: SQLite plans by its indexes."""
 
     def has_others(self) -> bool:
         """Return whether the file has anything that is not ours."""
@@ -126,8 +126,8 @@ class SqliteDatabase(Database):
 
     def _begin(self, connection: sqlite3.Connection, *, alone: bool) -> None:
         connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
-        # Nobody deletes it without the lock that we have now; before, somebody might have. What
-        # is written to a deleted file is lost without an error.
+        # It is only deleted under the lock that we have now, but may have been deleted before.
+        # Writes to a deleted file are lost without an error.
         if _identity(self.path) != self._file:
             connection.execute("ROLLBACK")
             self.close()
@@ -160,7 +160,7 @@ class SqliteDatabase(Database):
             raise CatalogueError(f"{self.shown} takes no text that is not Unicode") from error
 
     def _error(self, error: sqlite3.Error) -> CatalogueError:
-        # The low byte is the kind; the rest says where in SQLite it happened.
+        # The low byte is the kind of the error; the rest is its place in SQLite.
         kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             return CatalogueError(

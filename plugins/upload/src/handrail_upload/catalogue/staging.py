@@ -1,4 +1,4 @@
-"""Rows that a run is about to publish; until then, nobody else sees them."""
+"""Stages rows of a run; until they are published, others do not see them."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _ADD_FILE = """
 
 
 def stage(database: Database, run: str, collection: str, units: Iterable[DataUnit]) -> int:
-    """Write `units` to the staging tables, in place of what the run had staged of them.
+    """Write `units` to the staging tables, in place of earlier staged rows of the run.
 
     Returns:
-        How many there were.
+        The number of units.
     """
     count = 0
     remaining = iter(units)
     while batch := list(islice(remaining, BATCH)):
-        # Values first: a unit that cannot be stored must not hold up others with a lock.
+        # Convert first: a unit that cannot be stored must not delay others with a lock.
         rows = [_unit(run, collection, unit) for unit in batch]
         with database.transaction():
             database.lock_run(run)
@@ -68,14 +68,14 @@ def _write(
 
 
 def as_json(metadata: Any) -> str:
-    """Return `metadata` as JSON of which equal values have one form only.
+    """Return `metadata` as canonical JSON: equal values have the same text.
 
     Raises:
-        ValueError: It has a value that JSON does not have, such as NaN.
-        TypeError: It has a value of another type.
+        ValueError: A value has no JSON form, such as NaN.
+        TypeError: A value has a type without a JSON form.
     """
     text = json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    # No database takes half a character; as an escape it is JSON, and comes back as it was.
+    # Databases reject lone surrogates; as an escape it is valid JSON, and is restored on reading.
     return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 

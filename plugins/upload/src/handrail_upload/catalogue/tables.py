@@ -1,4 +1,4 @@
-"""The tables of a catalogue in a database: which there are, and whose."""
+"""Finds and creates the tables of a catalogue, and checks whose they are."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ def version_of(database: Database) -> int:
     """Return the version of the tables in `database`; 0 for none.
 
     Raises:
-        NotACatalogueError: They are somebody else's.
-        CatalogueError: Some are missing, or they are newer than what we know.
+        NotACatalogueError: The tables are not those of a catalogue.
+        CatalogueError: Some are missing, or they are of a newer version than ours.
     """
     try:
         return _version(database)
     except TablesGoneError:
-        return _version(database)  # Somebody dropped them after they were seen, all at once.
+        return _version(database)  # They were dropped meanwhile, all at once.
 
 
 def _version(database: Database) -> int:
     there, marker = _found(database)
     if len(there) not in (0, len(TABLES)) or bool(marker) != bool(there):
-        # Others make and drop them all at once; they may have done so between two looks.
+        # Others create and drop them all at once, maybe between two queries.
         there, marker = _found(database)
     if not marker and not there:
         return 0
@@ -53,10 +53,10 @@ def _found(database: Database) -> tuple[list[str], tuple[str, ...]]:
 
 
 def make_tables(database: Database, run: str) -> None:
-    """Make the tables, or bring them up to date, in one transaction."""
+    """Create the tables, or migrate them, in one transaction."""
     with database.transaction():
         database.lock_making()
-        version = version_of(database)  # Now that nobody else can make them.
+        version = version_of(database)  # Under the lock no other process can create them.
         for migration in MIGRATIONS[version:]:
             for statement in migration:
                 database.change(statement.format(**database.types))
@@ -72,9 +72,9 @@ def make_tables(database: Database, run: str) -> None:
 
 
 def are_unused(database: Database, run: str) -> bool:
-    """Return whether `run` has made the tables, and nothing is in them.
+    """Return whether the tables were created by `run`, and are empty.
 
-    They are locked, so that it remains so until the end of the transaction.
+    They are locked until the end of the transaction.
     """
     database.lock_tables((MARKER, *TABLES))
     return database.rows(f"SELECT run FROM {MARKER}") == [(run,)] and not any(

@@ -1,7 +1,7 @@
-"""The manifest: the side file that lists what an upload found and what became of it.
+"""The manifest: the side file that lists the files of an upload and their states.
 
-One SQLite file for each run, so that a million files cost no memory. While a run goes on it is the
-working list; afterwards `handrail upload verify` compares it with the target and the catalogue.
+One SQLite file for each run, so that a million files cost no memory. During a run it is the working
+list; afterwards `handrail upload verify` compares it with the target and the catalogue.
 """
 
 from __future__ import annotations

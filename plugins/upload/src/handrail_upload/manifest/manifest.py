@@ -41,13 +41,13 @@ class Manifest(Notes):
 
     Args:
         path: The file.
-        make: Whether it is made, with the folders above it, when it is not there.
+        make: Whether to create it, with the folders above it, if it does not exist.
 
     Attributes:
         closed: Whether it is closed.
 
     Raises:
-        UploadError: The file cannot be opened or made, is none of ours, or was made by a newer
+        UploadError: The file cannot be opened or created, is not a manifest, or is of a newer
             version.
     """
 
@@ -83,7 +83,7 @@ class Manifest(Notes):
         return str(row[0])
 
     def update(self, files: Iterable[SourceFile]) -> None:
-        """Write what became of files that are there: all but names, key, unit and role."""
+        """Update files in the manifest: everything but names, key, unit and role."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE file SET state = ?, problem = ?, sha256 = ?, etag = ?, size = ?, mtime = ?"
@@ -92,7 +92,7 @@ class Manifest(Notes):
             )
 
     def reopen_files(self) -> None:
-        """Forget what became of the files that are valid, as if they had just been found."""
+        """Reset the states of the valid files, as if they had just been found."""
         with self._transaction():
             self._db.execute(
                 "UPDATE file SET state = ?, sha256 = NULL, etag = NULL WHERE state <> ?",
@@ -120,11 +120,11 @@ class Manifest(Notes):
             last = rows[-1][0]
 
     def count(self, *states: str) -> int:
-        """Return how many files there are, or how many are in `states`."""
+        """Return the number of files, or of those in `states`."""
         return self.totals(*states)[0]
 
     def totals(self, *states: str) -> tuple[int, int]:
-        """Return how many files are in `states` (or in all), and their bytes."""
+        """Return the number of files in `states` (or of all), and their bytes."""
         among = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         row = self._db.execute(f"SELECT count(*), sum(size) FROM file{among}", states).fetchone()
         return int(row[0]), int(row[1] or 0)
@@ -132,7 +132,7 @@ class Manifest(Notes):
     # Data units
 
     def count_units(self, *states: str) -> int:
-        """Return how many data units have a file in `states`, or any file."""
+        """Return the number of data units with a file in `states`, or with any file."""
         among = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file{among}", states).fetchone()
         return int(row[0])
@@ -142,8 +142,8 @@ class Manifest(Notes):
 
         Args:
             location: URL of the target, without a slash at its end.
-            states: Those of the files; what is stored unless given.
-            after: Only units whose names come after this one.
+            states: The states of the files; those that are stored unless given.
+            after: Only units whose names come after it.
         """
         states = states or STORED
         among = ", ".join("?" * len(states))

@@ -1,4 +1,4 @@
-"""What a manifest keeps beside its files: the metadata, and what was left alone."""
+"""Notes: the metadata and the ignored files in a manifest, besides its files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handrail_upload.manifest.source_file import INVALID
 
 
 class Notes(SideFile):
-    """Rows of the metadata file by name, and what was seen and left alone."""
+    """The rows of the metadata file by name, and the files that were left alone."""
 
     def add_metadata(self, rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> str | None:
         """Add `(name, line, values)`, in one transaction; return a name that was there before."""
@@ -30,7 +30,7 @@ class Notes(SideFile):
         self._db.execute("DELETE FROM sheet")
 
     def metadata_line(self, name: str) -> int | None:
-        """Return the line on which the metadata file tells about `name`."""
+        """Return the line of `name` in the metadata file."""
         row = self._db.execute("SELECT line FROM sheet WHERE name = ?", (name,)).fetchone()
         return None if row is None else int(row[0])
 
@@ -44,10 +44,11 @@ class Notes(SideFile):
         return {}
 
     def unmatched_metadata(self, limit: int) -> tuple[int, list[tuple[str, int]], int]:
-        """Return what of the metadata belongs to no file, and how many files have none.
+        """Return the metadata without a file, and the number of files without metadata.
 
         Returns:
-            How many rows, `(name, line)` of the first `limit` of them, and how many files.
+            The number of rows, `(name, line)` of the first `limit` of them, and the number of
+            files.
         """
         self._db.create_function("bare", 1, _bare, deterministic=True)
         orphans = (
@@ -62,22 +63,22 @@ class Notes(SideFile):
         ).fetchone()[0]
         return int(rows), [tuple(row) for row in first], int(without)
 
-    # What was seen and left alone
+    # Files left alone
 
     def note(self, kind: str, name: str, why: str) -> None:
-        """Keep that something was left alone: `hidden`, `symlink`, `unreadable`, ..."""
+        """Note that a file was left alone: `hidden`, `symlink`, `unreadable`, ..."""
         self._db.execute("INSERT INTO oddity VALUES (?, ?, ?)", (kind, name, why))
 
     def oddities(self, limit: int = -1) -> list[tuple[str, str, str]]:
-        """Return `(kind, name, why)` of what was left alone, at most `limit`."""
+        """Return `(kind, name, why)` of files left alone, at most `limit`."""
         rows = self._db.execute("SELECT kind, name, why FROM oddity LIMIT ?", (limit,))
         return [tuple(row) for row in rows]
 
     def problems(self, *kinds: str) -> Iterator[tuple[str, str]]:
-        """Yield `(name, why)` of what is not valid, and of what was left alone, by name.
+        """Yield `(name, why)` of invalid files, and of those left alone, by name.
 
         Args:
-            kinds: Of what was left alone, only these.
+            kinds: The kinds of the files left alone.
         """
         # No pages: nothing is changed meanwhile.
         yield from self._db.execute(
@@ -88,7 +89,7 @@ class Notes(SideFile):
         )
 
     def oddity_counts(self) -> dict[str, int]:
-        """Return how many were left alone, by kind."""
+        """Return the number of files left alone, by kind."""
         rows = self._db.execute("SELECT kind, count(*) FROM oddity GROUP BY kind ORDER BY kind")
         return {kind: int(count) for kind, count in rows}
 

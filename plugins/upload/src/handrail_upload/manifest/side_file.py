@@ -1,4 +1,4 @@
-"""The SQLite file behind a manifest: opened carefully, and with errors that name it."""
+"""The SQLite file of a manifest: opened carefully, and with errors that name it."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ CREATE TABLE IF NOT EXISTS oddity (
 
 
 class SideFile:
-    """An SQLite file, with what is known about an upload as a whole.
+    """An SQLite file, with the description of an upload.
 
     Used by one thread at a time.
 
     Args:
         path: The file.
-        make: Whether it is made, with the folders above it, when it is not there.
+        make: Whether to create it, with the folders above it, if it does not exist.
 
     Attributes:
         closed: Whether it is closed.
 
     Raises:
-        UploadError: The file cannot be opened or made, is none of ours, or was made by a newer
+        UploadError: The file cannot be opened or created, is not a manifest, or is of a newer
             version.
     """
 
@@ -99,17 +99,17 @@ class SideFile:
             self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
-        """Close the file; harmless to call again."""
+        """Close the file. Calling it twice is harmless."""
         self._db.close()
         self.closed = True
 
     def remove(self) -> None:
-        """Close the file and delete it; harmless when it is gone."""
+        """Close the file and delete it, if it exists."""
         self.close()
         remove_manifest(self.path)
 
     def keep(self) -> None:
-        """Make what was written so far survive a loss of power, not only of the process."""
+        """Make all changes survive a loss of power, not only of the process."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def describe(self, **values: Any) -> None:
@@ -123,7 +123,7 @@ class SideFile:
                     self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, text))
 
     def description(self) -> dict[str, Any]:
-        """Return what `describe` has kept."""
+        """Return the values that `describe` has stored."""
         rows = self._db.execute("SELECT name, value FROM about")
         return {name: json.loads(value) for name, value in rows}
 
@@ -132,9 +132,9 @@ class SideFile:
 
 
 def what_else(path: Path, run: str) -> str | None:
-    """Return what a file is, if not the list of files of `run`; None where there is nothing.
+    """Return a description of a file that is not the manifest of `run`; None if there is none.
 
-    An SQLite file with nothing in it is what a process leaves that was killed when it made a list.
+    An empty SQLite file is the remains of a process that was killed while it created a manifest.
     """
     for each in manifest_files(path):
         if os.path.lexists(each) and not stat.S_ISREG(each.lstat().st_mode):
@@ -143,7 +143,7 @@ def what_else(path: Path, run: str) -> str | None:
         return None
     found = _found_in(path, "mode=ro&immutable=1")
     if not (found and found[0]) and any(each.exists() for each in manifest_files(path)[1:]):
-        # What a process that was killed had written may all be in the file beside it.
+        # All changes of a killed process may be in the file beside it.
         found = _found_in(path, "mode=rw") or found
     if found is None:
         return "no list of files of an upload"
@@ -156,17 +156,17 @@ def what_else(path: Path, run: str) -> str | None:
 
 
 def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield the key and the size of each file of a list as it stands; nothing is made beside it.
+    """Yield the key and the size of each file in a manifest, read-only; creates no other files.
 
     Raises:
-        sqlite3.Error: It cannot be read.
+        sqlite3.Error: The file cannot be read.
     """
     with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
         yield from database.execute("SELECT key, CAST(size AS INTEGER) FROM file")
 
 
 def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:
-    """Return the tables in an SQLite file, and the run that it says it is of, if it does."""
+    """Return the tables in an SQLite file, and the run that it names, if any."""
     try:
         with closing(_as_it_stands(path, how)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_schema")}
@@ -180,7 +180,7 @@ def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:
 
 
 def _as_it_stands(path: Path, how: str) -> sqlite3.Connection:
-    """Open a file that is there; with `immutable` without a lock, or any file beside it."""
+    """Open an existing file; with `immutable`, without a lock or a file beside it."""
     return sqlite3.connect(f"file:{quote(os.fsencode(path))}?{how}", uri=True)
 
 
@@ -212,7 +212,7 @@ def _unusable(path: Path, error: Exception) -> UploadError:
 
 
 class _Transaction:
-    """A transaction that joins the one that is open, if any."""
+    """A transaction that joins an open one, if any."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

@@ -1,4 +1,4 @@
-"""A file of the source, and the states that it goes through."""
+"""A file of the source, and its states."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Any
 FOUND, INVALID = "found", "invalid"
 NEW, REPLACE, UNCHANGED, SKIPPED, SENT = "new", "replace", "unchanged", "skipped", "sent"
 
-# What is at the target when a run has ended well.
+# Files that are at the target when a run has succeeded.
 STORED = (SENT, UNCHANGED)
 
-# What there is nothing left to do about.
+# Files with nothing left to do.
 SETTLED = (SENT, UNCHANGED, SKIPPED)
 
-# What is still to be sent, or may be.
+# Files that have to be sent, or may have to be.
 UNSETTLED = (FOUND, NEW, REPLACE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file of the source, as it was found, and what became of it.
+    """A file of the source, as it was found, with its state.
 
     Attributes:
-        id: Its number in the manifest, from 1; 0 before it is there.
-        path: Where it lies; bytes that are no text are kept as `os.fsdecode` gives them.
-        name: Path below the source, with `/`; control characters and bytes that are no text as %XX.
+        id: Its number in the manifest, from 1; 0 before it is added.
+        path: Its path; undecodable bytes are kept as by `os.fsdecode`.
+        name: Path below the source, with `/`; control characters and undecodable bytes as %XX.
         key: Key below the target.
         unit: Name of its data unit.
-        role: What it is in that unit.
+        role: Its role in that unit.
         size: Bytes.
         mtime: When its content last changed, in nanoseconds since the epoch.
         state: `found`, then `invalid`, or `new`, `replace`, `unchanged` or `skipped`; `sent` once
             it is stored.
-        problem: Why it is not valid, or None.
+        problem: The reason if it is not valid, or None.
         sha256: SHA-256 of the content once it has been read, in hexadecimal digits.
-        etag: What the storage reported for it.
+        etag: The ETag that the storage reported.
     """
 
     id: int = 0

@@ -1,4 +1,4 @@
-"""What is in a manifest, as rows that are read when they are asked for."""
+"""Lazy sequences of rows of a manifest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from handrail_upload.manifest.manifest import Manifest
 
 
 class Rows(Sequence[dict[str, Any]]):
-    """Rows of a manifest as dicts; they are read when asked for, and none is kept.
+    """Rows of a manifest as dicts; each access reads them, and none is cached.
 
-    They can be read after the upload as well. Once it has been undone there are none.
+    They can be read after the upload as well. After an undo they are empty.
 
     Args:
-        manifest: The manifest, or its file where nothing is to be opened yet.
+        manifest: The manifest, or its path if it is not to be opened yet.
         count: Counts the rows.
         rows: Yields them.
     """

@@ -1,4 +1,4 @@
-"""What is checked before a sheet is opened."""
+"""Checks a sheet before it is opened."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _INSTEAD = {
 
 
 def check_file(sheet: Sheet, extensions: Collection[str]) -> None:
-    """Refuse what is no file, is empty or too large, or has none of the `extensions`.
+    """Check that a sheet is a file, is neither empty nor too large, and has a known extension.
 
     Raises:
-        MetadataError: With what is known instead.
+        MetadataError: The check failed; the message lists the known formats.
     """
     known = f"known formats: {', '.join(extensions)}"
     try:

@@ -1,4 +1,4 @@
-"""Reads CSV and TSV: text stays text, so `007` and `=1+1` are what they look like."""
+"""Reads CSV and TSV as text: `007` and `=1+1` stay as they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cells(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, Sequence[str | No
 
     The format is RFC 4180, with any kind of line ends.
     """
-    # The limit of the module holds for the process; it is only ever raised, and only on demand.
+    # The limit of the module applies to the process; it is only ever raised, and only on demand.
     if csv.field_size_limit() < sheet.limits.max_row_length:
         csv.field_size_limit(sheet.limits.max_row_length)
     lines = TextLines(sheet=sheet, file=file, newline="")

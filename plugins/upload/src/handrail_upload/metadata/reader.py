@@ -1,4 +1,4 @@
-"""SheetMetadata: reads a sheet, whatever its format, row by row."""
+"""SheetMetadata: reads a sheet of any known format, row by row."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ _NONE = _Format(read=_CSV, counts="row")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetMetadata:
-    """Reads CSV, TSV, JSONL, Parquet and XLSX by extension, without holding a file in memory.
+    """Reads CSV, TSV, JSONL, Parquet and XLSX by extension, with bounded memory.
 
-    Values have JSON types. What a table says nothing about is left out: empty cells of CSV and
-    XLSX, null and NaN in Parquet. A null in JSONL stays None, because somebody wrote it. CSV has
-    text only, so `007` stays `007`. Dates and times are ISO 8601 text, decimals are text with all
-    their digits, formulas the text that is in the cell, such as `=A1+B1`; nothing is evaluated.
+    Values have JSON types. Missing values are left out: empty cells of CSV and XLSX, null and NaN
+    in Parquet. A null in JSONL is explicit and stays None. CSV has text only, so `007` stays `007`.
+    Dates and times are ISO 8601 text, decimals are text with all their digits, formulas the text in
+    the cell, such as `=A1+B1`; nothing is evaluated.
 
     Attributes:
-        key: Column with the names of the files. None takes the first of `file`, `filename`,
-            `file_name`, `path` and `name` that is there, in any case, else the first column.
+        key: Column with the names of the files. None takes the first existing column of `file`,
+            `filename`, `file_name`, `path` and `name`, in any case, or else the first column.
         delimiter: Character between the columns; None for a comma in .csv and a tab in .tsv.
-        max_bytes: Size of the file, and of what Parquet and XLSX have in it once unpacked.
+        max_bytes: Size of the file, and of the unpacked content of Parquet and XLSX.
         max_rows: Rows, without the header.
         max_columns: Columns.
         max_row_length: Characters in one row. For CSV, more than 131,072 raises
-            `csv.field_size_limit`, which holds for the whole process.
+            `csv.field_size_limit`, which applies to the whole process.
     """
 
     key: str | None = None
@@ -74,11 +74,11 @@ class SheetMetadata:
     def rows(self, path: Path) -> Iterator[Row]:
         """Return the rows of the sheet at `path`, in its order, one at a time.
 
-        One name may come twice: finding that out would take all of them in memory.
+        A name may occur twice: detecting that would need all of them in memory.
 
         Raises:
-            MetadataError: The file cannot be read, is too large, or makes no sense. What concerns
-                the file as a whole is raised at once, the rest when its row is asked for.
+            MetadataError: The file cannot be read, is too large, or is malformed. Errors of the
+                file as a whole are raised at once, others when their row is read.
         """
         known = _FORMATS.get(path.suffix.lower(), _NONE)
         sheet = Sheet(
@@ -129,7 +129,7 @@ class SheetMetadata:
 
 
 def _check_header(sheet: Sheet, column: str, first: object) -> None:
-    """Refuse a table without a header, whose first file would be lost without a word."""
+    """Check that a table has a header, since the first file would be lost otherwise."""
     extension = PurePosixPath(column).suffix
     if extension and isinstance(first, str) and PurePosixPath(first).suffix == extension:
         raise sheet.error(

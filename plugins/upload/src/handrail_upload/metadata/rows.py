@@ -1,4 +1,4 @@
-"""What a reader of metadata gives: one row per file."""
+"""Row: the metadata of one file, as readers return it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ JSONValue: TypeAlias = "None | bool | int | float | str | list[JSONValue] | dict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What is known about one file.
+    """The metadata of one file.
 
     Attributes:
-        name: The file, exactly as the sheet spells it.
+        name: Name of the file, exactly as in the sheet.
         values: Values by column, without the column that has the name.
         line: One-based line of the text file, or row of the sheet, that this is from.
     """
@@ -26,14 +26,14 @@ class Row:
 
 
 class Metadata(Protocol):
-    """Reads a file that says something about other files."""
+    """Reads a file with metadata of other files."""
 
     def rows(self, path: Path) -> Iterator[Row]:
         """Return the rows of the file at `path`, in its order, one at a time.
 
-        One name may come twice; whoever collects the rows decides what that means.
+        A name may occur twice; the caller decides how to handle that.
 
         Raises:
-            MetadataError: The file cannot be read, is too large, or makes no sense.
+            MetadataError: The file cannot be read, is too large, or is malformed.
         """
         ...

@@ -1,4 +1,4 @@
-"""The file that is being read, with its limits; every error names it."""
+"""Sheet: the metadata file with its limits; every error names it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Sheet:
     """One file with metadata.
 
     Attributes:
-        path: Where it is.
-        counts: What its rows are counted in: the lines of a text, or rows.
-        delimiter: What separates the cells of a text file.
+        path: Path of the file.
+        counts: The unit of its row numbers: lines of a text, or rows.
+        delimiter: The separator of the cells in a text file.
         keeps_null: Whether a null is a value, not the lack of one.
-        limits: How large it may be.
+        limits: Its limits of size.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Sheet:
     def error(
         self, message: str, *ways_out: str, line: int = 0, column: str | None = None
     ) -> MetadataError:
-        """Return the error that says what is wrong, and where."""
+        """Return an error with the place of the problem."""
         place = str(self.path)
         if line:
             place += f":{line}" if self.counts == "line" else f", row {line}"
@@ -51,7 +51,7 @@ class Sheet:
     def exceeds(
         self, limit: str, found: str, *ways_out: str, line: int = 0, column: str | None = None
     ) -> MetadataError:
-        """Return the error that says what is more than one of the `limits` allows."""
+        """Return an error for exceeding one of the `limits`."""
         allowed = f"{getattr(self.limits, limit):,}"
         return self.error(
             f"{found}; {allowed} are allowed",

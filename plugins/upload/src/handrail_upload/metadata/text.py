@@ -1,4 +1,4 @@
-"""Reads a text file line by line, of which no line can fill the memory."""
+"""Reads a text file line by line, with a limit on the length of a line."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class TextLines:
     """The lines of a UTF-8 file, with or without a byte order mark.
 
     Attributes:
-        sheet: What is read.
+        sheet: The sheet.
         file: The open file.
-        newline: What ends a line, as for `open`; the ends are kept.
+        newline: The end of a line, as for `open`; line ends are kept.
         line: One-based number of the line that was read last.
         first: Number of the first line of the record that is being read.
         length: Characters of that record so far.
@@ -35,7 +35,7 @@ class TextLines:
     length: int = 0
 
     def start(self) -> None:
-        """Say that what follows is a new record, which has to keep to the limit."""
+        """Start a new record, to which the limit applies."""
         self.first = self.line + 1
         self.length = 0
 
@@ -74,7 +74,7 @@ class TextLines:
         )
 
     def _find_broken_byte(self) -> tuple[int, int, int]:
-        """Return offset, line and value; what the error of `readline` has is of its own chunk."""
+        """Return offset, line and value; the error of `readline` counts within its chunk."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         self.file.seek(0)
         offset, line = 0, 1

@@ -1,4 +1,4 @@
-"""Turns what the formats hold into values that JSON has, and databases can store."""
+"""Converts values of the formats to JSON values that databases can store."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class UnfitValueError(ValueError):
     """A value that JSON cannot hold, or a database cannot store.
 
     Attributes:
-        message: What is wrong with it.
-        way_out: What to do about it.
+        message: The problem.
+        way_out: The way out.
     """
 
     def __init__(self, message: str, way_out: str) -> None:
@@ -32,12 +32,12 @@ def json_value(value: object, level: int = 0) -> JSONValue:
     """Return `value` as a JSON type.
 
     Dates, times and datetimes become ISO 8601 text, and durations too (`PT1.5S`). Decimals become
-    text, because a number would lose digits as soon as somebody reads it as a float. NaN becomes
-    None, as data frames use it for what is missing.
+    text, because a number would lose digits as soon as it is read as a float. NaN becomes None, as
+    data frames use it for missing values.
 
     Args:
         value: From any of the formats.
-        level: How many lists and objects it lies in.
+        level: The depth of nesting.
 
     Raises:
         UnfitValueError: Bytes, infinity, text that cannot be stored, deep nesting, other types.
@@ -65,7 +65,7 @@ def text(value: str) -> str:
     """Return `value`.
 
     Raises:
-        UnfitValueError: It cannot be stored everywhere.
+        UnfitValueError: The text cannot be stored everywhere.
     """
     if "\0" in value:
         raise UnfitValueError(
@@ -85,7 +85,7 @@ def text(value: str) -> str:
 
 
 def length(value: JSONValue) -> int:
-    """Return how many characters of text `value` has; a value without text counts as one."""
+    """Return the number of characters of `value`; a value without text counts as one."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list):

@@ -22,7 +22,7 @@ _CHUNK = 64 * 1024
 _BATCH = 256
 _SAVE = "save it as .xlsx in a spreadsheet, or as .csv"
 
-# What openpyxl lets through for workbooks that are none.
+# Exceptions that openpyxl raises for files that are not workbooks.
 _BROKEN = (
     ArithmeticError,
     AttributeError,
@@ -54,7 +54,7 @@ def cells(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, Sequence[object]]
         raise _no_workbook(sheet, error) from error
     if worksheet is None:
         raise sheet.error("has no sheet with cells", "put the table into the first sheet")
-    # What the file says about its own dimensions may be wrong.
+    # The dimensions in the file may be wrong.
     worksheet.reset_dimensions()
     rows = worksheet.iter_rows(values_only=True)
     for number, row in enumerate(_in_batches(sheet, rows), 1):
@@ -81,7 +81,7 @@ def _in_batches(sheet: Sheet, rows: Iterator[tuple[object, ...]]) -> Iterator[tu
 def _no_warnings() -> Generator[None, None, None]:
     """Keep openpyxl from warning of styles and extensions, which do not matter here.
 
-    Filters are shared, so this must not stay open while somebody else's code runs.
+    Filters are shared by all threads, so this must not stay open while other code runs.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -109,7 +109,7 @@ def _content(value: Any) -> object:
 
 
 def _check_archive(sheet: Sheet, file: BinaryIO) -> None:
-    """Refuse what is no archive, and what would be too much once it is unpacked."""
+    """Check that a file is an archive, and not too large once it is unpacked."""
     start = file.read(len(_OLE))
     file.seek(0)
     if start == _OLE:
@@ -139,7 +139,7 @@ def _check_no_doctype(sheet: Sheet, name: str, part: IO[bytes]) -> None:
 
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler = lambda tag, _: seen.append(tag)
-    # What is not XML, such as a picture, is never parsed.
+    # Parts other than XML, such as a picture, are never parsed.
     with suppress(expat.ExpatError):
         while not seen and (chunk := part.read(_CHUNK)):
             parser.Parse(chunk)

@@ -1,4 +1,4 @@
-"""What a collection looks like: its roles, and which file is what in which data unit."""
+"""The specification of a collection: its roles, and the role and data unit of each file."""
 
 from __future__ import annotations
 

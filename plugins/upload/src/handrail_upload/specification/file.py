@@ -21,7 +21,7 @@ class _RepeatedKeyError(ValueError):
 
 
 def read_specification(path: Path) -> Specification:
-    """Return what the TOML or JSON file at `path` says.
+    """Parse the TOML or JSON file at `path`.
 
     ```toml
     name = "photos"                  # optional
@@ -30,11 +30,11 @@ def read_specification(path: Path) -> Specification:
     extensions = [".jpg", ".png"]    # default: any; the case does not matter
     max_size = "20 MB"               # default: none; also min_size; bytes, or text with a unit
     folder = "images"                # default: one called like the role, if files lie in such
-    suffix = "_left"                 # default: none; what tells the files of this role from others
+    suffix = "_left"                 # default: none; distinguishes files of this role from others
     ```
 
     Raises:
-        SpecificationError: The file cannot be read or makes no sense; with line or key.
+        SpecificationError: The file cannot be read or is malformed; with line or key.
     """
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:

@@ -21,12 +21,12 @@ _MOST_BYTES = 2**63 - 1
 
 @dataclass(slots=True, kw_only=True)
 class Content:
-    """What a table says, as far as it can be used.
+    """The usable content of a table.
 
     Attributes:
         name: Of the collection, or None.
         roles: In the order of the table.
-        problems: What is wrong, each with a way out, which may be empty.
+        problems: The mistakes, each with a way out, which may be empty.
     """
 
     name: str | None = None
@@ -47,7 +47,7 @@ class Content:
 
 
 def read_table(table: Mapping[str, object]) -> Content:
-    """Return what `table` says, and what is wrong with it."""
+    """Parse `table`; return its content with all mistakes."""
     content = Content()
     _known(content, "", table, ("name", "files"))
     name = table.get("name")

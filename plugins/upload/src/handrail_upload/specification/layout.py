@@ -1,4 +1,4 @@
-"""Specification: the roles of a collection, and which file has which."""
+"""Specification: the roles of a collection, and the role of each file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """What a file is.
+    """The role and the unit of a file.
 
     Attributes:
         role: Name of its role.
@@ -30,7 +30,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specification:
-    """What a collection looks like.
+    """The specification of a collection.
 
     Attributes:
         name: Name of the collection, or None.
@@ -42,14 +42,14 @@ class Specification:
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the roles that each data unit has to have."""
+        """Names of the roles that each data unit must have."""
         return tuple(role.name for role in self.roles if role.required)
 
     def role(self, name: str) -> FileRole:
         """Return the role called `name`.
 
         Raises:
-            SpecificationError: There is none; with the roles that there are.
+            SpecificationError: There is no such role; the message lists the existing ones.
         """
         for role in self.roles:
             if role.name == name:
@@ -61,18 +61,19 @@ class Specification:
         )
 
     def place(self, name: str) -> Placed | None:
-        """Return the role and the data unit of a file, or None if it is none of this collection.
+        """Return the role and the data unit of a file, or None if it is not part of the collection.
 
-        A folder that belongs to roles decides: its files have one of these roles. Elsewhere, and
-        where a folder belongs to several, extension and suffix decide; the longest suffix wins,
-        then the longest extension. The unit is what is left: the path below the folder, without
+        A folder that belongs to roles decides: its files have one of these roles. Elsewhere, and if
+        a folder belongs to several, extension and suffix decide; the longest suffix wins, then the
+        longest extension. The name of the unit is the rest: the path below the folder, without
         extension and suffix.
 
         Args:
             name: Path below the source, with `/`.
 
         Raises:
-            SpecificationError: It fits several roles equally well; with what would tell them apart.
+            SpecificationError: It fits several roles equally well; the message suggests a
+                distinction.
         """
         folder, slash, rest = name.partition("/")
         owners = [role for role in self.roles if role.home == folder] if slash and rest else []
@@ -84,7 +85,7 @@ class Specification:
         return Placed(role=role.name, unit=role.unit(below)) if role else None
 
     def place_in(self, role: str, name: str) -> Placed:
-        """Return the data unit of a file that has `role` because of the source that it lies in.
+        """Return the data unit of a file that has `role` because of its source.
 
         Args:
             role: Name of the role.
@@ -96,7 +97,7 @@ class Specification:
         return Placed(role=role, unit=self.role(role).unit(name))
 
     def problems(self, role: str, size: int, name: str) -> list[str]:
-        """Return what is wrong with a file of `role`, one sentence with figures each.
+        """Return the problems of a file of `role`, one sentence with figures each.
 
         Args:
             role: Name of the role.
@@ -109,20 +110,20 @@ class Specification:
         return self.role(role).problems(name, size)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON form, with the keys of the file; what says nothing is left out."""
+        """Return the JSON form, with the keys of the file; defaults are left out."""
         table: dict[str, object] = {} if self.name is None else {"name": self.name}
         return {**table, "files": {role.name: _role_table(role) for role in self.roles}}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, object], *, source: str = "the specification") -> Self:
-        """Return what `table` says, in the form of `to_dict` and of the file.
+        """Parse `table`, in the form of `to_dict` and of the file.
 
         Args:
             table: Keys and values of JSON types.
-            source: What errors say that it is from.
+            source: Its source, for errors.
 
         Raises:
-            SpecificationError: With everything that is wrong with it.
+            SpecificationError: The table has mistakes; the error lists all of them.
         """
         content = read_table(table)
         if content.problems:

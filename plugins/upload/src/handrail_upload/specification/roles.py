@@ -1,4 +1,4 @@
-"""FileRole: what a file can be within its data unit."""
+"""FileRole: a role of files within a data unit."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from handrail_upload.specification.sizes import two_sizes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRole:
-    """What a file can be within its data unit, and what it has to be like.
+    """A role of files within a data unit, with its requirements.
 
     Attributes:
         name: Letters, digits, `_` and `-`.
-        required: Whether each unit has to have such a file.
+        required: Whether each unit must have such a file.
         extensions: Those that are allowed, in lower case and with the dot; empty for any.
         min_size: Bytes that a file has at least, or None.
         max_size: Bytes that a file has at most, or None.
-        folder: Folder, directly below the source, that has the files of this role and of others
-            that say so. None takes a folder called like the role, and files in other places.
-        suffix: End of the stem that tells this role from others; no part of the unit's name.
+        folder: Folder, directly below the source, with the files of this role and of others that
+            name it. None takes a folder named like the role, and files in other places.
+        suffix: End of the stem that distinguishes this role; not part of the unit's name.
     """
 
     name: str
@@ -43,9 +43,9 @@ class FileRole:
         return stem
 
     def extension(self, name: str) -> str:
-        """Return the longest of `extensions` that `name` ends with, else what follows its last dot.
+        """Return the longest of `extensions` at the end of `name`, or the part after its last dot.
 
-        Something is always left of the name: `.bashrc` has no extension.
+        The rest of the name is never empty: `.bashrc` has no extension.
         """
         last = _last(name)
         for extension in sorted(self.extensions, key=len, reverse=True):
@@ -72,7 +72,7 @@ class FileRole:
         return any_extension or bool(self.extensions & other.extensions)
 
     def problems(self, name: str, size: int) -> list[str]:
-        """Return what is wrong with a file of `size` bytes, one sentence each."""
+        """Return the problems of a file of `size` bytes, one sentence each."""
         found: list[str] = []
         extension = self.extension(name).lower()
         if self.extensions and extension not in self.extensions:

@@ -1,4 +1,4 @@
-"""analyze_collection: what the collection looks like."""
+"""analyze_collection: read the specification of the collection."""
 
 from __future__ import annotations
 

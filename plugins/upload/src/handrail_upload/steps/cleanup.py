@@ -1,4 +1,4 @@
-"""cleanup: throw away what was kept aside, and close what is open."""
+"""cleanup: discard replaced objects, and close everything."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _PAGE = 500
 class CleanupStep(BaseStep[UploadContext]):
     """After a success, discard the objects that were replaced; always close what is open.
 
-    What cannot be remade is discarded only after the run was sealed, so a run that has replaced
-    something cannot be rolled back later. Where an undo has failed, everything stays.
+    Irreplaceable objects are discarded only after the run was sealed, so a run that has replaced
+    something cannot be rolled back later. If an undo has failed, everything stays.
     """
 
     name = "cleanup"

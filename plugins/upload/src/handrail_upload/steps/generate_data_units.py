@@ -1,4 +1,4 @@
-"""generate_data_units: register what is stored in the catalogue."""
+"""generate_data_units: register the stored files in the catalogue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         return self._register(context, again=False)
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
-        """Stage what is missing, and publish, unless that has happened."""
+        """Stage the missing units, and publish, unless that has happened."""
         return self._register(context, again=bool(result.rollback_data.get("rows")))
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
@@ -37,7 +37,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
     def _register(self, context: UploadContext, *, again: bool) -> StepResult:
         context.collection = context.collection or collection_of(context.options)
         manifest, catalogue = context.use_manifest(), context.use_catalogue()
-        # What is written down is text, and holds from any working folder.
+        # Recorded locations are text, independent of the working folder.
         location = readable(context.use_storage().address)
         total = manifest.count_units(*STORED)
         published: Published | None = None

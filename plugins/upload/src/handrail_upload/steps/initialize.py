@@ -70,7 +70,7 @@ class InitializeStep(BaseStep[UploadContext]):
             context.capabilities = storage.probe(probe, mark).to_dict()
         except StorageError as error:
             if not error.passing:
-                # Mostly nothing was made, and asking whether it was would be refused as well.
+                # Usually nothing was created, and a check would be refused as well.
                 context.record_rollback("refused", probe)
             raise
         context.record_rollback("cleared", probe)  # So the undo need not ask.
@@ -148,7 +148,7 @@ def check_sources(options: UploadParams) -> None:
     """Check that the sources are folders, apart from the target.
 
     Raises:
-        SourceError: They are not.
+        SourceError: A source is not a folder, or is the target itself.
     """
     target = parse_target(options.target)
     for folder in sources_of(options).values():
@@ -166,11 +166,11 @@ def check_sources(options: UploadParams) -> None:
 
 
 def _remove_manifest(path: Path, notes: Notes) -> None:
-    """Delete a manifest and what SQLite keeps beside it; harmless when it is gone.
+    """Delete a manifest and its SQLite side files, if they exist.
 
     Args:
-        path: Where the manifest of the run is.
-        notes: Take the refusal, if something else is there.
+        path: Path of the manifest of the run.
+        notes: Record the refusal, if the file is something else.
     """
     found = what_else(path, path.stem)
     if found is None:

@@ -29,7 +29,7 @@ from handrail_upload.steps.initialize import sources_of
 from handrail_upload.storage import parse_target
 
 _PAGE = 1000  # Files that are added at a time.
-_SHOWN = 20  # Rows without a file that are told one by one.
+_SHOWN = 20  # Rows without a file that are listed one by one.
 _WORDS = {"hidden": "hidden file", "link": "link", "special": "special file"}
 
 
@@ -37,7 +37,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
     """Find the files, and group those with the same stem.
 
     Args:
-        discovery: How the files are found; by walking the source unless given.
+        discovery: The strategy to find the files; walks the source unless given.
     """
 
     name = "organize_files"
@@ -54,7 +54,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
             if not path.is_file():
                 raise SourceChangedError(f"the list of files {path} is gone")
             with closing(Manifest(path, make=False)) as manifest:
-                # What another way of finding them calls a file need not be one of this machine.
+                # Files of another discovery need not be files of this machine.
                 if self.discovery is None or isinstance(self.discovery, FolderDiscovery):
                     check_unchanged(manifest.files(*UNSETTLED))
         except UploadError as error:
@@ -81,7 +81,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
 
 
 def search_of(context: UploadContext) -> Search:
-    """Return what is looked for: the sources, without what this upload itself writes or reads."""
+    """Return the search for the sources, without files that this upload itself uses."""
     options = context.options
     target, catalogue = parse_target(options.target), parse(context.catalogue_address)
     database = str(catalogue.path) if isinstance(catalogue, SqliteAddress) else None
@@ -106,7 +106,7 @@ def search_of(context: UploadContext) -> Search:
 def _placed(
     found: Iterator[Found | LeftAlone], specification: Specification | None, manifest: Manifest
 ) -> Iterator[SourceFile]:
-    """Yield the files with their roles and units; note what is left alone."""
+    """Yield the files with their roles and units; note those left alone."""
     for each in found:
         if isinstance(each, LeftAlone):
             manifest.note(each.kind, each.name, each.why)
@@ -158,7 +158,7 @@ def _told(manifest: Manifest, *, chosen: bool) -> StepResult:
 
 
 def _tell_unmatched(context: UploadContext, manifest: Manifest) -> dict[str, int]:
-    """Tell which rows of the metadata belong to no file: a name may be misspelt."""
+    """Report rows of the metadata without a file: a name may be misspelt."""
     rows, first, files = manifest.unmatched_metadata(_SHOWN)
     for name, line in first:
         context.log("metadata_without_file", {"summary": f"line {line} of the metadata"}, name)

@@ -1,4 +1,4 @@
-"""process_metadata: read the sheet that tells about each file."""
+"""process_metadata: read the sheet with the metadata of the files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ProcessMetadataStep(BaseStep[UploadContext]):
     """Read what is known about each file.
 
     Args:
-        metadata: How the file is read; a sheet with a column of file names unless given.
+        metadata: The reader of the file; a sheet with a column of file names unless given.
     """
 
     name = "process_metadata"

@@ -1,4 +1,4 @@
-"""upload_files: send the files, verify them, know how to undo."""
+"""upload_files: send the files, verify them, and undo that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from handrail_upload.transfer import Transfer
 from handrail_upload.undo import TransferUndo, told_of_undo
 from handrail_upload.uploader import Uploader
 
-_SHOWN = 20  # Conflicts that are told one by one.
+_SHOWN = 20  # Conflicts that are listed one by one.
 _LISTED = 1000  # Files of each kind that a dry run lists.
 _WOULD_BE = (("new", NEW), ("replace", REPLACE), ("unchanged", UNCHANGED), ("skipped", SKIPPED))
 
@@ -27,7 +27,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
     """Send the files that are new, and check each against what the storage reports.
 
     Args:
-        upload: How one file is stored; as it is unless given.
+        upload: The strategy to store one file; unchanged content unless given.
     """
 
     name = "upload_files"
@@ -40,7 +40,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         return self._send(context, {})
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
-        """Send what is missing; what was recorded and may have arrived is looked at."""
+        """Send the missing files; recorded ones that may have arrived are checked."""
         try:
             return self._send(context, result.rollback_data)
         except SourceError as error:
@@ -91,7 +91,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         undone = TransferUndo(recorded).run(
             retries=context.options.retries, killed=context.opened.transfer is None
         )
-        # Another attempt, as of RetryStep, has to begin anew: what was sent is no longer there.
+        # Another attempt, as by RetryStep, has to start again: the sent files were deleted.
         context.storage = None
         if context.manifest is not None:
             context.manifest.reopen_files()
@@ -152,7 +152,7 @@ def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
 
 
 def _replaced(manifest: Manifest, earlier: RecordedTransfer) -> int:
-    """Return how many files replace something, with those of a process before this one."""
+    """Return the number of files that replace something, including those of an earlier process."""
     left = [file.key for file in manifest.files(REPLACE)]
     return len(earlier.asides.keys() | left) if earlier.asides else len(left)
 
@@ -172,5 +172,5 @@ def _told(manifest: Manifest, replaced: int, before: int, size: int, took: float
 
 
 def outcome_text(counts: Mapping[str, int]) -> str:
-    """Return `406 new, 12 unchanged`; what is 0 is left out, but for what is new."""
+    """Return `406 new, 12 unchanged`; zero counts are left out, except for new files."""
     return ", ".join(f"{n:,} {word}" for word, n in counts.items() if n or word == "new")

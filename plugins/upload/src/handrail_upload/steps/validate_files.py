@@ -12,9 +12,9 @@ from handrail_upload.manifest import FOUND, INVALID, Manifest, SourceFile
 from handrail_upload.validation import FileValidation, Validation
 
 _PAGE = 1000  # Files that are looked at at a time.
-_SHOWN = 100  # Problems that are told one by one; the manifest has them all.
+_SHOWN = 100  # Problems that are listed one by one; the manifest has them all.
 
-# What was left alone, although it may have been meant to be uploaded.
+# Files left alone that may have been meant to be uploaded.
 _PROBLEMS = ("unreadable", "clash", "unplaced")
 
 
@@ -22,7 +22,7 @@ class ValidateFilesStep(BaseStep[UploadContext]):
     """Check each file, and that no unit lacks a file that is required.
 
     Args:
-        validation: What is wrong with a file; size, extension and limits unless given.
+        validation: The checks of a file; size, extension and limits unless given.
     """
 
     name = "validate_files"

@@ -1,4 +1,4 @@
-"""Where files go: a local folder, S3, Google Cloud Storage, Azure, or memory."""
+"""Storages of files: a local folder, S3, Google Cloud Storage, Azure, or memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = [
 
 
 def open_storage(target: str, *, retries: int = 8) -> Storage:
-    """Open a target; nothing is written or asked for yet.
+    """Open a target; nothing is written or requested yet.
 
     Args:
         target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: How often to try again when the storage fails for a moment.
+        retries: Number of retries when the storage fails for a moment.
 
     Raises:
-        StorageError: The target or the credentials for it make no sense.
+        StorageError: The target or its credentials are malformed.
     """
     parsed = parse_target(target)
     if parsed.local:

@@ -1,4 +1,4 @@
-"""What the kernel does faster than Python could: copy between files, and flush a file system."""
+"""Fast system calls: copy between files, and flush a file system."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno
 
 
 def copy_range(source: int, target: int, count: int) -> int:
-    """Copy up to `count` bytes from where one file is to where another one is.
+    """Copy up to `count` bytes from the position of one file to that of another.
 
     Returns:
-        How many bytes were copied; 0 at the end of the source.
+        The number of copied bytes; 0 at the end of the source.
 
     Raises:
         OSError: A file cannot be read or written.
@@ -54,12 +54,12 @@ class _FlushFileSystem:
         return self._call is not None
 
     def __call__(self, folder: str) -> None:
-        """Wait until the file system that holds `folder` has written all it holds.
+        """Wait until the file system of `folder` has written all changes to disk.
 
-        Where the call is missing, the folder alone is flushed.
+        If the call is not available, only the folder is flushed.
 
         Raises:
-            OSError: Something could not be written.
+            OSError: A change could not be written.
         """
         fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:

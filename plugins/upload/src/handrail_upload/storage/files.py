@@ -1,4 +1,4 @@
-"""Files under their temporary, their final and their second names."""
+"""Files with temporary, final and second names."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _STEP = 8 * BLOCK  # Bytes that the kernel copies between two looks at whether t
 
 
 def create(temporary: str) -> int:
-    """Make a file for the time being, in its folder, and return its descriptor."""
+    """Create a temporary file in its folder, and return its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(temporary, flags, 0o666)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(temporary), exist_ok=True)
     except FileExistsError:
-        # Left by an attempt of this run before this one. It may be linked to what was made then,
-        # so it must not be written to.
+        # Left by an earlier attempt of this run. It may be linked to an object of that attempt, so
+        # it must not be written to.
         os.unlink(temporary)
     return os.open(temporary, flags, 0o666)
 
 
 def write(fd: int, reading: Reading, sending: Sending) -> None:
-    """Write what `reading` reads.
+    """Write the content of `reading`.
 
     Raises:
-        OSError: It cannot be written.
-        SourceError: It is not as it was found.
-        StoppedError: The transfer was told to stop.
+        OSError: The file cannot be written.
+        SourceError: The source file has changed.
+        StoppedError: The transfer was stopped.
     """
     if reading.file.size <= _WHOLE:
         _write_all(fd, reading.whole())
@@ -78,11 +78,11 @@ def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:
 
 
 def give_name(temporary: str, path: str) -> None:
-    """Give a file its own name too.
+    """Link a file to its final name.
 
     Raises:
-        TakenError: Something is there.
-        OSError: It cannot be done.
+        TakenError: The name is taken.
+        OSError: The link failed.
     """
     try:
         os.link(temporary, path)
@@ -96,7 +96,7 @@ def give_name(temporary: str, path: str) -> None:
 
 
 def _claim(path: str) -> None:
-    """Take a name where there are no links: this fails too where something is there."""
+    """Reserve a name on file systems without links; fails too if it is taken."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except FileExistsError:
@@ -104,20 +104,20 @@ def _claim(path: str) -> None:
 
 
 def take_place(temporary: str, path: str, expected: tuple[int, ...] | None) -> None:
-    """Give a file the name of another one, at once.
+    """Replace another file, atomically.
 
     Args:
         temporary: The file.
         path: The name.
-        expected: The identity of that other one; None for any.
+        expected: The identity of the other file; None for any.
 
     Raises:
-        TakenError: Something else is there meanwhile.
-        OSError: It cannot be done.
+        TakenError: The other file has changed meanwhile.
+        OSError: The replacement failed.
     """
     second = beside(path, f".new-{temporary.rpartition('.tmp-')[2]}")
     with suppress(FileNotFoundError):
-        os.unlink(second)  # Left by an attempt of this run before this one.
+        os.unlink(second)  # Left by an earlier attempt of this run.
     try:
         os.link(temporary, second)
     except OSError as error:
@@ -125,7 +125,7 @@ def take_place(temporary: str, path: str, expected: tuple[int, ...] | None) -> N
             raise
         second = temporary
     if expected is not None and _identity_at(path) != tuple(expected):
-        raise TakenError  # What is left beside it goes with the undo.
+        raise TakenError  # The undo removes the file beside it.
     os.replace(second, path)
 
 
@@ -136,16 +136,16 @@ def _identity_at(path: str) -> tuple[int, ...] | None:
 
 
 def keep_copy(path: str, other: str) -> None:
-    """Give a file a second name; where there are no links, make a copy.
+    """Give a file a second name; without links, make a copy.
 
     Raises:
-        OSError: It cannot be done.
+        OSError: Neither is possible.
     """
     try:
         os.link(path, other)
     except FileExistsError:
-        # By an attempt before this one, which had not yet replaced the file; somebody else may
-        # have since.
+        # By an earlier attempt, which had not yet replaced the file; another program may have
+        # since.
         if not os.path.samefile(path, other):
             _link_anew(path, other)
     except OSError as error:
@@ -169,7 +169,7 @@ def _link_anew(path: str, other: str) -> None:
 
 
 def _copy(path: str, other: str) -> None:
-    """Copy a file with its times; the name is there once the whole content is."""
+    """Copy a file with its times; the name appears once the content is complete."""
     half = beside(path, f".half-{other.rpartition('.aside-')[2]}")
     with open(path, "rb") as source, open(half, "wb") as out:
         while copy_range(source.fileno(), out.fileno(), _STEP):

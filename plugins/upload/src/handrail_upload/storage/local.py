@@ -36,21 +36,21 @@ class LocalStorage(LocalStore, Storage):
         return missing
 
     def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders where nothing is in them."""
+        """Remove the folders that are empty."""
         self._inside.forget()
         for key in sorted(keys, key=len, reverse=True):
             with suppress(OSError, StorageError):  # No run makes folders outside of its target.
                 os.rmdir(self._path(key))
 
     def stat(self, key: str) -> Stored | None:
-        """Return what is there; a link counts as what it leads to."""
+        """Return the stored file; a link counts as its target."""
         path = self._path(key)
         try:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             if not os.path.islink(path):
                 return None
-            return Stored(key=key, size=-1, etag=None)  # It leads nowhere, and is in the way.
+            return Stored(key=key, size=-1, etag=None)  # A broken link, which takes the name.
         except OSError as error:
             raise self.failure(key, error) from error
         if not stat.S_ISREG(found.st_mode):
@@ -67,7 +67,7 @@ class LocalStorage(LocalStore, Storage):
         return Digest(etag=False)
 
     def equals(self, stored: Listed, digest: Digest, file: SourceFile) -> bool:
-        """Read what is there, and compare."""
+        """Read the stored file, and compare."""
         if stored.size != digest.size:
             return False
         return self.content_sha256(stored.key) == digest.sha256
@@ -112,7 +112,7 @@ class LocalStorage(LocalStore, Storage):
         )
 
     def flush(self, keys: Iterable[str] = ()) -> None:
-        """Make the file systems write what they hold; one call for each, not one for each file."""
+        """Flush the file systems; one call for each, not one for each file."""
         waiting, self._to_flush = self._to_flush, {}
         for folder in waiting.values():
             with self._told(folder):

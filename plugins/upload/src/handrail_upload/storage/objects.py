@@ -1,4 +1,4 @@
-"""An object storage as the target: files are sent at a pace, and compared by their ETags."""
+"""An object storage as the target: files are sent with a rate limit, and compared by ETag."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handrail_upload.storage.putting import Put, part_size_for
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 
-_LOOKS = 16  # Questions about single objects that are under way at a time.
+_LOOKS = 16  # Concurrent requests for single objects.
 
 
 class ObjectStorage(ObjectStore, Storage):
@@ -25,7 +25,7 @@ class ObjectStorage(ObjectStore, Storage):
     # Setting up
 
     def reach(self) -> None:
-        """Ask for an object; a refusal is an answer too, and writing will tell more about it."""
+        """Request an object; a refusal is an answer too, and a write gives a better error."""
         requests = self.requests
         try:
             requests.again(self.url, lambda: requests.ask(".handrail-reach"), retries=2)
@@ -36,7 +36,7 @@ class ObjectStorage(ObjectStore, Storage):
     # Looking
 
     def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """List the part of the bucket that holds the keys; single questions where it is crowded."""
+        """List the part of the bucket with the keys; use single requests if it is crowded."""
         found, rest = self._from_listing(sorted(keys))
         with ThreadPoolExecutor(_LOOKS) as pool:
             for stored in pool.map(self.stat, rest):
@@ -45,7 +45,7 @@ class ObjectStorage(ObjectStore, Storage):
         return found
 
     def _from_listing(self, keys: list[str]) -> tuple[dict[str, Listed], list[str]]:
-        """Return what a listing shows of `keys`, which are sorted, and the keys it left out."""
+        """Return the listed ones of `keys`, which are sorted, and the keys that were not listed."""
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
         from obstore.exceptions import InvalidPathError  # noqa: PLC0415
 
@@ -56,7 +56,7 @@ class ObjectStorage(ObjectStore, Storage):
         # Others may have keys that this client does not take, such as `a//b`; there it gives up.
         with self.requests.told(f"listing {self.url}"), suppress(InvalidPathError):
             # The offset itself is left out of a listing, so it is cut short.
-            # Its overloads name a type that is not there.
+            # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
                 self.requests.patient,
                 prefix=self.requests.prefix or None,
@@ -79,11 +79,11 @@ class ObjectStorage(ObjectStore, Storage):
         return found, [key for key in keys if self.requests.prefix + key > last]
 
     def digest_for(self, size: int, part_size: int) -> Digest:
-        """Return a digest that makes the ETag too, as if this upload had put the file."""
+        """Return a digest that computes the ETag too, as if this upload had put the file."""
         return Digest(part_size_for(size, part_size))
 
     def equals(self, stored: Listed, digest: Digest, file: SourceFile) -> bool:
-        """Compare ETags, else the SHA-256 that was noted, else the content itself."""
+        """Compare the ETags, or the recorded SHA-256, or the content itself."""
         if stored.size != digest.size:
             return False
         if stored.etag is not None and stored.etag == digest.etag:

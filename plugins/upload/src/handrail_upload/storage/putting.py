@@ -17,7 +17,7 @@ _MOST_PARTS = 10_000  # Of one object, by S3.
 
 
 def part_size_for(size: int, wanted: int) -> int | None:
-    """Return the bytes of each part of a file of `size` bytes; None when it is put at once."""
+    """Return the bytes of each part of a file of `size` bytes; None if it is put at once."""
     if size <= wanted:
         return None
     smallest = -(-size // _MOST_PARTS)
@@ -26,14 +26,14 @@ def part_size_for(size: int, wanted: int) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """One file on its way.
+    """The upload of one file.
 
     Attributes:
-        requests: Where it goes.
-        capabilities: What is known of the storage.
+        requests: The storage.
+        capabilities: The capabilities of the storage.
         file: The file.
-        sending: How it is sent.
-        replacing: What is there now and may be replaced; None when nothing may.
+        sending: The settings of the transfer.
+        replacing: The stored object that may be replaced; None for none.
     """
 
     requests: Requests
@@ -43,7 +43,7 @@ class Put:
     replacing: Listed | None
 
     def run(self) -> Stored:
-        """Put the file, and check it; see `Storage.put` for what it raises."""
+        """Put the file, and check it; for exceptions, see `Storage.put`."""
         part_size = part_size_for(self.file.size, self.sending.part_size)
         if part_size is None:
             with self.sending.budget.of(self.file.size):
@@ -81,7 +81,7 @@ class Put:
         return self._checked(digest, etag, None)
 
     def _mode(self) -> Any:
-        """Return what makes the storage refuse to replace anything else."""
+        """Return the mode that makes the storage refuse to replace other objects."""
         if self.capabilities.create_only:
             if self.replacing is None:
                 return "create"
@@ -98,8 +98,8 @@ class Put:
         marks = {MARK: self.sending.mark, PART_SIZE: str(part_size)}
 
         def before_last() -> None:
-            # No server refuses to complete parts over what is there, so look at the last moment;
-            # what may come after it is a matter of milliseconds.
+            # No server refuses to complete parts over an existing object, so check at the last
+            # moment; the remaining gap is a matter of milliseconds.
             self._must_be_free()
             if self.sending.stop.is_set():
                 raise StoppedError
@@ -117,7 +117,7 @@ class Put:
         return self._checked(reading.digest, bare(answer["e_tag"]), part_size)
 
     def _must_be_free(self) -> None:
-        """Check that nothing is there but what may be replaced."""
+        """Check that the key is free, or has the object that may be replaced."""
         key = self.file.key
         there = self.requests.again(key, lambda: self.requests.ask(key))
         expected = None if self.replacing is None else self.replacing.etag
@@ -125,7 +125,7 @@ class Put:
             raise TakenError
 
     def _checked(self, digest: Digest, etag: str | None, part_size: int | None) -> Stored:
-        """Compare what the storage reports with what was read."""
+        """Compare the answer of the storage with the content that was read."""
         key, requests = self.file.key, self.requests
         if self.capabilities.etag_is_md5:
             arrived = etag == digest.etag

@@ -1,4 +1,4 @@
-"""How the files of one upload are sent: their mark, their parts, and what slows or stops them."""
+"""Sending: the settings of one transfer: mark, parts, rate limit and stop flag."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from handrail_upload.reading import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """How one run sends its files; shared by its workers.
+    """The settings with which one run sends its files; shared by its workers.
 
     Attributes:
-        mark: What each object is marked with: `<run>/<step>`.
+        mark: The mark of each object: `<run>/<step>`.
         part_size: Files above this size are sent in parts of it.
-        part_concurrency: How many parts of one file are sent at a time.
+        part_concurrency: The number of parts of one file that are sent at a time.
         stop: Set to make every worker stop soon.
         pace: The bandwidth.
-        budget: The bytes that may be held in memory.
-        on_bytes: Told how many bytes were sent, or taken back with a minus.
+        budget: The limit of bytes in memory.
+        on_bytes: Called with the number of bytes sent, negative if they were in vain.
     """
 
     mark: str
@@ -43,7 +43,7 @@ class Sending:
         """Wait between two attempts.
 
         Raises:
-            StoppedError: The transfer was told to stop.
+            StoppedError: The transfer was stopped.
         """
         if self.stop.wait(seconds):
             raise StoppedError

@@ -1,4 +1,4 @@
-"""What a storage does for an upload, whatever is behind it."""
+"""Storage: the operations of a storage for uploads, for every provider."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from handrail_upload.storage.target import aside_name
 
 
 class Storage(Store):
-    """A store that takes source files: it keeps to a pace, and compares what is there."""
+    """A store for source files, with a rate limit and comparison of stored objects."""
 
     @property
     def threads(self) -> bool:
-        """Whether several workers at a time make it faster."""
+        """Whether several concurrent workers are faster."""
         # For small files they cost more than they bring; large ones have their own.
         return not self.local
 
     @abstractmethod
     def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """Return what is stored under those of `keys` under which something is.
+        """Return the stored objects under `keys`, by key; missing ones are left out.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -32,11 +32,11 @@ class Storage(Store):
 
     @abstractmethod
     def digest_for(self, size: int, part_size: int) -> Digest:
-        """Return the digest that a file of this size has to be fed to for `equals`."""
+        """Return the digest that has to receive a file of this size for `equals`."""
 
     @abstractmethod
     def equals(self, stored: Listed, digest: Digest, file: SourceFile) -> bool:
-        """Return whether what is stored has the content of `file`, which `digest` was fed.
+        """Return whether the stored content is that of `file`, which `digest` has received.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -53,37 +53,37 @@ class Storage(Store):
 
     @abstractmethod
     def put(self, file: SourceFile, sending: Sending, replacing: Listed | None = None) -> Stored:
-        """Store a file under its key, and check it against what the storage reports.
+        """Store a file under its key, and check it against the report of the storage.
 
         Args:
             file: The file.
-            sending: How.
-            replacing: What is there now and may be replaced; None when nothing may.
+            sending: The settings of the transfer.
+            replacing: The stored object that may be replaced; None for none.
 
         Raises:
-            TakenError: Something else is there.
-            SourceError: The file is not as it was found.
+            TakenError: Another object has the key.
+            SourceError: The file has changed.
             StorageError: The storage failed or refused.
-            StoppedError: The transfer was told to stop.
+            StoppedError: The transfer was stopped.
         """
 
     def adopt(self, key: str) -> None:
-        """Let `flush` see to what a process before this one has put under `key`, too."""
+        """Let `flush` include an object that an earlier process has stored under `key`."""
 
     def in_parts(self, size: int, part_size: int) -> bool:
-        """Return whether what was sent of a file of this size may stay when a process is killed."""
+        """Return whether parts of a file of this size may remain when a process is killed."""
         return False
 
     def sweep(self, keys: Sequence[str], run: str) -> None:
-        """Drop whatever a run has made for the time being; harmless to do again."""
+        """Remove all temporary objects of a run. Calling it twice is harmless."""
         self.settle(keys, run)
 
     def aside_name(self, key: str, run: str) -> str:
-        """Return the name under which `set_aside` keeps what is stored under `key`."""
+        """Return the name under which `set_aside` keeps the object under `key`."""
         return aside_name(self.place, key, run)
 
     def discard(self, names: Sequence[str]) -> None:
-        """Delete what was set aside; harmless for what is not there.
+        """Delete objects that were set aside; missing ones are ignored.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -91,5 +91,5 @@ class Storage(Store):
         self.delete(names)
 
     def describe(self) -> Mapping[str, Any]:
-        """Return what `initialize` tells about the storage."""
+        """Return the description of the storage for the result of `initialize`."""
         return {"target": self.url, **self.capabilities.to_dict()}

@@ -1,4 +1,4 @@
-"""The target of an upload: a folder or an object storage, with the words of this pack."""
+"""The target of an upload: a folder or an object storage, with the errors of this pack."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _KEPT_OBJECTS = re.compile(rf"\.handrail/{RUN}/.*|\.handrail-probe-{RUN}", re.DO
 
 
 def parse_target(target: str) -> Place:
-    """Return the parts of a target.
+    """Parse a target.
 
     Raises:
-        StorageError: It makes no sense.
+        StorageError: The target is malformed.
     """
     return parse_place(target, CALLER)
 
 
 def aside_name(target: Place, key: str, run: str) -> str:
-    """Return the key under which a run keeps what it replaces."""
+    """Return the key under which a run keeps a replaced object."""
     return beside(key, f".aside-{run}") if target.local else f".handrail/{run}/aside/{key}"
 
 

@@ -81,13 +81,13 @@ class Engine:
             SourceError: The files cannot be read.
             ChoiceError: The query is malformed.
         """
-        with self._told():
+        with self._converting_errors():
             found = self._connection.execute(f"DESCRIBE {query}").fetchall()
             return [(str(row[0]), str(row[1])) for row in found]
 
     def value(self, query: str) -> Any:
         """Return the single value of a query."""
-        with self._told():
+        with self._converting_errors():
             return self._connection.execute(query).fetchone()[0]
 
     def run(self, statement: str, report: Report = lambda done, total: None) -> int:
@@ -97,12 +97,12 @@ class Engine:
             statement: The statement.
             report: Called with `(done, 100)` from time to time.
         """
-        with self._told(), self._watched(report):
+        with self._converting_errors(), self._watched(report):
             return int(self._connection.execute(statement).fetchone()[0])
 
     def batches(self, query: str, size: int) -> Iterator[Any]:
         """Yield the rows of a query as Arrow batches of up to `size` rows."""
-        with self._told():
+        with self._converting_errors():
             yield from self._connection.sql(query).to_arrow_reader(size)
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Engine:
             watcher.join()
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def _converting_errors(self) -> Generator[None]:
         try:
             yield
         except self._errors.Error as error:

@@ -131,7 +131,7 @@ class Rows:
         Raises:
             SourceError: The source failed, or a value does not have the type of its column.
         """
-        with self._told():
+        with self._converting_errors():
             if self.direct:
                 yield from self._chosen()
             else:
@@ -175,7 +175,7 @@ class Rows:
         target = path.replace("'", "''")
         statement = f"COPY ({self._select(changed)}) TO '{target}' ({options})"
         report: Report = _untold if self._reader is not None else self.report
-        with self._told():
+        with self._converting_errors():
             if partition_by:
                 self._engine.grow()  # Otherwise it would move rows to the disk.
             try:
@@ -203,7 +203,7 @@ class Rows:
         self.source.close()
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def _converting_errors(self) -> Generator[None]:
         """Raise the original error of reading rows, even if a library has replaced it."""
         pyarrow = import_module("pyarrow")
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from handrail_export.errors import ConflictError, ExportError, PictureChangedError, StorageError
 from handrail_export.manifest import SAVED, STAGED, ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document, write_document
-from handrail_export.staging import told_of_disk
+from handrail_export.staging import convert_disk_errors
 from handrail_export.target import CALLER, aside_name
 from handrail_export.undo import SaveUndo
 from handrail_storage import Reader, Store, Stored, TakenError, count_text, pages
@@ -166,7 +166,7 @@ class Saving:
         path = folder / hashlib.sha256(file.path.encode()).hexdigest()[:32]
         path.unlink(missing_ok=True)
         digest, size = hashlib.sha256(), 0
-        with told_of_disk(self._staging), open(path, "xb") as out:
+        with convert_disk_errors(self._staging), open(path, "xb") as out:
             for block in self._blocks(file.location):
                 digest.update(block)
                 size += len(block)

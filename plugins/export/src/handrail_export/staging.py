@@ -52,7 +52,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def told_of_disk(folder: Path) -> Generator[None]:
+def convert_disk_errors(folder: Path) -> Generator[None]:
     """Convert errors of the operating system about the folder to a StorageError."""
     try:
         yield

@@ -61,12 +61,12 @@ class Reader:
         """
         place = parse_place(location, self._caller)
         if place.local:
-            with self._told(location), open(place.path, "rb") as file:
+            with self._converting_errors(location), open(place.path, "rb") as file:
                 return file.read(-1 if most is None else most)
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
         requests = self._bucket(place)
-        with requests.told(place.path):
+        with requests.converting_errors(place.path):
             if most is None:
                 return bytes(obstore.get(requests.patient, place.path).bytes())
             answer = obstore.get(requests.patient, place.path, options={"range": (0, most)})
@@ -80,13 +80,13 @@ class Reader:
         """
         place = parse_place(location, self._caller)
         if place.local:
-            with self._told(location), open(place.path, "rb") as file:
+            with self._converting_errors(location), open(place.path, "rb") as file:
                 yield from iter(lambda: file.read(_BLOCK), b"")
             return
         import obstore  # noqa: PLC0415 - see above
 
         requests = self._bucket(place)
-        with requests.told(place.path):
+        with requests.converting_errors(place.path):
             for block in obstore.get(requests.patient, place.path).stream(_BLOCK):
                 yield bytes(block)
 
@@ -102,7 +102,7 @@ class Reader:
             return self._buckets[key]
 
     @contextmanager
-    def _told(self, location: str) -> Generator[None]:
+    def _converting_errors(self, location: str) -> Generator[None]:
         """Convert errors of the operating system to a StorageError with the location."""
         try:
             yield

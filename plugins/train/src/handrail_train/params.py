@@ -175,7 +175,7 @@ class TrainParams(BaseModel):
             return model.model_validate(self.hyper)
         except ValidationError as error:
             told = [
-                _told(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
+                _describe(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
             ]
             raise ModelError(
                 f"{self.kind} cannot be made so: {'; '.join(told)}",
@@ -191,7 +191,7 @@ class TrainParams(BaseModel):
         return stem[:100] or "model"
 
 
-def _told(path: str, kind: str, message: str) -> str:
+def _describe(path: str, kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return f"{path} is unknown"
     return f"{path}: {message.removeprefix('Value error, ')}"

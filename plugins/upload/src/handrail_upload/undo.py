@@ -122,7 +122,7 @@ class TransferUndo:
         return True
 
 
-def told_of_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -> Iterator[str]:
+def describe_undo(recorded: RecordedTransfer, manifest: Path, *, certain: bool) -> Iterator[str]:
     """Yield the effects of an undo; a folder is checked, a server is not.
 
     Args:

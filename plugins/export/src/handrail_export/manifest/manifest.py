@@ -81,13 +81,13 @@ class Manifest:
             raise ExportError(f"the manifest {path} is a link", ways_out=(self._way_out,))
         if not make and not path.is_file():
             raise ExportError(f"there is no manifest {path}")
-        with self._told():
+        with self._converting_errors():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # A run that is kept, or undone, never comes to the step that closes it.
         self._closing = weakref.finalize(self, self._db.close)
         self._closing.atexit = False
         try:
-            with self._told():
+            with self._converting_errors():
                 self._open(make)
         except BaseException:
             self.close()
@@ -117,7 +117,7 @@ class Manifest:
 
     def description(self) -> dict[str, Any]:
         """Return the values that `describe` has stored."""
-        with self._told():
+        with self._converting_errors():
             rows = self._db.execute("SELECT name, value FROM about").fetchall()
         try:
             return {name: json.loads(value) for name, value in rows}
@@ -157,7 +157,7 @@ class Manifest:
         places = ", ".join("?" * len(wanted))
         last = 0
         while True:
-            with self._told():
+            with self._converting_errors():
                 page = self._db.execute(
                     "SELECT id, path, rows, size, sha256, location, state FROM file"
                     f" WHERE id > ? AND state IN ({places}) ORDER BY id LIMIT {_PAGE}",
@@ -184,19 +184,19 @@ class Manifest:
 
     def has(self, path: str) -> bool:
         """Return whether there is a file of this path."""
-        with self._told():
+        with self._converting_errors():
             found = self._db.execute("SELECT 1 FROM file WHERE path = ?", (path,)).fetchone()
         return found is not None
 
     def totals(self) -> tuple[int, int]:
         """Return the number of files, and their bytes."""
-        with self._told():
+        with self._converting_errors():
             row = self._db.execute("SELECT count(*), COALESCE(sum(size), 0) FROM file").fetchone()
         return int(row[0]), int(row[1])
 
     def keep(self) -> None:
         """Make all changes survive a loss of power, not only of the process."""
-        with self._told():
+        with self._converting_errors():
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._db.execute("PRAGMA synchronous = OFF")
@@ -207,7 +207,7 @@ class Manifest:
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
-        with self._told():
+        with self._converting_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -217,7 +217,7 @@ class Manifest:
                     self._db.execute("ROLLBACK")
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def _converting_errors(self) -> Generator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:

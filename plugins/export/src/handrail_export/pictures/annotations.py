@@ -54,7 +54,7 @@ class CatalogueAnnotations:
     def shapes(self, unit: Unit, size: tuple[int, int], read: Read) -> Iterable[Shape]:
         listed: object = unit.metadata.get(KEY)
         if isinstance(listed, list):
-            return [_told(unit, each) for each in cast("list[object]", listed)]
+            return [_shape(unit, each) for each in cast("list[object]", listed)]
         if self.masks is None or self.masks not in unit.files:
             return []
         mask = MaskImage.of(read(self.masks))
@@ -72,7 +72,7 @@ class CatalogueAnnotations:
             yield Shape(category=name, box=patch.box, area=patch.area, outline=patch.outline())
 
 
-def _told(unit: Unit, told: object) -> Shape:
+def _shape(unit: Unit, told: object) -> Shape:
     given: Mapping[str, Any] = {}
     if isinstance(told, Mapping):
         given = cast("Mapping[str, Any]", told)

@@ -58,7 +58,7 @@ class Database(Source):
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return all rows of a short query of our own."""
         try:
-            with self._told(), self._open_cursor() as cursor:
+            with self._converting_errors(), self._open_cursor() as cursor:
                 cursor.execute(query)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
@@ -67,7 +67,7 @@ class Database(Source):
             raise
 
     def open(self) -> BatchReader:
-        with self._told():
+        with self._converting_errors():
             if self._cursor is not None:
                 self._close(self._cursor)
             self._cursor = cursor = self._new_cursor(self._connected())
@@ -121,7 +121,7 @@ class Database(Source):
             what.close()
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def _converting_errors(self) -> Generator[None]:
         """Convert errors of the driver to a SourceError that names the database."""
         dbapi = import_module("adbc_driver_manager.dbapi")
         try:

@@ -20,7 +20,7 @@ from handrail_export.pictures.units import units_of
 from handrail_export.rows import Rows
 from handrail_export.site import notes_of, site_of
 from handrail_export.sources.catalogue import COLUMNS
-from handrail_export.staging import files_below, settle, told_of_disk
+from handrail_export.staging import convert_disk_errors, files_below, settle
 from handrail_export.target import CALLER
 from handrail_export.undo import ConvertUndo
 from handrail_storage import Reader, count_text, size_text
@@ -56,7 +56,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
         folder = context.use_staging() / "files"
         context.record_rollback("written", str(folder))
         context.use_manifest().clear()
-        with told_of_disk(folder):
+        with convert_disk_errors(folder):
             folder.mkdir()
             written_as = find_format(context.layout.format)
             if isinstance(written_as, CollectionFormat):
@@ -76,7 +76,7 @@ class ConvertDataStep(BaseStep[ExportContext]):
             total_count=context.total_count,
         )
         manifest.keep()
-        return _told(context, noun)
+        return _result(context, noun)
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
         context.close_rows()
@@ -118,7 +118,7 @@ def _check_columns(context: ExportContext) -> None:
         )
 
 
-def _told(context: ExportContext, noun: str) -> StepResult:
+def _result(context: ExportContext, noun: str) -> StepResult:
     files, size = context.use_manifest().totals()
     failed = f", {context.failed_count:,} left out" if context.failed_count else ""
     counted = f"{count_text(context.exported_count, noun)}{failed}"

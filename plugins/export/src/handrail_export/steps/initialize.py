@@ -14,7 +14,7 @@ from handrail_export.layout import lay_out
 from handrail_export.manifest import Manifest
 from handrail_export.site import notes_of, site_of, staging_of
 from handrail_export.sources.address import parse_source
-from handrail_export.staging import told_of_disk
+from handrail_export.staging import convert_disk_errors
 from handrail_export.undo import InitializeUndo
 
 
@@ -59,7 +59,7 @@ class InitializeStep(BaseStep[ExportContext]):
     def _open_manifest(self, context: ExportContext) -> None:
         folder = context.options.folder.absolute()
         path = folder / f"{context.run}.db"
-        with told_of_disk(folder):
+        with convert_disk_errors(folder):
             _make_folders(folder, lambda name: context.record_rollback("folders", name))
             context.record_rollback("manifest", str(path))
             context.opened.manifest = Manifest(path)
@@ -68,7 +68,7 @@ class InitializeStep(BaseStep[ExportContext]):
     def _make_staging(self, context: ExportContext) -> None:
         staging = staging_of(context.layout, context.options.folder, context.run)
         context.record_rollback("staging", staging)
-        with told_of_disk(Path(staging)):
+        with convert_disk_errors(Path(staging)):
             os.mkdir(staging, 0o700)
         context.staging = staging
 

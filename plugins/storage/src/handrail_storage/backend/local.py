@@ -55,7 +55,7 @@ class LocalStore(Store):
         missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
         for folder in reversed(missing):
             record(str(folder))
-            with self._told(str(folder)):
+            with self._converting_errors(str(folder)):
                 folder.mkdir(exist_ok=True)
         if not self.root.is_dir():
             raise self.caller.error(
@@ -65,7 +65,7 @@ class LocalStore(Store):
     def probe(self, key: str, mark: str) -> Capabilities:
         """Check whether files and links can be created."""
         path, link = self._path(key), self._path(f"{key}.link")
-        with self._told(key):
+        with self._converting_errors(key):
             Path(path).write_text(mark, encoding="utf-8")
             try:
                 os.link(path, link)
@@ -126,7 +126,7 @@ class LocalStore(Store):
     def stat(self, key: str) -> Stored | None:
         """Return the stored file; a link counts as itself."""
         path = self._path(key)
-        with self._told(key):
+        with self._converting_errors(key):
             try:
                 found = os.lstat(path)
             except GONE:
@@ -136,7 +136,7 @@ class LocalStore(Store):
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """Yield the files, but for `*.tmp-<run>`; links to folders are not followed."""
-        with self._told(prefix or self.url):
+        with self._converting_errors(prefix or self.url):
             if self.root.is_file():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             for folder, _, names in os.walk(self.root / prefix, onerror=_raise_unless_gone):
@@ -149,12 +149,12 @@ class LocalStore(Store):
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """Read the file."""
-        with self._told(key), open(self._path(key), "rb") as file:
+        with self._converting_errors(key), open(self._path(key), "rb") as file:
             yield from iter(lambda: file.read(_BLOCK), b"")
 
     def read(self, key: str) -> bytes | None:
         """Read the file."""
-        with self._told(key):
+        with self._converting_errors(key):
             try:
                 return Path(self._path(key)).read_bytes()
             except GONE:
@@ -174,7 +174,7 @@ class LocalStore(Store):
         self, key: str, content: bytes | Path, mark: str, replacing: Listed | None
     ) -> Stored:
         path = self._path(key)
-        with self._told(key, putting=True):
+        with self._converting_errors(key, putting=True):
             if replacing is None and os.path.lexists(path):
                 raise TakenError
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -217,13 +217,13 @@ class LocalStore(Store):
 
     def identity(self, staged: Path) -> Identity:
         """Return the identity of the file, which a link does not change."""
-        with self._told(staged.name):
+        with self._converting_errors(staged.name):
             return identity_of(os.lstat(staged))
 
     def set_aside(self, key: str, name: str) -> None:
         """Give the file a second name."""
         path, other = self._path(key), self._path(name)
-        with self._told(key):
+        with self._converting_errors(key):
             os.makedirs(os.path.dirname(other), exist_ok=True)
             with suppress(FileNotFoundError):
                 os.unlink(other)  # By an attempt before this one, which had replaced nothing.
@@ -242,7 +242,7 @@ class LocalStore(Store):
         """Give the file its own name again."""
         self._inside.forget()
         path, other = self._path(key), self._path(name)
-        with self._told(key):
+        with self._converting_errors(key):
             try:
                 kept = os.lstat(other)
             except GONE:
@@ -262,14 +262,14 @@ class LocalStore(Store):
                 folders.add(folder)
                 folder = os.path.dirname(folder)
         for folder in sorted(folders):
-            with self._told(folder):
+            with self._converting_errors(folder):
                 flush_folder(folder)
 
     def settle(self, keys: Iterable[str], run: str) -> None:
         """Remove the temporary names."""
         self._inside.forget()
         for key in keys:
-            with self._told(key):
+            with self._converting_errors(key):
                 temporary = _temporary(self._path(key), run)
                 _unlink(temporary)
                 _unlink(f"{temporary}{_SECOND}")
@@ -279,7 +279,7 @@ class LocalStore(Store):
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
         """Decide by the recorded identity, or by the temporary name."""
         path = self._path(key)
-        with self._told(key):
+        with self._converting_errors(key):
             try:
                 found = os.lstat(path)
             except GONE:
@@ -298,7 +298,7 @@ class LocalStore(Store):
         """Remove the files."""
         self._inside.forget()
         for key in keys:
-            with self._told(key):
+            with self._converting_errors(key):
                 _unlink(self._path(key))
 
     # Paths and errors
@@ -317,15 +317,15 @@ class LocalStore(Store):
             )
         return os.path.join(self.address, key)
 
-    def _told(self, about: str, *, putting: bool = False) -> Told:
-        return Told(self, about, putting)
+    def _converting_errors(self, about: str, *, putting: bool = False) -> _ErrorConversion:
+        return _ErrorConversion(self, about, putting)
 
     def failure(self, about: str, error: OSError) -> StorageError:
         """Return an error of the operating system as a StorageError with the way out."""
         return disk_error(error, about, self.url, self.caller)
 
 
-class Told:
+class _ErrorConversion:
     """Turns errors of the operating system into a StorageError, or into a TakenError."""
 
     def __init__(self, store: LocalStore, about: str, putting: bool) -> None:

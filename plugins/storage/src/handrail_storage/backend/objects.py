@@ -114,7 +114,7 @@ class ObjectStore(Store):
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
         before = self.requests.prefix
-        with self.requests.told(f"listing {self.url}"):
+        with self.requests.converting_errors(f"listing {self.url}"):
             # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
                 self.requests.patient, prefix=f"{before}{prefix}" or None
@@ -128,7 +128,7 @@ class ObjectStore(Store):
         """Yield the content as it arrives."""
         import obstore  # noqa: PLC0415 - see above
 
-        with self.requests.told(key):
+        with self.requests.converting_errors(key):
             answer = obstore.get(self.requests.patient, self.requests.path(key))
             for block in answer.stream(_BLOCK):
                 yield bytes(block)
@@ -198,7 +198,7 @@ class ObjectStore(Store):
         import obstore  # noqa: PLC0415 - see above
 
         smallest = -(-size // _MOST_PARTS)
-        with self.requests.told(key):
+        with self.requests.converting_errors(key):
             obstore.put(
                 self.requests.patient,
                 self.requests.path(key),
@@ -236,7 +236,7 @@ class ObjectStore(Store):
                 and (after.size, after.mark) == (before.size, before.mark)
             )
 
-        with self.requests.told(key):
+        with self.requests.converting_errors(key):
             if before is not None and before.size <= _LARGEST_COPY:
                 obstore.copy(self.requests.patient, source, target)
                 if arrived():  # There are servers that say yes, and copy nothing.
@@ -278,7 +278,7 @@ class ObjectStore(Store):
         client, paths = self.requests.patient, [self.requests.path(key) for key in keys]
         for start in range(0, len(paths), 1000):
             some = paths[start : start + 1000]
-            with self.requests.told(f"deleting {keys[start]}"):
+            with self.requests.converting_errors(f"deleting {keys[start]}"):
                 try:
                     obstore.delete(client, some)
                 except FileNotFoundError:

@@ -72,7 +72,7 @@ class Requests:
         """
 
         def once() -> T:
-            with self.told(about):
+            with self.converting_errors(about):
                 return call()
 
         try:
@@ -87,7 +87,7 @@ class Requests:
             raise error if error.attempts else error.after(1)  # noqa: B904 - the same error
 
     @contextmanager
-    def told(self, about: str) -> Generator[None]:
+    def converting_errors(self, about: str) -> Generator[None]:
         """Convert errors of the client to a StorageError with the key and the server's message.
 
         AlreadyExistsError, NotSupportedError and PreconditionError are not converted.

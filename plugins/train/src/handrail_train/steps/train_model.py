@@ -67,7 +67,7 @@ class TrainModelStep(BaseStep[TrainContext]):
         context.history = latest.history
         context.model_path = str(checkpoints.path(kept.epoch))
         context.opened.trained, context.opened.predictor = kept, None
-        return _told(kept, latest)
+        return _result(kept, latest)
 
     def rollback(self, context: TrainContext, result: StepResult) -> None:
         _written_by(context, result).run()
@@ -89,7 +89,7 @@ def _written_by(context: TrainContext, result: StepResult) -> TrainUndo:
     return TrainUndo.of(notes, site_of(context, notes))
 
 
-def _told(kept: Checkpoint, latest: Checkpoint) -> StepResult:
+def _result(kept: Checkpoint, latest: Checkpoint) -> StepResult:
     shown = kept.history[-1]
     figures = ", ".join(
         f"{name.replace('_', ' ')} {shown[name]:.4g}"

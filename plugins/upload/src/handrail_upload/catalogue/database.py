@@ -69,18 +69,18 @@ class Database(ABC):
 
     def rows(self, statement: str, **values: object) -> list[Row]:
         """Return all rows of the result of `statement`."""
-        with self._told():
+        with self._converting_errors():
             rows: list[Row] = self._execute(self._connected(), statement, values).fetchall()
             return rows
 
     def change(self, statement: str, **values: object) -> int:
         """Execute `statement`; return the number of changed rows."""
-        with self._told():
+        with self._converting_errors():
             return self._execute(self._connected(), statement, values).rowcount
 
     def change_many(self, statement: str, rows: Iterable[Values]) -> None:
         """Execute `statement` once for each of `rows`."""
-        with self._told():
+        with self._converting_errors():
             self._execute_many(self._connected(), statement, rows)
 
     @contextmanager
@@ -91,10 +91,10 @@ class Database(ABC):
             alone: Whether to block readers too, if the whole database is locked.
         """
         try:
-            with self._told():
+            with self._converting_errors():
                 self._begin(self._connected(), alone=alone)
             yield
-            with self._told():
+            with self._converting_errors():
                 self._execute(self._connection, "COMMIT", {})
         except BaseException:
             self._roll_back()
@@ -166,7 +166,7 @@ class Database(ABC):
     def _execute_many(self, connection: Any, statement: str, rows: Iterable[Values]) -> None: ...
 
     @abstractmethod
-    def _told(self) -> AbstractContextManager[None]:
+    def _converting_errors(self) -> AbstractContextManager[None]:
         """Return a context manager that converts errors of the driver to errors for people."""
 
     def _connected(self) -> Any:

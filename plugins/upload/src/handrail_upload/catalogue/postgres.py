@@ -47,7 +47,7 @@ class PostgresDatabase(Database):
         self._url = address.url
 
     def rows(self, statement: str, **values: object) -> list[Row]:
-        with self._told():
+        with self._converting_errors():
             idle = self._connected().info.transaction_status == _driver().pq.TransactionStatus.IDLE
         if not idle:
             return super().rows(statement, **values)
@@ -58,7 +58,7 @@ class PostgresDatabase(Database):
         return when
 
     def exists(self) -> bool:
-        with self._told():
+        with self._converting_errors():
             self._connected()
         return True
 
@@ -81,7 +81,7 @@ class PostgresDatabase(Database):
 
     def drop(self, tables: Sequence[str]) -> bool:
         connection, errors = self._connected(), _driver().errors
-        with self._told():
+        with self._converting_errors():
             connection.execute("SAVEPOINT before_drop")
             try:
                 self._execute(connection, f"DROP TABLE {', '.join(tables)}", {})
@@ -138,7 +138,7 @@ class PostgresDatabase(Database):
             self.close()  # The next use connects again.
 
     @contextmanager
-    def _told(self) -> Generator[None, None, None]:
+    def _converting_errors(self) -> Generator[None, None, None]:
         psycopg = _driver()
         try:
             yield

@@ -151,7 +151,7 @@ class SqliteDatabase(Database):
                 connection.execute("ROLLBACK")
 
     @contextmanager
-    def _told(self) -> Generator[None, None, None]:
+    def _converting_errors(self) -> Generator[None, None, None]:
         try:
             yield
         except sqlite3.Error as error:

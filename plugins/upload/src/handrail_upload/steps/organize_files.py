@@ -74,7 +74,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         context.organized_files = files_in(manifest)
         options = context.options
         chosen = bool(options.include or options.exclude or options.files_from)
-        result = _told(manifest, chosen=chosen)
+        result = _result(manifest, chosen=chosen)
         if options.metadata_file is not None:
             result.data.update(_tell_unmatched(context, manifest))
         return result
@@ -143,7 +143,7 @@ def _of_first_units(found: Iterator[SourceFile], limit: int) -> Iterator[SourceF
             yield file
 
 
-def _told(manifest: Manifest, *, chosen: bool) -> StepResult:
+def _result(manifest: Manifest, *, chosen: bool) -> StepResult:
     files, size = manifest.totals()
     units = manifest.count_units()
     counts = manifest.oddity_counts()

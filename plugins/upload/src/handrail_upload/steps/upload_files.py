@@ -15,7 +15,7 @@ from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHA
 from handrail_upload.manifest.views import files_in
 from handrail_upload.recorded import RecordedTransfer, read_transfer
 from handrail_upload.transfer import Transfer
-from handrail_upload.undo import TransferUndo, told_of_undo
+from handrail_upload.undo import TransferUndo, describe_undo
 from handrail_upload.uploader import Uploader
 
 _SHOWN = 20  # Conflicts that are listed one by one.
@@ -67,7 +67,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         transfer.send()
         manifest.keep()
         context.uploaded_files = files_in(manifest, SENT)
-        return _told(manifest, replaced, before, size, time.monotonic() - began)
+        return _result(manifest, replaced, before, size, time.monotonic() - began)
 
     def _transfer(self, context: UploadContext) -> Transfer:
         context.opened.transfer = transfer = Transfer(
@@ -101,7 +101,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
         recorded = read_transfer(result.rollback_data, context.site)
         manifest = context.site().manifest_of(recorded.run)
-        yield from told_of_undo(recorded, manifest, certain="new" in result.data)
+        yield from describe_undo(recorded, manifest, certain="new" in result.data)
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         manifest = context.use_manifest()
@@ -157,7 +157,7 @@ def _replaced(manifest: Manifest, earlier: RecordedTransfer) -> int:
     return len(earlier.asides.keys() | left) if earlier.asides else len(left)
 
 
-def _told(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:
+def _result(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:
     sent, unchanged, skipped = (manifest.count(each) for each in (SENT, UNCHANGED, SKIPPED))
     counts = {
         "new": sent - replaced,

@@ -74,7 +74,7 @@ class LocalStorage(LocalStore, Storage):
 
     def content_sha256(self, key: str) -> str:
         """Read the file."""
-        with self._told(key):
+        with self._converting_errors(key):
             return sha256_of(self._path(key))
 
     # Putting
@@ -84,7 +84,7 @@ class LocalStorage(LocalStore, Storage):
         path = self._path(file.key)
         temporary = beside(path, f".tmp-{sending.run}")
         reading = sending.reading(file, Digest(etag=False))
-        with self._told(file.key, putting=True):
+        with self._converting_errors(file.key, putting=True):
             fd = create(temporary)
             try:
                 write(fd, reading, sending)
@@ -115,13 +115,13 @@ class LocalStorage(LocalStore, Storage):
         """Flush the file systems; one call for each, not one for each file."""
         waiting, self._to_flush = self._to_flush, {}
         for folder in waiting.values():
-            with self._told(folder):
+            with self._converting_errors(folder):
                 flush_file_system(folder)
 
     def adopt(self, key: str) -> None:
         """Remember the file system of the file."""
         path = self._path(key)
-        with self._told(key):
+        with self._converting_errors(key):
             self._to_flush.setdefault(os.stat(path).st_dev, os.path.dirname(path))
 
     def sweep(self, keys: Sequence[str], run: str) -> None:
@@ -130,21 +130,21 @@ class LocalStorage(LocalStore, Storage):
         for key in keys:
             path = self._path(key)
             for suffix in (f".new-{run}", f".half-{run}"):
-                with self._told(key), suppress(FileNotFoundError, NotADirectoryError):
+                with self._converting_errors(key), suppress(FileNotFoundError, NotADirectoryError):
                     os.unlink(beside(path, suffix))
 
     # Undoing
 
     def set_aside(self, key: str, name: str) -> None:
         """Give the file a second name."""
-        with self._told(key):
+        with self._converting_errors(key):
             keep_copy(self._path(key), self._path(name))
 
     def put_back(self, key: str, name: str) -> bool:
         """Give the file its own name again."""
         self._inside.forget()
         path, aside = self._path(key), self._path(name)
-        with self._told(key):
+        with self._converting_errors(key):
             try:
                 if stat.S_ISDIR(os.lstat(aside).st_mode):
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), aside)

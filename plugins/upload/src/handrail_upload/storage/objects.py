@@ -54,7 +54,7 @@ class ObjectStorage(ObjectStore, Storage):
         wanted, found, seen, last = set(keys), dict[str, Listed](), 0, ""
         first, end = self.requests.prefix + keys[0], self.requests.prefix + keys[-1]
         # Others may have keys that this client does not take, such as `a//b`; there it gives up.
-        with self.requests.told(f"listing {self.url}"), suppress(InvalidPathError):
+        with self.requests.converting_errors(f"listing {self.url}"), suppress(InvalidPathError):
             # The offset itself is left out of a listing, so it is cut short.
             # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
@@ -100,7 +100,7 @@ class ObjectStorage(ObjectStore, Storage):
         import obstore  # noqa: PLC0415 - see above
 
         digest = Digest(etag=False)
-        with self.requests.told(key):
+        with self.requests.converting_errors(key):
             for block in obstore.get(self.requests.patient, self.requests.path(key)).stream(BLOCK):
                 digest.update(memoryview(block))
         return digest.sha256

@@ -40,7 +40,18 @@ def is_secret(info: FieldInfo) -> bool:
     return model_in(info.annotation) is None and holds_secret(info.annotation)
 
 
-@lru_cache(maxsize=64)  # Read wherever a run might show a secret.
+def secret_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields of `model` that are secrets as a whole."""
+    fields_of(model)  # Completes it, if the names that it mentions are defined by now.
+    return _secret_fields(model, model.__pydantic_complete__)
+
+
+@lru_cache(maxsize=64)
+def _secret_fields(model: type[BaseModel], _complete: bool) -> frozenset[str]:
+    # Cached, because it looks into the types of all fields and a run asks for it often.
+    return frozenset(name for name, info in fields_of(model).items() if is_secret(info))
+
+
 def secrets_of(
     model: type[BaseModel], prefix: KeyPath = (), seen: tuple[type, ...] = ()
 ) -> frozenset[KeyPath]:
@@ -49,7 +60,7 @@ def secrets_of(
     for name, info in fields_of(model).items():
         inner = model_in(info.annotation)
         for path in paths_of(model, name):
-            if is_secret(info):
+            if name in secret_fields(model):
                 found.add((*prefix, *path))
             elif inner is not None and inner not in seen:
                 found |= secrets_of(inner, (*prefix, *path), (*seen, model))
@@ -75,7 +86,7 @@ def secret_texts(model: type[BaseModel], params: Any) -> Iterator[str]:
     for name, info in fields_of(model).items():
         value = getattr(params, name, None)
         inner = model_in(info.annotation)
-        if is_secret(info):
+        if name in secret_fields(model):
             yield from texts_in(value)
         elif inner is not None and value is not None:
             yield from secret_texts(inner, value)

@@ -10,7 +10,7 @@ from handrail.errors import ActionError, ParamsError, describe
 from handrail.params.conversion import from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
 from handrail.params.redact import json_has_password, without_passwords
-from handrail.params.secrets import is_secret, secrets_of, variable_of
+from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath, set_path
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _entries(
         path = (*prefix, *paths_of(model, name)[0])
         value = values.get(name)
         inner = model_in(info.annotation)
-        if is_secret(info):
+        if name in secret_fields(model):
             yield path, value if name in set_here else None, variable_of(action, path, info)
         elif inner is not None and isinstance(value, Mapping):
             nested = cast("Mapping[str, Any]", value)

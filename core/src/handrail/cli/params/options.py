@@ -13,7 +13,7 @@ from handrail.errors import ActionError
 from handrail.params.conversion import items_of, takes_text
 from handrail.params.markers import Argument, Option
 from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
-from handrail.params.secrets import is_secret, secrets_of, variable_of
+from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class _Maker:
         within: tuple[type, ...] = (),
         needed_for: str = "",
     ) -> None:
-        fields = fields_of(model)
+        fields, secrets = fields_of(model), secret_fields(model)
         # An option that a field gives its name to comes before the --no- of another field.
         wanted = {_option(prefix, name) for name in fields}
         for name, info in fields.items():
@@ -127,10 +127,10 @@ class _Maker:
             inner = model_in(info.annotation)
             kind = bare(info.annotation)
             self.options.labels[path] = f"-p {'.'.join(path)}"
-            text = _help(info, needed_for)
+            text = _help(info, needed_for, shows=name not in secrets)
             if info.is_required() and inner is None:
                 self.options.needed.append(path)
-            if is_secret(info):
+            if name in secrets:
                 self._add_secret(info, path, option, text)
             elif inner is not None and inner is not model and inner not in within:
                 optional = "" if info.is_required() else ".".join(path)
@@ -249,11 +249,11 @@ def _negation(option: str) -> str:
     return f"--no-{option.lstrip('-')}"
 
 
-def _help(info: FieldInfo, needed_for: str) -> str:
+def _help(info: FieldInfo, needed_for: str, *, shows: bool) -> str:
     text = (info.description or "").strip()
     if info.is_required():
         return f"{text}  [required{f' for {needed_for}' if needed_for else ''}]".strip()
-    if info.default_factory is not None or is_secret(info):
+    if info.default_factory is not None or not shows:
         return text
     shown = default_text(info.get_default(call_default_factory=False))
     return f"{text}  [default: {shown}]".strip() if shown else text

@@ -6,7 +6,7 @@ import ast
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -236,9 +236,10 @@ def test_a_signal_reaches_all_user_code_of_a_run(
     driver: str, durable: bool, tmp_path: Path
 ) -> None:
     """Steps of all kinds and their undo, layers, wrappers used alone, callbacks and observers."""
-    made = orchestrator(journal=SqliteJournal(tmp_path / "runs.db") if durable else None)
-    with pytest.raises(StepFailedError, match="'fails' failed"):
-        made.execute() if driver == "blocking" else asyncio.run(made.execute_async())
+    with closing(SqliteJournal(tmp_path / "runs.db")) as journal:
+        made = orchestrator(journal=journal if durable else None)
+        with pytest.raises(StepFailedError, match="'fails' failed"):
+            made.execute() if driver == "blocking" else asyncio.run(made.execute_async())
     assert [name for name, reached in seen.items() if not reached] == []
     assert len(seen) == 32
 
@@ -294,10 +295,10 @@ class GoesOn(BaseAction[Any]):
 
 def test_a_signal_reaches_the_user_code_of_a_run_that_goes_on(tmp_path: Path) -> None:
     """`restore` and `resume`, behind wrappers."""
-    journal = SqliteJournal(tmp_path / "runs.db")
-    with suppress(StepFailedError):
-        GoesOn(None, packs=()).run(journal=journal, on_failure="keep")
-    resume(GoesOn, journal=journal, packs=(), folder=tmp_path)
+    with closing(SqliteJournal(tmp_path / "runs.db")) as journal:
+        with suppress(StepFailedError):
+            GoesOn(None, packs=()).run(journal=journal, on_failure="keep")
+        resume(GoesOn, journal=journal, packs=(), folder=tmp_path)
     assert {name: seen[name] for name in ("resume", "restore")} == {"resume": True, "restore": True}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -221,7 +222,8 @@ def test_a_context_may_leave_its_params_open(tmp_path: Path) -> None:
             return {"options": context.options}
 
     own = Own({"folder": "a"}, packs=())
-    assert own.run(journal=SqliteJournal(tmp_path / "runs.db"))["options"] is own.params
+    with closing(SqliteJournal(tmp_path / "runs.db")) as journal:
+        assert own.run(journal=journal)["options"] is own.params
 
 
 def test_a_step_for_a_context_with_params_fits_where_the_context_does() -> None:
@@ -278,10 +280,10 @@ def test_options_are_not_stored_and_are_there_after_a_kill(
     def unnote(context: BelowContext, result: Any) -> None:
         seen.append(context.options.folder)
 
-    journal = SqliteJournal(tmp_path / "runs.db")
-    Kept({"folder": "a"}, packs=()).run(journal=journal)
-    assert {row.name for row in journal.read(1).fields} == {"found", "keep"}
-    assert rollback(Kept, 1, journal=journal, packs=())["rolled_back"]
+    with closing(SqliteJournal(tmp_path / "runs.db")) as journal:
+        Kept({"folder": "a"}, packs=()).run(journal=journal)
+        assert {row.name for row in journal.read(1).fields} == {"found", "keep"}
+        assert rollback(Kept, 1, journal=journal, packs=())["rolled_back"]
     assert seen == [Path("a")]
     assert checked == [Path("a"), Path("a")]
 

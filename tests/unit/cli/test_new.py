@@ -171,4 +171,4 @@ def test_packs_add_to_it_and_are_imported_when_called(
 def test_a_misspelt_one_is_a_mistake_in_the_call(handrail: Handrail) -> None:
     done = handrail("new", "flw")
     assert done.returncode == ExitCode.USAGE
-    assert "No such command 'flw'" in done.stderr
+    assert "there is no command 'new flw'\n  did you mean flow?" in done.stderr

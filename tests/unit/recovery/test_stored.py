@@ -21,7 +21,7 @@ from handrail import (
     StepResult,
 )
 from handrail.errors import ContextError
-from handrail.journal.codec import decode_result, encode_result
+from handrail.journal.codec import decode_results, encode_result
 from handrail.params.redact import mask_of
 from handrail.recovery import rollback
 
@@ -49,7 +49,8 @@ class Awkward:
 
 def test_data_without_a_json_form_leaves_a_marker_that_raises():
     made = StepResult(data={"odd": Awkward(), "fine": 1}, error=Awkward())  # type: ignore[arg-type]
-    data = decode_result(encode_result(made, "step")).data
+    [result] = decode_results([encode_result(made, "step")])
+    data = result.data
     assert data["fine"] == data.get("fine") == 1
     for read in (data.__getitem__, data.get):
         with pytest.raises(KeyError, match="was Awkward"):
@@ -182,5 +183,5 @@ def test_a_mask_leaves_json_readable():
     mask = mask_of(["true", "1", "success", '"'])
     made = StepResult(data={"a": True, "b": "is true", "c": 11})
     text = encode_result(made, "step", mask)
-    data = decode_result(text).data
-    assert data == {"a": True, "b": "is **********", "c": 11}
+    [result] = decode_results([text])
+    assert result.data == {"a": True, "b": "is **********", "c": 11}

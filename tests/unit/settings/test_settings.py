@@ -6,7 +6,7 @@ import pytest
 
 from handrail.cli.commands.config import rows_of
 from handrail.errors import ExitCode, SettingsError
-from handrail.settings.load import load_settings, read_settings
+from handrail.settings.load import read_settings, settings_error
 from handrail.settings.project import find_project
 from handrail.settings.values import Flags
 
@@ -131,7 +131,8 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
 
 def test_defaults(tmp_path):
     """Without any settings there are defaults, and they say so."""
-    settings = load_settings(tmp_path, {})
+    settings, problems = read_settings(tmp_path, {})
+    assert not problems
     assert rows_of(settings) == [
         ("packs.disable", [], "default"),
         ("packs.only", None, "default"),
@@ -197,18 +198,18 @@ acme-x = true
             ),
         ),
     ]
-    with pytest.raises(SettingsError, match="9 settings cannot be used") as error:
-        load_settings(tmp_path, {})
-    assert error.value.problems == problems
+    error = settings_error(problems)
+    assert str(error) == "9 settings cannot be used"
+    assert error.problems == problems
 
 
 def test_one_mistake(tmp_path):
     """A section of the wrong type is told with the right one, also as a note of the error."""
     (tmp_path / "handrail.toml").write_text("packs = 1\n")
-    with pytest.raises(SettingsError, match=r"^1 setting cannot be used\n") as error:
-        load_settings(tmp_path, {})
+    error = settings_error(read_settings(tmp_path, {})[1])
+    assert str(error) == "1 setting cannot be used"
     message = "handrail.toml:1: packs is a number; it has to be a table, [packs]"
-    assert error.value.__notes__ == [message]
+    assert error.__notes__ == [message]
 
 
 def test_pack_twice(tmp_path):

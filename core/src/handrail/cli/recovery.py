@@ -11,7 +11,7 @@ import click
 
 from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
-from handrail.cli.session import warn
+from handrail.cli.session import event_options, warn
 from handrail.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -130,13 +130,7 @@ def recovery_options(aim: Aim) -> list[click.Parameter]:
             help="The folder to work in, if that of the run has moved or is on another machine.",
         ),
         journal_option(),
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            expose_value=False,
-            help="Write one event per line to standard output.",
-        ),
-        click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
+        *event_options(),
     ]
 
 

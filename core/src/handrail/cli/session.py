@@ -123,6 +123,19 @@ takes_json = click.option("--json", is_flag=True, expose_value=False, help="Writ
 """Declares `--json` for a command. `Session.json` has it already: errors need it before click."""
 
 
+def event_options() -> list[click.Parameter]:
+    """Return the options for the output of commands that run or undo steps."""
+    return [
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            help="Write one event per line to standard output.",
+        ),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
+    ]
+
+
 def warn(session: Session, *, goes_on: bool = True) -> None:
     """Write a warning for each setting that names nothing, without stopping.
 

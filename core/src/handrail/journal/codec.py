@@ -109,11 +109,6 @@ def encode_result(
     return f"{text}}}" if rollback == "{}" else f'{text},"rollback_data":{rollback}}}'
 
 
-def decode_result(text: str) -> StepResult:
-    """Return the result that `encode_result` encoded as `text`."""
-    return _result(json.loads(text))
-
-
 def decode_results(texts: Sequence[str]) -> list[StepResult]:
     """Return the results that `encode_result` encoded as `texts`.
 

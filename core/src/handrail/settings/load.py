@@ -25,20 +25,6 @@ JOURNAL = "HANDRAIL_JOURNAL"
 VARIABLES = (NO_PACKS, ONLY_PACKS, POLICY, JOURNAL, SAFE_FOLDERS, "HANDRAIL_CACHE")
 
 
-def load_settings(
-    start: str | Path, environ: Mapping[str, str], flags: Flags | None = None
-) -> Settings:
-    """Return the settings for work in the folder `start`.
-
-    Raises:
-        SettingsError: A setting is unknown or invalid; the error has all problems.
-    """
-    settings, problems = read_settings(start, environ, flags)
-    if problems:
-        raise settings_error(problems)
-    return settings
-
-
 def settings_error(problems: Sequence[Problem]) -> SettingsError:
     """Return one error for `problems`."""
     count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"

@@ -11,6 +11,8 @@ import click
 from handrail.cli.app import absent, offered, pack_command
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.listing import Listing
+from handrail.errors import NotFoundError
+from handrail.suggest import did_you_mean
 
 
 class New(click.Group):
@@ -21,8 +23,20 @@ class New(click.Group):
         return list(dict.fromkeys((*self.commands, *offered(ctx, "new"))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of this group, or import that of a pack."""
-        return self.commands.get(cmd_name) or pack_command(ctx, cmd_name, "new")
+        """Return a command of this group, or import that of a pack.
+
+        Raises:
+            NotFoundError: No command has that name, or its distribution is not installed.
+            PackError: Its pack is broken.
+        """
+        found = self.commands.get(cmd_name) or pack_command(ctx, cmd_name, "new")
+        if found is None:
+            hint = did_you_mean(cmd_name, (*self.list_commands(ctx), *absent(ctx, "new")))
+            raise NotFoundError(
+                f"there is no command 'new {cmd_name}'",
+                ways_out=(hint or "handrail new --help lists them",),
+            )
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of this group, then those of packs, which are not imported."""

@@ -19,7 +19,7 @@ from handrail.cli.journals import WITHOUT, journal_option, session_journal
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
 from handrail.cli.params.values import labelled, params_from, variables_of
-from handrail.cli.session import OWN_OPTIONS, session_of, warn
+from handrail.cli.session import OWN_OPTIONS, event_options, session_of, warn
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.failure import failed_action, show
 from handrail.cli.view.listing import Listing
@@ -130,13 +130,7 @@ def run_options() -> list[click.Parameter]:
             is_flag=True,
             help="Record nothing: only this process can undo the run.",
         ),
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            expose_value=False,
-            help="Write one event per line to standard output.",
-        ),
-        click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
+        *event_options(),
     ]
 
 

@@ -22,7 +22,7 @@ from handrail_testing.scaffold import NewPack, new_pack, write
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     metavar="FOLDER",
-    help="Where to make its folder.  [default: here]",
+    help="The folder to create it in.  [default: .]",
 )
 @click.option("--full", is_flag=True, help="Also a noxfile, a changelog and a workflow for CI.")
 @takes_json
@@ -37,11 +37,11 @@ def pack(
     into: Path,
     full: bool,
 ) -> None:
-    """Make a small complete pack that installs, type-checks and passes its own tests.
+    """Create a small complete pack that installs, type-checks and passes its own tests.
 
     NAME is that of the distribution; a single word gets `handrail-` in front of it. The pack has
-    one step with its undo, one hook that puts it into a workflow, and tests of both. Nothing that
-    is there already is overwritten.
+    one step with its undo, one hook that puts it into a workflow, and tests of both. Existing files
+    are never overwritten.
 
     \b
     handrail new pack webp                                   handrail-webp, for the action upload

@@ -69,11 +69,6 @@ class Notes(SideFile):
         """Note that a file was left alone: `hidden`, `symlink`, `unreadable`, ..."""
         self._db.execute("INSERT INTO oddity VALUES (?, ?, ?)", (kind, name, why))
 
-    def oddities(self, limit: int = -1) -> list[tuple[str, str, str]]:
-        """Return `(kind, name, why)` of files left alone, at most `limit`."""
-        rows = self._db.execute("SELECT kind, name, why FROM oddity LIMIT ?", (limit,))
-        return [tuple(row) for row in rows]
-
     def problems(self, *kinds: str) -> Iterator[tuple[str, str]]:
         """Yield `(name, why)` of invalid files, and of those left alone, by name.
 

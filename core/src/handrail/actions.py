@@ -313,7 +313,7 @@ def checked_context(context: object, action: str) -> Any:
     """Return `context`, the return value of `create_context`, after checking its type.
 
     Raises:
-        ContextError: It is not a context.
+        ContextError: The object is not a context.
     """
     if isinstance(context, BaseStepContext):
         return context

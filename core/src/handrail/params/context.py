@@ -173,7 +173,7 @@ def _options_of(context: ActionContext[Any]) -> Any:
     """Return the params of a context as its model.
 
     Raises:
-        ContextError: It has no params, or they lack a field of the model.
+        ContextError: The context has no params, or they lack a field of the model.
     """
     name, params, model = type(context).__qualname__, context.params, _model_of(context)
     if params is None:

@@ -180,7 +180,7 @@ class Recovery:
         """Check that the steps that were started are unchanged.
 
         Raises:
-            DriftError: They have changed, and `accept_drift` is false.
+            DriftError: The steps or the params have changed, and `accept_drift` is false.
         """
         self._check_drift(self.recorded)
 

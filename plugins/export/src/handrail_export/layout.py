@@ -44,7 +44,7 @@ def format_name(given: str | None, target: str) -> str:
     """Return the name of the format: as given, that of the ending of the target, or Parquet.
 
     Raises:
-        FormatError: The target ends like a file, and not like one of any format.
+        FormatError: The target has the ending of a file, but of no known format.
     """
     if given is not None:
         return given

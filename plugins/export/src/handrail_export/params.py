@@ -27,17 +27,16 @@ class ExportParams(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     source: Annotated[str, Argument()] = Field(
-        description="What is exported: an SQLite file or a postgresql:// URL (its catalogue, "
-        "unless --query or --table is given), or Parquet or CSV files, such as 'in/*.csv'",
+        description="An SQLite file or a postgresql:// URL (its catalogue, unless "
+        "--query or --table is given), or Parquet or CSV files, such as 'in/*.csv'",
     )
     target: Annotated[str, Argument()] = Field(
-        description="Where it goes: a file, a folder, or the same in s3://bucket/path, gs://, "
-        "az:// or memory://",
+        description="A file or a folder, also in s3://bucket/path, gs://, az:// or memory://",
     )
     query: str | None = Field(
         default=None,
-        description="SQL whose rows are exported; it only reads, and :NAME in it is the value of "
-        "-p parameters.NAME=VALUE",
+        description="SQL query whose rows are exported; it may only read, and :NAME in it is "
+        "the value of -p parameters.NAME=VALUE",
     )
     table: str | None = Field(default=None, description="Table or view whose rows are exported")
     parameters: dict[str, Value] = Field(
@@ -45,66 +44,67 @@ class ExportParams(BaseModel):
     )
     collection: str | None = Field(
         default=None,
-        description="Collection of the catalogue; needed where it has several",
+        description="Collection of the catalogue; required if there are several",
     )
     format: str | None = Field(
         default=None,
-        description="parquet, csv, jsonl, coco, yolo, or one of a pack; that of the ending of the "
-        "target unless given",
+        description="parquet, csv, jsonl, coco, yolo, or a format from a pack; by default, from"
+        " the ending of the target",
     )
     columns: Annotated[list[str], Option("--column")] = Field(
-        default_factory=list[str], description="Only this column; repeatable, in the order given"
+        default_factory=list[str],
+        description="Export only this column; repeatable, in the given order",
     )
     where: str | None = Field(
         default=None,
-        description="Only rows for which this SQL expression is true, such as 'size > 1000'",
+        description="Export only rows for which this SQL expression is true, such as 'size > 1000'",
     )
     limit: int | None = Field(
-        default=None, ge=1, description="Only the first N rows, or pictures of a collection"
+        default=None, ge=1, description="Export only the first N rows, or pictures of a collection"
     )
     partition_by: list[str] = Field(
         default_factory=list[str],
-        description="A folder NAME=VALUE for each value of this column; of a collection, a split "
-        "for each value of this key of the metadata; repeatable",
+        description="Create a folder NAME=VALUE for each value of this column; for a collection, a "
+        "split for each value of this metadata key; repeatable",
     )
     csv_types: Types = Field(
-        default="auto", description="What the values of a CSV source are: guessed, or all text"
+        default="auto", description="Types of the columns of a CSV source: guessed, or all text"
     )
     pictures: str | None = Field(
-        default=None, description="Role of the pictures of a collection; guessed unless given"
+        default=None, description="Role of the pictures of a collection; guessed by default"
     )
     masks: str | None = Field(
-        default=None, description="Role of the masks that show what is where; guessed unless given"
+        default=None, description="Role of the segmentation masks; guessed by default"
     )
     categories: Annotated[list[str], Option("--category")] = Field(
         default_factory=list[str],
-        description="Name of what has the number 1, 2, 3... in masks; repeatable, in that order",
+        description="Category with the number 1, 2, 3... in the masks; repeatable, in this order",
     )
     on_invalid: OnInvalid = Field(
         default="fail",
-        description="What to do about pictures that are missing or broken: stop, or leave them out",
+        description="For missing or broken pictures: stop, or skip them",
     )
     if_exists: IfExists = Field(
         default="error",
-        description="What to do where there is an export or a file already: stop, or replace it",
+        description="If an export or a file exists already: stop, or replace it",
     )
     concurrency: int = Field(
-        default=8, ge=1, le=256, description="How many files are read or sent at a time"
+        default=8, ge=1, le=256, description="Number of files to read or send at a time"
     )
     memory: ByteSize = Field(
         default=ByteSize(512 << 20),
         ge=32 << 20,
-        description="How much memory the conversion may take; 384 MB of it do unless rows are wide",
+        description="Memory limit of the conversion; 384 MB suffice unless rows are wide",
     )
     retries: int = Field(
         default=8,
         ge=0,
         le=100,
-        description="How often to try again when the storage fails for a moment",
+        description="Number of retries if the storage fails temporarily",
     )
     folder: Annotated[Path, Option("--state-folder")] = Field(
         default=Path(".handrail/exports"),
-        description="Where the manifests of the runs are kept, and what waits to be sent",
+        description="Folder for the manifests of runs and for files that wait to be sent",
     )
 
     @field_validator("source")

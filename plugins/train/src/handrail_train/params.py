@@ -43,57 +43,62 @@ class TrainParams(BaseModel):
     )
     store: Annotated[str, Argument()] = Field(
         default=DEFAULT,
-        description="Where models are kept: a local folder, s3://bucket/path, gs://bucket/path, "
+        description="Store of models: a local folder, s3://bucket/path, gs://bucket/path, "
         "az://container/path or memory://",
     )
     target: str | None = Field(
-        default=None, min_length=1, description="Column with the classes to learn; for a file"
+        default=None,
+        min_length=1,
+        description="Column with the classes to learn, if the data is a file",
     )
     features: list[str] = Field(
         default_factory=list[str],
-        description="Learn from this column only; repeatable; all but the target unless given",
+        description="Learn from this column only; repeatable; by default, all columns but the "
+        "target",
     )
     drop: list[str] = Field(
         default_factory=list[str], description="Do not learn from this column; repeatable"
     )
-    missing: Missing = Field(
-        default="fail", description="What to do about rows where a value is missing"
-    )
+    missing: Missing = Field(default="fail", description="What to do with rows that lack a value")
     kind: str = Field(default="mlp", description="Kind of model; handrail models kinds lists them")
     hyper: dict[str, Any] = Field(
         default_factory=dict[str, Any],
         description="Hyper-parameters of the model; handrail models kinds KIND lists them",
     )
     name: str | None = Field(
-        default=None, description="Name of the model in the store; that of the data unless given"
+        default=None, description="Name of the model in the store; by default, that of the data"
     )
-    epochs: PositiveInt = Field(default=20, le=100_000, description="Epochs, or rounds, at most")
+    epochs: PositiveInt = Field(
+        default=20, le=100_000, description="Maximum number of epochs, or boosting rounds"
+    )
     patience: NonNegativeInt = Field(
         default=0,
-        description="Stop after so many epochs in which the validation loss has not fallen, and "
-        "keep the best model; 0 for never",
+        description="Early stopping: stop after this many epochs without a lower validation "
+        "loss, and keep the best model; 0 for never",
     )
     tolerance: float = Field(
-        default=1e-4, ge=0, description="How much the validation loss has to fall to count"
+        default=1e-4,
+        ge=0,
+        description="Minimum decrease of the validation loss that counts as an improvement",
     )
     test_share: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of the rows that is kept for the test"
+        default=0.2, gt=0, lt=1, description="Share of the rows for the test set"
     )
     validation_share: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of the rest that is kept for validation"
+        default=0.1, ge=0, lt=1, description="Share of the remaining rows for the validation set"
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="Where chance begins")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of the random number generator")
     checkpoint_every: PositiveInt = Field(
-        default=1, description="Epochs from one checkpoint to the next"
+        default=1, description="Number of epochs between checkpoints"
     )
     retries: int = Field(
         default=8,
         ge=0,
         le=100,
-        description="How often to try again when the storage fails for a moment",
+        description="Number of retries if the storage fails temporarily",
     )
     folder: Annotated[Path, Option("--state-folder")] = Field(
-        default=Path(".handrail/train"), description="Where the checkpoints of the runs are kept"
+        default=Path(".handrail/train"), description="Folder for the checkpoints of runs"
     )
 
     @field_validator("data")

@@ -35,7 +35,7 @@ class UploadParams(BaseModel):
         description="Folder with the files; with -p sources.ROLE=FOLDER, one for each role",
     )
     target: Annotated[str, Argument()] = Field(
-        description="Where they go: a local folder, s3://bucket/path, gs://bucket/path, "
+        description="Where the files go: a local folder, s3://bucket/path, gs://bucket/path, "
         "az://container/path or memory://",
     )
     sources: dict[str, Path] = Field(
@@ -45,75 +45,80 @@ class UploadParams(BaseModel):
         default=None,
         min_length=1,
         max_length=200,
-        description="Name of the collection in the catalogue; that of the specification or the "
-        "source folder unless given",
+        description="Name of the collection in the catalogue; by default, that of the "
+        "specification or the source folder",
     )
     catalogue: str | None = Field(
         default=None,
-        description="SQLite file, or postgresql:// URL, in which the files are registered; "
-        "COLLECTION.db unless given",
+        description="SQLite file, or postgresql:// URL, in which the files are registered; by "
+        "default, COLLECTION.db",
     )
     metadata_file: Annotated[Path | None, Option("--metadata")] = Field(
         default=None,
-        description="CSV, JSONL, Parquet or XLSX file that tells about each file by name",
+        description="CSV, JSONL, Parquet or XLSX file with metadata for each file, by its name",
     )
     metadata_key: str | None = Field(
-        default=None, description="Column of the metadata file that has the file names"
+        default=None, description="Column of the metadata file with the file names"
     )
     specification: Annotated[Path | None, Option("--spec")] = Field(
         default=None,
-        description="TOML or JSON file: the roles of files, which are required, their limits",
+        description="TOML or JSON file with the roles of files, which of them are required, and"
+        " limits",
     )
     include: list[str] = Field(
         default_factory=list[str],
-        description="Only files that match this .gitignore pattern; repeatable",
+        description="Include only files that match this .gitignore pattern; repeatable",
     )
     exclude: list[str] = Field(
         default_factory=list[str],
-        description="No files that match this .gitignore pattern; repeatable",
+        description="Exclude files that match this .gitignore pattern; repeatable",
     )
     files_from: Path | None = Field(
         default=None,
-        description="Only the files listed here, one path a line (or separated by NUL); - for "
-        "standard input",
+        description="File that lists the files to include, one path per line (or separated by "
+        "NUL); - for standard input",
     )
-    hidden: bool = Field(default=False, description="Also take files whose name begins with a dot")
+    hidden: bool = Field(default=False, description="Include files whose names begin with a dot")
     limit: int | None = Field(
-        default=None, ge=1, description="Take only the first N data units, by name of their files"
+        default=None,
+        ge=1,
+        description="Include only the first N data units, by the names of their files",
     )
     on_invalid: OnInvalid = Field(
         default="fail",
-        description="What to do about files that are not valid: stop, or leave them out",
+        description="For invalid files: stop, or skip them",
     )
     allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
     if_exists: IfExists = Field(
         default="same",
-        description="What to do where an object exists: accept an equal one, accept any, replace "
-        "a different one, or stop",
+        description="If an object exists: accept an equal one, accept any, replace a different "
+        "one, or stop",
     )
-    compare: Compare = Field(default="checksum", description="How to tell that an object is equal")
+    compare: Compare = Field(
+        default="checksum", description="How to compare a file with an existing object"
+    )
     concurrency: int = Field(
-        default=8, ge=1, le=256, description="How many files are sent at a time"
+        default=8, ge=1, le=256, description="Number of files to send at a time"
     )
     part_size: ByteSize = Field(
         default=ByteSize(8 * MIB),
-        description="Files above this size are sent in parts of it; 5MiB to 5GiB",
+        description="Send larger files in parts of this size; 5MiB to 5GiB",
     )
     part_concurrency: int = Field(
-        default=4, ge=1, le=64, description="How many parts of one file are sent at a time"
+        default=4, ge=1, le=64, description="Number of parts of one file to send at a time"
     )
     bandwidth: ByteSize | None = Field(
-        default=None, ge=1, description="Bytes a second to send at most, such as 10MB"
+        default=None, ge=1, description="Maximum number of bytes per second, such as 10MB"
     )
     retries: int = Field(
         default=8,
         ge=0,
         le=100,
-        description="How often to try again when the storage fails for a moment",
+        description="Number of retries if the storage fails temporarily",
     )
     folder: Annotated[Path, Option("--state-folder")] = Field(
         default=Path(".handrail/uploads"),
-        description="Where the lists of files of the runs are kept",
+        description="Folder for the file lists of runs",
     )
 
     @field_validator("part_size")

@@ -92,9 +92,9 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
 
     Raises:
         NotFoundError: The run does not exist.
-        RollbackRefusedError: It is sealed; or it is the latest run and there is nothing to undo.
-        RunClosedError: It was given by number, and there is nothing to undo.
-        RunHeldError: It belongs to a process that is alive, or may be.
+        RollbackRefusedError: The run is sealed; or it is the latest one and has nothing to undo.
+        RunClosedError: The run was given by number and has nothing to undo.
+        RunHeldError: The run belongs to a process that is alive, or may be.
     """
     from handrail.journal.backend.lease import held_error  # noqa: PLC0415 - help needs none
     from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise

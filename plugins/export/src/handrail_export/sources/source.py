@@ -45,7 +45,7 @@ class Source(ABC):
         """Check that these can be the columns.
 
         Raises:
-            SourceError: They cannot be the columns.
+            SourceError: The names cannot be those of the columns.
         """
 
     def failure(self, error: BaseException) -> SourceError:

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 class HistGradientBoostingHyper(Hyper):
     """Hyper-parameters of `sklearn.ensemble.HistGradientBoostingClassifier`."""
 
-    learning_rate: PositiveFloat = Field(default=0.1, description="How much each tree corrects")
-    max_leaf_nodes: int = Field(default=31, ge=2, description="Leaves of a tree")
-    max_depth: PositiveInt | None = Field(default=None, description="Depth of a tree")
-    min_samples_leaf: PositiveInt = Field(default=20, description="Examples in a leaf")
-    l2_regularization: float = Field(default=0.0, ge=0, description="How small leaves are kept")
-    max_bins: int = Field(default=255, ge=2, le=255, description="Values told apart in a feature")
+    learning_rate: PositiveFloat = Field(
+        default=0.1, description="Learning rate: the weight of each tree"
+    )
+    max_leaf_nodes: int = Field(default=31, ge=2, description="Maximum number of leaves of a tree")
+    max_depth: PositiveInt | None = Field(default=None, description="Maximum depth of a tree")
+    min_samples_leaf: PositiveInt = Field(
+        default=20, description="Minimum number of examples in a leaf"
+    )
+    l2_regularization: float = Field(default=0.0, ge=0, description="L2 regularization")
+    max_bins: int = Field(
+        default=255, ge=2, le=255, description="Maximum number of bins per feature"
+    )
 
 
 class HistGradientBoosting(SklearnKind[HistGradientBoostingHyper]):

@@ -90,7 +90,7 @@ class ModelKind(ABC, Generic[H]):
         """Return the model in `content`, to predict with.
 
         Raises:
-            ModelError: The content is none of such a model, or has something that is not allowed.
+            ModelError: The content is not a model of this kind, or has a type that is not allowed.
         """
 
     @abstractmethod

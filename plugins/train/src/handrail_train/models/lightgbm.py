@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 class LightGBMHyper(Hyper):
     """Hyper-parameters of LightGBM, under the names that it gives them."""
 
-    learning_rate: PositiveFloat = Field(default=0.1, description="How much each tree corrects")
-    num_leaves: int = Field(default=31, ge=2, description="Leaves of a tree")
-    max_depth: int = Field(default=-1, description="Depth of a tree; -1 for any")
-    min_data_in_leaf: PositiveInt = Field(default=20, description="Examples in a leaf")
-    lambda_l1: float = Field(default=0.0, ge=0, description="How small leaves are kept, by l1")
-    lambda_l2: float = Field(default=0.0, ge=0, description="How small leaves are kept, by l2")
-    max_bin: int = Field(default=255, ge=2, description="Values told apart in a feature")
+    learning_rate: PositiveFloat = Field(
+        default=0.1, description="Learning rate: the weight of each tree"
+    )
+    num_leaves: int = Field(default=31, ge=2, description="Maximum number of leaves of a tree")
+    max_depth: int = Field(default=-1, description="Maximum depth of a tree; -1 for no limit")
+    min_data_in_leaf: PositiveInt = Field(
+        default=20, description="Minimum number of examples in a leaf"
+    )
+    lambda_l1: float = Field(default=0.0, ge=0, description="L1 regularization")
+    lambda_l2: float = Field(default=0.0, ge=0, description="L2 regularization")
+    max_bin: int = Field(default=255, ge=2, description="Maximum number of bins per feature")
 
 
 class LightGBM(ModelKind[LightGBMHyper]):

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 class MLPHyper(Hyper):
     """Hyper-parameters of `sklearn.neural_network.MLPClassifier`."""
 
-    hidden: list[PositiveInt] = Field(default=[100], description="Units of each hidden layer")
-    activation: Literal["relu", "tanh", "logistic"] = Field(
-        default="relu", description="What a unit makes of its sum"
+    hidden: list[PositiveInt] = Field(
+        default=[100], description="Number of units of each hidden layer"
     )
-    solver: Literal["adam", "sgd"] = Field(default="adam", description="How weights are changed")
-    learning_rate: PositiveFloat = Field(default=0.001, description="How far at a time")
-    alpha: float = Field(default=0.0001, ge=0, description="How strongly weights are kept small")
-    batch_size: PositiveInt = Field(default=200, description="Examples between two changes")
+    activation: Literal["relu", "tanh", "logistic"] = Field(
+        default="relu", description="Activation function"
+    )
+    solver: Literal["adam", "sgd"] = Field(default="adam", description="Optimizer")
+    learning_rate: PositiveFloat = Field(default=0.001, description="Initial learning rate")
+    alpha: float = Field(default=0.0001, ge=0, description="L2 regularization")
+    batch_size: PositiveInt = Field(default=200, description="Size of a minibatch")
 
 
 class MLP(SklearnKind[MLPHyper]):

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 class RandomForestHyper(Hyper):
     """Hyper-parameters of `sklearn.ensemble.RandomForestClassifier`."""
 
-    trees_per_epoch: PositiveInt = Field(default=10, description="Trees that an epoch grows")
+    trees_per_epoch: PositiveInt = Field(default=10, description="Number of trees per epoch")
     criterion: Literal["gini", "entropy"] = Field(
-        default="gini", description="What tells how good a division is"
+        default="gini", description="Quality measure of a split"
     )
-    max_depth: PositiveInt | None = Field(default=None, description="Depth of a tree")
-    min_samples_leaf: PositiveInt = Field(default=1, description="Examples in a leaf")
+    max_depth: PositiveInt | None = Field(default=None, description="Maximum depth of a tree")
+    min_samples_leaf: PositiveInt = Field(
+        default=1, description="Minimum number of examples in a leaf"
+    )
     max_features: Literal["sqrt", "log2"] = Field(
-        default="sqrt", description="How many features a division may choose from"
+        default="sqrt", description="Number of features to consider for a split"
     )
 
 

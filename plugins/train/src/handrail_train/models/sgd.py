@@ -20,17 +20,17 @@ class SGDHyper(Hyper):
     """Hyper-parameters of `sklearn.linear_model.SGDClassifier`."""
 
     loss: Literal["log_loss", "modified_huber"] = Field(
-        default="log_loss", description="What is made small; both know probabilities"
+        default="log_loss", description="Loss function; both give probabilities"
     )
-    penalty: Literal["l2", "l1", "elasticnet"] = Field(
-        default="l2", description="How weights are kept small"
-    )
-    alpha: PositiveFloat = Field(default=0.0001, description="How strongly")
-    l1_ratio: float = Field(default=0.15, ge=0, le=1, description="Share of l1 in elasticnet")
+    penalty: Literal["l2", "l1", "elasticnet"] = Field(default="l2", description="Regularization")
+    alpha: PositiveFloat = Field(default=0.0001, description="Strength of the regularization")
+    l1_ratio: float = Field(default=0.15, ge=0, le=1, description="Share of L1 in elasticnet")
     learning_rate: Literal["optimal", "constant", "invscaling"] = Field(
-        default="optimal", description="How far weights are changed at a time"
+        default="optimal", description="Learning rate schedule"
     )
-    eta0: PositiveFloat = Field(default=0.01, description="The first rate, unless it is optimal")
+    eta0: PositiveFloat = Field(
+        default=0.01, description="Initial learning rate, unless the schedule is optimal"
+    )
 
 
 class SGD(SklearnKind[SGDHyper]):

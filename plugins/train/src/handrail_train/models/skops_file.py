@@ -27,7 +27,7 @@ def dump_skops(model: Any, allowed: Sequence[str] | None) -> bytes:
         allowed: The types in it that skops does not trust by itself; None where that was checked.
 
     Raises:
-        ModelError: There is something else in it, so it could not be loaded again.
+        ModelError: The model contains a type that `load_skops` would refuse.
     """
     skops = import_module("skops.io")
     content: bytes = skops.dumps(model)

@@ -120,7 +120,7 @@ class Database(ABC):
         """Return whether there is a database at all.
 
         Raises:
-            NotACatalogueError: There is something else, or there cannot be one.
+            NotACatalogueError: The file is not a catalogue, or none can be created there.
         """
 
     @abstractmethod

@@ -54,7 +54,7 @@ class Label:
         """Return a label from its written form; None if it is no label."""
         try:
             values: dict[str, Any] = json.loads(written)
-            kinds = {name: type(value) for name, value in values.items()}
+            kinds: dict[str, object] = {name: type(value) for name, value in values.items()}
         except (ValueError, AttributeError):
             return None
         return cls(**values) if kinds == _KINDS else None

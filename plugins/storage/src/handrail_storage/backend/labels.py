@@ -19,6 +19,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,14 +27,15 @@ from pathlib import Path
 from typing import Any
 
 from handrail_storage.backend.disk import flush_folder, identity_of, write_whole
+from handrail_storage.backend.small import FOLDER
 
 ATTRIBUTE = "user.handrail"
-FOLDER = ".handrail-target"
 
 # Linux alone has these calls.
 _set: Callable[[str, str, bytes], None] | None = getattr(os, "setxattr", None)
 _get: Callable[..., bytes] | None = getattr(os, "getxattr", None)
 
+_SOON = 3600  # Seconds within which a labelled file gets its name.
 _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -142,8 +144,11 @@ class Labels:
                 self.set(copy, name, Label.of(found, label.mark, label.sha256))
 
     def drop(self, key: str, found: os.stat_result) -> None:
-        """Remove the sidecars of a file that has lost the name of a key."""
+        """Remove the sidecars of a file that does not have the name of a key any more."""
         if os.path.isdir(self._folder):
+            with suppress(OSError):
+                if os.path.samestat(os.lstat(self._inside(key)), found):
+                    return
             folder = self._folder_of(key)
             for sidecar in _paths(folder):
                 if os.path.basename(sidecar).startswith(f"{found.st_ino:x}-"):
@@ -151,14 +156,17 @@ class Labels:
             self._prune(folder)
 
     def sweep(self, path: str, key: str, run: str) -> None:
-        """Remove the sidecars of files of a run that never got the name of a key."""
+        """Remove the sidecars of files of a run that never got the name of a key.
+
+        Those of other runs are removed once they are too old for files that are about to get it.
+        """
         if os.path.isdir(self._folder):
             folder = self._folder_of(key)
             there = self._there(path, key)
             for sidecar in _paths(folder):
                 label = _parsed(sidecar)
-                is_of_run = label is None or label.mark.partition("/")[0] == run
-                if is_of_run and (label is None or label != there):
+                is_needless = label != there or sidecar.endswith(".tmp")
+                if is_needless and (_is_of(label, run) or _is_old(sidecar)):
                     _unlink(sidecar)
             self._prune(folder)
 
@@ -222,6 +230,16 @@ def _write_lasting(path: str, content: bytes) -> None:
             write_whole(Path(path), content)
             flush_folder(os.path.dirname(path))
             return
+
+
+def _is_of(label: Label | None, run: str) -> bool:
+    return label is not None and label.mark.partition("/")[0] == run
+
+
+def _is_old(sidecar: str) -> bool:
+    with suppress(OSError):
+        return time.time() - os.lstat(sidecar).st_mtime > _SOON
+    return False
 
 
 def _paths(folder: str) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
-from handrail_storage.backend.labels import FOLDER, Label, Labels
+from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (
     GONE,
     NO_LINKS,
@@ -26,6 +26,7 @@ from handrail_storage.backend.names import (
     take_place,
     unlink,
 )
+from handrail_storage.backend.small import FOLDER, SmallFiles, SmallLocalFiles
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
@@ -51,6 +52,11 @@ class LocalStore(Store):
         self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=True)
         self._inside = Inside(place.path)
         self._labels = Labels(self.address, self._path)
+
+    @property
+    def small_files(self) -> SmallFiles:
+        """Files in the folder `.handrail-target`."""
+        return SmallLocalFiles(self.address, self.url, self.caller)
 
     # Setting up
 
@@ -302,7 +308,10 @@ class LocalStore(Store):
         """Give the file a second name; without links, copy it."""
         other = self._path(name)
         with self._converting_errors(key), self._copied(key, name) as copy:
-            os.replace(copy, other)  # Over that of an earlier attempt, which had replaced nothing.
+            earlier = os.lstat(other) if os.path.lexists(other) else None
+            os.replace(copy, other)
+            if earlier is not None:  # By an earlier attempt, which had replaced nothing.
+                self._labels.drop(name, earlier)
 
     def put_over(self, name: str, key: str, found: Listed | None) -> bool:
         """Give the file a further name, and rename that to the key; without links, copy it.

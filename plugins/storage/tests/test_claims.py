@@ -7,6 +7,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 
@@ -114,7 +115,7 @@ class Run:
 class Runs:
     """Runs on one target."""
 
-    capabilities: dict = {}
+    capabilities: ClassVar[dict] = {}
 
     def __init__(self, place):
         self.place = place

@@ -149,8 +149,10 @@ class Undoing:
     def _end(self) -> None:
         """Delete the claim, and before it what only its run needs."""
         state, ledger = self._lease.entry.state, self._lease.ledger
-        in_use = {each.held for each in self._listing.others(state.run)}
-        if state.held is not None and state.held not in in_use.union(self._listing.kept):
-            ledger.remove_held(state.held)
+        in_use = {*self._listing.kept}.union(
+            *(each.lists for each in self._listing.others(state.run))
+        )
+        for digest in sorted(state.lists - in_use):
+            ledger.remove_held(digest)
         self._lease.end()
         ledger.remove_epoch_if_last()

@@ -51,7 +51,7 @@ class UndoPrograms(RunPrograms):
         """Announce the rollback, and refuse it beside those that it could harm."""
         if self.scenario.keeps(Rule.WANT_UNDO):
             yield send.PutState(run, state._replace(wants_undo=True))
-        kept = frozenset()
+        kept: frozenset[FinalList] = frozenset()
         if not self.scenario.keeps(Rule.KEPT_LAST):
             kept = yield send.GetKept()
         others = yield from self.others(run)
@@ -65,7 +65,7 @@ class UndoPrograms(RunPrograms):
 
     def again(self, run: int, state: State) -> Program:
         """Go on with a rollback that was killed."""
-        kept = frozenset()
+        kept: frozenset[FinalList] = frozenset()
         if not self.scenario.keeps(Rule.KEPT_LAST):
             kept = yield send.GetKept()
         others = yield from self.others(run)
@@ -165,8 +165,8 @@ class UndoPrograms(RunPrograms):
     ) -> Object | None:
         """Return what should be there instead: the first below that stays."""
         if not self.scenario.keeps(Rule.CHAIN):
-            below = asides[undone.run]
-            return below if below is not None and self._stays(undone, key, below) else None
+            copy = asides[undone.run]
+            return copy if copy is not None and self._stays(undone, key, copy) else None
         below: Object | None = found
         for _ in self.scenario.runs:
             below = asides[below.mark.run] if below is not None and below.mark else None

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from handrail.recovery import rollback as rollback
     from handrail.recovery import rollback_async as rollback_async
     from handrail.registry import StepRegistry as StepRegistry
+    from handrail.runtime import RunInfo as RunInfo
     from handrail.runtime import RuntimeContext as RuntimeContext
     from handrail.runtime import RuntimeLogger as RuntimeLogger
     from handrail.steps import BaseStep as BaseStep
@@ -78,6 +79,7 @@ __all__ = [
     "PlannedStep",
     "Problem",
     "Run",
+    "RunInfo",
     "RuntimeContext",
     "RuntimeLogger",
     "Sleep",
@@ -123,7 +125,7 @@ _HOMES = {
     "plan.plan": ("Plan", "PlannedStep"),
     "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
     "registry": ("StepRegistry",),
-    "runtime": ("RuntimeContext", "RuntimeLogger"),
+    "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),
     "steps": ("BaseStep", "StepResult", "step"),
     "workflow": ("Workflow", "action"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
+    from handrail.runtime import RunInfo
 
 
 class Progress:
@@ -90,6 +91,7 @@ class RunState:
         plan: The plan.
         context: The context of its steps, stored in `line`.
         new_id: Creates the id of the run, when it is first needed.
+        describe: Returns what names the run to others.
         clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Called with each event.
@@ -119,6 +121,7 @@ class RunState:
     context: InitVar[BaseStepContext]
     _: KW_ONLY
     new_id: Callable[[], str]
+    describe: Callable[[RunState], RunInfo]
     clock: Callable[[], float]
     on_progress: InitVar[Callable[[int, int], object] | None] = None
     listener: Callable[[Event], None] | None = None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail_storage.caller import Caller
 from handrail_storage.places import Place
 from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
+
+if TYPE_CHECKING:
+    from handrail_storage.backend.small import SmallFiles
 
 _AT_A_TIME = 32  # Requests for single objects.
 
@@ -46,6 +50,11 @@ class Store(ABC):
         self.caller = caller
         self.url = place.shown
         self.address = place.address
+
+    @property
+    @abstractmethod
+    def small_files(self) -> SmallFiles:
+        """Small files of Handrail itself in the place, such as the claims of runs."""
 
     # Setting up
 
@@ -118,6 +127,14 @@ class Store(ABC):
         with ThreadPoolExecutor(1 if self.local else _AT_A_TIME) as pool:
             found = pool.map(self.stat, keys)
             return {each.key: each for each in found if each is not None}
+
+    def look_up(self, keys: Sequence[str]) -> Mapping[str, Listed]:
+        """Return the objects under these keys, by key; missing ones are left out.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        return self.stats(keys)
 
     @abstractmethod
     def listing(self, prefix: str = "") -> Iterator[Listed]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
 from handrail_storage.backend.labels import Label, label_of, set_label
+from handrail_storage.backend.small import SmallFiles, SmallLocalFiles
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
@@ -48,6 +49,11 @@ class LocalStore(Store):
         self.root = Path(place.path)
         self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=True)
         self._inside = Inside(place.path)
+
+    @property
+    def small_files(self) -> SmallFiles:
+        """Files in the folder `.handrail-target`."""
+        return SmallLocalFiles(self.address, self.url, self.caller)
 
     # Setting up
 

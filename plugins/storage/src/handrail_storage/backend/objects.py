@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail_storage.backend.disk import sha256_of
 from handrail_storage.backend.requests import MARK, SHA256, Requests, bare, quoted
+from handrail_storage.backend.small import SmallFiles, SmallObjects
 from handrail_storage.backend.unfinished import abort_unfinished
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError
@@ -57,6 +58,11 @@ class ObjectStore(Store):
         self.requests = Requests(place, retries, caller)
         if place.scheme == "memory":
             self.lag = MEMORY_LAG
+
+    @property
+    def small_files(self) -> SmallFiles:
+        """Objects below `.handrail-target/`."""
+        return SmallObjects(self.requests, lambda: self.capabilities)
 
     # Setting up
 

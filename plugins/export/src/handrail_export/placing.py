@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handrail_export.errors import ConflictError
@@ -13,27 +11,6 @@ from handrail_storage import Store, Stored, TakenError, count_text
 from handrail_storage.claims import Claim
 
 _LOOKS = 5  # Times that a key is looked at before it counts as one that others write to.
-
-
-@dataclass(slots=True, kw_only=True)
-class Copies:
-    """Says when the run begins to keep copies of what it replaces.
-
-    Attributes:
-        record: Records that, before the first copy.
-        begun: Whether there may be copies.
-    """
-
-    record: Callable[[], None]
-    begun: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-
-    def begin(self) -> None:
-        """Record that there may be copies, unless it is recorded."""
-        with self._lock:
-            if not self.begun:
-                self.record()
-                self.begun = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +22,14 @@ class Placing:
         claim: The claim of the run, under whose name copies are kept.
         mark: The mark of the objects of the run.
         overwrite: Whether existing files may be replaced.
-        copies: Says when copies are kept.
+        resumed: Whether an earlier process may have kept copies.
     """
 
     target: Store
     claim: Claim
     mark: str
     overwrite: bool
-    copies: Copies
+    resumed: bool
 
     def settled(self, file: ExportedFile, there: Stored | None) -> ExportedFile | None:
         """Return a file as it is at the target, if that is equal, or None.
@@ -91,12 +68,12 @@ class Placing:
             ClaimLostError: The claim of the run is somebody else's.
             StorageError: The storage failed or refused.
         """
-        for _ in range(_LOOKS):
+        for look in range(_LOOKS):
             settled = self.settled(file, there)
             if settled is not None:
                 return settled
             try:
-                stored = self._put(file, content, there)
+                stored = self._put(file, content, there, again=look > 0)
             except TakenError:
                 there = self.target.stat(file.path)
             else:
@@ -106,17 +83,18 @@ class Placing:
             ways_out=("export it again once nobody else writes there",),
         )
 
-    def _put(self, file: ExportedFile, content: bytes | Path, there: Stored | None) -> Stored:
+    def _put(
+        self, file: ExportedFile, content: bytes | Path, there: Stored | None, *, again: bool
+    ) -> Stored:
         self.claim.touch()
         if there is None:
-            if self.copies.begun:
+            if again or self.resumed:
                 # What had been replaced is gone by somebody else's hand, and must not come back.
                 self.claim.drop_stale(file.path)
             return self.target.create(file.path, content, self.mark, file.sha256)
         if there.mark != self.mark:
             if not self.overwrite:
                 raise taken([file.path], self.target.url)
-            self.copies.begin()
             self.target.set_aside(file.path, self.claim.aside(file.path))
         return self.target.replace(file.path, content, self.mark, there, file.sha256)
 

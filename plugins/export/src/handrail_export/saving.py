@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, compress, repeat
 from pathlib import Path
 from typing import Any
 
@@ -64,24 +65,34 @@ class Saving:
         self._files, self._bytes = manifest.totals()
         self._saved = [0, 0]
 
-    def check(self) -> None:
+    def check(self, *, with_document: bool) -> None:
         """Check for existing files that differ, before anything is written.
+
+        Args:
+            with_document: Whether to check for manifest.json too.
 
         Raises:
             ConflictError: A file exists, and must not be replaced.
             StorageError: The storage failed or refused.
         """
+        document = [ExportedFile(path=NAME, size=0, sha256="")] if with_document else []
         found: list[str] = []
         with self._pool() as pool:
-            for files in pages(self._manifest.files(STAGED), self._target.batch):
+            wanted = chain(self._manifest.files(STAGED), document)
+            for files in pages(wanted, self._target.batch):
                 there = self._look(files)
                 files = [each for each in files if each.path in there]
-                settled = pool.map(self._placing.settled, files, map(there.get, _paths(files)))
-                pairs = zip(files, settled, strict=True)
-                # Of a picture whose checksum is not known, a copy is compared.
-                found += [file.path for file, held in pairs if held is None and _known(file, there)]
+                conflicts = pool.map(self._conflicts, files, (there[each.path] for each in files))
+                found += compress(_paths(files), conflicts)
         if found:
             raise taken(found, self._target.url)
+
+    def _conflicts(self, file: ExportedFile, there: Stored) -> bool:
+        """Return whether somebody else has stored something under the key of a file."""
+        if there.mark == self._placing.mark or self._placing.settled(file, there) is not None:
+            return False
+        # Of a picture whose checksum is not known, a copy is compared.
+        return bool(file.sha256) or there.size != file.size
 
     def save(self) -> None:
         """Save all staged files, except for those saved already."""
@@ -118,8 +129,8 @@ class Saving:
             for files in pages(self._manifest.files(RETIRED), self._target.batch):
                 there = self._look(files)
                 files = [each for each in files if each.path in there]
-                content = [tombstone(self._run)] * len(files)
-                for _ in pool.map(self._placing.place, files, content, map(there.get, _paths(files))):
+                stones = repeat(tombstone(self._run))
+                for _ in pool.map(self._placing.place, files, stones, map(there.get, _paths(files))):
                     pass
                 self._target.flush(_paths(files))
 
@@ -187,8 +198,3 @@ class Saving:
 
 def _paths(files: Iterable[ExportedFile]) -> list[str]:
     return [each.path for each in files]
-
-
-def _known(file: ExportedFile, there: dict[str, Stored]) -> bool:
-    """Return whether a file is known to differ from what is under its key."""
-    return bool(file.sha256) or there[file.path].size != file.size

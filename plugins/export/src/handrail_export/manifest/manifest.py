@@ -197,11 +197,17 @@ class Manifest:
         except ValueError as error:
             raise ExportError(f"the manifest {self.path} names {path!r}: {error}") from error
 
-    def has(self, path: str) -> bool:
-        """Return whether the export has a file of this path."""
-        query = f"SELECT 1 FROM file WHERE path = ? AND state IN ({_places(_OURS)})"
+    def has(self, path: str, *states: State) -> bool:
+        """Return whether there is a file of this path in one of these states.
+
+        Args:
+            path: The path.
+            states: The states; by default, all of files of the export.
+        """
+        wanted = states or _OURS
+        query = f"SELECT 1 FROM file WHERE path = ? AND state IN ({_places(wanted)})"
         with self._converting_errors():
-            found = self._db.execute(query, (path, *_OURS)).fetchone()
+            found = self._db.execute(query, (path, *wanted)).fetchone()
         return found is not None
 
     def totals(self) -> tuple[int, int]:

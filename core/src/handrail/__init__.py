@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handrail.errors import ParamsError as ParamsError
     from handrail.errors import PlanError as PlanError
     from handrail.errors import Problem as Problem
+    from handrail.errors import RefusedError as RefusedError
     from handrail.errors import SourceChangedError as SourceChangedError
     from handrail.errors import StepFailedError as StepFailedError
     from handrail.errors import StepNotFoundError as StepNotFoundError
@@ -78,6 +79,7 @@ __all__ = [
     "PlanError",
     "PlannedStep",
     "Problem",
+    "RefusedError",
     "Run",
     "RunInfo",
     "RuntimeContext",
@@ -113,6 +115,7 @@ _HOMES = {
         "ParamsError",
         "PlanError",
         "Problem",
+        "RefusedError",
         "SourceChangedError",
         "StepFailedError",
         "StepNotFoundError",

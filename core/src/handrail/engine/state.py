@@ -111,6 +111,7 @@ class RunState:
         opened: When the run started, on `clock`, if there is a listener.
         outcome: The outcome of the run, once known.
         undo_cause: The reason for the undo, once it has begun.
+        untouched: Whether a requested undo has begun, and could still be called off.
         failure: The error that ended it, unless it succeeded.
         sealed: The reason why it can no longer be rolled back, if so.
         rollback_errors: An error for each step that could not be undone.
@@ -142,6 +143,7 @@ class RunState:
     opened: float = 0.0
     outcome: str | None = None
     undo_cause: Failure | None = None
+    untouched: bool = False
     failure: BaseException | None = None
     sealed: str | None = None
     rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])

@@ -14,8 +14,10 @@ from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     DriftError,
+    RefusedError,
     SourceChangedError,
     StepFailedError,
+    StopsResume,
     add_ways_out,
 )
 from handrail.journal.context_fields import ContextFields
@@ -143,7 +145,7 @@ class Recovery:
             counts = orchestrator.go_on(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
-        except SourceChangedError as error:
+        except (SourceChangedError, RefusedError) as error:
             raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
@@ -154,7 +156,7 @@ class Recovery:
             counts = await orchestrator.go_on_async(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
-        except SourceChangedError as error:
+        except (SourceChangedError, RefusedError) as error:
             raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
@@ -213,8 +215,17 @@ class Recovery:
                 ),
             )
 
-    def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
-        add_ways_out(error, *changed_input_hints(self.recorded.row.number, self.command_line))
+    def _with_ways_out(self, error: StopsResume) -> StopsResume:
+        number = self.recorded.row.number
+        if isinstance(error, SourceChangedError):
+            add_ways_out(error, *changed_input_hints(number, self.command_line))
+            return error
+        undo = self.command_line(f"rollback {number}")
+        if self.aim == "rollback" or self.recorded.row.direction == "undo":
+            add_ways_out(error, f"try again later:  {undo}")
+        else:
+            again = self.command_line(f"resume {number}")
+            add_ways_out(error, f"try again later:  {again}", f"or undo the run:  {undo}")
         return error
 
     def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:

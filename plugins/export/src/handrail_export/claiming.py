@@ -11,15 +11,16 @@ from handrail_export.manifest import RETIRED, SAVED, STAGED, ExportedFile, Manif
 from handrail_export.manifest.document import NAME
 from handrail_export.retiring import retired_files
 from handrail_storage import pages
-from handrail_storage.claims import Claimant, Claims, Held, Wanted
+from handrail_storage.claims import Claimant, Claims, Clock, Held, Wanted
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
     from handrail_export.undo import SaveUndo
     from handrail_storage import Store
-    from handrail_storage.claims import Claim, ClaimRefusedError
+    from handrail_storage.claims import Claim
 
 CACHE = "claims"  # The folder in the state folder for what was read of the claims of others.
+CLOCK = Clock()
 STEP = "save_files"  # In the marks of objects.
 _PAGE = 500
 
@@ -43,7 +44,7 @@ def claims_of(context: ExportContext, target: Store, cache: Path | None = None) 
             journal=info.journal or "",
             action=info.action,
         )
-    return Claims(target, claimant, cache=cache)
+    return Claims(target, claimant, cache=cache, clock=CLOCK)
 
 
 def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:

@@ -125,14 +125,13 @@ class Saving:
 
     def _retire(self) -> None:
         """Replace the files of the older export that the new one lacks; see `retiring`."""
+        stone = repeat(tombstone(self._run))
         with self._pool() as pool:
             for files in pages(self._manifest.files(RETIRED), self._target.batch):
                 there = self._look(files)
                 files = [each for each in files if each.path in there]
-                stones = repeat(tombstone(self._run))
-                for _ in pool.map(self._placing.place, files, stones, map(there.get, _paths(files))):
-                    pass
-                self._target.flush(_paths(files))
+                found = (there[each.path] for each in files)
+                self._target.flush(_paths(pool.map(self._placing.place, files, stone, found)))
 
     def _look(self, files: Iterable[ExportedFile]) -> dict[str, Stored]:
         return self._target.stats(_paths(files))

@@ -21,6 +21,8 @@ from handrail_export.target import CALLER
 from handrail_storage import Reader, Store, Stored, pages
 from handrail_storage.backend import flush_file
 
+COPIES = "copies"  # The folder for pictures that wait, in the folder of the run.
+
 RecordMany = Callable[[str, Iterable[Any]], None]
 Report = Callable[[float, float, str], None]
 
@@ -174,7 +176,7 @@ class Saving:
 
     def _copy_of(self, file: ExportedFile) -> Path:
         name = hashlib.sha256(file.path.encode()).hexdigest()[:32]
-        return self._staging / "copies" / name
+        return self._staging / COPIES / name
 
     def _blocks(self, location: str) -> Iterator[bytes]:
         try:

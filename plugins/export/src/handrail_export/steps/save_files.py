@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_export.claiming import CACHE, STEP, ask, claims_of, hold
 from handrail_export.context import ExportContext
-from handrail_export.errors import PictureChangedError
+from handrail_export.errors import ExportError, PictureChangedError
 from handrail_export.manifest import ExportedFile
 from handrail_export.placing import Placing
-from handrail_export.saving import Saving
+from handrail_export.saving import COPIES, Saving
 from handrail_export.site import notes_of, site_of
 from handrail_export.undo import SaveUndo, describe_undo, made_in
 from handrail_storage import count_text, size_text
@@ -60,6 +62,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
         saved = saved_by(context, result)
+        _drop_copies(context)
         summary = saved.run(
             lambda target: claims_of(context, target),
             made_in(context),
@@ -113,6 +116,12 @@ def _store(context: ExportContext, claim: Claim, *, resumed: bool) -> ExportedFi
         saving.check(with_document=document)
     saving.save()
     return saving.save_document() if document else None
+
+
+def _drop_copies(context: ExportContext) -> None:
+    """Delete the copies of pictures that wait, as a disk that is full has no room for an undo."""
+    with suppress(ExportError):
+        shutil.rmtree(context.use_staging() / COPIES, ignore_errors=True)
 
 
 def saved_by(context: ExportContext, result: StepResult) -> SaveUndo:

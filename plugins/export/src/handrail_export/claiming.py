@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,8 +60,9 @@ def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:
         ClaimRefusedError: Another run is in the way.
         ClaimMissingError: The run had a claim, which is gone.
         ConflictError: The export to be replaced has changed meanwhile.
-        StorageError: The storage failed or refused.
+        StorageError: The storage failed or refused, or a folder leads out of the target.
     """
+    _check_folders(context)
     if not earlier.asked:
         _list_retired(context)
         context.record_rollback("claim", context.run)
@@ -72,6 +74,18 @@ def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:
         _check_retired(context)
         context.record_rollback("claimed", context.run)
     return found
+
+
+def _check_folders(context: ExportContext) -> None:
+    """Check that no folder of the export leads out of a target on this machine.
+
+    Raises:
+        StorageError: A folder is a link to elsewhere.
+    """
+    if context.use_target().local:
+        paths = (each.path for each in context.use_manifest().files())
+        one_of_each = {os.path.dirname(path): path for path in paths}
+        context.use_target().stats([*one_of_each.values()])
 
 
 def _list_retired(context: ExportContext) -> None:
@@ -126,7 +140,8 @@ def hold(context: ExportContext, claim: Claim, document: ExportedFile | None) ->
     found = [_held(each) for each in manifest.files(SAVED) if not each.made]
     if found:
         others = claim.shared(found)
-        getattr(context, "relies_on", list)([each.run for each in others])
+        # A claim is named after its run, with a suffix where the run has several.
+        context.relies_on(each.run.partition(".")[0] for each in others)
 
 
 def made_by(manifest: Manifest) -> dict[str, Held]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import handrail_storage
 from handrail_export.claiming import CACHE, made_by
 from handrail_export.errors import ExportError
-from handrail_export.manifest import Manifest
+from handrail_export.manifest import made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
 from handrail_storage.claims import Claims, ClaimUndone, Held, Waiting
@@ -126,8 +127,11 @@ def made_in(context: ExportContext) -> Mapping[str, Held]:
     """Return what a run has saved by its manifest; nothing if that is gone or damaged."""
     if context.opened.manifest is not None:
         return made_by(context.opened.manifest)
-    with suppress(ExportError), closing(Manifest(context.manifest_file(), make=False)) as manifest:
-        return made_by(manifest)
+    with suppress(ExportError, sqlite3.Error):
+        return {
+            path: Held(key=path, size=size, sha256=sha256, etag=etag)
+            for path, size, sha256, etag in made_files(context.manifest_file())
+        }
     return {}
 
 

@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "file": ({"source": "rows.db", "table": "item", "target": "out.csv"}, {}),
     "replacing": (
         {**PARTS, "target": "out", "if_exists": "overwrite"},
-        {"call": "_put", "nth": 3, "when": "after"},
+        {"call": "settle", "nth": 1, "when": "before"},
     ),
 }
 

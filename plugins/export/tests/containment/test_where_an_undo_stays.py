@@ -190,4 +190,6 @@ def test_the_preview_says_what_goes_and_changes_nothing(
 
 
 def apart_from_the_journal(run: Any) -> dict[str, Any]:
-    return {name: each for name, each in seen(run.home).items() if "/runs.db" not in name}
+    sqlites = ("/runs.db", ".db-shm")  # The latter is memory that connections share.
+    found = seen(run.home).items()
+    return {name: each for name, each in found if not any(part in name for part in sqlites)}

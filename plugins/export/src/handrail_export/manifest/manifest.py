@@ -6,7 +6,7 @@ import json
 import sqlite3
 import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -248,6 +248,20 @@ class Manifest:
                 f"the manifest {self.path} cannot be used: {error}",
                 ways_out=(self._way_out,),
             ) from error
+
+
+def made_files(path: Path) -> Iterator[tuple[str, int, str, str | None]]:
+    """Yield path, size, SHA-256 and ETag of each file that a run has saved; changes nothing.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    # SQLite makes files beside it to read it, unless nobody can be writing.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as database:
+        yield from database.execute(
+            "SELECT path, size, sha256, etag FROM file WHERE state = ? AND made", (SAVED,)
+        )
 
 
 def _places(values: Sequence[object]) -> str:

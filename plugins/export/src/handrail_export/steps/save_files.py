@@ -49,9 +49,8 @@ class SaveFilesStep(BaseStep[ExportContext]):
         if "target" not in recorded.rollback_data:
             context.record_rollback("target", target.address)
         claims = claims_of(context, target, context.options.folder.absolute() / CACHE)
-        # What a killed process has completed may have been replaced since.
-        if not earlier.claimed or claims.opened() is None:
-            claim = ask(context, claims, earlier)
+        claim = ask(context, claims, earlier)
+        if not claim.holds:  # What a killed process has completed may have been replaced since.
             hold(context, claim, _store(context, claim, resumed=earlier.asked))
         manifest.keep()
         context.output_path = layout.output

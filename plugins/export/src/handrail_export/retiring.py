@@ -14,6 +14,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest import RETIRED, ExportedFile, Manifest
 from handrail_export.manifest.document import NAME, read_document
 from handrail_storage import Store, pages
+from handrail_storage.backend import run_of
 
 
 def tombstone(run: str) -> bytes:
@@ -46,8 +47,8 @@ def retired_files(target: Store, manifest: Manifest, run: str) -> Iterator[Expor
             yield ExportedFile(path=each.path, size=len(stone), sha256=sha256, state=RETIRED)
 
 
-def delete_tombstones(target: Store, manifest: Manifest, mark: str) -> int:
-    """Delete the tombstones of a run, and folders that are empty then; return their number.
+def delete_tombstones(target: Store, manifest: Manifest, mark: str) -> None:
+    """Delete the tombstones of a run, and the folders that are empty then.
 
     Args:
         target: The target.
@@ -57,10 +58,11 @@ def delete_tombstones(target: Store, manifest: Manifest, mark: str) -> int:
     Raises:
         StorageError: The storage failed or refused.
     """
-    deleted = 0
     for files in pages(manifest.files(RETIRED), target.batch):
-        there = target.stats([each.path for each in files])
+        paths = [each.path for each in files]
+        there = target.stats(paths)
         ours = [each for each in there.values() if each.mark == mark]
-        deleted += len(ours) - len(target.delete_found(ours))
+        target.delete_found(ours)
+        if target.local:
+            target.abort_unfinished(paths, run_of(mark))
         target.prune(each.key for each in ours)
-    return deleted

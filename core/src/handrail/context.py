@@ -75,6 +75,9 @@ class RunLink(Protocol):
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Receive measured values."""
 
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Record runs on which this run relies."""
+
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Receive an event."""
 
@@ -209,6 +212,19 @@ class BaseStepContext:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
 
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Record that this run relies on what other runs made, for `handrail runs` and `show`.
+
+        Only a journal keeps it; a run that is rolled back no longer counts. It changes nothing
+        about what an undo does.
+
+        Args:
+            uids: The `run_info.uid` of each, in this journal or in another.
+        """
+        link: RunLink | None = self.__dict__.get(LINK)
+        if link is not None:
+            link.relies_on(uids)
+
     @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Log an event with its data through the runtime context.
@@ -225,7 +241,8 @@ class BaseStepContext:
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report progress within the current step; `category` defaults to the step's name.
 
-        Progress in the category `bytes` is shown as sizes, with a rate.
+        Progress in the category `bytes` is shown as sizes, with a rate. In `rollback`, it is the
+        progress of the undo.
         """
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 
@@ -114,7 +115,7 @@ class Run:
 class Runs:
     """Runs on one target."""
 
-    capabilities: dict = {}
+    capabilities: ClassVar[dict] = {}
 
     def __init__(self, place):
         self.place = place
@@ -322,6 +323,15 @@ def test_a_resumed_run_goes_on(runs):
         run.claim.hold([])
 
 
+def test_a_run_that_holds_must_not_change_anything_more(runs):
+    """Its process was killed just after; others may work with its keys by then."""
+    run = runs.run(1).complete(a="1")
+    again = run.claims.take_up([Wanted(key="a")])
+    assert again.holds
+    with pytest.raises(ClaimError, match="has done its work"):
+        again.touch()
+
+
 def test_a_resumed_run_without_a_claim_stops(runs):
     """With exit code 5: others may have undone what it had left."""
     with pytest.raises(ClaimMissingError) as caught:
@@ -351,7 +361,8 @@ def test_objects_of_another_epoch_are_foreign(runs):
     second = runs.run(2).complete(a="1")
     epochs = {parse_mark(runs.store.stat("a").mark).epoch, second.claim.epoch}
     assert len(epochs) == 2
-    assert second.undo().deleted == 0
+    done = second.undo()
+    assert (done.deleted, done.foreign, done.older) == (0, 1, 1)
     assert runs.there() == {"a": "1"}
 
 

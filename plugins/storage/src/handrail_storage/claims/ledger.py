@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,7 +12,7 @@ from typing import TypeVar
 from handrail_storage.backend.small import FOLDER, Small, SmallFiles
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.lists import Held, Wanted, digest_of, unpack_held, unpack_wanted
-from handrail_storage.claims.records import EPOCH, ClaimState, Entry, State, new_name
+from handrail_storage.claims.records import EPOCH, ClaimState, Entry, new_name
 from handrail_storage.containment import PLAIN
 from handrail_storage.errors import StorageError
 
@@ -38,12 +38,12 @@ class Listing:
     Attributes:
         entries: The claims, the oldest first.
         kept: Identifies the lists of runs that were pruned.
-        has_epoch: Whether the epoch is there.
+        epoch: The epoch; None if there is none.
     """
 
     entries: Sequence[Entry]
     kept: Sequence[str]
-    has_epoch: bool
+    epoch: str | None
 
     def others(self, run: str) -> list[ClaimState]:
         """Return the states of all claims but that of one run."""
@@ -62,6 +62,7 @@ class Ledger:
     def __init__(self, files: SmallFiles, url: str, cache: Cache) -> None:
         self._files = files
         self._cache = cache
+        self._epoch: tuple[str, str] | None = None  # A version of that file, and what it names.
         self.url = url
 
     # Epochs
@@ -81,10 +82,20 @@ class Ledger:
             epoch = ""
         if not re.fullmatch(EPOCH, epoch):
             raise StorageError(f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch")
+        self._epoch = found.version, epoch
         return epoch
 
+    def _listed_epoch(self, versions: Mapping[str, str | None]) -> str | None:
+        if _EPOCH not in versions:
+            return None
+        if self._epoch is not None and self._epoch[0] == versions[_EPOCH]:
+            return self._epoch[1]
+        return self.epoch()
+
     def found_epoch(self) -> str:
-        """Return the epoch; if there is none, that of a claim is taken, or a new one is made.
+        """Return the epoch, which is made if there is none.
+
+        That it is the one of the runs that have begun has to be checked in a later listing.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -93,10 +104,7 @@ class Ledger:
             epoch = self.epoch()
             if epoch is not None:
                 return epoch
-            # The last run may have removed it while another one was still asking.
-            states = [each.state for each in self.listing(kept=False).entries]
-            states.sort(key=lambda state: state.state is State.ASKING)
-            self.put_epoch(states[0].epoch if states else new_name())
+            self.put_epoch(new_name())
 
     def put_epoch(self, epoch: str) -> bool:
         """Make an epoch; return False if there is another one."""
@@ -105,7 +113,7 @@ class Ledger:
     def remove_epoch_if_last(self) -> None:
         """Delete the epoch if there is no claim any more.
 
-        A run that is asking meanwhile puts it back, or the next one takes it from its claim.
+        A run that is asking meanwhile puts it back, or the next one takes that of its claim.
         """
         names = {name for name, _ in self._files.names("claims/")}
         if names == {_EPOCH} and self._files.get(_KEPT) is None:
@@ -176,7 +184,7 @@ class Ledger:
         return Listing(
             entries=sorted(entries, key=lambda each: (each.state.since, each.state.run)),
             kept=self.kept()[0] if kept else (),
-            has_epoch=any(name == _EPOCH for name, _ in names),
+            epoch=self._listed_epoch(dict(names)),
         )
 
     def _read(self, run: str, damaged: list[StorageError] | None) -> Entry | None:

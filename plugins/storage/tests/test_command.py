@@ -120,7 +120,7 @@ def test_a_claim_that_blocks_is_listed_first_with_what_ends_it(run: Run, call: C
     run(8, "laptop-3", {"c": b"3"})
     run(15, "build-7", {"a": b"1"}, killed=True)
     _, out, _ = call("store")
-    assert out.splitlines()[1].startswith("15@build-7  upload  uploading")
+    assert out.splitlines()[1].startswith("15@build-7  upload  working")
     assert out.splitlines()[3:] == [
         "2 claims at store",
         "run 15 on build-7 (user ada, journal /srv/build-7/runs.db) is in the way of runs with the "
@@ -140,7 +140,7 @@ def test_json_has_every_claim(run: Run, call: Call) -> None:
     (claim,) = document["claims"]
     assert claim["run"] == "01a2-15-build-7"
     assert (claim["number"], claim["host"], claim["user"]) == (15, "build-7", "ada")
-    assert (claim["state"], claim["keys"], claim["blocks"]) == ("uploading", 1, True)
+    assert (claim["state"], claim["keys"], claim["blocks"]) == ("working", 1, True)
     assert claim["undo"] == "handrail claims store --undo 15@build-7"
     assert re.fullmatch(r"2027-01-15T\d\d:\d\d:\d\dZ", claim["renewed"])
 

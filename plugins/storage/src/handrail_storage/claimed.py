@@ -14,8 +14,8 @@ from handrail_storage.claims import ClaimState, State
 from handrail_storage.texts import age_text
 
 _STATES = {
-    State.ASKING: "uploading",
-    State.WORKING: "uploading",
+    State.ASKING: "working",
+    State.WORKING: "working",
     State.HOLDS: "relied on",
     State.UNDOING: "undoing",
     State.PRUNED: "pruned",

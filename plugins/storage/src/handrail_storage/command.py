@@ -41,9 +41,10 @@ def claims(ctx: click.Context, /, target: str, run: str | None, **options: Any) 
     TARGET is a folder, or a URL such as s3://bucket/path, as the runs were given it.
 
     \b
-    uploading      at work, or killed: other runs with the same keys are refused
+    working        at work, or killed: other runs with the same keys are refused
     relied on      completed: what it relies on stays when others are undone
-    wants to undo  waits for others, or killed
+    wants to undo  looks who is in its way, or killed
+    being undone   waits for its undo by this command
     undoing        deletes what nobody else relies on, or killed
     pruned         gone from its journal: what it relies on stays for ever
 

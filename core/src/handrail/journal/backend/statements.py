@@ -227,6 +227,7 @@ class Statements:
         """
         old = f"closed < {dialect.before} AND outcome NOT IN {_UNDONE}"
         self.prunable = f"SELECT id FROM {run} WHERE {old} ORDER BY id"
+        self.still_prunable = f"SELECT id FROM {run} WHERE {old} AND id = ?"
         self.prune = f"DELETE FROM {run} WHERE {old} AND id = ?"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handrail_storage.access import open_store as open_store
     from handrail_storage.caller import Caller as Caller
     from handrail_storage.context import StorageContext as StorageContext
+    from handrail_storage.duration import Duration as Duration
     from handrail_storage.errors import ContainmentError as ContainmentError
     from handrail_storage.errors import StorageError as StorageError
     from handrail_storage.errors import TakenError as TakenError
@@ -41,6 +42,7 @@ __all__ = [
     "Caller",
     "Capabilities",
     "ContainmentError",
+    "Duration",
     "Identity",
     "Listed",
     "ObjectsUndo",
@@ -68,6 +70,7 @@ _HOMES = {
     "access": ("Reader", "open_store"),
     "caller": ("Caller",),
     "context": ("StorageContext",),
+    "duration": ("Duration",),
     "errors": ("ContainmentError", "StorageError", "TakenError"),
     "places": ("Place", "parse_place"),
     "site": ("Site", "relative_path"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 from handrail import Argument, Option
-from handrail_storage import one_line
+from handrail_storage import Duration, one_line
 from handrail_upload.catalogue.address import parse
 from handrail_upload.errors import CatalogueError, StorageError
 from handrail_upload.storage import parse_target
@@ -96,6 +96,11 @@ class UploadParams(BaseModel):
     )
     compare: Compare = Field(
         default="checksum", description="How to compare a file with an existing object"
+    )
+    claim_wait: Duration = Field(
+        default=Duration(0),
+        description="If another run works on the same files at the target: try again for so long, "
+        "such as 10m, before stopping",
     )
     concurrency: int = Field(
         default=8, ge=1, le=256, description="Number of files to send at a time"

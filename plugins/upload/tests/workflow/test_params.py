@@ -30,6 +30,7 @@ METAVARS = {
     "on-invalid": "[fail|skip]",
     "if-exists": "[same|skip|overwrite|error]",
     "compare": "[checksum|size]",
+    "claim-wait": "DURATION",
     "concurrency": "INTEGER",
     "part-size": "SIZE",
     "part-concurrency": "INTEGER",
@@ -41,6 +42,7 @@ DEFAULTS = {
     "on-invalid": "fail",
     "if-exists": "same",
     "compare": "checksum",
+    "claim-wait": "0s",
     "concurrency": "8",
     "part-size": "8.0MiB",
     "part-concurrency": "4",
@@ -136,6 +138,9 @@ def test_defaults() -> None:
         ({"part_size": "6GiB"}, "part_size: a part has 5MiB to 5GiB, such as 16MiB"),
         ({"bandwidth": "fast"}, "bandwidth: is not a size, such as 500kB or 20MiB"),
         ({"bandwidth": 0}, "bandwidth: "),
+        ({"claim_wait": "a while"}, "claim_wait: is not a duration, such as 90s, 10m or 2h"),
+        ({"claim_wait": "-1s"}, "claim_wait: is not a duration, such as 90s, 10m or 2h"),
+        ({"claim_wait": -1}, "claim_wait: "),
         ({"if_exists": "maybe"}, "if_exists: Input should be 'same', 'skip', 'overwrite' or"),
         ({"compare": "mtime"}, "compare: Input should be 'checksum' or 'size'"),
         ({"on_invalid": "warn"}, "on_invalid: Input should be 'fail' or 'skip'"),
@@ -181,6 +186,19 @@ def test_sizes() -> None:
         {"source": "src", "target": "out", "part_size": "16MiB", "bandwidth": "10MB"}
     )
     assert (params.part_size, params.bandwidth) == (16 * MIB, 10_000_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("10m", 600), ("90s", 90), ("1.5h", 5400), ("1d", 86400), ("5", 5), (0.5, 0.5), ("0", 0)],
+)
+def test_durations(given: Any, seconds: float) -> None:
+    """Durations are seconds or have units, and stay what they are when they are stored."""
+    params = UploadParams.model_validate({"source": "src", "target": "out", "claim_wait": given})
+    assert params.claim_wait == seconds
+    stored = params.model_dump(mode="json")
+    assert stored["claim_wait"] == seconds
+    assert UploadParams.model_validate(stored).claim_wait == seconds
 
 
 def test_sources_by_role() -> None:

@@ -116,16 +116,3 @@ class ObjectStorage(ObjectStore, Storage):
             sending=sending,
             replacing=replacing,
         ).run()
-
-    def in_parts(self, size: int, part_size: int) -> bool:
-        """Return whether such a file is sent in parts."""
-        return part_size_for(size, part_size) is not None
-
-    # Undoing
-
-    def put_back(self, key: str, name: str) -> bool:
-        """Copy the object back; the copy stays for a second look, until it is discarded."""
-        if self.stat(name) is None:
-            return False
-        self._copy(name, key)
-        return True

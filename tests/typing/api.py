@@ -27,6 +27,7 @@ from handrail import (
     Plan,
     Problem,
     Run,
+    RunInfo,
     RuntimeContext,
     Sleep,
     StepFailedError,
@@ -158,6 +159,9 @@ class Notify(BaseStep[BaseStepContext]):
         earlier: StepResult = context.results["find_photos"]
         context.record_rollback("told", 1)
         context.record_rollback_many("told", [2, 3])
+        run: RunInfo | None = context.run_info
+        number: int | None = None if run is None else run.number
+        context.log("told", {"run": number})
         return StepResult(data=dict(earlier.data))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handrail.errors import ParamsError as ParamsError
     from handrail.errors import PlanError as PlanError
     from handrail.errors import Problem as Problem
+    from handrail.errors import RefusedError as RefusedError
     from handrail.errors import SourceChangedError as SourceChangedError
     from handrail.errors import StepFailedError as StepFailedError
     from handrail.errors import StepNotFoundError as StepNotFoundError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from handrail.recovery import rollback as rollback
     from handrail.recovery import rollback_async as rollback_async
     from handrail.registry import StepRegistry as StepRegistry
+    from handrail.runtime import RunInfo as RunInfo
     from handrail.runtime import RuntimeContext as RuntimeContext
     from handrail.runtime import RuntimeLogger as RuntimeLogger
     from handrail.steps import BaseStep as BaseStep
@@ -77,7 +79,9 @@ __all__ = [
     "PlanError",
     "PlannedStep",
     "Problem",
+    "RefusedError",
     "Run",
+    "RunInfo",
     "RuntimeContext",
     "RuntimeLogger",
     "Sleep",
@@ -111,6 +115,7 @@ _HOMES = {
         "ParamsError",
         "PlanError",
         "Problem",
+        "RefusedError",
         "SourceChangedError",
         "StepFailedError",
         "StepNotFoundError",
@@ -123,7 +128,7 @@ _HOMES = {
     "plan.plan": ("Plan", "PlannedStep"),
     "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
     "registry": ("StepRegistry",),
-    "runtime": ("RuntimeContext", "RuntimeLogger"),
+    "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),
     "steps": ("BaseStep", "StepResult", "step"),
     "workflow": ("Workflow", "action"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from handrail.engine.recorder import InterceptedRecorder, Recorder
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ContextError, RecordError
-from handrail.runtime import RuntimeContext, RuntimeLogger
+from handrail.runtime import RunInfo, RuntimeContext, RuntimeLogger
 
 if TYPE_CHECKING:
     from typing import Self
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handrail.engine.recorder import Intercept
     from handrail.steps import StepResult
 
-__all__ = ["BaseStepContext", "RuntimeContext", "RuntimeLogger", "link_run"]
+__all__ = ["BaseStepContext", "RunInfo", "RuntimeContext", "RuntimeLogger", "link_run"]
 
 # Attributes for values that are not fields of the context; for OPTIONS see `params.context`.
 LINK = "_handrail_run"
@@ -46,6 +46,11 @@ class RunLink(Protocol):
     @property
     def run_id(self) -> str:
         """The identifier of the run."""
+        ...
+
+    @property
+    def run_info(self) -> RunInfo:
+        """The names of the run."""
         ...
 
     @property
@@ -140,6 +145,11 @@ class BaseStepContext:
             ...
 
         @property
+        def run_info(self) -> RunInfo | None:
+            """What names this run to others: number, journal, machine; None outside a run."""
+            ...
+
+        @property
         def idempotency_key(self) -> str | None:
             """A key that identifies this step of this run to other systems; None outside a run."""
             ...
@@ -149,6 +159,7 @@ class BaseStepContext:
         outcome = _FromRun(None, "How the run ended, for `always_run` steps.")
         failure = _FromRun(None, "What ended the run, for `always_run` steps.")
         run_id = _FromRun(None, "Identifies the run.")
+        run_info = _FromRun(None, "Names the run to others.")
         idempotency_key = _FromRun(None, "Identifies this step of this run.")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

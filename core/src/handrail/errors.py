@@ -69,8 +69,8 @@ class HandrailError(Exception):
         ways_out: Suggested fixes, one per line.
     """
 
-    code: ClassVar[str] = "error"
-    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    code: str = "error"
+    exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(
         self,
@@ -199,8 +199,31 @@ class RollbackError(HandrailError):
         self.__cause__ = cause
 
 
+class RefusedError(HandrailError, RuntimeError):
+    """A step refuses to work because something else is in the way, and has done nothing itself.
+
+    What happens to the run depends on where a step raises it. In `execute`, the run is undone as
+    after any failure, and ends with this error's exit code. In `resume` and `restore`, the run
+    stops, and nothing is undone. In `rollback`, the undo stops at this step; it can be continued
+    later.
+
+    Attributes:
+        step: Name of the step that stopped a resume or a rollback; None until then.
+    """
+
+    code = "refused"
+    exit_code = ExitCode.PLAN
+    step: str | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the step."""
+        return {**super().to_dict(), "step": self.step}
+
+
 class StepFailedError(HandrailError, RuntimeError):
     """A step failed and the run was undone; `__cause__` is the original error, if any.
+
+    If that is a `RefusedError`, this error has its code, exit code, message and ways out.
 
     Attributes:
         step: Name of the step that failed.
@@ -220,8 +243,15 @@ class StepFailedError(HandrailError, RuntimeError):
         origin: Origin | None = None,
         outcome: str = "rolled_back",
         rollback_errors: Sequence[RollbackError] = (),
+        cause: BaseException | None = None,
     ) -> None:
-        super().__init__(f"Step '{step}' failed: {error}", origin=origin)
+        refused = cause if isinstance(cause, RefusedError) else None
+        message = f"Step '{step}' failed: {error}" if refused is None else refused.message
+        super().__init__(message, origin=origin)
+        if refused is not None:
+            self.code, self.exit_code = refused.code, refused.exit_code
+            self.ways_out = refused.ways_out  # They are notes of the cause already.
+        self.__cause__ = cause
         self.step = step
         self.error = error
         self.outcome = outcome
@@ -503,6 +533,10 @@ class SettingsError(HandrailError):
             **super().to_dict(),
             "problems": [problem.to_dict() for problem in self.problems],
         }
+
+
+StopsResume = SourceChangedError | RefusedError
+"""The errors with which a step stops a resumed run, without undoing anything."""
 
 
 def add_ways_out(error: HandrailError, *ways_out: str) -> None:

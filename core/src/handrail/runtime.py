@@ -1,4 +1,4 @@
-"""RuntimeContext: the client, environment and logger that a run gives to its steps."""
+"""What a run gives to its steps: RuntimeContext for their output, RunInfo to name the run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from handrail.engine.user_code import calls_user_code
+from handrail.frozen import frozen
 
 
 class RuntimeLogger(Protocol):
@@ -83,3 +84,26 @@ class RuntimeContext:
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Report measured values of `category`."""
         self.logger.set_metrics(value, category)
+
+
+@frozen
+class RunInfo:
+    """Names a run to others, for steps that leave a note outside the journal.
+
+    Attributes:
+        uid: The UUID of the run, the same in every process that continues it.
+        action: The name by which the action is found, such as `upload` or `flows.py:nightly`.
+        host: Name of the machine that works on the run now.
+        user: Name of the user who works on it now.
+        project: The project of the run: its name, or the real path of its folder.
+        number: The number of the run in its journal, or None without a journal.
+        journal: The journal: the absolute path of a file, or a URL without secrets; or None.
+    """
+
+    uid: str
+    action: str
+    host: str
+    user: str
+    project: str
+    number: int | None = None
+    journal: str | None = None

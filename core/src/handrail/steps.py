@@ -104,7 +104,7 @@ class BaseStep(ABC, Generic[C]):
 
         Record the data that an undo needs with `context.record_rollback` before each effect, or
         return it in `StepResult.rollback_data`. To fail, raise, or return
-        `StepResult(success=False, error=...)`.
+        `StepResult(success=False, error=...)`. Raise RefusedError if something else is in the way.
         """
 
     def can_skip(self, context: C) -> bool | Awaitable[bool]:
@@ -116,6 +116,8 @@ class BaseStep(ABC, Generic[C]):
 
         Called for the failed step first, then for the executed steps in reverse. It must allow for
         being called twice, and for data that was recorded before an effect that never happened.
+        Raise RefusedError, before any effect, if something else is in the way for now: the undo
+        stops here, and can be continued later.
         """
         return None
 
@@ -123,7 +125,8 @@ class BaseStep(ABC, Generic[C]):
         """Continue a step that was interrupted; `result` has the rollback data that it recorded.
 
         If a step does not override this, the interrupted attempt is rolled back and the step is
-        executed again. Raise SourceChangedError if the step's source has changed, as in `restore`.
+        executed again. Raise SourceChangedError if the step's source has changed, as in `restore`,
+        or RefusedError if something else is in the way: the run stops, and nothing is undone.
         """
         raise NotImplementedError(f"{type(self).__qualname__} does not override resume")
 

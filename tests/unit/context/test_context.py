@@ -191,6 +191,7 @@ def test_what_a_run_offers_is_empty_outside_one() -> None:
     assert dict(context.results) == {}
     assert (context.outcome, context.failure) == (None, None)
     assert (context.run_id, context.idempotency_key) == (None, None)
+    assert context.run_info is None
 
 
 def test_results_go_by_name() -> None:

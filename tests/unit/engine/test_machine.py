@@ -32,6 +32,7 @@ from handrail.engine.commands import (
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
+from handrail.orchestrator.run_info import run_info
 from handrail.plan.builder import plan_of_registry
 
 
@@ -74,6 +75,7 @@ class Game:
             plan,
             context,
             new_id=lambda: "id",
+            describe=run_info,
             clock=lambda: 0.0,
             on_progress=None if percents is None else lambda percent, _: percents.append(percent),
         )
@@ -226,7 +228,13 @@ def test_commands_of_plain_steps_are_built_once_per_plan() -> None:
     """Two runs of one plan are sent the very same objects."""
     game = Game(*(Step(f"s{number}") for number in range(50)))
     again = play(
-        RunState(game.run.plan, game.run.line.context, new_id=lambda: "id", clock=lambda: 0.0)
+        RunState(
+            game.run.plan,
+            game.run.line.context,
+            new_id=lambda: "id",
+            describe=run_info,
+            clock=lambda: 0.0,
+        )
     )
     first, second = game.machine.send(None), again.send(None)
     for _ in range(49):

@@ -193,8 +193,8 @@ def root(ctx: click.Context) -> None:
     Results go to standard output, progress and errors to standard error.
 
     \b
-    Exit codes: 0 done, 1 failed and undone, 2 usage or params, 3 plan invalid, 4 pack broken,
-    5 undo incomplete, 6 failed and kept, 130 interrupted
+    Exit codes: 0 done, 1 failed and undone, 2 usage or params, 3 plan invalid or step refused,
+    4 pack broken, 5 undo incomplete, 6 failed and kept, 130 interrupted
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -54,7 +54,7 @@ def recover_all(session: Session, aim: Aim, request: RecoveryRequest) -> int:
                 code, interrupted = _in_process([aim, str(number), *words])
                 if interrupted:
                     return ExitCode.INTERRUPTED
-                if code in _REFUSED and number not in _dead(journal, project):
+                if code in _REFUSED and _is_taken(journal, number, project):
                     session.console.note(f"run {number} was taken by another process")
                     continue
                 worst = max(worst, code)
@@ -80,6 +80,12 @@ def _dead(journal: Journal, project: str | None) -> list[int]:
         for row in reversed(journal.runs(outcome="interrupted", project=project, plans=False))
         if journal.holder(row.number) is None
     ]
+
+
+def _is_taken(journal: Journal, number: int, project: str | None) -> bool:
+    """Return whether a run is no longer dead, unless a step refused to be undone."""
+    incomplete = journal.runs(outcome="rollback_incomplete", project=project, plans=False)
+    return number not in (*_dead(journal, project), *(row.number for row in incomplete))
 
 
 def _others(journal: Journal, project: str | None) -> str:

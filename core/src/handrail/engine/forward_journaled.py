@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.attempt import ask, begin_again, end_event, execute, start_event
 from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
 from handrail.engine.outcome import Failure, after, settle, stop
-from handrail.errors import SourceChangedError, describe
+from handrail.errors import RefusedError, StopsResume, describe
 from handrail.steps import overrides
 
 if TYPE_CHECKING:
@@ -103,13 +103,15 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
     if overrides(planned.step, "resume"):
         line.go_on_recording(doubt.rollback_data)
         answer = yield Attempt(planned.step, resumed=doubt)
-        if isinstance(answer, Raised) and isinstance(answer.error, SourceChangedError):
+        if isinstance(answer, Raised) and isinstance(answer.error, StopsResume):
             return stop(line, planned, answer.error)
         return answer
     if planned.facts.reverts:
         line.asking = True
         answer = yield Call(planned.step.rollback, (line.context, doubt))
         line.asking = False
+        if isinstance(answer, Raised) and isinstance(answer.error, RefusedError):
+            return stop(line, planned, answer.error)
         if isinstance(answer, Raised | NotRun):
             line.finished.append(doubt)
             line.context.step_results.append(doubt)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from handrail.engine.log import RunLog
     from handrail.engine.state import RunState
     from handrail.plan.plan import PlannedStep
-    from handrail.steps import StepResult
+    from handrail.runtime import RunInfo
 
 D = TypeVar("D")
 
@@ -140,6 +140,11 @@ class Line:
     def run_id(self) -> str:
         """A UUID for the run."""
         return self.run.run_id
+
+    @property
+    def run_info(self) -> RunInfo:
+        """The number, journal, machine and so on, for others."""
+        return self.run.describe(self.run)
 
     @property
     def idempotency_key(self) -> str | None:

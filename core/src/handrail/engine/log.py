@@ -54,6 +54,9 @@ class RunLog(Protocol):
     def turned_back(self) -> None:
         """Note that the run undoes from now on."""
 
+    def turned_forward(self) -> None:
+        """Note that the run does not undo after all; nothing was undone yet."""
+
     def undone(self, position: int, attempt: int) -> None:
         """Note that an attempt was undone."""
 

@@ -15,7 +15,7 @@ from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
-from handrail.errors import RestoreError, SourceChangedError, describe
+from handrail.errors import RestoreError, SourceChangedError, StopsResume, describe
 from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
 
@@ -69,6 +69,10 @@ def play_on(run: RunState, failure: Failure | None) -> Machine:
         _recall_closing(run)
     else:
         yield from go_back(run, failure)
+        if run.outcome == "completed":
+            # A step refused to be undone, so the run stays as it was.
+            yield from write_end(run)
+            return
     yield from end(run)
 
 
@@ -111,7 +115,7 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
 
 
 def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
-    if isinstance(error, SourceChangedError):
+    if isinstance(error, StopsResume):
         return found_by(planned, error)
     if not isinstance(error, Exception):
         return error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import NotRun, Raised
 from handrail.engine.rollback_data import ended, failed, join, salvage
-from handrail.errors import RollbackDataError, SourceChangedError, StepFailedError, describe
+from handrail.errors import RollbackDataError, StepFailedError, StopsResume, describe
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
@@ -93,8 +93,8 @@ def after(steps: tuple[PlannedStep, ...], position: int, answer: Raised) -> Fail
     )
 
 
-def stop(line: Line, planned: PlannedStep, error: SourceChangedError) -> Failure:
-    """End the running attempt without an undo: its source has changed."""
+def stop(line: Line, planned: PlannedStep, error: StopsResume) -> Failure:
+    """End the running attempt without an undo, because the step cannot go on now."""
     if line.recording is not None:
         line.recording.close()
         line.recording = None
@@ -102,11 +102,24 @@ def stop(line: Line, planned: PlannedStep, error: SourceChangedError) -> Failure
     return Failure(planned=planned, text=text, error=error, from_position=-1, stands=True)
 
 
-def found_by(planned: PlannedStep, error: SourceChangedError) -> SourceChangedError:
-    """Add to an error the step that raised it, and its origin; return the error."""
+def found_by(
+    planned: PlannedStep,
+    error: StopsResume,
+    *,
+    cannot: str = "go on",
+    undone: str = "nothing was undone",
+) -> StopsResume:
+    """Add to an error the step that raised it, and its origin; return the error.
+
+    Args:
+        planned: The step.
+        error: The error.
+        cannot: What the step cannot do.
+        undone: What was undone.
+    """
     if error.step is None:
         error.step, error.origin = planned.name, error.origin or planned.origin
-        error.message = f"step '{planned.name}' cannot go on: {describe(error)}; nothing was undone"
+        error.message = f"step '{planned.name}' cannot {cannot}: {describe(error)}; {undone}"
         error.args = (error.message,)
     return error
 
@@ -133,12 +146,11 @@ def final_error(run: RunState, failure: Failure, outcome: str) -> BaseException:
         for problem in run.rollback_errors:
             failure.error.add_note(problem.message)
         return failure.error
-    final = StepFailedError(
+    return StepFailedError(
         failure.planned.name,
         failure.text,
         origin=failure.planned.origin,
         outcome=outcome,
         rollback_errors=run.rollback_errors,
+        cause=failure.error,
     )
-    final.__cause__ = failure.error
-    return final

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.engine.outcome import Failure
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
+    from handrail.runtime import RunInfo
 
 
 class Progress:
@@ -90,6 +91,7 @@ class RunState:
         plan: The plan.
         context: The context of its steps, stored in `line`.
         new_id: Creates the id of the run, when it is first needed.
+        describe: Returns what names the run to others.
         clock: Returns seconds, of which only differences count.
         on_progress: Called as `on_progress(percent, 100)` whenever the run as a whole has grown.
         listener: Called with each event.
@@ -109,6 +111,7 @@ class RunState:
         opened: When the run started, on `clock`, if there is a listener.
         outcome: The outcome of the run, once known.
         undo_cause: The reason for the undo, once it has begun.
+        untouched: Whether a requested undo has begun, and could still be called off.
         failure: The error that ended it, unless it succeeded.
         sealed: The reason why it can no longer be rolled back, if so.
         rollback_errors: An error for each step that could not be undone.
@@ -119,6 +122,7 @@ class RunState:
     context: InitVar[BaseStepContext]
     _: KW_ONLY
     new_id: Callable[[], str]
+    describe: Callable[[RunState], RunInfo]
     clock: Callable[[], float]
     on_progress: InitVar[Callable[[int, int], object] | None] = None
     listener: Callable[[Event], None] | None = None
@@ -139,6 +143,7 @@ class RunState:
     opened: float = 0.0
     outcome: str | None = None
     undo_cause: Failure | None = None
+    untouched: bool = False
     failure: BaseException | None = None
     sealed: str | None = None
     rollback_errors: list[RollbackError] = field(default_factory=list[RollbackError])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import COMMIT, GoBack, Machine, Raised
-from handrail.engine.outcome import Failure, final_error
-from handrail.errors import LeaseLostError, RollbackError, describe
+from handrail.engine.outcome import Failure, final_error, found_by
+from handrail.engine.rollback_data import ASKED
+from handrail.errors import LeaseLostError, RefusedError, RollbackError, describe
 from handrail.events import StepUndone, UndoFailed, UndoStarted
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def undo(
             run.outcome = "failed"
             return
         run.undo_cause = failure
+        run.untouched = failure.text == ASKED
     elif broken_off_by is not None and line.current is not None:
         # The step that was being undone is undone again.
         first = line.current
@@ -75,7 +77,35 @@ def _walk_back(
         if stopped is not None:
             first = position
             break
-    _went_back(run, failure, first, stopped)
+    if isinstance(stopped, RefusedError):
+        yield from _refused(run, failure, steps[first], stopped)
+    else:
+        _went_back(run, failure, first, stopped)
+    _leave_undo(run)
+
+
+def _refused(
+    run: RunState, failure: Failure, planned: PlannedStep, refusal: RefusedError
+) -> Generator[Any, Any, None]:
+    """Keep that a step refused to be undone; if nothing was undone yet, take the undo back."""
+    run.outcome, undone = "rollback_incomplete", "only what came after it was undone"
+    if run.untouched and run.line.log is not None:
+        _note_failure(run.line, replace(failure, text=_failed_before(run.line)))
+        run.line.log.turned_forward()
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            run.outcome, run.failure = "interrupted", committed.error
+            return
+        run.outcome, undone = run.before or "interrupted", "nothing was undone"
+    if failure.text == ASKED and len(run.rollback_errors) == 1:
+        run.failure = found_by(planned, refusal, cannot="be undone now", undone=undone)
+    else:
+        run.failure = final_error(run, failure, run.outcome)
+
+
+def _failed_before(line: Line) -> str:
+    """Return the error of the last step as it was before the undo was asked for."""
+    return str(line.finished[-1].error) if line.finished else ""
 
 
 def _went_back(run: RunState, failure: Failure, first: int, stopped: BaseException | None) -> None:
@@ -95,17 +125,16 @@ def _went_back(run: RunState, failure: Failure, first: int, stopped: BaseExcepti
             stopped.__cause__ = final_error(run, failure, outcome)
         run.failure = stopped
     run.outcome = outcome
-    _leave_undo(run)
 
 
 def _failed(run: RunState, planned: PlannedStep, answer: Raised) -> BaseException | None:
-    """Keep why a step could not be undone; an interrupt stops the undo, and is returned."""
+    """Keep why a step could not be undone; return what stops the undo: an interrupt, a refusal."""
     if isinstance(answer.error, KeyboardInterrupt):
         return answer.error
     problem = RollbackError(planned.name, answer.error, origin=planned.origin)
     run.rollback_errors.append(problem)
     run.line.context.errors.append(problem.message)
-    return None
+    return answer.error if isinstance(answer.error, RefusedError) else None
 
 
 def _miss(run: RunState) -> None:
@@ -138,35 +167,48 @@ def _attempts_of(run: RunState, position: int) -> list[tuple[int, StepResult]]:
 def _undo_step(
     run: RunState, planned: PlannedStep, position: int
 ) -> Generator[Any, Any, BaseException | None]:
-    """Undo one step; return the interrupt or the error of the log that stopped it, if any."""
-    line, log = run.line, run.line.log
+    """Undo one step; return what stops the undo, if so: an interrupt, a refusal, or the log."""
     began = run.clock() if run.listener else 0.0
     error: BaseException | None = None
+    stopped: BaseException | None = None
     for attempt, result in _attempts_of(run, position):
-        line.undo_result = result if log is None else log.stored(result)
-        answer = yield planned
-        if answer is not None:
-            stopped = _failed(run, planned, answer)
-            if stopped is not None:
-                return stopped
-            error = cast("BaseException", answer.error)
-        if log is not None:
-            if answer is None:
-                log.undone(position, attempt)
-            else:
-                log.undo_failed(position, attempt, describe(answer.error))
-            committed = yield COMMIT
-            if isinstance(committed, Raised):
-                return committed.error
-    if run.listener:
-        took = run.clock() - began
-        if error is None:
-            yield StepUndone(step=planned.name, took=took)
+        answer, stopped = yield from _undo_attempt(run, planned, position, attempt, result)
+        error = error if answer is None else answer.error
+        if stopped is not None:
+            break
+    if run.listener and (stopped is None or isinstance(stopped, RefusedError)):
+        yield _ended(planned, run.clock() - began, error)
+    return stopped
+
+
+def _undo_attempt(
+    run: RunState, planned: PlannedStep, position: int, attempt: int, result: StepResult
+) -> Generator[Any, Any, tuple[Raised | None, BaseException | None]]:
+    """Undo one attempt; return the answer of the driver, and what stops the undo, if so."""
+    line, log = run.line, run.line.log
+    line.undo_result = result if log is None else log.stored(result)
+    answer: Raised | None = yield planned
+    stopped = None if answer is None else _failed(run, planned, answer)
+    if isinstance(stopped, KeyboardInterrupt) or (stopped is not None and run.untouched):
+        return answer, stopped
+    run.untouched = False
+    if log is not None:
+        if answer is None:
+            log.undone(position, attempt)
         else:
-            yield UndoFailed(
-                step=planned.name, took=took, error=describe(error), origin=planned.origin
-            )
-    return None
+            log.undo_failed(position, attempt, describe(answer.error))
+        committed = yield COMMIT
+        if isinstance(committed, Raised):
+            return answer, committed.error
+    return answer, stopped
+
+
+def _ended(
+    planned: PlannedStep, took: float, error: BaseException | None
+) -> StepUndone | UndoFailed:
+    if error is None:
+        return StepUndone(step=planned.name, took=took)
+    return UndoFailed(step=planned.name, took=took, error=describe(error), origin=planned.origin)
 
 
 def _note_failure(line: Line, failure: Failure) -> None:

@@ -67,7 +67,10 @@ class Journal(Protocol):
 
     @property
     def shown(self) -> str:
-        """The location of the journal for display, without secrets."""
+        """The location of the journal for display, without secrets.
+
+        A journal for which this depends on the working folder also has an `address` that does not.
+        """
         ...
 
     @property

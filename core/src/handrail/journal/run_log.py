@@ -171,6 +171,11 @@ class JournaledLog:
         self._undoing = True
         self._pending.append(RunChange(direction="undo"))
 
+    def turned_forward(self) -> None:
+        """Add that the run is not being undone after all."""
+        self._undoing = False
+        self._pending.append(RunChange(direction="forward"))
+
     def undone(self, position: int, attempt: int) -> None:
         """Add that an attempt was undone, and the context's fields."""
         self._pending.append(

@@ -17,6 +17,7 @@ from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
 from handrail.orchestrator.dispatch import Dispatcher
 from handrail.orchestrator.event_loop import running_loop
+from handrail.orchestrator.run_info import run_info
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry
@@ -193,6 +194,7 @@ class Orchestrator(Generic[C]):
             plan,
             context,
             new_id=_uuid7,
+            describe=run_info,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
             listener=Dispatcher(self._observers) if self._observers else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
@@ -12,6 +13,7 @@ from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
+from handrail.orchestrator.run_info import run_info
 from handrail.params.redact import without_passwords
 from handrail.plan.fingerprint import plan_json
 from handrail.settings.load import project_at
@@ -83,4 +85,5 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     owned = journal.open_run(new, log.first())
     log.attach(owned)
     run.is_recorded(owned.uid, owned.number)
+    run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)
     return owned

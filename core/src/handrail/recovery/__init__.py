@@ -63,6 +63,7 @@ def resume(
         RunHeldError: The run belongs to another process that is alive.
         DriftError: Steps that were started have changed, or the params are no longer valid.
         SourceChangedError: The source of the run has changed; nothing was undone.
+        RefusedError: A step cannot go on, or cannot be undone, for now.
         StepFailedError: A step failed, now or before, and the run was undone.
     """
     options: RunOptions = {"progress_callback": progress_callback, "observers": observers}
@@ -119,6 +120,7 @@ def rollback(
         RollbackRefusedError: The run was sealed.
         RunHeldError: The run belongs to another process that is alive.
         DriftError: Steps that were started have changed.
+        RefusedError: A step cannot be undone for now; the steps before it were not undone.
         StepFailedError: A step could not be undone; see its `rollback_errors`.
     """
     options: RunOptions = {"progress_callback": None, "observers": observers}

@@ -14,6 +14,7 @@ from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
+from handrail.recovery.resume_run import described_as
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -58,9 +59,16 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     """
     recorded, plan = recovery.recorded, recovery.plan
     context: BaseStepContext = recovery.action.orchestrator(plan).context
-    run = RunState(plan, context, new_id=lambda: recorded.row.uid, clock=lambda: 0.0)
+    row = recorded.row
+    run = RunState(
+        plan,
+        context,
+        new_id=lambda: row.uid,
+        describe=described_as(row, recovery.journal),
+        clock=lambda: 0.0,
+    )
     link_run(context, run.line)
-    run.is_recorded(recorded.row.uid, recorded.row.number)
+    run.is_recorded(row.uid, row.number)
     place = replay_state_of(recorded, plan, undoing=True)
     results = place.finished
     run.line.finished[:] = context.step_results[:] = results

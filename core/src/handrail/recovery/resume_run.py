@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,17 @@ from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import (
     DriftError,
+    RefusedError,
     SourceChangedError,
     StepFailedError,
+    StopsResume,
     add_ways_out,
 )
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator import RunOptions
+from handrail.orchestrator.run_info import run_info
 from handrail.recovery.recorded_plan import drift, installs
 from handrail.recovery.replay_state import fields_at, replay_state_of
 from handrail.recovery.status import Aim, check
@@ -30,10 +34,11 @@ if TYPE_CHECKING:
     from handrail.engine.commands import Machine
     from handrail.engine.state import RunState
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.journal.records import RecordedRun
+    from handrail.journal.records import RecordedRun, RunRow
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan
+    from handrail.runtime import RunInfo
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class ClaimedRun:
         recorded: The record of the run.
         plan: The current plan.
         owned: The run, claimed by this process.
+        journal: The journal of the run.
         aim: Whether to finish or to undo the run.
         about: The description of the run for the journal.
         before: Its outcome before the claim, or None.
@@ -52,6 +58,7 @@ class ClaimedRun:
     recorded: RecordedRun
     plan: Plan
     owned: OwnedRun
+    journal: Journal
     aim: Aim
     about: RunAbout
     before: str | None = None
@@ -61,6 +68,7 @@ class ClaimedRun:
         row, line = self.recorded.row, run.line
         place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
         run.is_recorded(row.uid, row.number)
+        run.describe = described_as(row, self.journal)
         line.finished[:] = place.finished
         line.context.step_results[:] = place.finished
         run.closed.update(place.closed)
@@ -137,7 +145,7 @@ class Recovery:
             counts = orchestrator.go_on(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
-        except SourceChangedError as error:
+        except (SourceChangedError, RefusedError) as error:
             raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
@@ -148,7 +156,7 @@ class Recovery:
             counts = await orchestrator.go_on_async(going)
         except StepFailedError as error:
             return self._undone(orchestrator, error)
-        except SourceChangedError as error:
+        except (SourceChangedError, RefusedError) as error:
             raise self._with_ways_out(error)  # noqa: B904 - it is the same one
         return result_of(self.action, counts, orchestrator.context)
 
@@ -167,6 +175,7 @@ class Recovery:
                 recorded=recorded,
                 plan=self.plan,
                 owned=owned,
+                journal=self.journal,
                 aim=self.aim,
                 about=about,
                 before=self.recorded.row.outcome,
@@ -206,14 +215,28 @@ class Recovery:
                 ),
             )
 
-    def _with_ways_out(self, error: SourceChangedError) -> SourceChangedError:
-        add_ways_out(error, *changed_input_hints(self.recorded.row.number, self.command_line))
+    def _with_ways_out(self, error: StopsResume) -> StopsResume:
+        number = self.recorded.row.number
+        if isinstance(error, SourceChangedError):
+            add_ways_out(error, *changed_input_hints(number, self.command_line))
+            return error
+        undo = self.command_line(f"rollback {number}")
+        if self.aim == "rollback" or self.recorded.row.direction == "undo":
+            add_ways_out(error, f"try again later:  {undo}")
+        else:
+            again = self.command_line(f"resume {number}")
+            add_ways_out(error, f"try again later:  {again}", f"or undo the run:  {undo}")
         return error
 
     def _undone(self, orchestrator: Orchestrator[Any], error: StepFailedError) -> dict[str, Any]:
         if self.aim == "resume" or error.outcome != "rolled_back":
             raise error
         return {"rolled_back": True, "number": self.recorded.row.number}
+
+
+def described_as(row: RunRow, journal: Journal) -> Callable[[RunState], RunInfo]:
+    """Return the function that names a recorded run to others."""
+    return partial(run_info, journal=journal, action=row.action, project=row.project)
 
 
 def changed_input_hints(number: int, command_line: Callable[[str], str]) -> tuple[str, ...]:

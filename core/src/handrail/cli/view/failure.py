@@ -15,6 +15,7 @@ from handrail.errors import (
     ParamsError,
     PlanError,
     Problem,
+    RefusedError,
     SettingsError,
     StepFailedError,
     describe,
@@ -140,9 +141,7 @@ def step_failure(
     # A run that is resumed can be kept no more than it was.
     if aim is None and not asked and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
-    incomplete = bool(error.rollback_errors) or error.outcome == "completed"
-    kept = error.outcome == "failed"
-    code = ExitCode.ROLLBACK if incomplete else ExitCode.KEPT if kept else ExitCode.FAILED
+    code = _exit_code(error)
     number = {} if outcome.number is None else {"number": outcome.number}
     return Failure(
         exit_code=code,
@@ -150,6 +149,16 @@ def step_failure(
         document={**error.to_dict(), **number, "exit_code": int(code)},
         errors=(error, *error.rollback_errors),
     )
+
+
+def _exit_code(error: StepFailedError) -> ExitCode:
+    """Return the exit code for a run in which a step failed: first for what was left behind."""
+    causes = [problem.__cause__ for problem in error.rollback_errors]
+    if len(causes) == 1 and isinstance(causes[0], RefusedError):
+        return causes[0].exit_code
+    if causes or error.outcome == "completed":
+        return ExitCode.ROLLBACK
+    return ExitCode.KEPT if error.outcome == "failed" else error.exit_code
 
 
 def interrupted_run(
@@ -299,8 +308,11 @@ def _cause_lines(
 
     ending = _ENDINGS.get(error.outcome, error.outcome)
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
-    head = _headline(session, f"{plan.action} failed at {error.step}{origin}, {ending}")
     cause = error.__cause__
+    if isinstance(cause, RefusedError):
+        stopped = f"  run     {plan.action} stopped at {error.step}{origin}, {ending}"
+        return [*_lines_of(session, cause), stopped]
+    head = _headline(session, f"{plan.action} failed at {error.step}{origin}, {ending}")
     if cause is None:
         interrupted = error.error == "KeyboardInterrupt"
         return [head, f"  cause   {'it was interrupted' if interrupted else cut(error.error)}"]

@@ -109,7 +109,9 @@ class Owner:
     @property
     def described(self) -> str:
         """A description for display."""
-        me = self.pid == os.getpid() and self.space == _namespace("pid") and self.host == _host()
+        me = (
+            self.pid == os.getpid() and self.space == _namespace("pid") and self.host == host_name()
+        )
         return f"pid {self.pid}{' (this process)' * me} on {self.host}, user {self.user}"
 
     @property
@@ -142,8 +144,8 @@ def this_process(
     ticks = None if found is None else _ticks(found)
     return Owner(
         pid=os.getpid(),
-        host=_host(),
-        user=_user(),
+        host=host_name(),
+        user=user_name(),
         started=_started(ticks),
         ticks=ticks,
         space=_namespace("pid"),
@@ -155,7 +157,8 @@ def this_process(
     )
 
 
-def _host() -> str:
+def host_name() -> str:
+    """Return the name of this machine."""
     if hasattr(os, "uname"):
         return os.uname().nodename
     import platform  # noqa: PLC0415 - slow, and used only as a last resort
@@ -163,7 +166,8 @@ def _host() -> str:
     return platform.node()
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return the name of the user of this process."""
     if hasattr(os, "getuid"):
         import pwd  # noqa: PLC0415 - not on every system
 

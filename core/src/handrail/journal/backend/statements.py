@@ -118,6 +118,7 @@ class Statements:
             UPDATE {run}
             SET fence = fence + 1, owner = :owner, {leased},
                 worked = worked + {forward}, undid = undid + {dialect.between(turned, ended)},
+                turned = CASE WHEN direction = 'undo' THEN turned END,
                 claimed = {now}, heard = NULL, outcome = NULL, closed = NULL
             WHERE id = :run AND fence = :fence
             RETURNING fence, uid

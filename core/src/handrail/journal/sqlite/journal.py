@@ -105,6 +105,11 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         return self._shown
 
     @property
+    def address(self) -> str:
+        """The absolute path of the file, with links resolved."""
+        return str(self._path)
+
+    @property
     def format(self) -> int:
         """The version of the tables; older ones are migrated when the journal is opened."""
         return len(MIGRATIONS)

@@ -1,0 +1,48 @@
+"""RunInfo of a run in this process, made when a step asks for it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from handrail.runtime import RunInfo
+
+if TYPE_CHECKING:
+    from handrail.engine.state import RunState
+    from handrail.journal.protocol import Journal
+
+
+def run_info(
+    run: RunState,
+    *,
+    journal: Journal | None = None,
+    action: str | None = None,
+    project: str | None = None,
+) -> RunInfo:
+    """Return what names `run` to others.
+
+    Args:
+        run: The run.
+        journal: Its journal, if it has one.
+        action: The recorded name of its action; by default, that of the plan.
+        project: Its recorded project; by default, that of the working folder.
+    """
+    # Few steps ask for it, and these read files.
+    from handrail.journal.backend.owner import host_name, user_name  # noqa: PLC0415
+    from handrail.settings.load import project_at  # noqa: PLC0415
+
+    return RunInfo(
+        uid=run.run_id,
+        action=run.plan.action if action is None else action,
+        host=host_name(),
+        user=user_name(),
+        project=project_at(os.getcwd()) if project is None else project,
+        number=run.number,
+        journal=None if journal is None else address_of(journal),
+    )
+
+
+def address_of(journal: Journal) -> str:
+    """Return where a journal is, as it can be understood in any working folder."""
+    address: str = getattr(journal, "address", journal.shown)
+    return address

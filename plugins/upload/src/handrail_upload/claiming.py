@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 _CACHE = "claims"  # The folder in the state folder for what was read of the claims of others.
 
 
-def claims_of(context: UploadContext, name: str, storage: Storage | None = None) -> Claims:
+def claims_of(
+    context: UploadContext, name: str, storage: Storage | None = None, *, touches: bool = True
+) -> Claims:
     """Return the claims of a target.
 
     Args:
         context: The context of the run.
         name: The name of the claim of the run.
         storage: The target, unless it is that of the context.
+        touches: Whether something may be written; False for a preview.
 
     Raises:
         StorageError: The target is malformed.
@@ -42,7 +45,7 @@ def claims_of(context: UploadContext, name: str, storage: Storage | None = None)
             journal=info.journal or "",
             action=info.action,
         )
-    cache = Path(context.site().state.path, _CACHE)
+    cache = Path(context.site().state.path, _CACHE) if touches else None
     return Claims(storage or context.use_storage(), claimant, cache=cache)
 
 
@@ -111,7 +114,7 @@ def hold(context: UploadContext, claim: Claim) -> None:
     claim.hold(held_in(manifest, SENT, UNCHANGED))
     if manifest.count(UNCHANGED):
         others = claim.shared(held_in(manifest, UNCHANGED))
-        context.relies_on([each.run for each in others])
+        getattr(context, "relies_on", list)([each.run for each in others])
 
 
 def held_in(manifest: Manifest, *states: str) -> Iterator[Held]:

@@ -6,10 +6,10 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail import ActionContext
 from handrail_storage import StorageContext
@@ -26,7 +26,7 @@ from handrail_upload.storage import Capabilities, Storage, open_storage
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    from handrail_storage.claims import Claim, Undoing
+    from handrail_storage.claims import Claim, ClaimRefusedError, Undoing
     from handrail_upload.catalogue import Catalogue
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer

@@ -138,7 +138,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         recorded = read_transfer(result.rollback_data, context.site)
         if recorded.claim:
             storage = context.storage_of(recorded)
-            claims = claims_of(context, recorded.claim, storage)
+            claims = claims_of(context, recorded.claim, storage, touches=False)
             yield from describe_undo(claims, storage, _manifest_of(context, recorded))
         elif not recorded.notes.refusals:
             yield "nothing had been stored"
@@ -200,7 +200,7 @@ def _made(context: UploadContext, recorded: RecordedTransfer) -> Mapping[str, He
 def _obstacle(context: UploadContext) -> Iterator[str]:
     """Yield which other run is in the way now."""
     keys = (each.key for each in context.use_manifest().files(*UNSETTLED, *SETTLED))
-    obstacle = claims_of(context, context.run).obstacle(keys)
+    obstacle = claims_of(context, context.run, touches=False).obstacle(keys)
     if obstacle is not None:
         wait = context.options.claim_wait
         what = f"it would wait up to {wait}" if wait else "it would be refused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -55,7 +56,7 @@ def test_nothing_is_claimed(here, what):
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_text_is_not_read_again(table, export, here, monkeypatch, ending):
     """The checksum of text in the manifest is there when it is written, and right."""
-    monkeypatch.setattr(staging.hashlib, "file_digest", pytest.fail)
+    monkeypatch.setattr(staging, "hashlib", SimpleNamespace(file_digest=pytest.fail))
     export(table(3000), f"out.{ending}", table="item")
     export("rows.db", "folder", table="item", format=ending)
     told = (here / "folder" / "manifest.json").read_text()

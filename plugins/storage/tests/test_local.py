@@ -27,23 +27,16 @@ def store(tmp_path: Path) -> Store:
     return open_store(str(tmp_path / "out"), SHELF)
 
 
-def test_a_temporary_name_shows_whose_a_file_is_until_it_is_recorded(store: Store) -> None:
+def test_the_label_of_a_file_shows_whose_it_is(store: Store) -> None:
     store.create("a/b", b"1", OURS)
     assert (store.owner("a/b", OURS), store.owner("a/b", THEIRS)) == ("ours", "foreign")
-    assert len(list(Path(store.address).rglob("*.tmp-run-1"))) == 1
-    assert [each.key for each in store.listing()] == ["a/b"]
-    store.settle(["a/b"], "run-1")
-    assert store.owner("a/b", OURS) == "foreign"
     assert os.listdir(f"{store.address}/a") == ["b"]
 
 
 def test_a_replacement_leaves_no_other_name(store: Store) -> None:
     found = store.create("a", b"1", THEIRS)
-    store.settle(["a"], "run-2")
-    Path(f"{store.address}/a.tmp-run-1.second").write_bytes(b"of an attempt that was killed")
     store.replace("a", b"22", OURS, found)
     assert store.owner("a", OURS) == "ours"
-    store.settle(["a"], "run-1")
     assert os.listdir(store.address) == ["a"]
     with pytest.raises(TakenError):
         store.replace("a", b"333", OURS, found)
@@ -52,17 +45,55 @@ def test_a_replacement_leaves_no_other_name(store: Store) -> None:
 
 def test_a_file_that_was_half_written_before_a_kill_is_written_anew(store: Store) -> None:
     os.makedirs(store.address)
-    Path(f"{store.address}/a.tmp-run-1").write_bytes(b"ha")
+    Path(f"{store.address}/a.handrail-tmp-run-1").write_bytes(b"ha")
     assert store.owner("a", OURS) == "absent"
+    assert list(store.listing()) == []
     store.create("a", b"half", OURS)
     assert store.read("a") == b"half"
+    assert os.listdir(store.address) == ["a"]
+
+
+def test_temporary_names_of_a_killed_process_are_removed(store: Store) -> None:
+    os.makedirs(store.address)
+    names = ("a.handrail-tmp-run-1", "a.handrail-tmp-run-1.second", "a.handrail-tmp-copy")
+    for name in (*names, "a.handrail-tmp-run-2"):
+        Path(f"{store.address}/{name}").write_bytes(b"ha")
+    store.abort_unfinished(["a"], "run-1")
+    assert os.listdir(store.address) == ["a.handrail-tmp-run-2"]
+
+
+def test_a_file_that_is_edited_in_place_is_no_longer_ours(store: Store) -> None:
+    """An edit keeps the attributes, so the label alone says nothing."""
+    store.create("a", b"ours", OURS)
+    Path(f"{store.address}/a").write_bytes(b"edit")
+    os.utime(f"{store.address}/a", ns=(1, 1))
+    found = store.stat("a")
+    assert found is not None
+    assert (found.mark, found.sha256) == (None, None)
+
+
+def test_a_file_that_is_only_touched_stays_ours(store: Store) -> None:
+    stored = store.create("a", b"ours", OURS)
+    os.utime(f"{store.address}/a", ns=(1, 1))
+    found = store.stat("a")
+    assert found is not None
+    assert (found.mark, found.sha256) == (OURS, stored.sha256)
+
+
+@pytest.mark.parametrize("label", [b"", b"[]", b"no JSON", b'{"mark":1}', b"\xff"])
+def test_an_attribute_that_is_no_label_is_no_mark(store: Store, label: bytes) -> None:
+    store.create("a", b"ours", OURS)
+    os.setxattr(f"{store.address}/a", "user.handrail", label)
+    found = store.stat("a")
+    assert found is not None
+    assert found.mark is None
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK])
 def test_a_file_system_without_links(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Contents are refused, for nothing would show whose they are; a staged file is recorded."""
+    """Files are renamed to their keys, once these are seen to be free or as they were found."""
     staged = tmp_path / "staged"
     staged.write_bytes(b"1")
 
@@ -70,15 +101,17 @@ def test_a_file_system_without_links(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(ShelfError, match="without hard links") as caught:
-        store.create("a", b"1", OURS)
-    assert caught.value.ways_out == ("give another shelf",)
-    assert os.listdir(store.address) == []
-    known = store.identity(staged)
-    store.create("a", staged, OURS)
-    assert store.owner("a", OURS, known) == "ours"
+    found = store.create("a", b"1", OURS)
+    with pytest.raises(TakenError):
+        store.create("a", b"2", OURS)
+    store.replace("a", b"22", OURS, found)
+    with pytest.raises(TakenError):
+        store.replace("a", b"333", OURS, found)
+    store.create("b", staged, OURS)
+    assert [store.owner(key, OURS) for key in "ab"] == ["ours", "ours"]
+    assert sorted(os.listdir(store.address)) == ["a", "b"]
     with pytest.raises(ShelfError, match="cannot be kept"):
-        store.set_aside("a", "b")
+        store.set_aside("a", "c")
 
 
 @pytest.mark.parametrize(

@@ -230,9 +230,9 @@ class Saving:
         try:
             there = self._there.get(file.path)
             if there is None:
-                self._target.create(file.path, path, self._mark)
+                self._target.create(file.path, path, self._mark, file.sha256)
             else:
-                self._target.replace(file.path, path, self._mark, there)
+                self._target.replace(file.path, path, self._mark, there, file.sha256)
         except TakenError:
             raise ConflictError(
                 f"{file.path}: somebody else wrote there meanwhile (at {self._target.url})",

@@ -192,10 +192,10 @@ class StoreContract:
         store.delete(["a"])
         now = store.create("a", b"another", THEIRS)
         store.settle(["a"], "0199-run")
-        assert not store.delete_if(found)
+        assert store.delete_found([found]) == {"a"}
         assert store.read("a") == b"another"
-        assert store.delete_if(now)
-        assert not store.delete_if(now)
+        assert store.delete_found([now]) == set()
+        assert store.delete_found([now]) == set()
         assert _keys(store) == []
 
     def test_what_was_set_aside_comes_back(self, store: Store, tmp_path: Path) -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail_storage.caller import Caller
 from handrail_storage.places import Place
 from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
 
+if TYPE_CHECKING:
+    from handrail_storage.backend.small import SmallFiles
+
+_AT_A_TIME = 32  # Requests for single objects.
+
 
 class Store(ABC):
     """A folder for objects under keys, which are texts with `/` between their parts.
 
-    Each object carries the mark of the run that created it, `<run>/<step>`. A storage without marks
-    identifies an object by its identity, which a step records; see `owner`.
+    Each object carries the mark of the run that created it, and the SHA-256 of its content.
 
     Nothing outside of the place is ever read or written: a key that leads out of it, such as
     through a folder that is a link, is a StorageError.
@@ -43,6 +50,11 @@ class Store(ABC):
         self.caller = caller
         self.url = place.shown
         self.address = place.address
+
+    @property
+    @abstractmethod
+    def small_files(self) -> SmallFiles:
+        """Small files of Handrail itself in the place, such as the claims of runs."""
 
     # Setting up
 
@@ -106,9 +118,29 @@ class Store(ABC):
             StorageError: The storage failed or refused.
         """
 
+    def stats(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Return the objects under these keys, asked for singly; missing ones are left out.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        with ThreadPoolExecutor(1 if self.local else _AT_A_TIME) as pool:
+            found = pool.map(self.stat, keys)
+            return {each.key: each for each in found if each is not None}
+
+    def look_up(self, keys: Sequence[str]) -> Mapping[str, Listed]:
+        """Return the objects under these keys, by key; missing ones are left out.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        return self.stats(keys)
+
     @abstractmethod
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """Yield the objects whose keys begin with a prefix, in no particular order.
+
+        Left out is what runs keep in the place for themselves.
 
         Args:
             prefix: Empty, or ends with a slash.
@@ -133,16 +165,35 @@ class Store(ABC):
             StorageError: The storage failed or refused.
         """
 
+    def digest(self, found: Stored) -> str:
+        """Return the SHA-256 of an object, in hexadecimal digits: the recorded one, else read.
+
+        What is read may have taken the place of the object meanwhile; so what is done because of
+        the digest has to depend on `found`.
+
+        Raises:
+            StorageError: The object is gone, or cannot be read.
+        """
+        if found.sha256 is not None:
+            return found.sha256
+        digest = hashlib.sha256()
+        for block in self.blocks(found.key):
+            digest.update(block)
+        return digest.hexdigest()
+
     # Storing
 
     @abstractmethod
-    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
-        """Store a new object, completely or not at all.
+    def create(
+        self, key: str, content: bytes | Path, mark: str, sha256: str | None = None
+    ) -> Stored:
+        """Store a new object with its mark and digest, completely or not at all.
 
         Args:
             key: The key.
             content: The content, or a complete file that is flushed to its disk.
             mark: The mark of the run's objects.
+            sha256: SHA-256 of the content, if known; else it is computed.
 
         Raises:
             TakenError: The key is taken, by any run.
@@ -150,14 +201,22 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
-        """Replace an object, completely or not at all.
+    def replace(
+        self,
+        key: str,
+        content: bytes | Path,
+        mark: str,
+        found: Listed,
+        sha256: str | None = None,
+    ) -> Stored:
+        """Replace an object with its mark and digest, completely or not at all.
 
         Args:
             key: The key.
             content: The content, or a complete file that is flushed to its disk.
             mark: The mark of the run's objects.
             found: The existing object, which may be replaced.
+            sha256: SHA-256 of the content, if known; else it is computed.
 
         Raises:
             TakenError: The object was deleted, or another one has taken its place.
@@ -170,10 +229,26 @@ class Store(ABC):
 
     @abstractmethod
     def set_aside(self, key: str, name: str) -> None:
-        """Keep the object under a key under another key as well, with its mark.
+        """Keep the object under a key under another key as well, with its mark and digest.
 
         Raises:
             StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def put_over(self, name: str, key: str, found: Listed | None) -> bool:
+        """Put a copy of an object over a key, with its mark and digest; it stays as well.
+
+        Args:
+            name: The key of the object, such as that of `set_aside`.
+            key: The key to put it over.
+            found: What is there and may be replaced; None for nothing.
+
+        Returns:
+            Whether it is there now; False if what was there has changed, and was left alone.
+
+        Raises:
+            StorageError: There is no object under `name`, or the storage failed or refused.
         """
 
     @abstractmethod
@@ -222,20 +297,19 @@ class Store(ABC):
             StorageError: The storage failed or refused.
         """
 
-    def delete_if(self, found: Stored) -> bool:
-        """Delete an object only if it has not changed.
+    @abstractmethod
+    def delete_found(
+        self, found: Sequence[Listed], progress: Callable[[int], None] | None = None
+    ) -> set[str]:
+        """Delete objects that are still the ones that were found; missing ones are ignored.
 
-        No storage does that in one request through this library yet: it checks, then deletes, so an
-        object that others store in between is deleted.
+        Args:
+            found: The objects.
+            progress: Called with the number of objects that were dealt with since the last call.
 
         Returns:
-            Whether it was deleted; False if it is missing or has changed.
+            The keys under which there is another object now, which was left alone.
 
         Raises:
             StorageError: The storage failed or refused.
         """
-        now = self.stat(found.key)
-        if now is None or not now.is_same(found):
-            return False
-        self.delete([found.key])
-        return True

@@ -16,12 +16,16 @@ class Capabilities:
     Attributes:
         create_only: A put that must not replace anything is refused if the key is taken.
         etag_is_md5: ETags are as S3 documents them, so they depend on the content.
-        marks: Objects keep user metadata, so each can carry the mark of its run.
+        marks: Each object can carry the mark of its run.
+        replace_if: A put that names another object than the stored one is refused.
+        delete_if: A request to delete another object than the stored one is refused.
     """
 
     create_only: bool
     etag_is_md5: bool
     marks: bool
+    replace_if: bool = False
+    delete_if: bool = False
 
     def to_dict(self) -> dict[str, bool]:
         """Return the JSON form, with the same keys as the attributes."""
@@ -36,11 +40,24 @@ class Listed:
         key: Key below the place of the store.
         size: Bytes; -1 if it is not a file.
         etag: The storage's identifier of this content, without quotes, or None.
+        identity: Values that distinguish a file from others under the same name, where there are
+            no ETags; of JSON types.
     """
 
     key: str
     size: int
     etag: str | None
+    identity: Identity | None = None
+
+    def is_same(self, other: Listed) -> bool:
+        """Return whether both are one object, by identity, ETag and size.
+
+        Their marks are compared where both are known; a listing has none.
+        """
+        if isinstance(self, Stored) and isinstance(other, Stored) and self.mark != other.mark:
+            return False
+        mine = (self.identity, self.etag, self.size)
+        return mine == (other.identity, other.etag, other.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +68,8 @@ class Stored(Listed):
         mark: The run and the step that created it, `<run>/<step>`; None for those of others.
         sha256: SHA-256 of the content, if recorded.
         part_size: Bytes of each part, if an upload put it in parts.
-        identity: Values that distinguish the object from others under the same key, if the storage
-            keeps no marks; of JSON types.
     """
 
     mark: str | None = None
     sha256: str | None = None
     part_size: int | None = None
-    identity: Identity | None = None
-
-    def is_same(self, other: Stored) -> bool:
-        """Return whether both are one object, by its identity, or by its ETag and its mark."""
-        if self.identity is not None:
-            return self.identity == other.identity
-        return (self.etag, self.mark) == (other.etag, other.mark)

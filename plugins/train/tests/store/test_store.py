@@ -102,8 +102,7 @@ def test_a_folder_shows_neither_names_for_the_time_being_nor_what_it_made(tmp_pa
     assert [Path(each).name for each in folders] == ["deep", "models", "objects"]
     create(store, "objects/a", b"1", OURS)
     assert keys(store, "objects/") == ["objects/a"]
-    assert len(list(tmp_path.rglob("*.tmp-*"))) == 1
-    store.settle(["objects/a"], "run-1")
+    assert list(tmp_path.rglob("*tmp-*")) == []
     store.withdraw(folders)
     assert store.read("objects/a") == b"1"
     store.delete(["objects/a"])
@@ -117,18 +116,6 @@ def test_a_file_that_was_half_written_before_a_kill_is_written_anew(tmp_path: Pa
     assert store.owner("a", OURS) == "absent"
     assert create(store, "a", b"half", OURS)
     assert store.read("a") == b"half"
-
-
-def test_a_file_system_without_links_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr("os.link", refuse)
-    with pytest.raises(StorageError, match="without hard links"):
-        create(open_store(str(tmp_path)), "a", b"1", OURS)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ BOTH = pytest.mark.parametrize("size", [11, 6 * MIB], ids=["small", "large"])
 def test_probe_finds_what_the_storage_can_do(place):
     """Each server shows what it is, and nothing of the probe is left."""
     expected = {
-        "folder": Capabilities(create_only=True, etag_is_md5=False, marks=False),
-        "memory": Capabilities(create_only=True, etag_is_md5=False, marks=True),
-        "moto": Capabilities(create_only=True, etag_is_md5=True, marks=True),
+        "folder": Capabilities(create_only=True, etag_is_md5=False, marks=True),
+        "memory": Capabilities(create_only=True, etag_is_md5=False, marks=True, replace_if=True),
+        "moto": Capabilities(create_only=True, etag_is_md5=True, marks=True, replace_if=True),
         "radosgw": Capabilities(create_only=False, etag_is_md5=True, marks=True),
         "azurite": Capabilities(create_only=True, etag_is_md5=False, marks=True),
     }

@@ -11,16 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail_storage.backend.clients import make_client as make_client
     from handrail_storage.backend.disk import beside as beside
+    from handrail_storage.backend.disk import disk_error as disk_error
     from handrail_storage.backend.disk import flush_file as flush_file
     from handrail_storage.backend.disk import flush_folder as flush_folder
+    from handrail_storage.backend.disk import identity_of as identity_of
     from handrail_storage.backend.disk import write_lasting as write_lasting
     from handrail_storage.backend.disk import write_whole as write_whole
     from handrail_storage.backend.faults import storage_error as storage_error
     from handrail_storage.backend.local import GONE as GONE
     from handrail_storage.backend.local import NO_LINKS as NO_LINKS
     from handrail_storage.backend.local import LocalStore as LocalStore
-    from handrail_storage.backend.local import disk_error as disk_error
-    from handrail_storage.backend.local import identity_of as identity_of
     from handrail_storage.backend.local import run_of as run_of
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
     from handrail_storage.backend.requests import MARK as MARK
@@ -53,9 +53,12 @@ __all__ = [
 
 _HOMES = {
     "clients": ("make_client",),
-    "disk": ("beside", "flush_file", "flush_folder", "write_lasting", "write_whole"),
+    "disk": (
+        *("beside", "disk_error", "flush_file", "flush_folder", "identity_of"),
+        *("write_lasting", "write_whole"),
+    ),
     "faults": ("storage_error",),
-    "local": ("GONE", "LocalStore", "NO_LINKS", "disk_error", "identity_of", "run_of"),
+    "local": ("GONE", "LocalStore", "NO_LINKS", "run_of"),
     "objects": ("ObjectStore",),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
 }

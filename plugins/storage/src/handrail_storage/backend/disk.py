@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
+
+from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.errors import StorageError
+from handrail_storage.stored import Identity
 
 _LONGEST = 255  # Bytes of a file name, on all usual file systems.
 
@@ -64,3 +69,29 @@ def beside(path: str, suffix: str) -> str:
     if len(os.fsencode(name)) + len(suffix) > _LONGEST:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
     return os.path.join(folder, f"{name}{suffix}")
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    """Return values that distinguish a file from its later replacements and changes."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def sha256_of(content: bytes | Path) -> str:
+    """Return the SHA-256 of a content, in hexadecimal digits."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def disk_error(error: OSError, about: str, url: str, caller: Caller = ANYBODY) -> StorageError:
+    """Return an error of the operating system as a StorageError with the way out."""
+    another = f"give another {caller.noun}"
+    ways = {
+        errno.ENOSPC: f"free some space, or {another}",
+        errno.EDQUOT: f"free some space, or {another}",
+        errno.EACCES: f"give the folder to {caller.user}, or {another}",
+        errno.EROFS: another,
+    }
+    said = error.strerror or str(error)
+    return caller.error(f"{about}: {said} (at {url})", ways_out=(ways.get(error.errno or 0, ""),))

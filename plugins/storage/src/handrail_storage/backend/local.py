@@ -1,22 +1,23 @@
 """A local folder as a store.
 
-A file system keeps no marks, so links show which files are ours: content is written to
-`K.tmp-<run>`, which is linked to K; that fails if K exists. The temporary name stays until the
-identity of the file is recorded. A bare record of the intent is undone only if both names lead to
-the same file; afterwards the recorded identity decides. A staged file is linked to its key
-likewise, and its identity can be recorded before.
+Content is written under a temporary name beside its key, `K.handrail-tmp-<run>`, labelled with its
+mark and digest, and then linked to K, which fails if K exists, or renamed over what is replaced. So
+name, content, mark and digest appear at once.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from handrail_storage.backend.disk import beside, flush_folder, write_lasting
+from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
+from handrail_storage.backend.labels import Label, label_of, set_label
+from handrail_storage.backend.small import SmallFiles, SmallLocalFiles
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
@@ -30,7 +31,11 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 GONE = (FileNotFoundError, NotADirectoryError)
 
 _BLOCK = 4 << 20
+_PAGE = 1000  # Files between two reports of progress.
 _SECOND = ".second"  # A replacement has this suffix until it takes its place.
+_COPY = "copy"  # In place of a run, for a copy that is put over a key.
+_OURS = re.compile(r"\.handrail-tmp-|\.tmp-")
+_FOLDER = ".handrail-target"
 
 
 class LocalStore(Store):
@@ -42,8 +47,13 @@ class LocalStore(Store):
     def __init__(self, place: Place, caller: Caller = ANYBODY) -> None:
         super().__init__(place, caller)
         self.root = Path(place.path)
-        self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=False)
+        self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=True)
         self._inside = Inside(place.path)
+
+    @property
+    def small_files(self) -> SmallFiles:
+        """Files in the folder `.handrail-target`."""
+        return SmallLocalFiles(self.address, self.url, self.caller)
 
     # Setting up
 
@@ -75,7 +85,7 @@ class LocalStore(Store):
                     raise
                 links = False
         self.clear_probe(key, mark)
-        self.capabilities = Capabilities(create_only=links, etag_is_md5=False, marks=False)
+        self.capabilities = Capabilities(create_only=links, etag_is_md5=False, marks=True)
         return self.capabilities
 
     def clear_probe(self, key: str, mark: str) -> None:
@@ -131,21 +141,44 @@ class LocalStore(Store):
                 found = os.lstat(path)
             except GONE:
                 return None
-        size = found.st_size if stat.S_ISREG(found.st_mode) else -1
-        return Stored(key=key, size=size, etag=None, identity=identity_of(found))
+            return self.described(key, found)
+
+    def described(self, key: str, found: os.stat_result) -> Stored:
+        """Return a file with its mark and digest, by its status."""
+        if not stat.S_ISREG(found.st_mode):
+            return Stored(key=key, size=-1, etag=None, identity=identity_of(found))
+        label = label_of(self._path(key), found)
+        return Stored(
+            key=key,
+            size=found.st_size,
+            etag=None,
+            identity=identity_of(found),
+            mark=None if label is None else label.mark,
+            sha256=None if label is None else label.sha256,
+        )
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
-        """Yield the files, but for `*.tmp-<run>`; links to folders are not followed."""
+        """Yield the files, without their marks; links to folders are not followed."""
         with self._converting_errors(prefix or self.url):
             if self.root.is_file():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            for folder, _, names in os.walk(self.root / prefix, onerror=_raise_unless_gone):
+            walk = os.walk(self.root / prefix, onerror=_raise_unless_gone)
+            for folder, below, names in walk:
+                if _FOLDER in below and Path(folder) == self.root:
+                    below.remove(_FOLDER)
                 for name in names:
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, self.root).replace(os.sep, "/")
-                    found = None if ".tmp-" in name else self.stat(key)
+                    found = None if _OURS.search(name) else self._listed(key)
                     if found is not None:
                         yield found
+
+    def _listed(self, key: str) -> Listed | None:
+        with suppress(*GONE):
+            found = os.lstat(self._path(key))
+            size = found.st_size if stat.S_ISREG(found.st_mode) else -1
+            return Listed(key=key, size=size, etag=None, identity=identity_of(found))
+        return None
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """Read the file."""
@@ -162,58 +195,98 @@ class LocalStore(Store):
 
     # Storing
 
-    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
-        """Write the content under a temporary name, then link it to its key."""
-        return self._store(key, content, mark, None)
+    def create(
+        self, key: str, content: bytes | Path, mark: str, sha256: str | None = None
+    ) -> Stored:
+        """Write the content under a temporary name, label it, then link it to its key."""
+        return self._store(key, content, mark, None, sha256)
 
-    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
-        """Write the content under a temporary name, then rename a second name of it."""
-        return self._store(key, content, mark, found)
+    def replace(
+        self,
+        key: str,
+        content: bytes | Path,
+        mark: str,
+        found: Listed,
+        sha256: str | None = None,
+    ) -> Stored:
+        """Write the content under a temporary name, label it, then rename it to its key.
+
+        A file that others put there after the last look, a moment before, is replaced too.
+        """
+        return self._store(key, content, mark, found, sha256)
 
     def _store(
-        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None
+        self,
+        key: str,
+        content: bytes | Path,
+        mark: str,
+        replacing: Listed | None,
+        sha256: str | None,
     ) -> Stored:
         path = self._path(key)
         with self._converting_errors(key, putting=True):
             if replacing is None and os.path.lexists(path):
                 raise TakenError
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            if isinstance(content, bytes):
-                staged = _temporary(path, run_of(mark))
-                write_lasting(Path(staged), content)
-            else:
-                staged = str(content)
-            made = os.lstat(staged)
+            digest = sha256 or sha256_of(content)
+            if isinstance(content, Path):
+                return self.finish(str(content), key, mark, digest, replacing)
+            temporary = self.temporary(key, run_of(mark))
             try:
-                if replacing is None:
-                    self._give_name(staged, path, keep=isinstance(content, bytes))
-                else:
-                    _take_place(staged, path, getattr(replacing, "identity", None))
-            except (TakenError, OSError, StorageError):
-                if isinstance(content, bytes):
-                    os.unlink(staged)
-                raise
-        return Stored(key=key, size=made.st_size, etag=None, mark=mark, identity=identity_of(made))
+                _unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.
+                with open(temporary, "xb") as file:
+                    file.write(content)
+                return self.finish(temporary, key, mark, digest, replacing, flush=True)
+            finally:
+                _unlink(temporary)
 
-    def _give_name(self, staged: str, path: str, *, keep: bool) -> None:
-        try:
-            os.link(staged, path)
-        except FileExistsError:
-            raise TakenError from None
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            if keep:
-                raise self.caller.error(
-                    f"{self.url} is on a file system without hard links, so what a run has made "
-                    "could not be told from what others have",
-                    ways_out=(f"give another {self.caller.noun}",),
-                ) from error
-            # Without links, no call can check and rename atomically; a file created in between is
-            # replaced.
-            if os.path.lexists(path):
-                raise TakenError from None
-            os.rename(staged, path)
+    def temporary(self, key: str, run: str) -> str:
+        """Return the path under which a run writes the content of a key; see `finish`."""
+        return beside(self._path(key), f".handrail-tmp-{run}")
+
+    def finish(
+        self,
+        staged: str,
+        key: str,
+        mark: str,
+        sha256: str,
+        replacing: Listed | None = None,
+        *,
+        flush: bool = False,
+    ) -> Stored:
+        """Make a complete file the object under a key, with its mark and digest, at once.
+
+        Args:
+            staged: The path of the file, in the same file system. It stays as a second name if the
+                file system has links.
+            key: The key.
+            mark: The mark of the run's objects.
+            sha256: SHA-256 of the content.
+            replacing: The existing object, which may be replaced; None for none.
+            flush: Whether the content still has to be flushed to its disk.
+
+        Raises:
+            TakenError: The key is taken, or there is another object than `replacing`.
+            StorageError: The disk failed or refused.
+        """
+        path = self._path(key)
+        with self._converting_errors(key, putting=True):
+            made = os.lstat(staged)
+            set_label(staged, Label.of(made, mark, sha256))
+            if flush:
+                flush_folder(staged)
+            if replacing is None:
+                _give_name(staged, path)
+            else:
+                _take_place(staged, path, replacing)
+        return Stored(
+            key=key,
+            size=made.st_size,
+            etag=None,
+            mark=mark,
+            sha256=sha256,
+            identity=identity_of(made),
+        )
 
     def identity(self, staged: Path) -> Identity:
         """Return the identity of the file, which a link does not change."""
@@ -237,6 +310,28 @@ class LocalStore(Store):
                     f"kept (at {self.url})",
                     ways_out=("remove it yourself, and run it again",),
                 ) from error
+
+    def put_over(self, name: str, key: str, found: Listed | None) -> bool:
+        """Give the file a further name, and rename that to the key.
+
+        A file that others put there after the last look, a moment before, is replaced too.
+        """
+        path, other = self._path(key), self._path(name)
+        temporary = self.temporary(key, _COPY)
+        with self._converting_errors(key):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            try:
+                _unlink(temporary)
+                os.link(other, temporary)
+                if found is None:
+                    _give_name(temporary, path)
+                else:
+                    _take_place(temporary, path, found)
+            except TakenError:
+                return False
+            finally:
+                _unlink(temporary)
+        return True
 
     def put_back(self, key: str, name: str) -> bool:
         """Give the file its own name again."""
@@ -267,32 +362,33 @@ class LocalStore(Store):
 
     def settle(self, keys: Iterable[str], run: str) -> None:
         """Remove the temporary names."""
-        self._inside.forget()
-        for key in keys:
-            with self._converting_errors(key):
-                temporary = _temporary(self._path(key), run)
-                _unlink(temporary)
-                _unlink(f"{temporary}{_SECOND}")
+        self.abort_unfinished(list(keys), run)
 
     # Undoing
 
+    def abort_unfinished(self, keys: Collection[str], run: str) -> None:
+        """Remove the temporary names that killed processes have left."""
+        self._inside.forget()
+        for key in keys:
+            with self._converting_errors(key):
+                for each in (run, _COPY):
+                    temporary = self.temporary(key, each)
+                    _unlink(temporary)
+                    _unlink(f"{temporary}{_SECOND}")
+                _unlink(beside(self._path(key), f".tmp-{run}"))
+
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Decide by the recorded identity, or by the temporary name."""
+        """Decide by the mark, or by the recorded identity."""
+        found = self.stat(key)
+        if found is None:
+            return "absent"
+        if found.mark == mark or (known is not None and found.identity == tuple(known)):
+            return "ours"
         path = self._path(key)
-        with self._converting_errors(key):
-            try:
-                found = os.lstat(path)
-            except GONE:
-                return "absent"
-            if not stat.S_ISREG(found.st_mode):
-                return "foreign"
-            if known is not None and identity_of(found) == tuple(known):
+        with suppress(OSError):
+            if os.path.samestat(os.lstat(beside(path, f".tmp-{run_of(mark)}")), os.lstat(path)):
                 return "ours"
-            try:
-                temporary = os.lstat(_temporary(path, run_of(mark)))
-            except GONE:
-                return "foreign"
-        return "ours" if os.path.samestat(found, temporary) else "foreign"
+        return "foreign"
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""
@@ -300,6 +396,34 @@ class LocalStore(Store):
         for key in keys:
             with self._converting_errors(key):
                 _unlink(self._path(key))
+
+    def delete_found(
+        self, found: Sequence[Listed], progress: Callable[[int], None] | None = None
+    ) -> set[str]:
+        """Look at each file, and remove it.
+
+        A file that others put there after the look, a moment before, is removed too.
+        """
+        changed: set[str] = set()
+        for start in range(0, len(found), _PAGE):
+            page = found[start : start + _PAGE]
+            self._inside.forget()
+            for each in page:
+                with self._converting_errors(each.key):
+                    if not self._delete_found(each):
+                        changed.add(each.key)
+            if progress is not None:
+                progress(len(page))
+        return changed
+
+    def _delete_found(self, found: Listed) -> bool:
+        """Remove a file; return False if it is another one now."""
+        path = self._path(found.key)
+        with suppress(*GONE):
+            if identity_of(os.lstat(path)) != found.identity:
+                return False
+            os.unlink(path)
+        return True
 
     # Paths and errors
 
@@ -343,42 +467,46 @@ class _ErrorConversion:
             raise self._store.failure(self._about, error) from error
 
 
-def disk_error(error: OSError, about: str, url: str, caller: Caller = ANYBODY) -> StorageError:
-    """Return an error of the operating system as a StorageError with the way out."""
-    another = f"give another {caller.noun}"
-    ways = {
-        errno.ENOSPC: f"free some space, or {another}",
-        errno.EDQUOT: f"free some space, or {another}",
-        errno.EACCES: f"give the folder to {caller.user}, or {another}",
-        errno.EROFS: another,
-    }
-    said = error.strerror or str(error)
-    return caller.error(f"{about}: {said} (at {url})", ways_out=(ways.get(error.errno or 0, ""),))
-
-
-def identity_of(found: os.stat_result) -> Identity:
-    """Return values that distinguish a file from its later replacements and changes."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
 def run_of(mark: str) -> str:
     """Return the run that a mark names."""
     return mark.partition("/")[0]
 
 
-def _temporary(path: str, run: str) -> str:
-    return beside(path, f".tmp-{run}")
+def _give_name(staged: str, path: str) -> None:
+    """Link a file to a name that must be free."""
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        raise TakenError from None
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # Without links, no call can check and rename atomically; a file created in between is
+        # replaced.
+        if os.path.lexists(path):
+            raise TakenError from None
+        os.rename(staged, path)
 
 
-def _take_place(staged: str, path: str, expected: Identity | None) -> None:
-    """Give a file the name of another one, at once, while that is still the expected one."""
-    if expected is not None and identity_of(os.lstat(path)) != tuple(expected):
-        raise TakenError
+def _take_place(staged: str, path: str, expected: Listed) -> None:
+    """Rename a file over another one, while that is still the expected one."""
     second = f"{staged}{_SECOND}"
-    with suppress(FileNotFoundError):
-        os.unlink(second)
-    os.link(staged, second)
-    os.replace(second, path)
+    _unlink(second)
+    try:
+        os.link(staged, second)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        second = staged
+    try:
+        if identity_of(os.lstat(path)) != expected.identity:
+            raise TakenError
+        os.replace(second, path)
+    except GONE:
+        raise TakenError from None
+    finally:
+        if second != staged:
+            _unlink(second)  # Renaming a file to another name of itself does nothing.
 
 
 def _unlink(path: str) -> None:

@@ -13,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail_storage.backend.requests import MARK, Requests, bare
+from handrail_storage.backend.disk import sha256_of
+from handrail_storage.backend.requests import MARK, SHA256, Requests, bare, quoted
+from handrail_storage.backend.small import SmallFiles, SmallObjects
 from handrail_storage.backend.unfinished import abort_unfinished
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError
@@ -32,6 +34,7 @@ _PART = 8 * _MIB  # Files above this size are sent in parts of it; contents neve
 _COPIED_PART = 64 * _MIB
 _MOST_PARTS = 10_000  # Of one object, by S3.
 _LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
+_PAGE = 1000  # Objects in one request to delete.
 _PROBE = b"handrail asks whether it may write here\n"
 
 
@@ -56,6 +59,11 @@ class ObjectStore(Store):
         if place.scheme == "memory":
             self.lag = MEMORY_LAG
 
+    @property
+    def small_files(self) -> SmallFiles:
+        """Objects below `.handrail-target/`."""
+        return SmallObjects(self.requests, lambda: self.capabilities)
+
     # Setting up
 
     def reach(self) -> None:
@@ -74,6 +82,7 @@ class ObjectStore(Store):
         found = self.stat(key)
         if found is None:
             raise self.caller.error(f"{key}: what was just written is not there (at {self.url})")
+        replace_if = self._replaces_only(found, attributes)
         self.delete([key])
         if found.mark != mark:
             raise self.caller.error(
@@ -83,7 +92,7 @@ class ObjectStore(Store):
             )
         md5 = hashlib.md5(_PROBE, usedforsecurity=False).hexdigest()
         self.capabilities = Capabilities(
-            create_only=create_only, etag_is_md5=etag == md5, marks=True
+            create_only=create_only, etag_is_md5=etag == md5, marks=True, replace_if=replace_if
         )
         return self.capabilities
 
@@ -96,6 +105,21 @@ class ObjectStore(Store):
             return True
         except NotSupportedError:
             pass
+        return False
+
+    def _replaces_only(self, found: Stored, attributes: Attributes) -> bool:
+        """Return whether a put is refused that names another object than the stored one."""
+        if found.etag is None or self._puts_if(found.key, attributes, _another(found.etag)):
+            return False
+        return self._puts_if(found.key, attributes, found.etag)
+
+    def _puts_if(self, key: str, attributes: Attributes, etag: str) -> bool:
+        from obstore.exceptions import NotSupportedError, PreconditionError  # noqa: PLC0415
+
+        mode = {"e_tag": quoted(etag)}
+        with suppress(NotSupportedError, PreconditionError):
+            self.requests.again(key, lambda: self.requests.put(key, _PROBE, attributes, mode))
+            return True
         return False
 
     def clear_probe(self, key: str, mark: str) -> None:
@@ -149,16 +173,34 @@ class ObjectStore(Store):
 
     # Storing
 
-    def create(self, key: str, content: bytes | Path, mark: str) -> Stored:
+    def create(
+        self, key: str, content: bytes | Path, mark: str, sha256: str | None = None
+    ) -> Stored:
         """Put a small object at once, a large file in parts."""
-        return self._store(key, content, mark, None)
+        return self._store(key, content, mark, None, sha256)
 
-    def replace(self, key: str, content: bytes | Path, mark: str, found: Listed) -> Stored:
-        """Put a small object at once, a large file in parts."""
-        return self._store(key, content, mark, found)
+    def replace(
+        self,
+        key: str,
+        content: bytes | Path,
+        mark: str,
+        found: Listed,
+        sha256: str | None = None,
+    ) -> Stored:
+        """Put a small object at once, a large file in parts.
+
+        Where the storage takes no conditions, and for a file in parts, an object that others put
+        there after the last look, a moment before, is replaced too.
+        """
+        return self._store(key, content, mark, found, sha256)
 
     def _store(
-        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None
+        self,
+        key: str,
+        content: bytes | Path,
+        mark: str,
+        replacing: Listed | None,
+        sha256: str | None,
     ) -> Stored:
         from obstore.exceptions import (  # noqa: PLC0415 - see above
             AlreadyExistsError,
@@ -166,20 +208,21 @@ class ObjectStore(Store):
             PreconditionError,
         )
 
-        at_once = isinstance(content, bytes) or content.stat().st_size <= _PART
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        at_once = isinstance(content, bytes) or size <= _PART
+        marks = {MARK: mark, SHA256: sha256 or sha256_of(content)}
         # Not every server honours a put that must not replace anything, so look as well.
         there = self.stat(key)
-        if there is not None and (replacing is None or there.etag != replacing.etag):
+        if not _is_expected(there, replacing):
             raise TakenError
         try:
-            self._send(key, content, size, mark, self._mode(replacing) if at_once else "overwrite")
+            self._send(key, content, size, marks, self._mode(replacing) if at_once else "overwrite")
         except NotSupportedError:
-            self._send(key, content, size, mark, "overwrite")
+            self._send(key, content, size, marks, "overwrite")
         except (AlreadyExistsError, PreconditionError):
             # An attempt before this one may have arrived, without its answer.
             found = self.stat(key)
-            if found is None or found.mark != mark:
+            if found is None or (found.mark, found.sha256) != (mark, marks[SHA256]):
                 raise TakenError from None
         found = self.stat(key)
         if found is None or found.size != size:
@@ -190,11 +233,13 @@ class ObjectStore(Store):
         """Return the mode for the storage to refuse replacing other objects, in one request."""
         if replacing is None:
             return "create"
-        if self.capabilities.create_only and replacing.etag is not None:
-            return {"e_tag": f'"{replacing.etag}"'}
+        if self.capabilities.replace_if and replacing.etag is not None:
+            return {"e_tag": quoted(replacing.etag)}
         return "overwrite"
 
-    def _send(self, key: str, content: bytes | Path, size: int, mark: str, mode: Any) -> None:
+    def _send(
+        self, key: str, content: bytes | Path, size: int, marks: dict[str, str], mode: Any
+    ) -> None:
         import obstore  # noqa: PLC0415 - see above
 
         smallest = -(-size // _MOST_PARTS)
@@ -203,7 +248,7 @@ class ObjectStore(Store):
                 self.requests.patient,
                 self.requests.path(key),
                 content,
-                attributes=self.requests.attributes_of(key, {MARK: mark}),
+                attributes=self.requests.attributes_of(key, marks),
                 mode=mode,
                 use_multipart=not isinstance(content, bytes) and size > _PART,
                 chunk_size=max(_PART, -(-smallest // _BLOCK) * _BLOCK),
@@ -213,6 +258,45 @@ class ObjectStore(Store):
     def set_aside(self, key: str, name: str) -> None:
         """Copy the object within the storage, with its metadata."""
         self._copy(key, name)
+
+    def put_over(self, name: str, key: str, found: Listed | None) -> bool:
+        """Put the content and the metadata again, in one request with a condition.
+
+        A copy of more than 8 MiB is made within the storage instead, without a condition; there,
+        and where the storage takes no conditions, an object that others put there after the last
+        look, a moment before, is replaced too.
+        """
+        if not _is_expected(self.stat(key), found):
+            return False
+        copy = self.stat(name)
+        if copy is None:
+            raise self.caller.error(f"{name}: it is not there (at {self.url})")
+        if copy.size > _PART:
+            self._copy(name, key)
+            return True
+        return self._put_again(copy, key, found)
+
+    def _put_again(self, copy: Stored, key: str, found: Listed | None) -> bool:
+        import obstore  # noqa: PLC0415 - see above
+        from obstore.exceptions import (  # noqa: PLC0415 - see above
+            AlreadyExistsError,
+            NotSupportedError,
+            PreconditionError,
+        )
+
+        requests = self.requests
+        with requests.converting_errors(copy.key):
+            answer = obstore.get(requests.patient, requests.path(copy.key))
+            content, attributes = bytes(answer.bytes()), answer.attributes
+        try:
+            requests.again(key, lambda: requests.put(key, content, attributes, self._mode(found)))
+        except NotSupportedError:
+            requests.again(key, lambda: requests.put(key, content, attributes, "overwrite"))
+        except (AlreadyExistsError, PreconditionError):
+            # An attempt before this one may have arrived, without its answer.
+            now = self.stat(key)
+            return now is not None and _is_copy(now, copy)
+        return True
 
     def put_back(self, key: str, name: str) -> bool:
         """Copy the object back, and delete the copy."""
@@ -287,7 +371,42 @@ class ObjectStore(Store):
                         with suppress(FileNotFoundError):
                             obstore.delete(client, path)
 
+    def delete_found(
+        self, found: Sequence[Listed], progress: Callable[[int], None] | None = None
+    ) -> set[str]:
+        """Look at up to a thousand objects, and delete them in one request.
+
+        An object that others put there after the look, a moment before, is deleted too.
+        """
+        changed: set[str] = set()
+        for start in range(0, len(found), _PAGE):
+            page = found[start : start + _PAGE]
+            there = self.stats([each.key for each in page])
+            same = [each for each in page if each.key in there and each.is_same(there[each.key])]
+            changed.update(there.keys() - {each.key for each in same})
+            self.delete([each.key for each in same])
+            if progress is not None:
+                progress(len(page))
+        return changed
+
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
         """Abort uploads in parts under these keys that a killed process of the run had begun."""
         if self.place.scheme == "s3" and keys:
             abort_unfinished(self.place, {self.requests.path(key) for key in keys}, run)
+
+
+def _another(etag: str) -> str:
+    """Return an ETag of the same form that no stored content has."""
+    return etag[:-1] + ("1" if etag.endswith("0") else "0")
+
+
+def _is_expected(there: Listed | None, expected: Listed | None) -> bool:
+    if there is None or expected is None:
+        return there is expected
+    return there.is_same(expected)
+
+
+def _is_copy(stored: Stored, original: Stored) -> bool:
+    """Return whether an object has the content, the mark and the digest of another one."""
+    mine = (stored.size, stored.mark, stored.sha256, stored.etag)
+    return mine == (original.size, original.mark, original.sha256, original.etag)

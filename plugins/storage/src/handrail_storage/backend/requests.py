@@ -172,6 +172,11 @@ def bare(etag: str | None) -> str | None:
     return None if etag is None else etag.removeprefix("W/").strip('"')
 
 
+def quoted(etag: str) -> str:
+    """Return an ETag as conditions of requests have it."""
+    return f'"{etag}"'
+
+
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, StorageError) and error.passing
 

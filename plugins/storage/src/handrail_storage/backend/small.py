@@ -1,0 +1,379 @@
+"""Small files of Handrail's own in a target, each replaced as a whole."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail_storage.backend.disk import disk_error, flush_folder, write_whole
+from handrail_storage.caller import Caller
+from handrail_storage.containment import Inside
+
+if TYPE_CHECKING:
+    from handrail_storage.backend.requests import Requests
+    from handrail_storage.stored import Capabilities
+
+FOLDER = ".handrail-target"
+"""The folder in a target for the claims of runs, and for what they have set aside."""
+
+_TEMPORARY = ".tmp"
+_AT_A_TIME = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Small:
+    """The content of a small file.
+
+    Attributes:
+        content: The content.
+        version: Changes whenever the file is replaced.
+    """
+
+    content: bytes
+    version: str
+
+
+class SmallFiles(ABC):
+    """Small files below `.handrail-target`, by names with `/` between their parts.
+
+    A method that takes the expected version asks for it in the same request where the storage can,
+    and looks just before where it cannot.
+    """
+
+    @abstractmethod
+    def get(self, name: str) -> Small | None:
+        """Return a file, or None.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def put(self, name: str, content: bytes) -> str:
+        """Create or replace a file, and return its version.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def create(self, name: str, content: bytes) -> bool:
+        """Create a file; return False if it exists, with other content.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def swap(self, name: str, content: bytes, version: str) -> str | None:
+        """Replace a file that has this version; return the new version, or None if it has another.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def remove(self, name: str, version: str | None = None) -> bool:
+        """Delete a file, and folders that are empty then; a missing one is ignored.
+
+        Args:
+            name: The file.
+            version: Delete it only if it has this version.
+
+        Returns:
+            False if it has another version.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Delete files, and folders that are empty then; missing ones are ignored.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+    @abstractmethod
+    def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
+        """Yield the names that begin with a prefix, each with its version if a listing has it.
+
+        Args:
+            prefix: Ends with a slash.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+
+
+class SmallObjects(SmallFiles):
+    """Small files as objects.
+
+    Args:
+        requests: The bucket.
+        capabilities: Returns the capabilities of the storage, as far as they are known.
+    """
+
+    def __init__(self, requests: Requests, capabilities: Callable[[], Capabilities]) -> None:
+        self._requests = requests
+        self._capabilities = capabilities
+
+    def get(self, name: str) -> Small | None:
+        """Ask for the whole object."""
+        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+
+        from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
+
+        def once() -> Small | None:
+            try:
+                answer = obstore.get(self._requests.client, self._path(name))
+                version = bare(answer.meta["e_tag"]) or ""
+                return Small(content=bytes(answer.bytes()), version=version)
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+
+        return self._requests.again(name, once)
+
+    def put(self, name: str, content: bytes) -> str:
+        """Put it, whatever is there."""
+        return self._requests.again(name, lambda: self._put(name, content, "overwrite"))
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Put it in one request if the storage refuses to replace; else look before."""
+        if not self._capabilities().create_only and self.get(name) is not None:
+            return self._is(name, content) is not None
+        return self._conditional(name, content, "create") is not None
+
+    def swap(self, name: str, content: bytes, version: str) -> str | None:
+        """Put it in one request if the storage takes the condition; else look before."""
+        if self._capabilities().replace_if:
+            return self._conditional(name, content, {"e_tag": f'"{version}"'})
+        found = self.get(name)
+        if found is None or found.version != version:
+            return None
+        return self.put(name, content)
+
+    def remove(self, name: str, version: str | None = None) -> bool:
+        """Look at it, then delete it."""
+        import obstore  # noqa: PLC0415 - see above
+
+        if version is not None:
+            found = self.get(name)
+            if found is None or found.version != version:
+                return found is None
+
+        def once() -> None:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._requests.client, self._path(name))
+
+        self._requests.again(name, once)
+        return True
+
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Delete them one by one, several at a time."""
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(self.remove, names))
+
+    def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
+        """List the objects, a thousand in each request."""
+        import obstore  # noqa: PLC0415 - see above
+
+        from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
+
+        root = self._path("")
+        with self._requests.converting_errors(f"listing {self._requests.url}"):
+            # Its overloads name a type that does not exist.
+            batches: Any = cast("Any", obstore).list(
+                self._requests.patient, prefix=f"{root}{prefix}"
+            )
+            for batch in batches:
+                for meta in batch:
+                    yield meta["path"].removeprefix(root), bare(meta["e_tag"])
+
+    def _conditional(self, name: str, content: bytes, mode: Any) -> str | None:
+        from obstore.exceptions import (  # noqa: PLC0415 - see above
+            AlreadyExistsError,
+            NotSupportedError,
+            PreconditionError,
+        )
+
+        def once() -> str | None:
+            try:
+                return self._put(name, content, mode)
+            except NotSupportedError:
+                return self._put(name, content, "overwrite")
+            except (AlreadyExistsError, PreconditionError) as error:
+                refused = self._requests.failure(error, name)
+                if refused.passing:
+                    raise refused  # noqa: B904 - it says all that `error` does
+                # An attempt before this one may have arrived, without its answer.
+                return self._is(name, content)
+            except FileNotFoundError:
+                return None  # The condition was for an object that is gone.
+
+        return self._requests.again(name, once)
+
+    def _put(self, name: str, content: bytes, mode: Any) -> str:
+        key = f"{FOLDER}/{name}"
+        return self._requests.put(key, content, {"Content-Type": "application/json"}, mode) or ""
+
+    def _is(self, name: str, content: bytes) -> str | None:
+        found = self.get(name)
+        return found.version if found is not None and found.content == content else None
+
+    def _path(self, name: str) -> str:
+        return self._requests.path(f"{FOLDER}/{name}")
+
+
+class SmallLocalFiles(SmallFiles):
+    """Small files in a folder; runs on all machines that share it take turns by flock(2).
+
+    Args:
+        target: Path of the target.
+        shown: The target, as people write it.
+        caller: The pack, for the class of errors.
+    """
+
+    def __init__(self, target: str, shown: str, caller: Caller) -> None:
+        self._target = target
+        self._root = Path(target, FOLDER)
+        self._shown = shown
+        self._caller = caller
+
+    def get(self, name: str) -> Small | None:
+        """Read the file."""
+        with self._converting_errors(name):
+            content = self._read(self._path(name))
+        return None if content is None else Small(content=content, version=_version(content))
+
+    def put(self, name: str, content: bytes) -> str:
+        """Write a temporary file, and rename it over the other."""
+        path = self._path(name)
+        with self._converting_errors(name), self._alone():
+            self._write(path, content)
+        return _version(content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Look, then write, in one turn."""
+        path = self._path(name)
+        with self._converting_errors(name), self._alone():
+            found = self._read(path)
+            if found is None:
+                self._write(path, content)
+        return found is None or found == content
+
+    def swap(self, name: str, content: bytes, version: str) -> str | None:
+        """Look, then write, in one turn."""
+        path = self._path(name)
+        with self._converting_errors(name), self._alone():
+            found = self._read(path)
+            if found is None or _version(found) != version:
+                return None
+            self._write(path, content)
+        return _version(content)
+
+    def remove(self, name: str, version: str | None = None) -> bool:
+        """Look, then delete, in one turn."""
+        path = self._path(name)
+        if not self._root.is_dir():
+            return True
+        with self._converting_errors(name), self._alone():
+            found = None if version is None else self._read(path)
+            if found is not None and _version(found) != version:
+                return False
+            for each in (path, path.with_name(f"{path.name}{_TEMPORARY}")):
+                each.unlink(missing_ok=True)
+            self._prune(path.parent)
+        return True
+
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Delete them in one turn."""
+        paths = [self._path(name) for name in names]
+        with self._converting_errors(next(iter(names), "")), self._alone():
+            for path in paths:
+                path.unlink(missing_ok=True)
+            for folder in {path.parent for path in paths}:
+                self._prune(folder)
+
+    def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
+        """Walk the folder; versions are those of the content, which is not read."""
+        with self._converting_errors(prefix):
+            for folder, _, files in os.walk(self._path(prefix.rstrip("/"))):
+                for file in files:
+                    if not file.endswith(_TEMPORARY):
+                        path = os.path.relpath(os.path.join(folder, file), self._root)
+                        yield path.replace(os.sep, "/"), None
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Wait for the turn of this process; folders come and go only within one."""
+        while True:
+            self._root.mkdir(exist_ok=True)
+            try:
+                fd = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue  # Another run has removed it, as the last one.
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                if _is_at(fd, self._root):
+                    yield
+                    return
+            finally:
+                os.close(fd)
+
+    def _prune(self, folder: Path) -> None:
+        with suppress(OSError):
+            while folder != self._root.parent:
+                folder.rmdir()
+                folder = folder.parent
+
+    def _write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+        flush_folder(path.parent)
+
+    @staticmethod
+    def _read(path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _path(self, name: str) -> Path:
+        """Return the path of a file, after checking that no folder leads out of the target."""
+        folder = os.path.dirname(f"{FOLDER}/{name}")
+        if ".." in name.split("/") or not Inside(self._target).holds(folder):
+            raise self._caller.error(
+                f"{FOLDER}/{name}: it leads out of {self._shown}",
+                ways_out=(f"give a {self._caller.noun} in which no folder leads elsewhere",),
+            )
+        return Path(self._root, name)
+
+    @contextmanager
+    def _converting_errors(self, name: str) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise disk_error(error, f"{FOLDER}/{name}", self._shown, self._caller) from error
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False

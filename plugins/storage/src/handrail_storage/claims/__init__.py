@@ -1,0 +1,44 @@
+"""Claims: which runs rely on the objects of a target, so that no undo takes what another needs.
+
+Runs of different machines, journals and projects meet only in the target. Each has a claim there,
+in the folder `.handrail-target`; an object lives as long as a claim relies on it.
+"""
+
+from __future__ import annotations
+
+from handrail_storage.backend.small import FOLDER
+from handrail_storage.claims.claim import Claim
+from handrail_storage.claims.claims import Claims, Preview, Waiting, claims_at
+from handrail_storage.claims.clock import Clock
+from handrail_storage.claims.errors import (
+    ClaimError,
+    ClaimLostError,
+    ClaimMissingError,
+    ClaimRefusedError,
+)
+from handrail_storage.claims.lists import Held, Wanted
+from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
+from handrail_storage.claims.undoing import ClaimUndone, Undoing
+
+__all__ = [
+    "FOLDER",
+    "Claim",
+    "ClaimError",
+    "ClaimLostError",
+    "ClaimMissingError",
+    "ClaimRefusedError",
+    "ClaimState",
+    "ClaimUndone",
+    "Claimant",
+    "Claims",
+    "Clock",
+    "Held",
+    "Mark",
+    "Preview",
+    "State",
+    "Undoing",
+    "Waiting",
+    "Wanted",
+    "claims_at",
+    "parse_mark",
+]

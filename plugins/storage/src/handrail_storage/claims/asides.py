@@ -1,0 +1,87 @@
+"""The objects that runs have set aside, and the order in which they lay under a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from handrail_storage.backend.small import FOLDER
+from handrail_storage.claims.records import Mark, parse_mark
+from handrail_storage.store import Store
+from handrail_storage.stored import Stored
+
+
+class Asides:
+    """What the runs of an epoch have set aside at a target.
+
+    Each copy has the mark of the object that it copies, so the marks lead from what is under a key
+    to what its run has replaced, and so on.
+
+    Args:
+        store: The target.
+        epoch: The epoch; copies of others are not looked at.
+    """
+
+    def __init__(self, store: Store, epoch: str) -> None:
+        self._store = store
+        self._epoch = epoch
+        self._runs: dict[str, list[str]] = {}
+        self._looked_at: dict[str, Stored | None] = {}
+        root = f"aside/{epoch}/"
+        for name, _ in store.small_files.names(root):
+            run, _, key = name.removeprefix(root).partition("/")
+            self._runs.setdefault(key, []).append(run)
+
+    def runs(self, key: str) -> list[str]:
+        """Return the runs that have set something aside under a key."""
+        return self._runs.get(key, [])
+
+    def name(self, run: str, key: str) -> str:
+        """Return the name of what a run has set aside under a key."""
+        return f"{FOLDER}/aside/{self._epoch}/{run}/{key}"
+
+    def mark(self, text: str | None) -> Mark | None:
+        """Return a mark of this epoch; None for all others."""
+        mark = parse_mark(text)
+        return mark if mark is not None and mark.epoch == self._epoch else None
+
+    def before(self, found: Stored, stays: Callable[[Stored], bool]) -> str | None:
+        """Return the name of the copy that has to take the place of an object.
+
+        That is the last one before it which nobody of ours has made, or which is relied on.
+
+        Args:
+            found: The object, of one of our runs.
+            stays: Returns whether a copy is relied on.
+        """
+        for run, copy in self._chain(found):
+            if self.mark(copy.mark) is None or stays(copy):
+                return self.name(run, found.key)
+        return None
+
+    def unreachable(self, key: str, top: Stored | None) -> list[str]:
+        """Return the runs whose copies under a key do not lead back from what is there now."""
+        reached = {run for run, _ in self._chain(top)} if top is not None else set[str]()
+        return [run for run in self.runs(key) if run not in reached]
+
+    def _chain(self, found: Stored) -> Iterable[tuple[str, Stored]]:
+        mark = self.mark(found.mark)
+        seen: set[str] = set()
+        while mark is not None and mark.run not in seen and mark.run in self.runs(found.key):
+            seen.add(mark.run)
+            copy = self._copy(mark.run, found.key)
+            if copy is None:
+                return
+            yield mark.run, copy
+            mark = self.mark(copy.mark)
+
+    def copy_at(self, name: str) -> Stored | None:
+        """Return a copy by its name, under the key that it was copied from."""
+        return self._looked_at.get(name)
+
+    def _copy(self, run: str, key: str) -> Stored | None:
+        name = self.name(run, key)
+        if name not in self._looked_at:
+            found = self._store.stat(name)
+            self._looked_at[name] = None if found is None else replace(found, key=key)
+        return self._looked_at[name]

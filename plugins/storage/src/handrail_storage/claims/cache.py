@@ -1,0 +1,93 @@
+"""Keeps what was read of the claims of targets, as far as it cannot have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from handrail_storage.claims.lists import digest_of
+from handrail_storage.claims.records import ClaimState, Entry
+
+_MOST = 100  # Lists that are kept, those that were used last.
+
+
+class Cache:
+    """Lists by their digests, and states by the versions that a listing reports.
+
+    Nothing depends on it: what is missing or damaged is read from the target again, and a folder
+    that cannot be written keeps nothing.
+
+    Args:
+        folder: The folder; None to keep nothing.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    def read(self, digest: str) -> bytes | None:
+        """Return a list, or None."""
+        if self._folder is None:
+            return None
+        path = self._folder / f"{digest}.gz"
+        with suppress(OSError, ValueError):
+            content = path.read_bytes()
+            if digest_of(content) == digest:
+                os.utime(path)
+                return content
+        return None
+
+    def keep(self, digest: str, content: bytes) -> None:
+        """Keep a list."""
+        if self._folder is not None and not (self._folder / f"{digest}.gz").exists():
+            self._write(f"{digest}.gz", content)
+            self._forget_the_oldest()
+
+    def states(self, url: str) -> Mapping[str, Entry]:
+        """Return the claims of a target that were kept, by run."""
+        known: dict[str, Entry] = {}
+        if self._folder is None:
+            return known
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            document: dict[str, Any] = json.loads((self._folder / _name_of(url)).read_bytes())
+            for run, (version, text) in document.items():
+                state = ClaimState.from_json(str(text).encode(), run)
+                known[run] = Entry(state=state, version=str(version))
+        return known
+
+    def keep_states(self, url: str, entries: Iterable[Entry]) -> None:
+        """Keep the claims of a target, in place of those before, and the lists that they name."""
+        if self._folder is None:
+            return
+        document = {
+            each.state.run: [each.version, each.state.to_json().decode()] for each in entries
+        }
+        content = json.dumps(document).encode()
+        path = self._folder / _name_of(url)
+        with suppress(OSError):
+            if path.read_bytes() == content:
+                return
+        self._write(_name_of(url), content)
+
+    def _forget_the_oldest(self) -> None:
+        assert self._folder is not None
+        with suppress(OSError):
+            found = sorted(self._folder.glob("*.gz"), key=lambda path: path.stat().st_mtime)
+            for path in found[:-_MOST]:
+                path.unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        assert self._folder is not None
+        temporary = self._folder / f"{name}.{os.getpid()}.tmp"
+        with suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
+            temporary.write_bytes(content)
+            os.replace(temporary, self._folder / name)
+
+
+def _name_of(url: str) -> str:
+    return f"{hashlib.sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"

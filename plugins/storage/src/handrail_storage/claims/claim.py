@@ -1,0 +1,208 @@
+"""Claim: the claim of a run that works."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from handrail_storage.backend.small import FOLDER
+from handrail_storage.claims.clock import Clock
+from handrail_storage.claims.errors import ClaimLostError
+from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.lists import Held, pack_held
+from handrail_storage.claims.records import Claimant, Entry, Mark, State
+from handrail_storage.claims.reliance import PRUNED, Reliance
+from handrail_storage.claims.summary import Keys
+from handrail_storage.errors import StorageError
+from handrail_storage.store import Store
+
+_PAUSE = 60.0  # Seconds between two attempts to renew a claim.
+
+
+class Lease:
+    """The state of a claim in the hands of its owner, who renews it; for several threads.
+
+    Args:
+        ledger: The claims.
+        entry: The claim.
+        clock: The times.
+    """
+
+    def __init__(self, ledger: Ledger, entry: Entry, clock: Clock) -> None:
+        self.ledger = ledger
+        self.entry = entry
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._renewed = clock.elapsed()
+        self._again = 0.0
+
+    def touch(self) -> None:
+        """Renew the claim if that is due. Call it before each request that changes objects.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's, or was renewed too long ago.
+            StorageError: The claim could not be renewed.
+        """
+        if self.clock.elapsed() - self._renewed < self.clock.renew:
+            return
+        with self._lock:
+            age = self.clock.elapsed() - self._renewed
+            if age >= self.clock.stop:
+                raise ClaimLostError(
+                    f"the claim of this run at {self.ledger.url} was not renewed for "
+                    f"{age / 60:.0f} minutes, so others may have undone it",
+                    ways_out=("look at the claims there:  " + self._command(),),
+                )
+            if age >= self.clock.renew and self.clock.elapsed() >= self._again:
+                self._renew()
+
+    def _renew(self) -> None:
+        try:
+            self._change({})
+        except StorageError as error:
+            if not error.passing:
+                raise
+            # There is time left, in which the storage may come back.
+            self._again = self.clock.elapsed() + _PAUSE
+
+    def change(self, **changes: Any) -> None:
+        """Change the state, as its owner.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        with self._lock:
+            self._change(changes)
+
+    def end(self) -> None:
+        """Delete the claim.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        with self._lock:
+            if not self.ledger.remove(self.entry):
+                raise self._lost()
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        began = self.clock.elapsed()
+        state = self.entry.state.now(renewed=self.clock.now(), **changes)
+        entry = self.ledger.swap(self.entry, state)
+        if entry is None:
+            raise self._lost()
+        self.entry, self._renewed = entry, began
+
+    def _lost(self) -> ClaimLostError:
+        return ClaimLostError(
+            f"the claim of this run at {self.ledger.url} is no longer its own: somebody has "
+            "removed it, or is undoing the run",
+            ways_out=("look at the claims there:  " + self._command(),),
+        )
+
+    def _command(self) -> str:
+        return f"handrail claims {self.ledger.url}"
+
+
+class Claim:
+    """The claim of a run that works on a target, from `Claims.ask`.
+
+    Args:
+        store: The target.
+        lease: The state of the claim.
+        keys: The keys that the run wants.
+        listing: All claims when the run asked; None if it was resumed.
+
+    Attributes:
+        epoch: The epoch in the marks of the run.
+    """
+
+    def __init__(self, store: Store, lease: Lease, keys: Keys, listing: Listing | None) -> None:
+        self._store = store
+        self._lease = lease
+        self._keys = keys
+        self._listing = listing
+        self.epoch = lease.entry.state.epoch
+
+    @property
+    def run(self) -> str:
+        """The id of the run."""
+        return self._lease.entry.state.run
+
+    def mark(self, step: str) -> str:
+        """Return the mark of the objects of a step."""
+        return str(Mark(epoch=self.epoch, run=self.run, step=step))
+
+    def aside(self, key: str) -> str:
+        """Return the name under which the run keeps what it replaces under a key."""
+        return f"{FOLDER}/aside/{self.epoch}/{self.run}/{key}"
+
+    def touch(self) -> None:
+        """Renew the claim if that is due. Call it before each request that changes objects.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's, or was renewed too long ago.
+            StorageError: The claim could not be renewed.
+        """
+        self._lease.touch()
+
+    def drop_stale(self, key: str) -> None:
+        """Delete an own copy of what was under a key, which is free now."""
+        self._store.small_files.remove(self.aside(key).removeprefix(f"{FOLDER}/"))
+
+    def hold(self, held: Iterable[Held]) -> None:
+        """Declare that all is done: from now on, the run relies on these objects.
+
+        Args:
+            held: What lies under its keys, without those that it has given up.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        digest, content = pack_held(held)
+        if content and not self._is_held_by_another(digest):
+            # First the state, so that an undo finds the list whenever this process is killed.
+            self._lease.change(held=digest)
+            self._lease.ledger.put_held(digest, content)
+        self._lease.change(state=State.HOLDS, held=digest if content else None, known=True)
+
+    def _is_held_by_another(self, digest: str) -> bool:
+        """Return whether another run has an equal list, which stays, as that run shares keys."""
+        others = [] if self._listing is None else self._listing.others(self.run)
+        return any(each.state is State.HOLDS and each.held == digest for each in others)
+
+    def shared(self, found: Iterable[Held]) -> Counter[Claimant]:
+        """Return how many of the objects that the run has found each other run relies on as well.
+
+        Runs that are pruned from their journals are left out.
+        """
+        listing = self._listing or self._lease.ledger.listing()
+        reliance = Reliance(self._lease.ledger, listing, self.run, self._keys)
+        counts = reliance.shared(found)
+        counts.pop(PRUNED, None)
+        return counts
+
+    def seal(self) -> None:
+        """Declare that the run stays; call it before what it has replaced is discarded.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        if not self._lease.entry.state.sealed:
+            self._lease.change(sealed=True)
+
+    def discard_asides(self) -> int:
+        """Delete all that the run has set aside, and return how much that was; first `seal` it.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        files = self._store.small_files
+        names = [name for name, _ in files.names(f"aside/{self.epoch}/{self.run}/")]
+        files.remove_all(names)
+        return len(names)

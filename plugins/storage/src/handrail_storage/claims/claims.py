@@ -1,0 +1,380 @@
+"""Claims: all claims of one target, and the rules by which a run gets its own.
+
+The rules were checked with a model of all interleavings of two and three runs that are killed at
+any time; see the tests. Each claim has one state under one name, which is replaced in place: a
+reader of names that change would miss a claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from handrail_storage.claims.cache import Cache
+from handrail_storage.claims.claim import Claim, Lease
+from handrail_storage.claims.clock import Clock
+from handrail_storage.claims.errors import (
+    ClaimError,
+    ClaimMissingError,
+    ClaimRefusedError,
+    check_free,
+    refused,
+)
+from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.lists import Held, Wanted, pack_wanted
+from handrail_storage.claims.pruning import prune
+from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
+from handrail_storage.claims.reliance import in_the_way_of_a_run, in_the_way_of_an_undo
+from handrail_storage.claims.summary import Keys, Summary
+from handrail_storage.claims.survey import Survey
+from handrail_storage.claims.undoing import PAGE, ClaimUndone, Undoing
+from handrail_storage.errors import StorageError
+from handrail_storage.store import Store
+from handrail_storage.undo import pages
+
+Waiting = Callable[[ClaimRefusedError, float], None]
+"""Called before each pause with what is in the way, and the seconds that are left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an undo would do.
+
+    Attributes:
+        state: The claim of the run.
+        would_be: The result it would have.
+        obstacle: The run that is in its way now; None if there is none.
+    """
+
+    state: ClaimState
+    would_be: ClaimUndone
+    obstacle: ClaimRefusedError | None
+
+
+def claims_at(store: Store) -> tuple[list[ClaimState], list[StorageError]]:
+    """Return all claims of a target, the oldest first, and an error for each that is damaged.
+
+    Raises:
+        StorageError: The storage failed or refused.
+    """
+    damaged: list[StorageError] = []
+    listing = Ledger(store.small_files, store.url, Cache()).listing(kept=False, damaged=damaged)
+    return [each.state for each in listing.entries], damaged
+
+
+class Claims:
+    """The claims of one target.
+
+    Args:
+        store: The target.
+        claimant: The run.
+        cache: A folder of this machine for what was read of the claims of others; None for none.
+        clock: The times.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        claimant: Claimant,
+        *,
+        cache: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._store = store
+        self._claimant = claimant
+        self._clock = clock or Clock()
+        self._ledger = Ledger(store.small_files, store.url, Cache(cache))
+
+    # A run
+
+    def ask(
+        self, wanted: Iterable[Wanted], *, wait: float = 0.0, waiting: Waiting | None = None
+    ) -> Claim:
+        """Claim keys; nothing at them may be looked at or changed before.
+
+        A claim that the run has left, when its process was killed, is taken up.
+
+        Args:
+            wanted: The keys, with the digests that are known.
+            wait: Seconds to wait for other runs that are in the way.
+            waiting: Called before each pause.
+
+        Raises:
+            ClaimRefusedError: Another run is in the way; nothing is left of the claim.
+            ClaimError: The run was being undone, or its keys have changed.
+            StorageError: The storage failed or refused.
+        """
+        digests = {each.key: each.sha256 for each in wanted}
+        keys = Keys(digests)
+        until = self._clock.elapsed() + wait
+        attempt = 0
+        while True:
+            try:
+                return self._ask(keys, digests)
+            except ClaimRefusedError as error:
+                asking = error.state.state is State.ASKING and not error.state.wants_undo
+                grace = self._clock.asking if asking else 0.0
+                left = max(until, until - wait + grace) - self._clock.elapsed()
+                if left <= 0:
+                    raise
+                if waiting is not None and until > self._clock.elapsed():
+                    waiting(error, left)
+                self._clock.pause(attempt, left)
+                attempt += 1
+
+    def take_up(
+        self, wanted: Iterable[Wanted], *, wait: float = 0.0, waiting: Waiting | None = None
+    ) -> Claim:
+        """Take up the claim of a run that is resumed; see `ask`.
+
+        Raises:
+            ClaimMissingError: The claim is gone.
+        """
+        if self._ledger.entry(self._claimant.run) is None:
+            raise ClaimMissingError(
+                f"the claim of this run at {self._store.url} is gone, so it cannot go on: others "
+                "may have changed what it has left there",
+                ways_out=("undo the run, which deletes nothing there, and start a new one",),
+            )
+        return self.ask(wanted, wait=wait, waiting=waiting)
+
+    def opened(self) -> Claim | None:
+        """Return the claim of a run that holds already; None if there is none.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        entry = self._ledger.entry(self._claimant.run)
+        if entry is None or entry.state.state is not State.HOLDS:
+            return None
+        return Claim(self._store, Lease(self._ledger, entry, self._clock), Keys(()), None)
+
+    def obstacle(self, keys: Iterable[str]) -> ClaimRefusedError | None:
+        """Return what would be in the way of a run now, without a claim; None if nothing is.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        listing = self._ledger.listing(kept=False)
+        return self._run_obstacle(listing, Keys(keys), {})
+
+    # A rollback
+
+    def undo(
+        self, *, wait: float | None = None, waiting: Waiting | None = None, take_over: bool = False
+    ) -> Undoing | None:
+        """Begin to undo the run, once nobody is in the way.
+
+        Args:
+            wait: Seconds to wait for other runs that are in the way; half a minute unless given.
+            waiting: Called before each pause.
+            take_over: Whether to take the claim from somebody who is freeing it.
+
+        Returns:
+            None if the run has no claim: then nothing at its keys may be deleted.
+
+        Raises:
+            ClaimRefusedError: Another run is in the way; the run is as it was.
+            ClaimError: The run stays, as it is sealed or pruned; or somebody else is freeing it.
+            StorageError: The storage failed or refused.
+        """
+        entry = self._ledger.entry(self._claimant.run)
+        if entry is None:
+            # The run may have been killed before it had put its state, or after its end.
+            self._ledger.remove_wanted(self._claimant.run)
+            self._ledger.remove_epoch_if_last()
+            return None
+        check_free(entry.state, self._store.url, self._clock, take_over=take_over)
+        return self._begin(entry, wait, waiting, freed=False)
+
+    def free(self, *, waiting: Callable[[float], None], take_over: bool = False) -> Undoing | None:
+        """Begin to undo the run from outside, without its journal, once its owner is dead.
+
+        The claim is taken first, so an owner that lives stops where it renews its claim.
+
+        Args:
+            waiting: Called before each pause with the seconds that are left.
+            take_over: Whether not to wait, since the owner is known to be dead.
+
+        Returns:
+            See `undo`.
+
+        Raises:
+            ClaimRefusedError: Another run is in the way; the run is as it was.
+            ClaimError: The run stays, as it is sealed or pruned.
+            StorageError: The storage failed or refused.
+        """
+        entry = self._ledger.entry(self._claimant.run)
+        if entry is None:
+            return None
+        state = entry.state
+        check_free(state, self._store.url, self._clock, take_over=True)
+        undoing = state.state is State.UNDOING
+        taken = state.now(owner=new_name(), freed=True, wants_undo=not undoing)
+        entry = self._ledger.swap(entry, taken) or self._lost()
+        until = 0.0 if take_over else state.renewed + self._clock.free
+        # Clocks of machines differ, so it never waits longer than if it had been renewed now.
+        until = min(until, self._clock.now() + self._clock.free)
+        while (left := until - self._clock.now()) > 0:
+            waiting(left)
+            self._clock.sleep(min(left, 10.0))
+        return self._begin(entry, None, None, freed=True)
+
+    def preview(self, made: Mapping[str, Held] | None = None) -> Preview | None:
+        """Look at what an undo would do now; nothing is changed.
+
+        Args:
+            made: See `Undoing.run`.
+
+        Returns:
+            None if the run has no claim.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        entry = self._ledger.entry(self._claimant.run)
+        if entry is None:
+            return None
+        state = entry.state
+        keys = Keys(each.key for each in self._ledger.wanted(state))
+        listing = self._ledger.listing()
+        survey = Survey(self._store, self._ledger, state, keys, listing, made or {})
+        would_be = ClaimUndone()
+        for goals in pages(survey.goals(), PAGE):
+            found = survey.look([key for key, _ in goals])
+            verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
+            would_be.count(survey, verdicts)
+        obstacle = None if state.state is State.UNDOING else self._obstacle(listing, keys)
+        return Preview(state=state, would_be=would_be, obstacle=obstacle)
+
+    def _begin(
+        self, entry: Entry, wait: float | None, waiting: Waiting | None, *, freed: bool
+    ) -> Undoing:
+        keys = Keys(each.key for each in self._ledger.wanted(entry.state))
+        lease = Lease(self._ledger, entry, self._clock)
+        if entry.state.state is State.UNDOING:
+            lease.change(owner=new_name(), freed=freed)
+            return Undoing(self._store, lease, keys, self._ledger.listing())
+        until = self._clock.elapsed() + (self._clock.undoing if wait is None else wait)
+        attempt = 0
+        while True:
+            lease.change(wants_undo=True, owner=new_name(), freed=freed)
+            listing = self._ledger.listing()
+            obstacle = self._obstacle(listing, keys)
+            if obstacle is None:
+                lease.change(state=State.UNDOING, wants_undo=False)
+                return Undoing(self._store, lease, keys, listing)
+            lease.change(wants_undo=False, freed=False)
+            left = until - self._clock.elapsed()
+            if left <= 0:
+                raise obstacle
+            if waiting is not None:
+                waiting(obstacle, left)
+            self._clock.pause(attempt, left)
+            attempt += 1
+
+    def _obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
+        for state in listing.others(self._claimant.run):
+            if in_the_way_of_an_undo(state, keys, self._ledger):
+                return refused(state, self._store.url, undo=True)
+        return None
+
+    def prune(self) -> None:
+        """Give up the right to undo the run, as its journal forgets it; what it holds stays.
+
+        Does nothing if the run has no claim, or one that does not hold.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        prune(self._store, self._ledger, self._claimant.run, self._clock)
+
+    def _ask(self, keys: Keys, digests: dict[str, str | None], epoch: str | None = None) -> Claim:
+        run = self._claimant.run
+        entry = self._ledger.entry(run)
+        digest, content = pack_wanted(Wanted(key=key, sha256=digests[key]) for key in digests)
+        if entry is not None:
+            state = self._checked(entry.state, digest)
+            entry = self._ledger.swap(entry, state) or self._lost()
+            if state.state is not State.ASKING:
+                return self._claim(entry, keys, None)
+        else:
+            state = self._new_state(keys, digest, epoch or self._ledger.found_epoch())
+            self._ledger.put_wanted(run, content)
+            entry = self._ledger.put(state)
+        listing = self._ledger.listing(kept=False)
+        obstacle = self._run_obstacle(listing, keys, digests) or self._mismatch(listing, state)
+        right = self._right_epoch(listing, state.epoch)
+        if obstacle is None and right != state.epoch:
+            self._ledger.remove(entry)
+            return self._ask(keys, digests, right)
+        if obstacle is not None:
+            self._ledger.remove(entry)
+            self._ledger.remove_epoch_if_last()
+            raise obstacle
+        entry = self._ledger.swap(entry, state.now(state=State.WORKING)) or self._lost()
+        return self._claim(entry, keys, listing)
+
+    def _new_state(self, keys: Keys, digest: str, epoch: str) -> ClaimState:
+        now = self._clock.now()
+        return ClaimState(
+            claimant=self._claimant,
+            state=State.ASKING,
+            epoch=epoch,
+            owner=new_name(),
+            since=now,
+            renewed=now,
+            keys=Summary.of(keys),
+            wanted=digest,
+        )
+
+    def _checked(self, state: ClaimState, digest: str) -> ClaimState:
+        """Return the state of a claim that is taken up, with a new owner."""
+        if state.wants_undo or state.state in (State.UNDOING, State.PRUNED):
+            raise ClaimError(
+                f"the undo of this run at {self._store.url} has begun, so it cannot go on",
+                ways_out=("undo it to the end",),
+            )
+        if state.wanted != digest:
+            raise ClaimError(
+                f"the files of this run are not those that it has claimed at {self._store.url}",
+                ways_out=("undo this run, and start a new one",),
+            )
+        return state.now(owner=new_name(), renewed=self._clock.now())
+
+    def _mismatch(self, listing: Listing, own: ClaimState) -> ClaimRefusedError | None:
+        """Return another run that asks in another epoch: of the two, none can go on."""
+        for state in listing.others(own.run):
+            if state.state is State.ASKING and state.epoch != own.epoch:
+                return refused(state, self._store.url, undo=False)
+        return None
+
+    def _right_epoch(self, listing: Listing, epoch: str) -> str:
+        """Return the epoch of the runs that have begun; without any, that of the target."""
+        others = listing.others(self._claimant.run)
+        begun = {each.epoch for each in others if each.state is not State.ASKING}
+        if begun:
+            return epoch if epoch in begun else min(begun)
+        there = self._ledger.epoch() if listing.has_epoch else None
+        # The last run before may have removed it after this one had read it.
+        if there is None and not self._ledger.put_epoch(epoch):
+            there = self._ledger.epoch()
+        return there or epoch
+
+    def _run_obstacle(
+        self, listing: Listing, keys: Keys, digests: dict[str, str | None]
+    ) -> ClaimRefusedError | None:
+        for state in listing.others(self._claimant.run):
+            if in_the_way_of_a_run(state, keys, digests, self._ledger):
+                return refused(state, self._store.url, undo=False)
+        return None
+
+    def _claim(self, entry: Entry, keys: Keys, listing: Listing | None) -> Claim:
+        return Claim(self._store, Lease(self._ledger, entry, self._clock), keys, listing)
+
+    def _lost(self) -> Entry:
+        raise ClaimError(
+            f"somebody else has changed the claim of this run at {self._store.url}",
+            ways_out=(f"look at the claims there:  handrail claims {self._store.url}",),
+        )

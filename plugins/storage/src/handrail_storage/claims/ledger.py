@@ -1,0 +1,324 @@
+"""Reads and writes the claims of a target."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from handrail_storage.backend.small import FOLDER, Small, SmallFiles
+from handrail_storage.claims.cache import Cache
+from handrail_storage.claims.lists import Held, Wanted, digest_of, unpack_held, unpack_wanted
+from handrail_storage.claims.records import EPOCH, ClaimState, Entry, State, new_name
+from handrail_storage.containment import PLAIN
+from handrail_storage.errors import StorageError
+
+T = TypeVar("T")
+
+_AT_A_TIME = 32
+_EPOCH, _KEPT = "claims/epoch", "kept"
+_STATE = re.compile(rf"claims/(?P<run>{PLAIN})/state")
+
+
+class DamagedError(StorageError):
+    """The state of a claim cannot be read."""
+
+
+class ListMissingError(StorageError):
+    """A list that a claim names is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All claims of a target at one moment.
+
+    Attributes:
+        entries: The claims, the oldest first.
+        kept: Identifies the lists of runs that were pruned.
+        has_epoch: Whether the epoch is there.
+    """
+
+    entries: Sequence[Entry]
+    kept: Sequence[str]
+    has_epoch: bool
+
+    def others(self, run: str) -> list[ClaimState]:
+        """Return the states of all claims but that of one run."""
+        return [each.state for each in self.entries if each.state.run != run]
+
+
+class Ledger:
+    """The files of the claims of one target.
+
+    Args:
+        files: The small files of the target.
+        url: The target, as people write it.
+        cache: Keeps what was read, as far as it cannot have changed.
+    """
+
+    def __init__(self, files: SmallFiles, url: str, cache: Cache) -> None:
+        self._files = files
+        self._cache = cache
+        self.url = url
+
+    # Epochs
+
+    def epoch(self) -> str | None:
+        """Return the epoch; None if there is none.
+
+        Raises:
+            StorageError: The storage failed or refused, or the file is damaged.
+        """
+        found = self._files.get(_EPOCH)
+        if found is None:
+            return None
+        try:
+            epoch = str(json.loads(found.content)["epoch"])
+        except (ValueError, KeyError, TypeError):
+            epoch = ""
+        if not re.fullmatch(EPOCH, epoch):
+            raise StorageError(f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch")
+        return epoch
+
+    def found_epoch(self) -> str:
+        """Return the epoch; if there is none, that of a claim is taken, or a new one is made.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        while True:
+            epoch = self.epoch()
+            if epoch is not None:
+                return epoch
+            # The last run may have removed it while another one was still asking.
+            states = [each.state for each in self.listing(kept=False).entries]
+            states.sort(key=lambda state: state.state is State.ASKING)
+            self.put_epoch(states[0].epoch if states else new_name())
+
+    def put_epoch(self, epoch: str) -> bool:
+        """Make an epoch; return False if there is another one."""
+        return self._files.create(_EPOCH, json.dumps({"epoch": epoch}).encode())
+
+    def remove_epoch_if_last(self) -> None:
+        """Delete the epoch if there is no claim any more.
+
+        A run that is asking meanwhile puts it back, or the next one takes it from its claim.
+        """
+        names = {name for name, _ in self._files.names("claims/")}
+        if names == {_EPOCH} and self._files.get(_KEPT) is None:
+            self._files.remove(_EPOCH)
+
+    # States
+
+    def entry(self, run: str) -> Entry | None:
+        """Return the claim of a run, or None."""
+        found = self._files.get(_state_of(run))
+        return None if found is None else self._parsed(run, found)
+
+    def put(self, state: ClaimState) -> Entry:
+        """Write the state of a new claim."""
+        version = self._files.put(_state_of(state.run), state.to_json())
+        return Entry(state=state, version=version)
+
+    def swap(self, entry: Entry, state: ClaimState) -> Entry | None:
+        """Replace the state of a claim; None if somebody else has replaced it."""
+        version = self._files.swap(_state_of(state.run), state.to_json(), entry.version)
+        return None if version is None else Entry(state=state, version=version)
+
+    def remove(self, entry: Entry) -> bool:
+        """Delete the state of a claim, then the list of its keys.
+
+        Returns:
+            False if somebody else has replaced the state; then nothing was deleted.
+        """
+        run = entry.state.run
+        if not self._files.remove(_state_of(run), entry.version):
+            return False
+        self._files.remove(_wanted_of(run))
+        return True
+
+    def remove_wanted(self, run: str) -> None:
+        """Delete the list of the keys of a run that has no state."""
+        self._files.remove(_wanted_of(run))
+
+    def listing(self, *, kept: bool = True, damaged: list[StorageError] | None = None) -> Listing:
+        """Read all claims.
+
+        Args:
+            kept: Whether to read the claims of pruned runs too, after all others.
+            damaged: Receives an error for each claim that is damaged.
+
+        Raises:
+            StorageError: The storage failed or refused, or a claim is damaged.
+        """
+        names = list(self._files.names("claims/"))
+        runs = [
+            (found["run"], version)
+            for name, version in names
+            if (found := _STATE.fullmatch(name)) is not None
+        ]
+        known = self._cache.states(self.url)
+
+        def read(named: tuple[str, str | None]) -> Entry | None:
+            run, version = named
+            before = known.get(run)
+            if before is not None and before.version == version:
+                return before
+            return self._read(run, damaged)
+
+        with ThreadPoolExecutor(min(_AT_A_TIME, len(runs) or 1)) as pool:
+            entries = [entry for entry in pool.map(read, runs) if entry is not None]
+        if all(version for _, version in runs):
+            self._cache.keep_states(self.url, [each for each in entries if each.state.relies])
+        return Listing(
+            entries=sorted(entries, key=lambda each: (each.state.since, each.state.run)),
+            kept=self.kept()[0] if kept else (),
+            has_epoch=any(name == _EPOCH for name, _ in names),
+        )
+
+    def _read(self, run: str, damaged: list[StorageError] | None) -> Entry | None:
+        try:
+            return self.entry(run)
+        except DamagedError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
+            return None
+
+    def _parsed(self, run: str, found: Small) -> Entry:
+        try:
+            state = ClaimState.from_json(found.content, run)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(
+                f"{FOLDER}/{_state_of(run)} at {self.url} cannot be read: {error}",
+                ways_out=(
+                    "install a newer handrail-storage, if that run has one",
+                    "put the file back from a copy of the target, if there is one",
+                ),
+            ) from error
+        return Entry(state=state, version=found.version)
+
+    # Lists
+
+    def put_wanted(self, run: str, content: bytes) -> None:
+        """Write the list of the keys of a run."""
+        self._files.put(_wanted_of(run), content)
+
+    def wanted(self, state: ClaimState) -> Iterator[Wanted]:
+        """Yield the keys that a run wants.
+
+        Raises:
+            ListMissingError: The list is missing.
+            StorageError: The list is damaged, or the storage failed or refused.
+        """
+        yield from self._rows(_wanted_of(state.run), state.wanted, unpack_wanted)
+
+    def wanted_of(self, state: ClaimState) -> Iterator[Wanted]:
+        """Yield the keys that another run wants; none if its claim has ended meanwhile.
+
+        Raises:
+            StorageError: The list is missing or damaged, or the storage failed or refused.
+        """
+        try:
+            yield from self.wanted(state)
+        except ListMissingError:
+            if self.entry(state.run) is not None:
+                raise
+
+    def put_held(self, digest: str, content: bytes) -> None:
+        """Write a list of held objects, unless it is there."""
+        self._files.create(_held_of(digest), content)
+        self._cache.keep(digest, content)
+
+    def held(self, digest: str) -> Iterator[Held]:
+        """Yield the objects of a list.
+
+        Raises:
+            ListMissingError: The list is missing.
+            StorageError: The list is damaged, or the storage failed or refused.
+        """
+        yield from self._rows(_held_of(digest), digest, unpack_held)
+
+    def held_of(self, state: ClaimState) -> Iterator[Held]:
+        """Yield the objects that another run relies on; none if it was undone meanwhile.
+
+        Raises:
+            StorageError: The list is missing or damaged, or the storage failed or refused.
+        """
+        assert state.held is not None
+        try:
+            yield from self.held(state.held)
+        except ListMissingError:
+            entry = self.entry(state.run)
+            if entry is not None and entry.state.relies:
+                raise
+
+    def remove_held(self, digest: str) -> None:
+        """Delete a list of held objects."""
+        self._files.remove(_held_of(digest))
+
+    def _rows(self, name: str, digest: str, unpack: Callable[[bytes], Iterator[T]]) -> Iterator[T]:
+        try:
+            yield from unpack(self._content(name, digest))
+        except ValueError as error:
+            raise StorageError(f"{FOLDER}/{name} at {self.url} is damaged: {error}") from error
+
+    def _content(self, name: str, digest: str) -> bytes:
+        """Return the content of a list, whose digest is checked."""
+        known = self._cache.read(digest)
+        if known is not None:
+            return known
+        found = self._files.get(name)
+        if found is None:
+            raise ListMissingError(
+                f"{FOLDER}/{name} at {self.url} is missing, so it is not known what that run holds",
+                ways_out=("put it back from a copy of the target, if there is one",),
+            )
+        try:
+            if digest_of(found.content) == digest:
+                self._cache.keep(digest, found.content)
+                return found.content
+            why = "is not the one that its claim names"
+        except ValueError as error:
+            why = f"is damaged: {error}"
+        raise StorageError(f"{FOLDER}/{name} at {self.url} {why}")
+
+    # Claims of pruned runs
+
+    def kept(self) -> tuple[tuple[str, ...], str | None]:
+        """Return what identifies the lists of pruned runs, and the version of that file."""
+        found = self._files.get(_KEPT)
+        if found is None:
+            return (), None
+        try:
+            lists = tuple(map(str, json.loads(found.content)["lists"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(f"{FOLDER}/{_KEPT} at {self.url} is damaged") from error
+        return lists, found.version
+
+    def add_kept(self, digest: str) -> None:
+        """Add a list to those of pruned runs."""
+        while True:
+            lists, version = self.kept()
+            if digest in lists:
+                return
+            content = json.dumps({"schema": 1, "lists": [*lists, digest]}).encode()
+            if version is None and self._files.create(_KEPT, content):
+                return
+            if version is not None and self._files.swap(_KEPT, content, version):
+                return
+
+
+def _state_of(run: str) -> str:
+    return f"claims/{run}/state"
+
+
+def _wanted_of(run: str) -> str:
+    return f"claims/{run}/list"
+
+
+def _held_of(digest: str) -> str:
+    return f"lists/{digest}"

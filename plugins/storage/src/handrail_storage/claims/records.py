@@ -1,0 +1,228 @@
+"""The records of claims: who relies on a target, since when, and in which state."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from handrail_storage.claims.summary import Summary
+from handrail_storage.containment import PLAIN
+
+EPOCH = "[0-9a-f]{16}"
+"""The name of an epoch, as a regular expression."""
+
+_MARK = re.compile(rf"c1:(?P<epoch>{EPOCH}):(?P<run>{PLAIN})/(?P<step>.+)", re.DOTALL)
+
+
+class State(StrEnum):
+    """The state of a claim."""
+
+    ASKING = "asking"
+    WORKING = "working"
+    HOLDS = "holds"
+    UNDOING = "undoing"
+    PRUNED = "pruned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The mark of an object: who has made it.
+
+    Attributes:
+        epoch: The epoch of the claims then.
+        run: The run.
+        step: The step.
+    """
+
+    epoch: str
+    run: str
+    step: str
+
+    def __str__(self) -> str:
+        return f"c1:{self.epoch}:{self.run}/{self.step}"
+
+
+def parse_mark(text: str | None) -> Mark | None:
+    """Return the parts of a mark; None for those of earlier versions, and for no mark."""
+    found = None if text is None else _MARK.fullmatch(text)
+    return None if found is None else Mark(**found.groupdict())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """The run that has a claim, for people.
+
+    Attributes:
+        run: Its id.
+        number: Its number in its journal; None if it has none.
+        host: The machine.
+        user: The user.
+        journal: The journal, without secrets; empty if the run has none.
+        action: The action.
+    """
+
+    run: str
+    number: int | None = None
+    host: str = ""
+    user: str = ""
+    journal: str = ""
+    action: str = ""
+
+    def __str__(self) -> str:
+        name = self.run if self.number is None else str(self.number)
+        return f"run {name} on {self.host}" if self.host else f"run {name}"
+
+    @property
+    def where(self) -> str:
+        """The run, its user and its journal."""
+        user = f", user {self.user}" if self.user else ""
+        journal = f", journal {self.journal}" if self.journal else ""
+        return f"{self}{user}{journal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimState:
+    """The state of a claim, as it lies in the target.
+
+    Attributes:
+        claimant: The run.
+        state: The state.
+        epoch: The epoch of the claims when it was made, which the marks of the run name.
+        owner: Identifies the process that works on the run.
+        since: When the run asked; seconds since 1970.
+        renewed: When the owner renewed it last; seconds since 1970.
+        keys: A summary of the keys of the run.
+        wanted: Identifies the list of its keys, which lies beside the state.
+        held: Identifies the list of what it leaves at the target; None before, and if it is empty.
+        known: Whether all on that list is there, as the run has come to hold it.
+        wants_undo: Whether a rollback looks for others who are in its way.
+        sealed: Whether the objects that it has replaced are discarded, so that it stays.
+        freed: Whether somebody undoes the run from outside, without its journal.
+    """
+
+    claimant: Claimant
+    state: State
+    epoch: str
+    owner: str
+    since: float
+    renewed: float
+    keys: Summary
+    wanted: str
+    held: str | None = None
+    known: bool = False
+    wants_undo: bool = False
+    sealed: bool = False
+    freed: bool = False
+
+    @property
+    def run(self) -> str:
+        """The id of the run."""
+        return self.claimant.run
+
+    @property
+    def relies(self) -> bool:
+        """Whether what it holds is relied on."""
+        return self.state is State.HOLDS or self.state is State.PRUNED
+
+    def to_json(self) -> bytes:
+        """Return the content of its file."""
+        document = {
+            "schema": 1,
+            "state": f"{self.state}{'+wants-undo' if self.wants_undo else ''}",
+            **{name: getattr(self.claimant, name) for name in Claimant.__slots__},
+            "epoch": self.epoch,
+            "owner": self.owner,
+            "since": _text_of(self.since),
+            "renewed": _text_of(self.renewed),
+            "keys": self.keys.to_dict(),
+            "wanted": self.wanted,
+            "held": self.held,
+            "known": self.known,
+            "sealed": self.sealed,
+            "freed": self.freed,
+        }
+        return json.dumps(document, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes, run: str) -> ClaimState:
+        """Return the state in a file.
+
+        Args:
+            content: The content of the file.
+            run: The run that the name of the file names.
+
+        Raises:
+            ValueError: It is no state of this run.
+        """
+        found = json.loads(content)
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+        document = cast("dict[str, Any]", found)
+        if document.get("schema") != 1:
+            raise ValueError(f"its schema is {document.get('schema')}, which this version lacks")
+        state, _, flag = str(document["state"]).partition("+")
+        if document["run"] != run or flag not in ("", "wants-undo"):
+            raise ValueError("it is that of another run")
+        number = document["number"]
+        if not re.fullmatch(EPOCH, str(document["epoch"])):
+            raise ValueError("it names no epoch")
+        return cls(
+            claimant=Claimant(
+                run=run,
+                number=None if number is None else int(number),
+                **{name: str(document[name]) for name in ("host", "user", "journal", "action")},
+            ),
+            state=State(state),
+            epoch=str(document["epoch"]),
+            owner=str(document["owner"]),
+            since=_seconds_of(document["since"]),
+            renewed=_seconds_of(document["renewed"]),
+            keys=Summary.from_dict(document["keys"]),
+            wanted=_digest(document["wanted"]),
+            held=None if document["held"] is None else _digest(document["held"]),
+            known=bool(document["known"]),
+            wants_undo=bool(flag),
+            sealed=bool(document["sealed"]),
+            freed=bool(document["freed"]),
+        )
+
+    def now(self, **changes: Any) -> ClaimState:
+        """Return it with some changes."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A claim, as it was read.
+
+    Attributes:
+        state: Its state.
+        version: The version of the file of the state.
+    """
+
+    state: ClaimState
+    version: str
+
+
+def new_name() -> str:
+    """Return a random name, of an epoch or an owner."""
+    return secrets.token_hex(8)
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError("it names no list")
+    return value
+
+
+def _text_of(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _seconds_of(value: object) -> float:
+    return datetime.fromisoformat(str(value)).timestamp()

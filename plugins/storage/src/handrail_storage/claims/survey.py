@@ -1,0 +1,153 @@
+"""Survey: what lies under the keys of a run, and what its undo has to do with each object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from handrail_storage.backend.small import FOLDER
+from handrail_storage.claims.asides import Asides
+from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
+from handrail_storage.claims.lists import Held
+from handrail_storage.claims.records import Claimant, ClaimState, Mark
+from handrail_storage.claims.reliance import Reliance
+from handrail_storage.claims.summary import Keys
+from handrail_storage.store import Store
+from handrail_storage.stored import Stored
+
+Goal = tuple[str, Held | None]
+"""A key, and what the run has left there, if that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an undo does with an object.
+
+    Attributes:
+        found: The object.
+        act: Whether to delete it, to restore what was before it, or to leave it.
+        copy: The name of what is restored.
+        stays: The run for which it is left; None if no run of this epoch has made it.
+    """
+
+    found: Stored
+    act: Literal["delete", "restore", "leave"]
+    copy: str = ""
+    stays: Claimant | None = None
+
+
+class Survey:
+    """Looks at the objects under the keys of a run.
+
+    Args:
+        store: The target.
+        ledger: The claims.
+        state: The claim of the run.
+        keys: The keys that it wanted.
+        listing: All claims.
+        made: What it is known to have put, by key; an object that has the ETag of it needs no look
+            at its mark.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        state: ClaimState,
+        keys: Keys,
+        listing: Listing,
+        made: Mapping[str, Held],
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._state = state
+        self._keys = keys
+        self._made = made
+        self._reliance = Reliance(ledger, listing, state.run, keys)
+        self._asides = Asides(store, state.epoch)
+
+    def goals(self) -> Iterator[Goal]:
+        """Yield the keys of the run."""
+        if not self._state.known:
+            yield from ((key, None) for key in sorted(self._keys))
+        elif self._state.held is not None:
+            # The list is the first thing that the end of an undo deletes, when all keys are done.
+            with suppress(ListMissingError):
+                yield from ((each.key, each) for each in self._ledger.held(self._state.held))
+
+    def look(self, keys: list[str]) -> dict[str, Stored]:
+        """Return the objects under keys, by key."""
+        found: dict[str, Stored] = {}
+        doubtful: list[str] = []
+        for key, listed in self._store.look_up(keys).items():
+            made = self._made.get(key)
+            if isinstance(listed, Stored):
+                found[key] = listed
+            elif made is not None and made.etag is not None and made.etag == listed.etag:
+                mark = Mark(epoch=self._state.epoch, run=self._state.run, step="?")
+                found[key] = Stored(
+                    key=key,
+                    size=listed.size,
+                    etag=listed.etag,
+                    mark=str(mark),
+                    sha256=made.sha256,
+                )
+            else:
+                doubtful.append(key)
+        return found | self._store.stats(doubtful)
+
+    def verdict(self, found: Stored, held: Held | None) -> Verdict:
+        """Return what to do with an object.
+
+        Args:
+            found: The object.
+            held: What the run has left under its key; None if that is not known.
+        """
+        if not self._is_of_run(found, held):
+            return Verdict(found=found, act="leave")
+        stays = self._relied(found)
+        if stays is not None:
+            return Verdict(found=found, act="leave", stays=stays)
+        copy = self._asides.before(found, lambda copy: self._relied(copy) is not None)
+        if copy is None:
+            return Verdict(found=found, act="delete")
+        return Verdict(found=found, act="restore", copy=copy)
+
+    def needless(self, keys: Iterable[str], verdicts: Iterable[Verdict]) -> list[str]:
+        """Return the names of copies that nobody needs once the verdicts are carried out."""
+        there = {each.found.key: each for each in verdicts if each.act != "delete"}
+        return [
+            self._asides.name(run, key).removeprefix(f"{FOLDER}/")
+            for key in keys
+            if self._asides.runs(key)
+            for run in self._asides.unreachable(key, self._top(there.get(key)))
+            if run == self._state.run or run not in self._reliance.relying
+        ]
+
+    def is_foreign(self, verdict: Verdict) -> bool:
+        """Return whether something of others is under a key for which the run had put an object."""
+        if verdict.act != "leave" or verdict.stays is not None:
+            return False
+        return not self._made or verdict.found.key in self._made
+
+    def _top(self, verdict: Verdict | None) -> Stored | None:
+        if verdict is None:
+            return None
+        return self._asides.copy_at(verdict.copy) if verdict.act == "restore" else verdict.found
+
+    def _is_of_run(self, found: Stored, held: Held | None) -> bool:
+        mark = self._asides.mark(found.mark)
+        if mark is None:
+            return False
+        if held is None:
+            return mark.run == self._state.run
+        same = held.is_same(found)
+        if same is None and held.sha256 is not None:
+            same = held.sha256 == self._store.digest(found)
+        # With neither digest nor ETag, only the own mark tells that it is what was left there.
+        return mark.run == self._state.run if same is None else same
+
+    def _relied(self, found: Stored) -> Claimant | None:
+        return self._reliance.on(found, lambda: self._store.digest(found))

@@ -1,0 +1,156 @@
+"""Undoing: deletes what a run has made, as far as nobody else relies on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from handrail_storage.claims.claim import Lease
+from handrail_storage.claims.ledger import Listing
+from handrail_storage.claims.lists import Held
+from handrail_storage.claims.records import Claimant
+from handrail_storage.claims.summary import Keys
+from handrail_storage.claims.survey import Goal, Survey, Verdict
+from handrail_storage.errors import StorageError
+from handrail_storage.store import Store
+from handrail_storage.undo import pages
+
+PAGE = 1000  # Keys that are looked at, and deleted, at a time.
+_LOOKS = 20  # Attempts at a key under which something else appears each time.
+
+
+@dataclass(slots=True, kw_only=True)
+class ClaimUndone:
+    """The result of an undo, or what it would be.
+
+    Attributes:
+        deleted: Objects that were deleted.
+        size: Their bytes.
+        restored: Objects in whose place what was there before is again.
+        foreign: Keys of the run under which there is something that none of our runs has made.
+        stays: Objects that stay, by the run that relies on them.
+    """
+
+    deleted: int = 0
+    size: int = 0
+    restored: int = 0
+    foreign: int = 0
+    stays: Counter[Claimant] = field(default_factory=Counter[Claimant])
+
+    def count(self, survey: Survey, verdicts: Sequence[Verdict]) -> None:
+        """Count verdicts that are carried out."""
+        for each in verdicts:
+            if each.act == "delete":
+                self.deleted += 1
+                self.size += max(each.found.size, 0)
+            elif each.act == "restore":
+                self.restored += 1
+            elif each.stays is not None:
+                self.stays[each.stays] += 1
+            else:
+                self.foreign += survey.is_foreign(each)
+
+
+class Undoing:
+    """The undo of one run that has begun, from `Claims.undo`.
+
+    Args:
+        store: The target.
+        lease: The state of the claim, which is `undoing`.
+        keys: The keys that the run wanted.
+        listing: All claims, read when the run was about to be undone.
+    """
+
+    def __init__(self, store: Store, lease: Lease, keys: Keys, listing: Listing) -> None:
+        self._store = store
+        self._lease = lease
+        self._keys = keys
+        self._listing = listing
+
+    @property
+    def count(self) -> int:
+        """The number of keys."""
+        return len(self._keys)
+
+    def run(
+        self,
+        *,
+        made: Mapping[str, Held] | None = None,
+        late: bool = False,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> ClaimUndone:
+        """Undo everything under the keys of the run, and delete its claim.
+
+        Safe to repeat: after a kill, `Claims.undo` leads here again.
+
+        Args:
+            made: What the run is known to have put, by key.
+            late: Whether a killed process may have left requests in flight, for which to wait.
+            progress: Called with the number of keys that are done, and of all.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused; the claim stays, so the run can be undone
+                again.
+        """
+        state, done = self._lease.entry.state, ClaimUndone()
+        ledger = self._lease.ledger
+        survey = Survey(self._store, ledger, state, self._keys, self._listing, made or {})
+        absent: list[Goal] = []
+        count = 0
+        for page in pages(survey.goals(), PAGE):
+            absent += self._undo(page, survey, done)
+            count += len(page)
+            progress(count, max(count, len(self._keys)))
+        if late and absent and self._store.lag:
+            self._lease.clock.sleep(self._store.lag)
+            foreign = done.foreign
+            for page in pages(absent, PAGE):
+                self._undo(page, survey, done)
+            done.foreign = foreign
+        self._end()
+        return done
+
+    def _undo(self, goals: list[Goal], survey: Survey, done: ClaimUndone) -> list[Goal]:
+        """Undo a page of keys; return those under which there was nothing."""
+        self._lease.touch()
+        absent: list[Goal] = []
+        for _ in range(_LOOKS):
+            found = survey.look([key for key, _ in goals])
+            absent += [goal for goal in goals if goal[0] not in found]
+            verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
+            changed = self._act(verdicts)
+            verdicts = [each for each in verdicts if each.found.key not in changed]
+            done.count(survey, verdicts)
+            settled = [key for key, _ in goals if key not in changed]
+            needless = survey.needless(settled, verdicts)
+            if needless:
+                self._store.small_files.remove_all(needless)
+            goals = [goal for goal in goals if goal[0] in changed]
+            if not goals:
+                return absent
+        raise StorageError(
+            f"{goals[0][0]}: somebody else writes there all the time (at {self._store.url})",
+            ways_out=("undo the run once nobody else writes there",),
+        )
+
+    def _act(self, verdicts: Sequence[Verdict]) -> set[str]:
+        """Delete and restore; return the keys under which something else is by now."""
+        deleted = [each.found for each in verdicts if each.act == "delete"]
+        changed = self._store.delete_found(deleted) if deleted else set[str]()
+        for each in verdicts:
+            if each.act != "restore":
+                continue
+            if not self._store.put_over(each.copy, each.found.key, each.found):
+                changed.add(each.found.key)
+        return changed
+
+    def _end(self) -> None:
+        """Delete the claim, and before it what only its run needs."""
+        state, ledger = self._lease.entry.state, self._lease.ledger
+        in_use = {each.held for each in self._listing.others(state.run)}
+        if state.held is not None and state.held not in in_use.union(self._listing.kept):
+            ledger.remove_held(state.held)
+        self._lease.end()
+        ledger.remove_epoch_if_last()

@@ -69,6 +69,11 @@ class Undoing:
         self._listing = listing
 
     @property
+    def keys(self) -> Keys:
+        """The keys that the run wanted."""
+        return self._keys
+
+    @property
     def count(self) -> int:
         """The number of keys."""
         return len(self._keys)

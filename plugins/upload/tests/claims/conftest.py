@@ -105,15 +105,19 @@ class Person:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
 
-    def make(self, **options: Any) -> Any:
-        params = {
+    def params(self, **options: Any) -> dict[str, Any]:
+        """Return params of an upload, of JSON types."""
+        return {
             "source": str(self.source),
             "target": self.target,
             "catalogue": str(self.folder / "catalogue.db"),
             "folder": str(self.folder / "uploads"),
             **options,
         }
-        return self.action(params, RuntimeContext(logger=self.tape), packs=())
+
+    def make(self, **options: Any) -> Any:
+        runtime = RuntimeContext(logger=self.tape)
+        return self.action(self.params(**options), runtime, packs=())
 
     def upload(self, **options: Any) -> dict[str, Any]:
         """Upload, and fail the test if that fails."""

@@ -6,13 +6,14 @@ import shutil
 import socket
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handrail.errors import HandrailError
-from handrail_storage.claims import ClaimMissingError, ClaimRefusedError
+from handrail_storage.claims import ClaimMissingError, ClaimRefusedError, Clock
 
 HOST = socket.gethostname()
 
@@ -140,7 +141,7 @@ def test_nothing_is_undone_while_another_run_works_on_the_files(
     shared: Any, two: Any, hooked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The refusal comes before the rows leave the catalogue, and the run stays completed."""
-    monkeypatch.setattr("handrail_storage.claims.clock.Clock.undoing", 0.0)
+    monkeypatch.setattr("handrail_storage.claims.claims.Clock", partial(Clock, undoing=0.0))
     ann, ben = two
     ann.upload()
     errors: list[Any] = []
@@ -324,7 +325,7 @@ class Upload(DefaultUploadAction):
         super().setup_steps(registry)
         registry.replace("upload_files", UploadFilesStep(Dies()))
 
-params = {person.make(concurrency=1).params!r}
+params = {person.params(concurrency=1)!r}
 Upload(params, RuntimeContext(), packs=()).run(journal=SqliteJournal({str(person.journal)!r}))
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)

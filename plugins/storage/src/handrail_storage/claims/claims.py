@@ -172,7 +172,8 @@ class Claims:
             take_over: Whether to take the claim from somebody who is freeing it.
 
         Returns:
-            None if the run has no claim: then nothing at its keys may be deleted.
+            None if the run has no claim, or had only asked: then nothing at its keys may be
+            deleted.
 
         Raises:
             ClaimRefusedError: Another run is in the way; the run is as it was.
@@ -186,6 +187,9 @@ class Claims:
             self._ledger.remove_epoch_if_last()
             return None
         check_free(entry.state, self._store.url, self._clock, take_over=take_over)
+        if entry.state.state is State.ASKING and not entry.state.wants_undo:
+            self._withdraw(entry)  # Nothing was looked at or changed yet.
+            return None
         return self._begin(entry, wait, waiting, freed=False)
 
     def free(self, *, waiting: Callable[[float], None], take_over: bool = False) -> Undoing | None:
@@ -310,11 +314,14 @@ class Claims:
             self._ledger.remove(entry)
             return self._ask(keys, digests, right)
         if obstacle is not None:
-            self._ledger.remove(entry)
-            self._ledger.remove_epoch_if_last()
+            self._withdraw(entry)
             raise obstacle
         entry = self._ledger.swap(entry, state.now(state=State.WORKING)) or self._lost()
         return self._claim(entry, keys, listing)
+
+    def _withdraw(self, entry: Entry) -> None:
+        self._ledger.remove(entry)
+        self._ledger.remove_epoch_if_last()
 
     def _new_state(self, keys: Keys, digest: str, epoch: str) -> ClaimState:
         now = self._clock.now()

@@ -106,5 +106,7 @@ def refused(state: ClaimState, url: str, *, undo: bool) -> ClaimRefusedError:
         f"look at the claims there:  handrail claims {url}",
     ]
     return ClaimRefusedError(
-        f"{claimant.where} {does(state)} the same keys at {url}", state=state, ways_out=ways_out
+        f"{claimant} {does(state)} the same keys at {url}{claimant.details}",
+        state=state,
+        ways_out=ways_out,
     )

@@ -78,11 +78,12 @@ class Claimant:
         return f"run {name} on {self.host}" if self.host else f"run {name}"
 
     @property
-    def where(self) -> str:
-        """The run, its user and its journal."""
-        user = f", user {self.user}" if self.user else ""
-        journal = f", journal {self.journal}" if self.journal else ""
-        return f"{self}{user}{journal}"
+    def details(self) -> str:
+        """Its user and its journal, in parentheses; empty if neither is known."""
+        user = f"user {self.user}" if self.user else ""
+        journal = f"journal {self.journal}" if self.journal else ""
+        known = ", ".join(each for each in (user, journal) if each)
+        return f" ({known})" if known else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

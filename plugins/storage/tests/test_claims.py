@@ -1,0 +1,542 @@
+"""Claims: runs that share a target, rule by rule, on a folder and on an object storage."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, field
+
+import pytest
+
+from handrail_storage import StorageError, open_store
+from handrail_storage.backend.small import SmallObjects
+from handrail_storage.claims import (
+    Claimant,
+    ClaimError,
+    ClaimLostError,
+    ClaimMissingError,
+    ClaimRefusedError,
+    Claims,
+    Clock,
+    Held,
+    State,
+    Wanted,
+    claims_at,
+    parse_mark,
+)
+
+
+@dataclass
+class Time:
+    """A clock that only sleeping moves on."""
+
+    seconds: float = 1_800_000_000.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self):
+        return self.seconds
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+    @property
+    def clock(self):
+        return Clock(now=self.now, elapsed=self.now, sleep=self.sleep)
+
+
+@dataclass
+class Run:
+    """A run that stores files at a target as a pack does."""
+
+    place: str
+    number: int
+    time: Time
+    overwrite: bool = False
+    claim: object = None
+    cache: object = None
+
+    @property
+    def name(self):
+        return f"0000{self.number:04}-run"
+
+    @property
+    def store(self):
+        store = open_store(self.place)
+        store.capabilities = Runs.capabilities[self.place]
+        return store
+
+    @property
+    def claims(self):
+        about = Claimant(
+            run=self.name, number=self.number, host=f"build-{self.number}", journal="/srv/runs.db"
+        )
+        return Claims(self.store, about, cache=self.cache, clock=self.time.clock)
+
+    def ask(self, *keys, known=None, **options):
+        known = known or {}
+        wanted = [Wanted(key=key, sha256=known.get(key)) for key in keys]
+        self.claim = self.claims.ask(wanted, **options)
+        return self.claim
+
+    def put(self, **files):
+        """Store files under keys that it has claimed, by the rules; return what it holds."""
+        held = []
+        store = self.store
+        for key, text in files.items():
+            content = text.encode()
+            sha256 = hashlib.sha256(content).hexdigest()
+            found = store.stat(key)
+            if found is None:
+                self.claim.drop_stale(key)
+                found = store.create(key, content, self.claim.mark("put"), sha256)
+            elif store.digest(found) != sha256:
+                if not self.overwrite:
+                    continue
+                store.set_aside(key, self.claim.aside(key))
+                found = store.replace(key, content, self.claim.mark("put"), found, sha256)
+            held.append(Held(key=key, size=found.size, sha256=sha256, etag=found.etag))
+        return held
+
+    def complete(self, **files):
+        """Claim, store and hold files."""
+        self.ask(*files)
+        self.claim.hold(self.put(**files))
+        return self
+
+    def undo(self, **options):
+        undoing = self.claims.undo()
+        return None if undoing is None else undoing.run(**options)
+
+
+class Runs:
+    """Runs on one target."""
+
+    capabilities: dict = {}
+
+    def __init__(self, place):
+        self.place = place
+        self.time = Time()
+        self.store = open_store(place)
+        self.store.prepare(lambda name: None)
+        self.capabilities[place] = self.store.probe(".handrail-probe", "somebody")
+
+    def run(self, number, **options):
+        return Run(self.place, number, self.time, **options)
+
+    def there(self):
+        """Return the content under each key."""
+        keys = [each.key for each in self.store.listing()]
+        return {key: self.store.read(key).decode() for key in keys if key[0] != "."}
+
+    def own(self):
+        """Return the names of Handrail's own files."""
+        parts = ("claims/", "lists/", "aside/")
+        return {name for part in parts for name, _ in self.store.small_files.names(part)}
+
+
+@pytest.fixture(params=["folder", "memory"])
+def runs(request, tmp_path):
+    place = tmp_path / "target" if request.param == "folder" else f"memory://{uuid.uuid4()}/at"
+    return Runs(str(place))
+
+
+def test_an_undo_leaves_what_another_run_has_found_equal(runs):
+    """Run 2 found both files and relies on them, so the undo of run 1 deletes neither."""
+    first = runs.run(1).complete(a="1", b="2")
+    runs.run(2).complete(a="1", b="2")
+    done = first.undo()
+    assert done.deleted == 0
+    assert {str(who): count for who, count in done.stays.items()} == {"run 2 on build-2": 2}
+    assert runs.there() == {"a": "1", "b": "2"}
+
+
+def test_the_last_run_that_relies_on_an_object_takes_it_away(runs):
+    """The second undo deletes what the first had to leave, and nothing of ours is left."""
+    first, second = runs.run(1).complete(a="1"), runs.run(2).complete(a="1")
+    first.undo()
+    assert second.undo().deleted == 1
+    assert runs.there() == {}
+    assert runs.own() == set()
+
+
+def test_nothing_is_left_in_a_folder(tmp_path):
+    """The folder of the claims is gone with the last of them."""
+    runs = Runs(str(tmp_path / "target"))
+    runs.run(1).complete(a="1").undo()
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_what_nobody_of_ours_has_made_is_never_deleted(runs):
+    """An equal object of others is relied on, but stays when that run is undone."""
+    runs.store.create("a", b"1", "somebody else")
+    run = runs.run(1).complete(a="1", b="2")
+    done = run.undo()
+    assert (done.deleted, done.foreign) == (1, 1)
+    assert runs.there() == {"a": "1"}
+
+
+def test_what_was_overwritten_is_put_back(runs):
+    """With its mark: it is still that of others."""
+    runs.store.create("a", b"theirs", "somebody else")
+    run = runs.run(1, overwrite=True).complete(a="ours")
+    assert runs.there() == {"a": "ours"}
+    assert run.undo().restored == 1
+    assert runs.there() == {"a": "theirs"}
+    assert runs.store.stat("a").mark == "somebody else"
+    assert runs.own() == set()
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 1, 3), (2, 3, 1), (1, 3, 2)])
+def test_what_was_there_before_three_overwrites_is_back_after_their_undos_in_any_order(runs, order):
+    """Copies are followed along the marks, also past runs that are gone."""
+    runs.store.create("a", b"theirs", "somebody else")
+    three = {
+        number: runs.run(number, overwrite=True).complete(a=f"of {number}") for number in (1, 2, 3)
+    }
+    for number in order:
+        three[number].undo()
+    assert runs.there() == {"a": "theirs"}
+    assert runs.own() == set()
+
+
+def test_a_copy_that_others_rely_on_is_put_back_before_older_ones(runs):
+    """Run 2 has overwritten what run 1 still holds."""
+    runs.store.create("a", b"theirs", "somebody else")
+    runs.run(1, overwrite=True).complete(a="first")
+    runs.run(2, overwrite=True).complete(a="second").undo()
+    assert runs.there() == {"a": "first"}
+
+
+def test_a_key_that_was_given_up_is_not_relied_on(runs):
+    """Run 2 has kept what was there, of which its list then says nothing."""
+    first = runs.run(1).complete(a="1")
+    runs.run(2).complete(a="other", b="2")
+    assert first.undo().deleted == 1
+    assert runs.there() == {"b": "2"}
+
+
+def test_a_run_is_refused_while_another_works_with_the_same_keys(runs):
+    """The message names the run, its machine, its journal and what to do."""
+    first = runs.run(1)
+    first.ask("a", "b")
+    with pytest.raises(ClaimRefusedError) as caught:
+        runs.run(2).ask("b", "c")
+    error = caught.value
+    assert error.exit_code == 3
+    assert "run 1 on build-1" in error.message
+    assert "journal /srv/runs.db" in error.message
+    assert "is working on the same keys" in error.message
+    ways_out = "\n".join(error.ways_out)
+    assert "--claim-wait 10m" in ways_out
+    assert "handrail resume 1 --journal /srv/runs.db" in ways_out
+    assert f"handrail claims {runs.place}" in ways_out
+    assert [each.run for each in claims_at(runs.store)[0]] == [first.name]
+    assert not any("0002-run" in name for name in runs.own())
+
+
+def test_runs_with_other_keys_do_not_meet(runs):
+    """Nor those with the same keys and the same digests that are known before."""
+    runs.run(1).ask("a", known={"a": "1" * 64})
+    runs.run(2).ask("b")
+    runs.run(3).ask("a", known={"a": "1" * 64})
+    with pytest.raises(ClaimRefusedError):
+        runs.run(4).ask("a", known={"a": "2" * 64})
+
+
+def test_a_run_that_waits_goes_on_when_the_other_is_done(runs):
+    """It says for whom it waits."""
+    first = runs.run(1)
+    first.ask("a")
+    waits = []
+
+    def waiting(error, left):
+        waits.append((str(error.state.claimant), left))
+        if len(waits) == 3:
+            first.claim.hold(first.put(a="1"))
+
+    second = runs.run(2)
+    second.ask("a", wait=600, waiting=waiting)
+    assert [who for who, _ in waits] == ["run 1 on build-1"] * 3
+    assert all(0 < left <= 600 for _, left in waits)
+
+
+def test_waiting_ends_when_the_time_is_over(runs):
+    """After the ten minutes that were asked for, and not much later."""
+    runs.run(1).ask("a")
+    before = runs.time.now()
+    with pytest.raises(ClaimRefusedError):
+        runs.run(2).ask("a", wait=600)
+    assert 600 <= runs.time.now() - before < 601
+
+
+def test_an_undo_is_refused_while_another_run_works_with_the_same_keys(runs):
+    """The run is as it was, and can be undone afterwards."""
+    first = runs.run(1).complete(a="1")
+    second = runs.run(2)
+    second.ask("a")
+    with pytest.raises(ClaimRefusedError, match="run 2 on build-2 is working on the same keys"):
+        first.undo()
+    assert {each.run: each.state for each in claims_at(runs.store)[0]} == {
+        first.name: State.HOLDS,
+        second.name: State.WORKING,
+    }
+    second.claim.hold([])
+    assert first.undo().deleted == 1
+
+
+def test_a_run_is_refused_while_another_is_undone(runs):
+    """A killed undo stays in the way until somebody ends it."""
+    first = runs.run(1).complete(a="1")
+    first.claims.undo()  # And its process is killed.
+    with pytest.raises(ClaimRefusedError, match="is being undone") as caught:
+        runs.run(2).ask("a")
+    assert "handrail rollback 1" in "\n".join(caught.value.ways_out)
+    assert first.undo().deleted == 1
+    runs.run(2).ask("a")
+
+
+def test_a_killed_run_is_undone_by_its_marks_alone(runs):
+    """It has not said what it holds, so only objects with its own mark go."""
+    first = runs.run(1).complete(a="1")
+    second = runs.run(2)
+    second.ask("a", "b")
+    second.put(a="1", b="2")  # And it is killed.
+    assert second.undo().deleted == 1
+    assert runs.there() == {"a": "1"}
+    first.undo()
+    assert runs.own() == set()
+
+
+def test_a_resumed_run_goes_on(runs):
+    """Its claim is taken up by another process."""
+    run = runs.run(1)
+    run.ask("a")
+    run.put(a="1")
+    again = runs.run(1)
+    again.claim = again.claims.take_up([Wanted(key="a")])
+    again.claim.hold(again.put(a="1"))
+    with pytest.raises(ClaimLostError):
+        run.claim.hold([])
+
+
+def test_a_resumed_run_without_a_claim_stops(runs):
+    """With exit code 5: others may have undone what it had left."""
+    with pytest.raises(ClaimMissingError) as caught:
+        runs.run(1).claims.take_up([Wanted(key="a")])
+    assert caught.value.exit_code == 5
+
+
+def test_a_run_whose_files_have_changed_does_not_take_up_its_claim(runs):
+    """A changed list of files is a new run."""
+    runs.run(1).ask("a")
+    with pytest.raises(ClaimError, match="not those that it has claimed"):
+        runs.run(1).claims.take_up([Wanted(key="a"), Wanted(key="b")])
+
+
+def test_a_run_without_a_claim_deletes_nothing(runs):
+    """Somebody has removed the claims: nothing says any more who relies on what."""
+    run = runs.run(1).complete(a="1")
+    runs.store.small_files.remove_all(sorted(runs.own()))
+    assert run.undo() is None
+    assert runs.there() == {"a": "1"}
+
+
+def test_objects_of_another_epoch_are_foreign(runs):
+    """They were made before somebody had removed the claims."""
+    runs.run(1).complete(a="1")
+    runs.store.small_files.remove_all(sorted(runs.own()))
+    second = runs.run(2).complete(a="1")
+    epochs = {parse_mark(runs.store.stat("a").mark).epoch, second.claim.epoch}
+    assert len(epochs) == 2
+    assert second.undo().deleted == 0
+    assert runs.there() == {"a": "1"}
+
+
+def test_a_missing_epoch_is_that_of_the_runs_that_have_begun(runs):
+    """Else two runs would take each other's objects for foreign."""
+    first = runs.run(1)
+    first.ask("a")
+    runs.store.small_files.remove("claims/epoch")
+    second = runs.run(2)
+    second.ask("b")
+    assert second.claim.epoch == first.claim.epoch
+
+
+def test_a_claim_is_renewed_when_it_is_due(runs):
+    """Every ten minutes, not before."""
+    run = runs.run(1)
+    claim = run.ask("a")
+    renewed = [claims_at(runs.store)[0][0].renewed]
+    for seconds in (500, 200):
+        runs.time.seconds += seconds
+        claim.touch()
+        renewed.append(claims_at(runs.store)[0][0].renewed)
+    assert renewed[0] == renewed[1]
+    assert renewed[2] == pytest.approx(runs.time.now())
+
+
+def test_an_owner_that_was_away_for_half_an_hour_sends_nothing(runs):
+    """Others may have undone the run meanwhile."""
+    claim = runs.run(1).ask("a")
+    runs.time.seconds += 1800
+    with pytest.raises(ClaimLostError, match="30 minutes"):
+        claim.touch()
+
+
+def test_an_owner_whose_claim_was_taken_stops(runs):
+    """At the next renewal."""
+    run = runs.run(1)
+    claim = run.ask("a")
+    run.claims.free(waiting=lambda left: None, take_over=True)
+    runs.time.seconds += 700
+    with pytest.raises(ClaimLostError, match="no longer its own"):
+        claim.touch()
+
+
+def test_freeing_a_run_waits_until_its_last_renewal_is_an_hour_old(runs):
+    """Its owner might only be cut off, and then stops by itself."""
+    run = runs.run(1)
+    run.ask("a")
+    run.put(a="1")
+    runs.time.seconds += 1000
+    waits = []
+    undoing = runs.run(1).claims.free(waiting=waits.append)
+    assert waits[0] == pytest.approx(2600)
+    assert undoing.run().deleted == 1
+    assert runs.own() == set()
+
+
+def test_a_freed_run_is_not_undone_by_two(runs):
+    """While somebody frees it from outside, its own rollback waits its turn."""
+    run = runs.run(1)
+    run.ask("a")
+    run.claims.free(waiting=lambda left: None, take_over=True)
+    with pytest.raises(ClaimError, match="handrail claims --undo"):
+        run.undo()
+    runs.time.seconds += 3600
+    assert run.undo() is not None
+
+
+def test_a_sealed_run_stays(runs):
+    """What it had replaced is gone, so nothing could be put back."""
+    runs.store.create("a", b"theirs", "somebody else")
+    run = runs.run(1, overwrite=True).complete(a="ours")
+    opened = run.claims.opened()
+    opened.seal()
+    assert opened.discard_asides() == 1
+    with pytest.raises(ClaimError, match="stays"):
+        run.undo()
+    assert runs.there() == {"a": "ours"}
+
+
+def test_what_a_pruned_run_holds_is_relied_on_for_ever(runs):
+    """Its claim is gone, and its list is with those that are kept."""
+    first, second = runs.run(1).complete(a="1"), runs.run(2).complete(a="1", b="2")
+    first.claims.prune()
+    assert [each.run for each in claims_at(runs.store)[0]] == [second.name]
+    assert second.undo().deleted == 1
+    assert runs.there() == {"a": "1"}
+    assert first.undo() is None
+
+
+def test_a_run_that_holds_nothing_yet_is_not_pruned(runs):
+    """Only what is complete can be kept."""
+    run = runs.run(1)
+    run.ask("a")
+    run.claims.prune()
+    assert [each.state for each in claims_at(runs.store)[0]] == [State.WORKING]
+
+
+def test_equal_nights_share_one_list(runs):
+    """What is held is stored once, until the last of them is undone."""
+    nights = [runs.run(number).complete(a="1", b="2") for number in (1, 2, 3)]
+    assert sum(name.startswith("lists/") for name in runs.own()) == 1
+    for night in nights:
+        night.undo()
+    assert runs.own() == set()
+
+
+def test_a_preview_changes_nothing_and_says_what_the_undo_would(runs):
+    """Down to the bytes, and who is in the way."""
+    first = runs.run(1).complete(a="1", b="22")
+    runs.run(2).complete(a="1")
+    runs.run(3).ask("b")
+    before = runs.own(), runs.there()
+    preview = first.claims.preview()
+    assert (preview.would_be.deleted, preview.would_be.size) == (1, 2)
+    assert {str(who): n for who, n in preview.would_be.stays.items()} == {"run 2 on build-2": 1}
+    assert "run 3 on build-3 is working on" in preview.obstacle.message
+    assert (runs.own(), runs.there()) == before
+
+
+def test_an_object_of_others_that_appears_during_the_undo_is_left(runs, monkeypatch):
+    """It is looked at again where the condition fails."""
+    run = runs.run(1).complete(a="1")
+    undoing = run.claims.undo()
+    store = undoing._store
+    delete_found = store.delete_found
+
+    def replaced_before(found):
+        monkeypatch.undo()
+        there = runs.store.stat("a")
+        runs.store.replace("a", b"theirs", "somebody else", there)
+        return delete_found(found)
+
+    monkeypatch.setattr(store, "delete_found", replaced_before)
+    assert undoing.run().deleted == 0
+    assert runs.there() == {"a": "theirs"}
+
+
+def test_progress_reaches_the_number_of_keys(runs):
+    """So that the time left can be told."""
+    run = runs.run(1).complete(**{f"k{number}": "x" for number in range(5)})
+    seen = []
+    run.undo(progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (5, 5)
+
+
+def test_a_damaged_claim_stops_a_run_and_is_listed(runs):
+    """Nothing can be decided without it; the message names the file."""
+    runs.run(1).ask("a")
+    runs.store.small_files.put("claims/00000001-run/state", b'{"schema": 9}')
+    with pytest.raises(StorageError, match=r"claims/00000001-run/state at .* cannot be read"):
+        runs.run(2).ask("a")
+    found, damaged = claims_at(runs.store)
+    assert [each.state for each in found] == [State.ASKING]
+    assert len(damaged) == 1
+    assert runs.run(2).undo() is None
+    assert claims_at(runs.store)[0] == []
+
+
+def test_a_list_that_leads_out_of_the_target_is_refused(runs):
+    """Whoever can write the claims must not make an undo delete elsewhere."""
+    run = runs.run(1)
+    run.ask("a")
+    text = b'["../elsewhere",null]\n'
+    name = "claims/00000001-run"
+    state = json.loads(runs.store.small_files.get(f"{name}/state").content)
+    state["wanted"] = hashlib.sha256(text).hexdigest()
+    runs.store.small_files.put(f"{name}/state", json.dumps(state).encode())
+    runs.store.small_files.put(f"{name}/list", gzip.compress(text))
+    with pytest.raises(StorageError, match="leads out of the target"):
+        run.undo()
+
+
+def test_claims_of_others_are_read_once(tmp_path, monkeypatch):
+    """A night costs no more the more nights there were: their claims have not changed."""
+    runs = Runs(f"memory://{uuid.uuid4()}/at")
+    counts = []
+    reads = []
+    original = SmallObjects.get
+    monkeypatch.setattr(
+        SmallObjects, "get", lambda self, name: (reads.append(name), original(self, name))[1]
+    )
+    for number in range(1, 8):
+        reads.clear()
+        run = runs.run(number, cache=tmp_path / "cache").complete(a="1", b="2")
+        run.claim.shared([Held(key="a", size=1, sha256=hashlib.sha256(b"1").hexdigest())])
+        counts.append(len(reads))
+    assert len(set(counts[2:])) == 1, counts

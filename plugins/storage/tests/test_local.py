@@ -110,8 +110,12 @@ def test_a_file_system_without_links(
     store.create("b", staged, OURS)
     assert [store.owner(key, OURS) for key in "ab"] == ["ours", "ours"]
     assert sorted(os.listdir(store.address)) == ["a", "b"]
-    with pytest.raises(ShelfError, match="cannot be kept"):
-        store.set_aside("a", "c")
+    now = store.stat("a")
+    assert now is not None
+    store.set_aside("a", "c")
+    store.replace("a", b"333", THEIRS, now)
+    assert store.put_over("c", "a", store.stat("a"))
+    assert (store.read("a"), store.owner("a", OURS)) == (b"22", "ours")
 
 
 @pytest.mark.parametrize(

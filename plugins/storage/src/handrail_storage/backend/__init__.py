@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from handrail_storage.backend.disk import write_lasting as write_lasting
     from handrail_storage.backend.disk import write_whole as write_whole
     from handrail_storage.backend.faults import storage_error as storage_error
-    from handrail_storage.backend.local import GONE as GONE
-    from handrail_storage.backend.local import NO_LINKS as NO_LINKS
     from handrail_storage.backend.local import LocalStore as LocalStore
     from handrail_storage.backend.local import run_of as run_of
+    from handrail_storage.backend.names import GONE as GONE
+    from handrail_storage.backend.names import NO_LINKS as NO_LINKS
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
     from handrail_storage.backend.requests import MARK as MARK
     from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
@@ -58,7 +58,8 @@ _HOMES = {
         *("write_lasting", "write_whole"),
     ),
     "faults": ("storage_error",),
-    "local": ("GONE", "LocalStore", "NO_LINKS", "run_of"),
+    "local": ("LocalStore", "run_of"),
+    "names": ("GONE", "NO_LINKS"),
     "objects": ("ObjectStore",),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
 }

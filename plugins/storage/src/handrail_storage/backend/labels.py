@@ -1,9 +1,16 @@
 """Labels of local files: the mark of the run that made a file, and the digest of its content.
 
 A label is in the extended attribute `user.handrail`, so it belongs to the file and not to its name:
-a link has it too, and a file that takes the place of another brings its own. Programs that edit a
-file in place keep its attributes. So a label also has the size and the time of change of the
-labelled content; where the file's differ, its content is read and compared with the digest.
+a link has it too, and a file that takes the place of another brings its own. It is set before the
+file gets its name.
+
+Where there are no attributes it is in a file of its own, a sidecar, in
+`.handrail-target/marks/<SHA-256 of the key>/`. That is named after the identity of the labelled
+file, so it says nothing of others under the same key; it is flushed before the file gets its name.
+
+Programs that edit a file in place keep its attributes and its identity as to the inode. So a label
+also has the size and the time of change of the labelled content; where those of the file differ,
+its content is read and compared with the digest.
 """
 
 from __future__ import annotations
@@ -12,12 +19,15 @@ import errno
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from handrail_storage.backend.disk import identity_of
+from handrail_storage.backend.disk import flush_folder, identity_of, write_whole
+from handrail_storage.backend.small import FOLDER
 
 ATTRIBUTE = "user.handrail"
 
@@ -25,6 +35,7 @@ ATTRIBUTE = "user.handrail"
 _set: Callable[[str, str, bytes], None] | None = getattr(os, "setxattr", None)
 _get: Callable[..., bytes] | None = getattr(os, "getxattr", None)
 
+_SOON = 3600  # Seconds within which a labelled file gets its name.
 _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -71,12 +82,125 @@ class Label:
 _KINDS = {"mark": str, "sha256": str, "size": int, "mtime_ns": int}
 
 
-def set_label(path: str, label: Label) -> bool:
-    """Label a file; return False if its file system has no attributes.
+class Labels:
+    """The labels of the files in one target.
 
-    Raises:
-        OSError: The attribute cannot be written.
+    Args:
+        root: Path of the target.
+        inside: Returns the path of a key, after checking that no folder leads out of the target.
     """
+
+    def __init__(self, root: str, inside: Callable[[str], str]) -> None:
+        self._folder = os.path.join(root, FOLDER, "marks")
+        self._inside = inside
+
+    def set(self, path: str, key: str, label: Label) -> None:
+        """Label a file that is about to get the name of a key.
+
+        Args:
+            path: The present name of the file.
+            key: The key.
+            label: The label.
+
+        Raises:
+            OSError: The label cannot be written.
+        """
+        if not _set_attribute(path, label):
+            folder = self._folder_of(key)
+            _write_lasting(os.path.join(folder, _name(os.lstat(path))), label.written())
+
+    def of(self, path: str, key: str, found: os.stat_result) -> Label | None:
+        """Return the label of a regular file; None if it has none, or one of other content.
+
+        Args:
+            path: The file.
+            key: Its key.
+            found: Its status, as just read.
+        """
+        label = _attribute(path)
+        if label is None:
+            return self._beside(path, key, found)
+        if label.fits(found):
+            return label if _is_unchanged(path, found) else None
+        is_equal = label.size == found.st_size and _digest(path, found) == label.sha256
+        return label if is_equal else None
+
+    def carry(self, path: str, key: str, name: str, copy: str) -> None:
+        """Label a link to a file, or a copy of it, that is about to get the name of another key.
+
+        Args:
+            path: The file.
+            key: Its key.
+            name: The other key.
+            copy: The present name of the link or of the copy, which has the attributes.
+
+        Raises:
+            OSError: The label cannot be written.
+        """
+        if _attribute(copy) is None:
+            label = self._beside(path, key, os.lstat(path))
+            if label is not None:
+                found = os.lstat(copy)
+                self.set(copy, name, Label.of(found, label.mark, label.sha256))
+
+    def drop(self, key: str, found: os.stat_result) -> None:
+        """Remove the sidecars of a file that does not have the name of a key any more."""
+        if os.path.isdir(self._folder):
+            with suppress(OSError):
+                if os.path.samestat(os.lstat(self._inside(key)), found):
+                    return
+            folder = self._folder_of(key)
+            for sidecar in _paths(folder):
+                if os.path.basename(sidecar).startswith(f"{found.st_ino:x}-"):
+                    _unlink(sidecar)
+            self._prune(folder)
+
+    def sweep(self, path: str, key: str, run: str) -> None:
+        """Remove the sidecars of files of a run that never got the name of a key.
+
+        Those of other runs are removed once they are too old for files that are about to get it.
+        """
+        if os.path.isdir(self._folder):
+            folder = self._folder_of(key)
+            there = self._there(path, key)
+            for sidecar in _paths(folder):
+                label = _parsed(sidecar)
+                is_needless = label != there or sidecar.endswith(".tmp")
+                if is_needless and (_is_of(label, run) or _is_old(sidecar)):
+                    _unlink(sidecar)
+            self._prune(folder)
+
+    def _there(self, path: str, key: str) -> Label | None:
+        with suppress(OSError):
+            return self._beside(path, key, os.lstat(path))
+        return None
+
+    def _beside(self, path: str, key: str, found: os.stat_result) -> Label | None:
+        """Return the label of a file from its sidecar, or from one of a file with equal content."""
+        if not os.path.isdir(self._folder):
+            return None
+        folder = self._folder_of(key)
+        label = _parsed(os.path.join(folder, _name(found)))
+        if label is not None:
+            return label if _is_unchanged(path, found) else None
+        alike = [
+            each for each in map(_parsed, _paths(folder)) if each and each.size == found.st_size
+        ]
+        digest = _digest(path, found) if alike else None
+        return next((each for each in alike if each.sha256 == digest), None)
+
+    def _folder_of(self, key: str) -> str:
+        return self._inside(f"{FOLDER}/marks/{hashlib.sha256(os.fsencode(key)).hexdigest()}/x")[:-2]
+
+    def _prune(self, folder: str) -> None:
+        """Remove the folder of a key and those above it, if they are empty."""
+        with suppress(OSError):
+            for each in (folder, self._folder, os.path.dirname(self._folder)):
+                os.rmdir(each)
+
+
+def _set_attribute(path: str, label: Label) -> bool:
+    """Label a file; return False if its file system has no attributes."""
     if _set is None:
         return False
     try:
@@ -88,22 +212,6 @@ def set_label(path: str, label: Label) -> bool:
     return True
 
 
-def label_of(path: str, found: os.stat_result) -> Label | None:
-    """Return the label of a regular file; None if it has none, or one of other content.
-
-    Args:
-        path: The file.
-        found: Its status, as just read.
-    """
-    label = _attribute(path)
-    if label is None:
-        return None
-    if label.fits(found):
-        return label if _is_unchanged(path, found) else None
-    is_equal = label.size == found.st_size and _digest(path, found) == label.sha256
-    return label if is_equal else None
-
-
 def _attribute(path: str) -> Label | None:
     if _get is None:
         return None
@@ -111,6 +219,48 @@ def _attribute(path: str) -> Label | None:
     with suppress(OSError):
         return Label.parse(_get(path, ATTRIBUTE, follow_symlinks=False))
     return None
+
+
+def _write_lasting(path: str, content: bytes) -> None:
+    """Write a sidecar; its name appears once its content is on the disk."""
+    while True:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        # Another run may remove the folder while it is empty.
+        with suppress(FileNotFoundError):
+            write_whole(Path(path), content)
+            flush_folder(os.path.dirname(path))
+            return
+
+
+def _is_of(label: Label | None, run: str) -> bool:
+    return label is not None and label.mark.partition("/")[0] == run
+
+
+def _is_old(sidecar: str) -> bool:
+    with suppress(OSError):
+        return time.time() - os.lstat(sidecar).st_mtime > _SOON
+    return False
+
+
+def _paths(folder: str) -> list[str]:
+    with suppress(OSError):
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    return []
+
+
+def _unlink(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def _parsed(path: str) -> Label | None:
+    with suppress(OSError), open(path, "rb") as file:
+        return Label.parse(file.read())
+    return None
+
+
+def _name(found: os.stat_result) -> str:
+    return "-".join(f"{each:x}" for each in (found.st_ino, found.st_size, found.st_mtime_ns))
 
 
 def _is_unchanged(path: str, found: os.stat_result) -> bool:

@@ -11,13 +11,22 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
-from handrail_storage.backend.labels import Label, label_of, set_label
-from handrail_storage.backend.small import SmallFiles, SmallLocalFiles
+from handrail_storage.backend.labels import Label, Labels
+from handrail_storage.backend.names import (
+    GONE,
+    NO_LINKS,
+    SECOND,
+    give_name,
+    link_or_copy,
+    take_place,
+    unlink,
+)
+from handrail_storage.backend.small import FOLDER, SmallFiles, SmallLocalFiles
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
@@ -25,17 +34,10 @@ from handrail_storage.places import Place
 from handrail_storage.store import Store
 from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
 
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
-"""The errors of a file system without hard links."""
-
-GONE = (FileNotFoundError, NotADirectoryError)
-
 _BLOCK = 4 << 20
 _PAGE = 1000  # Files between two reports of progress.
-_SECOND = ".second"  # A replacement has this suffix until it takes its place.
 _COPY = "copy"  # In place of a run, for a copy that is put over a key.
 _OURS = re.compile(r"\.handrail-tmp-|\.tmp-")
-_FOLDER = ".handrail-target"
 
 
 class LocalStore(Store):
@@ -49,6 +51,7 @@ class LocalStore(Store):
         self.root = Path(place.path)
         self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=True)
         self._inside = Inside(place.path)
+        self._labels = Labels(self.address, self._path)
 
     @property
     def small_files(self) -> SmallFiles:
@@ -147,7 +150,7 @@ class LocalStore(Store):
         """Return a file with its mark and digest, by its status."""
         if not stat.S_ISREG(found.st_mode):
             return Stored(key=key, size=-1, etag=None, identity=identity_of(found))
-        label = label_of(self._path(key), found)
+        label = self._labels.of(self._path(key), key, found)
         return Stored(
             key=key,
             size=found.st_size,
@@ -164,8 +167,8 @@ class LocalStore(Store):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             walk = os.walk(self.root / prefix, onerror=_raise_unless_gone)
             for folder, below, names in walk:
-                if _FOLDER in below and Path(folder) == self.root:
-                    below.remove(_FOLDER)
+                if FOLDER in below and Path(folder) == self.root:
+                    below.remove(FOLDER)
                 for name in names:
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, self.root).replace(os.sep, "/")
@@ -233,12 +236,12 @@ class LocalStore(Store):
                 return self.finish(str(content), key, mark, digest, replacing)
             temporary = self.temporary(key, run_of(mark))
             try:
-                _unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.
+                unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.
                 with open(temporary, "xb") as file:
                     file.write(content)
                 return self.finish(temporary, key, mark, digest, replacing, flush=True)
             finally:
-                _unlink(temporary)
+                unlink(temporary)
 
     def temporary(self, key: str, run: str) -> str:
         """Return the path under which a run writes the content of a key; see `finish`."""
@@ -269,16 +272,12 @@ class LocalStore(Store):
             TakenError: The key is taken, or there is another object than `replacing`.
             StorageError: The disk failed or refused.
         """
-        path = self._path(key)
         with self._converting_errors(key, putting=True):
             made = os.lstat(staged)
-            set_label(staged, Label.of(made, mark, sha256))
+            self._labels.set(staged, key, Label.of(made, mark, sha256))
             if flush:
                 flush_folder(staged)
-            if replacing is None:
-                _give_name(staged, path)
-            else:
-                _take_place(staged, path, replacing)
+            self._give_name(staged, key, replacing)
         return Stored(
             key=key,
             size=made.st_size,
@@ -288,50 +287,56 @@ class LocalStore(Store):
             identity=identity_of(made),
         )
 
+    def _give_name(self, staged: str, key: str, replacing: Listed | None) -> None:
+        """Give a labelled file the name of a key, which is free or has to be as it was found."""
+        path, made = self._path(key), os.lstat(staged)
+        try:
+            if replacing is None:
+                give_name(staged, path)
+            else:
+                self._labels.drop(key, take_place(staged, path, replacing))
+        except (TakenError, OSError):
+            self._labels.drop(key, made)
+            raise
+
     def identity(self, staged: Path) -> Identity:
         """Return the identity of the file, which a link does not change."""
         with self._converting_errors(staged.name):
             return identity_of(os.lstat(staged))
 
     def set_aside(self, key: str, name: str) -> None:
-        """Give the file a second name."""
-        path, other = self._path(key), self._path(name)
-        with self._converting_errors(key):
-            os.makedirs(os.path.dirname(other), exist_ok=True)
-            with suppress(FileNotFoundError):
-                os.unlink(other)  # By an attempt before this one, which had replaced nothing.
-            try:
-                os.link(path, other)
-            except OSError as error:
-                if error.errno not in NO_LINKS:
-                    raise
-                raise self.caller.error(
-                    f"{key}: this file system has no links, so what would be replaced cannot be "
-                    f"kept (at {self.url})",
-                    ways_out=("remove it yourself, and run it again",),
-                ) from error
+        """Give the file a second name; without links, copy it."""
+        other = self._path(name)
+        with self._converting_errors(key), self._copied(key, name) as copy:
+            earlier = os.lstat(other) if os.path.lexists(other) else None
+            os.replace(copy, other)
+            if earlier is not None:  # By an earlier attempt, which had replaced nothing.
+                self._labels.drop(name, earlier)
 
     def put_over(self, name: str, key: str, found: Listed | None) -> bool:
-        """Give the file a further name, and rename that to the key.
+        """Give the file a further name, and rename that to the key; without links, copy it.
 
         A file that others put there after the last look, a moment before, is replaced too.
         """
-        path, other = self._path(key), self._path(name)
-        temporary = self.temporary(key, _COPY)
-        with self._converting_errors(key):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            try:
-                _unlink(temporary)
-                os.link(other, temporary)
-                if found is None:
-                    _give_name(temporary, path)
-                else:
-                    _take_place(temporary, path, found)
-            except TakenError:
-                return False
-            finally:
-                _unlink(temporary)
+        try:
+            with self._converting_errors(key), self._copied(name, key) as copy:
+                self._give_name(copy, key, found)
+        except TakenError:
+            return False
         return True
+
+    @contextmanager
+    def _copied(self, key: str, name: str) -> Generator[str]:
+        """Give a file, or a copy of it, a temporary name and the label it needs under `name`."""
+        path, temporary = self._path(key), self.temporary(name, _COPY)
+        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        unlink(temporary)
+        try:
+            link_or_copy(path, temporary)
+            self._labels.carry(path, key, name, temporary)
+            yield temporary
+        finally:
+            unlink(temporary)  # Renaming a file to another name of itself does nothing.
 
     def put_back(self, key: str, name: str) -> bool:
         """Give the file its own name again."""
@@ -373,9 +378,10 @@ class LocalStore(Store):
             with self._converting_errors(key):
                 for each in (run, _COPY):
                     temporary = self.temporary(key, each)
-                    _unlink(temporary)
-                    _unlink(f"{temporary}{_SECOND}")
-                _unlink(beside(self._path(key), f".tmp-{run}"))
+                    unlink(temporary)
+                    unlink(f"{temporary}{SECOND}")
+                unlink(beside(self._path(key), f".tmp-{run}"))
+                self._labels.sweep(self._path(key), key, run)
 
     def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
         """Decide by the mark, or by the recorded identity."""
@@ -394,8 +400,11 @@ class LocalStore(Store):
         """Remove the files."""
         self._inside.forget()
         for key in keys:
-            with self._converting_errors(key):
-                _unlink(self._path(key))
+            path = self._path(key)
+            with self._converting_errors(key), suppress(*GONE):
+                found = os.lstat(path)
+                os.unlink(path)
+                self._labels.drop(key, found)
 
     def delete_found(
         self, found: Sequence[Listed], progress: Callable[[int], None] | None = None
@@ -420,9 +429,11 @@ class LocalStore(Store):
         """Remove a file; return False if it is another one now."""
         path = self._path(found.key)
         with suppress(*GONE):
-            if identity_of(os.lstat(path)) != found.identity:
+            there = os.lstat(path)
+            if identity_of(there) != found.identity:
                 return False
             os.unlink(path)
+            self._labels.drop(found.key, there)
         return True
 
     # Paths and errors
@@ -470,50 +481,6 @@ class _ErrorConversion:
 def run_of(mark: str) -> str:
     """Return the run that a mark names."""
     return mark.partition("/")[0]
-
-
-def _give_name(staged: str, path: str) -> None:
-    """Link a file to a name that must be free."""
-    try:
-        os.link(staged, path)
-    except FileExistsError:
-        raise TakenError from None
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        # Without links, no call can check and rename atomically; a file created in between is
-        # replaced.
-        if os.path.lexists(path):
-            raise TakenError from None
-        os.rename(staged, path)
-
-
-def _take_place(staged: str, path: str, expected: Listed) -> None:
-    """Rename a file over another one, while that is still the expected one."""
-    second = f"{staged}{_SECOND}"
-    _unlink(second)
-    try:
-        os.link(staged, second)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        second = staged
-    try:
-        if identity_of(os.lstat(path)) != expected.identity:
-            raise TakenError
-        os.replace(second, path)
-    except GONE:
-        raise TakenError from None
-    finally:
-        if second != staged:
-            _unlink(second)  # Renaming a file to another name of itself does nothing.
-
-
-def _unlink(path: str) -> None:
-    with suppress(*GONE):
-        # A read-only file system refuses to unlink missing files, too.
-        if os.path.lexists(path):
-            os.unlink(path)
 
 
 def _raise_unless_gone(error: OSError) -> None:

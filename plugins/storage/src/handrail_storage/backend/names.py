@@ -1,0 +1,96 @@
+"""Names of local files: given, taken over and copied, with and without links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+
+from handrail_storage.backend.disk import flush_folder, identity_of
+from handrail_storage.errors import TakenError
+from handrail_storage.stored import Listed
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+"""The errors of a file system without hard links."""
+
+GONE = (FileNotFoundError, NotADirectoryError)
+
+SECOND = ".second"
+"""The suffix of a further name of a file, until that takes the place of another one."""
+
+
+def give_name(staged: str, path: str) -> None:
+    """Link a file to a name that must be free.
+
+    Raises:
+        TakenError: The name is taken.
+        OSError: The link failed.
+    """
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        raise TakenError from None
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # Without links, no call can check and rename atomically; a file created in between is
+        # replaced.
+        if os.path.lexists(path):
+            raise TakenError from None
+        os.rename(staged, path)
+
+
+def take_place(staged: str, path: str, expected: Listed) -> os.stat_result:
+    """Rename a further name of a file over another file, while that is still the expected one.
+
+    Returns:
+        The status of the other file.
+
+    Raises:
+        TakenError: The other file has changed, or is gone.
+        OSError: The replacement failed.
+    """
+    second = f"{staged}{SECOND}"
+    unlink(second)
+    try:
+        os.link(staged, second)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        second = staged
+    try:
+        there = os.lstat(path)
+        if identity_of(there) != expected.identity:
+            raise TakenError
+        os.replace(second, path)
+    except GONE:
+        raise TakenError from None
+    finally:
+        if second != staged:
+            unlink(second)  # Renaming a file to another name of itself does nothing.
+    return there
+
+
+def link_or_copy(path: str, other: str) -> None:
+    """Give a file a further name; without links, copy it with its attributes and its times.
+
+    Raises:
+        OSError: Neither is possible.
+    """
+    try:
+        os.link(path, other)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copy2(path, other)
+        flush_folder(other)
+
+
+def unlink(path: str) -> None:
+    """Remove a name; a missing one is ignored, also by a read-only file system.
+
+    Raises:
+        OSError: The name cannot be removed.
+    """
+    if os.path.lexists(path):
+        os.unlink(path)

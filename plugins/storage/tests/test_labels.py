@@ -1,0 +1,148 @@
+"""Mark and digest of a local file are its own, with attributes or sidecars, at every moment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handrail_storage import Store, open_store
+from handrail_storage.backend import labels
+
+OURS, THEIRS = "run-1/save", "run-2/save"
+
+# Kills itself before the operation of the given number that changes something in the target.
+KILLED = """
+import os, signal, sys
+
+where, operation, number, kind = sys.argv[1:]
+if kind == "sidecars":
+    del os.setxattr, os.getxattr
+from handrail_storage import open_store
+
+store = open_store(where)
+found = store.stat("a")
+calls = {
+    "create": lambda: store.create("new", b"created", "run-1/save"),
+    "replace": lambda: store.replace("a", b"replaced", "run-1/save", found),
+    "set aside": lambda: store.set_aside("a", ".handrail-target/aside/a"),
+    "put over": lambda: store.put_over("other", "a", found),
+    "delete": lambda: store.delete_found([found]),
+}
+left = int(number)
+CHANGES = ("open", "os.setxattr", "os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
+
+
+def kill(event, args):
+    global left
+    if event not in CHANGES or (event == "open" and not args[2] & os.O_CREAT):
+        return
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+sys.addaudithook(kill)
+calls[operation]()
+"""
+
+
+@pytest.fixture(params=["attributes", "sidecars"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    if kind == "sidecars":
+        monkeypatch.setattr(labels, "_set", None)
+        monkeypatch.setattr(labels, "_get", None)
+    return open_store(str(tmp_path / "out"))
+
+
+def killed_at_each(store: Store, operation: str, kind: str) -> Iterator[None]:
+    """Prepare the target, start the operation, kill it before its next change; until it ends."""
+    for number in range(100):
+        if os.path.isdir(store.address):
+            shutil.rmtree(store.address)
+        store.create("a", b"theirs", THEIRS)
+        store.create("other", b"another", THEIRS)
+        arguments = [store.address, operation, str(number), kind]
+        ended = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
+        yield
+        if ended.returncode == 0:
+            assert number > 0
+            return
+        assert ended.returncode == -signal.SIGKILL
+    raise AssertionError("it never ended")
+
+
+@pytest.mark.parametrize("operation", ["create", "replace", "set aside", "put over", "delete"])
+def test_a_kill_between_leaves_no_mark_of_another_content(
+    store: Store, operation: str, kind: str
+) -> None:
+    """Each file has the mark and the digest of what is in it, and it is repeated to the end."""
+    marks = {b"theirs": THEIRS, b"another": THEIRS, b"created": OURS, b"replaced": OURS}
+    for _ in killed_at_each(store, operation, kind):
+        for key in ("a", "new", "other", ".handrail-target/aside/a"):
+            content, found = store.read(key), store.stat(key)
+            if content is None:
+                assert found is None
+                continue
+            assert found is not None
+            digest = hashlib.sha256(content).hexdigest()
+            assert (found.mark, found.sha256) == (marks[content], digest), key
+        # What a killed process has left is swept away, and takes no label with it.
+        before = {each.key: store.stat(each.key) for each in store.listing()}
+        for run in ("run-1", "run-2"):
+            store.abort_unfinished(["a", "new", "other", ".handrail-target/aside/a"], run)
+        assert {key: store.stat(key) for key in before} == before
+        names = [path.name for path in Path(store.address).rglob("*") if path.is_file()]
+        assert not [name for name in names if "tmp" in name]
+
+
+def test_the_last_file_takes_the_sidecars_with_it(store: Store) -> None:
+    """Once all objects are deleted, nothing is left of their labels."""
+    found = store.create("a", b"theirs", THEIRS)
+    store.set_aside("a", "b")
+    ours = store.replace("a", b"ours", OURS, found)
+    assert store.put_over("b", "a", ours)
+    store.create("d/a", b"ours", OURS)
+    store.delete(["b"])
+    os.utime(f"{store.address}/a", ns=(1, 1))
+    now = store.stat("a")
+    assert now is not None
+    assert now.mark == THEIRS
+    assert store.delete_found([now, *store.listing("d/")]) == set()
+    assert os.listdir(store.address) == ["d"]
+
+
+def test_a_refused_put_leaves_the_label_of_what_is_there(store: Store) -> None:
+    """Also if that is the very file that was to be put there."""
+    found = store.create("a", b"theirs", THEIRS)
+    store.create("b", b"ours", OURS)
+    assert store.put_over("b", "a", found)
+    assert not store.put_over("b", "a", found)
+    now = store.stat("a")
+    assert now is not None
+    assert now.mark == OURS
+
+
+def test_a_file_of_others_has_no_label(store: Store) -> None:
+    """Neither where it took the place of ours, nor with an equal size and time."""
+    mine = store.create("a", b"ours", OURS)
+    assert mine.identity is not None
+    other = Path(store.address, "b")
+    other.write_bytes(b"them")
+    os.utime(other, ns=(1, mine.identity[3]))
+    os.replace(other, f"{store.address}/a")
+    found = store.stat("a")
+    assert found is not None
+    assert (found.mark, found.sha256) == (None, None)

@@ -43,7 +43,7 @@ class Placing:
             StorageError: The storage failed or refused.
         """
         above = self.claim.aside("").removeprefix(f"{OWN}/")
-        names = (name for name, _ in self.storage.notes.names(above))
+        names = (name for name, _ in self.storage.small_files.names(above))
         self.copies.update(name.removeprefix(above) for name in names)
 
     def place(self, file: SourceFile) -> SourceFile:

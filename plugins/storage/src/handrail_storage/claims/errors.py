@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from handrail.errors import ExitCode
+from handrail.errors import ExitCode, RefusedError
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.records import ClaimState, State
 from handrail_storage.errors import StorageError
 
 
-class ClaimError(StorageError):
+class ClaimError(StorageError, RefusedError):
     """A claim does not allow what a run is about to do; nothing was changed."""
 
     code: ClassVar[str] = "claim"

@@ -53,10 +53,10 @@ def _discard_copies(context: UploadContext, recorded: RecordedTransfer) -> int:
         claim = claims_of(context, recorded.claim).opened()
     if claim is None:
         return 0
-    notes = context.use_storage().notes
-    copies = [name for name, _ in notes.names(claim.aside("").removeprefix(f"{OWN}/"))]
+    files = context.use_storage().small_files
+    copies = [name for name, _ in files.names(claim.aside("").removeprefix(f"{OWN}/"))]
     if copies:
         context.seal("the objects that it replaced are discarded")
         claim.seal()
-        notes.remove_all(copies)
+        files.remove_all(copies)
     return len(copies)

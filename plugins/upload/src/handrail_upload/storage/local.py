@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 from handrail_storage import Caller, Listed, Place, Stored
 from handrail_storage.backend import LocalStore, identity_of
+from handrail_storage.backend.small import SmallLocalFiles
 from handrail_storage.containment import below
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
-from handrail_upload.storage.disk import flush_file_system, is_made_folder
+from handrail_upload.storage.disk import flush_file_system, is_made_folder, make_folders
 from handrail_upload.storage.files import create, write
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 from handrail_upload.storage.target import CALLER
+
+
+_ATTEMPTS = 100  # To create a folder that others remove.
+
+
+class _Notes(SmallLocalFiles):
+    """The small files of a target, which the undo of the run that made it may remove any time."""
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        with ExitStack() as turn:
+            for left in reversed(range(_ATTEMPTS)):
+                make_folders(self._target)
+                try:
+                    turn.enter_context(super()._alone())
+                    break
+                except FileNotFoundError:
+                    if not left:
+                        raise
+            yield
 
 
 class LocalStorage(LocalStore, Storage):
@@ -27,6 +48,29 @@ class LocalStorage(LocalStore, Storage):
         super().__init__(place, caller)
         self._to_flush: dict[int, str] = {}
         self._named: set[str] = set()
+
+    @property
+    def small_files(self) -> SmallLocalFiles:
+        """The small files of Handrail's own."""
+        return _Notes(self.address, self.url, self.caller)
+
+    def prepare(self, record: Callable[[str], None]) -> None:
+        """Create the folder, and those above it, with labels."""
+        missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
+        for folder in reversed(missing):
+            record(str(folder))
+            with self._converting_errors(str(folder)):
+                make_folders(str(folder))
+        super().prepare(record)
+
+    def withdraw(self, folders: Iterable[str]) -> None:
+        """Remove folders that are empty, and the target itself if another run has made it."""
+        super().withdraw(folders)
+        path, here = self.address, os.path.join(os.getcwd(), "")
+        with suppress(OSError):
+            while is_made_folder(path) and not here.startswith(os.path.join(path, "")):
+                os.rmdir(path)
+                path = os.path.dirname(path)
 
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
         """Return the folders that are not there, each once in the life of this storage."""

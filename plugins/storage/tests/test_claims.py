@@ -7,6 +7,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 
@@ -114,7 +115,7 @@ class Run:
 class Runs:
     """Runs on one target."""
 
-    capabilities: dict = {}
+    capabilities: ClassVar[dict] = {}
 
     def __init__(self, place):
         self.place = place
@@ -351,7 +352,8 @@ def test_objects_of_another_epoch_are_foreign(runs):
     second = runs.run(2).complete(a="1")
     epochs = {parse_mark(runs.store.stat("a").mark).epoch, second.claim.epoch}
     assert len(epochs) == 2
-    assert second.undo().deleted == 0
+    done = second.undo()
+    assert (done.deleted, done.foreign, done.older) == (0, 1, 1)
     assert runs.there() == {"a": "1"}
 
 

@@ -164,11 +164,15 @@ class Claim:
             StorageError: The storage failed or refused.
         """
         digest, content = pack_held(held)
+        before = self._lease.entry.state
         if content and not self._is_held_by_another(digest):
             # First the state, so that an undo finds the list whenever this process is killed.
-            self._lease.change(held=digest)
+            named = before.lists | {digest}
+            self._lease.change(earlier=tuple(sorted(named - {before.held})))
             self._lease.ledger.put_held(digest, content)
-        self._lease.change(state=State.HOLDS, held=digest if content else None, known=True)
+        now = digest if content else None
+        earlier = tuple(sorted(before.lists - {digest}))
+        self._lease.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
 
     def _is_held_by_another(self, digest: str) -> bool:
         """Return whether another run has an equal list, which stays, as that run shares keys."""

@@ -363,7 +363,7 @@ class Claims:
         begun = {each.epoch for each in others if each.state is not State.ASKING}
         if begun:
             return epoch if epoch in begun else min(begun)
-        there = self._ledger.epoch() if listing.has_epoch else None
+        there = listing.epoch
         # The last run before may have removed it after this one had read it.
         if there is None and not self._ledger.put_epoch(epoch):
             there = self._ledger.epoch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from handrail.errors import ExitCode, RefusedError
 from handrail_storage.claims.clock import Clock
@@ -14,7 +13,7 @@ from handrail_storage.errors import StorageError
 class ClaimError(StorageError, RefusedError):
     """A claim does not allow what a run is about to do; nothing was changed."""
 
-    code: ClassVar[str] = "claim"
+    code = "claim"
     exit_code = ExitCode.PLAN
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -38,12 +38,12 @@ class Listing:
     Attributes:
         entries: The claims, the oldest first.
         kept: Identifies the lists of runs that were pruned.
-        has_epoch: Whether the epoch is there.
+        epoch: The epoch; None if there is none.
     """
 
     entries: Sequence[Entry]
     kept: Sequence[str]
-    has_epoch: bool
+    epoch: str | None
 
     def others(self, run: str) -> list[ClaimState]:
         """Return the states of all claims but that of one run."""
@@ -62,6 +62,7 @@ class Ledger:
     def __init__(self, files: SmallFiles, url: str, cache: Cache) -> None:
         self._files = files
         self._cache = cache
+        self._epoch: tuple[str, str] | None = None  # A version of that file, and what it names.
         self.url = url
 
     # Epochs
@@ -81,7 +82,15 @@ class Ledger:
             epoch = ""
         if not re.fullmatch(EPOCH, epoch):
             raise StorageError(f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch")
+        self._epoch = found.version, epoch
         return epoch
+
+    def _listed_epoch(self, versions: Mapping[str, str | None]) -> str | None:
+        if _EPOCH not in versions:
+            return None
+        if self._epoch is not None and self._epoch[0] == versions[_EPOCH]:
+            return self._epoch[1]
+        return self.epoch()
 
     def found_epoch(self) -> str:
         """Return the epoch; if there is none, that of a claim is taken, or a new one is made.
@@ -176,7 +185,7 @@ class Ledger:
         return Listing(
             entries=sorted(entries, key=lambda each: (each.state.since, each.state.run)),
             kept=self.kept()[0] if kept else (),
-            has_epoch=any(name == _EPOCH for name, _ in names),
+            epoch=self._listed_epoch(dict(names)),
         )
 
     def _read(self, run: str, damaged: list[StorageError] | None) -> Entry | None:

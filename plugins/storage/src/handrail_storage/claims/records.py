@@ -100,6 +100,7 @@ class ClaimState:
         keys: A summary of the keys of the run.
         wanted: Identifies the list of its keys, which lies beside the state.
         held: Identifies the list of what it leaves at the target; None before, and if it is empty.
+        earlier: Identify lists that it is about to leave, or was before it was killed.
         known: Whether all on that list is there, as the run has come to hold it.
         wants_undo: Whether a rollback looks for others who are in its way.
         sealed: Whether the objects that it has replaced are discarded, so that it stays.
@@ -115,6 +116,7 @@ class ClaimState:
     keys: Summary
     wanted: str
     held: str | None = None
+    earlier: tuple[str, ...] = ()
     known: bool = False
     wants_undo: bool = False
     sealed: bool = False
@@ -124,6 +126,11 @@ class ClaimState:
     def run(self) -> str:
         """The id of the run."""
         return self.claimant.run
+
+    @property
+    def lists(self) -> set[str]:
+        """What identifies all lists of held objects that it names."""
+        return {*self.earlier, *([] if self.held is None else [self.held])}
 
     @property
     def relies(self) -> bool:
@@ -143,6 +150,7 @@ class ClaimState:
             "keys": self.keys.to_dict(),
             "wanted": self.wanted,
             "held": self.held,
+            "earlier": self.earlier,
             "known": self.known,
             "sealed": self.sealed,
             "freed": self.freed,
@@ -186,6 +194,7 @@ class ClaimState:
             keys=Summary.from_dict(document["keys"]),
             wanted=_digest(document["wanted"]),
             held=None if document["held"] is None else _digest(document["held"]),
+            earlier=tuple(map(_digest, document["earlier"])),
             known=bool(document["known"]),
             wants_undo=bool(flag),
             sealed=bool(document["sealed"]),

@@ -132,6 +132,11 @@ class Survey:
             return False
         return not self._made or verdict.found.key in self._made
 
+    def is_older(self, verdict: Verdict) -> bool:
+        """Return whether something has a mark of ours, but not of this epoch."""
+        mark = verdict.found.mark
+        return mark is not None and self._asides.mark(mark) is None
+
     def _top(self, verdict: Verdict | None) -> Stored | None:
         if verdict is None:
             return None

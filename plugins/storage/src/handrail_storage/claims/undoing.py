@@ -29,6 +29,8 @@ class ClaimUndone:
         size: Their bytes.
         restored: Objects in whose place what was there before is again.
         foreign: Keys of the run under which there is something that none of our runs has made.
+        older: How many of those are of an earlier version of Handrail, or of other claims that
+            somebody has removed.
         stays: Objects that stay, by the run that relies on them.
     """
 
@@ -36,6 +38,7 @@ class ClaimUndone:
     size: int = 0
     restored: int = 0
     foreign: int = 0
+    older: int = 0
     stays: Counter[Claimant] = field(default_factory=Counter[Claimant])
 
     def count(self, survey: Survey, verdicts: Sequence[Verdict]) -> None:
@@ -48,8 +51,9 @@ class ClaimUndone:
                 self.restored += 1
             elif each.stays is not None:
                 self.stays[each.stays] += 1
-            else:
-                self.foreign += survey.is_foreign(each)
+            elif survey.is_foreign(each):
+                self.foreign += 1
+                self.older += survey.is_older(each)
 
 
 class Undoing:
@@ -110,10 +114,10 @@ class Undoing:
             progress(count, max(count, len(self._keys)))
         if late and absent and self._store.lag:
             self._lease.clock.sleep(self._store.lag)
-            foreign = done.foreign
+            foreign, older = done.foreign, done.older
             for page in pages(absent, PAGE):
                 self._undo(page, survey, done)
-            done.foreign = foreign
+            done.foreign, done.older = foreign, older
         self._end()
         return done
 
@@ -154,8 +158,10 @@ class Undoing:
     def _end(self) -> None:
         """Delete the claim, and before it what only its run needs."""
         state, ledger = self._lease.entry.state, self._lease.ledger
-        in_use = {each.held for each in self._listing.others(state.run)}
-        if state.held is not None and state.held not in in_use.union(self._listing.kept):
-            ledger.remove_held(state.held)
+        in_use = {*self._listing.kept}.union(
+            *(each.lists for each in self._listing.others(state.run))
+        )
+        for digest in sorted(state.lists - in_use):
+            ledger.remove_held(digest)
         self._lease.end()
         ledger.remove_epoch_if_last()

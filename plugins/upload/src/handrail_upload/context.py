@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
 from handrail_storage import StorageContext
@@ -145,9 +145,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         from handrail_upload.recorded import read_transfer  # noqa: PLC0415 - only an undo needs it
 
         for result in reversed(list(self.results.values())):
-            data: object = result.rollback_data
-            if isinstance(data, dict) and "claim" in data:
-                yield read_transfer(cast("object", data), self.site)
+            if "claim" in result.rollback_data:
+                yield read_transfer(result.rollback_data, self.site)
 
     def begin_undo(self, recorded: RecordedTransfer | None = None) -> Undoing | None:
         """Ask the target whether the run may be undone, before anything of it is.

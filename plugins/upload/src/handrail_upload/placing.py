@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from handrail_storage.backend.small import FOLDER
 from handrail_storage.claims import Claim
 from handrail_upload.comparison import Comparison, Conflict
 from handrail_upload.errors import ConflictError, StorageError
 from handrail_upload.manifest import NEW, REPLACE, SENT, SourceFile
 from handrail_upload.pace import StoppedError
 from handrail_upload.storage import Sending, Storage, Stored, TakenError
-from handrail_upload.storage.target import OWN
 from handrail_upload.uploader import DirectUploader, Uploader
 
 _LOOKS = 5  # Times that a key is looked at before it counts as one that others write to.
@@ -42,7 +42,7 @@ class Placing:
         Raises:
             StorageError: The storage failed or refused.
         """
-        above = self.claim.aside("").removeprefix(f"{OWN}/")
+        above = self.claim.aside("").removeprefix(f"{FOLDER}/")
         names = (name for name, _ in self.storage.small_files.names(above))
         self.copies.update(name.removeprefix(above) for name in names)
 

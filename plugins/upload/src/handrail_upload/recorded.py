@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +18,7 @@ from handrail_storage.containment import (
     text,
 )
 from handrail_upload.errors import ContainmentError, shown
-from handrail_upload.site import Site, name_of
+from handrail_upload.site import Site
 
 _KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
 

@@ -15,7 +15,7 @@ from handrail_upload.pace import Budget, Pace
 from handrail_upload.params import UploadParams
 from handrail_upload.placing import Placing
 from handrail_upload.progress import Progress, Report
-from handrail_upload.storage import Sending, Storage, Stored
+from handrail_upload.storage import Sending, Storage
 from handrail_upload.uploader import DirectUploader, Uploader
 
 if TYPE_CHECKING:
@@ -82,13 +82,15 @@ class Transfer:
             sending=self._sending,
             progress=self._progress,
         )
-        self._placing = claim and Placing(
-            storage=storage,
-            claim=claim,
-            comparison=self._comparison,
-            sending=self._sending,
-            uploader=uploader or DirectUploader(),
-        )
+        self._placing: Placing | None = None
+        if claim is not None:
+            self._placing = Placing(
+                storage=storage,
+                claim=claim,
+                comparison=self._comparison,
+                sending=self._sending,
+                uploader=uploader or DirectUploader(),
+            )
 
     def compare(self) -> Iterator[Conflict]:
         """Decide for each file whether to send it; see `Comparison.run`."""

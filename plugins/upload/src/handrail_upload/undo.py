@@ -20,7 +20,7 @@ def undo_transfer(
     undoing: Undoing | None,
     storage: Storage,
     recorded: RecordedTransfer,
-    made: Mapping[str, Held],
+    made: Mapping[str, Held] | None,
     *,
     killed: bool = False,
     tell: Tell = lambda done, total: None,
@@ -31,7 +31,7 @@ def undo_transfer(
         undoing: The undo of its claim; None if it has none.
         storage: The target.
         recorded: Its rollback data.
-        made: What it has stored by the list of its files, by key.
+        made: What it has stored by the list of its files, by key; None without the list.
         killed: Whether a killed process may have left requests in flight, or incomplete files.
         tell: Called with the number of keys that are done, and of all.
 
@@ -53,20 +53,22 @@ def undo_transfer(
         storage.abort_unfinished(keys, recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
     storage.leave_folders(keys, recorded.folders)
+    if made is not None and not made:
+        done.foreign = 0  # Nothing was sent, so nobody has taken the place of it.
     return summary_of(done, recorded.claim)
 
 
-def made_in(manifest: Path) -> dict[str, Held]:
-    """Return what a run has stored by its list of files; nothing if that is gone or damaged."""
+def made_in(manifest: Path) -> dict[str, Held] | None:
+    """Return what a run has stored by its list of files; None if that is gone or damaged."""
     if not manifest.is_file():
-        return {}
+        return None
     try:
         return {
             key: Held(key=key, size=size, sha256=sha256 or None, etag=etag)
             for key, size, sha256, etag in sent_in(manifest)
         }
     except sqlite3.Error:
-        return {}
+        return None
 
 
 def summary_of(done: ClaimUndone, claim: str) -> str:
@@ -76,15 +78,15 @@ def summary_of(done: ClaimUndone, claim: str) -> str:
         done: The result.
         claim: The name of the claim; the run itself is not named where it has several.
     """
-    parts = []
-    if done.deleted or not (done.restored or done.foreign or done.stays):
+    parts = list[str]()
+    if done.deleted:
         parts.append(f"{count_text(done.deleted, 'object')} deleted")
     if done.restored:
         parts.append(f"{done.restored:,} put back")
     parts += staying(done.stays, claim)
     if done.foreign:
         parts.append(f"{done.foreign:,} of others left alone")
-    return ", ".join(parts)
+    return ", ".join(parts) or "nothing had been stored"
 
 
 def staying(stays: Counter[Claimant], claim: str) -> Iterator[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,15 +161,18 @@ class Shared:
         (folder / "src").mkdir()
         return Person(name, folder, source or folder / "src", self.place.url)
 
-    def keys(self) -> set[str]:
-        """Return the keys of all objects, also of what is ours."""
+    def _keys(self) -> set[str]:
         found = self.place.objects()
         folders = {key for key, what in found.items() if what == "folder"}
         return {key.removeprefix("data/") for key in found.keys() - folders}
 
     def files(self) -> set[str]:
-        """Return the keys of all objects but ours."""
-        return {key for key in self.keys() if not key.startswith(f"{OWN}/")}
+        """Return the keys of all objects but those that say who relies on what."""
+        return {key for key in self._keys() if not key.startswith(f"{OWN}/")}
+
+    def own(self) -> set[str]:
+        """Return the keys of the others."""
+        return self._keys() - self.files()
 
     def everything(self) -> dict[str, Any]:
         """Return all that is there, folders too."""

@@ -479,8 +479,8 @@ class _ErrorConversion:
 
 
 def run_of(mark: str) -> str:
-    """Return the run that a mark names."""
-    return mark.partition("/")[0]
+    """Return the run that a mark names, of this version or an earlier one."""
+    return mark.partition("/")[0].rpartition(":")[2]
 
 
 def _raise_unless_gone(error: OSError) -> None:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
+from handrail_storage.backend.small import FOLDER
 from handrail_storage.manifests import remove_manifest
 from handrail_upload.claiming import claims_of
 from handrail_upload.context import UploadContext
 from handrail_upload.recorded import RecordedTransfer
-from handrail_upload.storage.target import OWN
 
 
 class CleanupStep(BaseStep[UploadContext]):
@@ -54,7 +54,7 @@ def _discard_copies(context: UploadContext, recorded: RecordedTransfer) -> int:
     if claim is None:
         return 0
     files = context.use_storage().small_files
-    copies = [name for name, _ in files.names(claim.aside("").removeprefix(f"{OWN}/"))]
+    copies = [name for name, _ in files.names(claim.aside("").removeprefix(f"{FOLDER}/"))]
     if copies:
         context.seal("the objects that it replaced are discarded")
         claim.seal()

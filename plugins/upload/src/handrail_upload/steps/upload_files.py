@@ -191,7 +191,7 @@ def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:
     return context.site().manifest_of(recorded.run)
 
 
-def _made(context: UploadContext, recorded: RecordedTransfer) -> Mapping[str, Held]:
+def _made(context: UploadContext, recorded: RecordedTransfer) -> Mapping[str, Held] | None:
     if context.manifest is None:
         return made_in(_manifest_of(context, recorded))
     return {each.key: each for each in held_in(context.manifest, SENT)}

@@ -20,7 +20,6 @@ from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 from handrail_upload.storage.target import CALLER
 
-
 _ATTEMPTS = 100  # To create a folder that others remove.
 
 

@@ -69,9 +69,7 @@ class Storage(Store):
     def adopt(self, key: str) -> None:
         """Let `flush` include an object that an earlier process has stored under `key`."""
 
-    def leave_folders(  # noqa: B027 - most have no folders
-        self, keys: Iterable[str], recorded: Iterable[str] = ()
-    ) -> None:
+    def leave_folders(self, keys: Iterable[str], recorded: Iterable[str] = ()) -> None:
         """Remove empty folders of these keys that Handrail has made. Calling it twice is harmless.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from handrail_storage import Caller, Place, parse_place
-from handrail_storage.backend.small import FOLDER as OWN
+from handrail_storage.backend.small import FOLDER
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import StorageError
 
@@ -18,7 +18,7 @@ CALLER = Caller(
 
 # Also in folders: a folder that was a target itself may be uploaded with all that is above it.
 _KEPT = re.compile(
-    rf"(?:.*/)?(?:{re.escape(OWN)}(?:/.*)?|\.handrail-probe-{RUN}(?:\.link)?)", re.DOTALL
+    rf"(?:.*/)?(?:{re.escape(FOLDER)}(?:/.*)?|\.handrail-probe-{RUN}(?:\.link)?)", re.DOTALL
 )
 _KEPT_BESIDE = re.compile(rf".*[^/]\.handrail-tmp-(?:{RUN}|copy)(?:\.second)?", re.DOTALL)
 

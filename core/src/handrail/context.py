@@ -75,6 +75,9 @@ class RunLink(Protocol):
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Receive measured values."""
 
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Record runs on which this run relies."""
+
     def logged(self, event: str, data: Mapping[str, Any], file: str | None) -> None:
         """Receive an event."""
 
@@ -208,6 +211,19 @@ class BaseStepContext:
         if link is None:
             raise RecordError("seal() works inside a run only")
         link.seal(reason)
+
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Record that this run relies on what other runs made, for `handrail runs` and `show`.
+
+        Only a journal keeps it; a run that is rolled back no longer counts. It changes nothing
+        about what an undo does.
+
+        Args:
+            uids: The `run_info.uid` of each, in this journal or in another.
+        """
+        link: RunLink | None = self.__dict__.get(LINK)
+        if link is not None:
+            link.relies_on(uids)
 
     @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:

@@ -69,8 +69,8 @@ class HandrailError(Exception):
         ways_out: Suggested fixes, one per line.
     """
 
-    code: str = "error"
-    exit_code: ExitCode = ExitCode.FAILED
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
     def __init__(
         self,
@@ -249,7 +249,8 @@ class StepFailedError(HandrailError, RuntimeError):
         message = f"Step '{step}' failed: {error}" if refused is None else refused.message
         super().__init__(message, origin=origin)
         if refused is not None:
-            self.code, self.exit_code = refused.code, refused.exit_code
+            # For others they are class variables.
+            vars(self).update(code=refused.code, exit_code=refused.exit_code)
             self.ways_out = refused.ways_out  # They are notes of the cause already.
         self.__cause__ = cause
         self.step = step

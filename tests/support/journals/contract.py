@@ -27,7 +27,10 @@ from handrail.journal import (
     Change,
     FieldChange,
     Journal,
+    KnowsReliance,
     NoteChange,
+    Reliance,
+    RelianceChange,
     RunChange,
 )
 from journals import model
@@ -507,6 +510,57 @@ class OwnersContract:
         assert {each.fence for each in journal.runs()} == {2}
 
 
+class RelianceContract:
+    """A journal that knows reliance knows it in both directions; others are asked for none."""
+
+    def test_which_runs_rely_on_which(self, journal: Journal) -> None:
+        assert isinstance(journal, KnowsReliance)
+        first, second = (journal.open_run(new_run()) for _ in range(2))
+        third = journal.open_run(new_run(), [RelianceChange((first.uid, "elsewhere"))])
+        third.write([RelianceChange((second.uid, first.uid)), note(1)])
+        journal.open_run(new_run(), [RelianceChange((first.uid,))])
+        uids = tuple(sorted([first.uid, second.uid, "elsewhere"]))
+        found = dict(journal.reliance([4, 3, 2, 1, 3, 9]))
+        assert sorted(found[3].uids) == list(uids)
+        assert dataclasses.replace(found.pop(3), uids=()) == Reliance(relies_on=(1, 2))
+        assert found == {
+            1: Reliance(relied_on_by=(3, 4)),
+            2: Reliance(relied_on_by=(3,)),
+            4: Reliance(relies_on=(1,), uids=(first.uid,)),
+        }
+        assert dict(journal.reliance([])) == {}
+
+    def test_a_run_that_was_rolled_back_does_not_count(self, journal: Journal) -> None:
+        assert isinstance(journal, KnowsReliance)
+        first = journal.open_run(new_run())
+        for outcome in ("completed", "failed", "rollback_incomplete", "rolled_back"):
+            changes = [RelianceChange((first.uid,)), RunChange(outcome=outcome)]
+            journal.open_run(new_run(), changes).release()
+        assert journal.reliance([1])[1].relied_on_by == (2, 3, 4)
+        assert 5 not in journal.reliance([5])
+
+    def test_a_deleted_run_is_one_of_no_journal(self, journal: Journal) -> None:
+        assert isinstance(journal, KnowsReliance)
+        first = journal.open_run(new_run(), [RunChange(outcome="completed")])
+        second = journal.open_run(new_run(), [RelianceChange((first.uid,))])
+        first.release()
+        assert journal.prune(PAST) == [1]
+        assert dict(journal.reliance([1, 2])) == {2: Reliance(uids=(first.uid,))}
+        second.write([RunChange(outcome="completed")])
+        second.release()
+        assert journal.prune(PAST) == [2]
+        assert dict(journal.reliance([1, 2])) == {}
+
+    def test_more_runs_than_one_statement_takes(self, journal: Journal) -> None:
+        assert isinstance(journal, KnowsReliance)
+        first = journal.open_run(new_run())
+        for _ in range(3):
+            journal.open_run(new_run(), [RelianceChange((first.uid,))]).release()
+        found = journal.reliance([*range(1000, 1250), 3, 1, 2])
+        assert sorted(found) == [1, 2, 3]
+        assert found[1].relied_on_by == (2, 3, 4)
+
+
 class PruneContract:
     """Pruning deletes old runs, and only those."""
 
@@ -539,7 +593,9 @@ class PruneContract:
         assert journal.open_run(new_run()).number == owned.number + 1
 
 
-class JournalContract(RecordsContract, FencesContract, OwnersContract, PruneContract):
+class JournalContract(
+    RecordsContract, FencesContract, OwnersContract, RelianceContract, PruneContract
+):
     """The whole contract."""
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from recorded_runs import Call, Journal, planned, started
 
 from handrail.cli.view.text import columns
+from handrail.journal import RelianceChange
 from handrail.journal.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -125,3 +128,22 @@ def test_what_is_pruned_and_what_stays(call: Call, several: Journal) -> None:
     assert call("runs", "prune", "--older-than", "1h").out == "0 runs deleted\n"
     assert call("runs", "prune", "--older-than", "0s").out == "2 runs deleted\n"
     assert listed(call) == [6, 5, 4, 3]
+
+
+def test_a_run_on_which_others_rely_says_so(call: Call, journal: Journal) -> None:
+    """With their numbers, but not those that were rolled back; for programs both directions."""
+    steps = [planned("send")]
+    uid = str(uuid.uuid4())
+    journal.add(steps, outcome="completed", uid=uid)
+    for outcome in ("completed", "rolled_back"):
+        journal.add(steps, RelianceChange((uid, "elsewhere")), outcome=outcome)
+    shown = call("runs").lines
+    assert "completed, relied on by 2 " in shown[3]
+    assert not [line for line in (*shown[1:3], shown[4]) if "relied" in line]
+    document = call("runs", "--json").document["runs"]
+    assert [run["relied_on_by"] for run in document] == [[], [], [2]]
+    assert [run["relies_on"] for run in document] == [[], [1], []]
+    for _ in range(3):
+        journal.add(steps, RelianceChange((uid,)), outcome="completed")
+    assert "completed, relied on by 2, 4 and 2 more " in call("runs").out
+    assert listed(call, "--limit", "6") == [6, 5, 4, 3, 2, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 from recorded_runs import Call, Journal, done, ended, noted, planned, started
 
 from handrail.cli.view.text import columns, seconds
-from handrail.journal import AttemptRow, NoteRow, RecordedRun, RunRow
+from handrail.journal import AttemptRow, NoteRow, RecordedRun, RelianceChange, RunRow
 from handrail.recovery.run_record import recorded_steps
 
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
@@ -70,6 +71,22 @@ def test_a_killed_run_from_head_to_ways_out(call: Call, journal: Journal) -> Non
         "  undo    handrail rollback 1    undoes send",
         "  stays   what tell did: has effects, and no rollback",
     ]
+
+
+def test_it_says_who_relies_on_a_run_and_on_whom_it_relies(call: Call, journal: Journal) -> None:
+    """Those of other journals have no number; programs get the ids."""
+    uid, steps = str(uuid.uuid4()), [planned("send")]
+    journal.add(steps, outcome="completed", uid=uid)
+    for _ in range(2):
+        journal.add(steps, RelianceChange((uid, "elsewhere")), outcome="completed")
+    assert "  relied on by runs 2 and 3" in call("show", "1").lines
+    lines = call("show", "2").lines
+    assert "  relies on run 1" in lines
+    assert "  relies on 1 run of other journals" in lines
+    run = call("show", "2", "--json").document["run"]
+    assert (run["relies_on"], run["relied_on_by"]) == ([1], [])
+    assert sorted(run["relies_on_uids"]) == sorted([uid, "elsewhere"])
+    assert call("show", "1", "--json").document["run"]["relied_on_by"] == [2, 3]
 
 
 def test_a_run_that_was_given_up_was_not_killed(call: Call, journal: Journal) -> None:

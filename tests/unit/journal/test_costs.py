@@ -9,7 +9,14 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import LeaseLostError
-from handrail.journal import AttemptChange, FieldChange, NoteChange, RecordedRun, RunChange
+from handrail.journal import (
+    AttemptChange,
+    FieldChange,
+    NoteChange,
+    RecordedRun,
+    RelianceChange,
+    RunChange,
+)
 from handrail.journal.sqlite import SqliteJournal
 
 STARTED = AttemptChange(step="scan", n=1, state="started")
@@ -136,3 +143,19 @@ def test_what_was_read_is_not_kept_for_nobody(journal: Traced) -> None:
     journal.asked.clear()
     assert journal.read(1).row == row
     assert journal.count("FROM attempt") == 1
+
+
+def test_the_reliance_of_some_runs_scans_no_table(journal: Traced) -> None:
+    """However many runs there are, only those that are asked for are looked up, by index."""
+    for number in range(30):
+        journal.open_run(new_run(), [RelianceChange((f"other {number}",))]).release()
+    journal.asked.clear()
+    journal.reliance(range(1, 21))
+    asked = [statement for statement in journal.asked if "reliance" in statement]
+    assert len(asked) == 2
+    with journal._database.reading() as connection:
+        plans = [
+            row[-1] for each in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {each}")
+        ]
+    assert plans
+    assert not [plan for plan in plans if plan.startswith("SCAN")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from journals.places import new_run
 
 from handrail.errors import JournalError
-from handrail.journal import RunChange
+from handrail.journal import RelianceChange, RunChange
+from handrail.journal.backend import Statements
 from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
+from handrail.journal.sqlite.statements import SQL
 
 NOW = len(schema.MIGRATIONS)
 MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
@@ -97,6 +100,40 @@ def test_a_run_of_before_is_of_the_project_in_its_folder(tmp_path: Path) -> None
     assert row.spent(closed) == (2.5, 0.0)
     journal.claim(1).release()
     assert journal.read(1).row.worked == 2.5
+    journal.close()
+
+
+def test_runs_of_before_rely_on_nothing(tmp_path: Path) -> None:
+    """And can be relied on, and rely on others, from now on."""
+    path = tmp_path / "runs.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.make_tables(connection, str(path), schema.MIGRATIONS[:3])
+    connection.execute(
+        "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
+        " lease_boot, outcome, closed) VALUES ('old', 'a', '', '', '', '', '', '', ?, '',"
+        " 'completed', '2026')",
+        (this_process(lease=0.0).to_json(),),
+    )
+    connection.close()
+    journal = SqliteJournal(path)
+    assert dict(journal.reliance([1])) == {}
+    journal.open_run(new_run(), [RelianceChange(("old",))]).release()
+    assert journal.reliance([1, 2])[1].relied_on_by == (2,)
+    journal.close()
+
+
+def test_a_dialect_that_names_no_newer_tables_has_no_reliance(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one written before: what is recorded of it is dropped, and all else is written."""
+    older = replace(SQL._dialect, newer_tables=())
+    for module in ("journal", "owned"):
+        monkeypatch.setattr(f"handrail.journal.sqlite.{module}.SQL", Statements(older))
+    journal = SqliteJournal(path)
+    owned = journal.open_run(new_run(), [RelianceChange(("old",))])
+    owned.write([RelianceChange(("older",)), RunChange(outcome="completed")])
+    assert dict(journal.reliance([1, 2])) == {}
+    assert journal.read(2).row.outcome == "completed"
     journal.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -177,6 +177,11 @@ class Line:
         if self.log is not None:
             self.log.seal(reason)
         run.sealed = reason
+
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Record runs on which this run relies."""
+        if self.log is not None:
+            self.log.relies_on(uid for uid in uids if uid and uid != self.run_id)
 
     def recorder(self) -> Recorder:
         """Return the recorder of the running attempt.

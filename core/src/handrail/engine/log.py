@@ -6,7 +6,7 @@ Storage is up to the implementation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class RunLog(Protocol):
     """The record of one durable run.
 
-    Everything but `commit`, `record` and `seal` is only noted, until the next `commit`.
+    Everything but `commit`, `record`, `seal` and `relies_on` is only noted, until the next
+    `commit`.
     """
 
     def started(self, position: int, attempt: int) -> None:
@@ -90,6 +91,9 @@ class RunLog(Protocol):
 
     def seal(self, reason: str) -> None:
         """Write that the run can no longer be rolled back; durable on return."""
+
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Write runs on which this run relies, as far as the journal keeps that."""
 
     def stored(self, result: StepResult) -> StepResult:
         """Return `result` with its rollback data as an undo in another process would get it."""

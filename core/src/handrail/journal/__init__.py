@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handrail.journal.protocol import Holder, Journal, OwnedRun
+from handrail.journal.protocol import Holder, Journal, KnowsReliance, OwnedRun
 from handrail.journal.records import (
     AttemptChange,
     AttemptRow,
@@ -13,6 +13,8 @@ from handrail.journal.records import (
     NoteChange,
     NoteRow,
     RecordedRun,
+    Reliance,
+    RelianceChange,
     RunChange,
     RunRow,
 )
@@ -30,11 +32,14 @@ __all__ = [
     "FieldRow",
     "Holder",
     "Journal",
+    "KnowsReliance",
     "NewRun",
     "NoteChange",
     "NoteRow",
     "OwnedRun",
     "RecordedRun",
+    "Reliance",
+    "RelianceChange",
     "RunChange",
     "RunRow",
     "SqliteJournal",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, RunRow
+    from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, Reliance, RunRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,4 +149,19 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Close the journal and release its runs. Calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class KnowsReliance(Protocol):
+    """What a journal has in addition if it records which runs rely on others.
+
+    Only the runs of such a journal are sent a `RelianceChange`.
+    """
+
+    def reliance(self, numbers: Iterable[int]) -> Mapping[int, Reliance]:
+        """Return the runs on which each of the given runs relies, and those that rely on it.
+
+        Runs for which there are none, and unknown ones, are left out.
+        """
         ...

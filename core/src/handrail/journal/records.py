@@ -184,6 +184,12 @@ class FieldChange(NamedTuple):
     value: str
 
 
+class RelianceChange(NamedTuple):
+    """Add runs, by their UUIDs, on which this run relies; those that are there already stay."""
+
+    uids: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChange:
     """Change the run itself; values that are None are kept. An `outcome` closes the run."""
@@ -193,7 +199,22 @@ class RunChange:
     outcome: Outcome | None = None
 
 
-Change = AttemptChange | NoteChange | FieldChange | RunChange
+Change = AttemptChange | NoteChange | FieldChange | RelianceChange | RunChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reliance:
+    """Which runs rely on what other runs made; those that were rolled back do not count.
+
+    Attributes:
+        relies_on: Numbers of the runs in this journal on which the run relies.
+        relied_on_by: Numbers of the runs that rely on it.
+        uids: UUIDs of all runs on which it relies, those of other journals too.
+    """
+
+    relies_on: tuple[int, ...] = ()
+    relied_on_by: tuple[int, ...] = ()
+    uids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)

@@ -6,17 +6,19 @@ import contextlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import ContextError, HandrailError, JournalError, LeaseLostError
 from handrail.journal.codec import encode, encode_result, mask_json
+from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import (
     AttemptChange,
     Change,
     FieldChange,
     NoteChange,
+    RelianceChange,
     RunChange,
 )
 from handrail.params.redact import json_has_password
@@ -24,7 +26,7 @@ from handrail.params.redact import json_has_password
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.journal.context_fields import ContextFields
-    from handrail.journal.protocol import OwnedRun
+    from handrail.journal.protocol import Journal, OwnedRun
     from handrail.plan.plan import Plan
     from handrail.steps import StepResult
 
@@ -72,13 +74,16 @@ class JournaledLog:
         self._undoing = undoing
         self._mask = mask
         self._owned: OwnedRun | None = None
+        self._keeps_reliance = False
+        self._relied_on: set[str] = set()
         self._began = (-1, 0.0)
         self._pending: list[Change] = []
         self._broken: BaseException | None = None
 
-    def attach(self, owned: OwnedRun) -> None:
-        """Use `owned` for all further writes."""
+    def attach(self, owned: OwnedRun, journal: Journal) -> None:
+        """Use `owned`, a run of `journal`, for all further writes."""
         self._owned = owned
+        self._keeps_reliance = isinstance(journal, KnowsReliance)
 
     def first(self) -> list[Change]:
         """Return and clear the pending changes, to be written in the commit that opens the run."""
@@ -228,6 +233,13 @@ class JournaledLog:
     def seal(self, reason: str) -> None:
         """Write that the run can no longer be rolled back."""
         self._write([RunChange(sealed=self._mask(reason))])
+
+    def relies_on(self, uids: Iterable[str]) -> None:
+        """Write the UUIDs of runs on which this run relies, unless this process has already."""
+        new = tuple(uid for uid in dict.fromkeys(uids) if uid not in self._relied_on)
+        if new and self._keeps_reliance:
+            self._write([RelianceChange(new)])
+            self._relied_on.update(new)
 
     def stored(self, result: StepResult) -> StepResult:
         """Return `result` with its rollback data as it is decoded from the journal."""

@@ -83,7 +83,7 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
         project=project_at(os.getcwd()),
     )
     owned = journal.open_run(new, log.first())
-    log.attach(owned)
+    log.attach(owned, journal)
     run.is_recorded(owned.uid, owned.number)
     run.describe = partial(run_info, journal=journal, action=new.action, project=new.project)
     return owned

@@ -101,7 +101,7 @@ class ClaimedRun:
             undoing=undoing,
             mask=self.about.mask,
         )
-        log.attach(self.owned)
+        log.attach(self.owned, self.journal)
         line.log = log
         return play_on(run, failure)
 

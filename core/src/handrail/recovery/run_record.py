@@ -11,7 +11,7 @@ from handrail.engine.rollback_data import ASKED, ended
 from handrail.journal.records import seconds_between
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
 from handrail.recovery.replay_state import Notes, notes_of
-from handrail.recovery.status import RunStatus, status_of
+from handrail.recovery.status import RunStatus, status_of, with_reliance
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -224,6 +224,6 @@ def record_of(journal: Journal, number: int) -> RunRecord:
     """
     # The stored fields of the context are for a process that goes on with the run.
     recorded = journal.read(number, fields=False)
-    status = status_of(journal, recorded.row)
+    [status] = with_reliance(journal, [status_of(journal, recorded.row)])
     steps = recorded_steps(recorded, running=status.state == "running")
     return RunRecord(recorded=recorded, status=status, steps=steps)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import HandrailError, RollbackRefusedError, RunClosedError
 from handrail.journal.codec import now
+from handrail.journal.protocol import KnowsReliance
+from handrail.journal.records import Reliance
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder, Journal
@@ -34,10 +37,12 @@ class RunStatus:
     Attributes:
         row: The run.
         holder: The process that owns the run, or None.
+        reliance: The runs that rely on it, and on which it relies, where that was asked for.
     """
 
     row: RunRow
     holder: Holder | None = None
+    reliance: Reliance = field(default_factory=Reliance)
 
     @property
     def state(self) -> str:
@@ -106,6 +111,16 @@ def status_of(journal: Journal, row: RunRow) -> RunStatus:
     """Return the current status of a run."""
     holder = journal.holder(row.number) if row.outcome is None else None
     return RunStatus(row=row, holder=holder)
+
+
+def with_reliance(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
+    """Return the statuses with the reliance of their runs, as far as the journal knows it."""
+    if not isinstance(journal, KnowsReliance):
+        return list(statuses)
+    known = journal.reliance(status.row.number for status in statuses)
+    return [
+        replace(status, reliance=known.get(status.row.number, Reliance())) for status in statuses
+    ]
 
 
 def purposes_of(outcome: str | None, *, sealed: bool) -> tuple[Purpose, ...]:

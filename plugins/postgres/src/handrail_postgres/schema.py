@@ -95,8 +95,20 @@ _PROJECTS = (
     "UPDATE handrail_run SET project = cwd",
 )
 
+# Which run relies on what others made; those may be in other journals.
+_RELIANCE = (
+    """
+    CREATE TABLE handrail_reliance (
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        uid text NOT NULL,
+        PRIMARY KEY (run, uid)
+    )
+    """,
+    "CREATE INDEX handrail_reliance_uid ON handrail_reliance (uid)",
+)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

@@ -39,6 +39,7 @@ SQL = Statements(
             extract(epoch FROM lease_until)::float8 AS lease_until,
             extract(epoch FROM clock_timestamp())::float8 AS read_at
         """,
+        newer_tables=("reliance",),
         prefix="handrail_",
         render=_render,
     )

@@ -125,6 +125,15 @@ def test_a_dry_run_is_one_object_of_json(handrail: Run, completed: Path) -> None
     assert found["project"] == str(completed)
 
 
+def test_the_preview_says_which_runs_rely_on_it(handrail: Run, completed: Path) -> None:
+    """For people and for programs."""
+    assert handrail("run", "durable.py:job", "b").returncode == 0
+    change(completed, "INSERT INTO reliance SELECT 2, uid FROM run WHERE id = 1")
+    assert "relied on by run 2" in handrail("rollback", "1", "--dry-run").stdout
+    (found,) = handrail("rollback", "1", "--dry-run", "--json").events
+    assert found["relied_on_by"] == [2]
+
+
 def test_a_dry_run_of_what_cannot_be_undone_ends_as_the_rollback_would(
     handrail: Run, completed: Path
 ) -> None:

@@ -22,10 +22,10 @@ from handrail.cli.recovery import (
     recovery_options,
 )
 from handrail.cli.session import session_of
-from handrail.cli.view.run_text import parse_time
+from handrail.cli.view.run_text import parse_time, reliance_lines
 from handrail.cli.view.text import columns, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
-from handrail.recovery.status import check, status_of
+from handrail.recovery.status import check, status_of, with_reliance
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -184,6 +184,7 @@ class _Preview:
             "action": row.action,
             "project": row.project,
             "state": self.status.state,
+            "relied_on_by": list(self.status.reliance.relied_on_by),
             "undo": [each.to_dict() for each in self.undone],
             "stays": self.stays,
         }
@@ -202,6 +203,7 @@ class _Preview:
                 yield f"   {' ' * width}  ... and {more} more (--json)"
         if not self.undone:
             yield "   nothing to undo"
+        yield from (f" {line}" for line in reliance_lines(self.status.reliance))
         if self.stays:
             they = "it has" if len(self.stays) == 1 else "they have"
             yield f"   not undone: {', '.join(self.stays)} ({they} no way back)"
@@ -221,8 +223,9 @@ def _preview(journal: Journal, recovery: Recovery, whose: str) -> _Preview:
     from handrail.recovery.run_record import recorded_steps  # noqa: PLC0415 - likewise
 
     steps = recorded_steps(recovery.recorded, running=False)
+    [status] = with_reliance(journal, [status_of(journal, recovery.recorded.row)])
     return _Preview(
-        status=status_of(journal, recovery.recorded.row),
+        status=status,
         whose=whose,
         undone=preview_rollback(recovery),
         stays=[step.name for step in steps if step.stays],

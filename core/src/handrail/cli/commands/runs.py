@@ -15,10 +15,17 @@ from handrail.cli.hints import command_line
 from handrail.cli.journals import given_url, journal_option, session_journal
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.run_text import STYLES, parse_time, run_to_dict, time_of, ways_of
+from handrail.cli.view.run_text import (
+    STYLES,
+    numbered,
+    parse_time,
+    run_to_dict,
+    time_of,
+    ways_of,
+)
 from handrail.cli.view.text import plural
 from handrail.errors import NotFoundError
-from handrail.recovery.status import status_of
+from handrail.recovery.status import status_of, with_reliance
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -84,9 +91,10 @@ def runs(
     most = None if everything else limit
     with closing(found):
         statuses = _found(found, action, outcome, None if most is None else most + 1)
-    more = len(statuses) > len(statuses[:most])
+        more = len(statuses) > len(statuses[:most])
+        statuses = with_reliance(found, statuses[:most])
     filtered = action is not None or outcome is not None
-    session.show(_listing(found.shown, statuses[:most], more=more, filtered=filtered))
+    session.show(_listing(found.shown, statuses, more=more, filtered=filtered))
 
 
 @runs.command()
@@ -161,12 +169,17 @@ def _row(status: RunStatus, *, shared: bool) -> tuple[str, ...]:
     return (
         str(row.number),
         row.action,
-        status.described,
+        _state(status),
         *[row.project] * shared,
         f"{parse_time(row.opened):%Y-%m-%d %H:%M:%S}",
         time_of(status),
         _next(status),
     )
+
+
+def _state(status: RunStatus) -> str:
+    others = status.reliance.relied_on_by
+    return f"{status.described}, relied on by {numbered(others)}" if others else status.described
 
 
 def _next(status: RunStatus) -> str:

@@ -12,9 +12,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
 from handrail.cli.view.failure import recorded_failures
-from handrail.cli.view.run_text import STYLES, parse_time, run_to_dict, time_of, ways_of
+from handrail.cli.view.run_text import (
+    STYLES,
+    parse_time,
+    reliance_lines,
+    run_to_dict,
+    time_of,
+    ways_of,
+)
 from handrail.cli.view.table import table
-from handrail.cli.view.text import WIDTH, columns, facts, listed, one_line, seconds, shorten
+from handrail.cli.view.text import (
+    WIDTH,
+    columns,
+    facts,
+    listed,
+    one_line,
+    seconds,
+    shorten,
+)
 from handrail.params.redact import without_passwords
 
 if TYPE_CHECKING:
@@ -55,6 +70,7 @@ class RunReport:
             "plan": record.fingerprint,
             "params": record.params,
             "core_version": row.core_version,
+            "relies_on_uids": list(record.status.reliance.uids),
             "heard": record.heard,
             "given_up": row.given_up,
             "would": {purpose: _effect(purpose, record) for purpose, _ in ways_of(record.status)},
@@ -244,6 +260,7 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     """Yield the lines below the steps: a seal, changed packs, the ways out, lasting effects."""
     if record.row.sealed is not None:
         yield f"  sealed  {record.row.sealed}"
+    yield from reliance_lines(record.status.reliance)
     for pack, versions in packs.items():
         if versions["then"] != versions["now"]:
             yield f"  since   {pack} {_since(versions)}"

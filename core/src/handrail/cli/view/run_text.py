@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.hints import command_line
-from handrail.cli.view.text import seconds
+from handrail.cli.view.text import plural, seconds
 from handrail.recovery.status import AIMS
 
 if TYPE_CHECKING:
+    from handrail.journal.records import Reliance
     from handrail.recovery.status import Purpose, RunStatus
 
+_MOST = 3  # Numbers of runs in a text.
 STYLES = {
     "completed": "green",
     "rolled back": "dim",
@@ -56,9 +58,34 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "project": row.project,
         "folder": row.cwd,
         "owner": status.owner,
+        "relies_on": list(status.reliance.relies_on),
+        "relied_on_by": list(status.reliance.relied_on_by),
         "held": status.holder is not None,
         "ways": dict(ways_of(status)),
     }
+
+
+def numbered(runs: Sequence[int]) -> str:
+    """Return the numbers of runs as text: `15`, `15, 16 and 17`, or `15, 16 and 4 more`."""
+    shown = list(map(str, runs[:_MOST]))
+    if len(runs) > _MOST:
+        shown[-1] = f"{len(runs) - _MOST + 1} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
+def reliance_lines(reliance: Reliance) -> Iterator[str]:
+    """Yield the lines about the runs that rely on a run, and on which it relies."""
+    elsewhere = len(reliance.uids) - len(reliance.relies_on)
+    if reliance.relied_on_by:
+        yield f"  relied on by {_runs(reliance.relied_on_by)}"
+    if reliance.relies_on:
+        yield f"  relies on {_runs(reliance.relies_on)}"
+    if elsewhere:
+        yield f"  relies on {plural(elsewhere, 'run')} of other journals"
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    return f"run{'s' * (len(numbers) > 1)} {numbered(numbers)}"
 
 
 def time_of(status: RunStatus) -> str:

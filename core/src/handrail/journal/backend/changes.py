@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import to_stored
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
-from handrail.journal.records import AttemptChange, FieldChange, NoteChange
+from handrail.journal.records import AttemptChange, FieldChange, NoteChange, RelianceChange
 
 if TYPE_CHECKING:
     from handrail.errors import LeaseLostError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 AttemptValues = tuple[int, str, int, str, int, str | None, str | None]
 NoteValues = tuple[int, str, int, int, str, str]
 FieldValues = tuple[int, int, str, str]
+RelianceValues = tuple[int, str]
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Rows:
         attempts: run, step, n, state, data_version, result, error.
         notes: run, step, n, seq, key, values.
         fields: run, boundary, name, value.
+        reliance: run, uid.
         direction: The new direction of the run, or None.
         sealed: The reason if the run is sealed, or None.
         outcome: The outcome if the run ends, or None.
@@ -43,6 +45,7 @@ class Rows:
     sealed: str | None = None
     outcome: Outcome | None = None
     changes_run: bool = False
+    reliance: list[RelianceValues] = field(default_factory=list[RelianceValues])
 
 
 def attempts_of(run: int, batches: Iterable[Sequence[Change]]) -> list[object] | None:
@@ -73,6 +76,8 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
             elif isinstance(change, FieldChange):
                 boundary, name, value = change
                 rows.fields.append((run, boundary, to_stored(name), value))
+            elif isinstance(change, RelianceChange):
+                rows.reliance += [(run, to_stored(uid)) for uid in change.uids]
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
@@ -128,7 +133,7 @@ def lost(
 def write_rows(
     connection: Connection, statements: Statements, rows: Rows, at: str | None = None
 ) -> None:
-    """Write the rows of attempts, notes and fields.
+    """Write the rows of attempts, notes and fields, and of reliance if there is a table for it.
 
     Args:
         connection: The connection, within the transaction.
@@ -142,6 +147,7 @@ def write_rows(
         (statements.attempt, attempts),
         (statements.note, rows.notes),
         (statements.field, rows.fields),
+        (statements.reliance, rows.reliance if statements.reliance else ()),
     ):
         if len(values) == 1:
             cursor.execute(statement, values[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -13,17 +14,19 @@ from handrail.journal.backend.rows import (
     by_name,
     field_rows,
     note_rows,
+    reliance_of,
     run_row,
     to_stored,
     unknown_run,
 )
+from handrail.journal.backend.statements import RUNS_AT_ONCE
 from handrail.journal.records import RecordedRun
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection
     from handrail.journal.backend.rows import Seen
     from handrail.journal.backend.statements import Statements
-    from handrail.journal.records import Outcome, RunRow
+    from handrail.journal.records import Outcome, Reliance, RunRow
 
 _ALL = 2**63 - 1  # Valid as a LIMIT in every database.
 
@@ -105,6 +108,26 @@ class SqlJournal(ABC, Generic[Run]):
         for row in by_name(connection.execute(statement, {"run": number})):
             return run_row(row, self._seen)
         raise unknown_run(connection, self._statements, number)
+
+    def reliance(self, numbers: Iterable[int]) -> Mapping[int, Reliance]:
+        """Return the runs on which each of the given runs relies, and those that rely on it.
+
+        Runs for which there are none, and unknown ones, are left out.
+        """
+        wanted, statements = list(dict.fromkeys(numbers)), self._statements
+        found: dict[int, Reliance] = {}
+        if not (wanted and statements.reliance):
+            return found
+        with self._reading() as connection:
+            for first in range(0, len(wanted), RUNS_AT_ONCE):
+                part = wanted[first : first + RUNS_AT_ONCE]
+                # One statement for any count, which databases keep prepared.
+                values = [*part, *part[:1] * (RUNS_AT_ONCE - len(part))]
+                found |= reliance_of(
+                    connection.execute(statements.relies_on, values),
+                    connection.execute(statements.relied_on_by, values),
+                )
+        return found
 
     def _own(self, run: Run) -> Run:
         """Return `run`, registered to be released by `close`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
 from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
-from handrail.journal.records import AttemptRow, FieldRow, NoteRow, RunRow
+from handrail.journal.records import AttemptRow, FieldRow, NoteRow, Reliance, RunRow
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection, Cursor
@@ -103,6 +103,27 @@ def note_rows(found: Cursor) -> tuple[NoteRow, ...]:
 def field_rows(found: Cursor) -> tuple[FieldRow, ...]:
     """Return the rows of context fields."""
     return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
+
+
+def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:
+    """Return the reliance of runs from the rows of both directions."""
+    numbers: dict[int, list[int]] = {}
+    uids: dict[int, list[str]] = {}
+    for run, uid, number in relies_on:
+        uids.setdefault(run, []).append(from_stored(uid))
+        if number is not None:
+            numbers.setdefault(run, []).append(number)
+    by: dict[int, list[int]] = {}
+    for run, number in relied_on_by:
+        by.setdefault(run, []).append(number)
+    return {
+        run: Reliance(
+            relies_on=tuple(numbers.get(run, ())),
+            relied_on_by=tuple(by.get(run, ())),
+            uids=tuple(uids.get(run, ())),
+        )
+        for run in uids.keys() | by.keys()
+    }
 
 
 def _format_time(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
@@ -30,6 +30,8 @@ class Dialect:
             computed; one is called `lease_until`.
         plan: The column or expression for the plan of a run.
         plan_of: The join with the table `run` that `plan` needs.
+        newer_tables: Names of the tables that the database has, among those that were added after
+            the first version of this kit: `reliance`. What has no table is not recorded.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -46,6 +48,7 @@ class Dialect:
     seen: str
     plan: str = "plan"
     plan_of: str = ""
+    newer_tables: Collection[str] = ()
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -70,6 +73,8 @@ NEW_COLUMNS = tuple(each.name for each in fields(NewRun))
 _APART = frozenset({"plan", "number", "seen", "given_up"})
 RUN_COLUMNS = tuple(each.name for each in fields(RunRow) if each.name not in _APART)
 
+RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
+
 _UNDONE = "('failed', 'rollback_incomplete')"  # Such runs can still be undone or finished.
 
 
@@ -77,7 +82,8 @@ class Statements:
     """The statements of a journal in one dialect.
 
     Statements with `:name` take a mapping, which may have further keys; those with `?` take a
-    sequence.
+    sequence. `reliance`, `relies_on` and `relied_on_by` are empty if the database has no table for
+    them; the last two take the numbers of `RUNS_AT_ONCE` runs.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -87,6 +93,7 @@ class Statements:
         self._of_claims()
         self._of_owners()
         self._of_rows()
+        self._of_reliance()
         self._of_readers()
         for name, text in vars(self).items():
             if not name.startswith("_"):
@@ -168,6 +175,29 @@ class Statements:
         self.field = f"""
             INSERT INTO {field} ({named(FIELD_COLUMNS)}) VALUES ({marks(len(FIELD_COLUMNS))})
             ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
+        """
+
+    def _of_reliance(self) -> None:
+        run, reliance = self._run, f"{self._dialect.prefix}reliance"
+        self.reliance = self.relies_on = self.relied_on_by = ""
+        if "reliance" not in self._dialect.newer_tables:
+            return
+        counts = "(outcome IS NULL OR outcome <> 'rolled_back')"
+        these = f"IN ({marks(RUNS_AT_ONCE)})"
+        self.reliance = f"INSERT INTO {reliance} (run, uid) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        self.relies_on = f"""
+            SELECT {reliance}.run, {reliance}.uid, other.id
+            FROM {reliance} JOIN {run} AS this ON this.id = {reliance}.run
+            LEFT JOIN {run} AS other ON other.uid = {reliance}.uid
+            WHERE this.id {these} AND {counts.replace("outcome", "this.outcome")}
+            ORDER BY other.id, {reliance}.uid
+        """
+        self.relied_on_by = f"""
+            SELECT this.id, other.id
+            FROM {run} AS this JOIN {reliance} ON {reliance}.uid = this.uid
+            JOIN {run} AS other ON other.id = {reliance}.run
+            WHERE this.id {these} AND {counts.replace("outcome", "other.outcome")}
+            ORDER BY other.id
         """
 
     def _of_readers(self) -> None:

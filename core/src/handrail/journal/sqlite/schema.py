@@ -107,8 +107,20 @@ _PROJECTS = (
     "UPDATE run SET project = cwd",
 )
 
+# Which run relies on what others made; those may be in other journals.
+_RELIANCE = (
+    """
+    CREATE TABLE reliance (
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        uid TEXT NOT NULL,
+        PRIMARY KEY (run, uid)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX reliance_uid ON reliance (uid)",
+)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS)
+MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:

@@ -26,6 +26,7 @@ SQL = Statements(
         seen="lease_boot, lease_until",
         plan="coalesce(plan.plan, run.plan)",
         plan_of="LEFT JOIN plan ON plan.run = run.id",
+        newer_tables=("reliance",),
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"

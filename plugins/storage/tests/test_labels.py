@@ -146,3 +146,15 @@ def test_a_file_of_others_has_no_label(store: Store) -> None:
     found = store.stat("a")
     assert found is not None
     assert (found.mark, found.sha256) == (None, None)
+
+
+def test_what_was_set_aside_takes_its_sidecar_with_it(store: Store) -> None:
+    """It is deleted with the small files, whatever its name."""
+    store.create("a.tmp", b"theirs", THEIRS)
+    name = ".handrail-target/aside/epoch/run-1/a.tmp"
+    store.set_aside("a.tmp", name)
+    assert [each for each, _ in store.small_files.names("aside/")] == ["aside/epoch/run-1/a.tmp"]
+    Path(f"{store.address}/{name}.handrail-tmp-copy").touch()  # As a killed process leaves it.
+    store.small_files.remove_all(["aside/epoch/run-1/a.tmp"])
+    store.delete(["a.tmp"])
+    assert os.listdir(store.address) == []

@@ -52,9 +52,9 @@ class Listed:
     def is_same(self, other: Listed) -> bool:
         """Return whether both are one object, by identity, ETag and size.
 
-        Their marks are compared where both are known; a listing has none.
+        The runs that made them are compared too, where both have their metadata.
         """
-        if isinstance(self, Stored) and isinstance(other, Stored) and self.mark != other.mark:
+        if isinstance(self, Stored) and isinstance(other, Stored) and self.run != other.run:
             return False
         mine = (self.identity, self.etag, self.size)
         return mine == (other.identity, other.etag, other.size)
@@ -73,3 +73,8 @@ class Stored(Listed):
     mark: str | None = None
     sha256: str | None = None
     part_size: int | None = None
+
+    @property
+    def run(self) -> str | None:
+        """The run that created it; None for those of others."""
+        return None if self.mark is None else self.mark.partition("/")[0]

@@ -30,7 +30,9 @@ def test_probe_finds_what_the_storage_can_do(place):
     expected = {
         "folder": Capabilities(create_only=True, etag_is_md5=False, marks=True),
         "memory": Capabilities(create_only=True, etag_is_md5=False, marks=True, replace_if=True),
-        "moto": Capabilities(create_only=True, etag_is_md5=True, marks=True, replace_if=True),
+        "moto": Capabilities(
+            create_only=True, etag_is_md5=True, marks=True, replace_if=True, delete_if=True
+        ),
         "radosgw": Capabilities(create_only=False, etag_is_md5=True, marks=True),
         "azurite": Capabilities(create_only=True, etag_is_md5=False, marks=True),
     }

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail_storage.backend.disk import flush_folder, identity_of, write_whole
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend.small import FOLDER, marks_of
 
 ATTRIBUTE = "user.handrail"
 
@@ -190,7 +190,7 @@ class Labels:
         return next((each for each in alike if each.sha256 == digest), None)
 
     def _folder_of(self, key: str) -> str:
-        return self._inside(f"{FOLDER}/marks/{hashlib.sha256(os.fsencode(key)).hexdigest()}/x")[:-2]
+        return os.path.dirname(self._inside(f"{FOLDER}/{marks_of(key)}/label"))
 
     def _prune(self, folder: str) -> None:
         """Remove the folder of a key and those above it, if they are empty."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,12 +17,15 @@ from pathlib import Path
 from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
 from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (
+    COPY,
     GONE,
     NO_LINKS,
+    OURS,
     SECOND,
     give_name,
     link_or_copy,
     take_place,
+    temporary_of,
     unlink,
 )
 from handrail_storage.backend.small import FOLDER, SmallFiles, SmallLocalFiles
@@ -36,8 +38,6 @@ from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Store
 
 _BLOCK = 4 << 20
 _PAGE = 1000  # Files between two reports of progress.
-_COPY = "copy"  # In place of a run, for a copy that is put over a key.
-_OURS = re.compile(r"\.handrail-tmp-|\.tmp-")
 
 
 class LocalStore(Store):
@@ -172,7 +172,7 @@ class LocalStore(Store):
                 for name in names:
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, self.root).replace(os.sep, "/")
-                    found = None if _OURS.search(name) else self._listed(key)
+                    found = None if OURS in name or ".tmp-" in name else self._listed(key)
                     if found is not None:
                         yield found
 
@@ -245,7 +245,7 @@ class LocalStore(Store):
 
     def temporary(self, key: str, run: str) -> str:
         """Return the path under which a run writes the content of a key; see `finish`."""
-        return beside(self._path(key), f".handrail-tmp-{run}")
+        return temporary_of(self._path(key), run)
 
     def finish(
         self,
@@ -328,7 +328,7 @@ class LocalStore(Store):
     @contextmanager
     def _copied(self, key: str, name: str) -> Generator[str]:
         """Give a file, or a copy of it, a temporary name and the label it needs under `name`."""
-        path, temporary = self._path(key), self.temporary(name, _COPY)
+        path, temporary = self._path(key), self.temporary(name, COPY)
         os.makedirs(os.path.dirname(temporary), exist_ok=True)
         unlink(temporary)
         try:
@@ -376,7 +376,7 @@ class LocalStore(Store):
         self._inside.forget()
         for key in keys:
             with self._converting_errors(key):
-                for each in (run, _COPY):
+                for each in (run, COPY):
                     temporary = self.temporary(key, each)
                     unlink(temporary)
                     unlink(f"{temporary}{SECOND}")

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 
-from handrail_storage.backend.disk import flush_folder, identity_of
+from handrail_storage.backend.disk import beside, flush_folder, identity_of
 from handrail_storage.errors import TakenError
 from handrail_storage.stored import Listed
 
@@ -15,8 +15,19 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 
 GONE = (FileNotFoundError, NotADirectoryError)
 
+OURS = ".handrail-tmp-"
+"""What the temporary name of a file has between its key and the run that writes it."""
+
+COPY = "copy"
+"""In place of a run in the temporary name of a copy."""
+
 SECOND = ".second"
 """The suffix of a further name of a file, until that takes the place of another one."""
+
+
+def temporary_of(path: str, run: str) -> str:
+    """Return the path under which a run writes a file that gets the name `path`."""
+    return beside(path, f"{OURS}{run}")
 
 
 def give_name(staged: str, path: str) -> None:

@@ -7,15 +7,16 @@ deletes an object only while it has that mark.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from handrail_storage.backend.deleting import delete_all, delete_unchanged
 from handrail_storage.backend.disk import sha256_of
-from handrail_storage.backend.requests import MARK, SHA256, Requests, bare, quoted
-from handrail_storage.backend.small import SmallFiles, SmallObjects
+from handrail_storage.backend.looking import from_listing, listed_below
+from handrail_storage.backend.probing import probed
+from handrail_storage.backend.requests import MARK, SHA256, Requests, quoted
+from handrail_storage.backend.small import FOLDER, SmallFiles, SmallObjects
 from handrail_storage.backend.unfinished import abort_unfinished
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError
@@ -24,7 +25,7 @@ from handrail_storage.store import Store
 from handrail_storage.stored import Capabilities, Listed, Owner, Stored
 
 if TYPE_CHECKING:
-    from obstore import Attributes
+    pass
 
 MEMORY_LAG = 0.0  # Objects in this process are visible at once.
 
@@ -34,8 +35,6 @@ _PART = 8 * _MIB  # Files above this size are sent in parts of it; contents neve
 _COPIED_PART = 64 * _MIB
 _MOST_PARTS = 10_000  # Of one object, by S3.
 _LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
-_PAGE = 1000  # Objects in one request to delete.
-_PROBE = b"handrail asks whether it may write here\n"
 
 
 class ObjectStore(Store):
@@ -75,52 +74,8 @@ class ObjectStore(Store):
 
     def probe(self, key: str, mark: str) -> Capabilities:
         """Put a small object twice, look at it, and delete it."""
-        requests = self.requests
-        attributes = requests.attributes_of(key, {MARK: mark})
-        etag = requests.again(self.url, lambda: requests.put(key, _PROBE, attributes, "overwrite"))
-        create_only = requests.again(self.url, lambda: self._refuses_to_replace(key, attributes))
-        found = self.stat(key)
-        if found is None:
-            raise self.caller.error(f"{key}: what was just written is not there (at {self.url})")
-        replace_if = self._replaces_only(found, attributes)
-        self.delete([key])
-        if found.mark != mark:
-            raise self.caller.error(
-                f"{self.url} does not keep user metadata, so what a run has made could not be told "
-                "from what others have",
-                ways_out=(f"give another {self.caller.noun}",),
-            )
-        md5 = hashlib.md5(_PROBE, usedforsecurity=False).hexdigest()
-        self.capabilities = Capabilities(
-            create_only=create_only, etag_is_md5=etag == md5, marks=True, replace_if=replace_if
-        )
+        self.capabilities = probed(self.requests, key, mark, self.caller)
         return self.capabilities
-
-    def _refuses_to_replace(self, key: str, attributes: Attributes) -> bool:
-        from obstore.exceptions import AlreadyExistsError, NotSupportedError  # noqa: PLC0415
-
-        try:
-            self.requests.put(key, _PROBE, attributes, "create")
-        except AlreadyExistsError:
-            return True
-        except NotSupportedError:
-            pass
-        return False
-
-    def _replaces_only(self, found: Stored, attributes: Attributes) -> bool:
-        """Return whether a put is refused that names another object than the stored one."""
-        if found.etag is None or self._puts_if(found.key, attributes, _another(found.etag)):
-            return False
-        return self._puts_if(found.key, attributes, found.etag)
-
-    def _puts_if(self, key: str, attributes: Attributes, etag: str) -> bool:
-        from obstore.exceptions import NotSupportedError, PreconditionError  # noqa: PLC0415
-
-        mode = {"e_tag": quoted(etag)}
-        with suppress(NotSupportedError, PreconditionError):
-            self.requests.again(key, lambda: self.requests.put(key, _PROBE, attributes, mode))
-            return True
-        return False
 
     def clear_probe(self, key: str, mark: str) -> None:
         """Delete the small object."""
@@ -135,18 +90,14 @@ class ObjectStore(Store):
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """List the objects, a thousand in each request."""
-        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+        for each in listed_below(self.requests, prefix):
+            if prefix or not each.key.startswith(f"{FOLDER}/"):
+                yield each
 
-        before = self.requests.prefix
-        with self.requests.converting_errors(f"listing {self.url}"):
-            # Its overloads name a type that does not exist.
-            batches: Any = cast("Any", obstore).list(
-                self.requests.patient, prefix=f"{before}{prefix}" or None
-            )
-            for batch in batches:
-                for meta in batch:
-                    key = meta["path"].removeprefix(before)
-                    yield Listed(key=key, size=meta["size"], etag=bare(meta["e_tag"]))
+    def look_up(self, keys: Sequence[str]) -> Mapping[str, Listed]:
+        """List the part of the bucket with the keys; ask for single objects if it is crowded."""
+        found, rest = from_listing(self.requests, sorted(keys))
+        return {**found, **self.stats(rest)}
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """Yield the content as it arrives."""
@@ -357,47 +308,23 @@ class ObjectStore(Store):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete up to a thousand objects in each request."""
-        import obstore  # noqa: PLC0415 - see above
-
-        client, paths = self.requests.patient, [self.requests.path(key) for key in keys]
-        for start in range(0, len(paths), 1000):
-            some = paths[start : start + 1000]
-            with self.requests.converting_errors(f"deleting {keys[start]}"):
-                try:
-                    obstore.delete(client, some)
-                except FileNotFoundError:
-                    # Some storages report a missing object as an error, and then stop.
-                    for path in some:
-                        with suppress(FileNotFoundError):
-                            obstore.delete(client, path)
+        delete_all(self.requests, keys)
 
     def delete_found(
         self, found: Sequence[Listed], progress: Callable[[int], None] | None = None
     ) -> set[str]:
-        """Look at up to a thousand objects, and delete them in one request.
+        """Delete each with the condition of its ETag, if the storage takes that.
 
-        An object that others put there after the look, a moment before, is deleted too.
+        Else list up to a thousand objects, and delete them in one request; an object that others
+        put there after the look, a moment before, is deleted too.
         """
-        changed: set[str] = set()
-        for start in range(0, len(found), _PAGE):
-            page = found[start : start + _PAGE]
-            there = self.stats([each.key for each in page])
-            same = [each for each in page if each.key in there and each.is_same(there[each.key])]
-            changed.update(there.keys() - {each.key for each in same})
-            self.delete([each.key for each in same])
-            if progress is not None:
-                progress(len(page))
-        return changed
+        conditional = self.capabilities.delete_if and all(each.etag for each in found)
+        return delete_unchanged(self.requests, found, conditional=conditional, progress=progress)
 
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
         """Abort uploads in parts under these keys that a killed process of the run had begun."""
         if self.place.scheme == "s3" and keys:
             abort_unfinished(self.place, {self.requests.path(key) for key in keys}, run)
-
-
-def _another(etag: str) -> str:
-    """Return an ETag of the same form that no stored content has."""
-    return etag[:-1] + ("1" if etag.endswith("0") else "0")
 
 
 def _is_expected(there: Listed | None, expected: Listed | None) -> bool:

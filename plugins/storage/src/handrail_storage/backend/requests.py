@@ -37,6 +37,7 @@ class Requests:
     Attributes:
         url: The place, as people write it.
         prefix: The prefix of every key.
+        scheme: The scheme of the place, such as `s3`.
         client: Does not retry: an object that is put at once is retried by `again`, which can check
             whether it had arrived after all.
         patient: Retries by itself: if a part has failed, it sends that part again, not the file.
@@ -45,7 +46,7 @@ class Requests:
     def __init__(self, place: Place, retries: int, caller: Caller = ANYBODY) -> None:
         self.url = place.shown
         self.prefix = f"{place.path}/" if place.path else ""
-        self._azure = place.scheme == "az"
+        self.scheme = place.scheme
         self._retries = retries
         self._caller = caller
         self.client = make_client(place, retries=0, caller=caller)
@@ -113,6 +114,10 @@ class Requests:
         """Convert an error of the client to a StorageError; see `told`."""
         return storage_error(error, about, self.url, self._caller)
 
+    def broken(self, about: str) -> StorageError:
+        """Return the error for a request without an answer."""
+        return self._caller.error(f"{about}: the connection broke (from {self.url})", passing=True)
+
     def path(self, key: str) -> str:
         """Return the path of a key in the bucket.
 
@@ -164,7 +169,7 @@ class Requests:
 
     def spelled(self, name: str) -> str:
         """Return the name of a mark for this storage: Azure requires identifiers of C#."""
-        return name.replace("-", "_") if self._azure else name
+        return name.replace("-", "_") if self.scheme == "az" else name
 
 
 def bare(etag: str | None) -> str | None:

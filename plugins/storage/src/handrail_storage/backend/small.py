@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail_storage.backend.disk import disk_error, flush_folder, write_whole
+from handrail_storage.backend.names import COPY, OURS, temporary_of
 from handrail_storage.caller import Caller
 from handrail_storage.containment import Inside
 
@@ -39,6 +41,11 @@ class Small:
 
     content: bytes
     version: str
+
+
+def marks_of(key: str) -> str:
+    """Return the name of the folder with what is recorded of the files under a key."""
+    return f"marks/{hashlib.sha256(os.fsencode(key)).hexdigest()}"
 
 
 class SmallFiles(ABC):
@@ -292,8 +299,8 @@ class SmallLocalFiles(SmallFiles):
             found = None if version is None else self._read(path)
             if found is not None and _version(found) != version:
                 return False
-            for each in (path, path.with_name(f"{path.name}{_TEMPORARY}")):
-                each.unlink(missing_ok=True)
+            path.with_name(f"{path.name}{_TEMPORARY}").unlink(missing_ok=True)
+            self._remove(path)
             self._prune(path.parent)
         return True
 
@@ -302,7 +309,7 @@ class SmallLocalFiles(SmallFiles):
         paths = [self._path(name) for name in names]
         with self._converting_errors(next(iter(names), "")), self._alone():
             for path in paths:
-                path.unlink(missing_ok=True)
+                self._remove(path)
             for folder in {path.parent for path in paths}:
                 self._prune(folder)
 
@@ -311,9 +318,10 @@ class SmallLocalFiles(SmallFiles):
         with self._converting_errors(prefix):
             for folder, _, files in os.walk(self._path(prefix.rstrip("/"))):
                 for file in files:
-                    if not file.endswith(_TEMPORARY):
-                        path = os.path.relpath(os.path.join(folder, file), self._root)
-                        yield path.replace(os.sep, "/"), None
+                    path = os.path.relpath(os.path.join(folder, file), self._root)
+                    name = path.replace(os.sep, "/")
+                    if not _is_temporary(name):
+                        yield name, None
 
     @contextmanager
     def _alone(self) -> Generator[None]:
@@ -331,6 +339,16 @@ class SmallLocalFiles(SmallFiles):
                     return
             finally:
                 os.close(fd)
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file, with what may be left of putting it there."""
+        for each in (path, Path(temporary_of(str(path), COPY))):
+            each.unlink(missing_ok=True)
+        name = path.relative_to(self._root).as_posix()
+        marks = Path(self._root, marks_of(f"{FOLDER}/{name}"))
+        if marks.parent.is_dir():
+            shutil.rmtree(marks, ignore_errors=True)
+            self._prune(marks.parent)
 
     def _prune(self, folder: Path) -> None:
         with suppress(OSError):
@@ -366,6 +384,11 @@ class SmallLocalFiles(SmallFiles):
             yield
         except OSError as error:
             raise disk_error(error, f"{FOLDER}/{name}", self._shown, self._caller) from error
+
+
+def _is_temporary(name: str) -> bool:
+    # What is set aside may have any name.
+    return OURS in name or (name.endswith(_TEMPORARY) and not name.startswith("aside/"))
 
 
 def _version(content: bytes) -> str:

@@ -1,0 +1,194 @@
+"""Deletes objects of a bucket: many in one request, or each on the condition of its ETag.
+
+The client deletes without conditions only. It signs the URL of a request though, and the condition
+is a header that needs no signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import SplitResult, urlsplit
+
+from handrail_storage.backend.looking import from_listing
+from handrail_storage.backend.requests import Requests, quoted
+from handrail_storage.errors import StorageError
+from handrail_storage.stored import Listed
+
+if TYPE_CHECKING:
+    from handrail_storage.stored import Stored
+
+PAGE = 1000  # Objects in one request to delete, and in one to list.
+
+_PAGES = 4  # Pages at a time.
+_CONNECTIONS = 16  # For single requests, of each page.
+_TIMEOUT = 60  # Seconds for an answer.
+_VALID = timedelta(minutes=30)  # Of the signatures for one page.
+_SIGNED = ("s3", "az")  # Schemes whose condition to delete is the ETag.
+
+
+def delete_all(requests: Requests, keys: Sequence[str]) -> None:
+    """Delete objects, up to a thousand in each request; missing ones are ignored.
+
+    Raises:
+        StorageError: The storage failed or refused.
+    """
+    import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+
+    paths = [requests.path(key) for key in keys]
+    for start in range(0, len(paths), PAGE):
+        page = paths[start : start + PAGE]
+        with requests.converting_errors(f"deleting {keys[start]}"):
+            try:
+                obstore.delete(requests.patient, page)
+            except FileNotFoundError:
+                # Some storages report a missing object as an error, and then stop.
+                for path in page:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(requests.patient, path)
+
+
+def delete_unchanged(
+    requests: Requests,
+    found: Sequence[Listed],
+    *,
+    conditional: bool,
+    progress: Callable[[int], None] | None = None,
+) -> set[str]:
+    """Delete objects that are still the ones that were found; missing ones are ignored.
+
+    Args:
+        requests: The bucket.
+        found: The objects.
+        conditional: Whether the storage takes the condition; else each page is listed just before
+            it is deleted.
+        progress: Called with the number of objects after each page.
+
+    Returns:
+        The keys under which there is another object now.
+
+    Raises:
+        StorageError: The storage failed or refused.
+    """
+    ordered = sorted(found, key=lambda each: each.key)
+    pages = [ordered[start : start + PAGE] for start in range(0, len(ordered), PAGE)]
+    delete = _delete_each if conditional else _look_and_delete
+    changed: set[str] = set()
+    with ThreadPoolExecutor(_PAGES) as pool:
+        results = pool.map(partial(delete, requests), pages)
+        for page, others in zip(pages, results, strict=True):
+            changed |= others
+            if progress is not None:
+                progress(len(page))
+    return changed
+
+
+def deletes_only(requests: Requests, found: Stored, another: str) -> bool:
+    """Return whether a request to delete is refused for another ETag, and else obeyed.
+
+    Args:
+        requests: The bucket.
+        found: A small object, which is deleted.
+        another: An ETag that it does not have.
+    """
+    if found.etag is None or requests.scheme not in _SIGNED or _needs_proxy():
+        return False
+    wrong = Listed(key=found.key, size=found.size, etag=another)
+    with suppress(StorageError):
+        refused = _delete_each(requests, [wrong], retries=0) == {found.key}
+        if refused and _ask(requests, found.key) is not None:
+            obeyed = _delete_each(requests, [found], retries=0) == set()
+            return obeyed and _ask(requests, found.key) is None
+    return False
+
+
+def _ask(requests: Requests, key: str) -> Stored | None:
+    return requests.again(key, lambda: requests.ask(key))
+
+
+def _look_and_delete(requests: Requests, page: Sequence[Listed]) -> set[str]:
+    there, rest = from_listing(requests, [each.key for each in page])
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        asked = pool.map(partial(_ask, requests), rest)
+        there.update((each.key, each) for each in asked if each is not None)
+    same = [each.key for each in page if each.key in there and each.is_same(there[each.key])]
+    delete_all(requests, same)
+    return there.keys() - set(same)
+
+
+def _delete_each(
+    requests: Requests, page: Sequence[Listed], retries: int | None = None
+) -> set[str]:
+    """Delete each object with a request that has its ETag as the condition."""
+    import obstore  # noqa: PLC0415 - see above
+
+    paths = [requests.path(each.key) for each in page]
+    with requests.converting_errors(f"deleting {page[0].key}"):
+        urls: list[str] = cast("Any", obstore).sign(requests.client, "DELETE", paths, _VALID)
+    signed = list(zip(page, urls, strict=True))
+
+    def some(number: int) -> set[str]:
+        wire = _Wire(requests)
+        try:
+            part = signed[number::_CONNECTIONS]
+            return {each.key for each, url in part if not wire.delete(each, url, retries)}
+        finally:
+            wire.close()
+
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        return set[str]().union(*pool.map(some, range(min(len(signed), _CONNECTIONS))))
+
+
+class _Wire:
+    """A connection for signed requests, opened when it is needed."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._connection: HTTPConnection | None = None
+
+    def delete(self, found: Listed, url: str, retries: int | None) -> bool:
+        """Delete an object that still has its ETag; return False if it has another one."""
+        return self._requests.again(found.key, lambda: self._delete(found, url), retries=retries)
+
+    def _delete(self, found: Listed, url: str) -> bool:
+        status, said = self._send(urlsplit(url), found)
+        if 200 <= status < 300 or (status == 404 and "NoSuchBucket" not in said):
+            return True
+        if status == 412:
+            return False
+        error = OSError(f"Server returned non-2xx status code: {status} : {said}")
+        raise self._requests.failure(error, found.key)
+
+    def _send(self, url: SplitResult, found: Listed) -> tuple[int, str]:
+        headers = {"If-Match": quoted(found.etag or "")}
+        try:
+            self._connection = self._connection or _connection(url)
+            self._connection.request("DELETE", f"{url.path}?{url.query}", headers=headers)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read().decode("utf-8", "replace")
+        except (HTTPException, OSError) as error:
+            self.close()
+            raise self._requests.broken(found.key) from error
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _connection(url: SplitResult) -> HTTPConnection:
+    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    return kind(url.netloc, timeout=_TIMEOUT)
+
+
+def _needs_proxy() -> bool:
+    """Return whether requests have to go through a proxy, which only the client knows how to."""
+    from urllib.request import getproxies  # noqa: PLC0415 - it is slow to load
+
+    return bool({"http", "https", "all"} & getproxies().keys())

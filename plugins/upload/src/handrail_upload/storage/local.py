@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 
 from handrail_storage import Caller, Listed, Place, Stored
@@ -108,11 +108,6 @@ class LocalStorage(LocalStore, Storage):
         except OSError as error:
             raise self.failure(key, error) from error
         return found.st_size if stat.S_ISREG(found.st_mode) else -1
-
-    def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """Ask the file system for each."""
-        found = ((key, self.stat(key)) for key in keys)
-        return {key: stored for key, stored in found if stored is not None}
 
     def digest_for(self, size: int, part_size: int) -> Digest:
         """Return a digest of the content alone."""

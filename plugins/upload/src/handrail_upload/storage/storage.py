@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from handrail_storage import Listed, Store, Stored
@@ -20,14 +20,6 @@ class Storage(Store):
         """Whether several concurrent workers are faster."""
         # For small files they cost more than they bring; large ones have their own.
         return not self.local
-
-    @abstractmethod
-    def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """Return the stored objects under `keys`, by key; missing ones are left out.
-
-        Raises:
-            StorageError: The storage failed or refused.
-        """
 
     @abstractmethod
     def digest_for(self, size: int, part_size: int) -> Digest:

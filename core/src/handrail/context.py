@@ -241,7 +241,8 @@ class BaseStepContext:
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Report progress within the current step; `category` defaults to the step's name.
 
-        Progress in the category `bytes` is shown as sizes, with a rate.
+        Progress in the category `bytes` is shown as sizes, with a rate. In `rollback`, it is the
+        progress of the undo.
         """
         category = self.current_step if category is None else category
         self.runtime_ctx.set_progress(current, total, category)

@@ -86,7 +86,7 @@ class StepFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgressed(Event):
-    """A step reported progress within its own work."""
+    """A step reported progress within its own work; after `UndoStarted`, within its undo."""
 
     step: str
     current: float

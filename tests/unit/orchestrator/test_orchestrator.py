@@ -547,6 +547,33 @@ def test_the_events_of_a_run_come_in_order(how: str) -> None:
 
 
 @both
+def test_the_progress_of_an_undo_is_told_and_the_run_does_not_progress(how: str) -> None:
+    """It is an event of the step that is being undone; a callback of the run hears nothing."""
+    told: list[Any] = []
+    percents: list[int] = []
+
+    class Undone(Step):
+        def rollback(self, context: BaseStepContext, result: StepResult) -> None:
+            context.set_progress(1, 4, "bytes")
+            context.set_progress(4, 4)
+
+    steps = Undone("a"), Step("b"), Step("c", StepResult(success=False))
+    fail(make(*steps, callback=lambda percent, _: percents.append(percent)), how)
+    before = list(percents)
+    fail(make(*steps, observers=[told.append]), how)
+    fail(make(*steps, callback=lambda percent, _: percents.append(percent)), how)
+    assert percents == before * 2
+    after = [each.to_dict() for each in told]
+    first = next(place for place, each in enumerate(after) if each["event"] == "UndoStarted")
+    assert [
+        (each["step"], each["current"], each["total"], each["category"])
+        for each in after[first:]
+        if each["event"] == "StepProgressed"
+    ] == [("a", 1, 4, "bytes"), ("a", 4, 4, "a")]
+    assert "ProgressChanged" not in [each["event"] for each in after[first:]]
+
+
+@both
 def test_an_observer_that_raises_is_dropped_once(
     how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -222,9 +222,9 @@ class Line:
     # Reported by the context
 
     def progressed(self, current: float, total: float, category: str | None) -> None:
-        """Pass on the progress that a step reported within itself."""
+        """Pass on the progress that a step reported within itself, or within its undo."""
         run = self.run
-        if not run.progress.wanted or run.undoing or self.context.current_step is None:
+        if not run.progress.wanted or self.context.current_step is None:
             return
         position, steps = self.position, run.plan.steps
         if position >= len(steps) or not (0 <= current <= total and 0 < total < math.inf):
@@ -232,7 +232,7 @@ class Line:
         if run.listener is not None:
             step = steps[position].name
             run.listener(StepProgressed(step=step, current=current, total=total, category=category))
-        if run.outcome is None or run.outcome == "completed":
+        if not run.undoing and run.outcome in (None, "completed"):
             run.progress.within(position, current, total)
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:

@@ -260,3 +260,22 @@ def test_one_line() -> None:
     assert one_line("a\n  b\tc") == "a b c"
     assert one_line("a  b") == "a  b"
     assert one_line("x" * 501) == "x" * 499 + "…"
+
+
+def test_the_progress_of_an_undo_is_shown_like_that_of_a_step(
+    on_terminal: Callable[..., View],
+) -> None:
+    """With the time left since the undo of this step began, and how many steps are undone."""
+    view = on_terminal()
+    view.tell(events.UndoStarted(cause="it was rolled back", steps=("last", "send")))
+    view.tell(events.StepUndone(step="last", took=1.0), after=5.0)
+    line = view.progress(500_000_000, 2_000_000_000)
+    assert line.startswith(" ◂ send")
+    assert " 25 %  500 MB/2 GB" in line
+    line = view.progress(1_000_000_000, 2_000_000_000)
+    assert " 50 %  1 GB/2 GB  ETA 2.0s  500 MB/s  ·  1 of 2 undone" in line
+    assert "Ctrl-C" not in line
+    view.tell(events.StepUndone(step="send", took=2.0))
+    assert view.shown()[-1].startswith(" ↶ send")
+    view.tell(events.StepStarted(step="close", position=2, origin=NOWHERE))
+    assert view.shown()[-1].startswith(" ▸ close")

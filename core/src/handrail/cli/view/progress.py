@@ -103,6 +103,9 @@ class LineView:
         self._began = 0.0
         self._within: dict[str | None, tuple[float, float]] = {}
         self._undone = ""
+        self._back = 0
+        self._to_undo = 0
+        self._goes_back = False
         self._drawn = 0.0
         self._dirty = False
         self._undoes = self._undoing = undoes
@@ -152,6 +155,7 @@ class LineView:
 
     def _step_started(self, event: events.StepStarted) -> None:
         self._step, self._began, self._within = event.step, time.monotonic(), {}
+        self._goes_back = False
 
     def _step_skipped(self, event: events.StepSkipped) -> None:
         self._end("-", event.step, "", "skipped", "dim")
@@ -172,6 +176,7 @@ class LineView:
 
     def _undo_started(self, event: events.UndoStarted) -> None:
         self._undoing, self._step = True, None
+        self._began, self._to_undo = time.monotonic(), len(event.steps)
 
     def _step_undone(self, event: events.StepUndone) -> None:
         self._end("↶", event.step, seconds(event.took), self._undone or "undone", "yellow")
@@ -183,6 +188,9 @@ class LineView:
         self._end("✗", event.step, seconds(event.took), error, "red")
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
+        if self._undoing and self._step is None:
+            # The undo of a step is announced by nothing else; it began where the last one ended.
+            self._step, self._goes_back = event.step, True
         self._within[event.category] = (event.current, event.total)
 
     def _progress_changed(self, event: events.ProgressChanged) -> None:
@@ -215,7 +223,8 @@ class LineView:
 
     def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
         self._ended += not self._undoing
-        self._step, self._within = None, {}
+        self._back += self._undoing
+        self._step, self._began, self._within = None, time.monotonic(), {}
         mark = self._console.style(mark, style, err=True)
         line = f" {mark} {self._name(step)} {took:>7}  {text}"
         self._line(line.rstrip())
@@ -238,15 +247,21 @@ class LineView:
         self._drawn = now
         size = min(WIDTH, shutil.get_terminal_size().columns)
         took = seconds(now - self._began)
-        line = visible(f" ▸ {self._name(self._step)} {took:>7}")
-        overall = [f"·  {self._percent} %  {self._ended} of {self._steps}", _CTRL_C[self._keeps]]
-        for part in [*self._bar(now), *overall]:  # Half a figure would be a wrong one.
+        mark = "◂" if self._goes_back else "▸"
+        line = visible(f" {mark} {self._name(self._step)} {took:>7}")
+        for part in [*self._bar(now), *self._overall()]:  # Half a figure would be a wrong one.
             longer = f"{line}  {visible(part)}"
             if columns(longer) > size - 1:
                 break
             line = longer
         self._console.draw("\r\x1b[2K" + cut(line, size - 1))
         self._dirty = True
+
+    def _overall(self) -> list[str]:
+        """Return the parts about the whole run."""
+        if self._goes_back:
+            return [f"·  {self._back} of {self._to_undo} undone"]
+        return [f"·  {self._percent} %  {self._ended} of {self._steps}", _CTRL_C[self._keeps]]
 
     def _bar(self, now: float) -> list[str]:
         """Return the parts of the progress bar, the most important first."""

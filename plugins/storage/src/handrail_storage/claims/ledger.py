@@ -12,7 +12,7 @@ from typing import TypeVar
 from handrail_storage.backend.small import FOLDER, Small, SmallFiles
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.lists import Held, Wanted, digest_of, unpack_held, unpack_wanted
-from handrail_storage.claims.records import EPOCH, ClaimState, Entry, State, new_name
+from handrail_storage.claims.records import EPOCH, ClaimState, Entry, new_name
 from handrail_storage.containment import PLAIN
 from handrail_storage.errors import StorageError
 
@@ -93,7 +93,9 @@ class Ledger:
         return self.epoch()
 
     def found_epoch(self) -> str:
-        """Return the epoch; if there is none, that of a claim is taken, or a new one is made.
+        """Return the epoch, which is made if there is none.
+
+        That it is the one of the runs that have begun has to be checked in a later listing.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -102,10 +104,7 @@ class Ledger:
             epoch = self.epoch()
             if epoch is not None:
                 return epoch
-            # The last run may have removed it while another one was still asking.
-            states = [each.state for each in self.listing(kept=False).entries]
-            states.sort(key=lambda state: state.state is State.ASKING)
-            self.put_epoch(states[0].epoch if states else new_name())
+            self.put_epoch(new_name())
 
     def put_epoch(self, epoch: str) -> bool:
         """Make an epoch; return False if there is another one."""
@@ -114,7 +113,7 @@ class Ledger:
     def remove_epoch_if_last(self) -> None:
         """Delete the epoch if there is no claim any more.
 
-        A run that is asking meanwhile puts it back, or the next one takes it from its claim.
+        A run that is asking meanwhile puts it back, or the next one takes that of its claim.
         """
         names = {name for name, _ in self._files.names("claims/")}
         if names == {_EPOCH} and self._files.get(_KEPT) is None:

@@ -6,46 +6,15 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from claims_model import requests as send
+from claims_model.ghosts import UNKNOWN, Ghosts
 from claims_model.program import At, Process, Runner, Status
 from claims_model.requests import Request
 from claims_model.scenario import Scenario
-from claims_model.target import FinalList, Object, State, Target, Word, put
+from claims_model.target import Object, State, Target, Word, put
 from claims_model.undo import UndoPrograms
 
 FOREIGN = 9
 """The digest of what somebody else puts."""
-
-UNKNOWN = Object(-1)
-"""What somebody else wants under a key where they deleted an object of ours."""
-
-
-class Ghosts(NamedTuple):
-    """What the runs do not know, but the invariants ask for.
-
-    Attributes:
-        relied: The digest that a run put or found under each key.
-        covered: Who has replaced that since, on purpose; the number of runs stands for others.
-        foreign: What somebody else wants under each key.
-        pruned: The final list of each run that was pruned.
-    """
-
-    relied: tuple[tuple[int | None, ...], ...]
-    covered: tuple[tuple[frozenset[int], ...], ...]
-    foreign: tuple[Object | None, ...]
-    pruned: tuple[FinalList | None, ...]
-
-    def established(self, run: int, key: int, digest: int) -> Ghosts:
-        relied = put(self.relied, run, put(self.relied[run], key, digest))
-        covered = put(self.covered, run, put(self.covered[run], key, frozenset()))
-        return self._replace(relied=relied, covered=covered)
-
-    def replaced(self, by: int, key: int, digest: int | None) -> Ghosts:
-        """Note that all who rely on another digest are covered."""
-        covered = tuple(
-            row if run == by or self.relied[run][key] == digest else put(row, key, row[key] | {by})
-            for run, row in enumerate(self.covered)
-        )
-        return self._replace(covered=covered)
 
 
 class World(NamedTuple):
@@ -80,13 +49,8 @@ class Worlds:
         self._runner = Runner(UndoPrograms(scenario))
 
     def start(self) -> World:
-        count, keys = len(self.scenario.runs), len(self.scenario.keys)
-        ghosts = Ghosts(
-            relied=((None,) * keys,) * count,
-            covered=((frozenset(),) * keys,) * count,
-            foreign=self.scenario.objects,
-            pruned=(None,) * count,
-        )
+        count = len(self.scenario.runs)
+        ghosts = Ghosts.at_first(count, self.scenario.objects)
         places = (Status.NEW,) * count
         left = (self.scenario.foreign, self.scenario.kills)
         return World(self.scenario.start(), places, ghosts, *left)
@@ -158,31 +122,26 @@ class Worlds:
                 if isinstance(answer, Object) and answer.digest == digest:
                     return ghosts.established(request.run, request.key, digest)
             case send.DeleteState(undone=True):
-                return self._uncovered(world, request.run)
+                return self._undone(world, request.run)
             case send.Prune() if answer:
                 return ghosts._replace(pruned=put(ghosts.pruned, request.run, request.found.final))
             case _:
                 pass
         return ghosts
 
-    def _uncovered(self, world: World, run: int) -> Ghosts:
-        """Let show again what a run has covered, or let those cover it who rely on the same."""
-        ghosts, target = world.ghosts, world.target
-        covered = ghosts.covered
-        for key in self.scenario.keys:
-            digest = ghosts.relied[run][key]
-            lying = (target.objects[key], *(row[key] for row in target.asides))
-            heirs: frozenset[int] = frozenset()
-            if any(each is not None and each.digest == digest for each in lying):
-                others = (other for other in self.scenario.runs if other != run)
-                heirs = frozenset(o for o in others if self._relies(world, o, key, digest))
-            for other, row in enumerate(covered):
-                if run in row[key]:
-                    left = row[key] - {run} | heirs - {other}
-                    covered = put(covered, other, put(row, key, left))
-        return ghosts._replace(covered=covered)
+    def _undone(self, world: World, run: int) -> Ghosts:
+        target = world.target
+        lying = [
+            {each.digest for each in (target.objects[key], *column) if each is not None}
+            for key, column in enumerate(zip(*target.asides, strict=True))
+        ]
 
-    def _relies(self, world: World, run: int, key: int, digest: int | None) -> bool:
+        def relies(other: int, key: int, digest: int) -> bool:
+            return self._relies(world, other, key, digest)
+
+        return world.ghosts.undone(run, lying, relies)
+
+    def _relies(self, world: World, run: int, key: int, digest: int) -> bool:
         if (key, digest) in (world.ghosts.pruned[run] or ()):
             return True
         state = world.target.states[run]

@@ -91,13 +91,14 @@ def wanted(context: UploadContext) -> Iterator[Wanted]:
     Raises:
         StorageError: No undo would delete an object with this key.
     """
-    check, url = context.site().key, context.use_storage().url
+    site, storage = context.site(), context.use_storage()
     for file in context.use_manifest().files(*UNSETTLED, *SETTLED):
+        storage.check(file.key)
         try:
-            check(file.key)
+            site.key(file.key)
         except ValueError as error:
             raise StorageError(
-                f"{file.key} cannot be stored: {error} (at {url})",
+                f"{file.key} cannot be stored: {error} (at {storage.url})",
                 ways_out=("leave it out: --exclude PATTERN",),
             ) from error
         yield Wanted(key=file.key)

@@ -102,7 +102,8 @@ def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTra
     claims = notes.all("claim", site.claim, why="the claim of the run has another name")
     claimed = notes.all("claimed", site.claim, why="the claim of the run has another name")
     if notes.refused is not None or not targets or not claims:
-        return RecordedTransfer(target="", claim="", notes=notes)
+        target = targets[0] if targets and notes.refused is None else ""
+        return RecordedTransfer(target=target, claim="", notes=notes)
     why = f"it lies outside of the target {shown(site.place.address)}"
     return RecordedTransfer(
         target=targets[0],

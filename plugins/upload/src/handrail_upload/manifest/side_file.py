@@ -161,7 +161,7 @@ def sent_in(path: Path) -> Iterator[tuple[str, int, str | None, str | None]]:
     Raises:
         sqlite3.Error: The file cannot be read.
     """
-    with closing(_as_it_stands(path, "mode=ro")) as database:
+    with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
         yield from database.execute(
             "SELECT key, CAST(size AS INTEGER), sha256, etag FROM file WHERE state = 'sent'"
         )

@@ -112,7 +112,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if recorded.claim:
             summary = self._undo(context, recorded)
         else:
-            summary = "nothing had been stored"
+            summary = _without_claim(recorded, "was")
         # Another attempt, as by RetryStep, has to start again: the sent files were deleted.
         context.storage = None
         if context.manifest is not None:
@@ -141,7 +141,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             claims = claims_of(context, recorded.claim, storage, touches=False)
             yield from describe_undo(claims, storage, _manifest_of(context, recorded))
         elif not recorded.notes.refusals:
-            yield "nothing had been stored"
+            yield _without_claim(recorded, "is")
         yield from recorded.notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
@@ -185,6 +185,12 @@ def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
                 "replace it: --if-exists overwrite",
             ),
         )
+
+
+def _without_claim(recorded: RecordedTransfer, verb: str) -> str:
+    if not recorded.target:
+        return "nothing had been stored"
+    return f"the run has no claim at {recorded.target}, so nothing there {verb} deleted"
 
 
 def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:

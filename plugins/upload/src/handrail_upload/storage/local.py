@@ -157,6 +157,10 @@ class LocalStorage(LocalStore, Storage):
             with self._converting_errors(folder):
                 flush_file_system(folder)
 
+    def check(self, key: str) -> None:
+        """Follow the links in its path."""
+        self._path(key)
+
     def adopt(self, key: str) -> None:
         """Remember the file system of the file."""
         path = self._path(key)

@@ -58,6 +58,13 @@ class Storage(Store):
             StoppedError: The transfer was stopped.
         """
 
+    def check(self, key: str) -> None:
+        """Check that a key can be used, before anything is done with it.
+
+        Raises:
+            StorageError: It leads out of the target.
+        """
+
     def adopt(self, key: str) -> None:
         """Let `flush` include an object that an earlier process has stored under `key`."""
 

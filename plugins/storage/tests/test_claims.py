@@ -323,6 +323,15 @@ def test_a_resumed_run_goes_on(runs):
         run.claim.hold([])
 
 
+def test_a_run_that_holds_must_not_change_anything_more(runs):
+    """Its process was killed just after; others may work with its keys by then."""
+    run = runs.run(1).complete(a="1")
+    again = run.claims.take_up([Wanted(key="a")])
+    assert again.holds
+    with pytest.raises(ClaimError, match="has done its work"):
+        again.touch()
+
+
 def test_a_resumed_run_without_a_claim_stops(runs):
     """With exit code 5: others may have undone what it had left."""
     with pytest.raises(ClaimMissingError) as caught:

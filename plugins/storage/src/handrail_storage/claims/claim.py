@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail_storage.backend.small import FOLDER
 from handrail_storage.claims.clock import Clock
-from handrail_storage.claims.errors import ClaimLostError
+from handrail_storage.claims.errors import ClaimError, ClaimLostError
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held, pack_held
 from handrail_storage.claims.records import Claimant, Entry, Mark, State
@@ -132,6 +132,15 @@ class Claim:
         """The id of the run."""
         return self._lease.entry.state.run
 
+    @property
+    def holds(self) -> bool:
+        """Whether the run has done its work: then it must not change any object.
+
+        So it is found if its process was killed just after `hold`. Others may work with its keys
+        again by then.
+        """
+        return self._lease.entry.state.state is State.HOLDS
+
     def mark(self, step: str) -> str:
         """Return the mark of the objects of a step."""
         return str(Mark(epoch=self.epoch, run=self.run, step=step))
@@ -145,8 +154,15 @@ class Claim:
 
         Raises:
             ClaimLostError: The claim is somebody else's, or was renewed too long ago.
+            ClaimError: The run holds already, so it must not change anything.
             StorageError: The claim could not be renewed.
         """
+        if self.holds:
+            raise ClaimError(
+                f"this run has done its work at {self._store.url}, so it must not change objects "
+                "there any more",
+                ways_out=("start a new run",),
+            )
         self._lease.touch()
 
     def drop_stale(self, key: str) -> None:

@@ -45,6 +45,8 @@ def undo_transfer(
     if undoing is None:
         # Folders of an undo that was killed after it had deleted its claim.
         storage.leave_folders(f"{each}/" for each in recorded.folders)
+        if not recorded.claimed:
+            return "nothing had been stored"
         return f"the run has no claim at {storage.url}, so nothing there was deleted"
     keys = undoing.keys
     if killed:

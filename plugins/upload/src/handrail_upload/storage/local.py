@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 
-from handrail_storage import Caller, Listed, Place, Stored
+from handrail_storage import Caller, Capabilities, Listed, Place, Stored
 from handrail_storage.backend import LocalStore, identity_of
 from handrail_storage.backend.small import SmallLocalFiles
 from handrail_storage.containment import below
@@ -61,6 +61,19 @@ class LocalStorage(LocalStore, Storage):
             with self._converting_errors(str(folder)):
                 make_folders(str(folder))
         super().prepare(record)
+
+    def probe(self, key: str, mark: str) -> Capabilities:
+        """Check whether files and links can be created, in a folder that others may remove."""
+        left = _ATTEMPTS
+        while True:
+            left -= 1
+            with self._converting_errors(key):
+                make_folders(self.address)
+            try:
+                return super().probe(key, mark)
+            except StorageError as error:
+                if not (left and isinstance(error.__cause__, FileNotFoundError)):
+                    raise
 
     def withdraw(self, folders: Iterable[str]) -> None:
         """Remove folders that are empty, and the target itself if another run has made it."""

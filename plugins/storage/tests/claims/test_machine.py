@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 )
 from killing.memory import folder_in_memory
 
-EXAMPLES = int(os.environ.get("HANDRAIL_FAULTS", "0"))
+WIDE = "HANDRAIL_FAULTS" in os.environ
+EXAMPLES = int(os.environ.get("HANDRAIL_FAULTS", "40"))
 KEYS = ("a", "b")
 
 run_numbers = st.integers(0, 2)
@@ -224,9 +225,32 @@ def test_two_undos_of_equal_files_take_turns() -> None:
 def test_on_a_folder() -> None:
     """Locally, where requests have no conditions but look before."""
     with folder_in_memory() as folder:
-        check(lambda: str(folder / uuid.uuid4().hex), EXAMPLES or 60)
+        check(lambda: str(folder / uuid.uuid4().hex), EXAMPLES)
 
 
 def test_in_memory() -> None:
     """On an object storage with conditional requests, in this process."""
-    check(lambda: f"memory://{uuid.uuid4().hex}/at", EXAMPLES or 60)
+    check(lambda: f"memory://{uuid.uuid4().hex}/at", EXAMPLES)
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket of the server that the test names."""
+    server = request.getfixturevalue(request.param)
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{server.bucket()}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "moto",
+        pytest.param("radosgw", marks=pytest.mark.skipif(not WIDE, reason="it takes minutes")),
+    ],
+    indirect=True,
+)
+def test_on_a_server(bucket: str) -> None:
+    """On S3; radosgw knows some of the conditions only."""
+    check(lambda: f"{bucket}/{uuid.uuid4().hex}", max(6, EXAMPLES // 8))

@@ -138,27 +138,24 @@ class LocalStore(Store):
 
     def stat(self, key: str) -> Stored | None:
         """Return the stored file; a link counts as itself."""
-        return self._stat(key, self._path(key))
-
-    def stats(self, keys: Sequence[str]) -> dict[str, Stored]:
-        """Look at each file."""
-        self._inside.forget()
-        found = (self._stat(key, self._path_in_page(key)) for key in keys)
-        return {each.key: each for each in found if each is not None}
-
-    def _stat(self, key: str, path: str) -> Stored | None:
+        path = self._path(key)
         with self._converting_errors(key):
             try:
                 found = os.lstat(path)
             except GONE:
                 return None
-            return self.described(key, path, found)
+            return self.described(key, found)
 
-    def described(self, key: str, path: str, found: os.stat_result) -> Stored:
+    def stats(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Look at each file."""
+        found = map(self.stat, keys)
+        return {each.key: each for each in found if each is not None}
+
+    def described(self, key: str, found: os.stat_result) -> Stored:
         """Return a file with its mark and digest, by its status."""
         if not stat.S_ISREG(found.st_mode):
             return Stored(key=key, size=-1, etag=None, identity=identity_of(found))
-        label = self._labels.of(path, key, found)
+        label = self._labels.of(self._path_in_page(key), key, found)
         return Stored(
             key=key,
             size=found.st_size,

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pytest
 
+from handrail import PrunedRun
 from handrail_storage import StorageError, open_store
 from handrail_storage.backend.small import SmallObjects
 from handrail_storage.claims import (
@@ -27,6 +28,7 @@ from handrail_storage.claims import (
     claims_at,
     parse_mark,
 )
+from handrail_storage.claims.pruning import release
 
 
 @dataclass
@@ -453,6 +455,26 @@ def test_what_a_pruned_run_holds_is_relied_on_for_ever(runs):
     assert first.undo() is None
 
 
+def test_a_journal_that_forgets_a_run_releases_its_claim(runs):
+    """By what the steps of the run have recorded; again does nothing."""
+    run = runs.run(1).complete(a="1")
+    data = {"upload_files": {"target": [runs.place], "claim": [run.name, "of-another-run"]}}
+    pruned = PrunedRun(
+        uid=run.name,
+        number=1,
+        action="upload",
+        outcome="completed",
+        project="p",
+        folder="/",
+        rollback_data={"initialize": {"target": [runs.place]}, **data},
+    )
+    release(pruned)
+    release(pruned)
+    assert claims_at(runs.store)[0] == []
+    assert runs.there() == {"a": "1"}
+    assert runs.run(2).complete(a="1").undo().deleted == 0
+
+
 def test_a_run_that_holds_nothing_yet_is_not_pruned(runs):
     """Only what is complete can be kept."""
     run = runs.run(1)
@@ -551,3 +573,30 @@ def test_claims_of_others_are_read_once(tmp_path, monkeypatch):
         run.claim.shared([Held(key="a", size=1, sha256=hashlib.sha256(b"1").hexdigest())])
         counts.append(len(reads))
     assert len(set(counts[2:])) == 1, counts
+
+
+def test_a_key_at_which_the_storage_refuses_does_not_keep_an_undo_from_the_others(tmp_path):
+    """The claim stays, and the undo goes on where it was refused."""
+    runs = Runs(str(tmp_path))
+    files = {f"{folder}/{number}": "1" for folder in "abc" for number in range(3)}
+    run = runs.run(1).complete(**files)
+    away = tmp_path.with_name("away")
+    (tmp_path / "b").rename(away)
+    (tmp_path / "b").symlink_to(away)
+    with pytest.raises(StorageError, match=r"it leads out of .*, and 2 more"):
+        run.undo()
+    assert [path.name for path in sorted(away.iterdir())] == ["0", "1", "2"]
+    assert not list(tmp_path.glob("[ac]/*"))
+    (tmp_path / "b").unlink()
+    away.rename(tmp_path / "b")
+    assert run.undo().deleted == 3
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_for_copies_that_a_killed_run_has_made_goes_with_the_last_claim(tmp_path):
+    runs = Runs(str(tmp_path / "target"))
+    run = runs.run(1, overwrite=True)
+    run.ask("deep/a")
+    (tmp_path / "target" / run.claim.aside("deep/a")).parent.mkdir(parents=True)
+    run.undo()
+    assert list((tmp_path / "target").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Versions: numbered, whole, shared where they are equal, and removed without harm to others."""
+"""Versions: numbered, whole, with files of their own, and removed without harm to others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from handrail import RuntimeContext
 from handrail_storage import Store
 from handrail_storage.containment import Notes
-from handrail_train import TrainContext
+from handrail_train import TrainContext, publishing
 from handrail_train.errors import StorageError, VersionError
 from handrail_train.manifest import Version
 from handrail_train.publishing import Files, Publishing, earlier_version
@@ -35,14 +35,15 @@ class Run:
     """A run that publishes versions, and keeps what it records."""
 
     def __init__(self, store: Store, name: str) -> None:
-        self.store, self.mark = store, f"{name}/upload_model"
+        self.store, self.name, self.mark = store, name, f"{name}/upload_model"
         self.data: dict[str, list[Any]] = {"store": [store.address], "mark": [self.mark]}
 
     def record(self, key: str, values: Iterable[Any]) -> None:
         self.data.setdefault(key, []).extend(values)
 
     def publish(self, model: bytes, name: str = "digits", more: bytes = b"same") -> Version:
-        files = Files(contents={"model": (model, ".txt"), "report": (more, ".json")})
+        contents = {"model": (model, ".txt"), "report": (more, ".json")}
+        files = Files(run=self.name, contents=contents)
         made = Publishing(
             store=self.store,
             mark=self.mark,
@@ -116,19 +117,91 @@ def test_a_version_that_is_not_there_is_told(store: Store, reference: str, said:
         Versions(store).get(reference)
 
 
-def test_equal_files_are_stored_once_and_the_undo_of_either_run_spares_the_other(
-    anywhere: Store,
+@pytest.mark.parametrize("undone", [[0, 1], [1, 0]])
+def test_equal_versions_have_files_of_their_own_and_no_undo_takes_from_the_other(
+    anywhere: Store, undone: list[int]
 ) -> None:
-    store = anywhere
-    first, second = Run(store, "one"), Run(store, "two")
-    one, two = first.publish(b"1"), second.publish(b"1")
-    assert one.files == two.files
-    assert first.undo() == "1 object deleted, 2 left that other versions have"
-    assert Versions(store).content(two) == b"1"
+    """The same training twice: either can be undone first, and after both nothing is left."""
+    runs = [Run(anywhere, "one"), Run(anywhere, "two")]
+    made = [run.publish(b"1") for run in runs]
+    keys = [{each.key for each in version.files.values()} for version in made]
+    assert not keys[0] & keys[1]
+    assert [each.sha256 for each in made[0].files.values()] == [
+        each.sha256 for each in made[1].files.values()
+    ]
+    first, second = undone
+    assert runs[first].undo() == "3 objects deleted"
+    assert Versions(anywhere).all() == [made[second]]
+    assert Versions(anywhere).content(made[second]) == b"1"
+    assert runs[second].undo() == "3 objects deleted"
+    assert list(anywhere.listing()) == []
+
+
+@pytest.mark.parametrize("nth", range(3))
+def test_an_undo_in_the_middle_of_an_equal_publication_takes_nothing_of_it(
+    anywhere: Store, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """Before its first file, between two, or before its manifest, and whoever gets the number."""
+    first, second = Run(anywhere, "one"), Run(anywhere, "two")
+    first.publish(b"1")
+    count, usual = iter(range(9)), publishing.create
+
+    def undo_then_create(*given: Any) -> bool:
+        if next(count) == nth:
+            first.undo()
+        return usual(*given)
+
+    monkeypatch.setattr(publishing, "create", undo_then_create)
+    version = second.publish(b"1")
+    assert Versions(anywhere).all() == [version]
+    for name in version.files:
+        assert Versions(anywhere).content(version, name)
+
+
+@pytest.mark.parametrize("nth", range(2))
+def test_an_equal_publication_in_the_middle_of_an_undo_loses_nothing(
+    anywhere: Store, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """Before the manifest is deleted, or between that and the files."""
+    first, second = Run(anywhere, "one"), Run(anywhere, "two")
+    first.publish(b"1")
+    made: list[Version] = []
+    count, usual = iter(range(9)), anywhere.delete_found
+
+    def publish_then_delete(*given: Any) -> set[str]:
+        if next(count) == nth:
+            made.append(second.publish(b"1"))
+        return usual(*given)
+
+    monkeypatch.setattr(anywhere, "delete_found", publish_then_delete)
     first.undo()
-    assert Versions(store).all() == [two]
-    assert second.undo() == "1 object deleted"
-    assert Versions(store).all() == []
+    assert Versions(anywhere).all() == made
+    for name in made[0].files:
+        assert Versions(anywhere).content(made[0], name)
+
+
+def test_the_latest_version_is_the_one_of_the_run_that_was_not_undone(store: Store) -> None:
+    """No object names the latest version, so an undo has nothing to turn back."""
+    first, second, third = Run(store, "one"), Run(store, "two"), Run(store, "three")
+    first.publish(b"1")
+    two = second.publish(b"2")
+    first.undo()
+    assert Versions(store).get("digits") == two
+    three = third.publish(b"3")
+    assert three.reference == "digits@3"
+    second.undo()
+    assert Versions(store).get("digits@latest") == three
+
+
+def test_a_number_that_another_run_has_taken_since_stays(store: Store) -> None:
+    """An undo that is repeated, or a removed version, frees a number, and not the new version."""
+    first, second = Run(store, "one"), Run(store, "two")
+    first.publish(b"1")
+    first.undo()
+    again = second.publish(b"1")
+    assert again.reference == "digits@1"
+    assert first.undo() == "nothing had been stored"
+    assert Versions(store).content(again) == b"1"
 
 
 def test_an_undo_leaves_nothing_and_can_be_repeated(store: Store, tmp_path: Path) -> None:
@@ -144,7 +217,6 @@ def test_what_somebody_put_under_a_recorded_key_stays(store: Store) -> None:
     version = run.publish(b"1")
     store.delete([version.key])
     create(store, version.key, b"{}", other.mark)
-    store.settle([version.key], "two")
     run.undo()
     assert store.read(version.key) == b"{}"
 
@@ -172,14 +244,22 @@ def test_a_request_that_arrives_after_the_kill_is_undone_as_well(
     assert list(store.listing()) == []
 
 
-def test_a_version_is_removed_with_what_no_other_has(store: Store) -> None:
-    run = Run(store, "one")
-    one, two = run.publish(b"1"), run.publish(b"2")
-    assert Versions(store).remove(one) == [one.files["model"].key]
+def test_a_version_is_removed_with_its_files(store: Store) -> None:
+    one, two = Run(store, "one").publish(b"1"), Run(store, "two").publish(b"1")
+    assert len(Versions(store).remove(one)) == 2
     assert Versions(store).all() == [two]
     assert Versions(store).content(two, "report") == b"same"
     assert len(Versions(store).remove(two)) == 2
     assert list(store.listing("objects/")) == []
+
+
+def test_a_file_that_two_manifests_name_outlives_the_first_of_them(store: Store) -> None:
+    """As where somebody has copied a manifest, or where one run stores two versions."""
+    run = Run(store, "one")
+    one, two = run.publish(b"1"), run.publish(b"2")
+    assert one.files["report"] == two.files["report"]
+    assert Versions(store).remove(one) == [one.files["model"].key]
+    assert Versions(store).content(two, "report") == b"same"
 
 
 def test_a_number_that_somebody_else_takes_meanwhile_is_not_fought_over(
@@ -198,29 +278,18 @@ def test_an_object_that_is_not_what_its_name_says_is_told(store: Store) -> None:
     Path(store.address, key).write_bytes(b"changed")
     with pytest.raises(VersionError, match="is not what was stored"):
         Versions(store).content(version)
-    with pytest.raises(StorageError, match="not what its name says"):
-        Run(store, "two").publish(b"1")
     store.delete([key])
     with pytest.raises(VersionError, match="is gone"):
         Versions(store).content(version)
 
 
-def test_a_file_that_is_removed_before_the_manifest_names_it_is_stored_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = Run(store, "one")
-    version = first.publish(b"1")
-    usual = Publishing._put_manifest
-
-    def remove_then_put(*given: Any) -> Version:
-        Versions(store).remove(version)
-        return usual(*given)
-
-    monkeypatch.setattr(Publishing, "_put_manifest", remove_then_put)
-    second = Run(store, "two")
-    again = second.publish(b"1")
-    assert Versions(store).content(again) == b"1"
-    assert second.undo() == "3 objects deleted"
+def test_what_somebody_put_where_a_file_would_go_is_told_and_stays(store: Store) -> None:
+    key = Run(store, "one").publish(b"1").files["model"].key
+    store.delete([key])
+    create(store, key, b"theirs", "two/upload_model")
+    with pytest.raises(StorageError, match="somebody else has stored something there"):
+        Run(store, "one").publish(b"1")
+    assert store.read(key) == b"theirs"
 
 
 def test_a_version_that_a_killed_process_completed_is_found(store: Store) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from handrail_export.layout import Layout
     from handrail_export.manifest import Manifest
     from handrail_export.rows import Rows
-    from handrail_storage import Store
+    from handrail_storage import Capabilities, Store
+    from handrail_storage.claims import ClaimRefusedError
 
     P = TypeVar("P", bound=ExportParams, covariant=True, default=ExportParams)
 else:
@@ -70,6 +71,7 @@ class ExportContext(StorageContext, ActionContext[P]):
             folder of the source, once `fetch_results` is over; empty for a database.
         manifest_path: The file that lists the files of the export; empty until `initialize`.
         staging: The folder in which files wait until they are saved; empty until `initialize`.
+        capabilities: The result of probing the target; empty until `initialize`.
         total_count: Number of rows or pictures found.
         exported_count: Number of those that are exported.
         failed_count: Number of those that are invalid.
@@ -86,6 +88,7 @@ class ExportContext(StorageContext, ActionContext[P]):
     source_files: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     manifest_path: str = ""
     staging: str = ""
+    capabilities: dict[str, bool] = field(default_factory=dict[str, bool])
     total_count: int = 0
     exported_count: int = 0
     failed_count: int = 0
@@ -119,8 +122,23 @@ class ExportContext(StorageContext, ActionContext[P]):
 
         if self.opened.target is None:
             place = self.layout.place
-            self.opened.target = open_target(place, retries=self.options.retries)
+            target = open_target(place, retries=self.options.retries)
+            target.capabilities = self.known_capabilities() or target.capabilities
+            self.opened.target = target
         return self.opened.target
+
+    def known_capabilities(self) -> Capabilities | None:
+        """Return what the target has shown when it was probed; None before that."""
+        from handrail_storage import Capabilities  # noqa: PLC0415 - see `layout`
+
+        try:
+            return Capabilities(**{name: bool(each) for name, each in self.capabilities.items()})
+        except (TypeError, AttributeError):
+            return None
+
+    def tell_waiting(self, error: ClaimRefusedError, left: float) -> None:
+        """Log which run is in the way, and for how many more seconds it is waited for."""
+        self.log("waiting", {"summary": f"{error.message}; trying again for {left:.0f} s"})
 
     def use_manifest(self) -> Manifest:
         """Return the manifest, opened.

@@ -13,7 +13,7 @@ from handrail import Argument, Option
 from handrail_export.errors import ExportError
 from handrail_export.sources.address import parse_source
 from handrail_export.target import parse_target
-from handrail_storage import one_line
+from handrail_storage import Duration, one_line
 
 IfExists = Literal["error", "overwrite"]
 OnInvalid = Literal["fail", "skip"]
@@ -101,6 +101,11 @@ class ExportParams(BaseModel):
         ge=0,
         le=100,
         description="Number of retries if the storage fails temporarily",
+    )
+    claim_wait: Duration = Field(
+        default=Duration(0),
+        description="If another run works on the same files at the target: try again for so long, "
+        "such as 10m, before stopping",
     )
     folder: Annotated[Path, Option("--state-folder")] = Field(
         default=Path(".handrail/exports"),

@@ -1,23 +1,27 @@
-"""Saves staged files under their final names at the target, and records before each effect."""
+"""Saves staged files under their final names at the target."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, compress, repeat
 from pathlib import Path
 from typing import Any
 
-from handrail_export.errors import ConflictError, ExportError, PictureChangedError, StorageError
-from handrail_export.manifest import SAVED, STAGED, ExportedFile, Manifest
-from handrail_export.manifest.document import NAME, read_document, write_document
+from handrail_export.errors import PictureChangedError, StorageError
+from handrail_export.manifest import RETIRED, SAVED, STAGED, ExportedFile, Manifest
+from handrail_export.manifest.document import NAME, write_document
+from handrail_export.placing import Placing, taken
+from handrail_export.retiring import tombstone
 from handrail_export.staging import convert_disk_errors
-from handrail_export.target import CALLER, aside_name
-from handrail_export.undo import SaveUndo
-from handrail_storage import Reader, Store, Stored, TakenError, count_text, pages
+from handrail_export.target import CALLER
+from handrail_storage import Reader, Store, Stored, pages
 from handrail_storage.backend import flush_file
+
+COPIES = "copies"  # The folder for pictures that wait, in the folder of the run.
 
 RecordMany = Callable[[str, Iterable[Any]], None]
 Report = Callable[[float, float, str], None]
@@ -30,13 +34,12 @@ class Saving:
         target: The target.
         manifest: The files.
         staging: The folder of the run.
-        mark: The mark of the objects: `<run>/<step>`.
+        run: The run.
+        placing: Puts one file under its key.
         record_many: Records rollback data before each effect; see `context.record_rollback_many`.
         report: Called with `(current, total, category)`, for `bytes` and `files`.
-        overwrite: Whether existing files may be replaced.
         workers: Number of files saved at a time.
         retries: Number of retries when a storage fails for a moment.
-        earlier: The rollback data of an earlier, killed process of the same run.
     """
 
     def __init__(
@@ -45,125 +48,114 @@ class Saving:
         manifest: Manifest,
         staging: Path,
         *,
-        mark: str,
+        run: str,
+        placing: Placing,
         record_many: RecordMany,
         report: Report,
-        overwrite: bool,
         workers: int,
         retries: int,
-        earlier: SaveUndo,
     ) -> None:
         self._target = target
         self._manifest = manifest
         self._staging = staging
-        self._mark = mark
-        self._run = mark.partition("/")[0]
+        self._run = run
+        self._placing = placing
         self._record_many = record_many
         self._report = report
-        self._overwrite = overwrite
         self._workers = workers
         self._reader = Reader(CALLER, retries=retries)
-        self._earlier = earlier
-        self._there: dict[str, Stored] = {}
         self._files, self._bytes = manifest.totals()
         self._saved = [0, 0]
 
-    def check(self, with_document: bool) -> None:
-        """Check for existing files, before anything is written.
+    def check(self, *, with_document: bool) -> None:
+        """Check for existing files that differ, before anything is written.
+
+        Args:
+            with_document: Whether to check for manifest.json too.
 
         Raises:
             ConflictError: A file exists, and must not be replaced.
             StorageError: The storage failed or refused.
         """
         document = [ExportedFile(path=NAME, size=0, sha256="")] if with_document else []
+        found: list[str] = []
         with self._pool() as pool:
-            for files in pages(self._all(document), self._target.batch):
-                found = pool.map(self._foreign, (each.path for each in files))
-                for file, stored in zip(files, found, strict=True):
-                    if stored is not None:
-                        self._there[file.path] = stored
-        if self._there and not self._overwrite:
-            first = next(iter(self._there))
-            more = len(self._there) - 1
-            others = f", and {count_text(more, 'more file')}" if more else ""
-            raise ConflictError(
-                f"{first} is already at {self._target.url}{others}",
-                ways_out=("replace it: --if-exists overwrite", "or give another target"),
-            )
+            wanted = chain(self._manifest.files(STAGED), document)
+            for files in pages(wanted, self._target.batch):
+                there = self._look(files)
+                files = [each for each in files if each.path in there]
+                conflicts = pool.map(self._conflicts, files, (there[each.path] for each in files))
+                found += compress(_paths(files), conflicts)
+        if found:
+            raise taken(found, self._target.url)
+
+    def _conflicts(self, file: ExportedFile, there: Stored) -> bool:
+        """Return whether somebody else has stored something under the key of a file."""
+        if there.mark == self._placing.mark or self._placing.settled(file, there) is not None:
+            return False
+        # Of a picture whose checksum is not known, a copy is compared.
+        return bool(file.sha256) or there.size != file.size
 
     def save(self) -> None:
         """Save all staged files, except for those saved already."""
         with self._pool() as pool:
             for files in pages(self._manifest.files(STAGED), self._target.batch):
-                arrived = [each for each in files if self._arrived(each)]
-                left = [each for each in files if each not in arrived]
-                staged = list(pool.map(self._stage, left))
-                self._prepare([(file.path, path) for file, path in staged])
-                for _ in pool.map(self._put, staged):
-                    pass
-                done = [*arrived, *(file for file, _ in staged)]
-                self._target.flush(each.path for each in done)
+                self._make_folders(_paths(files))
+                there = self._look(files)
+                done = list(pool.map(self._save, files, map(there.get, _paths(files))))
+                self._target.flush(_paths(done))
                 self._manifest.settle(done, SAVED)
-                for file, path in staged:
-                    if file.location is not None:
-                        path.unlink(missing_ok=True)
+                for each in done:
+                    if each.location is not None:
+                        self._copy_of(each).unlink(missing_ok=True)
                 self._count(done)
 
-    def save_document(self, retire: bool) -> None:
-        """Save manifest.json, which marks the export as complete, and retire files of an older one.
-
-        Args:
-            retire: Whether to set aside files of an older export that this one lacks.
-        """
-        older = self._there.get(NAME)
-        if retire and older is not None:
-            self._retire()
-        file = ExportedFile(path=NAME, size=0, sha256="")
-        if self._arrived(file):
-            return
+    def save_document(self) -> ExportedFile:
+        """Retire files of an older export, and save manifest.json, which completes the new one."""
+        self._retire()
         path = self._staging / NAME
         path.unlink(missing_ok=True)
         write_document(self._manifest, path)
         flush_file(path)
-        self._prepare([(NAME, path)])
-        self._put((file, path))
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        file = ExportedFile(path=NAME, size=path.stat().st_size, sha256=digest)
+        self._make_folders([NAME])
+        placed = self._placing.place(file, path, self._target.stat(NAME))
         self._target.flush([NAME])
+        return placed
 
     def _retire(self) -> None:
-        """Set aside the files of the export that is replaced, and which are not replaced."""
-        content = b"".join(self._target.blocks(NAME))
-        try:
-            _, files = read_document(content, f"{self._target.url}/{NAME}")
-        except ExportError:
-            return  # Another program's manifest.json, which does not list files of an export.
-        for page in pages((each.path for each in files), self._target.batch):
-            gone = [path for path in page if not self._manifest.has(path)]
-            stored = {path: self._target.stat(path) for path in gone}
-            there = {path: found for path, found in stored.items() if found is not None}
-            self._set_aside(there)
-            self._target.delete(list(there))
+        """Replace the files of the older export that the new one lacks; see `retiring`."""
+        stone = repeat(tombstone(self._run))
+        with self._pool() as pool:
+            for files in pages(self._manifest.files(RETIRED), self._target.batch):
+                there = self._look(files)
+                files = [each for each in files if each.path in there]
+                found = (there[each.path] for each in files)
+                self._target.flush(_paths(pool.map(self._placing.place, files, stone, found)))
 
-    def _all(self, more: Sequence[ExportedFile]) -> Iterator[ExportedFile]:
-        yield from self._manifest.files(STAGED)
-        yield from more
+    def _look(self, files: Iterable[ExportedFile]) -> dict[str, Stored]:
+        return self._target.stats(_paths(files))
 
-    def _foreign(self, key: str) -> Stored | None:
-        found = self._target.stat(key)
-        if found is None or key not in self._earlier.keys:
-            return found
-        return None if self._earlier.owner(key) == "ours" else found
+    def _make_folders(self, keys: list[str]) -> None:
+        folders = self._target.missing_folders(keys)
+        if folders:
+            self._record_many("folders", folders)
 
-    def _arrived(self, file: ExportedFile) -> bool:
-        """Return whether a process before this one had saved a file."""
-        return file.path in self._earlier.keys and (self._earlier.owner(file.path) == "ours")
+    def _save(self, file: ExportedFile, there: Stored | None) -> ExportedFile:
+        settled = self._placing.settled(file, there)
+        if settled is not None:
+            return settled
+        file, path = self._stage(file)
+        return self._placing.place(file, path, there)
 
     def _stage(self, file: ExportedFile) -> tuple[ExportedFile, Path]:
         """Return a file with its staged path; a picture is copied there first."""
         if file.location is None:
             return file, self._staging / "files" / file.path
-        folder = self._staging / "copies"
-        folder.mkdir(exist_ok=True)
-        path = folder / hashlib.sha256(file.path.encode()).hexdigest()[:32]
+        path = self._copy_of(file)
+        path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         digest, size = hashlib.sha256(), 0
         with convert_disk_errors(self._staging), open(path, "xb") as out:
@@ -182,6 +174,10 @@ class Saving:
             )
         return replace(file, sha256=known), path
 
+    def _copy_of(self, file: ExportedFile) -> Path:
+        name = hashlib.sha256(file.path.encode()).hexdigest()[:32]
+        return self._staging / COPIES / name
+
     def _blocks(self, location: str) -> Iterator[bytes]:
         try:
             yield from self._reader.blocks(location)
@@ -190,56 +186,7 @@ class Saving:
                 raise
             raise PictureChangedError(error.message, ways_out=error.ways_out) from error
 
-    def _prepare(self, staged: Sequence[tuple[str, Path]]) -> None:
-        """Record the objects to be created, and set aside those to be replaced."""
-        if not staged:
-            return
-        keys = [key for key, _ in staged]
-        folders = self._target.missing_folders(keys)
-        if folders:
-            self._record_many("folders", folders)
-        identities = [self._target.identity(path) for _, path in staged]
-        self._record_many(
-            "keys",
-            [
-                {"key": key, "identity": identity and list(identity)}
-                for key, identity in zip(keys, identities, strict=True)
-            ],
-        )
-        self._set_aside({key: self._there[key] for key in keys if key in self._there})
-
-    def _set_aside(self, there: dict[str, Stored]) -> None:
-        names = {
-            key: aside_name(self._target, key, self._run)
-            for key in there
-            if key not in self._earlier.asides
-        }
-        if names:
-            told = [
-                {"key": key, "name": name, "version": _json(there[key])}
-                for key, name in names.items()
-            ]
-            self._record_many("asides", told)
-        for key in there:
-            aside = self._earlier.asides.get(key)
-            name = names[key] if aside is None else aside.name
-            self._target.set_aside(key, name)
-
-    def _put(self, staged: tuple[ExportedFile, Path]) -> None:
-        file, path = staged
-        try:
-            there = self._there.get(file.path)
-            if there is None:
-                self._target.create(file.path, path, self._mark, file.sha256)
-            else:
-                self._target.replace(file.path, path, self._mark, there, file.sha256)
-        except TakenError:
-            raise ConflictError(
-                f"{file.path}: somebody else wrote there meanwhile (at {self._target.url})",
-                ways_out=("export it again once nobody else writes there",),
-            ) from None
-
-    def _count(self, files: Sequence[ExportedFile]) -> None:
+    def _count(self, files: list[ExportedFile]) -> None:
         self._saved[0] += len(files)
         self._saved[1] += sum(each.size for each in files)
         self._report(self._saved[0], self._files, "files")
@@ -250,6 +197,5 @@ class Saving:
         return ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-export")
 
 
-def _json(found: Stored) -> object:
-    """Return the version of an object in its recorded form."""
-    return list(found.identity) if found.identity is not None else found.etag
+def _paths(files: Iterable[ExportedFile]) -> list[str]:
+    return [each.path for each in files]

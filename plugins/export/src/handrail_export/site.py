@@ -16,7 +16,7 @@ from handrail_export.errors import ContainmentError
 from handrail_export.layout import Layout, layout_to_undo
 from handrail_export.target import CALLER
 from handrail_storage import relative_path
-from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, key, text
+from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, is_of_run, key, text
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
@@ -34,15 +34,15 @@ class Site(handrail_storage.Site):
 
     file: str
 
-    def key(self, noted: object) -> str:
-        """Return the key of a file of the export.
+    def claim(self, noted: object) -> str:
+        """Return the name of the claim of the run.
 
         Raises:
-            ValueError: The key leads out of the target, or to Handrail's own files there.
+            ValueError: It is that of another run.
         """
-        name = key(noted)
-        if self.file and name != self.file:
-            raise ValueError(f"the export is the one file {self.file}")
+        name = text(noted)
+        if not is_of_run(name, rf"(?P<run>{PLAIN})", self.run):
+            raise ValueError("it is not that of this run")
         return name
 
     def folder_key(self, noted: object) -> str:

@@ -33,10 +33,3 @@ def open_target(target: Place | str, *, retries: int = 8) -> Store:
         StorageError: The target or its credentials are malformed.
     """
     return open_store(target, CALLER, retries=retries)
-
-
-def aside_name(target: Store, key: str, run: str) -> str:
-    """Return the key under which a run keeps a replaced object."""
-    # In a folder it is in the folder of the run, which has the same file system.
-    folder = f".handrail-{run}" if target.local else f".handrail/{run}"
-    return f"{folder}/aside/{key}"

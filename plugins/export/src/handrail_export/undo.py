@@ -8,58 +8,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import handrail_storage
-from handrail.errors import HandrailError
-from handrail_export.errors import StorageError
+from handrail_export.claiming import CACHE, made_by
+from handrail_export.errors import ExportError
+from handrail_export.manifest import made_files
 from handrail_export.site import Site
-from handrail_export.target import aside_name
-from handrail_storage import (
-    ObjectsUndo,
-    Owner,
-    Store,
-    Stored,
-    count_text,
-    first_of,
-    size_text,
-)
-from handrail_storage.backend import bare
-from handrail_storage.containment import Notes, identity, mapping
+from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
+from handrail_storage.claims import Claims, ClaimUndone, Held, Waiting
+from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 
-_LOOKED_AT = 10_000  # Files that a preview checks; for more, it shows the recorded ones.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aside:
-    """A replaced object, kept under another name.
-
-    Attributes:
-        name: That name.
-        version: Its version, to distinguish it from its replacement.
-    """
-
-    name: str
-    version: object
-
-
-class Undone(handrail_storage.Undone):
-    """The result of an undo."""
-
-    __slots__ = ()
-
-    def summary(self) -> str:
-        """Return it as one line."""
-        told = [f"{count_text(self.deleted, 'file')} deleted"] if self.deleted else []
-        told += [f"{self.restored:,} put back"] if self.restored else []
-        told += [f"{self.foreign:,} of others left alone"] if self.foreign else []
-        return ", ".join(told) or "nothing had been saved"
+if TYPE_CHECKING:
+    from handrail_export.context import ExportContext
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,165 +34,144 @@ class SaveUndo:
     """The undo of `save_files`, from its rollback data.
 
     Attributes:
-        target: The target.
-        mark: The mark of its objects.
-        keys: The objects that it has or may have stored, with their identities.
-        asides: The objects that it has or may have replaced.
+        site: The places of the run.
+        capabilities: Those of its target, if known.
+        asked: Whether the run has asked for a claim.
+        claimed: Whether it has got the claim.
         folders: The keys of the folders that it has created.
         refused: The error for rejected data, if any.
     """
 
-    target: Store
-    mark: str
-    keys: dict[str, list[Sequence[int] | None]]
-    asides: dict[str, Aside]
+    site: Site
+    capabilities: Capabilities | None
+    asked: bool
+    claimed: bool
     folders: list[str]
     refused: handrail_storage.ContainmentError | None
-    _objects: ObjectsUndo = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._objects = ObjectsUndo(store=self.target, mark=self.mark, known=self.keys)
 
     @classmethod
-    def of(cls, notes: Notes, site: Site, target: Store, mark: str) -> SaveUndo:
+    def of(cls, notes: Notes, site: Site, capabilities: Capabilities | None) -> SaveUndo:
         """Return the undo for the recorded data within the places of the run.
 
         Args:
             notes: The rollback data of `save_files`.
             site: The places of the run.
-            target: Its target, opened.
-            mark: The mark of the objects of this step, if none was recorded.
+            capabilities: Those of its target, if known.
         """
         notes.all("target", site.address)
-        mark = next(iter(notes.all("mark", site.mark)), mark)
-        keys: dict[str, list[Sequence[int] | None]] = {}
-
-        def known(noted: object) -> None:
-            name, told = mapping(noted, "key", "identity")
-            # With marks, there is no identity.
-            key, same = site.key(name), None if told is None else identity(told)
-            keys.setdefault(key, []).append(same)
-
-        def aside(noted: object) -> tuple[str, Aside]:
-            given, name, version = mapping(noted, "key", "name", "version")
-            key = site.key(given)
-            kept = aside_name(target, key, mark.partition("/")[0])
-            if name != kept:
-                raise ValueError(f"this run keeps it as {kept}")
-            return key, Aside(name=kept, version=version)
-
-        notes.all("keys", known)
         return cls(
-            target=target,
-            mark=mark,
-            keys=keys,
-            asides=dict(notes.all("asides", aside)),
+            site=site,
+            capabilities=capabilities,
+            asked=bool(notes.all("claim", site.claim)),
+            claimed=bool(notes.all("claimed", site.claim)),
             folders=notes.all("folders", site.folder_key),
             refused=notes.refused,
         )
 
-    def owner(self, key: str) -> Owner:
-        """Return the owner of the object under a key.
+    def open(self) -> Store:
+        """Return the target, opened.
 
         Raises:
-            StorageError: The storage failed or refused.
+            StorageError: The credentials are malformed.
         """
-        return self._objects.owner(key)
+        target = self.site.open()
+        target.capabilities = self.capabilities or target.capabilities
+        return target
 
-    def run(self, *, killed: bool = False) -> Undone:
-        """Delete the objects of the run, and restore those it has replaced.
+    def run(
+        self,
+        claims_of: Callable[[Store], Claims],
+        made: Mapping[str, Held],
+        *,
+        killed: bool,
+        tell: Callable[[int, int], None],
+        waiting: Waiting,
+    ) -> str:
+        """Delete what the run has made, as far as no other relies on it, and restore the rest.
+
+        Safe to repeat. A run without a claim deletes nothing.
 
         Args:
+            claims_of: Returns the claims of a target.
+            made: What the run has saved by the list of its files, by key.
             killed: Whether a killed process may have left requests in flight.
+            tell: Called with the number of keys that are done, and of all.
+            waiting: Called before each pause for another run that is in the way.
+
+        Returns:
+            A summary in one line.
 
         Raises:
-            StorageError: An object could not be undone; all the rest was.
-            ContainmentError: Recorded data leads elsewhere; all the rest was undone.
+            ClaimRefusedError: Another run is in the way; nothing was undone.
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused; the claim stays, to be undone again.
         """
-        done = Undone()
-        keys = list(dict.fromkeys([*self.keys, *self.asides]))
-        absent = self._all(keys[::-1], done)
-        if killed and absent and self.target.lag and not self._objects.failures:
-            time.sleep(self.target.lag)
-            self._all(absent, done)
-        if not self._objects.failures:
-            self.target.remove_folders(self.folders)
-        failed = self._failed()
-        if failed is not None:
-            raise failed
-        return done
-
-    def _failed(self) -> HandrailError | None:
-        """Return the first failure of the undo, or None."""
-        refused = [] if self.refused is None else [self.refused]
-        return first_of([*refused, *self._objects.failures])
-
-    def preview(self) -> Iterator[str]:
-        """Yield the effects of `run`, with sizes if they are known locally.
-
-        No object storage is queried, nor is each of very many files checked.
-        """
-        keys = [*dict.fromkeys([*self.keys, *self.asides])]
-        looks = self.target.local and len(keys) <= _LOOKED_AT
-        found = [(key, "ours") for key in keys]
-        if looks:
-            found = [each for page in self._objects.owners(keys) for each in page]
-        failed = self._failed()
-        if failed is not None:
-            yield failed.message
-        made = [key for key, owner in found if owner == "ours" and key not in self.asides]
-        back = [key for key in self.asides if not looks or self._is_kept(key)]
-        foreign = [key for key, owner in found if owner == "foreign"]
-        size = sum(known[2] for key in made for known in self.keys[key][-1:] if known is not None)
-        some = f" ({size_text(size)})" if size else ""
-        told = [f"{count_text(len(made), 'file')} deleted{some}"] if made else []
-        told += [f"{len(back):,} put back"] if back else []
-        told += [f"{len(foreign):,} of others left alone"] if foreign else []
-        if told:
-            most = "" if looks else "up to "
-            yield f"at {self.target.url}: {most}{', '.join(told)}"
-
-    def _is_kept(self, key: str) -> bool:
-        return self.target.stat(self.asides[key].name) is not None
-
-    def _all(self, keys: Sequence[str], done: Undone) -> list[str]:
-        """Undo the objects under these keys; return the keys without an object."""
-        absent: list[str] = []
-        for page in self._objects.owners(keys):
-            ours: list[str] = []
-            for key, owner in page:
-                if key in self.asides:
-                    self._objects.trying(partial(self._restore, key, owner, done))
-                elif owner == "ours":
-                    ours.append(key)
-                elif owner == "absent":
-                    absent.append(key)
-                else:
-                    done.foreign += 1
-            done.deleted += len(self._objects.delete(ours))
-        return absent
-
-    def _restore(self, key: str, owner: Owner, done: Undone) -> None:
-        aside, target = self.asides[key], self.target
-        if owner != "foreign":
-            done.restored += target.put_back(key, aside.name)
-            return
-        there, kept = target.stat(key), target.stat(aside.name)
-        if kept is None:
-            return  # It is back already, or was never set aside.
-        if there is not None and _same(there, aside.version):
-            target.delete([aside.name])
-            return
-        told = f"{key}: somebody else wrote there; what was there before is at {aside.name}"
-        raise StorageError(f"{told} (at {target.url})")
+        if not self.asked:
+            return "nothing had been saved"
+        target = self.open()
+        undoing = claims_of(target).undo(waiting=waiting)
+        if undoing is None:
+            # Of an undo that was killed after it had deleted its claim.
+            target.remove_folders(self.folders)
+            if self.claimed:
+                return f"the run has no claim at {target.url}, so nothing there was deleted"
+            return "nothing had been saved"
+        if killed:
+            # Where a folder leads out of the target by now, the undo says so.
+            with suppress(StorageError):
+                target.abort_unfinished(undoing.keys, self.site.run or "")
+        done = undoing.run(made=made, late=killed, progress=tell)
+        target.remove_folders(self.folders)
+        return ", ".join(_told(done, "")) or "nothing had been saved"
 
 
-def _same(found: Stored, recorded: object) -> bool:
-    """Compare the version of an object with its JSON form."""
-    if found.identity is not None:
-        return list(found.identity) == recorded
-    # Earlier versions recorded an ETag with its quotes.
-    return found.etag == (bare(recorded) if isinstance(recorded, str) else recorded)
+def made_in(context: ExportContext) -> Mapping[str, Held]:
+    """Return what a run has saved by its manifest; nothing if that is gone or damaged."""
+    if context.opened.manifest is not None:
+        return made_by(context.opened.manifest)
+    with suppress(ExportError, sqlite3.Error):
+        return {
+            path: Held(key=path, size=size, sha256=sha256, etag=etag)
+            for path, size, sha256, etag in made_files(context.manifest_file())
+        }
+    return {}
+
+
+def describe_undo(claims: Claims, target: Store, made: Mapping[str, Held]) -> Iterator[str]:
+    """Yield what an undo would do now, and which run would be in its way.
+
+    Args:
+        claims: The claims of the target.
+        target: The target.
+        made: What the run has saved by the list of its files, by key.
+    """
+    try:
+        found = claims.preview(made)
+    except StorageError as error:
+        yield f"at {target.url}: up to {count_text(len(made), 'file')} deleted ({error.message})"
+        return
+    if found is None:
+        yield f"the run has no claim at {target.url}, so nothing there is deleted"
+        return
+    size = f" ({size_text(found.would_be.size)})" if found.would_be.size else ""
+    told = ", ".join(_told(found.would_be, size))
+    if told:
+        yield f"at {target.url}: {told}"
+    if found.obstacle is not None:
+        yield f"the undo would be refused: {found.obstacle.message}"
+
+
+def _told(done: ClaimUndone, size: str) -> Iterator[str]:
+    """Yield the parts of a summary: what was deleted, with its size, restored, and left."""
+    if done.deleted:
+        yield f"{count_text(done.deleted, 'file')} deleted{size}"
+    if done.restored:
+        yield f"{done.restored:,} put back"
+    for claimant, count in done.stays.most_common():
+        verb, them = ("stays", "it") if count == 1 else ("stay", "them")
+        yield f"{count:,} {verb}: {claimant} relies on {them}"
+    if done.foreign:
+        yield f"{done.foreign:,} of others left alone"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -269,19 +215,21 @@ class InitializeUndo:
         )
 
     def run(self) -> None:
-        """Remove the created objects; replaced ones that were not restored stay.
+        """Remove the created objects.
 
         Raises:
-            StorageError: An object could not be undone.
+            StorageError: The target failed or refused.
             ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
         for staging in self.staging:
-            _clear(staging)
+            shutil.rmtree(staging, ignore_errors=True)
         try:
             self._leave_target()
         finally:
             for path in self.manifests:
                 remove_manifest(path)
+            if self.folders:
+                forget_claims(Path(self.site.state.path, CACHE))
             for folder in reversed(self.folders):
                 with suppress(OSError):
                     os.rmdir(folder)
@@ -345,23 +293,10 @@ class ConvertUndo:
                 yield f"{files} deleted ({size_text(sum(sizes))}) that wait in {folder.parent}"
 
 
-def _clear(staging: Path) -> None:
-    """Remove the folder of the run, unless it still contains a replaced file.
-
-    Raises:
-        StorageError: The folder still contains a replaced file.
-    """
-    aside = staging / "aside"
-    inside = () if aside.is_symlink() else aside.rglob("*")
-    kept = next((path for path in inside if path.is_symlink() or not path.is_dir()), None)
-    if kept is None:
-        shutil.rmtree(staging, ignore_errors=True)
-        return
-    for path in staging.iterdir():
-        if path != aside:
-            shutil.rmtree(path, ignore_errors=True)
+def forget_claims(cache: Path) -> None:
+    """Delete what was read of the claims of others."""
+    if cache.is_dir() and not cache.is_symlink():
+        for path in (*cache.glob("*.gz"), *cache.glob("*.json")):
             path.unlink(missing_ok=True)
-    raise StorageError(
-        f"what was replaced could not be put back, and is kept in {aside}",
-        ways_out=("make room for it where it was, and roll back again",),
-    )
+        with suppress(OSError):
+            cache.rmdir()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forging import RecordedRun, identity, seen
+from forging import RecordedRun, seen
 from killing.asking import Ask, asking
 
 WORKER = Path(__file__).parents[1] / "durable" / "worker.py"
@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "file": ({"source": "rows.db", "table": "item", "target": "out.csv"}, {}),
     "replacing": (
         {**PARTS, "target": "out", "if_exists": "overwrite"},
-        {"call": "_put", "nth": 3, "when": "after"},
+        {"call": "settle", "nth": 1, "when": "before"},
     ),
 }
 
@@ -79,17 +79,12 @@ class Exported(RecordedRun):
 
     def names(self) -> dict[str, Any]:
         """Return what stands for what in a forged value."""
-        return {
-            "run": self.run,
-            "home": str(self.home),
-            "secret": identity(self.home / "beside" / "secret.txt"),
-            "sibling": identity(self.work / "secret.txt"),
-            "old": [1, 2, 3, 4],
-        }
+        return {"run": self.run, "home": str(self.home)}
 
     def outside(self) -> dict[str, Any]:
         """Return all that no undo of this run may touch: outside, and of others in the target."""
-        found = seen(self.home, self.target, self.work / ".handrail", self.staging)
+        own = (self.work / ".handrail", self.work / ".handrail-target")
+        found = seen(self.home, self.target, self.staging, *own)
         if self.target.is_dir():
             for name in ("theirs", "theirs/a.txt", "out", "link.txt"):
                 path = self.target / name

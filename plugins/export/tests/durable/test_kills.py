@@ -46,6 +46,14 @@ CALLS = [
     ("_put", 3),
     ("flush", 1),
     ("settle", 1),
+    ("put_wanted", 1),
+    ("put", 1),
+    ("put_held", 1),
+    ("hold", 1),
+]
+REPLACING = [
+    *(("set_aside", 1), ("set_aside", 3)),
+    *(("seal", 1), ("delete_found", 1), ("discard_asides", 1)),
 ]
 
 
@@ -55,7 +63,7 @@ def test_killed_around_effects(make_scene, place, way):
     """Before and after each kind of effect, for rows and pictures, also where it replaces."""
     for kind in ("replacing", "pictures") if FULL else ("replacing",):
         scene = make_scene(kind, place)
-        more = [("set_aside", 1), ("set_aside", 3), ("delete", 1)] if kind == "replacing" else []
+        more = REPLACING if kind == "replacing" else []
         for number, (call, nth) in enumerate(CALLS + more):
             for when in ("before", "after") if FULL else (("before", "after")[number % 2],):
                 scene.fresh()
@@ -67,7 +75,8 @@ def test_killed_around_effects(make_scene, place, way):
 def test_killed_while_it_is_undone(make_scene, place):
     """An undo that is cut short is done again."""
     scene = make_scene("replacing", place)
-    for call, nth in (("put_back", 1), ("put_back", 2), ("delete", 1)):
+    calls = [("change", 1), ("change", 2), ("put_over", 1), ("put_over", 2), ("delete_found", 1)]
+    for call, nth in [*calls, ("end", 1), ("remove_epoch_if_last", 1)]:
         for when in ("before", "after"):
             scene.fresh()
             assert scene.do("run", call="_put", nth=3, when="after")["code"] == KILLED

@@ -23,8 +23,10 @@ def touch(path: Path) -> None:
 
 
 def saved(scene) -> dict[str, object]:
-    """Return all at the target but what is copied there anew each time."""
-    return {name: each for name, each in scene.place.objects().items() if "/copies/" not in name}
+    """Return all at the target but what is written there anew each time."""
+    anew = ("/copies/", "/claims/")
+    found = scene.place.objects().items()
+    return {name: each for name, each in found if not any(part in name for part in anew)}
 
 
 def stops(scene, said: str) -> None:

@@ -14,15 +14,21 @@ from handrail_export import DefaultExportAction
 from handrail_export.formats.coco import CocoFormat
 from handrail_export.formats.tables import CsvFormat, ParquetFormat
 from handrail_export.manifest import Manifest
-from handrail_export.saving import Saving
+from handrail_export.placing import Placing
 from handrail_storage.backend import LocalStore, ObjectStore
+from handrail_storage.claims import Claim
+from handrail_storage.claims.claim import Lease
+from handrail_storage.claims.ledger import Ledger
 
 LOADED = (adbc_driver_sqlite.dbapi, duckdb, PIL.Image, pyarrow.parquet)  # So that no child has to.
 
 TARGETS = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[type[Any], ...]] = {
-    **dict.fromkeys(("prepare", "set_aside", "put_back", "delete", "flush"), TARGETS),
-    "_put": (Saving,),
+    **dict.fromkeys(("prepare", "set_aside", "put_over", "delete_found", "flush"), TARGETS),
+    **dict.fromkeys(("change", "end"), (Lease,)),
+    **dict.fromkeys(("hold", "seal", "discard_asides"), (Claim,)),
+    **dict.fromkeys(("put_wanted", "put", "put_held", "remove_epoch_if_last"), (Ledger,)),
+    "_put": (Placing,),
     "write": (CsvFormat, ParquetFormat, CocoFormat),
     "add": (Manifest,),
     "settle": (Manifest,),

@@ -40,7 +40,8 @@ PLAIN = "[0-9A-Za-z][0-9A-Za-z._-]*"
 
 # Files in a target during a run, named after the run.
 _BOOKKEEPING = re.compile(
-    r"\.handrail(-reach|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?", re.IGNORECASE
+    r"\.handrail(-reach|-target|-(probe-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?",
+    re.IGNORECASE,
 )
 
 _KEPT = 20  # Errors that are kept; a journal may have a million rejected values.

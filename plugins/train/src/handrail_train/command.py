@@ -232,7 +232,7 @@ def _save(versions: Versions, version: Version, folder: Path) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, file in version.files.items():
-            suffix = Path(file.key).name.removeprefix(file.sha256)
+            suffix = Path(file.key).name.removeprefix(f"{file.sha256}-{version.run}")
             path = folder / f"{name.replace('_', '-')}{suffix}"
             path.write_bytes(versions.content(version, name))
             saved.append(str(path))

@@ -25,7 +25,7 @@ class StoredFile:
     """A file of a version.
 
     Attributes:
-        key: Its key in the store, which has its content address.
+        key: Its key in the store, which begins with its content address.
         sha256: SHA-256 of its content, in hexadecimal digits.
         size: Bytes.
     """
@@ -149,10 +149,10 @@ def _is_right(file: StoredFile) -> bool:
     return file.key.startswith(start) and "/" not in file.key[len(start) :]
 
 
-def object_key(content: bytes, suffix: str) -> str:
-    """Return the key of an object, which has its content address."""
+def object_key(content: bytes, run: str, suffix: str) -> str:
+    """Return the key of an object: its content address, and the run that stores it."""
     digest = hashlib.sha256(content).hexdigest()
-    return f"objects/{digest[:2]}/{digest}{suffix}"
+    return f"objects/{digest[:2]}/{digest}-{run}{suffix}"
 
 
 def manifest_key(name: str, number: int) -> str:

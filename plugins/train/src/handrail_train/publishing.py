@@ -1,4 +1,8 @@
-"""Stores a trained model as a new version: its files first, its manifest last."""
+"""Stores a trained model as a new version: its files first, its manifest last.
+
+No two runs have a key in common: the key of a file contains its run, and a manifest gets a number
+that is free, by a put that replaces nothing. So the undo of a run takes nothing from another.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +30,30 @@ class Files:
     """The files of a future version.
 
     Attributes:
+        run: The run that stores them.
         contents: The content of each, and the suffix of its key, by its role.
     """
 
+    run: str
     contents: Mapping[str, tuple[bytes, str]]
 
-    def keys(self) -> dict[str, str]:
-        """Return the key of each file, by its role."""
-        return {name: object_key(*given) for name, given in self.contents.items()}
+    def by_key(self) -> dict[str, bytes]:
+        """Return the content of each file by its key."""
+        return {self._key(*given): given[0] for given in self.contents.values()}
 
     def stored(self) -> dict[str, StoredFile]:
         """Return the files in the form of the manifest."""
         return {
             name: StoredFile(
-                key=object_key(content, suffix),
+                key=self._key(content, suffix),
                 sha256=hashlib.sha256(content).hexdigest(),
                 size=len(content),
             )
             for name, (content, suffix) in self.contents.items()
         }
+
+    def _key(self, content: bytes, suffix: str) -> str:
+        return object_key(content, self.run, suffix)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +63,7 @@ class Publishing:
     Attributes:
         store: The store.
         mark: The mark of the run's objects: `<run>/<step>`.
-        record_many: Records objects before and after they are created.
+        record_many: Records objects before they are created.
         told: Called with the number of stored bytes, and the total.
         keys: The keys that an earlier process has recorded.
     """
@@ -66,7 +75,7 @@ class Publishing:
     keys: list[str] = field(default_factory=list[str])
 
     def publish(self, files: Files, about: Mapping[str, Any]) -> Version:
-        """Store the missing files, then the manifest.
+        """Store the files, then the manifest.
 
         Args:
             files: The files.
@@ -77,48 +86,31 @@ class Publishing:
             VersionError: Other runs took one number after the other.
         """
         self.store.prepare(lambda folder: self.record_many("folders", [folder]))
-        self._put_files(files)
+        self._put_files(files.by_key())
         version = self._put_manifest(files, about)
-        # An existing object may have been removed before the manifest named it.
-        self._put_files(files)
-        self.settle()
+        self.finish(version)
         return version
 
-    def settle(self) -> None:
-        """Flush the new objects, record them, and remove temporary ones.
+    def finish(self, version: Version) -> None:
+        """Flush the objects of a version, and remove what a killed process has left beside them.
 
         Raises:
             StorageError: The store failed or refused.
         """
-        ours = [key for key in self.keys if self.store.owner(key, self.mark) == "ours"]
-        self.store.flush(ours)
-        if not self.store.capabilities.marks:
-            found = filter(None, map(self.store.stat, ours))
-            self.record_many("made", [[each.key, *(each.identity or ())] for each in found])
-        self.store.settle(ours, run_of(self.mark))
+        self.store.flush([version.key, *(each.key for each in version.files.values())])
+        self.store.abort_unfinished(self.keys, run_of(self.mark))
 
-    def _put_files(self, files: Files) -> None:
-        keys = files.keys()
-        missing = {
-            name: key for name, key in keys.items() if not self._is_there(key, files.contents[name])
-        }
-        self._record(missing.values())
-        total = sum(len(content) for content, _ in files.contents.values())
-        done = total - sum(len(files.contents[name][0]) for name in missing)
-        for name, key in missing.items():
-            content = files.contents[name][0]
-            create(self.store, key, content, self.mark)
+    def _put_files(self, contents: Mapping[str, bytes]) -> None:
+        self._record(contents)
+        done, total = 0, sum(map(len, contents.values()))
+        for key, content in contents.items():
+            if not create(self.store, key, content, self.mark):
+                raise StorageError(
+                    f"{key}: somebody else has stored something there (at {self.store.url})",
+                    ways_out=("remove it, and train again",),
+                )
             done += len(content)
             self.told(done, total)
-
-    def _is_there(self, key: str, given: tuple[bytes, str]) -> bool:
-        there = self.store.read(key)
-        if there is not None and there != given[0]:
-            raise StorageError(
-                f"{key}: what is there is not what its name says (at {self.store.url})",
-                ways_out=("remove it, and train again",),
-            )
-        return there is not None
 
     def _put_manifest(self, files: Files, about: Mapping[str, Any]) -> Version:
         versions, name = Versions(self.store), about["name"]
@@ -157,11 +149,9 @@ def earlier_version(store: Store, earlier: UploadUndo) -> Version | None:
         store: The store.
         earlier: The rollback data of that process.
     """
-    for key in earlier.keys:
-        if not key.startswith("versions/"):
-            continue
-        content = store.read(key)
-        owner = store.owner(key, earlier.mark, earlier.known.get(key))
-        if content is not None and owner == "ours":
-            return Version.from_bytes(content, key)
+    manifests = [key for key in earlier.keys if key.startswith("versions/")]
+    for found in earlier.own(store, manifests):
+        content = store.read(found.key)
+        if content is not None:
+            return Version.from_bytes(content, found.key)
     return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import handrail_storage
 from handrail import StepResult
 from handrail_storage import relative_path
-from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, identity, listed, text
+from handrail_storage.containment import PLAIN, Folder, Notes, folders_of, text
 from handrail_train.errors import ContainmentError, StorageError
 from handrail_train.manifest import NAME
 from handrail_train.params import TrainParams
@@ -20,7 +20,7 @@ from handrail_train.store import CALLER, DEFAULT, parse_store
 if TYPE_CHECKING:
     from handrail_train.context import TrainContext
 
-_OBJECT = re.compile(r"objects/([0-9a-f]{2})/\1[0-9a-f]{62}(?!.*\.tmp-)[^/\\\0]*", re.DOTALL)
+_OBJECT = r"objects/([0-9a-f]{2})/\1[0-9a-f]{62}-"
 _MANIFEST = re.compile(rf"versions/({NAME})/([1-9][0-9]*)\.json")
 _FOLDER = re.compile(rf"(objects(/[0-9a-f]{{2}})?|versions(/{NAME})?)?")
 _CHECKPOINT = re.compile(r"epoch-\d{5,}\.ckpt")
@@ -31,24 +31,18 @@ class Site(handrail_storage.Site):
     """The store of a run and its state folder; the run creates files only there."""
 
     def key(self, noted: object) -> str:
-        """Return the key of an object or of a manifest.
+        """Return the key of an object of the run, or of a manifest.
 
         Raises:
             ValueError: The text is not such a key.
         """
         key = text(noted)
-        if _OBJECT.fullmatch(key) is None and _MANIFEST.fullmatch(key) is None:
-            raise ValueError("it is neither an object nor a manifest of a store")
+        if _MANIFEST.fullmatch(key) is not None:
+            return key
+        run = PLAIN if self.run is None else re.escape(self.run)
+        if re.fullmatch(rf"{_OBJECT}{run}(\.[0-9A-Za-z._-]*)?", key) is None:
+            raise ValueError("it is neither an object of this run nor a manifest of a store")
         return key
-
-    def made_object(self, noted: object) -> tuple[str, tuple[int, ...]]:
-        """Return the key of an object, and its identity.
-
-        Raises:
-            ValueError: The data is not that of an object.
-        """
-        key, *rest = listed(noted) or (noted,)
-        return self.key(key), identity(rest)
 
     def made_folder(self, noted: object) -> str:
         """Return the path of a folder in the store, of the store itself, or of one above it.

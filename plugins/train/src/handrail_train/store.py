@@ -57,9 +57,9 @@ def create(store: Store, key: str, content: bytes, mark: str) -> bool:
             store.create(key, content, mark)
             return True
         except TakenError:
-            owner = store.owner(key, mark)
-        if owner != "absent":
-            return owner == "ours" and store.read(key) == content
+            found = store.stat(key)
+        if found is not None:
+            return found.mark == mark and store.read(key) == content
     raise StorageError(
         f"{key}: something else is in the place of its folder (at {store.url})",
         ways_out=("give another store",),

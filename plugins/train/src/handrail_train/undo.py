@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from handrail_storage import ContainmentError, Store, count_text, size_text
+from handrail_storage import ContainmentError, Store, Stored, count_text, size_text
 from handrail_storage.backend import run_of
 from handrail_storage.containment import Notes
 from handrail_train.checkpoints import Checkpoints
 from handrail_train.site import Site
-from handrail_train.versions import Versions
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,15 +26,13 @@ class UploadUndo:
 
     Attributes:
         mark: The mark of its objects.
-        keys: The objects that it has or may have stored.
-        known: The identities of stored objects, for a store without marks.
+        keys: The objects that it has or may have stored, all under names of this run alone.
         folders: The folders that it has created.
         refused: The error for rejected data, if any.
     """
 
     mark: str
     keys: list[str]
-    known: Mapping[str, tuple[int, ...]]
     folders: list[str]
     refused: ContainmentError | None
 
@@ -52,15 +49,21 @@ class UploadUndo:
         return cls(
             mark=next(iter(notes.all("mark", site.mark)), mark),
             keys=list(dict.fromkeys(notes.all("keys", site.key))),
-            known=dict(notes.all("made", site.made_object)),
             folders=notes.all("folders", site.made_folder),
             refused=notes.refused,
         )
 
+    def own(self, store: Store, keys: Sequence[str] | None = None) -> list[Stored]:
+        """Return the objects under these keys that this run has stored; of all keys if None.
+
+        Raises:
+            StorageError: The store failed or refused.
+        """
+        found = store.stats(self.keys if keys is None else keys)
+        return [each for each in found.values() if each.mark == self.mark]
+
     def run(self, store: Store, *, killed: bool) -> str:
         """Delete the objects of a run; safe to repeat, and for objects that were never stored.
-
-        An object that another version uses by now stays.
 
         Args:
             store: The store.
@@ -73,48 +76,36 @@ class UploadUndo:
             StorageError: The store failed or refused.
             ContainmentError: Recorded data leads elsewhere; all the rest was undone.
         """
-        deleted = kept = 0
-        if self.keys and self.mark:
-            deleted, kept, absent = self._delete(store, self.keys)
-            if killed and store.lag and absent:
-                time.sleep(store.lag)
-                late, late_kept, _ = self._delete(store, absent)
-                deleted, kept = deleted + late, kept + late_kept
-            store.settle(self.keys, run_of(self.mark))
+        deleted = self._delete(store)
+        if killed and store.lag and deleted < len(self.keys):
+            time.sleep(store.lag)
+            deleted += self._delete(store)
+        store.abort_unfinished(self.keys, run_of(self.mark))
         store.withdraw(self.folders)
         if self.refused is not None:
             raise self.refused
-        if not (deleted or kept):
-            return "nothing had been stored"
-        others = f", {kept:,} left that other versions have" if kept else ""
-        return f"{count_text(deleted, 'object')} deleted{others}"
+        return f"{count_text(deleted, 'object')} deleted" if deleted else "nothing had been stored"
 
-    def _delete(self, store: Store, keys: Sequence[str]) -> tuple[int, int, list[str]]:
-        """Delete our objects; return the numbers of deleted and kept ones, and the missing keys."""
-        owners = {key: store.owner(key, self.mark, self.known.get(key)) for key in keys}
-        ours = [key for key, owner in owners.items() if owner == "ours"]
-        manifests = [key for key in ours if key.startswith("versions/")]
-        objects = [key for key in ours if key not in manifests]
+    def _delete(self, store: Store) -> int:
+        """Delete the objects of the run; return their number."""
+        found = self.own(store)
         # The manifests first, so that no version lacks a file.
-        store.delete(manifests)
-        unused = Versions(store).unused(objects)
-        store.delete(unused)
-        absent = [key for key, owner in owners.items() if owner == "absent"]
-        return len(manifests) + len(unused), len(objects) - len(unused), absent
+        manifests = [each for each in found if each.key.startswith("versions/")]
+        objects = [each for each in found if each not in manifests]
+        changed = store.delete_found(manifests) | store.delete_found(objects)
+        return len(found) - len(changed)
 
     def preview(self, site: Site) -> Iterator[str]:
         """Yield the effects of `run`, with sizes if known; no object storage is queried."""
         if self.refused is not None:
             yield self.refused.message
-        keys, sizes = self.keys, [self.known[key][2] for key in self.keys if key in self.known]
-        if site.folder is not None and self.mark:
-            store = site.open()
-            owners = {key: store.owner(key, self.mark, self.known.get(key)) for key in keys}
-            keys = [key for key, owner in owners.items() if owner == "ours"]
-            sizes = [Path(site.folder.path, key).lstat().st_size for key in keys]
+        keys, size = self.keys, ""
+        if site.folder is not None:
+            found = self.own(site.open())
+            keys = [each.key for each in found]
+            size = f" ({size_text(sum(each.size for each in found))})"
         if not keys:
             return
-        size = f" ({size_text(sum(sizes))})" if sizes else ""
         objects = f"up to {count_text(len(keys), 'object')} deleted{size}"
         names = [key.split("/")[1:] for key in keys if key.startswith("versions/")]
         leaving = [f"version {file.removesuffix('.json')} of {name}" for name, file in names]

@@ -1,8 +1,9 @@
 """The versions of models in a store.
 
-A model and its files are objects under their content address, `objects/ab/<sha256>.<suffix>`, so
-equal ones are stored once. A small manifest, `versions/<name>/<number>.json`, makes them a version;
-it is created last and names them all.
+A model and its files are objects, `objects/ab/<sha256>-<run>.<suffix>`, where `ab` are the first
+digits of the SHA-256. A small manifest, `versions/<name>/<number>.json`, makes them a version; it
+is created last and names them all. Each version has files of its own: of a shared one, an undo
+could not know whether another run is about to use it.
 """
 
 from __future__ import annotations

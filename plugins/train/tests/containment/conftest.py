@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forging import RecordedRun, identity, seen
+from forging import RecordedRun, seen
 from killing.asking import Ask, asking
 
 WORKER = Path(__file__).parents[1] / "durable" / "worker.py"
@@ -67,13 +67,7 @@ class Trained(RecordedRun):
 
     def names(self) -> dict[str, Any]:
         """Return what stands for what in a forged value."""
-        return {
-            "run": self.run,
-            "home": str(self.home),
-            "secret": identity(self.home / "beside" / "secret.txt"),
-            "sibling": identity(self.work / "secret.txt"),
-            "theirs": identity(self.store / "objects" / "aa" / ("aa" * 32)),
-        }
+        return {"run": self.run, "home": str(self.home)}
 
     def outside(self) -> dict[str, Any]:
         """Return all that no undo of this run may touch: outside, and of others in the store."""

@@ -57,7 +57,6 @@ class Scene:
             shutil.rmtree(store.address, ignore_errors=True)
         store.delete([each.key for each in store.listing()])
         create(store, THEIRS, b"somebody else's", "other/upload_model")
-        store.settle([THEIRS], "other")
 
     def world(self) -> dict[str, str]:
         """Return all that is there, by name."""

@@ -23,7 +23,7 @@ MORE = (sklearn.pipeline, sklearn.preprocessing)
 
 STORES = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[Any, ...]] = {
-    **dict.fromkeys(("delete", "flush", "settle", "withdraw"), STORES),
+    **dict.fromkeys(("delete_found", "flush", "abort_unfinished", "withdraw"), STORES),
     "create": (publishing,),
     "write_whole": (checkpoints,),
     "remove": (checkpoints.Checkpoints,),

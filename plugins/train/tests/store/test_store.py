@@ -62,8 +62,9 @@ def test_nothing_is_replaced(store: Store) -> None:
     assert create(store, "a", b"theirs", THEIRS)
     assert not create(store, "a", b"ours", OURS)
     assert store.read("a") == b"theirs"
-    assert store.owner("a", OURS) == "foreign"
-    assert store.owner("a", THEIRS) == "ours"
+    found = store.stat("a")
+    assert found is not None
+    assert found.mark == THEIRS
 
 
 def test_what_was_created_by_the_same_run_before_counts(store: Store) -> None:
@@ -73,28 +74,14 @@ def test_what_was_created_by_the_same_run_before_counts(store: Store) -> None:
     assert store.read("a") == b"ours"
 
 
-def test_ownership_outlives_the_process_and_the_settling(store: Store, url: str) -> None:
-    folders = store.missing_folders(["x/a"])
+def test_a_mark_outlives_the_process(store: Store, url: str) -> None:
     create(store, "x/a", b"ours", OURS)
-    assert open_store(url).owner("x/a", OURS) == "ours"
-    store.flush(["x/a"])
-    there = store.stat("x/a")
-    assert there is not None
-    known = {"x/a": there.identity}
-    store.settle(["x/a", "x/never"], "run-1")
-    again = open_store(url)
-    assert again.owner("x/a", OURS, known.get("x/a")) == "ours"
-    assert again.owner("x/b", OURS) == "absent"
-    again.delete(["x/a"])
-    create(again, "x/a", b"ours", THEIRS)
-    again.settle(["x/a"], "run-2")
-    assert again.owner("x/a", OURS, known.get("x/a")) == "foreign"
-    again.delete(["x/a"])
-    again.withdraw(folders)
-    assert keys(again, "x/") == []
+    found = open_store(url).stat("x/a")
+    assert found is not None
+    assert found.mark == OURS
 
 
-def test_a_folder_shows_neither_names_for_the_time_being_nor_what_it_made(tmp_path: Path) -> None:
+def test_a_folder_shows_only_what_was_stored_and_goes_when_it_is_empty(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "deep" / "models"))
     folders: list[str] = []
     store.prepare(folders.append)
@@ -108,14 +95,6 @@ def test_a_folder_shows_neither_names_for_the_time_being_nor_what_it_made(tmp_pa
     store.delete(["objects/a"])
     store.withdraw(folders)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_was_half_written_before_a_kill_is_written_anew(tmp_path: Path) -> None:
-    (tmp_path / "a.tmp-run-1").write_bytes(b"ha")
-    store = open_store(str(tmp_path))
-    assert store.owner("a", OURS) == "absent"
-    assert create(store, "a", b"half", OURS)
-    assert store.read("a") == b"half"
 
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
@@ -154,7 +133,7 @@ def test_an_undo_asks_nothing_of_a_file_system_for_what_is_not_there(
     monkeypatch.setattr(os, "unlink", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     store.delete(["objects/a"])
-    store.settle(["objects/a"], "run-1")
+    store.abort_unfinished(["objects/a"], "run-1")
 
 
 def test_a_bucket_that_is_not_there_is_told(moto: Any, monkeypatch: pytest.MonkeyPatch) -> None:

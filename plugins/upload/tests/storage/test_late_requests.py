@@ -17,7 +17,7 @@ RUN, OTHER = f"{uuid.uuid4()}", f"{uuid.uuid4()}"
 
 
 @pytest.mark.parametrize("killed", [True, False])
-@pytest.mark.parametrize(("run", "left"), [(RUN, []), (OTHER, ["a"])])
+@pytest.mark.parametrize(("run", "left"), [(RUN, []), (OTHER, ["a"])], ids=["own", "other"])
 def test_what_arrives_late_is_deleted_if_it_is_the_runs(
     site_of: Any, monkeypatch: pytest.MonkeyPatch, run: str, left: list[str], killed: bool
 ) -> None:

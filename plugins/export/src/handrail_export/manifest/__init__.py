@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from handrail_export.manifest.manifest import SAVED, STAGED, ExportedFile, Manifest
+from handrail_export.manifest.manifest import (
+    RETIRED,
+    SAVED,
+    STAGED,
+    ExportedFile,
+    Manifest,
+    made_files,
+)
 
-__all__ = ["SAVED", "STAGED", "ExportedFile", "Manifest"]
+__all__ = ["RETIRED", "SAVED", "STAGED", "ExportedFile", "Manifest", "made_files"]

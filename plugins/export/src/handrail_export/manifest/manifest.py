@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +16,13 @@ from handrail_storage.containment import key
 
 VERSION = 1
 
-State = Literal["staged", "saved"]
+State = Literal["staged", "saved", "retired"]
 STAGED: State = "staged"
 SAVED: State = "saved"
+RETIRED: State = "retired"  # Of an older export, which is to go.
 
+_OURS = (STAGED, SAVED)
+_ALL = (*_OURS, RETIRED)
 _PAGE = 1000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -30,7 +33,9 @@ CREATE TABLE IF NOT EXISTS file (
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     location TEXT,
-    state TEXT NOT NULL
+    state TEXT NOT NULL,
+    etag TEXT,
+    made INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS file_of_state ON file (state, id);
 """
@@ -47,6 +52,8 @@ class ExportedFile:
         sha256: SHA-256 of its content, or "" for a picture whose checksum is not yet known.
         location: The source of a copy; None for a file that this run has written.
         state: Its state, such as whether it is at the target already.
+        etag: The target's identifier of its content, once it is there, if any.
+        made: Whether this run has stored it; else an equal one was there.
     """
 
     path: str
@@ -55,6 +62,8 @@ class ExportedFile:
     rows: int | None = None
     location: str | None = None
     state: State = STAGED
+    etag: str | None = None
+    made: bool = True
 
 
 class Manifest:
@@ -124,10 +133,11 @@ class Manifest:
         except ValueError as error:
             raise ExportError(f"the manifest {self.path} is damaged: {error}") from error
 
-    def clear(self) -> None:
-        """Forget all files."""
+    def clear(self, *states: State) -> None:
+        """Forget the files of these states; all files if none is given."""
+        wanted = states or _ALL
         with self._transaction():
-            self._db.execute("DELETE FROM file")
+            self._db.execute(f"DELETE FROM file WHERE state IN ({_places(wanted)})", wanted)
 
     def add(self, files: Iterable[ExportedFile]) -> None:
         """Add files; one of the same path is replaced."""
@@ -139,33 +149,36 @@ class Manifest:
             )
 
     def settle(self, files: Iterable[ExportedFile], state: State) -> None:
-        """Update the state, size and checksum of files."""
+        """Update the state, checksum and ETag of files, and whether the run has stored them."""
         with self._transaction():
             self._db.executemany(
-                "UPDATE file SET state = ?, size = ?, sha256 = ? WHERE path = ?",
-                ((state, each.size, each.sha256, each.path) for each in files),
+                "UPDATE file SET state = ?, sha256 = ?, etag = ?, made = ? WHERE path = ?",
+                ((state, each.sha256, each.etag, each.made, each.path) for each in files),
             )
 
     def reopen(self) -> None:
-        """Let all files be staged again."""
+        """Let all saved files be staged again."""
         with self._transaction():
-            self._db.execute("UPDATE file SET state = ?", (STAGED,))
+            self._db.execute("UPDATE file SET state = ? WHERE state = ?", (STAGED, SAVED))
 
     def files(self, *states: State) -> Iterator[ExportedFile]:
-        """Yield the files, in the order in which they were added; they may change meanwhile."""
-        wanted = states or (STAGED, SAVED)
-        places = ", ".join("?" * len(wanted))
+        """Yield the files, in the order in which they were added; they may change meanwhile.
+
+        Args:
+            states: Those that are wanted; by default, all files of the export.
+        """
+        wanted = states or _OURS
         last = 0
         while True:
             with self._converting_errors():
                 page = self._db.execute(
-                    "SELECT id, path, rows, size, sha256, location, state FROM file"
-                    f" WHERE id > ? AND state IN ({places}) ORDER BY id LIMIT {_PAGE}",
+                    "SELECT id, path, rows, size, sha256, location, state, etag, made FROM file"
+                    f" WHERE id > ? AND state IN ({_places(wanted)}) ORDER BY id LIMIT {_PAGE}",
                     (last, *wanted),
                 ).fetchall()
             if not page:
                 return
-            for number, path, rows, size, sha256, location, state in page:
+            for number, path, rows, size, sha256, location, state, etag, made in page:
                 last = number
                 yield ExportedFile(
                     path=self._key(path),
@@ -174,6 +187,8 @@ class Manifest:
                     sha256=sha256,
                     location=location,
                     state=state,
+                    etag=etag,
+                    made=made != 0,
                 )
 
     def _key(self, path: str) -> str:
@@ -182,16 +197,24 @@ class Manifest:
         except ValueError as error:
             raise ExportError(f"the manifest {self.path} names {path!r}: {error}") from error
 
-    def has(self, path: str) -> bool:
-        """Return whether there is a file of this path."""
+    def has(self, path: str, *states: State) -> bool:
+        """Return whether there is a file of this path in one of these states.
+
+        Args:
+            path: The path.
+            states: The states; by default, all of files of the export.
+        """
+        wanted = states or _OURS
+        query = f"SELECT 1 FROM file WHERE path = ? AND state IN ({_places(wanted)})"
         with self._converting_errors():
-            found = self._db.execute("SELECT 1 FROM file WHERE path = ?", (path,)).fetchone()
+            found = self._db.execute(query, (path, *wanted)).fetchone()
         return found is not None
 
     def totals(self) -> tuple[int, int]:
-        """Return the number of files, and their bytes."""
+        """Return the number of files of the export, and their bytes."""
+        query = "SELECT count(*), COALESCE(sum(size), 0) FROM file"
         with self._converting_errors():
-            row = self._db.execute("SELECT count(*), COALESCE(sum(size), 0) FROM file").fetchone()
+            row = self._db.execute(f"{query} WHERE state IN ({_places(_OURS)})", _OURS).fetchone()
         return int(row[0]), int(row[1])
 
     def keep(self) -> None:
@@ -225,3 +248,21 @@ class Manifest:
                 f"the manifest {self.path} cannot be used: {error}",
                 ways_out=(self._way_out,),
             ) from error
+
+
+def made_files(path: Path) -> Iterator[tuple[str, int, str, str | None]]:
+    """Yield path, size, SHA-256 and ETag of each file that a run has saved; changes nothing.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    # SQLite makes files beside it to read it, unless nobody can be writing.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as database:
+        yield from database.execute(
+            "SELECT path, size, sha256, etag FROM file WHERE state = ? AND made", (SAVED,)
+        )
+
+
+def _places(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

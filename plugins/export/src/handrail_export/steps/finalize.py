@@ -6,13 +6,13 @@ import shutil
 from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
+from handrail_export.claiming import STEP, claims_of
 from handrail_export.context import ExportContext
-from handrail_export.site import notes_of
+from handrail_export.retiring import delete_tombstones
 from handrail_export.steps.save_files import saved_by
-from handrail_storage import count_text, pages
+from handrail_storage import count_text
+from handrail_storage.claims import FOLDER
 from handrail_storage.manifests import remove_manifest
-
-_PAGE = 500
 
 
 class FinalizeStep(BaseStep[ExportContext]):
@@ -45,16 +45,19 @@ class FinalizeStep(BaseStep[ExportContext]):
 
     def _discard(self, context: ExportContext) -> int:
         result = context.results.get("save_files")
-        if result is None or not notes_of(result).raw("asides"):
+        if result is None or not saved_by(context, result).claimed:
             return 0
-        saved = saved_by(context, result, context.use_target())
-        if saved.refused is not None:
-            raise saved.refused
+        target = context.use_target()
+        claim = claims_of(context, target).opened()
+        if claim is None:
+            return 0
+        copies = target.small_files.names(claim.aside("").removeprefix(f"{FOLDER}/"))
+        if next(copies, None) is None:
+            return 0
         context.seal("the files that it replaced are discarded")
-        for page in pages(saved.asides.items(), _PAGE):
-            saved.target.delete([aside.name for _, aside in page])
-            saved.target.prune(key for key, _ in page)
-        return len(saved.asides)
+        claim.seal()
+        delete_tombstones(target, context.use_manifest(), claim.mark(STEP))
+        return claim.discard_asides()
 
     def preview(self, context: ExportContext) -> str:
         return "discard what was replaced, and close what is open"

@@ -53,7 +53,7 @@ class InitializeStep(BaseStep[ExportContext]):
         probe = f".handrail-probe-{context.run}"
         context.record_rollback("probe", probe)
         if not target.local:  # In a folder the files that are staged show it.
-            target.probe(probe, mark)
+            context.capabilities = target.probe(probe, mark).to_dict()
         context.record_rollback("cleared", probe)  # So the undo need not ask.
 
     def _open_manifest(self, context: ExportContext) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail_export.claiming import CACHE, STEP, ask, claims_of, hold
 from handrail_export.context import ExportContext
-from handrail_export.errors import PictureChangedError
-from handrail_export.saving import Saving
+from handrail_export.errors import ExportError, PictureChangedError
+from handrail_export.manifest import ExportedFile
+from handrail_export.placing import Placing
+from handrail_export.saving import COPIES, Saving
 from handrail_export.site import notes_of, site_of
-from handrail_export.undo import SaveUndo
-from handrail_storage import Store, count_text, size_text
+from handrail_export.undo import SaveUndo, describe_undo, made_in
+from handrail_storage import count_text, size_text
+from handrail_storage.claims import Claim
 
 
 class SaveFilesStep(BaseStep[ExportContext]):
@@ -24,7 +30,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
         return self._save(context, StepResult())
 
     def resume(self, context: ExportContext, result: StepResult) -> StepResult:
-        """Save the missing files; recorded ones that may have arrived are checked."""
+        """Save the missing files; those that may have arrived are looked at."""
         try:
             return self._save(context, result)
         except PictureChangedError as error:
@@ -36,29 +42,16 @@ class SaveFilesStep(BaseStep[ExportContext]):
         files, size = manifest.totals()
         if not files:
             return StepResult(data={"summary": "nothing to save", "files": 0, "bytes": 0})
-        target, options = context.use_target(), context.options
-        earlier = saved_by(context, recorded, target)
+        earlier = saved_by(context, recorded)
         if earlier.refused is not None:
             raise earlier.refused
-        for name, value in (("target", target.address), ("mark", earlier.mark)):
-            if name not in recorded.rollback_data:
-                context.record_rollback(name, value)
-        saving = Saving(
-            target,
-            manifest,
-            context.use_staging(),
-            mark=earlier.mark,
-            record_many=context.record_rollback_many,
-            report=context.set_progress,
-            overwrite=options.if_exists == "overwrite",
-            workers=options.concurrency,
-            retries=options.retries,
-            earlier=earlier,
-        )
-        saving.check(with_document=not layout.file)
-        saving.save()
-        if not layout.file:
-            saving.save_document(retire=options.if_exists == "overwrite")
+        target = context.use_target()
+        if "target" not in recorded.rollback_data:
+            context.record_rollback("target", target.address)
+        claims = claims_of(context, target, context.options.folder.absolute() / CACHE)
+        claim = ask(context, claims, earlier)
+        if not claim.holds:  # What a killed process has completed may have been replaced since.
+            hold(context, claim, _store(context, claim, resumed=earlier.asked))
         manifest.keep()
         context.output_path = layout.output
         took = time.monotonic() - began
@@ -67,29 +60,75 @@ class SaveFilesStep(BaseStep[ExportContext]):
         return StepResult(data={"summary": summary, "files": files, "bytes": size})
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
-        # Without a target, it was another process that saved, and it may have been killed.
-        undone = saved_by(context, result).run(killed=context.opened.target is None)
+        saved = saved_by(context, result)
+        _drop_copies(context)
+        summary = saved.run(
+            lambda target: claims_of(context, target),
+            made_in(context),
+            # Without a target, it was another process that saved, and it may have been killed.
+            killed=context.opened.target is None,
+            tell=lambda done, total: context.set_progress(done, total, "files"),
+            waiting=context.tell_waiting,
+        )
         # Another attempt has to save all of it again.
         if context.opened.manifest is not None:
             context.opened.manifest.reopen()
-        context.log("undone", {"summary": undone.summary()})
+        context.log("undone", {"summary": summary})
+        if saved.refused is not None:
+            raise saved.refused
 
     def preview_rollback(self, context: ExportContext, result: StepResult) -> Iterator[str]:
-        return saved_by(context, result).preview()
+        saved = saved_by(context, result)
+        if saved.refused is not None:
+            yield saved.refused.message
+        if saved.asked:
+            target = saved.open()
+            yield from describe_undo(claims_of(context, target), target, made_in(context))
 
     def preview(self, context: ExportContext) -> Iterator[str]:
         layout = context.layout
         yield f"save {layout.output}" if layout.file else f"save files in {layout.output}"
 
 
-def saved_by(context: ExportContext, result: StepResult, target: Store | None = None) -> SaveUndo:
+def _store(context: ExportContext, claim: Claim, *, resumed: bool) -> ExportedFile | None:
+    """Save all files; return manifest.json, if there is one."""
+    options = context.options
+    saving = Saving(
+        context.use_target(),
+        context.use_manifest(),
+        context.use_staging(),
+        run=context.run,
+        placing=Placing(
+            target=context.use_target(),
+            claim=claim,
+            mark=claim.mark(STEP),
+            overwrite=options.if_exists == "overwrite",
+            resumed=resumed,
+        ),
+        record_many=context.record_rollback_many,
+        report=context.set_progress,
+        workers=options.concurrency,
+        retries=options.retries,
+    )
+    document = not context.layout.file
+    if options.if_exists == "error":
+        saving.check(with_document=document)
+    saving.save()
+    return saving.save_document() if document else None
+
+
+def _drop_copies(context: ExportContext) -> None:
+    """Delete the copies of pictures that wait, as a disk that is full has no room for an undo."""
+    with suppress(ExportError):
+        shutil.rmtree(context.use_staging() / COPIES, ignore_errors=True)
+
+
+def saved_by(context: ExportContext, result: StepResult) -> SaveUndo:
     """Parse the rollback data of `save_files` into its undo.
 
     Args:
         context: The context of the run.
         result: The result of the step, with its rollback data.
-        target: The target, if it is open already.
     """
     notes = notes_of(result)
-    site = site_of(context, notes)
-    return SaveUndo.of(notes, site, target or site.open(), context.mark)
+    return SaveUndo.of(notes, site_of(context, notes), context.known_capabilities())

@@ -479,7 +479,7 @@ class _ErrorConversion:
 
 
 def run_of(mark: str) -> str:
-    """Return the run that a mark names, of this version or an earlier one."""
+    """Return the run that a mark names, `<run>/<step>` or `c1:<epoch>:<run>/<step>`."""
     return mark.partition("/")[0].rpartition(":")[2]
 
 

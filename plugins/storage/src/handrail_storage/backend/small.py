@@ -302,6 +302,10 @@ class SmallLocalFiles(SmallFiles):
             path.with_name(f"{path.name}{_TEMPORARY}").unlink(missing_ok=True)
             self._remove(path)
             self._prune(path.parent)
+            if not Path(self._root, "claims").exists():
+                # A run that was killed may have made folders for what it was about to set aside.
+                for folder, _, _ in os.walk(self._root, topdown=False):
+                    self._prune(Path(folder))
         return True
 
     def remove_all(self, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from handrail_storage.claims.claim import Lease
+from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Listing
 from handrail_storage.claims.lists import Held
 from handrail_storage.claims.records import Claimant
@@ -14,7 +15,7 @@ from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Survey, Verdict
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
-from handrail_storage.undo import pages
+from handrail_storage.undo import first_of, pages
 
 PAGE = 1000  # Keys that are looked at, and deleted, at a time.
 _LOOKS = 20  # Attempts at a key under which something else appears each time.
@@ -71,6 +72,7 @@ class Undoing:
         self._lease = lease
         self._keys = keys
         self._listing = listing
+        self._refused: list[StorageError] = []
 
     @property
     def keys(self) -> Keys:
@@ -91,7 +93,8 @@ class Undoing:
     ) -> ClaimUndone:
         """Undo everything under the keys of the run, and delete its claim.
 
-        Safe to repeat: after a kill, `Claims.undo` leads here again.
+        Safe to repeat: after a kill, `Claims.undo` leads here again. A key at which the storage
+        refuses does not keep it from the others.
 
         Args:
             made: What the run is known to have put, by key.
@@ -100,8 +103,8 @@ class Undoing:
 
         Raises:
             ClaimLostError: The claim is somebody else's.
-            StorageError: The storage failed or refused; the claim stays, so the run can be undone
-                again.
+            StorageError: The storage failed, or refused at some keys; the claim stays, so the run
+                can be undone again.
         """
         state, done = self._lease.entry.state, ClaimUndone()
         ledger = self._lease.ledger
@@ -109,9 +112,12 @@ class Undoing:
         absent: list[Goal] = []
         count = 0
         for page in pages(survey.goals(), PAGE):
-            absent += self._undo(page, survey, done)
+            absent += self._undo_as_far_as_allowed(page, survey, done)
             count += len(page)
             progress(count, max(count, len(self._keys)))
+        refused = first_of(self._refused)
+        if refused is not None:
+            raise refused
         if late and absent and self._store.lag:
             self._lease.clock.sleep(self._store.lag)
             foreign, older = done.foreign, done.older
@@ -120,6 +126,24 @@ class Undoing:
             done.foreign, done.older = foreign, older
         self._end()
         return done
+
+    def _undo_as_far_as_allowed(
+        self, goals: list[Goal], survey: Survey, done: ClaimUndone
+    ) -> list[Goal]:
+        """Undo a page of keys, in halves where the storage refuses some; see `_undo`."""
+        try:
+            return self._undo(goals, survey, done)
+        except ClaimError:
+            raise
+        except StorageError as error:
+            if error.passing:
+                raise
+            if len(goals) == 1:
+                self._refused.append(error)
+                return []
+        half = len(goals) // 2
+        parts = goals[:half], goals[half:]
+        return [each for part in parts for each in self._undo_as_far_as_allowed(part, survey, done)]
 
     def _undo(self, goals: list[Goal], survey: Survey, done: ClaimUndone) -> list[Goal]:
         """Undo a page of keys; return those under which there was nothing."""

@@ -26,7 +26,7 @@ REPORTED = (
 
 
 class UploadModelStep(BaseStep[TrainContext]):
-    """Store the model under its content address, and a manifest that makes it a version."""
+    """Store the model under a name of this run, and a manifest that makes it a version."""
 
     name = "upload_model"
     progress_weight = 0.20
@@ -56,10 +56,9 @@ class UploadModelStep(BaseStep[TrainContext]):
         )
         version = earlier_version(store, earlier)
         if version is None:
-            files = files_of(context)
-            version = publishing.publish(files, _about(context))
+            version = publishing.publish(files_of(context), _about(context))
         else:
-            publishing.settle()
+            publishing.finish(version)
         context.model = version.to_dict()
         if context.model_path is not None:
             # From here on, the model is loaded from the store.
@@ -110,7 +109,7 @@ def files_of(context: TrainContext) -> Files:
     }
     if context.metrics:
         contents["confusion_matrix"] = (confusion_matrix(context.metrics).encode(), ".svg")
-    return Files(contents=contents)
+    return Files(run=context.run, contents=contents)
 
 
 def _about(context: TrainContext) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ def test_who_claims_beside_others_reads_no_lists_of_other_files(
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """The bytes of source files that were read, by name."""
     counted: Counter[str] = Counter()
     usual = Reading._read
@@ -134,7 +134,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         return block
 
     monkeypatch.setattr(Reading, "_read", reading)
-    yield counted
+    return counted
 
 
 def test_a_first_run_reads_each_file_once(shared: Any, two: Any, read: Counter[str]) -> None:

@@ -298,8 +298,9 @@ FIRST_PAGES = (
 # What packs may import besides core: libraries below them, with their first pages.
 LIBRARIES = {
     "handrail_storage": (
-        *("handrail_storage", "handrail_storage.backend", "handrail_storage.containment"),
-        *("handrail_storage.contract", "handrail_storage.manifests"),
+        *("handrail_storage", "handrail_storage.backend", "handrail_storage.claims"),
+        *("handrail_storage.containment", "handrail_storage.contract"),
+        "handrail_storage.manifests",
     ),
 }
 

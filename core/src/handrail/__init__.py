@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.errors import StepNotFoundError as StepNotFoundError
     from handrail.hookspecs import ActionInfo as ActionInfo
     from handrail.hookspecs import PackInfo as PackInfo
+    from handrail.hookspecs import PrunedRun as PrunedRun
     from handrail.hookspecs import hookimpl as hookimpl
     from handrail.orchestrator import Orchestrator as Orchestrator
     from handrail.origin import Origin as Origin
@@ -79,6 +80,7 @@ __all__ = [
     "PlanError",
     "PlannedStep",
     "Problem",
+    "PrunedRun",
     "RefusedError",
     "Run",
     "RunInfo",
@@ -120,7 +122,7 @@ _HOMES = {
         "StepFailedError",
         "StepNotFoundError",
     ),
-    "hookspecs": ("ActionInfo", "PackInfo", "hookimpl"),
+    "hookspecs": ("ActionInfo", "PackInfo", "PrunedRun", "hookimpl"),
     "orchestrator": ("Orchestrator",),
     "origin": ("Origin",),
     "params.context": ("ActionContext",),

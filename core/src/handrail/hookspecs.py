@@ -13,7 +13,7 @@ Hooks never get params, so a plan is the same for every run: put conditions into
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,37 @@ class PackInfo:
     before: Sequence[str] = ()
     requires: Sequence[str] = ()
     settings: type[BaseModel] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedRun:
+    """A run that `handrail runs prune` is about to delete, as a pack receives it.
+
+    A pack that keeps something elsewhere for as long as a run is recorded, such as a claim in a
+    target, has an entry point in the group `handrail.prune` that leads to a function:
+    `acme-scan = "acme_scan.claims:release"`. It is called with each run before that is deleted, and
+    has to be idempotent: the process may be killed before the run is gone. If it raises, the run
+    stays, a warning names it, and the command ends with exit code 1. Nothing is imported if no run
+    is to be deleted.
+
+    Attributes:
+        uid: Its UUID, the `uid` of its `RunInfo`.
+        number: Its number in the journal.
+        action: The name of its action, such as `upload` or `flows.py:nightly`.
+        outcome: How it ended: `completed` or `rolled_back`, for example.
+        project: Its project.
+        folder: The folder in which it worked, where relative paths begin.
+        rollback_data: The recorded rollback data of the last attempt of each step that has any, by
+            the name of the step.
+    """
+
+    uid: str
+    number: int
+    action: str
+    outcome: str
+    project: str
+    folder: str
+    rollback_data: Mapping[str, Mapping[str, Any]]
 
 
 @hookspec

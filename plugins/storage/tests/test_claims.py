@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pytest
 
+from handrail import PrunedRun
 from handrail_storage import StorageError, open_store
 from handrail_storage.backend.small import SmallObjects
 from handrail_storage.claims import (
@@ -27,6 +28,7 @@ from handrail_storage.claims import (
     claims_at,
     parse_mark,
 )
+from handrail_storage.claims.pruning import release
 
 
 @dataclass
@@ -451,6 +453,26 @@ def test_what_a_pruned_run_holds_is_relied_on_for_ever(runs):
     assert second.undo().deleted == 1
     assert runs.there() == {"a": "1"}
     assert first.undo() is None
+
+
+def test_a_journal_that_forgets_a_run_releases_its_claim(runs):
+    """By what the steps of the run have recorded; again does nothing."""
+    run = runs.run(1).complete(a="1")
+    data = {"upload_files": {"target": [runs.place], "claim": [run.name, "of-another-run"]}}
+    pruned = PrunedRun(
+        uid=run.name,
+        number=1,
+        action="upload",
+        outcome="completed",
+        project="p",
+        folder="/",
+        rollback_data={"initialize": {"target": [runs.place]}, **data},
+    )
+    release(pruned)
+    release(pruned)
+    assert claims_at(runs.store)[0] == []
+    assert runs.there() == {"a": "1"}
+    assert runs.run(2).complete(a="1").undo().deleted == 0
 
 
 def test_a_run_that_holds_nothing_yet_is_not_pruned(runs):

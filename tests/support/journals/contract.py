@@ -29,6 +29,7 @@ from handrail.journal import (
     Journal,
     KnowsReliance,
     NoteChange,
+    PrunesOneByOne,
     Reliance,
     RelianceChange,
     RunChange,
@@ -539,6 +540,22 @@ class RelianceContract:
         assert journal.reliance([1])[1].relied_on_by == (2, 3, 4)
         assert 5 not in journal.reliance([5])
 
+    def test_who_relied_on_a_run_that_was_undone_relies_on_those_before_it(
+        self, journal: Journal
+    ) -> None:
+        """Each night names the one before it only; what is undone in between leaves that."""
+        assert isinstance(journal, KnowsReliance)
+        first = journal.open_run(new_run())
+        second = journal.open_run(new_run(), [RelianceChange((first.uid,))])
+        third = journal.open_run(new_run(), [RelianceChange((second.uid,))])
+        journal.open_run(new_run(), [RelianceChange((third.uid,))])
+        assert journal.reliance([1])[1].relied_on_by == (2,)
+        for undone in (second, third):
+            undone.write([RunChange(outcome="rolled_back")])
+        assert journal.reliance([1])[1].relied_on_by == (4,)
+        first.write([RunChange(outcome="rolled_back")])
+        assert dict(journal.reliance([1])) == {}
+
     def test_a_deleted_run_is_one_of_no_journal(self, journal: Journal) -> None:
         assert isinstance(journal, KnowsReliance)
         first = journal.open_run(new_run(), [RunChange(outcome="completed")])
@@ -585,6 +602,43 @@ class PruneContract:
         assert sorted(each.number for each in journal.runs()) == kept
         held.release()
         assert journal.prune(PAST) == [held.number]
+
+    def test_runs_go_one_by_one_after_each_was_released(
+        self, journal: Journal, process: Callable[..., Process]
+    ) -> None:
+        """Nobody can claim a run meanwhile; it can be read, and it stays if it is not released."""
+        assert isinstance(journal, PrunesOneByOne)
+        rival = process()
+        for outcome in ("completed", "failed", "completed", "rolled_back"):
+            changes: list[Change] = [STARTED, note(1), RunChange(outcome=outcome)]
+            journal.open_run(new_run(), changes).release()
+        released: list[int] = []
+
+        def release(number: int) -> bool:
+            released.append(number)
+            assert len(journal.read(number).notes) == 1
+            assert rival.ask("claim", number) == "RunHeldError"
+            return number != 3
+
+        assert journal.prune_each(timedelta(hours=1), release) == []
+        assert journal.prune_each(PAST, release) == [1, 4]
+        assert released == [1, 3, 4]
+        assert sorted(each.number for each in journal.runs()) == [2, 3]
+        assert rival.ask("claim", 3) == 3
+
+    def test_a_run_that_is_claimed_while_others_are_released_stays(self, journal: Journal) -> None:
+        assert isinstance(journal, PrunesOneByOne)
+        for _ in range(2):
+            journal.open_run(new_run(), [RunChange(outcome="completed")]).release()
+        claimed = []
+
+        def release(number: int) -> bool:
+            claimed.append(journal.claim(2))
+            claimed[-1].release()
+            return True
+
+        assert journal.prune_each(PAST, release) == [1]
+        assert len(claimed) == 1
 
     def test_a_number_is_never_given_twice(self, journal: Journal) -> None:
         owned = journal.open_run(new_run(), [RunChange(outcome="completed")])

@@ -49,7 +49,7 @@ def test_record_tells_what_the_metadata_says(garden):
 
 
 @pytest.mark.parametrize(
-    "group", ["packs", "actions", "steps", "commands", "journals", "executors", "policy"]
+    "group", ["packs", "actions", "steps", "commands", "journals", "executors", "policy", "prune"]
 )
 def test_any_of_our_groups_makes_a_pack(garden, group):
     """Each of our groups makes a distribution a pack; others do not."""

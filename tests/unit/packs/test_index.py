@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail.packs.index import index_file, read_index
+from handrail.packs.index import FORMAT, index_file, read_index
 
 
 def warm(garden):
@@ -118,7 +118,7 @@ SPOILS = {
     "truncated": lambda raw: raw[: len(raw) // 2],
     "one bit": lambda raw: raw[:-20] + bytes([raw[-20] ^ 1]) + raw[-19:],
     "version": lambda raw: raw.replace(b"1.4.0", b"6.6.6"),
-    "another format": lambda raw: raw.replace(b"handrail-index 1", b"handrail-index 2"),
+    "another format": lambda raw: raw.replace(b"index %d" % FORMAT, b"index %d" % (FORMAT - 1)),
     "no text": lambda raw: os.urandom(500),
     "other JSON": lambda raw: b"[]\n{}",
 }

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from handrail.journal.protocol import Holder, Journal, KnowsReliance, OwnedRun
+from handrail.journal.protocol import (
+    Holder,
+    Journal,
+    KnowsReliance,
+    OwnedRun,
+    PrunesOneByOne,
+)
 from handrail.journal.records import (
     AttemptChange,
     AttemptRow,
@@ -37,6 +43,7 @@ __all__ = [
     "NoteChange",
     "NoteRow",
     "OwnedRun",
+    "PrunesOneByOne",
     "RecordedRun",
     "Reliance",
     "RelianceChange",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -163,5 +163,20 @@ class KnowsReliance(Protocol):
         """Return the runs on which each of the given runs relies, and those that rely on it.
 
         Runs for which there are none, and unknown ones, are left out.
+        """
+        ...
+
+
+@runtime_checkable
+class PrunesOneByOne(Protocol):
+    """What a journal has in addition if it can leave out single runs while it prunes."""
+
+    def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
+        """Delete the runs that `prune` would delete, one by one; return their numbers.
+
+        Args:
+            older_than: The age.
+            release: Called with the number of each run, which nobody can claim meanwhile; the run
+                stays if it returns False. It may read the journal.
         """
         ...

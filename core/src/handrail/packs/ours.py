@@ -3,4 +3,8 @@
 from __future__ import annotations
 
 # By the names of their entry points.
-COMMANDS = {"check": "handrail-testing", "new.pack": "handrail-testing"}
+COMMANDS = {
+    "check": "handrail-testing",
+    "claims": "handrail-storage",
+    "new.pack": "handrail-testing",
+}

@@ -17,7 +17,9 @@ LOCAL = "local"
 PREFIX = "handrail."
 GROUPS = tuple(
     PREFIX + kind
-    for kind in ("packs", "actions", "steps", "commands", "journals", "executors", "policy")
+    for kind in (
+        *("packs", "actions", "steps", "commands", "journals", "executors", "policy", "prune"),
+    )
 )
 
 Kind = Literal["actions", "steps", "commands"]

@@ -92,10 +92,7 @@ class RecordedStep:
 def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep]:
     """Return the steps of the plan that a run began with, and how far each came."""
     planned = list(steps_of(recorded.row.plan))
-    last: dict[str, AttemptRow] = {}
-    for row in recorded.attempts:
-        if row.step not in last or row.n > last[row.step].n:
-            last[row.step] = row
+    last = _last_attempts(recorded)
     known = {step["name"] for step in planned}
     # A run that went on with --accept-drift has steps that it did not begin with.
     planned += [{"name": name} for name in last if name not in known]
@@ -112,11 +109,26 @@ def heard_of(recorded: RecordedRun) -> str:
     return max(*known, *(attempt.at for attempt in recorded.attempts), "")
 
 
-def values_of(recorded: RecordedRun, name: str) -> Mapping[str, Any]:
-    """Return what the last attempt of a step recorded, as its undo gets it."""
-    row = max((row for row in recorded.attempts if row.step == name), key=lambda row: row.n)
-    returned: dict[str, Any] = json.loads(row.result)["rollback_data"] if row.result else {}
-    return _joined(notes_of(recorded).get((name, row.n), {}), returned)
+def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
+    """Return what the last attempt of each step recorded, as its undo gets it."""
+    notes = notes_of(recorded)
+    return {
+        step: _joined(notes.get((step, row.n), {}), _result(row).get("rollback_data", {}))
+        for step, row in _last_attempts(recorded).items()
+    }
+
+
+def _last_attempts(recorded: RecordedRun) -> dict[str, AttemptRow]:
+    last: dict[str, AttemptRow] = {}
+    for row in recorded.attempts:
+        if row.step not in last or row.n > last[row.step].n:
+            last[row.step] = row
+    return last
+
+
+def _result(row: AttemptRow) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row.result) if row.result else {}
+    return found
 
 
 def _step(
@@ -125,7 +137,7 @@ def _step(
     name = planned["name"]
     if row is None:
         return RecordedStep(name=name, planned=planned)
-    result: dict[str, Any] = json.loads(row.result) if row.result else {}
+    result = _result(row)
     state = "running" if running and row.state == "started" else row.state
     took, at_least = result.get("took"), False
     if state == "started" and (lived := seconds_between(row.at, heard)) > 0:
@@ -213,7 +225,7 @@ class RunRecord:
 
     def values_of(self, step: RecordedStep) -> Mapping[str, Any]:
         """Return what a step recorded for its undo, by key; nothing where it has not begun."""
-        return values_of(self.recorded, step.name) if step.state else {}
+        return rollback_data_of(self.recorded)[step.name] if step.state else {}
 
 
 def record_of(journal: Journal, number: int) -> RunRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -138,10 +138,25 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
         Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
         """
-        session = self._reader_session()
-        with session.using() as connection:
-            found = [row[0] for row in connection.execute(SQL.prunable, (older_than,))]
+        session, found = self._prunable(older_than)
         return [number for number in found if self._prune_one(session, number, older_than)]
+
+    def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
+        """Delete the runs that `prune` would delete, one by one; return their numbers.
+
+        Args:
+            older_than: The age.
+            release: Called with the number of each run, which nobody can claim meanwhile; the run
+                stays if it returns False.
+        """
+        _, found = self._prunable(older_than)
+        session = Session(self._url)  # The other one is for `release` to read with.
+        try:
+            return [
+                number for number in found if self._prune_one(session, number, older_than, release)
+            ]
+        finally:
+            session.close()
 
     def close(self) -> None:
         """Release the runs of this process and disconnect. Calling it twice is harmless."""
@@ -149,11 +164,26 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
         super().close()
         self._session.close()
 
-    def _prune_one(self, session: Session, number: int, older_than: timedelta) -> bool:
+    def _prunable(self, older_than: timedelta) -> tuple[Session, list[int]]:
+        session = self._reader_session()
+        with session.using() as connection:
+            return session, [row[0] for row in connection.execute(SQL.prunable, (older_than,))]
+
+    def _prune_one(
+        self,
+        session: Session,
+        number: int,
+        older_than: timedelta,
+        release: Callable[[int], bool] | None = None,
+    ) -> bool:
         with session.transaction() as connection:
             lock = connection.execute(LOCK_FOR_NOW, (self._locks, number)).fetchone()
             if lock != (True,):
                 return False
+            if release is not None:
+                still = connection.execute(SQL.still_prunable, (older_than, number)).fetchone()
+                if still is None or not release(number):
+                    return False
             return connection.execute(SQL.prune, (older_than, number)).rowcount == 1
 
     def _own_with(self, session: Session, claimed: Claimed) -> PostgresOwnedRun:

@@ -22,3 +22,11 @@ def count_text(count: int, noun: str) -> str:
 def one_line(error: HandrailError) -> str:
     """Return an error with its ways out in one line, for a wrong param."""
     return "; ".join((error.message, *error.ways_out))
+
+
+def age_text(seconds: float) -> str:
+    """Return a time as people say it: `8s`, `12m`, `3h`, `4d`."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{max(0.0, seconds):.0f}s"

@@ -107,6 +107,7 @@ class FakePacks:
         actions: Mapping[str, str] | None = None,
         steps: Mapping[str, str] | None = None,
         commands: Mapping[str, str] | None = None,
+        prune: Mapping[str, str] | None = None,
         requires: Iterable[str] = ("handrail",),
         summary: str = "",
     ) -> FakePack:
@@ -120,6 +121,7 @@ class FakePacks:
             actions: Entry points of actions: `{"greet": "acme_greet.action:Greet"}`.
             steps: Entry points of steps.
             commands: Entry points of commands.
+            prune: Entry points of functions that are told of runs before these are deleted.
             requires: Its requirements.
             summary: One line about it.
 
@@ -132,7 +134,7 @@ class FakePacks:
             raise ValueError(f"{name} is there already; remove({name!r}) takes it away")
         package = canonicalize_name(name).replace("-", "_")
         sources = {f"{package}/__init__.py": "", **(modules or {})}
-        points = {"actions": actions, "steps": steps, "commands": commands}
+        points = {"actions": actions, "steps": steps, "commands": commands, "prune": prune}
         if hooks is not None:
             sources[f"{package}/hooks.py"] = hooks
             points["packs"] = {name: f"{package}.hooks"}

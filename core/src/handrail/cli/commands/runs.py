@@ -24,7 +24,7 @@ from handrail.cli.view.run_text import (
     ways_of,
 )
 from handrail.cli.view.text import plural
-from handrail.errors import NotFoundError
+from handrail.errors import ExitCode, NotFoundError
 from handrail.recovery.status import status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -100,22 +100,31 @@ def runs(
 @runs.command()
 @click.option("--older-than", required=True, metavar="AGE", help="An age such as 30d, 12h or 2w.")
 @click.pass_context
-def prune(ctx: click.Context, older_than: str) -> None:
+def prune(ctx: click.Context, older_than: str) -> int:
     """Delete runs that ended longer ago than that.
 
     Runs that are not over, that belong to a process, that were kept after a failure, or whose
     rollback is incomplete stay. A run that was deleted cannot be resumed or rolled back any more;
-    what it made stays.
+    what it made stays. Packs release what they keep elsewhere for a run; if one cannot, the run
+    stays, and the exit code is 1.
     """
     age = _age(older_than)
     session = session_of(ctx)
     assert ctx.parent is not None
     found = _open(session, ctx.parent.params["journal"])
-    gone = []
+    from handrail.recovery import pruning as pruned  # noqa: PLC0415 - lists need it not
+
+    pruning = pruned.Pruning(deleted=[])
     if found is not None:
         with closing(found):
-            gone = found.prune(age)
-    session.console.print(f"{plural(len(gone), 'run')} deleted")
+            pruning = pruned.prune(found, age, session.packs.records)
+    label = session.console.style("warning:", "yellow", err=True)
+    for number, error in pruning.stays.items():
+        session.console.note(f"{label} run {number} stays: {error.message}")
+        for way in error.ways_out:
+            session.console.note(f"  {way}")
+    session.console.print(f"{plural(len(pruning.deleted), 'run')} deleted")
+    return ExitCode.FAILED if pruning.stays else ExitCode.DONE
 
 
 def _found(

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -215,6 +215,18 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         with convert_os_errors(self._path):
             return prune(self._database, self._locks, before)
 
+    def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
+        """Delete the runs that `prune` would delete, one by one; return their numbers.
+
+        Args:
+            older_than: The age.
+            release: Called with the number of each run, which nobody can claim meanwhile; the run
+                stays if it returns False.
+        """
+        before = datetime.now(UTC) - older_than
+        with convert_os_errors(self._path):
+            return prune(self._database, self._locks, before, release)
+
     def close(self) -> None:
         """Release the runs of this process and close the file. Calling it twice is harmless."""
         super().close()
@@ -244,21 +256,42 @@ def _seen(row: Mapping[str, Any]) -> float | None:
 AT_ONCE = 100  # Batch size; each run in a batch is an open file.
 
 
-def prune(database: Database, locks: OwnerLocks, before: datetime) -> list[int]:
-    """Delete the runs that were closed before `before` and have no owner; return their numbers."""
+def prune(
+    database: Database,
+    locks: OwnerLocks,
+    before: datetime,
+    release: Callable[[int], bool] | None = None,
+) -> list[int]:
+    """Delete the runs that were closed before `before` and have no owner; return their numbers.
+
+    Args:
+        database: The database of the journal.
+        locks: The locks of its runs.
+        before: The time.
+        release: Called before a run is deleted, which stays if it returns False.
+    """
     limit = before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.reading() as connection:
         found = [number for (number,) in connection.execute(SQL.prunable, (limit,))]
     deleted: list[int] = []
-    for first in range(0, len(found), AT_ONCE):
-        deleted += _prune_some(database, locks, found[first : first + AT_ONCE], limit)
+    step = AT_ONCE if release is None else 1  # A release may take long.
+    for first in range(0, len(found), step):
+        deleted += _prune_some(database, locks, found[first : first + step], limit, release)
     return deleted
 
 
-def _prune_some(database: Database, locks: OwnerLocks, numbers: list[int], limit: str) -> list[int]:
+def _prune_some(
+    database: Database,
+    locks: OwnerLocks,
+    numbers: list[int],
+    limit: str,
+    release: Callable[[int], bool] | None,
+) -> list[int]:
     with contextlib.ExitStack() as stack:
         # With their locks taken, no process can claim them meanwhile.
         ours = [number for number in numbers if _take(database, locks, number, stack)]
+        if release is not None:
+            ours = [each for each in ours if _is_prunable(database, each, limit) and release(each)]
         deleted = database.write(
             lambda connection: [
                 number
@@ -269,6 +302,11 @@ def _prune_some(database: Database, locks: OwnerLocks, numbers: list[int], limit
         for number in deleted:
             locks.remove(number)
     return deleted
+
+
+def _is_prunable(database: Database, number: int, limit: str) -> bool:
+    with database.reading() as connection:
+        return connection.execute(SQL.still_prunable, (limit, number)).fetchone() is not None
 
 
 def _take(database: Database, locks: OwnerLocks, number: int, stack: contextlib.ExitStack) -> bool:

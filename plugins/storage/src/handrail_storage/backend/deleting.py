@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # Objects in one request to delete, and in one to list.
 
-_PAGES = 4  # Pages at a time.
-_CONNECTIONS = 16  # For single requests, of each page.
+_CONNECTIONS = 16  # For single requests.
 _TIMEOUT = 60  # Seconds for an answer.
 _VALID = timedelta(minutes=30)  # Of the signatures for one page.
 _SIGNED = ("s3", "az")  # Schemes whose condition to delete is the ETag.
@@ -76,15 +75,13 @@ def delete_unchanged(
         StorageError: The storage failed or refused.
     """
     ordered = sorted(found, key=lambda each: each.key)
-    pages = [ordered[start : start + PAGE] for start in range(0, len(ordered), PAGE)]
     delete = _delete_each if conditional else _look_and_delete
     changed: set[str] = set()
-    with ThreadPoolExecutor(_PAGES) as pool:
-        results = pool.map(partial(delete, requests), pages)
-        for page, others in zip(pages, results, strict=True):
-            changed |= others
-            if progress is not None:
-                progress(len(page))
+    for start in range(0, len(ordered), PAGE):
+        page = ordered[start : start + PAGE]
+        changed |= delete(requests, page)
+        if progress is not None:
+            progress(len(page))
     return changed
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from handrail_storage.access import open_store
+from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.ledger import Ledger
 from handrail_storage.claims.records import State
+from handrail_storage.containment import listed, text
 from handrail_storage.store import Store
+
+if TYPE_CHECKING:
+    from handrail import PrunedRun
 
 
 def prune(store: Store, ledger: Ledger, run: str, clock: Clock) -> None:
@@ -25,12 +33,40 @@ def prune(store: Store, ledger: Ledger, run: str, clock: Clock) -> None:
         entry = ledger.swap(entry, pruned) or ledger.entry(run)
         if entry is not None and entry.state == pruned:
             break
-    if entry is None or entry.state.state is not State.PRUNED or entry.state.held is None:
+    if entry is None or entry.state.state is not State.PRUNED:
         return
     if not (store.local or store.capabilities.replace_if):
         return
-    ledger.add_kept(entry.state.held)
-    store.small_files.remove_all(
-        [name for name, _ in store.small_files.names(f"aside/{entry.state.epoch}/{run}/")]
-    )
+    if entry.state.held is not None:
+        ledger.add_kept(entry.state.held)
+    files = store.small_files
+    files.remove_all([name for name, _ in files.names(f"aside/{entry.state.epoch}/{run}/")])
     ledger.remove(entry)
+    ledger.remove_epoch_if_last()
+
+
+def release(run: PrunedRun) -> None:
+    """Give up the right to undo a run, as its journal is about to forget it.
+
+    Its steps have recorded the targets and the names of its claims there under `target` and
+    `claim`.
+
+    Args:
+        run: The run.
+
+    Raises:
+        StorageError: A target cannot be reached, so the run has to stay in its journal.
+    """
+    for data in run.rollback_data.values():
+        names = [text(name) for name in listed(data.get("claim")) if _is_of(name, run.uid)]
+        for target in listed(data.get("target")) if names else ():
+            store = open_store(text(target))
+            if any(store.small_files.names("claims/")):
+                probe = f".handrail-probe-{run.uid}"
+                store.probe(probe, f"{run.uid}/prune")
+                for name in names:
+                    prune(store, Ledger(store.small_files, store.url, Cache()), name, Clock())
+
+
+def _is_of(name: object, uid: str) -> bool:
+    return isinstance(name, str) and name.partition(".")[0] == uid

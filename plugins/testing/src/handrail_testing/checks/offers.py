@@ -39,9 +39,7 @@ def names(subject: Subject) -> Iterator[Problem]:
         yield from _of_action(subject, entry)
     for entry in subject.record.steps:
         yield from _of_step(subject, entry)
-    for entry in subject.record.commands:
-        if not isinstance(subject.target(entry), click.Command):
-            yield _wrong_target(subject, entry, "a click command")
+    yield from _of_others(subject)
     registry: StepRegistry[Any] = StepRegistry()
     # A wrapper has the name of the wrapped step.
     for step in (each for each in subject.made.values() if not isinstance(each, StepWrapper)):
@@ -179,6 +177,15 @@ def _of_step(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
                 f"or let it answer to both:  aliases = ({entry.name!r},)",
             ),
         )
+
+
+def _of_others(subject: Subject) -> Iterator[Problem]:
+    for entry in subject.record.commands:
+        if not isinstance(subject.target(entry), click.Command):
+            yield _wrong_target(subject, entry, "a click command")
+    for entry in subject.record.offered("prune"):
+        if not callable(subject.target(entry)):
+            yield _wrong_target(subject, entry, "a function that takes a PrunedRun")
 
 
 def _names_and_weight(step: BaseStep[Any]) -> tuple[tuple[str, ...], float]:

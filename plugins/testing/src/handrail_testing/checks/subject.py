@@ -122,7 +122,8 @@ class Subject:
     def importing(self) -> Importing:
         """The imports and effects of importing its modules, in a separate process."""
         hooks = [entry.module for entry in self.record.hooks]
-        entries = (*self.record.actions, *self.record.steps, *self.record.commands)
+        offered = ("actions", "steps", "commands", "prune")
+        entries = [entry for kind in offered for entry in self.record.offered(kind)]
         others = [entry.module for entry in entries] or ([] if hooks else self.record.packages)
         doors = {"hooks": hooks, "others": list(dict.fromkeys(others))}
         return import_apart(self.record.packages, doors)

@@ -1,0 +1,146 @@
+"""Deletes old runs from a journal, after packs have released what these keep elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from handrail.engine.user_code import calls_user_code
+from handrail.errors import HandrailError, JournalError, PackError, describe
+from handrail.journal.protocol import PrunesOneByOne
+from handrail.recovery.recorded_plan import origins_of
+from handrail.recovery.run_record import rollback_data_of
+
+if TYPE_CHECKING:
+    from handrail.hookspecs import PrunedRun
+    from handrail.journal.protocol import Journal
+    from handrail.journal.records import RecordedRun
+    from handrail.packs.record import EntryPoint, PackRecord
+
+KIND = "prune"
+"""The kind of the entry points: `handrail.prune`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """The result of pruning a journal.
+
+    Attributes:
+        deleted: Numbers of the deleted runs.
+        stays: The error of a pack for each run that stays because of it, by number.
+    """
+
+    deleted: list[int]
+    stays: dict[int, HandrailError] = field(default_factory=dict[int, HandrailError])
+
+
+def prune(journal: Journal, older_than: timedelta, packs: Iterable[PackRecord]) -> Pruning:
+    """Delete runs that ended longer ago than `older_than`, unless a pack objects.
+
+    Args:
+        journal: The journal.
+        older_than: The age.
+        packs: The installed packs. They are imported only if there is a run to delete, and only
+            those that take part in pruning.
+
+    Raises:
+        JournalError: The journal cannot be written, or cannot leave out single runs.
+    """
+    releases = [
+        _Release(record, entry)
+        for record in packs
+        if record.status != "off"
+        for entry in record.offered(KIND)
+    ]
+    if not releases:
+        return Pruning(deleted=journal.prune(older_than))
+    if not isinstance(journal, PrunesOneByOne):
+        owners = ", ".join(dict.fromkeys(str(each.record.origin) for each in releases))
+        raise JournalError(
+            f"the journal {journal.shown} cannot ask packs before it deletes a run: {owners}",
+            ways_out=("upgrade the pack that provides the journal",),
+        )
+    stays: dict[int, HandrailError] = {}
+
+    def release(number: int) -> bool:
+        recorded = journal.read(number, fields=False)
+        try:
+            for each in releases:
+                each.release(recorded)
+        except HandrailError as error:
+            stays[number] = error
+            return False
+        return True
+
+    return Pruning(deleted=journal.prune_each(older_than, release), stays=stays)
+
+
+class _Release:
+    """The function of one pack, imported for the first run."""
+
+    def __init__(self, record: PackRecord, entry: EntryPoint) -> None:
+        self.record = record
+        self._entry = entry
+        self._function: Callable[[PrunedRun], object] | None = None
+        self._broken: PackError | None = None
+
+    def release(self, recorded: RecordedRun) -> None:
+        """Call the function for a run.
+
+        Raises:
+            HandrailError: The function raised; or it cannot be imported, and the run has a step of
+                its pack.
+        """
+        if self._function is None and self._broken is None:
+            self._import()
+        if self._broken is not None:
+            if any(each["pack"] == self.record.id for each in origins_of(recorded.row.plan)):
+                raise self._broken
+            return
+        self._call(_pruned(recorded))
+
+    def _import(self) -> None:
+        # Only if there is a run to delete.
+        from handrail.packs.failures import unusable_pack  # noqa: PLC0415
+        from handrail.packs.loader import import_target  # noqa: PLC0415
+
+        if not self.record.is_used:
+            self._broken = unusable_pack(self.record)
+            return
+        try:
+            self._function = import_target(self.record, self._entry)
+        except PackError as error:
+            self._broken = error
+
+    @calls_user_code
+    def _call(self, run: PrunedRun) -> None:
+        function: Any = self._function
+        try:
+            function(run)
+        except HandrailError:
+            raise
+        except Exception as error:
+            raise PackError(
+                f"{self._entry.value} of {self.record.origin} raised {type(error).__name__}: "
+                f"{describe(error)}",
+                origin=self.record.origin,
+            ) from error
+
+
+def _pruned(recorded: RecordedRun) -> PrunedRun:
+    from handrail.hookspecs import PrunedRun  # noqa: PLC0415 - it needs pluggy
+
+    row = recorded.row
+    return PrunedRun(
+        uid=row.uid,
+        number=row.number,
+        action=row.action,
+        outcome=row.outcome or "interrupted",
+        project=row.project,
+        folder=row.cwd,
+        rollback_data={
+            step: values for step, values in rollback_data_of(recorded).items() if values
+        },
+    )

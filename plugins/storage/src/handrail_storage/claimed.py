@@ -1,0 +1,155 @@
+"""Claimed: a claim as people see it, with what ends it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from handrail.errors import NotFoundError
+from handrail_storage.claims import ClaimState, State
+from handrail_storage.texts import age_text
+
+_STATES = {
+    State.ASKING: "working",
+    State.WORKING: "working",
+    State.HOLDS: "relied on",
+    State.UNDOING: "undoing",
+    State.PRUNED: "pruned",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A claim, as people see it.
+
+    Attributes:
+        state: The claim.
+        target: The target, as it was given.
+        now: Seconds since 1970.
+    """
+
+    state: ClaimState
+    target: str
+    now: float
+
+    @property
+    def name(self) -> str:
+        """What `--undo` takes for it."""
+        claimant = self.state.claimant
+        numbered = claimant.number is not None and claimant.host
+        return f"{claimant.number}@{claimant.host}" if numbered else claimant.run
+
+    @property
+    def word(self) -> str:
+        """Its state in words."""
+        if self.state.freed and self.state.state is not State.UNDOING:
+            return "being undone"
+        word = "wants to undo" if self.state.wants_undo else _STATES[self.state.state]
+        return f"{word}, sealed" if self.state.sealed else word
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is in the way of runs with the same keys."""
+        return self.state.wants_undo or not self.state.relies
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """What ends it on its machine: commands."""
+        claimant = self.state.claimant
+        if self.stays or claimant.number is None:
+            return ()
+        going = self.state.state in (State.ASKING, State.WORKING) and not self.state.wants_undo
+        words = ("resume", "rollback") if going else ("rollback",)
+        journal = f" --journal {shlex.quote(claimant.journal)}" if claimant.journal else ""
+        return [f"handrail {word} {claimant.number}{journal}" for word in words]
+
+    @property
+    def from_here(self) -> str | None:
+        """What ends it from any machine: a command."""
+        if self.stays:
+            return None
+        return f"handrail claims {shlex.quote(self.target)} --undo {shlex.quote(self.name)}"
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing ends it."""
+        return self.state.sealed or self.state.state is State.PRUNED
+
+    def row(self) -> Sequence[str]:
+        """Return its row."""
+        return (
+            self.name,
+            self.state.claimant.action,
+            self.word,
+            f"{self.state.keys.count:,}",
+            f"{age_text(self.now - self.state.since)} ago",
+            f"{age_text(self.now - self.state.renewed)} ago",
+            self.state.claimant.user,
+        )
+
+    def ways(self) -> Iterator[str]:
+        """Yield lines about what ends it."""
+        claimant = self.state.claimant
+        yield f"{claimant}{claimant.details} is in the way of runs with the same keys"
+        there = f"on {claimant.host}" if claimant.host else "there"
+        words = [there, *["or"] * (len(self.commands) - 1)] if self.commands else []
+        ways = [*zip(words, self.commands, strict=True), ("anywhere", self.from_here)]
+        width = max(len(word) for word, _ in ways)
+        yield from (f"  {word:{width}}  {command}" for word, command in ways if command)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        state, claimant = self.state, self.state.claimant
+        return {
+            "run": claimant.run,
+            "number": claimant.number,
+            "host": claimant.host,
+            "user": claimant.user,
+            "journal": claimant.journal,
+            "action": claimant.action,
+            "state": self.word,
+            "keys": state.keys.count,
+            "since": _stamp(state.since),
+            "renewed": _stamp(state.renewed),
+            "sealed": state.sealed,
+            "blocks": self.blocks,
+            "ends": list(self.commands),
+            "undo": self.from_here,
+        }
+
+
+def _stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def chosen_of(text: str, claimed: Sequence[Claimed], target: str) -> Claimed:
+    """Return the claim that is meant.
+
+    Raises:
+        NotFoundError: No claim is, or several are.
+    """
+    found = [each for each in claimed if each.state.run == text]
+    found = found or [each for each in claimed if each.name == text]
+    if not found and re.fullmatch(r"\d{1,7}", text):
+        numbered = [each.name for each in claimed if str(each.state.claimant.number) == text]
+        raise NotFoundError(
+            f"each journal has its own run {text}, so it takes the machine, too",
+            ways_out=(*numbered, f"see the claims:  handrail claims {shlex.quote(target)}"),
+        )
+    found = found or [each for each in claimed if text and text in each.state.run]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = [
+            f"{each.state.run}  {each.state.claimant}{each.state.claimant.details}"
+            for each in found
+        ]
+        raise NotFoundError(f"{text} may be any of {len(found)} runs", ways_out=ids)
+    raise NotFoundError(
+        f"no run {text} has a claim at {target}",
+        ways_out=(f"see the claims:  handrail claims {shlex.quote(target)}",),
+    )

@@ -1,0 +1,304 @@
+"""The command `handrail claims`: lists the claims of a target, and undoes one from outside."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from handrail import ExitCode
+from handrail.cli import Listing, Session, session_of, takes_json
+from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
+from handrail_storage.access import open_store
+from handrail_storage.claimed import Claimed, chosen_of
+from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at
+from handrail_storage.errors import StorageError
+from handrail_storage.store import Store
+from handrail_storage.texts import age_text, count_text
+
+_SHOWN = 30  # Claims that are in nobody's way, of which a target may have thousands.
+_HEAD = ("RUN", "ACTION", "STATE", "KEYS", "BEGAN", "HEARD OF", "USER")
+
+
+@click.command()
+@click.argument("target")
+@click.option("--undo", "run", metavar="RUN", help="Undo this run, without its journal.")
+@click.option("--take-over", is_flag=True, help="Do not wait: its process is known to be dead.")
+@click.option("--dry-run", is_flag=True, help="Show what --undo would do, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--all", "everything", is_flag=True, help="List all claims, however many.")
+@takes_json
+@click.pass_context
+def claims(ctx: click.Context, /, target: str, run: str | None, **options: Any) -> int:
+    """List which runs use a target, and undo one whose machine or journal is gone.
+
+    TARGET is a folder, or a URL such as s3://bucket/path, as the runs were given it.
+
+    \b
+    working        at work, or killed: other runs with the same keys are refused
+    relied on      completed: what it relies on stays when others are undone
+    wants to undo  looks who is in its way, or killed
+    being undone   waits for its undo by this command
+    undoing        deletes what nobody else relies on, or killed
+    pruned         gone from its journal: what it relies on stays for ever
+
+    RUN is NUMBER@MACHINE, an id, or a part of it that no other has. --undo works from the claim
+    alone, so the journal and the catalogue of the run stay as they are. It stops the run, waits
+    until its last sign of life is an hour old, then deletes what no other run relies on and puts
+    back what was replaced. It can be interrupted and repeated.
+    """  # noqa: D301 - the escape tells click to keep the lines
+    session = session_of(ctx)
+    if run is None:
+        _check_lists(options)
+        return _list(session, target, everything=options["everything"])
+    return _undo(session, target, run, options)
+
+
+def _check_lists(options: dict[str, Any]) -> None:
+    for name in ("take_over", "dry_run", "yes"):
+        if options[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --undo RUN")
+
+
+def _opened(target: str) -> Store:
+    """Return a target.
+
+    Raises:
+        NotFoundError: It is a folder that does not exist.
+        StorageError: The target or its credentials are malformed.
+    """
+    store = open_store(target)
+    if store.local and not Path(store.address).is_dir():
+        raise NotFoundError(f"there is no folder {target}")
+    return store
+
+
+# The list
+
+
+def _list(session: Session, target: str, *, everything: bool) -> int:
+    claimed, damaged = _claimed(_opened(target), target)
+    blocking = [each for each in claimed if each.blocks]
+    others = [each for each in claimed if not each.blocks]
+    hidden = 0 if everything else max(0, len(others) - _SHOWN)
+    foot = [f"{count_text(len(claimed), 'claim')} at {target}"]
+    if hidden:
+        foot[0] += f" · the {hidden:,} oldest are not shown (--all)"
+    for each in blocking:
+        foot += each.ways()
+    for error in damaged:
+        foot += [f"damaged: {error.message}", *(f"  {way}" for way in error.ways_out)]
+    rows = [each.row() for each in (*blocking, *others[hidden:])]
+    session.show(
+        Listing(
+            json=lambda: {
+                "target": target,
+                "claims": [each.to_dict() for each in claimed],
+                "damaged": [each.to_dict() for each in damaged],
+            },
+            head=_HEAD if rows else (),
+            rows=rows,
+            foot=foot,
+        )
+    )
+    return ExitCode.FAILED if damaged else ExitCode.DONE
+
+
+def _claimed(store: Store, target: str) -> tuple[list[Claimed], list[StorageError]]:
+    states, damaged = claims_at(store)
+    now = time.time()
+    return [Claimed(state=each, target=target, now=now) for each in states], damaged
+
+
+# The undo
+
+
+def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> int:
+    store = _opened(target)
+    chosen = chosen_of(run, _claimed(store, target)[0], target)
+    if chosen.stays:
+        why = "pruned from its journal" if chosen.state.state is State.PRUNED else "sealed"
+        raise RollbackRefusedError(f"{chosen.state.claimant} is {why}, so it stays at {target}")
+    found = Claims(store, chosen.state.claimant)
+    asks = not (options["yes"] or options["dry_run"])
+    if asks:
+        _check_terminal(chosen)
+    if asks or options["dry_run"]:
+        preview = _Previewed(chosen=chosen, preview=found.preview() or _gone(chosen))
+        if options["dry_run"]:
+            session.show(preview)
+            return ExitCode.DONE
+        _ask(preview)
+    undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"])
+    undone = (undoing or _gone(chosen)).run(late=True, progress=_Progress())
+    session.show(_Undone(chosen=chosen, undone=undone))
+    return ExitCode.DONE
+
+
+def _gone(chosen: Claimed) -> NoReturn:
+    raise NotFoundError(f"{chosen.state.claimant} has no claim at {chosen.target} any more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Previewed:
+    """What an undo would do.
+
+    Attributes:
+        chosen: The claim.
+        preview: What was found.
+    """
+
+    chosen: Claimed
+    preview: Preview
+
+    def lines(self, style: object = None) -> Iterator[str]:
+        """Yield the lines for people."""
+        del style
+        claimant, obstacle = self.chosen.state.claimant, self.preview.obstacle
+        heard = age_text(self.chosen.now - self.chosen.state.renewed)
+        yield f"{claimant}{claimant.details} · {self.chosen.word} · last heard of {heard} ago"
+        yield f"  {_counted(self.preview.would_be, 'to be ')}"
+        yield "  its journal and its catalogue stay as they are"
+        if self._journal_is_here():
+            yield f"  its journal is here, which undoes more:  {self.chosen.commands[-1]}"
+        if obstacle is not None:
+            yield f"  it would be refused now: {obstacle.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        obstacle = self.preview.obstacle
+        return {
+            **self.chosen.to_dict(),
+            **_document(self.preview.would_be),
+            "obstacle": None if obstacle is None else obstacle.to_dict(),
+        }
+
+    def _journal_is_here(self) -> bool:
+        claimant = self.chosen.state.claimant
+        here = claimant.host == platform.node()
+        return here and bool(self.chosen.commands) and Path(claimant.journal).is_file()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Undone:
+    """The result of an undo.
+
+    Attributes:
+        chosen: The claim.
+        undone: What was undone.
+    """
+
+    chosen: Claimed
+    undone: ClaimUndone
+
+    def lines(self, style: object = None) -> Iterator[str]:
+        """Yield the lines for people."""
+        del style
+        claimant = self.chosen.state.claimant
+        yield f"{claimant} is undone at {self.chosen.target}: {_counted(self.undone)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**self.chosen.to_dict(), **_document(self.undone)}
+
+
+def _counted(undone: ClaimUndone, will: str = "") -> str:
+    """Return what is undone, in words.
+
+    Args:
+        undone: The numbers.
+        will: Goes before the verbs, such as `to be `.
+    """
+    parts = [f"{count_text(undone.deleted, 'object')} {will}deleted"]
+    if undone.restored:
+        parts.append(f"{undone.restored:,} {will}put back")
+    if undone.foreign:
+        parts.append(f"{undone.foreign:,} of others left alone")
+    parts += [f"{count:,} left for {run}" for run, count in undone.stays.most_common()]
+    return ", ".join(parts)
+
+
+def _document(undone: ClaimUndone) -> dict[str, Any]:
+    stays = undone.stays.most_common()
+    return {
+        "deleted": undone.deleted,
+        "restored": undone.restored,
+        "foreign": undone.foreign,
+        "stays": [{"run": run.run, "name": str(run), "objects": count} for run, count in stays],
+    }
+
+
+def _check_terminal(chosen: Claimed) -> None:
+    """Raise ConfirmationError if there is no terminal to ask on."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise ConfirmationError(
+            f"without a terminal, the undo of {chosen.state.claimant} needs --yes",
+            ways_out=(f"see   {chosen.from_here} --dry-run", f"do    {chosen.from_here} --yes"),
+        )
+
+
+def _ask(preview: _Previewed) -> None:
+    """Raise Abort if the answer is no."""
+    for line in preview.lines():
+        click.echo(line, err=True)
+    if not click.confirm("Undo it?", default=False, err=True):
+        raise click.Abort
+
+
+class _Waiting:
+    """Tells why and how long the undo waits for the last sign of life to grow old.
+
+    Args:
+        chosen: The claim.
+    """
+
+    _EVERY = 600.0  # Seconds between two lines, where a line cannot be replaced.
+
+    def __init__(self, chosen: Claimed) -> None:
+        self._chosen = chosen
+        self._told: float | None = None
+
+    def __call__(self, left: float) -> None:
+        """Take the number of seconds that are left."""
+        if self._told is None:
+            click.echo(
+                f"{self._chosen.state.claimant} is told to stop; should its process still live, it "
+                "may have requests on their way, so this waits (Ctrl-C loses nothing)",
+                err=True,
+            )
+        if _is_terminal(sys.stderr):
+            click.echo(f"\r\x1b[K{age_text(left)} left", err=True, nl=left <= 10.0)
+        elif self._told is None or self._told - left >= self._EVERY:
+            click.echo(f"{age_text(left)} left", err=True)
+            self._told = left
+        self._told = left if self._told is None else self._told
+
+
+class _Progress:
+    """Shows how many keys are undone, and how long the others take."""
+
+    _EVERY = 30.0  # Seconds between two lines, where a line cannot be replaced.
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take the number of keys that are done, and of all."""
+        now = time.monotonic()
+        left = (now - self._began) / max(done, 1) * (total - done)
+        text = f"{done:,} of {total:,} keys · {age_text(left)} left"
+        if _is_terminal(sys.stderr):
+            click.echo(f"\r\x1b[K{text}", err=True, nl=done == total)
+        elif now - self._told >= self._EVERY:
+            click.echo(text, err=True)
+            self._told = now
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and stream.isatty()

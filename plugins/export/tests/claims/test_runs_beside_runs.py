@@ -13,6 +13,7 @@ import pytest
 
 import handrail
 from handrail import RuntimeContext, step
+from handrail.cli import main
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.invocation import working_in
 from handrail.recovery.prepare import look_up, prepare
@@ -503,3 +504,21 @@ def test_runs_that_are_relied_on_are_recorded(run, target, rows):
     second.go(file, **OVER)
     with closing(SqliteJournal(first.journal)) as journal:
         assert journal.reliance([2])[2].relies_on == (1,)
+
+
+def test_a_run_that_its_journal_forgets_still_relies_on_what_it_has_exported(
+    run, target, rows, monkeypatch
+):
+    """The undo of the run that made it leaves it, also when no claim of a run is left."""
+    first, second = run(), run()
+    file = f"{target.url}/out.csv"
+    rows(3)
+    first.go(file)
+    second.go(file, **OVER)
+    before = target.data()
+    monkeypatch.setenv("HANDRAIL_JOURNAL", str(second.journal))
+    monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "handrail-storage")
+    assert main(["runs", "prune", "--older-than", "0s"]) == 0
+    first.undo()
+    assert target.data() == before
+    assert not [key for key in target.files() if key.endswith("/state")]

@@ -176,6 +176,16 @@ def test_a_completed_run_that_refuses_to_be_undone_stays_completed(writes, go_on
     assert (len(first.undone), writes.read(1).row.outcome) == (1, "rolled_back")
 
 
+def test_a_refused_undo_runs_no_clean_up_step_that_came_later(writes):
+    """The run is as it was, also with a plan that has changed since."""
+    first, late, ran = Guarded("first", "rollback"), Does("late", always=True), list[str]()
+    late.work = lambda context: ran.append("late")
+    _completed(writes, first)
+    with pytest.raises(RefusedError):
+        rollback(flow(first, late), 1, journal=writes, packs=(), accept_drift=True)
+    assert (ran, [row.step for row in writes.read(1).attempts]) == ([], ["first"])
+
+
 @drivers
 def test_an_undo_that_is_refused_half_way_stops_there(writes, go_on, undo, kind):
     """What comes before is left alone, what came after is not undone again by the next rollback."""

@@ -45,8 +45,8 @@ def resume(ctx: click.Context, /, **_options: Any) -> int:
     continues in its own working folder, with its own params, packs and part of the plan; secrets
     are read from their variables again. An interrupted step is undone and run again, unless it has
     a `resume` of its own. A run that was being undone is undone to the end; the exit code is then
-    1. If a source, the params or a step that began have changed, it stops with exit code 3 and
-    undoes nothing.
+    1. If a source, the params or a step that began have changed, or a step refuses because
+    something is in its way, it stops with exit code 3 and undoes nothing.
     """
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
     if request.all_dead:

@@ -32,6 +32,7 @@ MEMORY_LAG = 0.0  # Objects in this process are visible at once.
 _MIB = 1 << 20
 _BLOCK = 4 * _MIB
 _PART = 8 * _MIB  # Files above this size are sent in parts of it; contents never are.
+_AT_A_TIME = 4  # Parts of one object.
 _COPIED_PART = 64 * _MIB
 _MOST_PARTS = 10_000  # Of one object, by S3.
 _LARGEST_COPY = 5 << 30  # Bytes that S3 copies in one request.
@@ -203,7 +204,7 @@ class ObjectStore(Store):
                 mode=mode,
                 use_multipart=not isinstance(content, bytes) and size > _PART,
                 chunk_size=max(_PART, -(-smallest // _BLOCK) * _BLOCK),
-                max_concurrency=4,
+                max_concurrency=_AT_A_TIME,
             )
 
     def set_aside(self, key: str, name: str) -> None:

@@ -1,0 +1,187 @@
+"""Conditions hold in the moment of the request, and not only in that of the last look."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from handrail_storage import Listed, StorageError, Store, Stored, TakenError, open_store
+from handrail_storage.backend import ObjectStore, deleting
+
+OURS, THEIRS = "run-1/save", "run-2/save"
+PROBE = ".handrail-probe-run-1"
+
+
+@pytest.fixture(params=["memory", "moto"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
+    if request.param == "memory":
+        store = open_store(f"memory://{uuid.uuid4()}/deep")
+    else:
+        server: Any = request.getfixturevalue("moto")
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        store = open_store(f"s3://{server.bucket()}/deep", retries=2)
+    store.probe(PROBE, OURS)
+    return store
+
+
+def late(store: Store, monkeypatch: pytest.MonkeyPatch, found: Stored | None) -> None:
+    """Let the next look at an object still see what was there before."""
+    usual = store.stat
+    looks = iter([found])
+    monkeypatch.setattr(store, "stat", lambda key: next(looks, None) or usual(key))
+
+
+def test_an_object_that_others_put_after_the_look_is_not_replaced(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert store.capabilities.replace_if
+    found = store.create("a", b"first", OURS)
+    store.replace("a", b"another", THEIRS, found)
+    late(store, monkeypatch, found)
+    with pytest.raises(TakenError):
+        store.replace("a", b"second", OURS, found)
+    assert store.read("a") == b"another"
+
+
+def test_a_copy_is_not_put_over_what_others_put_after_the_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = store.create("a", b"first", OURS)
+    store.set_aside("a", "aside")
+    store.replace("a", b"another", THEIRS, found)
+    late(store, monkeypatch, found)
+    assert not store.put_over("aside", "a", found)
+    assert store.read("a") == b"another"
+
+
+def test_an_own_put_that_is_repeated_is_no_conflict(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt has arrived, but its answer was lost."""
+    found = store.create("a", b"first", OURS)
+    second = store.replace("a", b"second", OURS, found)
+    late(store, monkeypatch, found)
+    assert store.replace("a", b"second", OURS, found).is_same(second)
+    late(store, monkeypatch, found)
+    with pytest.raises(TakenError):
+        store.replace("a", b"third", OURS, found)
+
+
+def test_an_object_that_others_put_after_the_look_is_not_deleted(
+    moto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in moto.environment().items():
+        monkeypatch.setenv(name, value)
+    store = open_store(f"s3://{moto.bucket()}/deep", retries=2)
+    assert store.probe(PROBE, OURS).delete_if
+    names = ("a b", "umlaut ü", "per%cent", "plus+and&amp", "日本語")
+    found = [store.create(name, b"first", OURS) for name in names]
+    store.replace("a b", b"another", THEIRS, found[0])
+    monkeypatch.setattr(deleting, "from_listing", lambda *_: pytest.fail("it was looked at"))
+    assert store.delete_found([*found, found[1]]) == {"a b"}
+    assert [each.key for each in store.listing()] == ["a b"]
+
+
+# What servers answer to a request to delete
+
+
+class Server(ThreadingHTTPServer):
+    """Answers requests from a list of statuses; 0 closes the connection."""
+
+    def __init__(self, *statuses: int) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.statuses = list(statuses)
+        self.conditions: list[str | None] = []
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_DELETE(self) -> None:
+        server: Any = self.server
+        server.conditions.append(self.headers["If-Match"])
+        status = server.statuses.pop(0)
+        if status == 0:
+            self.close_connection = True
+            return
+        body = b"" if status == 204 else b"<Error><Code>Code%d</Code></Error>" % status
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def deleted(
+    monkeypatch: pytest.MonkeyPatch, *statuses: int, retries: int = 2
+) -> tuple[set[str], Server]:
+    """Delete an object of a server that gives these answers."""
+    server = Server(*statuses)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "acme",
+        "AWS_SECRET_ACCESS_KEY": "acme",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    store = open_store("s3://acme/deep", retries=retries)
+    assert isinstance(store, ObjectStore)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    found = [Listed(key="a", size=1, etag="abc")]
+    try:
+        return deleting.delete_unchanged(store.requests, found, conditional=True), server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "changed"),
+    [
+        ((204,), set[str]()),
+        ((404,), set[str]()),
+        ((412,), {"a"}),
+        ((503, 204), set[str]()),
+        ((0, 204), set[str]()),
+        ((429, 0, 412), {"a"}),
+    ],
+)
+def test_a_server_that_fails_for_a_moment_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, statuses: tuple[int, ...], changed: set[str]
+) -> None:
+    """Each request has the condition."""
+    others, server = deleted(monkeypatch, *statuses)
+    assert others == changed
+    assert server.conditions == ['"abc"'] * len(statuses)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "message"),
+    [((403,), "a: Code403"), ((503, 503, 503), "tried 3 times"), ((0, 0, 0), "connection broke")],
+)
+def test_a_server_that_goes_on_failing_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, statuses: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(StorageError, match=message):
+        deleted(monkeypatch, *statuses)
+
+
+def test_conditions_are_not_probed_behind_a_proxy(
+    moto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the client knows how to use one."""
+    for name, value in moto.environment().items():
+        monkeypatch.setenv(name, value)
+    store = open_store(f"s3://{moto.bucket()}/deep")
+    monkeypatch.setattr(deleting, "_needs_proxy", lambda: True)
+    assert not store.probe(PROBE, OURS).delete_if

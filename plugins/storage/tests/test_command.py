@@ -222,6 +222,16 @@ def test_an_undo_waits_until_the_last_sign_of_life_is_an_hour_old(
     assert keys(store) == []
 
 
+def test_an_undo_leaves_no_empty_folders(
+    run: Run, call: Call, times: Times, tmp_path: Path
+) -> None:
+    """Neither those of files nor the one with the claims, once the last run is undone."""
+    run(15, "build-7", {"a/b/c": b"1", "a/d": b"2"})
+    times.wait(2 * HOUR)
+    assert call("store", "--undo", "15@build-7", "--yes")[0] == 0
+    assert list((tmp_path / "store").iterdir()) == []
+
+
 def test_take_over_does_not_wait(run: Run, call: Call, store: Store, times: Times) -> None:
     run(15, "build-7", {"a": b"1"}, killed=True)
     began = times.seconds

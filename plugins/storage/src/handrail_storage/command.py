@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import click
 
@@ -135,10 +136,23 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
             session.show(preview)
             return ExitCode.DONE
         _ask(preview)
-    undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"])
-    undone = (undoing or _gone(chosen)).run(late=True, progress=_Progress())
+    _probe(store, chosen)
+    undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"]) or _gone(chosen)
+    undone = undoing.run(late=True, progress=_Progress())
+    one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
+    store.prune(one_of_each.values())
     session.show(_Undone(chosen=chosen, undone=undone))
     return ExitCode.DONE
+
+
+def _probe(store: Store, chosen: Claimed) -> None:
+    """Find out which conditions the storage honours."""
+    key = f".handrail-probe-{uuid4()}"
+    mark = f"{chosen.state.run}/claims"
+    try:
+        store.probe(key, mark)
+    finally:
+        store.clear_probe(key, mark)
 
 
 def _gone(chosen: Claimed) -> NoReturn:

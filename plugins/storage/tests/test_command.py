@@ -61,9 +61,10 @@ def run(store: Store, times: Times) -> Run:
         *,
         killed: bool = False,
         journal: str = "",
+        project: str = "",
     ) -> Claim:
         claimant = Claimant(
-            run=f"01a2-{number}-{host}",
+            run=f"01a2-{number}-{host}{f'-{project}' if project else ''}",
             number=number,
             host=host,
             user="ada",
@@ -129,6 +130,19 @@ def test_a_claim_that_blocks_is_listed_first_with_what_ends_it(run: Run, call: C
         "  or          handrail rollback 15 --journal /srv/build-7/runs.db",
         "  anywhere    handrail claims store --undo 15@build-7",
     ]
+
+
+def test_runs_of_one_number_on_one_machine_are_named_by_their_ids(run: Run, call: Call) -> None:
+    """Each project on a machine has its own journal, with its own run 1."""
+    run(1, "build-7", {"a": b"1"}, project="cars")
+    run(1, "build-7", {"a": b"1"}, project="bikes")
+    run(2, "build-7", {"a": b"1"})
+    _, out, _ = call("store")
+    names = {line.split()[0] for line in out.splitlines()[1:4]}
+    assert names == {"01a2-1-build-7-cars", "01a2-1-build-7-bikes", "2@build-7"}
+    code, _, err = call("store", "--undo", "1@build-7", "--dry-run")
+    assert code == 2
+    assert "1@build-7 may be any of 2 runs" in err
 
 
 def test_json_has_every_claim(run: Run, call: Call) -> None:

@@ -17,7 +17,7 @@ from handrail import ExitCode
 from handrail.cli import Listing, Session, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail_storage.access import open_store
-from handrail_storage.claimed import Claimed, chosen_of
+from handrail_storage.claimed import Claimed, chosen_of, claimed_by
 from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
@@ -113,8 +113,7 @@ def _list(session: Session, target: str, *, everything: bool) -> int:
 
 def _claimed(store: Store, target: str) -> tuple[list[Claimed], list[StorageError]]:
     states, damaged = claims_at(store)
-    now = time.time()
-    return [Claimed(state=each, target=target, now=now) for each in states], damaged
+    return claimed_by(states, target, time.time()), damaged
 
 
 # The undo

@@ -246,6 +246,17 @@ def test_an_undo_leaves_no_empty_folders(
     assert list((tmp_path / "store").iterdir()) == []
 
 
+def test_an_undo_removes_what_a_kill_left_half_written(
+    run: Run, call: Call, times: Times, tmp_path: Path
+) -> None:
+    """A file gets its name when it is complete; until then it has a temporary one."""
+    claim = run(15, "build-7", {"a": b"1"}, killed=True)
+    (tmp_path / f"store/a.handrail-tmp-{claim.run}").write_bytes(b"ha")
+    times.wait(2 * HOUR)
+    assert call("store", "--undo", "15@build-7", "--yes")[0] == 0
+    assert list((tmp_path / "store").iterdir()) == []
+
+
 def test_take_over_does_not_wait(run: Run, call: Call, store: Store, times: Times) -> None:
     run(15, "build-7", {"a": b"1"}, killed=True)
     began = times.seconds
@@ -267,7 +278,9 @@ def test_an_interrupted_wait_loses_nothing(
         patched.setattr(times, "clock", Clock(now=lambda: times.seconds, sleep=interrupt))
         assert call("store", "--undo", "15@build-7", "--yes")[0] == 130
     assert keys(store) == ["a"]
-    assert "being undone" in call("store")[1]
+    listed = call("store")[1]
+    assert "being undone" in listed
+    assert "handrail rollback" not in listed  # It would be refused.
     times.wait(HOUR)
     assert call("store", "--undo", "15@build-7", "--yes")[0] == 0
     assert keys(store) == []

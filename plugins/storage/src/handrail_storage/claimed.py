@@ -56,7 +56,7 @@ class Claimed:
     def commands(self) -> Sequence[str]:
         """What ends it on its machine: commands."""
         claimant = self.state.claimant
-        if self.stays or claimant.number is None:
+        if self.stays or self.state.freed or claimant.number is None:
             return ()
         going = self.state.state in (State.ASKING, State.WORKING) and not self.state.wants_undo
         words = ("resume", "rollback") if going else ("rollback",)

@@ -137,6 +137,7 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
         _ask(preview)
     _probe(store, chosen)
     undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"]) or _gone(chosen)
+    store.abort_unfinished(list(undoing.keys), chosen.state.run)
     undone = undoing.run(late=True, progress=_Progress())
     one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
     store.prune(one_of_each.values())

@@ -329,7 +329,7 @@ def test_a_sealed_run_cannot_be_undone(run: Run, call: Call, store: Store) -> No
     run(15, "build-7", {"a": b"1"}).seal()
     code, _, err = call("store", "--undo", "15@build-7", "--yes")
     assert code == 5
-    assert "run 15 on build-7 is sealed, so it stays at store" in err
+    assert "run 15 on build-7 stays at store: what it has replaced is discarded" in err
     assert keys(store) == ["a"]
 
 

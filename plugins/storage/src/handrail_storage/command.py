@@ -123,8 +123,9 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
     store = _opened(target)
     chosen = chosen_of(run, _claimed(store, target)[0], target)
     if chosen.stays:
-        why = "pruned from its journal" if chosen.state.state is State.PRUNED else "sealed"
-        raise RollbackRefusedError(f"{chosen.state.claimant} is {why}, so it stays at {target}")
+        pruned = chosen.state.state is State.PRUNED
+        why = "it is pruned from its journal" if pruned else "what it has replaced is discarded"
+        raise RollbackRefusedError(f"{chosen.state.claimant} stays at {target}: {why}")
     found = Claims(store, chosen.state.claimant)
     asks = not (options["yes"] or options["dry_run"])
     if asks:

@@ -21,11 +21,14 @@ from handrail import (
     BaseAction,
     BaseStep,
     BaseStepContext,
+    ExitCode,
     Option,
     Orchestrator,
     PackInfo,
     Plan,
     Problem,
+    PrunedRun,
+    RefusedError,
     Run,
     RunInfo,
     RuntimeContext,
@@ -162,7 +165,22 @@ class Notify(BaseStep[BaseStepContext]):
         run: RunInfo | None = context.run_info
         number: int | None = None if run is None else run.number
         context.log("told", {"run": number})
+        context.relies_on(["another"])
         return StepResult(data=dict(earlier.data))
+
+
+class InTheWayError(RefusedError):
+    """A refusal with a code of its own."""
+
+    code = "in-the-way"
+    exit_code = ExitCode.ROLLBACK
+
+
+def release(run: PrunedRun) -> None:
+    """Release what a run keeps elsewhere."""
+    if run.outcome == "completed" and "notify" in run.rollback_data:
+        told: Any = run.rollback_data["notify"]["told"]
+        raise InTheWayError(f"{told} cannot be told", ways_out=("try again later",))
 
 
 class AnyContext(BaseStep):

@@ -540,6 +540,22 @@ class RelianceContract:
         assert journal.reliance([1])[1].relied_on_by == (2, 3, 4)
         assert 5 not in journal.reliance([5])
 
+    def test_who_relied_on_a_run_that_was_undone_relies_on_those_before_it(
+        self, journal: Journal
+    ) -> None:
+        """Each night names the one before it only; what is undone in between leaves that."""
+        assert isinstance(journal, KnowsReliance)
+        first = journal.open_run(new_run())
+        second = journal.open_run(new_run(), [RelianceChange((first.uid,))])
+        third = journal.open_run(new_run(), [RelianceChange((second.uid,))])
+        journal.open_run(new_run(), [RelianceChange((third.uid,))])
+        assert journal.reliance([1])[1].relied_on_by == (2,)
+        for undone in (second, third):
+            undone.write([RunChange(outcome="rolled_back")])
+        assert journal.reliance([1])[1].relied_on_by == (4,)
+        first.write([RunChange(outcome="rolled_back")])
+        assert dict(journal.reliance([1])) == {}
+
     def test_a_deleted_run_is_one_of_no_journal(self, journal: Journal) -> None:
         assert isinstance(journal, KnowsReliance)
         first = journal.open_run(new_run(), [RunChange(outcome="completed")])

@@ -158,4 +158,5 @@ def test_the_reliance_of_some_runs_scans_no_table(journal: Traced) -> None:
             row[-1] for each in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {each}")
         ]
     assert plans
-    assert not [plan for plan in plans if plan.startswith("SCAN")]
+    # `found` is what the statement has found already.
+    assert {plan for plan in plans if plan.startswith("SCAN")} <= {"SCAN found"}

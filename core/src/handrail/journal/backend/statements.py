@@ -192,12 +192,21 @@ class Statements:
             WHERE this.id {these} AND {counts.replace("outcome", "this.outcome")}
             ORDER BY other.id, {reliance}.uid
         """
+        # What relied on a run that was undone since relies on those before it. An undone run itself
+        # has left what is relied on to the others.
         self.relied_on_by = f"""
-            SELECT this.id, other.id
-            FROM {run} AS this JOIN {reliance} ON {reliance}.uid = this.uid
-            JOIN {run} AS other ON other.id = {reliance}.run
-            WHERE this.id {these} AND {counts.replace("outcome", "other.outcome")}
-            ORDER BY other.id
+            WITH RECURSIVE found (run, id, uid, counts) AS (
+                SELECT this.id, other.id, other.uid, {counts.replace("outcome", "other.outcome")}
+                FROM {run} AS this JOIN {reliance} ON {reliance}.uid = this.uid
+                JOIN {run} AS other ON other.id = {reliance}.run
+                WHERE this.id {these} AND {counts.replace("outcome", "this.outcome")}
+                UNION
+                SELECT found.run, other.id, other.uid, {counts.replace("outcome", "other.outcome")}
+                FROM found JOIN {reliance} ON {reliance}.uid = found.uid
+                JOIN {run} AS other ON other.id = {reliance}.run
+                WHERE NOT found.counts
+            )
+            SELECT run, id FROM found WHERE counts ORDER BY id
         """
 
     def _of_readers(self) -> None:

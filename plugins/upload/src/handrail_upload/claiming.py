@@ -115,7 +115,7 @@ def hold(context: UploadContext, claim: Claim) -> None:
     claim.hold(held_in(manifest, SENT, UNCHANGED))
     if manifest.count(UNCHANGED):
         others = claim.shared(held_in(manifest, UNCHANGED))
-        getattr(context, "relies_on", list)([each.run for each in others])
+        context.relies_on({each.run.partition(".")[0] for each in others})
 
 
 def held_in(manifest: Manifest, *states: str) -> Iterator[Held]:

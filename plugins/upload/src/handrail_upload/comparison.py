@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -75,7 +75,7 @@ class Comparison:
             manifest.update(kept)
 
     def _each(
-        self, files: list[SourceFile], there: dict[str, Listed]
+        self, files: list[SourceFile], there: Mapping[str, Listed]
     ) -> Iterator[SourceFile | Conflict]:
         if not there:
             yield from (replace(each, state=NEW) for each in files)

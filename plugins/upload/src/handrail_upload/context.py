@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,9 @@ from handrail_upload.storage import Capabilities, Storage, open_storage
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from handrail_storage.claims import Claim, ClaimRefusedError, Undoing
     from handrail_upload.catalogue import Catalogue
+    from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer
 
     P = TypeVar("P", bound=UploadParams, covariant=True, default=UploadParams)
@@ -45,12 +47,16 @@ class Opened:
     Attributes:
         catalogue: The catalogue, once used.
         transfer: The transfer in progress.
+        claims: The claims of the run at its target, by name.
+        undoings: The undos of claims that have begun, by name; None where there is no claim.
         scratch: Removes the manifest of a dry run; at the latest when the context is deleted.
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
     catalogue: Catalogue | None = None
     transfer: Transfer | None = None
+    claims: dict[str, Claim] = field(default_factory=dict[str, "Claim"])
+    undoings: dict[str, Undoing | None] = field(default_factory=dict[str, "Undoing | None"])
     scratch: Callable[[], object] | None = None
     here: str = ""
 
@@ -122,6 +128,52 @@ class UploadContext(StorageContext, ActionContext[P]):
             if self.capabilities:
                 self.storage.capabilities = Capabilities(**self.capabilities)
         return self.storage
+
+    def storage_of(self, recorded: RecordedTransfer) -> Storage:
+        """Return the target of a transfer, opened by its rollback data.
+
+        Raises:
+            StorageError: The credentials are malformed.
+        """
+        storage = open_storage(recorded.target, retries=self.options.retries)
+        if self.capabilities:
+            storage.capabilities = Capabilities(**self.capabilities)
+        return storage
+
+    def transfers(self) -> Iterator[RecordedTransfer]:
+        """Yield the rollback data of the steps that have uploaded, the last one first."""
+        from handrail_upload.recorded import read_transfer  # noqa: PLC0415 - only an undo needs it
+
+        for result in reversed(list(self.results.values())):
+            if "claim" in result.rollback_data:
+                yield read_transfer(result.rollback_data, self.site)
+
+    def begin_undo(self, recorded: RecordedTransfer | None = None) -> Undoing | None:
+        """Ask the target whether the run may be undone, before anything of it is.
+
+        Args:
+            recorded: The rollback data of a transfer; of the last one unless given.
+
+        Returns:
+            None if the transfer has no claim.
+
+        Raises:
+            ClaimRefusedError: Another run is in the way; nothing was undone.
+            StorageError: The storage failed or refused.
+        """
+        from handrail_upload.claiming import claims_of  # noqa: PLC0415 - see above
+
+        recorded = recorded or next(self.transfers(), None)
+        if recorded is None or not recorded.claim:
+            return None
+        undoings, name = self.opened.undoings, recorded.claim
+        if name not in undoings:
+            claims = claims_of(self, name, self.storage_of(recorded))
+            undoings[name] = claims.undo(waiting=self._tell_waiting)
+        return undoings[name]
+
+    def _tell_waiting(self, error: ClaimRefusedError, left: float) -> None:
+        self.log("waiting", {"summary": f"{error.message}; trying again for {left:.0f} s"})
 
     def use_manifest(self) -> Manifest:
         """Return the open manifest; before `initialize` a temporary one of this process.

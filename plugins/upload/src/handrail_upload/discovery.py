@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pathspec
 
+from handrail_storage.backend.small import FOLDER
 from handrail_upload.errors import SourceError
 from handrail_upload.names import readable
 
@@ -152,7 +153,7 @@ class _Walk:
             )
         places = (name, *_folders_above(name))
         avoided = any(self._avoided(os.path.join(folder, each)) for each in places)
-        if avoided or not self._matches(told):
+        if avoided or FOLDER in name.split("/") or not self._matches(told):
             return
         found: Found | LeftAlone
         if not os.path.lexists(path):
@@ -165,6 +166,8 @@ class _Walk:
 
     def _leave_folder(self, path: str, name: str, bare: str) -> list[LeftAlone] | None:
         """Return None for a folder to walk, otherwise the entries for ignoring it."""
+        if bare == FOLDER:  # The source, or a folder in it, was a target itself.
+            return []
         if bare.startswith(".") and not self.search.hidden:
             why = "its name begins with a dot"
             return [LeftAlone(kind="hidden", name=f"{name}/", why=why)]
@@ -173,7 +176,7 @@ class _Walk:
         return [] if self._avoided(path) else None
 
     def _wanted(self, name: str, bare: str, path: str) -> bool:
-        if bare.startswith(".") and not self.search.hidden:
+        if bare == FOLDER or (bare.startswith(".") and not self.search.hidden):
             return False
         return self._matches(name) and not self._avoided(path)
 

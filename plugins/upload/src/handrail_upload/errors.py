@@ -12,8 +12,9 @@ from handrail_upload.names import readable
 
 _LONGEST = 240  # Characters of a recorded value that are shown.
 _UNDOING = {
-    "asides": "put back",
     "catalogue": "undo",
+    "claim": "undo what is claimed by",
+    "claimed": "undo what is claimed by",
     "mark": "undo what is marked",
     "rollback_data": "undo",
     "rows": "undo",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from handrail_storage import Place
 from handrail_storage.containment import (
     PLAIN,
     Notes,
-    identity,
     is_of_run,
     listed,
     mapping,
@@ -21,40 +18,33 @@ from handrail_storage.containment import (
     text,
 )
 from handrail_upload.errors import ContainmentError, shown
-from handrail_upload.site import Site, name_of
-from handrail_upload.storage.target import aside_name
+from handrail_upload.site import Site
 
 _KINDS = frozenset({"file", "tables", "migration"})  # Parts that a catalogue may have lacked.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTransfer:
-    """The parsed rollback data of one transfer.
+    """The parsed rollback data of one transfer; what it may have stored, its claim tells.
 
     Attributes:
         target: The target; empty if nothing at it may be touched.
-        mark: The mark of the run's objects.
-        keys: Keys that it may have stored.
-        identities: The identities of the objects by key, if recorded.
-        asides: The names under which it has kept replaced objects, by key.
+        claim: The name of its claim there; empty if it has not asked for one.
+        claimed: Whether it has got the claim.
         folders: Folders that it may have created, as keys.
-        parts: Those of the keys that it has sent in parts, which may be incomplete.
         notes: The rollback data, with the rejected values.
     """
 
     target: str
-    mark: str
-    keys: list[str] = field(default_factory=list[str])
-    identities: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
-    asides: dict[str, str] = field(default_factory=dict[str, str])
+    claim: str
+    claimed: bool = False
     folders: list[str] = field(default_factory=list[str])
-    parts: list[str] = field(default_factory=list[str])
     notes: Notes
 
     @property
     def run(self) -> str:
-        """The run, as in the names of its objects."""
-        return self.mark.partition("/")[0]
+        """The run, as in the names of its files."""
+        return self.claim.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,33 +98,18 @@ def read_transfer(data: object, site_of: Callable[[Notes], Site]) -> RecordedTra
     """
     notes = Notes(data, ContainmentError)
     site = site_of(notes)
-    target, mark = _whereabouts(notes, site)
-    keys = _once(notes.all("keys", partial(_key, site))) if target else []
-    if not keys:
-        return RecordedTransfer(target=target, mark=mark, notes=notes)
-    known = set(keys)
-
-    def recorded(noted: object) -> str:
-        if isinstance(noted, str) and noted in known:
-            return noted
-        raise ValueError("it is no key that the run has recorded")
-
-    def made(noted: object) -> tuple[str, tuple[int, ...]]:
-        name, *rest = listed(noted) or (noted,)
-        with saying("it tells no file from another"):
-            same = identity(rest)
-        return recorded(name), same
-
-    aside = partial(_aside, site.place, mark.partition("/")[0])
+    targets = notes.all("target", site.address, why=_why_address(site))
+    claims = notes.all("claim", site.claim, why="the claim of the run has another name")
+    claimed = notes.all("claimed", site.claim, why="the claim of the run has another name")
+    if notes.refused is not None or not targets or not claims:
+        target = targets[0] if targets and notes.refused is None else ""
+        return RecordedTransfer(target=target, claim="", notes=notes)
+    why = f"it lies outside of the target {shown(site.place.address)}"
     return RecordedTransfer(
-        target=target,
-        mark=mark,
-        keys=keys,
-        identities=dict(notes.all("made", made)),
-        # The run has set nothing aside for other keys.
-        asides={key: name for key, name in notes.all("asides", aside) if key in known},
-        folders=_folders(notes, keys, site),
-        parts=_once(notes.all("parts", recorded)),
+        target=targets[0],
+        claim=claims[0],
+        claimed=bool(claimed),
+        folders=_once(notes.all("folders", site.folder_key, why=why)),
         notes=notes,
     )
 
@@ -175,8 +150,7 @@ def read_rows(
 
 def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
     """Return the target and the mark; both are empty if one was rejected."""
-    why = f"the params of the run name {shown(site.place.address)}"
-    targets = notes.all("target", site.address, why=why)
+    targets = notes.all("target", site.address, why=_why_address(site))
     marks: list[str] = []
 
     def one_mark(noted: object) -> None:
@@ -191,37 +165,8 @@ def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
     return targets[0], marks[0]
 
 
-def _key(site: Site, noted: object) -> str:
-    name = name_of(noted)
-    try:
-        return site.key(name)
-    except ValueError as error:
-        raise ValueError(f"{error} ({site.place.address})") from error
-
-
-def _aside(place: Place, run: str, noted: object) -> tuple[str, str]:
-    """Return the key of a replaced object, and the name under which the run keeps it."""
-    with saying("it names no object"):
-        key = text(*mapping(noted, "key"))
-    kept = aside_name(place, key, run)
-    with saying("the run keeps nothing there"):
-        (name,) = mapping(noted, "name")
-        if name != kept:
-            raise ValueError(key)
-    return key, kept
-
-
-def _folders(notes: Notes, keys: list[str], site: Site) -> list[str]:
-    """Return the recorded folders as keys, if one of `keys` is inside."""
-    above: set[str] = set()
-    for key in keys:
-        folder = os.path.dirname(key)
-        while folder and folder not in above:
-            above.add(folder)
-            folder = os.path.dirname(folder)
-    why = f"it lies outside of the target {shown(site.place.address)}"
-    # The run has not created others.
-    return [each for each in _once(notes.all("folders", site.folder_key, why=why)) if each in above]
+def _why_address(site: Site) -> str:
+    return f"the params of the run name {shown(site.place.address)}"
 
 
 def _catalogue(site: Site, noted: object) -> RecordedCatalogue:

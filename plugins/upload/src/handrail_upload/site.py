@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from handrail_upload.errors import ContainmentError, shown
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 from handrail_upload.storage.target import CALLER, is_kept, parse_target
+
+FIRST = "upload_files"
+"""The step whose claim has the name of the run."""
 
 _BESIDE = ("", "-wal", "-shm", "-journal")  # Suffixes that SQLite appends to the name of a file.
 
@@ -108,6 +112,17 @@ class Site(handrail_storage.Site):
             raise ValueError("it is no key of an object")
         return below(name)
 
+    def claim(self, noted: object) -> str:
+        """Return the name of a claim of the run; see `claim_name`.
+
+        Raises:
+            ValueError: It is that of another run.
+        """
+        name = text(noted)
+        if not is_of_run(name, rf"(?P<run>{RUN})(?:\.[0-9a-f]{{16}})?", self.run):
+            raise ValueError("it is not that of this run")
+        return name
+
     def folder_key(self, noted: object) -> str:
         """Return the path of a folder in the target as a key.
 
@@ -156,6 +171,17 @@ class Site(handrail_storage.Site):
         if not name.endswith(".db"):
             raise ValueError("it is no name of a catalogue")
         return os.path.join(self.catalogue.itself(above), name)
+
+
+def claim_name(run: str, step: str) -> str:
+    """Return the name of the claim of a step that uploads.
+
+    A run may have several such steps, each with files of its own, and a claim never changes its
+    list of files; so each has its own claim, and they rely on each other like runs do.
+    """
+    if step == FIRST:
+        return run
+    return f"{run}.{hashlib.sha256(step.encode()).hexdigest()[:16]}"
 
 
 def catalogue_of(collection: str) -> str:

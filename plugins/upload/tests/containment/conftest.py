@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -125,10 +127,18 @@ class Forged:
         result["rollback_data"] = {**result.get("rollback_data", {}), note: value}
         self.ask("UPDATE attempt SET result = ? WHERE step = ?", json.dumps(result), step)
 
-    def identity(self, path: Path) -> list[int]:
-        """Return what tells a file from others."""
-        about = path.lstat()
-        return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns]
+    def claim(self, keys: list[Any]) -> None:
+        """Let the claim at the target say that the run wanted just these keys, and holds nothing.
+
+        So says whoever may write there; what they forge is the list that an undo follows.
+        """
+        folder = self.store / ".handrail-target" / "claims" / self.uid
+        lines = "".join(f"{json.dumps([key, None], separators=(',', ':'))}\n" for key in keys)
+        (folder / "list").write_bytes(gzip.compress(lines.encode()))
+        state = json.loads((folder / "state").read_bytes())
+        state["wanted"] = hashlib.sha256(lines.encode()).hexdigest()
+        state |= {"state": "working", "held": None, "known": False}
+        (folder / "state").write_text(json.dumps(state))
 
     def rollback(self, **options: Any) -> list[str]:
         """Roll the run back as another process would; return what could not be undone, and why."""

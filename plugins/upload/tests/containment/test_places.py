@@ -45,10 +45,8 @@ def upload(edit: Any = lambda registry: None, **params: Any) -> Any:
 @pytest.mark.parametrize(
     "name",
     [
-        f"a.txt.tmp-{RUN}",
-        f"sub/a.txt.aside-{RUN}",
-        f"a.new-{RUN}",
-        f"a.half-{RUN}",
+        f"a.txt.handrail-tmp-{RUN}",
+        f"sub/a.txt.handrail-tmp-{RUN}.second",
         f".handrail-probe-{RUN}",
         "state/notes.txt",
     ],

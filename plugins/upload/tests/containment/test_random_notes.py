@@ -19,7 +19,7 @@ NOTES = {
         *("target", "mark", "made", "probe", "cleared", "refused"),
         *("manifest", "folders", "catalogue"),
     ),
-    "upload_files": ("target", "mark", "keys", "made", "asides", "folders", "parts"),
+    "upload_files": ("target", "claim", "claimed", "folders"),
     "generate_data_units": ("rows",),
 }
 
@@ -34,12 +34,8 @@ PATHS = (
     *(".handrail/runs.db", "../.handrail/runs.db", "{state}/{uid}.db", "{state}/../runs.db"),
     *("a.txt", "b.txt", "sub/deep/c.txt", "a.txt/", "a" * 300, "s3://other/data", "memory://x"),
     *("sqlite:///{beside}/decoy.db", "postgresql://h/d", "{uid}/upload_files", "../x/upload_files"),
-    ".handrail-probe-{uid}",
+    *(".handrail-probe-{uid}", "{uid}", "../{uid}", "{uid}.0123456789abcdef"),
 )
-# Whose very inode and time a journal may have; what lies in the target is left out, for there it
-# is that by which a run knows its own.
-KNOWN = ("../notes.txt", "../src/a.txt", "../../beside/secret.txt", "out/secret.txt")
-
 paths = st.sampled_from(PATHS)
 junk = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | paths,
@@ -63,7 +59,6 @@ changes = st.one_of(
     st.tuples(st.just("more"), notes, st.lists(values, min_size=1, max_size=3)),
     st.tuples(st.just("only"), notes, st.lists(values, max_size=3)),
     st.tuples(st.just("returned"), notes, junk),
-    st.tuples(st.just("known"), st.sampled_from(KNOWN), st.booleans()),
     st.tuples(st.just("many"), notes, values),
 )
 
@@ -82,12 +77,6 @@ def filled(value: Any, places: dict[str, str]) -> Any:
 
 def change(forged: Any, how: str, where: Any, value: Any) -> None:
     """Change what the journal says."""
-    if how == "known":
-        keys, made = (forged.recorded("upload_files", note) for note in ("keys", "made"))
-        path = forged.store / where
-        forged.note("upload_files", "keys", [*([] if value else keys), where])
-        forged.note("upload_files", "made", [*made, [where, *forged.identity(path)]])
-        return
     step, note = where
     if how == "returned":
         forged.returned(step, note, value)

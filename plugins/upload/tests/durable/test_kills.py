@@ -68,12 +68,16 @@ def test_killed_around_each_put(
     [
         ("prepare", 1),
         ("probe", 1),
+        ("ask", 1),
+        ("create", 1),
+        ("swap", 1),
         ("set_aside", 2),
-        ("settle", 2),
+        ("hold", 1),
         ("stage", 1),
         ("stage", 2),
         ("publish", 1),
-        ("discard", 1),
+        ("seal", 1),
+        ("remove_all", 1),
     ],
 )
 def test_killed_around_other_effects(
@@ -86,7 +90,13 @@ def test_killed_around_other_effects(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", ["remove", "withdraw", "put_back", "delete", "discard"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("undo", "remove", "put_over", "delete_found", "swap", "remove_all", "leave_folders"),
+        "withdraw",
+    ],
+)
 def test_killed_around_the_effects_of_an_undo(
     scene: Any, make_upload: Any, fill: Any, call: str, when: str
 ) -> None:

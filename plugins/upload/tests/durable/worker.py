@@ -16,6 +16,8 @@ from killing.forks import at_call, carry_out, serve
 
 import handrail_upload.steps.generate_data_units as generate_data_units
 from handrail_storage.backend import unfinished
+from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
+from handrail_storage.claims import Claim, Claims
 from handrail_upload import DefaultUploadAction
 from handrail_upload.catalogue import Catalogue
 from handrail_upload.reading import Reading
@@ -26,8 +28,11 @@ LOADED = (boto3.session, psycopg, pyarrow)  # So that no child has to.
 
 STORAGES = (LocalStorage, ObjectStorage)
 CALLS: dict[str, tuple[type[Any], ...]] = {
-    **dict.fromkeys(("put", "probe", "set_aside", "settle", "put_back"), STORAGES),
-    **dict.fromkeys(("delete", "discard"), STORAGES),
+    **dict.fromkeys(("put", "probe", "set_aside", "put_over", "delete_found"), STORAGES),
+    **dict.fromkeys(("leave_folders",), STORAGES),
+    **dict.fromkeys(("ask", "undo"), (Claims,)),
+    **dict.fromkeys(("hold", "seal"), (Claim,)),
+    **dict.fromkeys(("swap", "create", "remove_all"), (SmallLocalFiles, SmallObjects)),
     **dict.fromkeys(("prepare", "stage", "publish", "remove", "withdraw"), (Catalogue,)),
 }
 

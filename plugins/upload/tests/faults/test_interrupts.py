@@ -154,7 +154,8 @@ def reset(scene, before):
     for key in scene.place.stamps().keys() - before["target"].keys():
         scene.place.remove(key.removeprefix("data/"))
     scene.catalogue.path.unlink(missing_ok=True)
-    shutil.rmtree(scene.folder / ".handrail", ignore_errors=True)
+    for folder in (scene.folder / ".handrail", scene.folder / "target" / ".handrail-target"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
 from handrail_upload.errors import StorageError
 from handrail_upload.steps import UploadFilesStep
 from handrail_upload.storage import LocalStorage
-from handrail_upload.storage.objects import ObjectStorage
 
 AFTER = ["upload_files", "generate_data_units"]
 SIZES = {"small": 40, "large": 6 << 20}
@@ -138,23 +138,22 @@ def test_deleted_by_somebody_before_the_put(old, tools, monkeypatch):
 
 @pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
 def test_failing_undo_keeps_what_was_kept_aside(old, tools, monkeypatch):
-    """Where one cannot be put back, nothing is discarded, and another undo finishes it."""
+    """Where one cannot be put back, its copy stays, and another undo finishes it."""
     before = old.world()
-    put_back = LocalStorage.put_back
+    put_over = LocalStorage.put_over
 
-    def refuse(storage, key, name):
+    def refuse(storage, name, key, found):
         if key == "sub/1.txt":
             raise StorageError(f"{key}: Input/output error")
-        return put_back(storage, key, name)
+        return put_over(storage, name, key, found)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStorage, "put_back", refuse)
+        patch.setattr(LocalStorage, "put_over", refuse)
         done = old.upload(tools.failing_after("upload_files"), if_exists="overwrite")
     assert done.code == 5
     (problem,) = done.error.rollback_errors
     assert "sub/1.txt: Input/output error" in problem.message
-    asides = [key for key in old.place.objects() if ".aside-" in key]
-    assert len(asides) == 1
+    assert list(old.place.path.rglob("aside/**/1.txt"))
     old.rollback(UploadFilesStep(), done.recorded("upload_files"))
     assert old.world()["target"] == before["target"]
 
@@ -175,31 +174,15 @@ def test_refused_undo_keeps_what_was_kept_aside(old, tools):
     assert old.world()["target"] == before["target"]
 
 
-def test_aside_that_was_deleted_is_told(old, tools):
-    """If somebody deletes what was kept aside, the undo says that it is incomplete."""
-
-    def delete():
-        for key in old.place.objects():
-            if (key.endswith("sub/1.txt") and "aside" in key) or "1.txt.aside" in key:
-                old.place.remove(key.removeprefix("data/"))
-
-    done = old.upload(tools.failing_after("upload_files", delete), if_exists="overwrite")
-    assert done.code == 5
-    (problem,) = done.error.rollback_errors
-    assert "sub/1.txt" in problem.message
-    assert old.place.content("sub/0.txt") == b"old 0"
-    assert old.place.content("sub/2.txt") == b"old 2"
-
-
 def test_cleanup_that_fails_after_success(old, tools, monkeypatch):
     """When what was kept aside cannot be discarded, the run is completed, with exit code 5."""
 
-    def refuse(storage, names):
+    def refuse(files, names):
         raise StorageError(f"deleting {names[0]}: AccessDenied")
 
     with monkeypatch.context() as patch:
-        for kind in (LocalStorage, ObjectStorage):
-            patch.setattr(kind, "discard", refuse)
+        for kind in (SmallLocalFiles, SmallObjects):
+            patch.setattr(kind, "remove_all", refuse)
         done = old.upload(if_exists="overwrite")
     assert done.code == 5
     assert done.outcome == "completed"

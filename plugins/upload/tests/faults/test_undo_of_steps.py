@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
 from handrail_upload.errors import StorageError
 from handrail_upload.steps import GenerateDataUnitsStep, InitializeStep, UploadFilesStep
 from handrail_upload.storage import LocalStorage
@@ -134,7 +135,8 @@ def test_undo_again_after_somebody_came(scene, tools, monkeypatch):
     assert scene.world() == between
 
 
-CALLS = ("owner", "put_back", "delete", "sweep", "discard", "withdraw")
+CALLS = ("look_up", "delete_found", "put_over", "abort_unfinished", "leave_folders", "withdraw")
+FILES = ("get", "swap", "remove", "remove_all")
 
 
 def breaking_off(patch, at, error, *, after):
@@ -143,18 +145,21 @@ def breaking_off(patch, at, error, *, after):
     calls = []
 
     def broken(real):
-        def call(*arguments):
+        def call(*arguments, **options):
             number = next(count)
             calls.append(number)
-            answer = real(*arguments) if after or number != at else None
+            answer = real(*arguments, **options) if after or number != at else None
             if number == at:
                 raise error
             return answer
 
         return call
 
-    for kind in (LocalStorage, ObjectStorage):
-        for name in CALLS:
+    for kinds, names in (
+        ((LocalStorage, ObjectStorage), CALLS),
+        ((SmallLocalFiles, SmallObjects), FILES),
+    ):
+        for kind, name in itertools.product(kinds, names):
             patch.setattr(kind, name, broken(getattr(kind, name)))
     return calls
 

@@ -96,9 +96,9 @@ def test_file_arrives(place, source, sending, content_of, size):
     assert (there.size, there.etag, there.identity) == (size, stored.etag, stored.identity)
     assert there.part_size == stored.part_size
     assert (there.part_size is not None) == (size > 5 * MIB and place.kind != "folder")
-    assert there.mark == (None if place.kind == "folder" else MARK)
+    assert there.mark == MARK
+    assert there.sha256 == (sha256 if there.part_size is None else None)
     place.storage.flush()
-    place.storage.settle(["a/b.bin"], "0198-run")
     assert place.keys() == ["a/b.bin"]
 
 
@@ -144,7 +144,6 @@ def test_what_was_looked_at_is_replaced(place, source, sending, content_of, size
     stored = place.storage.put(source("a", content_of(size)), sending(), there)
     assert place.content("a") == content_of(size)
     assert place.storage.stat("a").etag == stored.etag
-    place.storage.settle(["a"], "0198-run")
     assert place.keys() == ["a"]
 
 
@@ -238,7 +237,6 @@ def test_owner_is_told(place, source, sending, content_of, size):
     assert owner("theirs", MARK, None) == "foreign"
     assert owner("neither", MARK, None) == "absent"
     assert owner("ours", OTHER, None) == "foreign"
-    place.storage.settle(["ours"], "0198-run")
     assert owner("ours", MARK, stored.identity) == "ours"
     place.leave("ours", content_of(size))
     assert owner("ours", MARK, stored.identity) == "foreign"
@@ -264,42 +262,29 @@ def test_what_was_set_aside_comes_back(place, source, sending, content_of, size)
     old = content_of(size)[::-1]
     original = sending(mark=OTHER)
     place.storage.put(source("a b/c.txt", old), original)
-    place.storage.settle(["a b/c.txt"], "0199-run")
     marks = place.marks("a b/c.txt")
-    name = place.storage.aside_name("a b/c.txt", "0198-run")
+    name = ".handrail-target/aside/0123/0198-run/a b/c.txt"
 
     place.storage.set_aside("a b/c.txt", name)
     place.storage.set_aside("a b/c.txt", name)
     there = place.storage.stat("a b/c.txt")
-    place.storage.put(source("a b/c.txt", b"new"), sending(), there)
-    place.storage.settle(["a b/c.txt"], "0198-run")
+    made = place.storage.put(source("a b/c.txt", b"new"), sending(), there)
     assert place.content(name) == old
     assert place.content("a b/c.txt") == b"new"
 
-    assert place.storage.put_back("a b/c.txt", name)
+    assert place.storage.put_over(name, "a b/c.txt", made)
     assert place.content("a b/c.txt") == old
     assert place.marks("a b/c.txt") == marks
-    place.storage.discard([name])
+    assert place.storage.stat("a b/c.txt").mark == OTHER
+    assert not place.storage.put_over(name, "a b/c.txt", made)
+    place.storage.delete([name])
     assert place.keys() == ["a b/c.txt"]
-    assert not place.storage.put_back("a b/c.txt", name)
-    place.storage.discard([name])
-    assert place.content("a b/c.txt") == old
-
-
-def test_names_set_aside_do_not_meet(place):
-    """No two keys, and no two runs, are kept under one name."""
-    keys = ["a", "b", "a/b", "a.b", "k" * 250, "k" * 249 + "l", "d/" + "k" * 250]
-    runs = ["0198-run", "0199-run"]
-    names = {place.storage.aside_name(key, run) for key in keys for run in runs}
-    assert len(names) == len(keys) * len(runs)
-    assert names.isdisjoint(keys)
 
 
 def test_setting_aside_nothing_is_an_error(place):
     """What is not there cannot be kept."""
-    name = place.storage.aside_name("no/such", "0198-run")
     with pytest.raises(StorageError, match="no/such"):
-        place.storage.set_aside("no/such", name)
+        place.storage.set_aside("no/such", "aside/no/such")
     assert place.keys() == []
 
 

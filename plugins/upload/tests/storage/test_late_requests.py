@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
 
-from handrail_upload import undo
+from handrail_storage.claims import Claimant, Claims, Clock, Wanted
 from handrail_upload.recorded import read_transfer
 from handrail_upload.storage import open_storage
+from handrail_upload.undo import undo_transfer
 
-
-@pytest.fixture
-def target() -> str:
-    return f"memory://{uuid.uuid4().hex}/data"
+RUN, OTHER = f"{uuid.uuid4()}", f"{uuid.uuid4()}"
 
 
 @pytest.mark.parametrize("killed", [True, False])
-@pytest.mark.parametrize(
-    ("mark", "left"), [("run/upload_files", []), ("other/upload_files", ["a"])]
-)
+@pytest.mark.parametrize(("run", "left"), [(RUN, []), (OTHER, ["a"])], ids=["own", "other"])
 def test_what_arrives_late_is_deleted_if_it_is_the_runs(
-    target: str,
-    site_of: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    mark: str,
-    left: list[str],
-    killed: bool,
+    site_of: Any, monkeypatch: pytest.MonkeyPatch, run: str, left: list[str], killed: bool
 ) -> None:
     monkeypatch.setattr("handrail_storage.backend.objects.MEMORY_LAG", 1.0)
+    target = f"memory://{uuid.uuid4().hex}/data"
     storage: Any = open_storage(target)
     pauses: list[float] = []
 
-    def arrive(seconds: float = 0.0) -> None:
+    def arrive(mark: str, seconds: float) -> None:
         pauses.append(seconds)
-        attributes = storage.requests.attributes_of("a", {"handrail-run": mark})
-        storage.requests.put("a", b"late", attributes, "overwrite")
+        storage.create("a", b"late", mark)
 
-    monkeypatch.setattr(undo.time, "sleep", arrive)
-    data = {"target": [target], "mark": ["run/upload_files"], "keys": ["a", "b"]}
-    recorded = read_transfer(data, site_of(target))
-    undo.TransferUndo(recorded).run(killed=killed)
+    claim = Claims(storage, Claimant(run=RUN)).ask([Wanted(key="a"), Wanted(key="b")])
+    mark = claim.mark("upload_files").replace(RUN, run)
+    clock = Clock(sleep=partial(arrive, mark))
+    undoing = Claims(storage, Claimant(run=RUN), clock=clock).undo()
+    recorded = read_transfer({"target": [target], "claim": [RUN]}, site_of(target))
+    undo_transfer(undoing, storage, recorded, None, killed=killed)
     assert pauses == ([storage.lag] if killed else [])
     assert list(storage.look_up(["a", "b"])) == (left if killed else [])

@@ -133,6 +133,18 @@ def test_hidden(
     assert left(hidden=True) == {}
 
 
+def test_what_belongs_to_a_target_is_no_file(
+    write: Callable[..., Path], names: Callable[..., list[str]], left: Callable[..., Any]
+) -> None:
+    """Where the source, or a folder in it, was a target itself, its claims are not copied."""
+    write("a .handrail-target/claims/epoch b/.handrail-target/lists/x b/.handrail-targets/y")
+    assert names(hidden=True) == ["a", "b/.handrail-targets/y"]
+    assert names(names=("a", ".handrail-target/claims/epoch", "b/.handrail-target/lists/x")) == [
+        "a"
+    ]
+    assert left(hidden=True) == {}
+
+
 def test_links(
     write: Callable[..., Path],
     here: Path,

@@ -179,7 +179,7 @@ def test_uploader(
     assert result["uploaded_files"] == 2
     done = handrail("upload", "verify", "--checksum")
     assert (done.returncode, done.stderr) == (0, "")
-    size = sum(path.stat().st_size for path in (here / "out").iterdir())
+    size = sum(path.stat().st_size for path in (here / "out").glob("[!.]*"))
     assert f"2 files, {size} B · content read · all as it was uploaded" in done.stdout
     assert seen.progress[-3:-1] == [(2, 2, "files"), (14000, 14000, "bytes")]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any, cast
 
 from handrail_storage.backend.requests import Requests, bare
+from handrail_storage.errors import StorageError
 from handrail_storage.stored import Listed
 
 _FEW = 16  # Up to this number of keys, single requests are as fast.
@@ -61,8 +61,7 @@ def from_listing(
         return {}, keys
     wanted, found, last = set(keys), dict[str, Listed](), ""
     most = 1000 + 4 * len(keys)
-    # Others may have keys that this client does not take, such as `a//b`; there it gives up.
-    with suppress(InvalidPathError):
+    try:
         # The offset itself is left out of a listing, so it is cut short.
         listing = listed_below(requests, _folder(keys[0], keys[-1]), keys[0][:-1] or None)
         for count, each in enumerate(listing):
@@ -77,6 +76,10 @@ def from_listing(
                 break
         else:
             return found, ()
+    except StorageError as error:
+        # Others may have keys that this client does not take, such as `a//b`; there it gives up.
+        if not isinstance(error.__context__, InvalidPathError):
+            raise
     return found, [key for key in keys if key > last]
 
 

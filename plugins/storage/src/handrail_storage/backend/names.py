@@ -27,7 +27,8 @@ SECOND = ".second"
 
 def temporary_of(path: str, run: str) -> str:
     """Return the path under which a run writes a file that gets the name `path`."""
-    return beside(path, f"{OURS}{run}")
+    # There has to be room for the suffix of a further name.
+    return beside(path, f"{OURS}{run}{SECOND}").removesuffix(SECOND)
 
 
 def give_name(staged: str, path: str) -> None:

@@ -72,7 +72,7 @@ def _unfinished(client: Any, bucket: str, prefix: str) -> Iterator[Any]:
 def _began(run: str) -> datetime | None:
     """Return when a run began, a little early; its id is a UUID that begins with the time."""
     try:
-        parsed = uuid.UUID(run)
+        parsed = uuid.UUID(run.partition(".")[0])
     except ValueError:
         return None
     if parsed.version != 7:

@@ -7,7 +7,7 @@ list; afterwards `handrail upload verify` compares it with the target and the ca
 from __future__ import annotations
 
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, VERSION, sizes_in, what_else
+from handrail_upload.manifest.side_file import PAGE, VERSION, sent_in, what_else
 from handrail_upload.manifest.source_file import (
     FOUND,
     INVALID,
@@ -37,6 +37,6 @@ __all__ = [
     "VERSION",
     "Manifest",
     "SourceFile",
-    "sizes_in",
+    "sent_in",
     "what_else",
 ]

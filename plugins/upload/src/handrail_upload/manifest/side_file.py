@@ -155,14 +155,16 @@ def what_else(path: Path, run: str) -> str | None:
     return None if whose in (None, run) else f"the list of files of {readable(str(whose))}"
 
 
-def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield the key and the size of each file in a manifest, read-only; creates no other files.
+def sent_in(path: Path) -> Iterator[tuple[str, int, str | None, str | None]]:
+    """Yield key, size, SHA-256 and ETag of each file that was sent; creates no other files.
 
     Raises:
         sqlite3.Error: The file cannot be read.
     """
     with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
-        yield from database.execute("SELECT key, CAST(size AS INTEGER) FROM file")
+        yield from database.execute(
+            "SELECT key, CAST(size AS INTEGER), sha256, etag FROM file WHERE state = 'sent'"
+        )
 
 
 def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:

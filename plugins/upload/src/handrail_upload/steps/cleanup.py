@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
-from handrail_storage import count_text, pages
+from handrail_storage import count_text
+from handrail_storage.backend.small import FOLDER
 from handrail_storage.manifests import remove_manifest
+from handrail_upload.claiming import claims_of
 from handrail_upload.context import UploadContext
-from handrail_upload.recorded import read_transfer
-
-_PAGE = 500
+from handrail_upload.recorded import RecordedTransfer
 
 
 class CleanupStep(BaseStep[UploadContext]):
@@ -39,17 +39,24 @@ class CleanupStep(BaseStep[UploadContext]):
         return StepResult(data={"summary": summary, "discarded": discarded})
 
     def _discard(self, context: UploadContext) -> int:
-        result = context.results.get("upload_files")
-        if result is None:
-            return 0
-        recorded = read_transfer(result.rollback_data, context.site)
-        recorded.notes.check()
-        asides = list(recorded.asides.values())
-        if asides:
-            context.seal("the objects that it replaced are discarded")
-        for names in pages(asides, _PAGE):
-            context.use_storage().discard(names)
-        return len(asides)
+        return sum(_discard_copies(context, recorded) for recorded in context.transfers())
 
     def preview(self, context: UploadContext) -> str:
         return "discard what was replaced, and close what is open"
+
+
+def _discard_copies(context: UploadContext, recorded: RecordedTransfer) -> int:
+    """Discard what a transfer has replaced; return the number of objects."""
+    recorded.notes.check()
+    claim = context.opened.claims.get(recorded.claim) if recorded.claim else None
+    if claim is None and recorded.claim:  # The transfer was that of an earlier process.
+        claim = claims_of(context, recorded.claim).opened()
+    if claim is None:
+        return 0
+    files = context.use_storage().small_files
+    copies = [name for name, _ in files.names(claim.aside("").removeprefix(f"{FOLDER}/"))]
+    if copies:
+        context.seal("the objects that it replaced are discarded")
+        claim.seal()
+        files.remove_all(copies)
+    return len(copies)

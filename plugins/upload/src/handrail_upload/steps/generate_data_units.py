@@ -76,6 +76,8 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             context.set_progress(min(done, total), total, "units")
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
+        # Where others at the target are in the way, nothing at all is undone.
+        context.begin_undo()
         catalogues, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             with open_catalogue(each.url) as catalogue:

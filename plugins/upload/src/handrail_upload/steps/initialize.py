@@ -13,6 +13,7 @@ from handrail_storage import count_text
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 from handrail_upload.catalogue import open_catalogue
+from handrail_upload.claiming import forget_cache
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
 from handrail_upload.manifest import Manifest, what_else
@@ -95,6 +96,8 @@ class InitializeStep(BaseStep[UploadContext]):
         context.close()
         if recorded.manifest is not None:
             _remove_manifest(recorded.manifest, recorded.notes)
+        if context.site().state.path in recorded.folders:
+            forget_cache(context)
         for folder in reversed(recorded.folders):
             with suppress(OSError):
                 os.rmdir(folder)

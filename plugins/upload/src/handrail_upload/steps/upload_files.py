@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text, size_text
+from handrail_upload.claiming import ask, claims_of, held_in, hold
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import ConflictError, SourceError
-from handrail_upload.manifest import INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED, Manifest
+from handrail_upload.manifest import (
+    INVALID,
+    NEW,
+    REPLACE,
+    SENT,
+    SETTLED,
+    SKIPPED,
+    UNCHANGED,
+    UNSETTLED,
+    Manifest,
+)
 from handrail_upload.manifest.views import files_in
 from handrail_upload.recorded import RecordedTransfer, read_transfer
+from handrail_upload.site import claim_name
 from handrail_upload.transfer import Transfer
-from handrail_upload.undo import TransferUndo, describe_undo
+from handrail_upload.undo import describe_undo, made_in, undo_transfer
 from handrail_upload.uploader import Uploader
+
+if TYPE_CHECKING:
+    from handrail_storage.claims import Claim, Held
 
 _SHOWN = 20  # Conflicts that are listed one by one.
 _LISTED = 1000  # Files of each kind that a dry run lists.
@@ -53,65 +69,84 @@ class UploadFilesStep(BaseStep[UploadContext]):
         began = time.monotonic()
         earlier = read_transfer(data, context.site)
         earlier.notes.check()
-        manifest, transfer = context.use_manifest(), self._transfer(context)
-        if not earlier.target:
-            context.record_rollback("target", transfer.storage.address)
-        if not earlier.mark:
-            context.record_rollback("mark", context.mark)
-        if earlier.keys:
-            transfer.take_up(earlier)
-        _refuse_conflicts(context, transfer)
-        before, _ = manifest.totals(SENT)
-        _, size = manifest.totals(NEW, REPLACE)
-        replaced = _replaced(manifest, earlier)
-        transfer.send()
-        manifest.keep()
-        context.uploaded_files = files_in(manifest, SENT)
-        return _result(manifest, replaced, before, size, time.monotonic() - began)
-
-    def _transfer(self, context: UploadContext) -> Transfer:
+        manifest = context.use_manifest()
+        if not manifest.count(*UNSETTLED, *SETTLED):
+            context.uploaded_files = files_in(manifest, SENT)
+            return _result(manifest, 0, 0, 0, 0.0)
+        claim = self._claim(context, earlier)
         context.opened.transfer = transfer = Transfer(
             context.use_storage(),
-            context.use_manifest(),
+            manifest,
             context.options,
-            mark=context.mark,
-            check=context.site().key,
+            claim=claim,
+            step=context.current_step or self.name,
             record_many=context.record_rollback_many,
             report=context.set_progress,
             uploader=self.upload,
         )
-        return transfer
+        if earlier.claim:
+            transfer.take_up()
+        _refuse_conflicts(context, transfer)
+        before, _ = manifest.totals(SENT)
+        _, size = manifest.totals(NEW, REPLACE)
+        transfer.send()
+        manifest.keep()
+        hold(context, claim)
+        context.uploaded_files = files_in(manifest, SENT)
+        return _result(manifest, transfer.replaced, before, size, time.monotonic() - began)
+
+    def _claim(self, context: UploadContext, earlier: RecordedTransfer) -> Claim:
+        name = claim_name(context.run, context.current_step or self.name)
+        if not earlier.target:
+            context.record_rollback("target", context.use_storage().address)
+        if not earlier.claim:
+            context.record_rollback("claim", name)
+        context.opened.claims[name] = claim = ask(context, earlier, name)
+        return claim
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         # A second interrupt may have cut the waiting for the workers short.
         if context.opened.transfer is not None:
             context.opened.transfer.stop()
-        # Without a transfer, it was that of another process, which may have been killed.
         recorded = read_transfer(result.rollback_data, context.site)
-        undone = TransferUndo(recorded).run(
-            retries=context.options.retries, killed=context.opened.transfer is None
-        )
+        if recorded.claim:
+            summary = self._undo(context, recorded)
+        else:
+            summary = _without_claim(recorded, "was")
         # Another attempt, as by RetryStep, has to start again: the sent files were deleted.
         context.storage = None
         if context.manifest is not None:
             context.manifest.reopen_files()
-        context.log("undone", {"summary": undone.summary()})
+        context.log("undone", {"summary": summary})
         recorded.notes.check()
+
+    def _undo(self, context: UploadContext, recorded: RecordedTransfer) -> str:
+        undoing = context.begin_undo(recorded)
+        summary = undo_transfer(
+            undoing,
+            context.storage_of(recorded),
+            recorded,
+            _made(context, recorded),
+            # Without a transfer, it was that of another process, which may have been killed.
+            killed=context.opened.transfer is None,
+            tell=partial(context.set_progress, category="objects"),
+        )
+        context.opened.undoings.pop(recorded.claim, None)
+        return summary
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
         recorded = read_transfer(result.rollback_data, context.site)
-        manifest = context.site().manifest_of(recorded.run)
-        yield from describe_undo(recorded, manifest, certain="new" in result.data)
+        if recorded.claim:
+            storage = context.storage_of(recorded)
+            claims = claims_of(context, recorded.claim, storage, touches=False)
+            yield from describe_undo(claims, storage, _manifest_of(context, recorded))
+        elif not recorded.notes.refusals:
+            yield _without_claim(recorded, "is")
+        yield from recorded.notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         manifest = context.use_manifest()
-        transfer = Transfer(
-            context.use_storage(),
-            manifest,
-            context.options,
-            mark=context.mark,
-            uploader=self.upload,
-        )
+        transfer = Transfer(context.use_storage(), manifest, context.options)
         conflicts = list(transfer.compare())
         for word, state in _WOULD_BE:
             for number, file in enumerate(manifest.files(state)):
@@ -129,6 +164,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             yield f"{count_text(len(conflicts), 'conflict')}: nothing would be sent"
         else:
             yield f"{count_text(count, 'file')} to send, {size_text(size)}"
+        yield from _obstacle(context)
 
 
 def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
@@ -151,10 +187,30 @@ def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
         )
 
 
-def _replaced(manifest: Manifest, earlier: RecordedTransfer) -> int:
-    """Return the number of files that replace something, including those of an earlier process."""
-    left = [file.key for file in manifest.files(REPLACE)]
-    return len(earlier.asides.keys() | left) if earlier.asides else len(left)
+def _without_claim(recorded: RecordedTransfer, verb: str) -> str:
+    if not recorded.target:
+        return "nothing had been stored"
+    return f"the run has no claim at {recorded.target}, so nothing there {verb} deleted"
+
+
+def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:
+    return context.site().manifest_of(recorded.run)
+
+
+def _made(context: UploadContext, recorded: RecordedTransfer) -> Mapping[str, Held] | None:
+    if context.manifest is None:
+        return made_in(_manifest_of(context, recorded))
+    return {each.key: each for each in held_in(context.manifest, SENT)}
+
+
+def _obstacle(context: UploadContext) -> Iterator[str]:
+    """Yield which other run is in the way now."""
+    keys = (each.key for each in context.use_manifest().files(*UNSETTLED, *SETTLED))
+    obstacle = claims_of(context, context.run, touches=False).obstacle(keys)
+    if obstacle is not None:
+        wait = context.options.claim_wait
+        what = f"it would wait up to {wait}" if wait else "it would be refused"
+        yield f"{what}: {obstacle.message}"
 
 
 def _result(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:

@@ -1,4 +1,4 @@
-"""Fast system calls: copy between files, and flush a file system."""
+"""System calls: copy between files, flush a file system, and label folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 _UNSUPPORTED = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM)
@@ -73,3 +74,38 @@ class _FlushFileSystem:
 
 
 flush_file_system = _FlushFileSystem()
+
+
+# Linux alone has these calls.
+_set: Callable[[str, str, bytes], None] | None = getattr(os, "setxattr", None)
+_get: Callable[[str, str], bytes] | None = getattr(os, "getxattr", None)
+_MADE = ("user.handrail", b"folder")
+
+
+def make_folders(path: str) -> None:
+    """Create a folder and those above it, labelled as made by Handrail.
+
+    The undo of the last run that has a file in such a folder removes it, whoever has made it.
+
+    Raises:
+        OSError: A folder cannot be created.
+    """
+    missing: list[str] = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        with suppress(FileExistsError):  # Another run was faster.
+            os.mkdir(folder)
+            if _set is not None:
+                with suppress(OSError):  # What a file system cannot label, the journal has.
+                    _set(folder, *_MADE)
+
+
+def is_made_folder(path: str) -> bool:
+    """Return whether `make_folders` has labelled a folder."""
+    if _get is None:
+        return False
+    with suppress(OSError):
+        return not os.path.islink(path) and _get(path, _MADE[0]) == _MADE[1]
+    return False

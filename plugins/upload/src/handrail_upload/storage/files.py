@@ -1,18 +1,14 @@
-"""Files with temporary, final and second names."""
+"""Writes the content of files: copied by the kernel where that is faster."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
-from contextlib import suppress
 
-from handrail_storage import TakenError
-from handrail_storage.backend import NO_LINKS, beside, identity_of
 from handrail_upload.digests import BLOCK
 from handrail_upload.pace import StoppedError
 from handrail_upload.reading import Reading
-from handrail_upload.storage.disk import copy_range
+from handrail_upload.storage.disk import copy_range, make_folders
 from handrail_upload.storage.sending import Sending
 
 _WHOLE = BLOCK  # Up to this size a file is read at once; the kernel copies larger ones.
@@ -25,7 +21,7 @@ def create(temporary: str) -> int:
     try:
         return os.open(temporary, flags, 0o666)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        make_folders(os.path.dirname(temporary))
     except FileExistsError:
         # Left by an earlier attempt of this run. It may be linked to an object of that attempt, so
         # it must not be written to.
@@ -75,108 +71,6 @@ def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:
         hashing.join()
     if failed:
         raise failed[0]
-
-
-def give_name(temporary: str, path: str) -> None:
-    """Link a file to its final name.
-
-    Raises:
-        TakenError: The name is taken.
-        OSError: The link failed.
-    """
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise TakenError from None
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        _claim(path)
-        os.replace(temporary, path)
-
-
-def _claim(path: str) -> None:
-    """Reserve a name on file systems without links; fails too if it is taken."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    except FileExistsError:
-        raise TakenError from None
-
-
-def take_place(temporary: str, path: str, expected: tuple[int, ...] | None) -> None:
-    """Replace another file, atomically.
-
-    Args:
-        temporary: The file.
-        path: The name.
-        expected: The identity of the other file; None for any.
-
-    Raises:
-        TakenError: The other file has changed meanwhile.
-        OSError: The replacement failed.
-    """
-    second = beside(path, f".new-{temporary.rpartition('.tmp-')[2]}")
-    with suppress(FileNotFoundError):
-        os.unlink(second)  # Left by an earlier attempt of this run.
-    try:
-        os.link(temporary, second)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        second = temporary
-    if expected is not None and _identity_at(path) != tuple(expected):
-        raise TakenError  # The undo removes the file beside it.
-    os.replace(second, path)
-
-
-def _identity_at(path: str) -> tuple[int, ...] | None:
-    with suppress(FileNotFoundError):
-        return identity_of(os.stat(path))
-    return None
-
-
-def keep_copy(path: str, other: str) -> None:
-    """Give a file a second name; without links, make a copy.
-
-    Raises:
-        OSError: Neither is possible.
-    """
-    try:
-        os.link(path, other)
-    except FileExistsError:
-        # By an earlier attempt, which had not yet replaced the file; another program may have
-        # since.
-        if not os.path.samefile(path, other):
-            _link_anew(path, other)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        if not os.path.lexists(other):
-            _copy(path, other)
-
-
-def _link_anew(path: str, other: str) -> None:
-    half = beside(path, f".half-{other.rpartition('.aside-')[2]}")
-    with suppress(FileNotFoundError):
-        os.unlink(half)
-    try:
-        os.link(path, half)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        return  # It is a copy, which is never the same file.
-    os.replace(half, other)
-
-
-def _copy(path: str, other: str) -> None:
-    """Copy a file with its times; the name appears once the content is complete."""
-    half = beside(path, f".half-{other.rpartition('.aside-')[2]}")
-    with open(path, "rb") as source, open(half, "wb") as out:
-        while copy_range(source.fileno(), out.fileno(), _STEP):
-            pass
-        os.fsync(out.fileno())
-    shutil.copystat(path, half)
-    os.replace(half, other)
 
 
 def _write_all(fd: int, content: bytes) -> None:

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager, suppress
 
-from handrail_storage import Caller, Listed, Place, Stored
-from handrail_storage.backend import LocalStore, beside, identity_of
+from handrail_storage import Caller, Capabilities, Listed, Place, Stored
+from handrail_storage.backend import LocalStore, identity_of
+from handrail_storage.backend.small import SmallLocalFiles
 from handrail_storage.containment import below
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
-from handrail_upload.storage.disk import flush_file_system
-from handrail_upload.storage.files import create, give_name, keep_copy, take_place, write
+from handrail_upload.storage.disk import flush_file_system, is_made_folder, make_folders
+from handrail_upload.storage.files import create, write
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 from handrail_upload.storage.target import CALLER
+
+_ATTEMPTS = 100  # To create a folder that others remove.
+
+
+class _Notes(SmallLocalFiles):
+    """The small files of a target, which the undo of the run that made it may remove any time."""
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        with ExitStack() as turn:
+            for left in reversed(range(_ATTEMPTS)):
+                make_folders(self._target)
+                try:
+                    turn.enter_context(super()._alone())
+                    break
+                except FileNotFoundError:
+                    if not left:
+                        raise
+            yield
 
 
 class LocalStorage(LocalStore, Storage):
@@ -29,48 +48,90 @@ class LocalStorage(LocalStore, Storage):
         self._to_flush: dict[int, str] = {}
         self._named: set[str] = set()
 
+    @property
+    def small_files(self) -> SmallLocalFiles:
+        """The small files of Handrail's own."""
+        return _Notes(self.address, self.url, self.caller)
+
+    def prepare(self, record: Callable[[str], None]) -> None:
+        """Create the folder, and those above it, with labels."""
+        missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
+        for folder in reversed(missing):
+            record(str(folder))
+            with self._converting_errors(str(folder)):
+                make_folders(str(folder))
+        super().prepare(record)
+
+    def probe(self, key: str, mark: str) -> Capabilities:
+        """Check whether files and links can be created, in a folder that others may remove."""
+        left = _ATTEMPTS
+        while True:
+            left -= 1
+            with self._converting_errors(key):
+                make_folders(self.address)
+            try:
+                return super().probe(key, mark)
+            except StorageError as error:
+                if not (left and isinstance(error.__cause__, FileNotFoundError)):
+                    raise
+
+    def withdraw(self, folders: Iterable[str]) -> None:
+        """Remove folders that are empty, and the target itself if another run has made it."""
+        super().withdraw(folders)
+        path, here = self.address, os.path.join(os.getcwd(), "")
+        with suppress(OSError):
+            while is_made_folder(path) and not here.startswith(os.path.join(path, "")):
+                os.rmdir(path)
+                path = os.path.dirname(path)
+
     def missing_folders(self, keys: Iterable[str]) -> list[str]:
         """Return the folders that are not there, each once in the life of this storage."""
         missing = [each for each in super().missing_folders(keys) if each not in self._named]
         self._named.update(missing)
         return missing
 
-    def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders that are empty."""
+    def leave_folders(self, keys: Iterable[str], recorded: Iterable[str] = ()) -> None:
+        """Remove empty folders of these keys that Handrail has made."""
         self._inside.forget()
-        for key in sorted(keys, key=len, reverse=True):
+        known = set(recorded)
+        for folder in sorted(_above(keys), key=len, reverse=True):
             with suppress(OSError, StorageError):  # No run makes folders outside of its target.
-                os.rmdir(self._path(key))
+                path = self._path(folder)
+                if folder in known or is_made_folder(path):
+                    os.rmdir(path)
 
     def stat(self, key: str) -> Stored | None:
-        """Return the stored file; a link counts as its target."""
+        """Return the stored file; a link has the size of its target, and no mark."""
         path = self._path(key)
         try:
-            found = os.stat(path)
+            found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
-            if not os.path.islink(path):
-                return None
-            return Stored(key=key, size=-1, etag=None)  # A broken link, which takes the name.
+            return None
         except OSError as error:
             raise self.failure(key, error) from error
-        if not stat.S_ISREG(found.st_mode):
-            return Stored(key=key, size=-1, etag=None)
-        return Stored(key=key, size=found.st_size, etag=None, identity=identity_of(found))
+        if not stat.S_ISLNK(found.st_mode):
+            return self.described(key, found)
+        return Stored(key=key, size=self._size(key), etag=None, identity=identity_of(found))
 
-    def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """Ask the file system for each."""
-        found = ((key, self.stat(key)) for key in keys)
-        return {key: stored for key, stored in found if stored is not None}
+    def _size(self, key: str) -> int:
+        try:
+            found = os.stat(self._path(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return -1  # A broken link, which takes the name.
+        except OSError as error:
+            raise self.failure(key, error) from error
+        return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
     def digest_for(self, size: int, part_size: int) -> Digest:
         """Return a digest of the content alone."""
         return Digest(etag=False)
 
     def equals(self, stored: Listed, digest: Digest, file: SourceFile) -> bool:
-        """Read the stored file, and compare."""
+        """Compare the recorded digest, or read the stored file."""
         if stored.size != digest.size:
             return False
-        return self.content_sha256(stored.key) == digest.sha256
+        known = stored if isinstance(stored, Stored) else self.stat(stored.key)
+        return known is not None and self.digest(known) == digest.sha256
 
     def content_sha256(self, key: str) -> str:
         """Read the file."""
@@ -80,9 +141,8 @@ class LocalStorage(LocalStore, Storage):
     # Putting
 
     def put(self, file: SourceFile, sending: Sending, replacing: Listed | None = None) -> Stored:
-        """Write the content under the temporary name, then give it its own name too."""
-        path = self._path(file.key)
-        temporary = beside(path, f".tmp-{sending.run}")
+        """Write the content under a temporary name, then give it its own name."""
+        temporary = self.temporary(file.key, sending.run)
         reading = sending.reading(file, Digest(etag=False))
         with self._converting_errors(file.key, putting=True):
             fd = create(temporary)
@@ -95,21 +155,13 @@ class LocalStorage(LocalStore, Storage):
                     )
                 if not flush_file_system.works:
                     os.fsync(fd)
+                self._to_flush.setdefault(made.st_dev, os.path.dirname(temporary))
+                sha256 = reading.digest.sha256
+                return self.finish(temporary, file.key, sending.mark, sha256, replacing)
             finally:
                 os.close(fd)
-            self._to_flush.setdefault(made.st_dev, os.path.dirname(path))
-            if replacing is None:
-                give_name(temporary, path)
-            else:
-                take_place(temporary, path, getattr(replacing, "identity", None))
-        return Stored(
-            key=file.key,
-            size=made.st_size,
-            etag=None,
-            mark=sending.mark,
-            sha256=reading.digest.sha256,
-            identity=identity_of(made),
-        )
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
 
     def flush(self, keys: Iterable[str] = ()) -> None:
         """Flush the file systems; one call for each, not one for each file."""
@@ -118,40 +170,15 @@ class LocalStorage(LocalStore, Storage):
             with self._converting_errors(folder):
                 flush_file_system(folder)
 
+    def check(self, key: str) -> None:
+        """Follow the links in its path."""
+        self._path(key)
+
     def adopt(self, key: str) -> None:
         """Remember the file system of the file."""
         path = self._path(key)
         with self._converting_errors(key):
             self._to_flush.setdefault(os.stat(path).st_dev, os.path.dirname(path))
-
-    def sweep(self, keys: Sequence[str], run: str) -> None:
-        """Remove every name but the final ones."""
-        self.settle(keys, run)
-        for key in keys:
-            path = self._path(key)
-            for suffix in (f".new-{run}", f".half-{run}"):
-                with self._converting_errors(key), suppress(FileNotFoundError, NotADirectoryError):
-                    os.unlink(beside(path, suffix))
-
-    # Undoing
-
-    def set_aside(self, key: str, name: str) -> None:
-        """Give the file a second name."""
-        with self._converting_errors(key):
-            keep_copy(self._path(key), self._path(name))
-
-    def put_back(self, key: str, name: str) -> bool:
-        """Give the file its own name again."""
-        self._inside.forget()
-        path, aside = self._path(key), self._path(name)
-        with self._converting_errors(key):
-            try:
-                if stat.S_ISDIR(os.lstat(aside).st_mode):
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), aside)
-                os.replace(aside, path)
-            except (FileNotFoundError, NotADirectoryError):
-                return False
-        return True
 
     # Places and errors
 
@@ -164,3 +191,14 @@ class LocalStorage(LocalStore, Storage):
         except ValueError as error:
             raise StorageError(f"{key}: {error} (at {self.url})") from error
         return os.path.join(self.address, key)
+
+
+def _above(keys: Iterable[str]) -> set[str]:
+    """Return the folders that contain these keys."""
+    above: set[str] = set()
+    for key in keys:
+        folder = os.path.dirname(key)
+        while folder and folder not in above:
+            above.add(folder)
+            folder = os.path.dirname(folder)
+    return above

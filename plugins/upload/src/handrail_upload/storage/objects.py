@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import Any, cast
-
 from handrail_storage import Listed, Stored
-from handrail_storage.backend import ObjectStore, bare
+from handrail_storage.backend import ObjectStore
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
@@ -34,49 +29,6 @@ class ObjectStorage(ObjectStore, Storage):
                 raise
 
     # Looking
-
-    def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """List the part of the bucket with the keys; use single requests if it is crowded."""
-        found, rest = self._from_listing(sorted(keys))
-        with ThreadPoolExecutor(_LOOKS) as pool:
-            for stored in pool.map(self.stat, rest):
-                if stored is not None:
-                    found[stored.key] = stored
-        return found
-
-    def _from_listing(self, keys: list[str]) -> tuple[dict[str, Listed], list[str]]:
-        """Return the listed ones of `keys`, which are sorted, and the keys that were not listed."""
-        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
-        from obstore.exceptions import InvalidPathError  # noqa: PLC0415
-
-        if len(keys) <= _LOOKS:
-            return {}, keys
-        wanted, found, seen, last = set(keys), dict[str, Listed](), 0, ""
-        first, end = self.requests.prefix + keys[0], self.requests.prefix + keys[-1]
-        # Others may have keys that this client does not take, such as `a//b`; there it gives up.
-        with self.requests.converting_errors(f"listing {self.url}"), suppress(InvalidPathError):
-            # The offset itself is left out of a listing, so it is cut short.
-            # Its overloads name a type that does not exist.
-            batches: Any = cast("Any", obstore).list(
-                self.requests.patient,
-                prefix=self.requests.prefix or None,
-                offset=first[:-1] or None,
-            )
-            for batch in batches:
-                for meta in batch:
-                    last = meta["path"]
-                    key = last[len(self.requests.prefix) :]
-                    if key in wanted:
-                        etag = bare(meta["e_tag"])
-                        found[key] = Listed(key=key, size=meta["size"], etag=etag)
-                seen += len(batch)
-                if last >= end:
-                    return found, []
-                if seen > 1000 + 4 * len(keys):
-                    break
-            else:
-                return found, []
-        return found, [key for key in keys if self.requests.prefix + key > last]
 
     def digest_for(self, size: int, part_size: int) -> Digest:
         """Return a digest that computes the ETag too, as if this upload had put the file."""
@@ -116,16 +68,3 @@ class ObjectStorage(ObjectStore, Storage):
             sending=sending,
             replacing=replacing,
         ).run()
-
-    def in_parts(self, size: int, part_size: int) -> bool:
-        """Return whether such a file is sent in parts."""
-        return part_size_for(size, part_size) is not None
-
-    # Undoing
-
-    def put_back(self, key: str, name: str) -> bool:
-        """Copy the object back; the copy stays for a second look, until it is discarded."""
-        if self.stat(name) is None:
-            return False
-        self._copy(name, key)
-        return True

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from handrail_storage.backend import run_of
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Budget, Pace, StoppedError
@@ -17,13 +18,14 @@ class Sending:
     """The settings with which one run sends its files; shared by its workers.
 
     Attributes:
-        mark: The mark of each object: `<run>/<step>`.
+        mark: The mark of each object.
         part_size: Files above this size are sent in parts of it.
         part_concurrency: The number of parts of one file that are sent at a time.
         stop: Set to make every worker stop soon.
         pace: The bandwidth.
         budget: The limit of bytes in memory.
         on_bytes: Called with the number of bytes sent, negative if they were in vain.
+        alive: Called while bytes are read; raises an error if the run may send nothing any more.
     """
 
     mark: str
@@ -33,11 +35,12 @@ class Sending:
     pace: Pace
     budget: Budget
     on_bytes: Callable[[int], None]
+    alive: Callable[[], None] = lambda: None
 
     @property
     def run(self) -> str:
         """The run that the mark names."""
-        return self.mark.partition("/")[0]
+        return run_of(self.mark)
 
     def pause(self, seconds: float) -> None:
         """Wait between two attempts.
@@ -50,8 +53,10 @@ class Sending:
 
     def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
         """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""
-        return Reading(file, self.pace, digest, self.on_bytes if counted else _uncounted)
 
+        def read(count: int) -> None:
+            self.alive()
+            if counted:
+                self.on_bytes(count)
 
-def _uncounted(_count: int) -> None:
-    """Take bytes that are not sent."""
+        return Reading(file, self.pace, digest, read)

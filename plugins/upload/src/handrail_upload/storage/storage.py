@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from handrail_storage import Listed, Store, Stored
 from handrail_upload.digests import Digest
 from handrail_upload.manifest import SourceFile
 from handrail_upload.storage.sending import Sending
-from handrail_upload.storage.target import aside_name
 
 
 class Storage(Store):
@@ -21,14 +20,6 @@ class Storage(Store):
         """Whether several concurrent workers are faster."""
         # For small files they cost more than they bring; large ones have their own.
         return not self.local
-
-    @abstractmethod
-    def look_up(self, keys: Sequence[str]) -> dict[str, Listed]:
-        """Return the stored objects under `keys`, by key; missing ones are left out.
-
-        Raises:
-            StorageError: The storage failed or refused.
-        """
 
     @abstractmethod
     def digest_for(self, size: int, part_size: int) -> Digest:
@@ -67,28 +58,23 @@ class Storage(Store):
             StoppedError: The transfer was stopped.
         """
 
+    def check(self, key: str) -> None:
+        """Check that a key can be used, before anything is done with it.
+
+        Raises:
+            StorageError: It leads out of the target.
+        """
+
     def adopt(self, key: str) -> None:
         """Let `flush` include an object that an earlier process has stored under `key`."""
 
-    def in_parts(self, size: int, part_size: int) -> bool:
-        """Return whether parts of a file of this size may remain when a process is killed."""
-        return False
+    def leave_folders(self, keys: Iterable[str], recorded: Iterable[str] = ()) -> None:
+        """Remove empty folders of these keys that Handrail has made. Calling it twice is harmless.
 
-    def sweep(self, keys: Sequence[str], run: str) -> None:
-        """Remove all temporary objects of a run. Calling it twice is harmless."""
-        self.settle(keys, run)
-
-    def aside_name(self, key: str, run: str) -> str:
-        """Return the name under which `set_aside` keeps the object under `key`."""
-        return aside_name(self.place, key, run)
-
-    def discard(self, names: Sequence[str]) -> None:
-        """Delete objects that were set aside; missing ones are ignored.
-
-        Raises:
-            StorageError: The storage failed or refused.
+        Args:
+            keys: The keys.
+            recorded: Folders that the run has recorded before it made them, as keys.
         """
-        self.delete(names)
 
     def describe(self) -> Mapping[str, Any]:
         """Return the description of the storage for the result of `initialize`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from handrail_storage import Caller, Place, parse_place
-from handrail_storage.backend import beside
+from handrail_storage.backend.small import FOLDER
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import StorageError
 
@@ -16,10 +16,11 @@ CALLER = Caller(
     distribution="handrail-upload",
 )
 
-_KEPT_FILES = re.compile(
-    rf"(?:.*/)?(?:[^/]+\.(?:tmp|new|half|aside)-{RUN}|\.handrail-probe-{RUN}(?:\.link)?)", re.DOTALL
+# Also in folders: a folder that was a target itself may be uploaded with all that is above it.
+_KEPT = re.compile(
+    rf"(?:.*/)?(?:{re.escape(FOLDER)}(?:/.*)?|\.handrail-probe-{RUN}(?:\.link)?)", re.DOTALL
 )
-_KEPT_OBJECTS = re.compile(rf"\.handrail/{RUN}/.*|\.handrail-probe-{RUN}", re.DOTALL)
+_KEPT_BESIDE = re.compile(rf".*[^/]\.handrail-tmp-(?:{RUN}|copy)(?:\.second)?", re.DOTALL)
 
 
 def parse_target(target: str) -> Place:
@@ -31,11 +32,8 @@ def parse_target(target: str) -> Place:
     return parse_place(target, CALLER)
 
 
-def aside_name(target: Place, key: str, run: str) -> str:
-    """Return the key under which a run keeps a replaced object."""
-    return beside(key, f".aside-{run}") if target.local else f".handrail/{run}/aside/{key}"
-
-
 def is_kept(target: Place, key: str) -> bool:
-    """Return whether a key is one of those that runs use for the time being."""
-    return (_KEPT_FILES if target.local else _KEPT_OBJECTS).fullmatch(key) is not None
+    """Return whether a key is one of those that Handrail uses itself."""
+    if _KEPT.fullmatch(key) is not None:
+        return True
+    return target.local and _KEPT_BESIDE.fullmatch(key) is not None

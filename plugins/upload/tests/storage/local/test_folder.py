@@ -30,7 +30,6 @@ def test_folder_in_the_way_is_told_and_kept(storage, root, names, source, sendin
     assert storage.look_up(["a"])["a"].size == -1
     with pytest.raises(TakenError):
         storage.put(source("a", b"1"), sending())
-    storage.sweep(["a"], RUN)
     assert names() == ["a/"]
 
 
@@ -40,7 +39,6 @@ def test_file_in_the_way_is_told_and_kept(storage, root, names, source, sending)
     assert storage.stat("a/b") is None
     with pytest.raises(TakenError):
         storage.put(source("a/b", b"1"), sending())
-    storage.sweep(["a/b"], RUN)
     storage.delete(["a/b"])
     assert names() == ["a"]
 
@@ -81,28 +79,25 @@ def test_nothing_is_written_outside(storage, root, tmp_path, source, sending, ke
     assert list(root.iterdir()) == []
 
 
-@pytest.mark.parametrize("call", ["stat", "owner", "put", "delete", "put_back", "settle"])
+@pytest.mark.parametrize("call", ["stat", "put", "delete", "put_over", "abort_unfinished"])
 def test_folder_that_leads_outside_is_not_entered(storage, root, tmp_path, source, sending, call):
     """What is reached through a link in the target that leads out of it is no part of it."""
     (tmp_path / "theirs").mkdir()
-    for name in ("a", f"a.tmp-{RUN}", f"a.aside-{RUN}"):
+    for name in ("a", f"a.handrail-tmp-{RUN}"):
         (tmp_path / "theirs" / name).write_bytes(b"theirs")
     (root / "in").mkdir()
     (root / "in" / "out").symlink_to(tmp_path / "theirs")
     calls = {
         "stat": lambda: storage.stat("in/out/a"),
-        "owner": lambda: storage.owner("in/out/a", MARK, None),
         "put": lambda: storage.put(source("in/out/b", b"1"), sending()),
         "delete": lambda: storage.delete(["in/out/a"]),
-        "put_back": lambda: storage.put_back("in/out/a", f"in/out/a.aside-{RUN}"),
-        "settle": lambda: storage.settle(["in/out/a"], RUN),
+        "put_over": lambda: storage.put_over("kept", "in/out/a", None),
+        "abort_unfinished": lambda: storage.abort_unfinished(["in/out/a"], RUN),
     }
     with pytest.raises(StorageError, match="in/out leads out of the target"):
         calls[call]()
-    storage.remove_folders(["in/out/empty", "in/out"])
-    assert sorted(os.listdir(tmp_path / "theirs")) == sorted(
-        ("a", f"a.tmp-{RUN}", f"a.aside-{RUN}")
-    )
+    storage.leave_folders(["in/out/empty/x"], ["in/out/empty", "in/out"])
+    assert sorted(os.listdir(tmp_path / "theirs")) == ["a", f"a.handrail-tmp-{RUN}"]
 
 
 def test_link_that_appears_meanwhile_is_not_followed(storage, root, tmp_path, source, sending):
@@ -124,8 +119,7 @@ def test_link_that_leads_to_another_folder_of_the_target_is_followed(
     (root / "real").mkdir()
     (root / "d").symlink_to("real")
     storage.put(source("d/a", b"ours"), sending())
-    assert storage.owner("d/a", MARK, None) == "ours"
-    storage.sweep(["d/a"], RUN)
+    assert storage.stat("d/a").mark == MARK
     storage.delete(["d/a"])
     assert names() == ["d", "real/"]
 
@@ -136,20 +130,15 @@ def test_long_names_have_room(storage, names, source, sending, length):
     keys = ["d/" + "k" * (length - 1) + letter for letter in "ab"]
     for key in keys:
         storage.put(source(key, key.encode()), sending())
-    assert len(names()) == 5
-    for key in keys:
-        assert storage.owner(key, MARK, None) == "ours"
-    storage.settle(keys, RUN)
     assert names() == ["d/", *keys]
-
     for key in keys:
-        storage.set_aside(key, storage.aside_name(key, RUN))
-        storage.put(source(key, b"new"), sending(), storage.stat(key))
-    storage.sweep(keys, RUN)
-    for key in keys:
-        assert storage.put_back(key, storage.aside_name(key, RUN))
-        assert storage.content_sha256(key)
-    assert names() == ["d/", *keys]
+        assert storage.stat(key).mark == MARK
+        storage.set_aside(key, f"aside/{key}")
+        made = storage.put(source(key, b"new"), sending(), storage.stat(key))
+        assert storage.put_over(f"aside/{key}", key, made)
+        assert storage.read(key) == key.encode()
+    storage.delete([f"aside/{key}" for key in keys])
+    assert [name for name in names() if "aside" not in name] == ["d/", *keys]
 
 
 def test_name_that_is_too_long_is_an_error(storage, source, sending):
@@ -202,7 +191,6 @@ def test_folders_in_use_are_not_withdrawn(storage, root, names, source, sending)
     folders = storage.missing_folders(["a/b/1", "c/2"])
     for key in "a/b/1", "c/2":
         storage.put(source(key, b"1"), sending())
-    storage.settle(["a/b/1", "c/2"], RUN)
     (root / "a/theirs").write_bytes(b"1")
     storage.delete(["a/b/1", "c/2"])
     storage.withdraw(folders)
@@ -243,8 +231,7 @@ def test_full_disk_is_told_and_cleared(
         storage.put(source("d/a", content_of(size)), sending(rate=rate))
     assert caught.value.message == f"d/a: No space left on device (at {folder})"
     assert caught.value.ways_out == ("free some space, or give another target",)
-    assert {path.name for path in folder.rglob("*")} <= {"theirs", "d", f"a.tmp-{RUN}"}
-    storage.sweep(["d/a"], RUN)
+    assert {path.name for path in folder.rglob("*")} <= {"theirs", "d"}
     assert [path.name for path in folder.rglob("*")].count("a") == 0
     storage.put(source("d/b", content_of(MIB // 4)), sending())
 
@@ -348,13 +335,13 @@ def test_without_that_call_each_file_is_flushed(
     synced = []
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
     storage.put(source("a", b"1"), sending())
-    assert [os.path.basename(each) for each in synced] == [f"a.tmp-{RUN}"]
+    assert [os.path.basename(each) for each in synced] == [f"a.handrail-tmp-{RUN}"]
 
 
 def test_flush_that_fails_is_an_error(storage, root, source, sending):
     """What cannot be made to last is not told to be there."""
     storage.put(source("d/a", b"1"), sending())
-    storage.delete(["d/a", f"d/a.tmp-{RUN}"])
+    storage.delete(["d/a"])
     (root / "d").rmdir()
     with pytest.raises(StorageError, match="No such file"):
         storage.flush()

@@ -1,0 +1,113 @@
+"""The claims of an upload: what its run wants at the target, and relies on afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handrail_storage.claims import Claims, Held, Wanted
+from handrail_upload.errors import StorageError
+from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED, Manifest
+
+if TYPE_CHECKING:
+    from handrail_storage.claims import Claim, ClaimRefusedError
+    from handrail_upload.context import UploadContext
+    from handrail_upload.recorded import RecordedTransfer
+    from handrail_upload.storage import Storage
+
+_CACHE = "claims"  # The folder in the state folder for what was read of the claims of others.
+
+
+def claims_of(
+    context: UploadContext, name: str, storage: Storage | None = None, *, touches: bool = True
+) -> Claims:
+    """Return the claims of a target.
+
+    Args:
+        context: The context of the run.
+        name: The name of the claim of the run.
+        storage: The target, unless it is that of the context.
+        touches: Whether something may be written; False for a preview.
+
+    Raises:
+        StorageError: The target is malformed.
+    """
+    cache = Path(context.site().state.path, _CACHE) if touches else None
+    return Claims(storage or context.use_storage(), context.claimant(name), cache=cache)
+
+
+def forget_cache(context: UploadContext) -> None:
+    """Delete what was read of the claims of others."""
+    folder = Path(context.site().state.path, _CACHE)
+    if folder.is_dir() and not folder.is_symlink():
+        for path in (*folder.glob("*.gz"), *folder.glob("*.json")):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
+    """Claim the keys of all files that the run wants to have at the target.
+
+    Args:
+        context: The context of the run.
+        earlier: What an earlier process has recorded.
+        name: The name of the claim.
+
+    Raises:
+        ClaimRefusedError: Another run is in the way.
+        ClaimMissingError: The run had a claim, which is gone.
+        StorageError: A file has a key that Handrail uses itself; or the storage failed or refused.
+    """
+    claims = claims_of(context, name)
+    claim = claims.take_up if earlier.claimed else claims.ask
+    wait = float(context.options.claim_wait)
+
+    def waiting(error: ClaimRefusedError, left: float) -> None:
+        context.log("waiting", {"summary": f"{error.message}; trying again for {left:.0f} s"})
+
+    found = claim(wanted(context), wait=wait, waiting=waiting)
+    if not earlier.claimed:
+        context.record_rollback("claimed", name)
+    return found
+
+
+def wanted(context: UploadContext) -> Iterator[Wanted]:
+    """Yield the keys of all valid files; their contents are not read yet.
+
+    Raises:
+        StorageError: No undo would delete an object with this key.
+    """
+    site, storage = context.site(), context.use_storage()
+    for file in context.use_manifest().files(*UNSETTLED, *SETTLED):
+        storage.check(file.key)
+        try:
+            site.key(file.key)
+        except ValueError as error:
+            raise StorageError(
+                f"{file.key} cannot be stored: {error} (at {storage.url})",
+                ways_out=("leave it out: --exclude PATTERN",),
+            ) from error
+        yield Wanted(key=file.key)
+
+
+def hold(context: UploadContext, claim: Claim) -> None:
+    """Let the run rely on what it has stored, and on what it has found equal.
+
+    Raises:
+        ClaimLostError: The claim is somebody else's.
+        StorageError: The storage failed or refused.
+    """
+    manifest = context.use_manifest()
+    claim.hold(held_in(manifest, SENT, UNCHANGED))
+    if manifest.count(UNCHANGED):
+        others = claim.shared(held_in(manifest, UNCHANGED))
+        context.relies_on({each.run.partition(".")[0] for each in others})
+
+
+def held_in(manifest: Manifest, *states: str) -> Iterator[Held]:
+    """Yield what lies at the target for the files in these states."""
+    for file in manifest.files(*states):
+        yield Held(key=file.key, size=file.size, sha256=file.sha256 or None, etag=file.etag)

@@ -1,0 +1,139 @@
+"""Puts one file under its key, and looks again where somebody else was faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from handrail_storage.backend.small import FOLDER
+from handrail_storage.claims import Claim
+from handrail_upload.comparison import Comparison, Conflict
+from handrail_upload.errors import ConflictError, StorageError
+from handrail_upload.manifest import NEW, REPLACE, SENT, SourceFile
+from handrail_upload.pace import StoppedError
+from handrail_upload.storage import Sending, Storage, Stored, TakenError
+from handrail_upload.uploader import DirectUploader, Uploader
+
+_LOOKS = 5  # Times that a key is looked at before it counts as one that others write to.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """Decides for one key at a time what may be replaced, and keeps a copy of that.
+
+    Attributes:
+        storage: The target.
+        claim: The claim of the run, under whose name copies are kept.
+        comparison: Judges what others have stored.
+        sending: The settings of the transfer.
+        uploader: The strategy to store one file.
+        copies: The keys under which the run has set something aside.
+    """
+
+    storage: Storage
+    claim: Claim
+    comparison: Comparison
+    sending: Sending
+    uploader: Uploader
+    copies: set[str] = field(default_factory=set[str])
+
+    def find_copies(self) -> None:
+        """Look for what an earlier process of the run has set aside.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        above = self.claim.aside("").removeprefix(f"{FOLDER}/")
+        names = (name for name, _ in self.storage.small_files.names(above))
+        self.copies.update(name.removeprefix(above) for name in names)
+
+    def place(self, file: SourceFile) -> SourceFile:
+        """Store a file under its key; return it in its new state.
+
+        Raises:
+            ConflictError: Somebody else has stored something else meanwhile, or does all the time.
+            SourceError: The file has changed, or cannot be read.
+            StorageError: The storage failed or refused.
+            StoppedError: The transfer was stopped.
+        """
+        # A new file is usually absent, which putting it shows without a request of its own.
+        there = self.storage.stat(file.key) if file.state == REPLACE else None
+        for _ in range(_LOOKS):
+            try:
+                return self._put(file, there)
+            except TakenError:
+                there = self.storage.stat(file.key)
+            settled = None if there is None else self._settled(file, there)
+            if settled is not None:
+                return settled
+        raise self._conflict(file)
+
+    def arrived(self, file: SourceFile, there: Stored) -> SourceFile | None:
+        """Return a file that this run has stored completely, or None.
+
+        Raises:
+            SourceError: The file has changed, or cannot be read.
+            StorageError: The storage failed or refused.
+            StoppedError: The transfer was stopped.
+        """
+        # Content that a strategy has changed cannot be compared with the source.
+        if there.mark != self.sending.mark or type(self.uploader) is not DirectUploader:
+            return None
+        digest = self.storage.digest_for(file.size, self.sending.part_size)
+        self.sending.reading(file, digest, counted=False).through(self.sending.stop)
+        if self.sending.stop.is_set():
+            raise StoppedError
+        if not self.storage.equals(there, digest, file):
+            return None
+        self.storage.adopt(file.key)
+        return replace(file, state=SENT, sha256=digest.sha256, etag=there.etag)
+
+    def _put(self, file: SourceFile, there: Stored | None) -> SourceFile:
+        self.claim.touch()
+        if there is None:
+            self._drop_copy(file.key)
+        elif there.mark != self.sending.mark:
+            self._set_aside(file.key)
+        stored = self.uploader.send(self.storage, file, self.sending, there)
+        self.comparison.progress.end(file, counted=True)
+        # Of the stored object: a strategy may have compressed the content, for example.
+        size, sha256, etag = stored.size, stored.sha256, stored.etag
+        return replace(file, state=SENT, size=size, sha256=sha256, etag=etag)
+
+    def _drop_copy(self, key: str) -> None:
+        """Forget what is gone by somebody else's hand, so that no undo brings it back."""
+        if key in self.copies:
+            self.claim.drop_stale(key)
+            self.copies.discard(key)
+
+    def _set_aside(self, key: str) -> None:
+        self.copies.add(key)
+        try:
+            self.storage.set_aside(key, self.claim.aside(key))
+        except StorageError:
+            if self.storage.stat(key) is not None:
+                raise
+            raise TakenError from None
+
+    def _settled(self, file: SourceFile, there: Stored) -> SourceFile | None:
+        """Return a file with nothing left to do; None if what is there may be replaced.
+
+        Raises:
+            ConflictError: It may not be replaced.
+        """
+        if there.mark == self.sending.mark:
+            # A request of a process that was killed may arrive after it was looked for.
+            judged: SourceFile | Conflict | None = self.arrived(file, there)
+        else:
+            judged = self.comparison.judge(file, there)
+        if isinstance(judged, Conflict):
+            raise self._conflict(file)
+        if judged is None or judged.state in (NEW, REPLACE):
+            return None
+        self.comparison.progress.end(file, counted=True)
+        return judged
+
+    def _conflict(self, file: SourceFile) -> ConflictError:
+        return ConflictError(
+            f"{file.key}: somebody else wrote there during the upload (at {self.storage.url})",
+            ways_out=("upload it again once nobody else writes there",),
+        )

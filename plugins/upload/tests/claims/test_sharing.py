@@ -1,0 +1,336 @@
+"""Runs that share a target: an undo never takes what another run relies on."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail.errors import HandrailError
+from handrail_storage.claims import ClaimMissingError, ClaimRefusedError, Clock
+
+HOST = socket.gethostname()
+
+
+def cause_of(error: BaseException) -> HandrailError:
+    cause = error.__cause__ or error
+    assert isinstance(cause, HandrailError)
+    return cause
+
+
+def test_the_undo_of_one_upload_leaves_what_a_completed_one_relies_on(
+    shared: Any, two: Any
+) -> None:
+    """Whoever uploads the same files finds them there after the first upload was undone."""
+    ann, ben = two
+    before = shared.everything()
+    ann.upload()
+    assert ben.upload()["uploaded_files"] == 0
+    files = shared.files()
+    assert ann.rollback() == (
+        f"12 units taken out of {ann.folder}/catalogue.db\n12 stay: run 1 on {HOST} relies on them"
+    )
+    assert shared.files() == files
+    assert ben.row().outcome == "completed"
+    assert len(ben.catalogue.rows()["handrail_data_file"]) == 12
+    assert "12 objects deleted" in ben.rollback()
+    assert shared.everything() == before
+
+
+def test_the_undo_of_the_later_upload_leaves_the_first(shared: Any, two: Any) -> None:
+    """What a run has found is not its own to delete while the run that made it relies on it."""
+    ann, ben = two
+    before = shared.everything()
+    ann.upload()
+    files = shared.files()
+    ben.write({"9.txt": "another"})
+    ben.upload()
+    assert "1 object deleted, 12 stay" in ben.rollback()
+    assert shared.files() == files
+    ann.rollback()
+    assert shared.everything() == before
+
+
+def test_the_same_journal_twice(shared: Any, two: Any) -> None:
+    """Upload, upload again, undo the first: the second keeps what it counts as its own."""
+    ann, _ = two
+    before = shared.everything()
+    ann.upload()
+    ann.upload()
+    files = shared.files()
+    assert f"12 stay: run 2 on {HOST} relies on them" in ann.rollback(1)
+    assert shared.files() == files
+    ann.rollback(2)
+    assert shared.everything() == before
+
+
+def test_who_comes_during_an_upload_is_refused_and_leaves_nothing(
+    shared: Any, two: Any, hooked: Any
+) -> None:
+    """The refusal names the other run, its machine, its journal, and what frees its files."""
+    ann, ben = two
+    errors: list[Any] = []
+
+    def come(_key: str, number: int) -> None:
+        if number == 5:
+            before = shared.everything()
+            errors.append(ben.fail())
+            assert shared.everything() == before
+
+    ann.edit = hooked(after=come)
+    ann.upload(concurrency=1)
+    (error,) = errors
+    assert error.exit_code == 3
+    cause = cause_of(error)
+    assert isinstance(cause, ClaimRefusedError)
+    assert f"run 1 on {HOST}" in cause.message
+    assert str(ann.journal) in cause.message
+    ways = "\n".join(cause.ways_out)
+    assert "--claim-wait 10m" in ways
+    assert f"handrail resume 1 --journal {ann.journal}" in ways
+    assert f"handrail claims {shared.place.url}" in ways
+    assert ben.row().outcome == "rolled_back"
+    assert not ben.catalogue.rows()
+    assert ben.upload()["uploaded_files"] == 0
+
+
+def test_who_waits_goes_on_when_the_other_run_is_over(
+    shared: Any, two: Any, failing: Any, hooked: Any
+) -> None:
+    """With --claim-wait it says for whom it waits; what the other undoes, it sends itself."""
+    import threading
+
+    ann, ben = two
+    results: list[Any] = []
+    waiting = threading.Event()
+    log = ben.tape.log
+
+    def heard(event: str, data: Any, file: str | None = None) -> None:
+        log(event, data, file)
+        if event == "waiting":
+            waiting.set()
+
+    ben.tape.log = heard
+    ben_uploads = threading.Thread(target=lambda: results.append(ben.upload(claim_wait="1m")))
+
+    def come(_key: str, number: int) -> None:
+        if number == 5:
+            ben_uploads.start()
+            assert waiting.wait(60)
+            raise RuntimeError("ann's machine fails")
+
+    ann.edit = hooked(after=come)
+    assert ann.fail(concurrency=1).exit_code == 1
+    ben_uploads.join(60)
+    assert results[0]["uploaded_files"] == 12
+    (said, *_) = ben.tape.said("waiting")
+    assert said.startswith(f"run 1 on {HOST}")
+    assert "is working on the same keys" in said
+    before_ben = {key for key in shared.files() if "others" not in key}
+    assert len(before_ben) == 12
+
+
+def test_nothing_is_undone_while_another_run_works_on_the_files(
+    shared: Any, two: Any, hooked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal comes before the rows leave the catalogue, and the run stays completed."""
+    monkeypatch.setattr("handrail_storage.claims.claims.Clock", partial(Clock, undoing=0.0))
+    ann, ben = two
+    ann.upload()
+    errors: list[Any] = []
+    ben.write({"9.txt": "another"})
+
+    def come(_key: str, _number: int) -> None:
+        with pytest.raises(HandrailError) as caught:
+            ann.rollback()
+        errors.append(caught.value)
+
+    ben.edit = hooked(before=come)
+    ben.upload()
+    (error,) = errors
+    assert error.exit_code == 3
+    assert "nothing was undone" in str(error)
+    assert f"run 1 on {HOST}" in str(error)
+    assert ann.row().outcome == "completed"
+    assert len(ann.catalogue.rows()["handrail_data_file"]) == 12
+    assert "12 stay" in ann.rollback()
+
+
+def test_what_a_preview_says_is_what_an_undo_does(shared: Any, two: Any) -> None:
+    """How much goes, what stays and for whom."""
+    ann, ben = two
+    ben.source = ben.folder / "src"
+    ben.write({f"{number}.txt": f"photo {number}" for number in range(5)})
+    ann.upload()
+    ben.upload()
+    lines = preview(ann)
+    size = sum(path.stat().st_size for path in ann.source.rglob("*.txt")) - 5 * len("photo 0")
+    assert lines == [
+        f"7 objects deleted ({size} B) from {shared.place.url}",
+        f"5 stay: run 1 on {HOST} relies on them",
+    ]
+    assert "7 objects deleted, 5 stay" in ann.rollback()
+
+
+def test_a_preview_says_who_is_in_the_way(shared: Any, two: Any, hooked: Any) -> None:
+    """An undo that would be refused is announced as such."""
+    ann, ben = two
+    ann.upload()
+    shown: list[list[str]] = []
+    ben.write({"9.txt": "another"})
+    ben.edit = hooked(before=lambda _key, _number: shown.append(preview(ann)))
+    ben.upload()
+    (lines,) = shown
+    assert lines[0].startswith("12 objects deleted")
+    assert lines[-1].startswith(f"run 1 on {HOST}")
+    assert lines[-1].endswith("the undo would be refused")
+
+
+def preview(person: Any) -> list[str]:
+    """Return what the undo of a run would do at its target."""
+    from handrail import StepResult
+    from handrail_upload import UploadFilesStep
+
+    with closing(sqlite3.connect(person.journal)) as database:
+        rows = database.execute(
+            'SELECT key, "values" FROM note WHERE step = ? ORDER BY seq', ("upload_files",)
+        ).fetchall()
+    import json
+
+    data: dict[str, list[Any]] = {}
+    for key, text in rows:
+        data.setdefault(key, []).extend(json.loads(text))
+    context = person.make().create_context()
+    result = StepResult(rollback_data=data)
+    return list(UploadFilesStep().preview_rollback(context, result))
+
+
+def test_a_dry_run_says_who_is_in_the_way(shared: Any, two: Any, hooked: Any) -> None:
+    """It asks for nothing, and says what would happen."""
+    from handrail.plan.dry_run import preview_plan
+
+    ann, ben = two
+    said: list[str] = []
+
+    def look(_key: str, number: int) -> None:
+        if number == 5:
+            for wait in ("0", "10m"):
+                made = ben.make(claim_wait=wait)
+                told: list[Any] = []
+                made.run_plan(preview_plan(made.plan()), observers=[told.append])
+                found = [each.to_dict() for each in told]
+                (step,) = (
+                    each
+                    for each in found
+                    if each["event"] == "StepFinished" and each["step"] == "upload_files"
+                )
+                said.append(step["data"]["preview"][-1])
+
+    ann.edit = hooked(after=look)
+    ann.upload(concurrency=1)
+    assert said[0].startswith(f"it would be refused: run 1 on {HOST}")
+    assert said[1].startswith(f"it would wait up to 10m: run 1 on {HOST}")
+
+
+def test_an_undo_puts_back_what_nobody_of_ours_made_and_no_orphan(
+    shared: Any, two: Any, failing: Any
+) -> None:
+    """What an undone run had made does not come back when the run that replaced it is undone."""
+    ann, ben = two
+    ben.source = ben.folder / "src"
+    ben.write({"0.txt": "a better photo"})
+    before = shared.everything()
+    ann.upload()
+    ben.edit = failing("generate_data_units")
+    ben.fail(if_exists="overwrite", on_failure="keep")
+    assert "11 objects deleted" in ann.rollback()
+    assert {key for key in shared.files() if "others" not in key} == {"0.txt"}
+    assert "1 object deleted" in ben.rollback()
+    assert shared.everything() == before
+
+
+def test_an_undo_puts_back_what_another_run_relies_on(shared: Any, two: Any, failing: Any) -> None:
+    """The object that was replaced belongs to a completed run, so it comes back."""
+    ann, ben = two
+    ben.source = ben.folder / "src"
+    ben.write({"0.txt": "a better photo"})
+    ann.upload()
+    before = shared.everything()
+    ben.edit = failing("generate_data_units")
+    ben.fail(if_exists="overwrite")
+    assert ben.row().outcome == "rolled_back"
+    assert shared.place.content("0.txt") == b"photo 0"
+    assert {key for key in shared.everything() if "claims" not in key} == {
+        key for key in before if "claims" not in key
+    }
+
+
+def test_a_run_whose_claim_is_gone_deletes_nothing(shared: Any, two: Any) -> None:
+    """Nothing says any more who relies on what, so all stays; and that is said."""
+    ann, _ = two
+    ann.upload()
+    files = shared.files()
+    forget(shared)
+    assert f"the run has no claim at {shared.place.url}, so nothing there was deleted" in (
+        ann.rollback()
+    )
+    assert shared.files() == files
+    assert not ann.catalogue.rows()
+
+
+def test_a_run_whose_claim_is_gone_does_not_go_on(shared: Any, two: Any, failing: Any) -> None:
+    """It stops with exit code 5, and undoes nothing."""
+    ann, _ = two
+    kill_in_upload(ann, failing)
+    forget(shared)
+    files = shared.files()
+    with pytest.raises(ClaimMissingError) as caught:
+        ann.resume()
+    assert caught.value.exit_code == 5
+    assert shared.files() == files
+
+
+def kill_in_upload(person: Any, failing: Any) -> None:
+    """Let a run be one whose process died in the middle of upload_files."""
+    import subprocess
+    import sys
+
+    code = f"""
+import os
+from handrail.journal.sqlite import SqliteJournal
+from handrail import RuntimeContext
+from handrail_upload import DefaultUploadAction, DirectUploader, UploadFilesStep
+
+class Dies:
+    def send(self, storage, file, sending, replacing):
+        stored = DirectUploader().send(storage, file, sending, replacing)
+        if file.key == "5.txt":
+            os._exit(9)
+        return stored
+
+class Upload(DefaultUploadAction):
+    action_name = "upload"
+    def setup_steps(self, registry):
+        super().setup_steps(registry)
+        registry.replace("upload_files", UploadFilesStep(Dies()))
+
+params = {person.params(concurrency=1)!r}
+Upload(params, RuntimeContext(), packs=()).run(journal=SqliteJournal({str(person.journal)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert done.returncode == 9, done.stderr.decode()
+
+
+def forget(shared: Any) -> None:
+    """Remove all claims, as somebody does who does not know what they are."""
+    if hasattr(shared.place, "path"):
+        shutil.rmtree(Path(shared.place.path) / ".handrail-target")
+        return
+    for key in shared.own():
+        shared.place.remove(key)

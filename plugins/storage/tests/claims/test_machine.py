@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from claims_steps.scene import FOREIGN, Scene
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 )
 from killing.memory import folder_in_memory
 
-EXAMPLES = int(os.environ.get("HANDRAIL_FAULTS", "0"))
+WIDE = "HANDRAIL_FAULTS" in os.environ
+EXAMPLES = int(os.environ.get("HANDRAIL_FAULTS", "40"))
 KEYS = ("a", "b")
 
 run_numbers = st.integers(0, 2)
@@ -113,7 +114,7 @@ def check(place: Callable[[], str], examples: int) -> None:
             stateful_step_count=20,
             deadline=None,
             database=None,
-            print_blob=True,
+            phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -150,12 +151,106 @@ def the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handrail_storage.claims.ledger.ThreadPoolExecutor", InTurn)
 
 
+SETUPS = {
+    # What the first run does while the second one goes through, and what both want.
+    "undo beside an undo": ("undo", "undo", 1, False),
+    "undo beside a run": ("undo", "run", 1, False),
+    "run beside an undo": ("run", "undo", 1, False),
+    "run beside a run": ("run", "run", 1, False),
+    "run beside a run that overwrites": ("run", "run", 2, True),
+    "undo beside a run that overwrites": ("undo", "run", 2, True),
+    "undo beside the undo of what it overwrote": ("undo", "undo", 2, True),
+}
+
+
+def stopped(place: str, setup: tuple[str, str, int, bool], requests: int, killed: bool) -> bool:
+    """Stop a process after some requests while another goes through; return False at its end."""
+    first, second, digest, overwrites = setup
+    about = {"known": False, "overwrites": overwrites, "later": None}
+    wants = [{"wants": {"a": each}, **about} for each in (1, digest)]
+    scene = Scene(place, "a", wants, [FOREIGN if overwrites else None])
+    one, other = scene.runs
+    try:
+        for run, command in ((one, first), (other, second)):
+            if command == "undo":
+                scene.begin(run, "run")
+                scene.finish(run)
+        scene.begin(one, first)
+        scene.go(one, requests)
+        if one.actor is None:
+            return False
+        if killed:
+            scene.kill(one)
+        scene.begin(other, second)
+        scene.finish(other)
+        scene.undo_all([1, 0])
+        scene.check_undone()
+        return True
+    except BaseException:
+        print("\n".join(scene.log))
+        raise
+    finally:
+        scene.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
+def test_one_goes_through_while_the_other_stands_still(
+    setup: tuple[str, str, int, bool], killed: bool
+) -> None:
+    """At each request, for a while or for ever; then all is undone, the later one first."""
+    requests = 1
+    while stopped(f"memory://{uuid.uuid4().hex}/at", setup, requests, killed):
+        requests += 1
+    assert requests > 10
+
+
+def test_two_undos_of_equal_files_take_turns() -> None:
+    """Each stands still once, at each request; both objects and lists go with the last of them."""
+    for first in range(1, 12):
+        for second in range(1, 12):
+            place = f"memory://{uuid.uuid4().hex}/at"
+            about = {"wants": {"a": 1}, "known": False, "overwrites": False, "later": None}
+            scene = Scene(place, "a", [about, about], [None])
+            for run in scene.runs:
+                scene.begin(run, "run")
+                scene.finish(run)
+            for run, requests in zip(scene.runs, (first, second), strict=True):
+                scene.begin(run, "undo")
+                scene.go(run, requests)
+            scene.undo_all([0, 1])
+            scene.check_undone()
+
+
 def test_on_a_folder() -> None:
     """Locally, where requests have no conditions but look before."""
     with folder_in_memory() as folder:
-        check(lambda: str(folder / uuid.uuid4().hex), EXAMPLES or 60)
+        check(lambda: str(folder / uuid.uuid4().hex), EXAMPLES)
 
 
 def test_in_memory() -> None:
     """On an object storage with conditional requests, in this process."""
-    check(lambda: f"memory://{uuid.uuid4().hex}/at", EXAMPLES or 60)
+    check(lambda: f"memory://{uuid.uuid4().hex}/at", EXAMPLES)
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket of the server that the test names."""
+    server = request.getfixturevalue(request.param)
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{server.bucket()}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "moto",
+        pytest.param("radosgw", marks=pytest.mark.skipif(not WIDE, reason="it takes minutes")),
+    ],
+    indirect=True,
+)
+def test_on_a_server(bucket: str) -> None:
+    """On S3; radosgw knows some of the conditions only."""
+    check(lambda: f"{bucket}/{uuid.uuid4().hex}", max(6, EXAMPLES // 8))

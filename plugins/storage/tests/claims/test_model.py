@@ -73,6 +73,7 @@ DROPPED = {
     Rule.CHAIN: "different files over a foreign one",
     Rule.OWN_MARK: "alone, with a source that changes",
     Rule.STALE_ASIDE: "alone",
+    Rule.LIST_AGAIN: "equal files",
     Rule.ANCHOR: "equal files",
     Rule.LEAVE: "equal files",
     Rule.REFER_FIRST: "alone",

@@ -146,11 +146,16 @@ class LocalStore(Store):
                 return None
             return self.described(key, found)
 
+    def stats(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Look at each file."""
+        found = map(self.stat, keys)
+        return {each.key: each for each in found if each is not None}
+
     def described(self, key: str, found: os.stat_result) -> Stored:
         """Return a file with its mark and digest, by its status."""
         if not stat.S_ISREG(found.st_mode):
             return Stored(key=key, size=-1, etag=None, identity=identity_of(found))
-        label = self._labels.of(self._path(key), key, found)
+        label = self._labels.of(self._path_in_page(key), key, found)
         return Stored(
             key=key,
             size=found.st_size,
@@ -165,6 +170,7 @@ class LocalStore(Store):
         with self._converting_errors(prefix or self.url):
             if self.root.is_file():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            self._inside.forget()
             walk = os.walk(self.root / prefix, onerror=_raise_unless_gone)
             for folder, below, names in walk:
                 if FOLDER in below and Path(folder) == self.root:
@@ -178,7 +184,7 @@ class LocalStore(Store):
 
     def _listed(self, key: str) -> Listed | None:
         with suppress(*GONE):
-            found = os.lstat(self._path(key))
+            found = os.lstat(self._path_in_page(key))
             size = found.st_size if stat.S_ISREG(found.st_mode) else -1
             return Listed(key=key, size=size, etag=None, identity=identity_of(found))
         return None
@@ -427,7 +433,7 @@ class LocalStore(Store):
 
     def _delete_found(self, found: Listed) -> bool:
         """Remove a file; return False if it is another one now."""
-        path = self._path(found.key)
+        path = self._path_in_page(found.key)
         with suppress(*GONE):
             there = os.lstat(path)
             if identity_of(there) != found.identity:
@@ -445,6 +451,14 @@ class LocalStore(Store):
             StorageError: A folder leads out of the place.
         """
         self._inside.forget()  # A former folder may have become a link.
+        return self._path_in_page(key)
+
+    def _path_in_page(self, key: str) -> str:
+        """Return the path of a key; a folder is checked once for all keys of a page.
+
+        Raises:
+            StorageError: A folder leads out of the place.
+        """
         if not self._inside.holds(os.path.dirname(key)):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",

@@ -21,7 +21,7 @@ from handrail_storage.claims.errors import (
     check_free,
     refused,
 )
-from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.ledger import EndedError, Ledger, Listing
 from handrail_storage.claims.lists import Held, Wanted, pack_wanted
 from handrail_storage.claims.pruning import prune
 from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
@@ -133,8 +133,8 @@ class Claims:
         """
         if self._ledger.entry(self._claimant.run) is None:
             raise ClaimMissingError(
-                f"the claim of this run at {self._store.url} is gone, so it cannot go on: others "
-                "may have changed what it has left there",
+                f"the claim of this run at {self._store.url} is gone, so others may have changed "
+                "what it has left there",
                 ways_out=("undo the run, which deletes nothing there, and start a new one",),
             )
         return self.ask(wanted, wait=wait, waiting=waiting)
@@ -156,8 +156,8 @@ class Claims:
         Raises:
             StorageError: The storage failed or refused.
         """
-        listing = self._ledger.listing(kept=False)
-        return self._run_obstacle(listing, Keys(keys), {})
+        wanted = Keys(keys)
+        return self._look_around(lambda found: self._run_obstacle(found, wanted, {}), kept=False)[1]
 
     # A rollback
 
@@ -242,15 +242,31 @@ class Claims:
             return None
         state = entry.state
         keys = Keys(each.key for each in self._ledger.wanted(state))
-        listing = self._ledger.listing()
+        listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
         survey = Survey(self._store, self._ledger, state, keys, listing, made or {})
         would_be = ClaimUndone()
         for goals in pages(survey.goals(), PAGE):
             found = survey.look([key for key, _ in goals])
             verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
             would_be.count(survey, verdicts)
-        obstacle = None if state.state is State.UNDOING else self._obstacle(listing, keys)
+        if state.state is State.UNDOING:
+            obstacle = None
         return Preview(state=state, would_be=would_be, obstacle=obstacle)
+
+    def _look_around(
+        self, find: Callable[[Listing], ClaimRefusedError | None], *, kept: bool = True
+    ) -> tuple[Listing, ClaimRefusedError | None]:
+        """Return all claims, and what is in the way among them.
+
+        Where one that may be in the way has ended meanwhile, the others are looked at again: what
+        both relied on is left to the last one.
+        """
+        while True:
+            listing = self._ledger.listing(kept=kept)
+            try:
+                return listing, find(listing)
+            except EndedError:
+                continue
 
     def _begin(
         self, entry: Entry, wait: float | None, waiting: Waiting | None, *, freed: bool
@@ -264,8 +280,7 @@ class Claims:
         attempt = 0
         while True:
             lease.change(wants_undo=True, owner=new_name(), freed=freed)
-            listing = self._ledger.listing()
-            obstacle = self._obstacle(listing, keys)
+            listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
             if obstacle is None:
                 lease.change(state=State.UNDOING, wants_undo=False)
                 return Undoing(self._store, lease, keys, listing)
@@ -307,8 +322,10 @@ class Claims:
             state = self._new_state(keys, digest, epoch or self._ledger.found_epoch())
             self._ledger.put_wanted(run, content)
             entry = self._ledger.put(state)
-        listing = self._ledger.listing(kept=False)
-        obstacle = self._run_obstacle(listing, keys, digests) or self._mismatch(listing, state)
+        listing, obstacle = self._look_around(
+            lambda found: self._run_obstacle(found, keys, digests) or self._mismatch(found, state),
+            kept=False,
+        )
         right = self._right_epoch(listing, state.epoch)
         if obstacle is None and right != state.epoch:
             self._ledger.remove(entry)
@@ -340,7 +357,7 @@ class Claims:
         """Return the state of a claim that is taken up, with a new owner."""
         if state.wants_undo or state.state in (State.UNDOING, State.PRUNED):
             raise ClaimError(
-                f"the undo of this run at {self._store.url} has begun, so it cannot go on",
+                f"the undo of this run at {self._store.url} has begun",
                 ways_out=("undo it to the end",),
             )
         if state.wanted != digest:

@@ -31,6 +31,10 @@ class ListMissingError(StorageError):
     """A list that a claim names is not there."""
 
 
+class EndedError(Exception):
+    """A claim has ended since it was listed, so the listing says of others what is not so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """All claims of a target at one moment.
@@ -225,16 +229,18 @@ class Ledger:
         yield from self._rows(_wanted_of(state.run), state.wanted, unpack_wanted)
 
     def wanted_of(self, state: ClaimState) -> Iterator[Wanted]:
-        """Yield the keys that another run wants; none if its claim has ended meanwhile.
+        """Yield the keys that another run wants.
 
         Raises:
+            EndedError: Its claim has ended since it was listed.
             StorageError: The list is missing or damaged, or the storage failed or refused.
         """
         try:
             yield from self.wanted(state)
-        except ListMissingError:
+        except ListMissingError as error:
             if self.entry(state.run) is not None:
                 raise
+            raise EndedError from error
 
     def put_held(self, digest: str, content: bytes) -> None:
         """Write a list of held objects, unless it is there."""

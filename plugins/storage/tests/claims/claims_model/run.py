@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 
 from claims_model import requests as send
@@ -30,6 +30,18 @@ class RunPrograms:
             if state is not None:
                 states.append((other, state))
         return tuple(states)
+
+    def barred(
+        self, others: Others, bars: Callable[[int, State], bool]
+    ) -> Generator[Request, Any, bool | None]:
+        """Return whether a claim bars the way; None if one has ended before its keys were read."""
+        for other, state in others:
+            if bars(other, state):
+                if (yield send.HasWanted(other)):
+                    return True
+                if self.scenario.keeps(Rule.LIST_AGAIN):
+                    return None
+        return False
 
     # Asking
 
@@ -65,9 +77,10 @@ class RunPrograms:
                 return Next("withdraw", (run, epoch))
             if different:
                 return Next("announce", (run, min(different)))
-        if any(self.scenario.bars_run(run, other, state) for other, state in others):
-            return Next("withdraw", (run, epoch))
-        return Next("begin", (run, epoch))
+        barred = yield from self.barred(others, lambda *about: self.scenario.bars_run(run, *about))
+        if barred is None:
+            return Next("announce", (run, epoch))
+        return Next("withdraw" if barred else "begin", (run, epoch))
 
     def begin(self, run: int, epoch: int) -> Program:
         state = State(Word.WORKING, epoch)

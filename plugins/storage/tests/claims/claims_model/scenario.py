@@ -19,6 +19,7 @@ class Rule(StrEnum):
     RELIANCE = "what another run relies on stays"
     CHAIN = "what was replaced is followed along the marks to the first that should stay"
     OWN_MARK = "an object of one's own is no conflict, and is not copied aside"
+    LIST_AGAIN = "where a claim that may be in the way has ended meanwhile, all are listed again"
     STALE_ASIDE = "a copy aside is deleted where the key is found empty"
     ANCHOR = "the epoch is deleted between a claim's state and its list"
     LEAVE = "a refused run looks after the epoch as a rollback does"

@@ -55,7 +55,10 @@ class UndoPrograms(RunPrograms):
         if not self.scenario.keeps(Rule.KEPT_LAST):
             kept = yield send.GetKept()
         others = yield from self.others(run)
-        if any(self.scenario.bars_undo(run, other, found) for other, found in others):
+        barred = yield from self.barred(others, lambda *about: self.scenario.bars_undo(run, *about))
+        if barred is None:
+            return Next("want", (run, state))
+        if barred:
             return Next("refuse", (run, state))
         return Next("rely", (run, state._replace(word=Word.UNDOING), others, kept))
 

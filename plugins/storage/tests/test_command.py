@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -61,9 +62,10 @@ def run(store: Store, times: Times) -> Run:
         *,
         killed: bool = False,
         journal: str = "",
+        project: str = "",
     ) -> Claim:
         claimant = Claimant(
-            run=f"01a2-{number}-{host}",
+            run=f"01a2-{number}-{host}{f'-{project}' if project else ''}",
             number=number,
             host=host,
             user="ada",
@@ -129,6 +131,19 @@ def test_a_claim_that_blocks_is_listed_first_with_what_ends_it(run: Run, call: C
         "  or          handrail rollback 15 --journal /srv/build-7/runs.db",
         "  anywhere    handrail claims store --undo 15@build-7",
     ]
+
+
+def test_runs_of_one_number_on_one_machine_are_named_by_their_ids(run: Run, call: Call) -> None:
+    """Each project on a machine has its own journal, with its own run 1."""
+    run(1, "build-7", {"a": b"1"}, project="cars")
+    run(1, "build-7", {"a": b"1"}, project="bikes")
+    run(2, "build-7", {"a": b"1"})
+    _, out, _ = call("store")
+    names = {line.split()[0] for line in out.splitlines()[1:4]}
+    assert names == {"01a2-1-build-7-cars", "01a2-1-build-7-bikes", "2@build-7"}
+    code, _, err = call("store", "--undo", "1@build-7", "--dry-run")
+    assert code == 2
+    assert "1@build-7 may be any of 2 runs" in err
 
 
 def test_json_has_every_claim(run: Run, call: Call) -> None:
@@ -222,6 +237,27 @@ def test_an_undo_waits_until_the_last_sign_of_life_is_an_hour_old(
     assert keys(store) == []
 
 
+def test_an_undo_leaves_no_empty_folders(
+    run: Run, call: Call, times: Times, tmp_path: Path
+) -> None:
+    """Neither those of files nor the one with the claims, once the last run is undone."""
+    run(15, "build-7", {"a/b/c": b"1", "a/d": b"2"})
+    times.wait(2 * HOUR)
+    assert call("store", "--undo", "15@build-7", "--yes")[0] == 0
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_an_undo_removes_what_a_kill_left_half_written(
+    run: Run, call: Call, times: Times, tmp_path: Path
+) -> None:
+    """A file gets its name when it is complete; until then it has a temporary one."""
+    claim = run(15, "build-7", {"a": b"1"}, killed=True)
+    (tmp_path / f"store/a.handrail-tmp-{claim.run}").write_bytes(b"ha")
+    times.wait(2 * HOUR)
+    assert call("store", "--undo", "15@build-7", "--yes")[0] == 0
+    assert list((tmp_path / "store").iterdir()) == []
+
+
 def test_take_over_does_not_wait(run: Run, call: Call, store: Store, times: Times) -> None:
     run(15, "build-7", {"a": b"1"}, killed=True)
     began = times.seconds
@@ -243,7 +279,9 @@ def test_an_interrupted_wait_loses_nothing(
         patched.setattr(times, "clock", Clock(now=lambda: times.seconds, sleep=interrupt))
         assert call("store", "--undo", "15@build-7", "--yes")[0] == 130
     assert keys(store) == ["a"]
-    assert "being undone" in call("store")[1]
+    listed = call("store")[1]
+    assert "being undone" in listed
+    assert "handrail rollback" not in listed  # It would be refused.
     times.wait(HOUR)
     assert call("store", "--undo", "15@build-7", "--yes")[0] == 0
     assert keys(store) == []
@@ -266,6 +304,29 @@ def test_without_a_terminal_it_needs_yes(run: Run, call: Call, store: Store) -> 
     assert code == 2
     assert "handrail claims store --undo 15@build-7 --yes" in err
     assert keys(store) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "left"), [("y", 0, []), ("n", 130, ["a"]), ("", 130, ["a"])]
+)
+def test_on_a_terminal_it_asks(
+    run: Run,
+    call: Call,
+    store: Store,
+    times: Times,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    left: list[str],
+) -> None:
+    """The preview comes before the question; the end of the input means no."""
+    run(15, "build-7", {"a": b"1"})
+    times.wait(2 * HOUR)
+    monkeypatch.setattr("handrail_storage.command._is_terminal", lambda stream: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer and f"{answer}\n"))
+    found, _, err = call("store", "--undo", "15@build-7")
+    assert (found, keys(store)) == (code, left)
+    assert "1 object to be deleted" in err.partition("Undo it?")[0]
 
 
 def test_another_run_at_work_refuses_the_undo(run: Run, call: Call, times: Times) -> None:
@@ -292,7 +353,7 @@ def test_a_sealed_run_cannot_be_undone(run: Run, call: Call, store: Store) -> No
     run(15, "build-7", {"a": b"1"}).seal()
     code, _, err = call("store", "--undo", "15@build-7", "--yes")
     assert code == 5
-    assert "run 15 on build-7 is sealed, so it stays at store" in err
+    assert "run 15 on build-7 stays at store: what it has replaced is discarded" in err
     assert keys(store) == ["a"]
 
 

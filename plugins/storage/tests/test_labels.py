@@ -16,7 +16,7 @@ import pytest
 from handrail_storage import Store, open_store
 from handrail_storage.backend import labels
 
-OURS, THEIRS = "run-1/save", "run-2/save"
+OURS, THEIRS = "c1:epoch:run-1/save", "c1:epoch:run-2/save"
 
 # Kills itself before the operation of the given number that changes something in the target.
 KILLED = """
@@ -30,8 +30,8 @@ from handrail_storage import open_store
 store = open_store(where)
 found = store.stat("a")
 calls = {
-    "create": lambda: store.create("new", b"created", "run-1/save"),
-    "replace": lambda: store.replace("a", b"replaced", "run-1/save", found),
+    "create": lambda: store.create("new", b"created", "c1:epoch:run-1/save"),
+    "replace": lambda: store.replace("a", b"replaced", "c1:epoch:run-1/save", found),
     "set aside": lambda: store.set_aside("a", ".handrail-target/aside/a"),
     "put over": lambda: store.put_over("other", "a", found),
     "delete": lambda: store.delete_found([found]),

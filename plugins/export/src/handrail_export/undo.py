@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest import made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
-from handrail_storage.claims import Claims, ClaimUndone, Held, Waiting
+from handrail_storage.claims import Claims, Held, Waiting
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 
@@ -68,20 +68,25 @@ class SaveUndo:
             refused=notes.refused,
         )
 
-    def open(self) -> Store:
+    def open(self, retries: int | None = None) -> Store:
         """Return the target, opened.
+
+        Args:
+            retries: The most retries when the storage fails for a moment; by default, those of the
+                run.
 
         Raises:
             StorageError: The credentials are malformed.
         """
-        target = self.site.open()
+        most = self.site.retries if retries is None else min(retries, self.site.retries)
+        target = replace(self.site, retries=most).open()
         target.capabilities = self.capabilities or target.capabilities
         return target
 
     def run(
         self,
         claims_of: Callable[[Store], Claims],
-        made: Mapping[str, Held],
+        made: Mapping[str, Held] | None,
         *,
         killed: bool,
         tell: Callable[[int, int], None],
@@ -93,7 +98,7 @@ class SaveUndo:
 
         Args:
             claims_of: Returns the claims of a target.
-            made: What the run has saved by the list of its files, by key.
+            made: What the run has saved by its manifest, by key; None if that is gone.
             killed: Whether a killed process may have left requests in flight.
             tell: Called with the number of keys that are done, and of all.
             waiting: Called before each pause for another run that is in the way.
@@ -122,11 +127,13 @@ class SaveUndo:
                 target.abort_unfinished(undoing.keys, self.site.run or "")
         done = undoing.run(made=made, late=killed, progress=tell)
         target.remove_folders(self.folders)
-        return ", ".join(_told(done, "")) or "nothing had been saved"
+        if made is not None and not made:
+            done.foreign = 0  # Nothing was saved, so nobody has taken the place of it.
+        return ", ".join(done.summary(undoing.claimant, "file")) or "nothing had been saved"
 
 
-def made_in(context: ExportContext) -> Mapping[str, Held]:
-    """Return what a run has saved by its manifest; nothing if that is gone or damaged."""
+def made_in(context: ExportContext) -> Mapping[str, Held] | None:
+    """Return what a run has saved by its manifest, by key; None if that is gone or damaged."""
     if context.opened.manifest is not None:
         return made_by(context.opened.manifest)
     with suppress(ExportError, sqlite3.Error):
@@ -134,44 +141,32 @@ def made_in(context: ExportContext) -> Mapping[str, Held]:
             path: Held(key=path, size=size, sha256=sha256, etag=etag)
             for path, size, sha256, etag in made_files(context.manifest_file())
         }
-    return {}
+    return None
 
 
-def describe_undo(claims: Claims, target: Store, made: Mapping[str, Held]) -> Iterator[str]:
+def describe_undo(claims: Claims, target: Store, made: Mapping[str, Held] | None) -> Iterator[str]:
     """Yield what an undo would do now, and which run would be in its way.
 
     Args:
         claims: The claims of the target.
         target: The target.
-        made: What the run has saved by the list of its files, by key.
+        made: What the run has saved by its manifest, by key; None if that is gone.
     """
     try:
         found = claims.preview(made)
     except StorageError as error:
-        yield f"at {target.url}: up to {count_text(len(made), 'file')} deleted ({error.message})"
+        most = f"up to {count_text(len(made), 'file')} deleted, but " if made else ""
+        yield f"at {target.url}: {most}{error.message}"
         return
     if found is None:
         yield f"the run has no claim at {target.url}, so nothing there is deleted"
         return
     size = f" ({size_text(found.would_be.size)})" if found.would_be.size else ""
-    told = ", ".join(_told(found.would_be, size))
+    told = ", ".join(found.would_be.summary(found.state.claimant, "file", size))
     if told:
         yield f"at {target.url}: {told}"
     if found.obstacle is not None:
         yield f"the undo would be refused: {found.obstacle.message}"
-
-
-def _told(done: ClaimUndone, size: str) -> Iterator[str]:
-    """Yield the parts of a summary: what was deleted, with its size, restored, and left."""
-    if done.deleted:
-        yield f"{count_text(done.deleted, 'file')} deleted{size}"
-    if done.restored:
-        yield f"{done.restored:,} put back"
-    for claimant, count in done.stays.most_common():
-        verb, them = ("stays", "it") if count == 1 else ("stay", "them")
-        yield f"{count:,} {verb}: {claimant} relies on {them}"
-    if done.foreign:
-        yield f"{done.foreign:,} of others left alone"
 
 
 @dataclass(slots=True, kw_only=True)

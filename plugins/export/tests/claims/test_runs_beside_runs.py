@@ -13,6 +13,7 @@ import pytest
 
 import handrail
 from handrail import RuntimeContext, step
+from handrail.cli import main
 from handrail.journal.sqlite import SqliteJournal
 from handrail.recovery.invocation import working_in
 from handrail.recovery.prepare import look_up, prepare
@@ -366,13 +367,12 @@ def _remove_claims(target: Target) -> None:
 def test_what_is_replaced_on_the_way_to_holding_is_not_done_again(run, target, rows):
     """A run that was killed when all was saved does not write over what has replaced it since."""
     first, second = run(), run()
-    file = f"{target.url}/out.csv"
     rows(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("handrail_export.manifest.Manifest.keep", _keep_then_break())
-        first.go(file, stop="after")
+        first.go(target.url, stop="after", **OVER)
     rows(2)
-    second.go(file, **OVER)
+    second.go(target.url, **OVER)
     before = target.data()
     first.resume()
     assert target.data() == before
@@ -480,3 +480,44 @@ def test_an_export_that_is_completed_just_before_the_claim_is_not_half_replaced(
     assert "kind=c/data_0.csv" in target.data()
     first.undo()
     assert target.files() == {}
+
+
+def test_an_export_that_was_refused_says_that_it_had_saved_nothing(run, target, rows):
+    """What is in its way is not counted as something that it leaves alone."""
+    first = run()
+    rows(1)
+    target.put("data.csv", b"mine")
+    with pytest.raises(handrail.StepFailedError, match=r"data\.csv is already at"):
+        first.go(target.url)
+    assert first.undo() == "nothing had been saved"
+    assert target.files() == {"data.csv": b"mine"}
+
+
+def test_runs_that_are_relied_on_are_recorded(run, target, rows):
+    """So `handrail runs` and `show` can mark them."""
+    first = run()
+    second = Run(first.journal, first.seen)
+    file = f"{target.url}/out.csv"
+    rows(3)
+    first.go(file)
+    second.go(file, **OVER)
+    with closing(SqliteJournal(first.journal)) as journal:
+        assert journal.reliance([2])[2].relies_on == (1,)
+
+
+def test_a_run_that_its_journal_forgets_still_relies_on_what_it_has_exported(
+    run, target, rows, monkeypatch
+):
+    """The undo of the run that made it leaves it, also when no claim of a run is left."""
+    first, second = run(), run()
+    file = f"{target.url}/out.csv"
+    rows(3)
+    first.go(file)
+    second.go(file, **OVER)
+    before = target.data()
+    monkeypatch.setenv("HANDRAIL_JOURNAL", str(second.journal))
+    monkeypatch.setenv("HANDRAIL_ONLY_PACKS", "handrail-storage")
+    assert main(["runs", "prune", "--older-than", "0s"]) == 0
+    first.undo()
+    assert target.data() == before
+    assert not [key for key in target.files() if key.endswith("/state")]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from handrail.errors import NotFoundError
-from handrail_storage.claims import ClaimState, State
+from handrail_storage.claims import Claimant, ClaimState, State
 from handrail_storage.texts import age_text
 
 _STATES = {
@@ -30,18 +31,13 @@ class Claimed:
         state: The claim.
         target: The target, as it was given.
         now: Seconds since 1970.
+        name: What `--undo` takes for it.
     """
 
     state: ClaimState
     target: str
     now: float
-
-    @property
-    def name(self) -> str:
-        """What `--undo` takes for it."""
-        claimant = self.state.claimant
-        numbered = claimant.number is not None and claimant.host
-        return f"{claimant.number}@{claimant.host}" if numbered else claimant.run
+    name: str
 
     @property
     def word(self) -> str:
@@ -60,7 +56,7 @@ class Claimed:
     def commands(self) -> Sequence[str]:
         """What ends it on its machine: commands."""
         claimant = self.state.claimant
-        if self.stays or claimant.number is None:
+        if self.stays or self.state.freed or claimant.number is None:
             return ()
         going = self.state.state in (State.ASKING, State.WORKING) and not self.state.wants_undo
         words = ("resume", "rollback") if going else ("rollback",)
@@ -126,6 +122,29 @@ def _stamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
+def claimed_by(states: Sequence[ClaimState], target: str, now: float) -> list[Claimed]:
+    """Return claims as people see them, each with a name that no other one has.
+
+    Journals of one machine have runs with the same number; these are named by their ids.
+
+    Args:
+        states: All claims of a target.
+        target: The target, as it was given.
+        now: Seconds since 1970.
+    """
+    names = [_numbered(each.claimant) for each in states]
+    used = Counter(names)
+    return [
+        Claimed(state=state, target=target, now=now, name=name if used[name] == 1 else state.run)
+        for state, name in zip(states, names, strict=True)
+    ]
+
+
+def _numbered(claimant: Claimant) -> str:
+    numbered = claimant.number is not None and claimant.host
+    return f"{claimant.number}@{claimant.host}" if numbered else claimant.run
+
+
 def chosen_of(text: str, claimed: Sequence[Claimed], target: str) -> Claimed:
     """Return the claim that is meant.
 
@@ -133,7 +152,7 @@ def chosen_of(text: str, claimed: Sequence[Claimed], target: str) -> Claimed:
         NotFoundError: No claim is, or several are.
     """
     found = [each for each in claimed if each.state.run == text]
-    found = found or [each for each in claimed if each.name == text]
+    found = found or [each for each in claimed if _numbered(each.state.claimant) == text]
     if not found and re.fullmatch(r"\d{1,7}", text):
         numbered = [each.name for each in claimed if str(each.state.claimant.number) == text]
         raise NotFoundError(

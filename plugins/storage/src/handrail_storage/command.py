@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import click
 
@@ -16,7 +17,7 @@ from handrail import ExitCode
 from handrail.cli import Listing, Session, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail_storage.access import open_store
-from handrail_storage.claimed import Claimed, chosen_of
+from handrail_storage.claimed import Claimed, chosen_of, claimed_by
 from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
@@ -112,8 +113,7 @@ def _list(session: Session, target: str, *, everything: bool) -> int:
 
 def _claimed(store: Store, target: str) -> tuple[list[Claimed], list[StorageError]]:
     states, damaged = claims_at(store)
-    now = time.time()
-    return [Claimed(state=each, target=target, now=now) for each in states], damaged
+    return claimed_by(states, target, time.time()), damaged
 
 
 # The undo
@@ -123,8 +123,9 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
     store = _opened(target)
     chosen = chosen_of(run, _claimed(store, target)[0], target)
     if chosen.stays:
-        why = "pruned from its journal" if chosen.state.state is State.PRUNED else "sealed"
-        raise RollbackRefusedError(f"{chosen.state.claimant} is {why}, so it stays at {target}")
+        pruned = chosen.state.state is State.PRUNED
+        why = "it is pruned from its journal" if pruned else "what it has replaced is discarded"
+        raise RollbackRefusedError(f"{chosen.state.claimant} stays at {target}: {why}")
     found = Claims(store, chosen.state.claimant)
     asks = not (options["yes"] or options["dry_run"])
     if asks:
@@ -134,11 +135,27 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
         if options["dry_run"]:
             session.show(preview)
             return ExitCode.DONE
-        _ask(preview)
-    undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"])
-    undone = (undoing or _gone(chosen)).run(late=True, progress=_Progress())
+        if not _says_yes(preview):
+            click.echo("nothing was undone", err=True)
+            return ExitCode.INTERRUPTED
+    _probe(store, chosen)
+    undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"]) or _gone(chosen)
+    store.abort_unfinished(list(undoing.keys), chosen.state.run)
+    undone = undoing.run(late=True, progress=_Progress())
+    one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
+    store.prune(one_of_each.values())
     session.show(_Undone(chosen=chosen, undone=undone))
     return ExitCode.DONE
+
+
+def _probe(store: Store, chosen: Claimed) -> None:
+    """Find out which conditions the storage honours."""
+    key = f".handrail-probe-{uuid4()}"
+    mark = f"{chosen.state.run}/claims"
+    try:
+        store.probe(key, mark)
+    finally:
+        store.clear_probe(key, mark)
 
 
 def _gone(chosen: Claimed) -> NoReturn:
@@ -243,12 +260,14 @@ def _check_terminal(chosen: Claimed) -> None:
         )
 
 
-def _ask(preview: _Previewed) -> None:
-    """Raise Abort if the answer is no."""
+def _says_yes(preview: _Previewed) -> bool:
+    """Show what would be undone, and ask; a signal, or the end of the input, means no."""
     for line in preview.lines():
         click.echo(line, err=True)
-    if not click.confirm("Undo it?", default=False, err=True):
-        raise click.Abort
+    try:
+        return click.confirm("Undo it?", default=False, err=True)
+    except (click.Abort, KeyboardInterrupt):
+        return False
 
 
 class _Waiting:

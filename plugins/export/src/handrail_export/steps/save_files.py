@@ -19,6 +19,8 @@ from handrail_export.undo import SaveUndo, describe_undo, made_in
 from handrail_storage import count_text, size_text
 from handrail_storage.claims import Claim
 
+_RETRIES = 2  # Of a preview, for which people wait.
+
 
 class SaveFilesStep(BaseStep[ExportContext]):
     """Store what was converted, copy the pictures, and write the manifest last of all."""
@@ -82,7 +84,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
         if saved.refused is not None:
             yield saved.refused.message
         if saved.asked:
-            target = saved.open()
+            target = saved.open(_RETRIES)
             yield from describe_undo(claims_of(context, target), target, made_in(context))
 
     def preview(self, context: ExportContext) -> Iterator[str]:

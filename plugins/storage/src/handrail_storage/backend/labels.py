@@ -240,7 +240,7 @@ def _write_lasting(path: str, content: bytes) -> None:
 
 
 def _is_of(label: Label | None, run: str) -> bool:
-    return label is not None and label.mark.partition("/")[0] == run
+    return label is not None and label.mark.partition("/")[0].rpartition(":")[2] == run
 
 
 def _is_old(sidecar: str) -> bool:

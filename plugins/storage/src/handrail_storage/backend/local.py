@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
+from handrail_storage.backend.disk import disk_error, flush_folder, identity_of, sha256_of
 from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (
     COPY,
@@ -34,7 +34,7 @@ from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
-from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
+from handrail_storage.stored import Capabilities, Listed, Stored
 
 _BLOCK = 4 << 20
 _PAGE = 1000  # Files between two reports of progress.
@@ -146,11 +146,16 @@ class LocalStore(Store):
                 return None
             return self.described(key, found)
 
+    def stats(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Look at each file."""
+        found = map(self.stat, keys)
+        return {each.key: each for each in found if each is not None}
+
     def described(self, key: str, found: os.stat_result) -> Stored:
         """Return a file with its mark and digest, by its status."""
         if not stat.S_ISREG(found.st_mode):
             return Stored(key=key, size=-1, etag=None, identity=identity_of(found))
-        label = self._labels.of(self._path(key), key, found)
+        label = self._labels.of(self._path_in_page(key), key, found)
         return Stored(
             key=key,
             size=found.st_size,
@@ -165,6 +170,7 @@ class LocalStore(Store):
         with self._converting_errors(prefix or self.url):
             if self.root.is_file():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            self._inside.forget()
             walk = os.walk(self.root / prefix, onerror=_raise_unless_gone)
             for folder, below, names in walk:
                 if FOLDER in below and Path(folder) == self.root:
@@ -172,13 +178,13 @@ class LocalStore(Store):
                 for name in names:
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, self.root).replace(os.sep, "/")
-                    found = None if OURS in name or ".tmp-" in name else self._listed(key)
+                    found = None if OURS in name else self._listed(key)
                     if found is not None:
                         yield found
 
     def _listed(self, key: str) -> Listed | None:
         with suppress(*GONE):
-            found = os.lstat(self._path(key))
+            found = os.lstat(self._path_in_page(key))
             size = found.st_size if stat.S_ISREG(found.st_mode) else -1
             return Listed(key=key, size=size, etag=None, identity=identity_of(found))
         return None
@@ -299,11 +305,6 @@ class LocalStore(Store):
             self._labels.drop(key, made)
             raise
 
-    def identity(self, staged: Path) -> Identity:
-        """Return the identity of the file, which a link does not change."""
-        with self._converting_errors(staged.name):
-            return identity_of(os.lstat(staged))
-
     def set_aside(self, key: str, name: str) -> None:
         """Give the file a second name; without links, copy it."""
         other = self._path(name)
@@ -338,21 +339,6 @@ class LocalStore(Store):
         finally:
             unlink(temporary)  # Renaming a file to another name of itself does nothing.
 
-    def put_back(self, key: str, name: str) -> bool:
-        """Give the file its own name again."""
-        self._inside.forget()
-        path, other = self._path(key), self._path(name)
-        with self._converting_errors(key):
-            try:
-                kept = os.lstat(other)
-            except GONE:
-                return False
-            if stat.S_ISDIR(kept.st_mode):
-                return False  # No folder was ever set aside.
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.replace(other, path)
-        return True
-
     def flush(self, keys: Iterable[str] = ()) -> None:
         """Flush the folders that contain these keys, and those above them in the place."""
         folders: set[str] = set()
@@ -365,10 +351,6 @@ class LocalStore(Store):
             with self._converting_errors(folder):
                 flush_folder(folder)
 
-    def settle(self, keys: Iterable[str], run: str) -> None:
-        """Remove the temporary names."""
-        self.abort_unfinished(list(keys), run)
-
     # Undoing
 
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
@@ -380,21 +362,7 @@ class LocalStore(Store):
                     temporary = self.temporary(key, each)
                     unlink(temporary)
                     unlink(f"{temporary}{SECOND}")
-                unlink(beside(self._path(key), f".tmp-{run}"))
                 self._labels.sweep(self._path(key), key, run)
-
-    def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Decide by the mark, or by the recorded identity."""
-        found = self.stat(key)
-        if found is None:
-            return "absent"
-        if found.mark == mark or (known is not None and found.identity == tuple(known)):
-            return "ours"
-        path = self._path(key)
-        with suppress(OSError):
-            if os.path.samestat(os.lstat(beside(path, f".tmp-{run_of(mark)}")), os.lstat(path)):
-                return "ours"
-        return "foreign"
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""
@@ -427,7 +395,7 @@ class LocalStore(Store):
 
     def _delete_found(self, found: Listed) -> bool:
         """Remove a file; return False if it is another one now."""
-        path = self._path(found.key)
+        path = self._path_in_page(found.key)
         with suppress(*GONE):
             there = os.lstat(path)
             if identity_of(there) != found.identity:
@@ -445,6 +413,14 @@ class LocalStore(Store):
             StorageError: A folder leads out of the place.
         """
         self._inside.forget()  # A former folder may have become a link.
+        return self._path_in_page(key)
+
+    def _path_in_page(self, key: str) -> str:
+        """Return the path of a key; a folder is checked once for all keys of a page.
+
+        Raises:
+            StorageError: A folder leads out of the place.
+        """
         if not self._inside.holds(os.path.dirname(key)):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",

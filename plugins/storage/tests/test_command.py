@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -303,6 +304,29 @@ def test_without_a_terminal_it_needs_yes(run: Run, call: Call, store: Store) -> 
     assert code == 2
     assert "handrail claims store --undo 15@build-7 --yes" in err
     assert keys(store) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "left"), [("y", 0, []), ("n", 130, ["a"]), ("", 130, ["a"])]
+)
+def test_on_a_terminal_it_asks(
+    run: Run,
+    call: Call,
+    store: Store,
+    times: Times,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    left: list[str],
+) -> None:
+    """The preview comes before the question; the end of the input means no."""
+    run(15, "build-7", {"a": b"1"})
+    times.wait(2 * HOUR)
+    monkeypatch.setattr("handrail_storage.command._is_terminal", lambda stream: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer and f"{answer}\n"))
+    found, _, err = call("store", "--undo", "15@build-7")
+    assert (found, keys(store)) == (code, left)
+    assert "1 object to be deleted" in err.partition("Undo it?")[0]
 
 
 def test_another_run_at_work_refuses_the_undo(run: Run, call: Call, times: Times) -> None:

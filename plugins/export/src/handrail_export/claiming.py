@@ -12,7 +12,7 @@ from handrail_export.manifest import RETIRED, SAVED, STAGED, ExportedFile, Manif
 from handrail_export.manifest.document import NAME
 from handrail_export.retiring import retired_files
 from handrail_storage import pages
-from handrail_storage.claims import Claimant, Claims, Clock, Held, Wanted
+from handrail_storage.claims import Claims, Clock, Held, Wanted
 
 if TYPE_CHECKING:
     from handrail_export.context import ExportContext
@@ -34,18 +34,7 @@ def claims_of(context: ExportContext, target: Store, cache: Path | None = None) 
         target: The target.
         cache: A folder for what is read of the claims of others.
     """
-    info = context.run_info
-    claimant = Claimant(run=context.run)
-    if info is not None:
-        claimant = Claimant(
-            run=context.run,
-            number=info.number,
-            host=info.host,
-            user=info.user,
-            journal=info.journal or "",
-            action=info.action,
-        )
-    return Claims(target, claimant, cache=cache, clock=CLOCK)
+    return Claims(target, context.claimant(), cache=cache, clock=CLOCK)
 
 
 def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:

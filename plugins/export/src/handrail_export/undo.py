@@ -21,7 +21,7 @@ from handrail_export.errors import ExportError
 from handrail_export.manifest import made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
-from handrail_storage.claims import Claims, ClaimUndone, Held, Waiting
+from handrail_storage.claims import Claims, Held, Waiting
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import remove_manifest
 
@@ -129,7 +129,7 @@ class SaveUndo:
         target.remove_folders(self.folders)
         if made is not None and not made:
             done.foreign = 0  # Nothing was saved, so nobody has taken the place of it.
-        return ", ".join(_told(done, "")) or "nothing had been saved"
+        return ", ".join(done.summary(undoing.claimant, "file")) or "nothing had been saved"
 
 
 def made_in(context: ExportContext) -> Mapping[str, Held] | None:
@@ -162,24 +162,11 @@ def describe_undo(claims: Claims, target: Store, made: Mapping[str, Held] | None
         yield f"the run has no claim at {target.url}, so nothing there is deleted"
         return
     size = f" ({size_text(found.would_be.size)})" if found.would_be.size else ""
-    told = ", ".join(_told(found.would_be, size))
+    told = ", ".join(found.would_be.summary(found.state.claimant, "file", size))
     if told:
         yield f"at {target.url}: {told}"
     if found.obstacle is not None:
         yield f"the undo would be refused: {found.obstacle.message}"
-
-
-def _told(done: ClaimUndone, size: str) -> Iterator[str]:
-    """Yield the parts of a summary: what was deleted, with its size, restored, and left."""
-    if done.deleted:
-        yield f"{count_text(done.deleted, 'file')} deleted{size}"
-    if done.restored:
-        yield f"{done.restored:,} put back"
-    for claimant, count in done.stays.most_common():
-        verb, them = ("stays", "it") if count == 1 else ("stay", "them")
-        yield f"{count:,} {verb}: {claimant} relies on {them}"
-    if done.foreign:
-        yield f"{done.foreign:,} of others left alone"
 
 
 @dataclass(slots=True, kw_only=True)

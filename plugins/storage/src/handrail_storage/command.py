@@ -135,7 +135,9 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
         if options["dry_run"]:
             session.show(preview)
             return ExitCode.DONE
-        _ask(preview)
+        if not _says_yes(preview):
+            click.echo("nothing was undone", err=True)
+            return ExitCode.INTERRUPTED
     _probe(store, chosen)
     undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"]) or _gone(chosen)
     store.abort_unfinished(list(undoing.keys), chosen.state.run)
@@ -258,12 +260,14 @@ def _check_terminal(chosen: Claimed) -> None:
         )
 
 
-def _ask(preview: _Previewed) -> None:
-    """Raise Abort if the answer is no."""
+def _says_yes(preview: _Previewed) -> bool:
+    """Show what would be undone, and ask; a signal, or the end of the input, means no."""
     for line in preview.lines():
         click.echo(line, err=True)
-    if not click.confirm("Undo it?", default=False, err=True):
-        raise click.Abort
+    try:
+        return click.confirm("Undo it?", default=False, err=True)
+    except (click.Abort, KeyboardInterrupt):
+        return False
 
 
 class _Waiting:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseStepContext
 from handrail_storage.containment import PLAIN, plain_name
 from handrail_storage.errors import ContainmentError
+
+if TYPE_CHECKING:
+    from handrail_storage.claims import Claimant
 
 
 class StorageContext(BaseStepContext):
@@ -46,6 +49,26 @@ class StorageContext(BaseStepContext):
             return plain_name(self.run_id, self._containment_error, self._run_pattern)
         self._stand_in = self._stand_in or str(uuid.uuid4())
         return self._stand_in
+
+    def claimant(self, claim: str = "") -> Claimant:
+        """Return the run as others are to know it.
+
+        Args:
+            claim: The name of the claim, if it is not the run.
+        """
+        from handrail_storage.claims.records import Claimant  # noqa: PLC0415 - few steps need it
+
+        info, name = self.run_info, claim or self.run
+        if info is None:
+            return Claimant(run=name)
+        return Claimant(
+            run=name,
+            number=info.number,
+            host=info.host,
+            user=info.user,
+            journal=info.journal or "",
+            action=info.action,
+        )
 
     @property
     def mark(self) -> str:

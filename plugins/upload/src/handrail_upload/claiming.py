@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail_storage.claims import Claimant, Claims, Held, Wanted
+from handrail_storage.claims import Claims, Held, Wanted
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED, Manifest
 
@@ -34,19 +34,8 @@ def claims_of(
     Raises:
         StorageError: The target is malformed.
     """
-    info = context.run_info
-    claimant = Claimant(run=name)
-    if info is not None:
-        claimant = Claimant(
-            run=name,
-            number=info.number,
-            host=info.host,
-            user=info.user,
-            journal=info.journal or "",
-            action=info.action,
-        )
     cache = Path(context.site().state.path, _CACHE) if touches else None
-    return Claims(storage or context.use_storage(), claimant, cache=cache)
+    return Claims(storage or context.use_storage(), context.claimant(name), cache=cache)
 
 
 def forget_cache(context: UploadContext) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from handrail_storage import count_text, size_text
-from handrail_storage.claims import Claimant, Claims, ClaimUndone, Held, Undoing
+from handrail_storage import size_text
+from handrail_storage.claims import Claims, Held, Undoing
 from handrail_upload.manifest import sent_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage
@@ -55,7 +54,7 @@ def undo_transfer(
     storage.leave_folders(keys, recorded.folders)
     if made is not None and not made:
         done.foreign = 0  # Nothing was sent, so nobody has taken the place of it.
-    return summary_of(done, recorded.claim)
+    return ", ".join(done.summary(undoing.claimant)) or "nothing had been stored"
 
 
 def made_in(manifest: Path) -> dict[str, Held] | None:
@@ -69,33 +68,6 @@ def made_in(manifest: Path) -> dict[str, Held] | None:
         }
     except sqlite3.Error:
         return None
-
-
-def summary_of(done: ClaimUndone, claim: str) -> str:
-    """Return the result of an undo in one line.
-
-    Args:
-        done: The result.
-        claim: The name of the claim; the run itself is not named where it has several.
-    """
-    parts = list[str]()
-    if done.deleted:
-        parts.append(f"{count_text(done.deleted, 'object')} deleted")
-    if done.restored:
-        parts.append(f"{done.restored:,} put back")
-    parts += staying(done.stays, claim)
-    if done.foreign:
-        parts.append(f"{done.foreign:,} of others left alone")
-    return ", ".join(parts) or "nothing had been stored"
-
-
-def staying(stays: Counter[Claimant], claim: str) -> Iterator[str]:
-    """Yield one sentence for each run, such as `12 stay: run 15 on build-7 relies on them`."""
-    own = claim.partition(".")[0]
-    for claimant, count in stays.most_common():
-        if claimant.run.partition(".")[0] != own:
-            verb, them = ("stays", "it") if count == 1 else ("stay", "them")
-            yield f"{count:,} {verb}: {claimant} relies on {them}"
 
 
 def describe_undo(claims: Claims, storage: Storage, manifest: Path) -> Iterator[str]:
@@ -113,16 +85,8 @@ def describe_undo(claims: Claims, storage: Storage, manifest: Path) -> Iterator[
     if found is None:
         yield f"the run has no claim at {storage.url}, so nothing there is deleted"
         return
-    would_be = found.would_be
-    if would_be.deleted:
-        told = f"{count_text(would_be.deleted, 'object')} deleted ({size_text(would_be.size)})"
-        yield f"{told} from {storage.url}"
-    if would_be.restored:
-        yield f"{would_be.restored:,} put back at {storage.url}"
-    yield from staying(would_be.stays, found.state.run)
-    if would_be.foreign:
-        yield f"{would_be.foreign:,} of others left alone"
-    if not (would_be.deleted or would_be.restored or would_be.foreign or would_be.stays):
-        yield "nothing is stored there any more"
+    size = f" ({size_text(found.would_be.size)}) from {storage.url}"
+    lines = list(found.would_be.summary(found.state.claimant, size=size))
+    yield from lines or ("nothing is stored there any more",)
     if found.obstacle is not None:
         yield f"{found.obstacle.message}: the undo would be refused"

@@ -69,6 +69,7 @@ def test_a_refused_run_ends_with_what_is_in_the_way(handrail: Run, folder: Path)
     assert lines[0] == "run 15 on build-7 sends there"
     assert "  wait for run 15" in lines
     assert "  run     send stopped at send, rolled back" in lines
+    assert "--on-failure keep" not in after
     assert not (folder / "first.txt").exists()
     assert runs(handrail) == {1: "rolled back"}
     error = handrail("run", "refusing.py:send", "--json").events[-1]["error"]

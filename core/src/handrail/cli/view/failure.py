@@ -138,8 +138,10 @@ def step_failure(
         if problem.__cause__ is not None and (place := _place_of(problem.__cause__)):
             lines.append(f"  at      {place}")
     lines += _ways(outcome, failed=not asked)
-    # A run that is resumed can be kept no more than it was.
-    if aim is None and not asked and plan.positions.get(error.step) != 0:
+    # A run that is resumed can be kept no more than it was, and one that was refused would meet
+    # the same again.
+    refused = isinstance(error.__cause__, RefusedError)
+    if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
         lines += _keeping(outcome)
     code = _exit_code(error)
     number = {} if outcome.number is None else {"number": outcome.number}

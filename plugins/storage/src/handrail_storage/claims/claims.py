@@ -133,8 +133,8 @@ class Claims:
         """
         if self._ledger.entry(self._claimant.run) is None:
             raise ClaimMissingError(
-                f"the claim of this run at {self._store.url} is gone, so it cannot go on: others "
-                "may have changed what it has left there",
+                f"the claim of this run at {self._store.url} is gone, so others may have changed "
+                "what it has left there",
                 ways_out=("undo the run, which deletes nothing there, and start a new one",),
             )
         return self.ask(wanted, wait=wait, waiting=waiting)
@@ -357,7 +357,7 @@ class Claims:
         """Return the state of a claim that is taken up, with a new owner."""
         if state.wants_undo or state.state in (State.UNDOING, State.PRUNED):
             raise ClaimError(
-                f"the undo of this run at {self._store.url} has begun, so it cannot go on",
+                f"the undo of this run at {self._store.url} has begun",
                 ways_out=("undo it to the end",),
             )
         if state.wanted != digest:

@@ -79,9 +79,12 @@ def check_free(state: ClaimState, url: str, clock: Clock, *, take_over: bool) ->
     age = clock.now() - state.renewed
     if state.freed and not take_over and age < clock.free:
         raise ClaimError(
-            f"{state.claimant} is being undone at {url} by handrail claims --undo, last heard of "
-            f"{age / 60:.0f} minutes ago",
-            ways_out=(f"try again in {(clock.free - age) / 60:.0f} minutes",),
+            f"somebody is undoing {state.claimant} at {url} with handrail claims --undo, or has "
+            "begun to",
+            ways_out=(
+                f"try again in {(clock.free - age) / 60:.0f} minutes",
+                f"if nobody is any more, end it:  handrail claims {url} --undo {state.run}",
+            ),
         )
 
 

@@ -58,7 +58,7 @@ class Claimant:
     """The run that has a claim, for people.
 
     Attributes:
-        run: Its id.
+        run: Its id; empty for all runs that were pruned from their journals.
         number: Its number in its journal; None if it has none.
         host: The machine.
         user: The user.
@@ -74,8 +74,15 @@ class Claimant:
     action: str = ""
 
     def __str__(self) -> str:
+        if not self.run:
+            return "a run that was pruned from its journal"
         name = self.run if self.number is None else str(self.number)
         return f"run {name} on {self.host}" if self.host else f"run {name}"
+
+    @property
+    def name(self) -> str:
+        """The id of the run, without the suffix of a claim where the run has several."""
+        return self.run.partition(".")[0]
 
     @property
     def details(self) -> str:

@@ -11,7 +11,7 @@ from handrail_storage.claims.records import Claimant, ClaimState, State
 from handrail_storage.claims.summary import Keys
 from handrail_storage.stored import Stored
 
-PRUNED = Claimant(run="pruned from its journal")
+PRUNED = Claimant(run="")
 """Stands for all runs that rely on an object, but are pruned from their journals."""
 
 

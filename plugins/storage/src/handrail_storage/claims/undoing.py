@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from handrail_storage.claims.claim import Lease
@@ -16,6 +16,7 @@ from handrail_storage.claims.survey import Goal, Survey, Verdict
 from handrail_storage.errors import StorageError, first_of
 from handrail_storage.paging import pages
 from handrail_storage.store import Store
+from handrail_storage.texts import count_text
 
 PAGE = 1000  # Keys that are looked at, and deleted, at a time.
 _LOOKS = 20  # Attempts at a key under which something else appears each time.
@@ -41,6 +42,33 @@ class ClaimUndone:
     foreign: int = 0
     older: int = 0
     stays: Counter[Claimant] = field(default_factory=Counter[Claimant])
+
+    def summary(self, own: Claimant, noun: str = "object", size: str = "") -> Iterator[str]:
+        """Yield what was deleted, put back and left, for people.
+
+        Args:
+            own: The run that is undone.
+            noun: The name of an object in the pack.
+            size: Follows what was deleted, such as ` (12 MB)`.
+        """
+        if self.deleted:
+            yield f"{count_text(self.deleted, noun)} deleted{size}"
+        if self.restored:
+            yield f"{self.restored:,} put back"
+        yield from self._staying(own)
+        if self.foreign:
+            older = f", {self.older:,} of them of an earlier version" if self.older else ""
+            yield f"{self.foreign:,} of others left alone{older}"
+
+    def _staying(self, own: Claimant) -> Iterator[str]:
+        for claimant, count in self.stays.most_common():
+            if claimant.run and claimant.name == own.name:
+                continue
+            # Runs of two journals on one machine may have the same number.
+            alike = str(claimant) == str(own)
+            verb, them = ("stays", "it") if count == 1 else ("stay", "them")
+            details = claimant.details if alike else ""
+            yield f"{count:,} {verb}: {claimant}{details} relies on {them}"
 
     def count(self, survey: Survey, verdicts: Sequence[Verdict]) -> None:
         """Count verdicts that are carried out."""
@@ -73,6 +101,11 @@ class Undoing:
         self._keys = keys
         self._listing = listing
         self._refused: list[StorageError] = []
+
+    @property
+    def claimant(self) -> Claimant:
+        """The run that is undone."""
+        return self._lease.entry.state.claimant
 
     @property
     def keys(self) -> Keys:

@@ -367,13 +367,12 @@ def _remove_claims(target: Target) -> None:
 def test_what_is_replaced_on_the_way_to_holding_is_not_done_again(run, target, rows):
     """A run that was killed when all was saved does not write over what has replaced it since."""
     first, second = run(), run()
-    file = f"{target.url}/out.csv"
     rows(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("handrail_export.manifest.Manifest.keep", _keep_then_break())
-        first.go(file, stop="after")
+        first.go(target.url, stop="after", **OVER)
     rows(2)
-    second.go(file, **OVER)
+    second.go(target.url, **OVER)
     before = target.data()
     first.resume()
     assert target.data() == before

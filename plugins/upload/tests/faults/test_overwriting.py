@@ -32,11 +32,12 @@ def overwritten(scene):
 
 def test_success(old):
     """What was there is replaced; nothing that was kept aside is left, and the run is sealed."""
-    count = len(old.place.objects())
+    count = len(old.place.stamps())
     done = old.upload(if_exists="overwrite")
     assert done.code == 0, done.message
     assert overwritten(old)
-    assert len(old.place.objects()) == count + 2
+    assert len(old.place.stamps()) == count + 2
+    assert not [key for key in old.place.objects() if "/aside/" in key]
     assert done.context.results["upload_files"].data["replaced"] == 3
     assert done.context.step_results[-1].data["discarded"] == 3
 

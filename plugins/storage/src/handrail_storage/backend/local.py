@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from handrail_storage.backend.disk import beside, disk_error, flush_folder, identity_of, sha256_of
+from handrail_storage.backend.disk import disk_error, flush_folder, identity_of, sha256_of
 from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (
     COPY,
@@ -34,7 +34,7 @@ from handrail_storage.containment import Inside
 from handrail_storage.errors import StorageError, TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
-from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
+from handrail_storage.stored import Capabilities, Listed, Stored
 
 _BLOCK = 4 << 20
 _PAGE = 1000  # Files between two reports of progress.
@@ -178,7 +178,7 @@ class LocalStore(Store):
                 for name in names:
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, self.root).replace(os.sep, "/")
-                    found = None if OURS in name or ".tmp-" in name else self._listed(key)
+                    found = None if OURS in name else self._listed(key)
                     if found is not None:
                         yield found
 
@@ -305,11 +305,6 @@ class LocalStore(Store):
             self._labels.drop(key, made)
             raise
 
-    def identity(self, staged: Path) -> Identity:
-        """Return the identity of the file, which a link does not change."""
-        with self._converting_errors(staged.name):
-            return identity_of(os.lstat(staged))
-
     def set_aside(self, key: str, name: str) -> None:
         """Give the file a second name; without links, copy it."""
         other = self._path(name)
@@ -344,21 +339,6 @@ class LocalStore(Store):
         finally:
             unlink(temporary)  # Renaming a file to another name of itself does nothing.
 
-    def put_back(self, key: str, name: str) -> bool:
-        """Give the file its own name again."""
-        self._inside.forget()
-        path, other = self._path(key), self._path(name)
-        with self._converting_errors(key):
-            try:
-                kept = os.lstat(other)
-            except GONE:
-                return False
-            if stat.S_ISDIR(kept.st_mode):
-                return False  # No folder was ever set aside.
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.replace(other, path)
-        return True
-
     def flush(self, keys: Iterable[str] = ()) -> None:
         """Flush the folders that contain these keys, and those above them in the place."""
         folders: set[str] = set()
@@ -371,10 +351,6 @@ class LocalStore(Store):
             with self._converting_errors(folder):
                 flush_folder(folder)
 
-    def settle(self, keys: Iterable[str], run: str) -> None:
-        """Remove the temporary names."""
-        self.abort_unfinished(list(keys), run)
-
     # Undoing
 
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
@@ -386,21 +362,7 @@ class LocalStore(Store):
                     temporary = self.temporary(key, each)
                     unlink(temporary)
                     unlink(f"{temporary}{SECOND}")
-                unlink(beside(self._path(key), f".tmp-{run}"))
                 self._labels.sweep(self._path(key), key, run)
-
-    def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Decide by the mark, or by the recorded identity."""
-        found = self.stat(key)
-        if found is None:
-            return "absent"
-        if found.mark == mark or (known is not None and found.identity == tuple(known)):
-            return "ours"
-        path = self._path(key)
-        with suppress(OSError):
-            if os.path.samestat(os.lstat(beside(path, f".tmp-{run_of(mark)}")), os.lstat(path)):
-                return "ours"
-        return "foreign"
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""

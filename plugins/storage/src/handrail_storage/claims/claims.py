@@ -30,8 +30,8 @@ from handrail_storage.claims.summary import Keys, Summary
 from handrail_storage.claims.survey import Survey
 from handrail_storage.claims.undoing import PAGE, ClaimUndone, Undoing
 from handrail_storage.errors import StorageError
+from handrail_storage.paging import pages
 from handrail_storage.store import Store
-from handrail_storage.undo import pages
 
 Waiting = Callable[[ClaimRefusedError, float], None]
 """Called before each pause with what is in the way, and the seconds that are left."""

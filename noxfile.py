@@ -329,11 +329,16 @@ def tests(session: nox.Session, part: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill durable runs of all kinds everywhere: all writes and pairs of them, random instants."""
+    """Kill durable runs of all kinds everywhere: all writes and pairs of them, random instants.
+
+    So are runs that share a target, of which the model has millions of worlds here.
+    """
     install(session, *PACKAGES, groups=("test", "servers"))
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
-    paths = (*core, *(str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable"))))
+    durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
+    shared = ("plugins/storage/tests/claims", "plugins/upload/tests/faults/test_random_kills.py")
+    paths = (*core, *durable, *shared)
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 
 

@@ -34,7 +34,7 @@ def params(source: Path) -> dict[str, Any]:
 
 def sent(source: Path) -> list[str]:
     target = source.parent / "target"
-    return sorted(path.name for path in target.rglob("*") if path.is_file())
+    return sorted(path.name for path in target.glob("*.txt"))
 
 
 class Upload(DefaultUploadAction):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handrail_storage import Caller, Reader, StorageError, Store, TakenError, open_store
+from handrail_storage import Caller, Listed, Reader, StorageError, Store, TakenError, open_store
 from handrail_storage.backend import beside, write_whole
 
 OURS, THEIRS = "run-1/save", "run-2/save"
@@ -27,16 +27,21 @@ def store(tmp_path: Path) -> Store:
     return open_store(str(tmp_path / "out"), SHELF)
 
 
+def mark_of(store: Store, key: str) -> str | None:
+    found = store.stat(key)
+    return None if found is None else found.mark
+
+
 def test_the_label_of_a_file_shows_whose_it_is(store: Store) -> None:
     store.create("a/b", b"1", OURS)
-    assert (store.owner("a/b", OURS), store.owner("a/b", THEIRS)) == ("ours", "foreign")
+    assert mark_of(store, "a/b") == OURS
     assert os.listdir(f"{store.address}/a") == ["b"]
 
 
 def test_a_replacement_leaves_no_other_name(store: Store) -> None:
     found = store.create("a", b"1", THEIRS)
     store.replace("a", b"22", OURS, found)
-    assert store.owner("a", OURS) == "ours"
+    assert mark_of(store, "a") == OURS
     assert os.listdir(store.address) == ["a"]
     with pytest.raises(TakenError):
         store.replace("a", b"333", OURS, found)
@@ -46,7 +51,7 @@ def test_a_replacement_leaves_no_other_name(store: Store) -> None:
 def test_a_file_that_was_half_written_before_a_kill_is_written_anew(store: Store) -> None:
     os.makedirs(store.address)
     Path(f"{store.address}/a.handrail-tmp-run-1").write_bytes(b"ha")
-    assert store.owner("a", OURS) == "absent"
+    assert store.stat("a") is None
     assert list(store.listing()) == []
     store.create("a", b"half", OURS)
     assert store.read("a") == b"half"
@@ -108,14 +113,14 @@ def test_a_file_system_without_links(
     with pytest.raises(TakenError):
         store.replace("a", b"333", OURS, found)
     store.create("b", staged, OURS)
-    assert [store.owner(key, OURS) for key in "ab"] == ["ours", "ours"]
+    assert [mark_of(store, key) for key in "ab"] == [OURS, OURS]
     assert sorted(os.listdir(store.address)) == ["a", "b"]
     now = store.stat("a")
     assert now is not None
     store.set_aside("a", "c")
     store.replace("a", b"333", THEIRS, now)
     assert store.put_over("c", "a", store.stat("a"))
-    assert (store.read("a"), store.owner("a", OURS)) == (b"22", "ours")
+    assert (store.read("a"), mark_of(store, "a")) == (b"22", OURS)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +153,10 @@ def test_nothing_is_touched_behind_a_link(store: Store, tmp_path: Path) -> None:
         lambda: store.read("door/theirs"),
         lambda: store.stat("door/theirs"),
         lambda: store.delete(["door/theirs"]),
-        lambda: store.owner("door/theirs", OURS),
-        lambda: store.settle(["door/theirs"], "run-1"),
-        lambda: store.put_back("door/theirs", "a"),
+        lambda: store.abort_unfinished(["door/theirs"], "run-1"),
+        lambda: store.set_aside("door/theirs", "a"),
+        lambda: store.put_over("door/theirs", "a", None),
+        lambda: store.delete_found([Listed(key="door/theirs", size=6, etag=None)]),
         lambda: store.remove_folders(["door/x"]),
         lambda: list(store.listing("door/")),
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from handrail_storage.errors import ContainmentError as ContainmentError
     from handrail_storage.errors import StorageError as StorageError
     from handrail_storage.errors import TakenError as TakenError
+    from handrail_storage.errors import first_of as first_of
+    from handrail_storage.paging import pages as pages
     from handrail_storage.places import Place as Place
     from handrail_storage.places import parse_place as parse_place
     from handrail_storage.site import Site as Site
@@ -28,15 +30,10 @@ if TYPE_CHECKING:
     from handrail_storage.stored import Capabilities as Capabilities
     from handrail_storage.stored import Identity as Identity
     from handrail_storage.stored import Listed as Listed
-    from handrail_storage.stored import Owner as Owner
     from handrail_storage.stored import Stored as Stored
     from handrail_storage.texts import count_text as count_text
     from handrail_storage.texts import one_line as one_line
     from handrail_storage.texts import size_text as size_text
-    from handrail_storage.undo import ObjectsUndo as ObjectsUndo
-    from handrail_storage.undo import Undone as Undone
-    from handrail_storage.undo import first_of as first_of
-    from handrail_storage.undo import pages as pages
 
 __all__ = [
     "Caller",
@@ -45,8 +42,6 @@ __all__ = [
     "Duration",
     "Identity",
     "Listed",
-    "ObjectsUndo",
-    "Owner",
     "Place",
     "Reader",
     "Site",
@@ -55,7 +50,6 @@ __all__ = [
     "Store",
     "Stored",
     "TakenError",
-    "Undone",
     "count_text",
     "first_of",
     "one_line",
@@ -71,13 +65,13 @@ _HOMES = {
     "caller": ("Caller",),
     "context": ("StorageContext",),
     "duration": ("Duration",),
-    "errors": ("ContainmentError", "StorageError", "TakenError"),
+    "errors": ("ContainmentError", "StorageError", "TakenError", "first_of"),
+    "paging": ("pages",),
     "places": ("Place", "parse_place"),
     "site": ("Site", "relative_path"),
     "store": ("Store",),
-    "stored": ("Capabilities", "Identity", "Listed", "Owner", "Stored"),
+    "stored": ("Capabilities", "Identity", "Listed", "Stored"),
     "texts": ("count_text", "one_line", "size_text"),
-    "undo": ("ObjectsUndo", "Undone", "first_of", "pages"),
 }
 
 if not TYPE_CHECKING:

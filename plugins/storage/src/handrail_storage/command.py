@@ -18,7 +18,7 @@ from handrail.cli import Listing, Session, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail_storage.access import open_store
 from handrail_storage.claimed import Claimed, chosen_of, claimed_by
-from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at
+from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at, pruned_at
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.texts import age_text, count_text
@@ -84,13 +84,17 @@ def _opened(target: str) -> Store:
 
 
 def _list(session: Session, target: str, *, everything: bool) -> int:
-    claimed, damaged = _claimed(_opened(target), target)
+    store = _opened(target)
+    claimed, damaged = _claimed(store, target)
+    pruned = pruned_at(store)
     blocking = [each for each in claimed if each.blocks]
     others = [each for each in claimed if not each.blocks]
     hidden = 0 if everything else max(0, len(others) - _SHOWN)
     foot = [f"{count_text(len(claimed), 'claim')} at {target}"]
     if hidden:
         foot[0] += f" · the {hidden:,} oldest are not shown (--all)"
+    if pruned:
+        foot.append("what pruned runs rely on stays, too")
     for each in blocking:
         foot += each.ways()
     for error in damaged:
@@ -102,6 +106,7 @@ def _list(session: Session, target: str, *, everything: bool) -> int:
                 "target": target,
                 "claims": [each.to_dict() for each in claimed],
                 "damaged": [each.to_dict() for each in damaged],
+                "pruned": bool(pruned),
             },
             head=_HEAD if rows else (),
             rows=rows,
@@ -135,7 +140,9 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
         if options["dry_run"]:
             session.show(preview)
             return ExitCode.DONE
-        _ask(preview)
+        if not _says_yes(preview):
+            click.echo("nothing was undone", err=True)
+            return ExitCode.INTERRUPTED
     _probe(store, chosen)
     undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"]) or _gone(chosen)
     store.abort_unfinished(list(undoing.keys), chosen.state.run)
@@ -258,12 +265,14 @@ def _check_terminal(chosen: Claimed) -> None:
         )
 
 
-def _ask(preview: _Previewed) -> None:
-    """Raise Abort if the answer is no."""
+def _says_yes(preview: _Previewed) -> bool:
+    """Show what would be undone, and ask; a signal, or the end of the input, means no."""
     for line in preview.lines():
         click.echo(line, err=True)
-    if not click.confirm("Undo it?", default=False, err=True):
-        raise click.Abort
+    try:
+        return click.confirm("Undo it?", default=False, err=True)
+    except (click.Abort, KeyboardInterrupt):
+        return False
 
 
 class _Waiting:

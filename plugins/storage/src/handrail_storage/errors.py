@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from handrail.errors import HandrailError
@@ -85,6 +85,15 @@ class ContainmentError(HandrailError, RuntimeError):
 
 class TakenError(Exception):
     """Something else is stored under the key, or has taken the place of what was to be replaced."""
+
+
+def first_of(errors: Sequence[HandrailError]) -> HandrailError | None:
+    """Return the first of several errors, with the number of the others in its message."""
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    first = errors[0]
+    text = f"{first.message}, and {len(errors) - 1:,} more"
+    return type(first)(text, ways_out=first.ways_out)
 
 
 def _shown(value: object) -> str:

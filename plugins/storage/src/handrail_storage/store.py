@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from handrail_storage.caller import Caller
 from handrail_storage.places import Place
-from handrail_storage.stored import Capabilities, Identity, Listed, Owner, Stored
+from handrail_storage.stored import Capabilities, Listed, Stored
 
 if TYPE_CHECKING:
     from handrail_storage.backend.small import SmallFiles
@@ -223,10 +223,6 @@ class Store(ABC):
             StorageError: The storage failed or refused.
         """
 
-    def identity(self, staged: Path) -> Identity | None:
-        """Return the future identity of an object created from this file; None with marks."""
-        return None
-
     @abstractmethod
     def set_aside(self, key: str, name: str) -> None:
         """Keep the object under a key under another key as well, with its mark and digest.
@@ -251,14 +247,6 @@ class Store(ABC):
             StorageError: There is no object under `name`, or the storage failed or refused.
         """
 
-    @abstractmethod
-    def put_back(self, key: str, name: str) -> bool:
-        """Restore an object that was set aside to its key; return False if it does not exist.
-
-        Raises:
-            StorageError: The storage failed or refused.
-        """
-
     def flush(self, keys: Iterable[str] = ()) -> None:  # noqa: B027 - most have nothing to do
         """Flush these objects, so that they survive a loss of power.
 
@@ -266,24 +254,14 @@ class Store(ABC):
             StorageError: The objects cannot be flushed.
         """
 
-    def settle(self, keys: Iterable[str], run: str) -> None:  # noqa: B027 - see `flush`
-        """Remove temporary data, once the identities are recorded. Calling it twice is harmless."""
-
     # Undoing
 
     def abort_unfinished(  # noqa: B027 - most have nothing to do
         self, keys: Collection[str], run: str
     ) -> None:
-        """Remove parts of `keys` that a killed process of `run` had sent, if possible."""
+        """Remove what a killed process of `run` had written of `keys`, but not stored, if possible.
 
-    @abstractmethod
-    def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Return the owner of the object under a key.
-
-        Args:
-            key: The key.
-            mark: The mark of the run's objects.
-            known: Identity of the run's object, if it was recorded.
+        Calling it twice is harmless.
 
         Raises:
             StorageError: The storage failed or refused.

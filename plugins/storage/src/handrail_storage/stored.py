@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Owner = Literal["ours", "absent", "foreign"]
 Identity = tuple[int, ...]
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pathspec
 
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend import FOLDER
 from handrail_upload.errors import SourceError
 from handrail_upload.names import readable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend import FOLDER
 from handrail_storage.claims import Claim
 from handrail_upload.comparison import Comparison, Conflict
 from handrail_upload.errors import ConflictError, StorageError

@@ -11,6 +11,8 @@ import pytest
 
 from handrail_storage.backend.small import SmallLocalFiles
 from handrail_upload.reading import Reading
+from handrail_upload.storage import LocalStorage
+from handrail_upload.storage.objects import ObjectStorage
 
 
 class Traffic:
@@ -148,3 +150,20 @@ def test_a_first_run_reads_each_file_once(shared: Any, two: Any, read: Counter[s
     read.clear()
     ann.upload()
     assert dict(read) == sizes
+
+
+def test_a_nightly_upload_reads_nothing_that_is_there(
+    shared: Any, two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digests that are recorded with the objects say that they are equal."""
+    ann, ben = two
+    ann.upload()
+
+    def refuse(*_given: Any) -> Any:
+        raise AssertionError("an object was read")
+
+    for kind in (LocalStorage, ObjectStorage):
+        for call in ("blocks", "content_sha256"):
+            monkeypatch.setattr(kind, call, refuse)
+    assert ann.upload()["unchanged_files"] == 12
+    assert ben.upload()["unchanged_files"] == 12

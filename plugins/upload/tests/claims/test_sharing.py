@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import shutil
 import socket
 import sqlite3
@@ -24,6 +26,11 @@ def cause_of(error: BaseException) -> HandrailError:
     return cause
 
 
+def named(person: Any) -> str:
+    """The run of somebody as another one with the same number, on the same machine, names it."""
+    return f"run 1 on {HOST} (user {getpass.getuser()}, journal {os.path.realpath(person.journal)})"
+
+
 def test_the_undo_of_one_upload_leaves_what_a_completed_one_relies_on(
     shared: Any, two: Any
 ) -> None:
@@ -34,7 +41,7 @@ def test_the_undo_of_one_upload_leaves_what_a_completed_one_relies_on(
     assert ben.upload()["uploaded_files"] == 0
     files = shared.files()
     assert ann.rollback() == (
-        f"12 units taken out of {ann.folder}/catalogue.db\n12 stay: run 1 on {HOST} relies on them"
+        f"12 units taken out of {ann.folder}/catalogue.db\n12 stay: {named(ben)} relies on them"
     )
     assert shared.files() == files
     assert ben.row().outcome == "completed"
@@ -173,7 +180,7 @@ def test_what_a_preview_says_is_what_an_undo_does(shared: Any, two: Any) -> None
     size = sum(path.stat().st_size for path in ann.source.rglob("*.txt")) - 5 * len("photo 0")
     assert lines == [
         f"7 objects deleted ({size} B) from {shared.place.url}",
-        f"5 stay: run 1 on {HOST} relies on them",
+        f"5 stay: {named(ben)} relies on them",
     ]
     assert "7 objects deleted, 5 stay" in ann.rollback()
 

@@ -79,11 +79,7 @@ def _whole(objects: dict[str, Any]) -> dict[str, Any]:
 def wipe(scene: Any) -> None:
     """Make the scene what it was when it was made, but for its source."""
     shutil.rmtree(scene.folder / ".handrail", ignore_errors=True)
-    if isinstance(scene.place, faults.Folder):
-        shutil.rmtree(scene.place.path)
-    else:
-        for key in scene.place.stamps():
-            scene.place.server.client().delete_object(Bucket=scene.place.name, Key=key)
+    scene.place.wipe()
     scene.place.put("others/kept.txt", b"somebody else's")
     if isinstance(scene.catalogue, faults.Sqlite):
         scene.catalogue.path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -70,7 +71,11 @@ class Place(Protocol):
         ...
 
     def stamps(self) -> dict[str, Any]:
-        """Return what changes when an object is stored again, even with the same content."""
+        """Return what changes when an object is stored again; claims are left out."""
+        ...
+
+    def wipe(self) -> None:
+        """Remove everything."""
         ...
 
     def content(self, key: str) -> bytes: ...
@@ -102,6 +107,9 @@ class Folder:
 
     def stamps(self) -> dict[str, Any]:
         return self.objects()
+
+    def wipe(self) -> None:
+        shutil.rmtree(self.path)
 
     def content(self, key: str) -> bytes:
         return (self.path / key).read_bytes()
@@ -149,7 +157,12 @@ class Bucket:
         return {**found, **dict.fromkeys(self.unfinished(), "unfinished")}
 
     def stamps(self) -> dict[str, Any]:
-        return {each["Key"]: (each["ETag"], each["LastModified"]) for each in self._listed()}
+        found = {each["Key"]: (each["ETag"], each["LastModified"]) for each in self._listed()}
+        return {key: stamp for key, stamp in found.items() if "/.handrail-target/" not in key}
+
+    def wipe(self) -> None:
+        for each in self._listed():
+            self.server.client().delete_object(Bucket=self.name, Key=each["Key"])
 
     def content(self, key: str) -> bytes:
         answer = self.server.client().get_object(Bucket=self.name, Key=f"data/{key}")

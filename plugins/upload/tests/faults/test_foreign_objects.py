@@ -73,7 +73,7 @@ def test_appearing_while_a_large_file_is_sent(scene, tools):
 def test_equal_one_appearing_is_accepted(scene, tools):
     """Somebody who stores the same content at the same time is no conflict, and keeps it."""
     scene.fill(5)
-    before = scene.world()
+    stamps = scene.place.stamps()
 
     def appear(key, _number):
         if key == "0002.txt":
@@ -84,9 +84,9 @@ def test_equal_one_appearing_is_accepted(scene, tools):
     assert done.result["unchanged_files"] == 1
     for each in range(5):
         scene.place.remove(f"{each:04}.txt") if each != 2 else None
-    theirs = scene.place.objects()
+    theirs = scene.place.stamps()
     scene.place.remove("0002.txt")
-    assert scene.world()["target"] == before["target"] != theirs
+    assert scene.place.stamps() == stamps != theirs
 
 
 @pytest.mark.parametrize("when", ["upload_files", "generate_data_units"])

@@ -228,18 +228,15 @@ def test_content_of_nothing_is_an_error(place):
 
 
 @BOTH
-def test_owner_is_told(place, source, sending, content_of, size):
-    """What this run has put is ours, what others have is not, and nothing is nobody's."""
+def test_mark_is_told(place, source, sending, content_of, size):
+    """What this run has put has its mark and its digest, and what others have has none."""
     stored = place.storage.put(source("ours", content_of(size)), sending())
     place.leave("theirs", content_of(size))
-    owner = place.storage.owner
-    assert owner("ours", MARK, None) == "ours"
-    assert owner("theirs", MARK, None) == "foreign"
-    assert owner("neither", MARK, None) == "absent"
-    assert owner("ours", OTHER, None) == "foreign"
-    assert owner("ours", MARK, stored.identity) == "ours"
+    found = place.storage.stats(["ours", "theirs", "neither"])
+    assert {key: each.mark for key, each in found.items()} == {"ours": MARK, "theirs": None}
+    assert found["ours"].is_same(stored)
     place.leave("ours", content_of(size))
-    assert owner("ours", MARK, stored.identity) == "foreign"
+    assert place.storage.stat("ours").mark is None
 
 
 def test_delete_takes_many_and_what_is_not_there(place):

@@ -21,6 +21,8 @@ from handrail_upload.manifest import (
     PAGE,
     SENT,
     VERSION,
+    side_file,
+    what_else,
 )
 
 
@@ -138,6 +140,16 @@ def test_remove(manifest: Manifest) -> None:
     assert list(manifest.path.parent.iterdir()) == []
     assert manifest.closed
     manifest.remove()
+
+
+def test_made_whole_or_not_at_all(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With some of its tables it would count as a file of others, which no undo deletes."""
+    path = here / "run.db"
+    schema = side_file._SCHEMA.replace("CREATE TABLE IF NOT EXISTS file", "stop; CREATE TABLE file")
+    monkeypatch.setattr(side_file, "_SCHEMA", schema)
+    with pytest.raises(UploadError):
+        Manifest(path)
+    assert what_else(path, "run") is None
 
 
 @pytest.mark.parametrize("make", [True, False])

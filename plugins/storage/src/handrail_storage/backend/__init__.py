@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from handrail_storage.backend.disk import write_whole as write_whole
     from handrail_storage.backend.faults import storage_error as storage_error
     from handrail_storage.backend.local import LocalStore as LocalStore
-    from handrail_storage.backend.local import run_of as run_of
-    from handrail_storage.backend.names import GONE as GONE
-    from handrail_storage.backend.names import NO_LINKS as NO_LINKS
+    from handrail_storage.backend.names import run_of as run_of
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
     from handrail_storage.backend.requests import MARK as MARK
     from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
     from handrail_storage.backend.requests import SHA256 as SHA256
     from handrail_storage.backend.requests import Requests as Requests
     from handrail_storage.backend.requests import bare as bare
+    from handrail_storage.backend.small import FOLDER as FOLDER
+    from handrail_storage.backend.small import SmallLocalFiles as SmallLocalFiles
 
 __all__ = [
-    "GONE",
+    "FOLDER",
     "MARK",
-    "NO_LINKS",
     "PART_SIZE",
     "SHA256",
     "LocalStore",
     "ObjectStore",
     "Requests",
+    "SmallLocalFiles",
     "bare",
     "beside",
     "disk_error",
@@ -58,9 +58,10 @@ _HOMES = {
         *("write_lasting", "write_whole"),
     ),
     "faults": ("storage_error",),
-    "local": ("LocalStore", "run_of"),
-    "names": ("GONE", "NO_LINKS"),
+    "local": ("LocalStore",),
+    "names": ("run_of",),
     "objects": ("ObjectStore",),
+    "small": ("FOLDER", "SmallLocalFiles"),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
 }
 

@@ -22,7 +22,7 @@ from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
-from handrail_storage.stored import Capabilities, Listed, Owner, Stored
+from handrail_storage.stored import Capabilities, Listed, Stored
 
 if TYPE_CHECKING:
     pass
@@ -80,7 +80,8 @@ class ObjectStore(Store):
 
     def clear_probe(self, key: str, mark: str) -> None:
         """Delete the small object."""
-        if self.owner(key, mark) == "ours":
+        found = self.stat(key)
+        if found is not None and found.mark == mark:
             self.delete([key])
 
     # Looking
@@ -250,14 +251,6 @@ class ObjectStore(Store):
             return now is not None and _is_copy(now, copy)
         return True
 
-    def put_back(self, key: str, name: str) -> bool:
-        """Copy the object back, and delete the copy."""
-        if self.stat(name) is None:
-            return False
-        self._copy(name, key)
-        self.delete([name])
-        return True
-
     def _copy(self, key: str, other: str) -> None:
         import obstore  # noqa: PLC0415 - see above
 
@@ -269,7 +262,8 @@ class ObjectStore(Store):
             return (
                 before is not None
                 and after is not None
-                and (after.size, after.mark) == (before.size, before.mark)
+                and (after.size, after.mark, after.sha256)
+                == (before.size, before.mark, before.sha256)
             )
 
         with self.requests.converting_errors(key):
@@ -299,13 +293,6 @@ class ObjectStore(Store):
         )
 
     # Undoing
-
-    def owner(self, key: str, mark: str, known: Sequence[int] | None = None) -> Owner:
-        """Decide by the mark."""
-        found = self.stat(key)
-        if found is None:
-            return "absent"
-        return "ours" if found.mark == mark else "foreign"
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete up to a thousand objects in each request."""

@@ -30,8 +30,8 @@ from handrail_storage.claims.summary import Keys, Summary
 from handrail_storage.claims.survey import Survey
 from handrail_storage.claims.undoing import PAGE, ClaimUndone, Undoing
 from handrail_storage.errors import StorageError
+from handrail_storage.paging import pages
 from handrail_storage.store import Store
-from handrail_storage.undo import pages
 
 Waiting = Callable[[ClaimRefusedError, float], None]
 """Called before each pause with what is in the way, and the seconds that are left."""
@@ -61,6 +61,15 @@ def claims_at(store: Store) -> tuple[list[ClaimState], list[StorageError]]:
     damaged: list[StorageError] = []
     listing = Ledger(store.small_files, store.url, Cache()).listing(kept=False, damaged=damaged)
     return [each.state for each in listing.entries], damaged
+
+
+def pruned_at(store: Store) -> int:
+    """Return the number of different lists of what pruned runs rely on.
+
+    Raises:
+        StorageError: The storage failed or refused, or the file with them is damaged.
+    """
+    return len(Ledger(store.small_files, store.url, Cache()).kept()[0])
 
 
 class Claims:

@@ -13,10 +13,10 @@ from handrail_storage.claims.lists import Held
 from handrail_storage.claims.records import Claimant
 from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Survey, Verdict
-from handrail_storage.errors import StorageError
+from handrail_storage.errors import StorageError, first_of
+from handrail_storage.paging import pages
 from handrail_storage.store import Store
 from handrail_storage.texts import count_text
-from handrail_storage.undo import first_of, pages
 
 PAGE = 1000  # Keys that are looked at, and deleted, at a time.
 _LOOKS = 20  # Attempts at a key under which something else appears each time.

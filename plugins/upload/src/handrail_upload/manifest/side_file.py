@@ -95,8 +95,10 @@ class SideFile:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version < VERSION:
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            # All tables or none, or after a kill it is no longer known to be a list of files.
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+            )
 
     def close(self) -> None:
         """Close the file. Calling it twice is harmless."""

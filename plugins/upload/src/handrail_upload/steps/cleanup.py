@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend import FOLDER
 from handrail_storage.manifests import remove_manifest
 from handrail_upload.claiming import claims_of
 from handrail_upload.context import UploadContext

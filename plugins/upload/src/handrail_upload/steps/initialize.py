@@ -128,14 +128,14 @@ def _leave_target(recorded: RecordedSetup, retries: int) -> None:
         return
     storage = open_storage(recorded.target, retries=retries)
     probe, mark = recorded.probe, recorded.mark
-    if probe and not (recorded.refused and not _is_there(storage, probe, mark)):
+    if probe and not (recorded.refused and not _is_there(storage, probe)):
         storage.clear_probe(probe, mark)
     storage.withdraw(recorded.made)
 
 
-def _is_there(storage: Storage, probe: str, mark: str) -> bool:
+def _is_there(storage: Storage, probe: str) -> bool:
     try:
-        return storage.owner(probe, mark, None) != "absent"
+        return storage.stat(probe) is not None
     except StorageError as error:
         if error.passing:
             raise

@@ -97,10 +97,9 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def _claim(self, context: UploadContext, earlier: RecordedTransfer) -> Claim:
         name = claim_name(context.run, context.current_step or self.name)
-        if not earlier.target:
-            context.record_rollback("target", context.use_storage().address)
         if not earlier.claim:
             context.record_rollback("claim", name)
+            context.record_rollback("target", context.use_storage().address)
         context.opened.claims[name] = claim = ask(context, earlier, name)
         return claim
 

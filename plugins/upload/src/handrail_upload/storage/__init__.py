@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handrail_storage import Capabilities, Listed, Owner, Stored, TakenError
+from handrail_storage import Capabilities, Listed, Stored, TakenError
 from handrail_upload.storage.local import LocalStorage
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
@@ -12,7 +12,6 @@ __all__ = [
     "Capabilities",
     "Listed",
     "LocalStorage",
-    "Owner",
     "Sending",
     "Storage",
     "Stored",

@@ -8,8 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 
 from handrail_storage import Caller, Capabilities, Listed, Place, Stored
-from handrail_storage.backend import LocalStore, identity_of
-from handrail_storage.backend.small import SmallLocalFiles
+from handrail_storage.backend import LocalStore, SmallLocalFiles, identity_of
 from handrail_storage.containment import below
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError

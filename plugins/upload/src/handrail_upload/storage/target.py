@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from handrail_storage import Caller, Place, parse_place
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend import FOLDER
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import StorageError
 

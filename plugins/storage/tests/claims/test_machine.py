@@ -68,10 +68,17 @@ class Machine(RuleBasedStateMachine):
     @rule(number=run_numbers, undo=st.booleans(), requests=st.integers(0, 25))
     def begin(self, number: int, undo: bool, requests: int) -> None:
         run = self.runs(number)
-        commands = self.scene.commands(run)
+        commands = [each for each in self.scene.commands(run) if each != "prune"]
         if commands:
             self.scene.begin(run, commands[-1] if undo else commands[0])
         self.scene.go(run, requests)
+
+    @rule(number=run_numbers, requests=st.integers(0, 12))
+    def prune(self, number: int, requests: int) -> None:
+        run = self.runs(number)
+        if "prune" in self.scene.commands(run):
+            self.scene.begin(run, "prune")
+            self.scene.go(run, requests)
 
     @rule(number=run_numbers, requests=st.integers(1, 12))
     def go_on(self, number: int, requests: int) -> None:

@@ -15,7 +15,6 @@ from handrail_storage.containment import (
     Notes,
     below,
     folders_of,
-    identity,
     is_of_run,
     key,
     mapping,
@@ -87,10 +86,6 @@ def test_a_name_is_that_of_a_run_or_of_any_where_none_is_known() -> None:
 
 def test_the_other_checks() -> None:
     assert text("a") == "a"
-    assert identity([1, 2, 3, 4]) == (1, 2, 3, 4)
-    for wrong in (None, [1, 2, 3], [1, 2, 3, "4"], [1, 2, 3, True], "1234"):
-        with pytest.raises(ValueError, match="does not tell a file"):
-            identity(wrong)
     assert mark_of_run("run-1/step", "run-1") == mark_of_run("run-1/step", None) == "run-1/step"
     for mark in ("run-2/step", "run-1", "../x/step", ""):
         with pytest.raises(ValueError, match=r"mark of this run|it is empty"):

@@ -18,7 +18,7 @@ from handrail.cli import Listing, Session, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail_storage.access import open_store
 from handrail_storage.claimed import Claimed, chosen_of, claimed_by
-from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at
+from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at, pruned_at
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.texts import age_text, count_text
@@ -84,13 +84,17 @@ def _opened(target: str) -> Store:
 
 
 def _list(session: Session, target: str, *, everything: bool) -> int:
-    claimed, damaged = _claimed(_opened(target), target)
+    store = _opened(target)
+    claimed, damaged = _claimed(store, target)
+    pruned = pruned_at(store)
     blocking = [each for each in claimed if each.blocks]
     others = [each for each in claimed if not each.blocks]
     hidden = 0 if everything else max(0, len(others) - _SHOWN)
     foot = [f"{count_text(len(claimed), 'claim')} at {target}"]
     if hidden:
         foot[0] += f" · the {hidden:,} oldest are not shown (--all)"
+    if pruned:
+        foot.append("what pruned runs rely on stays, too")
     for each in blocking:
         foot += each.ways()
     for error in damaged:
@@ -102,6 +106,7 @@ def _list(session: Session, target: str, *, everything: bool) -> int:
                 "target": target,
                 "claims": [each.to_dict() for each in claimed],
                 "damaged": [each.to_dict() for each in damaged],
+                "pruned": bool(pruned),
             },
             head=_HEAD if rows else (),
             rows=rows,

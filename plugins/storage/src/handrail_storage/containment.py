@@ -24,7 +24,6 @@ __all__ = [
     "Notes",
     "below",
     "folders_of",
-    "identity",
     "is_of_run",
     "key",
     "listed",
@@ -138,18 +137,6 @@ def key(value: object) -> str:
     if any(map(_BOOKKEEPING.fullmatch, below(name).split("/"))):
         raise ValueError("Handrail keeps that for itself")
     return name
-
-
-def identity(value: object) -> tuple[int, ...]:
-    """Return the device, inode, size and time of change that identify a file.
-
-    Raises:
-        ValueError: The value is not a list of four whole numbers.
-    """
-    parts = listed(value)
-    if len(parts) != 4 or any(type(each) is not int for each in parts):
-        raise ValueError("it does not tell a file from others")
-    return cast("tuple[int, ...]", tuple(parts))
 
 
 def mark_of_run(value: object, run: str | None) -> str:

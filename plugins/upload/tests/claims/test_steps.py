@@ -56,6 +56,21 @@ def test_what_was_sent_in_parts_is_relied_on(shared: Any, two: Any) -> None:
     assert shared.everything() == before
 
 
+def test_what_was_sent_in_parts_comes_back(shared: Any, two: Any, failing: Any) -> None:
+    """A copy of it within the storage has another ETag, so its content is compared."""
+    ann, ben = two
+    path = ann.source / "large.bin"
+    path.write_bytes(os.urandom(MIB) * 6)
+    ann.upload(part_size=5 * MIB)
+    ben.source = ben.folder / "src"
+    ben.write({"large.bin": "smaller"})
+    ben.edit = failing("upload_files")
+    assert ben.fail(if_exists="overwrite").outcome == "rolled_back"
+    assert shared.place.content("large.bin") == path.read_bytes()
+    assert "13 objects deleted" in ann.rollback()
+    assert theirs(shared) == set()
+
+
 class Packs:
     """Compresses each file, so that its content at the target is not that of the source."""
 

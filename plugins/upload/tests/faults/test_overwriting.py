@@ -96,17 +96,36 @@ def test_foreign_overwrite_before_the_undo(old, tools):
 
 
 @pytest.mark.parametrize("scene", ["local-sqlite", "moto-postgres"], indirect=True)
-def test_foreign_overwrite_before_the_put(old, tools):
-    """What was written after we had looked is not replaced, where the storage can tell."""
+def test_foreign_overwrite_before_each_put(old, tools):
+    """What somebody writes each time after we had looked is not replaced."""
 
-    def replace(key, _number):
+    def replace(key, number):
         if key == "sub/1.txt":
-            old.place.put(key, b"somebody else's")
+            old.place.put(key, b"somebody else's %d" % number)
 
     expected = old.place.objects()
     done = old.upload(tools.storing(before=replace), if_exists="overwrite")
     assert done.code == 1
     assert done.message.startswith("sub/1.txt: somebody else wrote there during the upload")
+    assert old.place.content("sub/1.txt").startswith(b"somebody else's")
+    key = next(key for key in expected if key.endswith("sub/1.txt"))
+    assert {**old.place.objects(), key: None} == {**expected, key: None}
+
+
+@pytest.mark.parametrize("scene", ["local-sqlite", "moto-postgres"], indirect=True)
+def test_foreign_overwrite_before_the_put(old, tools):
+    """What somebody wrote after we had looked is what comes back."""
+    written = []
+
+    def replace(key, _number):
+        if key == "sub/1.txt" and not written:
+            written.append(old.place.put(key, b"somebody else's"))
+
+    expected = old.place.objects()
+    edit = tools.edits(tools.storing(before=replace), tools.failing_after("upload_files"))
+    done = old.upload(edit, if_exists="overwrite")
+    assert done.code == 1
+    assert done.message == "the step of somebody else failed"
     assert old.place.content("sub/1.txt") == b"somebody else's"
     key = next(key for key in expected if key.endswith("sub/1.txt"))
     assert {**old.place.objects(), key: None} == {**expected, key: None}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from handrail_storage.backend.disk import write_whole as write_whole
     from handrail_storage.backend.faults import storage_error as storage_error
     from handrail_storage.backend.local import LocalStore as LocalStore
-    from handrail_storage.backend.local import run_of as run_of
+    from handrail_storage.backend.names import run_of as run_of
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
     from handrail_storage.backend.requests import MARK as MARK
     from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
@@ -58,7 +58,8 @@ _HOMES = {
         *("write_lasting", "write_whole"),
     ),
     "faults": ("storage_error",),
-    "local": ("LocalStore", "run_of"),
+    "local": ("LocalStore",),
+    "names": ("run_of",),
     "objects": ("ObjectStore",),
     "small": ("FOLDER", "SmallLocalFiles"),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),

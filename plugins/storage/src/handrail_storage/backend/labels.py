@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail_storage.backend.disk import flush_folder, identity_of, write_whole
+from handrail_storage.backend.names import run_of
 from handrail_storage.backend.small import FOLDER, marks_of
 
 ATTRIBUTE = "user.handrail"
@@ -240,7 +241,7 @@ def _write_lasting(path: str, content: bytes) -> None:
 
 
 def _is_of(label: Label | None, run: str) -> bool:
-    return label is not None and label.mark.partition("/")[0].rpartition(":")[2] == run
+    return label is not None and run_of(label.mark) == run
 
 
 def _is_old(sidecar: str) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from handrail_storage.backend.disk import disk_error, flush_folder, identity_of, sha256_of
+from handrail_storage.backend.disk import flush_folder, identity_of, sha256_of
+from handrail_storage.backend.folders import LocalFolders
 from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (
     COPY,
@@ -24,23 +25,22 @@ from handrail_storage.backend.names import (
     SECOND,
     give_name,
     link_or_copy,
+    run_of,
     take_place,
     temporary_of,
     unlink,
 )
 from handrail_storage.backend.small import FOLDER, SmallFiles, SmallLocalFiles
 from handrail_storage.caller import ANYBODY, Caller
-from handrail_storage.containment import Inside
-from handrail_storage.errors import StorageError, TakenError
+from handrail_storage.errors import TakenError
 from handrail_storage.places import Place
-from handrail_storage.store import Store
 from handrail_storage.stored import Capabilities, Listed, Stored
 
 _BLOCK = 4 << 20
 _PAGE = 1000  # Files between two reports of progress.
 
 
-class LocalStore(Store):
+class LocalStore(LocalFolders):
     """Files below one folder."""
 
     local = True
@@ -48,9 +48,7 @@ class LocalStore(Store):
 
     def __init__(self, place: Place, caller: Caller = ANYBODY) -> None:
         super().__init__(place, caller)
-        self.root = Path(place.path)
         self.capabilities = Capabilities(create_only=True, etag_is_md5=False, marks=True)
-        self._inside = Inside(place.path)
         self._labels = Labels(self.address, self._path)
 
     @property
@@ -62,18 +60,6 @@ class LocalStore(Store):
 
     def reach(self) -> None:
         """Do nothing: the file system is always there."""
-
-    def prepare(self, record: Callable[[str], None]) -> None:
-        """Create the folder, and those above it."""
-        missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
-        for folder in reversed(missing):
-            record(str(folder))
-            with self._converting_errors(str(folder)):
-                folder.mkdir(exist_ok=True)
-        if not self.root.is_dir():
-            raise self.caller.error(
-                f"{self.url} is not a folder", ways_out=(f"give another {self.caller.noun}",)
-            )
 
     def probe(self, key: str, mark: str) -> Capabilities:
         """Check whether files and links can be created."""
@@ -94,45 +80,6 @@ class LocalStore(Store):
     def clear_probe(self, key: str, mark: str) -> None:
         """Remove the small file, whose name contains the run."""
         self.delete([f"{key}.link", key])
-
-    def withdraw(self, folders: Iterable[str]) -> None:
-        """Remove the folders that are empty."""
-        self._inside.forget()
-        for folder in sorted(folders, key=len, reverse=True):
-            below = folder.removeprefix(os.path.join(self.address, ""))
-            if below != folder:
-                self._path(below)
-            with suppress(OSError):
-                os.rmdir(folder)
-
-    def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders that are empty."""
-        self.withdraw(os.path.join(self.address, key) for key in keys)
-
-    def prune(self, keys: Iterable[str]) -> None:
-        """Remove the folders, the inner ones first."""
-        for key in keys:
-            folder = os.path.dirname(key)
-            with suppress(OSError):
-                while folder:
-                    os.rmdir(self._path(folder))
-                    folder = os.path.dirname(folder)
-
-    def missing_folders(self, keys: Iterable[str]) -> list[str]:
-        """Return the folders that are not there."""
-        missing: dict[str, None] = {}
-        seen: set[str] = set()
-        for key in keys:
-            above: list[str] = []
-            folder = os.path.dirname(key)
-            while folder and folder not in seen:
-                seen.add(folder)
-                path = self._path(folder)
-                if not os.path.isdir(path):
-                    above.append(path)
-                folder = os.path.dirname(folder)
-            missing.update(dict.fromkeys(reversed(above)))
-        return list(missing)
 
     # Looking
 
@@ -339,18 +286,6 @@ class LocalStore(Store):
         finally:
             unlink(temporary)  # Renaming a file to another name of itself does nothing.
 
-    def flush(self, keys: Iterable[str] = ()) -> None:
-        """Flush the folders that contain these keys, and those above them in the place."""
-        folders: set[str] = set()
-        for key in keys:
-            folder = os.path.dirname(self._path(key))
-            while folder not in folders and len(folder) >= len(self.address):
-                folders.add(folder)
-                folder = os.path.dirname(folder)
-        for folder in sorted(folders):
-            with self._converting_errors(folder):
-                flush_folder(folder)
-
     # Undoing
 
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
@@ -403,60 +338,6 @@ class LocalStore(Store):
             os.unlink(path)
             self._labels.drop(found.key, there)
         return True
-
-    # Paths and errors
-
-    def _path(self, key: str) -> str:
-        """Return the path of a key, after checking that no folder leads out of the place.
-
-        Raises:
-            StorageError: A folder leads out of the place.
-        """
-        self._inside.forget()  # A former folder may have become a link.
-        return self._path_in_page(key)
-
-    def _path_in_page(self, key: str) -> str:
-        """Return the path of a key; a folder is checked once for all keys of a page.
-
-        Raises:
-            StorageError: A folder leads out of the place.
-        """
-        if not self._inside.holds(os.path.dirname(key)):
-            raise self.caller.error(
-                f"{key}: it leads out of {self.url}, where a folder is a link",
-                ways_out=(f"give a {self.caller.noun} in which no folder leads elsewhere",),
-            )
-        return os.path.join(self.address, key)
-
-    def _converting_errors(self, about: str, *, putting: bool = False) -> _ErrorConversion:
-        return _ErrorConversion(self, about, putting)
-
-    def failure(self, about: str, error: OSError) -> StorageError:
-        """Return an error of the operating system as a StorageError with the way out."""
-        return disk_error(error, about, self.url, self.caller)
-
-
-class _ErrorConversion:
-    """Turns errors of the operating system into a StorageError, or into a TakenError."""
-
-    def __init__(self, store: LocalStore, about: str, putting: bool) -> None:
-        self._store = store
-        self._about = about
-        self._taken = (NotADirectoryError, IsADirectoryError, FileExistsError) if putting else ()
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, self._taken):
-            raise TakenError from error
-        if isinstance(error, OSError):
-            raise self._store.failure(self._about, error) from error
-
-
-def run_of(mark: str) -> str:
-    """Return the run that a mark names, `<run>/<step>` or `c1:<epoch>:<run>/<step>`."""
-    return mark.partition("/")[0].rpartition(":")[2]
 
 
 def _raise_unless_gone(error: OSError) -> None:

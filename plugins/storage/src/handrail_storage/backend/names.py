@@ -31,6 +31,11 @@ def temporary_of(path: str, run: str) -> str:
     return beside(path, f"{OURS}{run}{SECOND}").removesuffix(SECOND)
 
 
+def run_of(mark: str) -> str:
+    """Return the run that a mark names, `<run>/<step>` or `c1:<epoch>:<run>/<step>`."""
+    return mark.partition("/")[0].rpartition(":")[2]
+
+
 def give_name(staged: str, path: str) -> None:
     """Link a file to a name that must be free.
 

@@ -262,7 +262,8 @@ class ObjectStore(Store):
             return (
                 before is not None
                 and after is not None
-                and (after.size, after.mark) == (before.size, before.mark)
+                and (after.size, after.mark, after.sha256)
+                == (before.size, before.mark, before.sha256)
             )
 
         with self.requests.converting_errors(key):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from handrail_storage.backend.small import FOLDER
 from handrail_storage.claims.claim import Claim
-from handrail_storage.claims.claims import Claims, Preview, Waiting, claims_at
+from handrail_storage.claims.claims import Claims, Preview, Waiting, claims_at, pruned_at
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import (
     ClaimError,
@@ -41,4 +41,5 @@ __all__ = [
     "Wanted",
     "claims_at",
     "parse_mark",
+    "pruned_at",
 ]

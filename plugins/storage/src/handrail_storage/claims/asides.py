@@ -45,18 +45,19 @@ class Asides:
         mark = parse_mark(text)
         return mark if mark is not None and mark.epoch == self._epoch else None
 
-    def before(self, found: Stored, stays: Callable[[Stored], bool]) -> str | None:
+    def before(self, found: Stored, stays: Callable[[Stored, str], bool]) -> str | None:
         """Return the name of the copy that has to take the place of an object.
 
         That is the last one before it which nobody of ours has made, or which is relied on.
 
         Args:
             found: The object, of one of our runs.
-            stays: Returns whether a copy is relied on.
+            stays: Returns whether a copy is relied on; called with its name, too.
         """
         for run, copy in self._chain(found):
-            if self.mark(copy.mark) is None or stays(copy):
-                return self.name(run, found.key)
+            name = self.name(run, found.key)
+            if self.mark(copy.mark) is None or stays(copy, name):
+                return name
         return None
 
     def unreachable(self, key: str, top: Stored | None) -> list[str]:

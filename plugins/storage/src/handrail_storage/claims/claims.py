@@ -63,6 +63,15 @@ def claims_at(store: Store) -> tuple[list[ClaimState], list[StorageError]]:
     return [each.state for each in listing.entries], damaged
 
 
+def pruned_at(store: Store) -> int:
+    """Return the number of different lists of what pruned runs rely on.
+
+    Raises:
+        StorageError: The storage failed or refused, or the file with them is damaged.
+    """
+    return len(Ledger(store.small_files, store.url, Cache()).kept()[0])
+
+
 class Claims:
     """The claims of one target.
 

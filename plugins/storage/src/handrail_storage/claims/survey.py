@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from handrail_storage.backend.small import FOLDER
@@ -110,7 +110,7 @@ class Survey:
         stays = self._relied(found)
         if stays is not None:
             return Verdict(found=found, act="leave", stays=stays)
-        copy = self._asides.before(found, lambda copy: self._relied(copy) is not None)
+        copy = self._asides.before(found, lambda *copy: self._relied(*copy) is not None)
         if copy is None:
             return Verdict(found=found, act="delete")
         return Verdict(found=found, act="restore", copy=copy)
@@ -154,5 +154,7 @@ class Survey:
         # With neither digest nor ETag, only the own mark tells that it is what was left there.
         return mark.run == self._state.run if same is None else same
 
-    def _relied(self, found: Stored) -> Claimant | None:
-        return self._reliance.on(found, lambda: self._store.digest(found))
+    def _relied(self, found: Stored, name: str | None = None) -> Claimant | None:
+        """Return a run that relies on an object, or on a copy of it under another name."""
+        there = found if name is None else replace(found, key=name)
+        return self._reliance.on(found, lambda: self._store.digest(there))

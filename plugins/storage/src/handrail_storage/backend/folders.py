@@ -1,0 +1,136 @@
+"""The folders of a local store, and the paths in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from handrail_storage.backend.disk import disk_error, flush_folder
+from handrail_storage.caller import ANYBODY, Caller
+from handrail_storage.containment import Inside
+from handrail_storage.errors import StorageError, TakenError
+from handrail_storage.places import Place
+from handrail_storage.store import Store
+
+
+class LocalFolders(Store):
+    """Folders below one folder."""
+
+    def __init__(self, place: Place, caller: Caller = ANYBODY) -> None:
+        super().__init__(place, caller)
+        self.root = Path(place.path)
+        self._inside = Inside(place.path)
+
+    def prepare(self, record: Callable[[str], None]) -> None:
+        """Create the folder, and those above it."""
+        missing = [each for each in (self.root, *self.root.parents) if not os.path.lexists(each)]
+        for folder in reversed(missing):
+            record(str(folder))
+            with self._converting_errors(str(folder)):
+                folder.mkdir(exist_ok=True)
+        if not self.root.is_dir():
+            raise self.caller.error(
+                f"{self.url} is not a folder", ways_out=(f"give another {self.caller.noun}",)
+            )
+
+    def withdraw(self, folders: Iterable[str]) -> None:
+        """Remove the folders that are empty."""
+        self._inside.forget()
+        for folder in sorted(folders, key=len, reverse=True):
+            below = folder.removeprefix(os.path.join(self.address, ""))
+            if below != folder:
+                self._path(below)
+            with suppress(OSError):
+                os.rmdir(folder)
+
+    def remove_folders(self, keys: Iterable[str]) -> None:
+        """Remove the folders that are empty."""
+        self.withdraw(os.path.join(self.address, key) for key in keys)
+
+    def prune(self, keys: Iterable[str]) -> None:
+        """Remove the folders, the inner ones first."""
+        for key in keys:
+            folder = os.path.dirname(key)
+            with suppress(OSError):
+                while folder:
+                    os.rmdir(self._path(folder))
+                    folder = os.path.dirname(folder)
+
+    def missing_folders(self, keys: Iterable[str]) -> list[str]:
+        """Return the folders that are not there."""
+        missing: dict[str, None] = {}
+        seen: set[str] = set()
+        for key in keys:
+            above: list[str] = []
+            folder = os.path.dirname(key)
+            while folder and folder not in seen:
+                seen.add(folder)
+                path = self._path(folder)
+                if not os.path.isdir(path):
+                    above.append(path)
+                folder = os.path.dirname(folder)
+            missing.update(dict.fromkeys(reversed(above)))
+        return list(missing)
+
+    def flush(self, keys: Iterable[str] = ()) -> None:
+        """Flush the folders that contain these keys, and those above them in the place."""
+        folders: set[str] = set()
+        for key in keys:
+            folder = os.path.dirname(self._path(key))
+            while folder not in folders and len(folder) >= len(self.address):
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+        for folder in sorted(folders):
+            with self._converting_errors(folder):
+                flush_folder(folder)
+
+    # Paths and errors
+
+    def _path(self, key: str) -> str:
+        """Return the path of a key, after checking that no folder leads out of the place.
+
+        Raises:
+            StorageError: A folder leads out of the place.
+        """
+        self._inside.forget()  # A former folder may have become a link.
+        return self._path_in_page(key)
+
+    def _path_in_page(self, key: str) -> str:
+        """Return the path of a key; a folder is checked once for all keys of a page.
+
+        Raises:
+            StorageError: A folder leads out of the place.
+        """
+        if not self._inside.holds(os.path.dirname(key)):
+            raise self.caller.error(
+                f"{key}: it leads out of {self.url}, where a folder is a link",
+                ways_out=(f"give a {self.caller.noun} in which no folder leads elsewhere",),
+            )
+        return os.path.join(self.address, key)
+
+    def _converting_errors(self, about: str, *, putting: bool = False) -> _ErrorConversion:
+        return _ErrorConversion(self, about, putting)
+
+    def failure(self, about: str, error: OSError) -> StorageError:
+        """Return an error of the operating system as a StorageError with the way out."""
+        return disk_error(error, about, self.url, self.caller)
+
+
+class _ErrorConversion:
+    """Turns errors of the operating system into a StorageError, or into a TakenError."""
+
+    def __init__(self, store: LocalFolders, about: str, putting: bool) -> None:
+        self._store = store
+        self._about = about
+        self._taken = (NotADirectoryError, IsADirectoryError, FileExistsError) if putting else ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, self._taken):
+            raise TakenError from error
+        if isinstance(error, OSError):
+            raise self._store.failure(self._about, error) from error

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # Objects in one request to delete, and in one to list.
 
-_CONNECTIONS = 16  # For single requests.
+_CONNECTIONS = 32  # For single requests.
 _TIMEOUT = 60  # Seconds for an answer.
 _VALID = timedelta(minutes=30)  # Of the signatures for one page.
 _SIGNED = ("s3", "az")  # Schemes whose condition to delete is the ETag.

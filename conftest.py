@@ -71,7 +71,8 @@ VARIABLE = (
     # Where the name of the machine is long, it goes to the next line.
     (re.compile(r"(?: · |\n  )owner pid \d+ on \S+"), " · owner pid ID on HOST"),
     (re.compile(r"\bpid \d+ on \S+"), "pid ID on HOST"),
-    (re.compile(r"\brun (\d+) on [^\s:,]+"), r"run \1 on HOST"),
+    # The user and the journal follow where two journals of one machine have runs of one number.
+    (re.compile(r"\brun (\d+) on [^\s:,]+( \(user [^)]*\))?"), r"run \1 on HOST"),
     (re.compile(r"\bTIME by \S+"), "TIME by USER"),
     (re.compile(r"\bafter \d\d:\d\d:\d\d\b"), "after TIME"),
     (re.compile(r"Python 3\.\d+\.\d+\S*"), "Python VERSION"),

@@ -68,10 +68,17 @@ class Machine(RuleBasedStateMachine):
     @rule(number=run_numbers, undo=st.booleans(), requests=st.integers(0, 25))
     def begin(self, number: int, undo: bool, requests: int) -> None:
         run = self.runs(number)
-        commands = self.scene.commands(run)
+        commands = [each for each in self.scene.commands(run) if each != "prune"]
         if commands:
             self.scene.begin(run, commands[-1] if undo else commands[0])
         self.scene.go(run, requests)
+
+    @rule(number=run_numbers, requests=st.integers(0, 12))
+    def prune(self, number: int, requests: int) -> None:
+        run = self.runs(number)
+        if "prune" in self.scene.commands(run):
+            self.scene.begin(run, "prune")
+            self.scene.go(run, requests)
 
     @rule(number=run_numbers, requests=st.integers(1, 12))
     def go_on(self, number: int, requests: int) -> None:
@@ -205,21 +212,38 @@ def test_one_goes_through_while_the_other_stands_still(
     assert requests > 10
 
 
-def test_two_undos_of_equal_files_take_turns() -> None:
-    """Each stands still once, at each request; both objects and lists go with the last of them."""
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_undos_of_equal_files_take_turns(killed: bool) -> None:
+    """Each stands still once, at each request, or the first is killed there and begins again.
+
+    The one that is refused still has what it relies on; then all goes with the last of them.
+    """
     for first in range(1, 12):
         for second in range(1, 12):
-            place = f"memory://{uuid.uuid4().hex}/at"
-            about = {"wants": {"a": 1}, "known": False, "overwrites": False, "later": None}
-            scene = Scene(place, "a", [about, about], [None])
-            for run in scene.runs:
-                scene.begin(run, "run")
-                scene.finish(run)
-            for run, requests in zip(scene.runs, (first, second), strict=True):
+            scene = two_with_equal_files()
+            one, other = scene.runs
+            for run, requests in ((one, first), (other, second)):
                 scene.begin(run, "undo")
                 scene.go(run, requests)
+                if run is one and killed and one.actor is not None:
+                    scene.kill(one)
+            if "undo" in scene.commands(one):
+                scene.begin(one, "undo")
+                scene.go(one, second)
+            scene.finish(other)
+            scene.finish(one)
             scene.undo_all([0, 1])
             scene.check_undone()
+
+
+def two_with_equal_files() -> Scene:
+    """Return two runs that have completed."""
+    about = {"wants": {"a": 1}, "known": False, "overwrites": False, "later": None}
+    scene = Scene(f"memory://{uuid.uuid4().hex}/at", "a", [about, about], [None])
+    for run in scene.runs:
+        scene.begin(run, "run")
+        scene.finish(run)
+    return scene
 
 
 def test_on_a_folder() -> None:

@@ -106,6 +106,7 @@ def test_a_few_runs_beside_each_other_lose_nothing_and_leave_nothing(scenario: S
     hold(scenario)
 
 
+@only_wide
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", LARGE.values(), ids=LARGE)
 def test_so_it_is_with_more_that_can_happen(scenario: Scenario) -> None:

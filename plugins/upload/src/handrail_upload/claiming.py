@@ -7,12 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handrail_storage import Duration
 from handrail_storage.claims import Claims, Held, Wanted
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED, Manifest
 
 if TYPE_CHECKING:
-    from handrail_storage.claims import Claim, ClaimRefusedError
+    from handrail_storage.claims import Claim, ClaimRefusedError, Waiting
     from handrail_upload.context import UploadContext
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.storage import Storage
@@ -64,14 +65,23 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
     claims = claims_of(context, name)
     claim = claims.take_up if earlier.claimed else claims.ask
     wait = float(context.options.claim_wait)
-
-    def waiting(error: ClaimRefusedError, left: float) -> None:
-        context.log("waiting", {"summary": f"{error.message}; trying again for {left:.0f} s"})
-
-    found = claim(wanted(context), wait=wait, waiting=waiting)
+    found = claim(wanted(context), wait=wait, waiting=telling(context))
     if not earlier.claimed:
         context.record_rollback("claimed", name)
     return found
+
+
+def telling(context: UploadContext) -> Waiting:
+    """Return a function that says for whom a run waits, once for each."""
+    told: set[str] = set()
+
+    def waiting(error: ClaimRefusedError, left: float) -> None:
+        if error.message not in told:
+            told.add(error.message)
+            summary = f"{error.message}; trying again for {Duration(round(left))}"
+            context.log("waiting", {"summary": summary})
+
+    return waiting
 
 
 def wanted(context: UploadContext) -> Iterator[Wanted]:

@@ -26,7 +26,7 @@ from handrail_upload.storage import Capabilities, Storage, open_storage
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    from handrail_storage.claims import Claim, ClaimRefusedError, Undoing
+    from handrail_storage.claims import Claim, Undoing
     from handrail_upload.catalogue import Catalogue
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer
@@ -161,7 +161,7 @@ class UploadContext(StorageContext, ActionContext[P]):
             ClaimRefusedError: Another run is in the way; nothing was undone.
             StorageError: The storage failed or refused.
         """
-        from handrail_upload.claiming import claims_of  # noqa: PLC0415 - see above
+        from handrail_upload.claiming import claims_of, telling  # noqa: PLC0415 - see above
 
         recorded = recorded or next(self.transfers(), None)
         if recorded is None or not recorded.claim:
@@ -169,11 +169,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         undoings, name = self.opened.undoings, recorded.claim
         if name not in undoings:
             claims = claims_of(self, name, self.storage_of(recorded))
-            undoings[name] = claims.undo(waiting=self._tell_waiting)
+            undoings[name] = claims.undo(waiting=telling(self))
         return undoings[name]
-
-    def _tell_waiting(self, error: ClaimRefusedError, left: float) -> None:
-        self.log("waiting", {"summary": f"{error.message}; trying again for {left:.0f} s"})
 
     def use_manifest(self) -> Manifest:
         """Return the open manifest; before `initialize` a temporary one of this process.

@@ -189,6 +189,8 @@ class Claim:
         now = digest if content else None
         earlier = tuple(sorted(before.lists - {digest}))
         self._lease.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
+        # From here on the list of what it holds tells its keys, which equal nights share.
+        self._lease.ledger.remove_wanted(self.run)
 
     def _is_held_by_another(self, digest: str) -> bool:
         """Return whether another run has an equal list, which stays, as that run shares keys."""

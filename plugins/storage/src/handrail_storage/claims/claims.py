@@ -21,7 +21,7 @@ from handrail_storage.claims.errors import (
     check_free,
     refused,
 )
-from handrail_storage.claims.ledger import EndedError, Ledger, Listing
+from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import Held, Wanted, pack_wanted
 from handrail_storage.claims.pruning import prune
 from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
@@ -250,7 +250,7 @@ class Claims:
         if entry is None:
             return None
         state = entry.state
-        keys = Keys(each.key for each in self._ledger.wanted(state))
+        keys = self._keys_of(state)
         listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
         survey = Survey(self._store, self._ledger, state, keys, listing, made or {})
         would_be = ClaimUndone()
@@ -280,7 +280,7 @@ class Claims:
     def _begin(
         self, entry: Entry, wait: float | None, waiting: Waiting | None, *, freed: bool
     ) -> Undoing:
-        keys = Keys(each.key for each in self._ledger.wanted(entry.state))
+        keys = self._keys_of(entry.state)
         lease = Lease(self._ledger, entry, self._clock)
         if entry.state.state is State.UNDOING:
             lease.change(owner=new_name(), freed=freed)
@@ -301,6 +301,14 @@ class Claims:
                 waiting(obstacle, left)
             self._clock.pause(attempt, left)
             attempt += 1
+
+    def _keys_of(self, state: ClaimState) -> Keys:
+        try:
+            return Keys(self._ledger.keys(state))
+        except ListMissingError:
+            if state.state is not State.UNDOING or not state.known:
+                raise
+            return Keys(())  # All of them are done.
 
     def _obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
         for state in listing.others(self._claimant.run):

@@ -228,19 +228,29 @@ class Ledger:
         """
         yield from self._rows(_wanted_of(state.run), state.wanted, unpack_wanted)
 
-    def wanted_of(self, state: ClaimState) -> Iterator[Wanted]:
-        """Yield the keys that another run wants.
+    def keys(self, state: ClaimState) -> Iterator[str]:
+        """Yield the keys of a run: those that it wants, or those under which it holds something.
 
         Raises:
-            EndedError: Its claim has ended since it was listed.
-            StorageError: The list is missing or damaged, or the storage failed or refused.
+            ListMissingError: The list is missing. In the undo of a run that has held something, all
+                its keys are done then.
+            StorageError: The list is damaged, or the storage failed or refused.
         """
-        try:
-            yield from self.wanted(state)
-        except ListMissingError as error:
-            if self.entry(state.run) is not None:
-                raise
-            raise EndedError from error
+        if not state.known:
+            yield from (each.key for each in self.wanted(state))
+        elif state.held is not None:
+            yield from (each.key for each in self.held(state.held))
+
+    def check_listed(self, state: ClaimState) -> None:
+        """Check that a claim whose list is missing is as it was listed.
+
+        Raises:
+            EndedError: It has ended or changed since.
+            StorageError: The storage failed or refused.
+        """
+        entry = self.entry(state.run)
+        if entry is None or entry.state != state:
+            raise EndedError
 
     def put_held(self, digest: str, content: bytes) -> None:
         """Write a list of held objects, unless it is there."""

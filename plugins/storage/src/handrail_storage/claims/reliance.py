@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import Held
 from handrail_storage.claims.records import Claimant, ClaimState, State
 from handrail_storage.claims.summary import Keys
@@ -31,9 +31,13 @@ def in_the_way_of_a_run(
         return False
     if not state.keys.may_share(keys):
         return False
-    shared = (each for each in ledger.wanted_of(state) if each.key in keys)
     if stops_all:
-        return any(True for _ in shared)
+        return _shares(state, keys, ledger)
+    try:
+        shared = [each for each in ledger.wanted(state) if each.key in keys]
+    except ListMissingError:
+        ledger.check_listed(state)
+        raise
     return any(each.sha256 is None or each.sha256 != wanted.get(each.key) for each in shared)
 
 
@@ -46,9 +50,17 @@ def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool
         ledger: The claims.
     """
     busy = state.state in (State.ASKING, State.WORKING, State.UNDOING) or state.wants_undo
-    if not busy or not state.keys.may_share(keys):
-        return False
-    return any(each.key in keys for each in ledger.wanted_of(state))
+    return busy and state.keys.may_share(keys) and _shares(state, keys, ledger)
+
+
+def _shares(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
+    try:
+        return any(key in keys for key in ledger.keys(state))
+    except ListMissingError:
+        ledger.check_listed(state)
+        if not state.known:
+            raise
+        return True  # Its undo is about to end: only the claim is left of it.
 
 
 class Reliance:

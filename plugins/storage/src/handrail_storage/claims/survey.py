@@ -110,7 +110,7 @@ class Survey:
         stays = self._relied(found)
         if stays is not None:
             return Verdict(found=found, act="leave", stays=stays)
-        copy = self._asides.before(found, lambda *copy: self._relied(*copy) is not None)
+        copy = self._asides.before(found, self._is_relied_on)
         if copy is None:
             return Verdict(found=found, act="delete")
         return Verdict(found=found, act="restore", copy=copy)
@@ -153,6 +153,9 @@ class Survey:
             same = held.sha256 == self._store.digest(found)
         # With neither digest nor ETag, only the own mark tells that it is what was left there.
         return mark.run == self._state.run if same is None else same
+
+    def _is_relied_on(self, copy: Stored, name: str) -> bool:
+        return self._relied(copy, name) is not None
 
     def _relied(self, found: Stored, name: str | None = None) -> Claimant | None:
         """Return a run that relies on an object, or on a copy of it under another name."""

@@ -106,6 +106,10 @@ class Run:
             undoing.run()
         return "undone"
 
+    def prune(self, store: Any) -> str:
+        self.claims(store).prune()
+        return "pruned"
+
     def _begin(self, store: Any, ask: Callable[..., Claim], refused: str) -> str:
         wanted = [
             Wanted(key=key, sha256=sha256_of(digest) if self.known else None)

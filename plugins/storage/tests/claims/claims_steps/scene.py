@@ -22,10 +22,14 @@ _CHANGES = ("create", "replace", "put_over", "delete_found")
 _COMMANDS = {
     "new": ("run",),
     "interrupted": ("resume", "undo"),
-    "completed": ("undo",),
+    "completed": ("undo", "prune"),
     "undoing": ("undo",),
     "undone": (),
+    "pruning": ("prune",),
+    "pruned": (),
 }
+_KILLED = {"undo": "undoing", "prune": "pruning"}
+_ENDS = ("new", "undone", "pruned")
 _LATEST = 60  # Attempts to undo everything; runs that are in the way of each other take turns.
 
 
@@ -87,7 +91,7 @@ class Scene:
         self.log.append(f"{run.uid}: killed")
         run.actor.kill()
         run.actor = None
-        run.status = "undoing" if run.doing == "undo" else "interrupted"
+        run.status = _KILLED.get(run.doing, "interrupted")
 
     def others_put(self, key: str, digest: int | None) -> None:
         """Let somebody else put or delete an object."""
@@ -108,10 +112,11 @@ class Scene:
         for _ in range(_LATEST):
             for number in order:
                 run = self.runs[number]
-                if "undo" in self.commands(run):
-                    self.begin(run, "undo")
-                    self.finish(run)
-            if all(run.status in ("new", "undone") for run in self.runs):
+                for command in ("undo", "prune"):
+                    if command in self.commands(run):
+                        self.begin(run, command)
+                        self.finish(run)
+            if all(run.status in _ENDS for run in self.runs):
                 return
         raise AssertionError(f"nothing frees {[run.status for run in self.runs]}")
 
@@ -125,7 +130,7 @@ class Scene:
     def check_completed(self) -> None:
         """Check that each completed run has what it relies on, unless it was replaced since."""
         for run in self.runs:
-            if run.status != "completed" or run.actor is not None:
+            if run.status not in ("completed", "pruned") or run.actor is not None:
                 continue
             for key, digest in run.held.items():
                 place = self.keys.index(key)
@@ -137,15 +142,24 @@ class Scene:
 
     def check_undone(self) -> None:
         """Check that nothing of ours is left, and that everything else is back."""
-        left = [name for name, _ in self.store.small_files.names("")]
-        assert left == [], "nothing of ours is left"
+        self.check_completed()
+        pruned = [run for run in self.runs if run.status == "pruned" and run.held]
+        stays = {key for run in pruned for key in run.held}
+        left = {name for name, _ in self.store.small_files.names("")}
+        if pruned:
+            kept = ("kept", "lists/", "claims/epoch", *(f"claims/{run.uid}/" for run in pruned))
+            left = {name for name in left if not name.startswith(kept)}
+            left = {name for name in left if name.rpartition("/")[2] not in stays}
+        assert left == set(), "nothing of ours is left"
         if self.store.local:
-            assert not Path(self.place, ".handrail-target").exists()
-            assert {path.name for path in Path(self.place).iterdir()} <= set(self.keys)
+            assert pruned or not Path(self.place, ".handrail-target").exists()
+            names = {path.name for path in Path(self.place).iterdir()} - {".handrail-target"}
+            assert names <= set(self.keys)
         for key, wanted in zip(self.keys, self.ghosts.foreign, strict=True):
             found = self.object_at(key)
-            assert found is None or found.mark is None, f"{key} is left"
-            assert wanted in (found, UNKNOWN), f"{key} is {found}, and should be {wanted}"
+            if key not in stays:
+                assert found is None or found.mark is None, f"{key} is left"
+                assert wanted in (found, UNKNOWN), f"{key} is {found}, and should be {wanted}"
 
     def object_at(self, key: str) -> Object | None:
         """Return what is under a key, seen from outside."""
@@ -195,6 +209,8 @@ class Scene:
         states = {each.run: each for each in claims_at(self.store)[0]}
 
         def relies(other: int, key: int, digest: int) -> bool:
+            if self.runs[other].status in ("pruning", "pruned"):
+                return self.runs[other].held.get(self.keys[key]) == digest
             state = states.get(self.runs[other].uid)
             if state is None or state.state not in ("working", "holds"):
                 return False

@@ -58,6 +58,29 @@ def test_a_file_that_was_half_written_before_a_kill_is_written_anew(store: Store
     assert os.listdir(store.address) == ["a"]
 
 
+@pytest.mark.parametrize("staged", [True, False])
+def test_a_folder_that_another_run_removes_while_it_is_empty_is_made_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, staged: bool
+) -> None:
+    """As an undo does, just before the first file of this run has its name there."""
+    content: bytes | Path = b"1"
+    if staged:
+        content = tmp_path / "staged"
+        content.write_bytes(b"1")
+    usual, calls = os.makedirs, iter(range(99))
+
+    def make_then_remove(path: str, **given: Any) -> None:
+        usual(path, **given)
+        if next(calls) < 2:
+            os.removedirs(path)
+
+    os.makedirs(store.address)
+    (Path(store.address) / "kept").touch()
+    monkeypatch.setattr(os, "makedirs", make_then_remove)
+    store.create("a/b/c", content, OURS)
+    assert store.read("a/b/c") == b"1"
+
+
 def test_temporary_names_of_a_killed_process_are_removed(store: Store) -> None:
     os.makedirs(store.address)
     names = ("a.handrail-tmp-run-1", "a.handrail-tmp-run-1.second", "a.handrail-tmp-copy")

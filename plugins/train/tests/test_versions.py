@@ -292,6 +292,23 @@ def test_what_somebody_put_where_a_file_would_go_is_told_and_stays(store: Store)
     assert store.read(key) == b"theirs"
 
 
+def test_trainings_and_undos_at_one_time_fail_none_of_them_and_leave_nothing(
+    tmp_path: Path,
+) -> None:
+    """Folders come and go, and numbers are taken and freed, while others store equal files."""
+
+    def publish_and_undo(number: int) -> None:
+        run = Run(open_store(str(tmp_path / "models")), f"run-{number}")
+        version = run.publish(b"same")
+        assert Versions(run.store).content(version) == b"same"
+        assert run.undo() == "3 objects deleted"
+
+    with ThreadPoolExecutor(3) as pool:
+        for _ in pool.map(publish_and_undo, range(60)):
+            pass
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_version_that_a_killed_process_completed_is_found(store: Store) -> None:
     run = Run(store, "one")
     assert earlier_version(store, run.recorded()) is None

@@ -9,6 +9,7 @@ from handrail_storage import open_store as open_place
 from handrail_train.errors import StorageError
 
 DEFAULT = "models"  # The default store.
+_TRIES = 10  # Attempts at a key that others take and free.
 
 CALLER = Caller(
     error=StorageError,
@@ -52,7 +53,7 @@ def create(store: Store, key: str, content: bytes, mark: str) -> bool:
     Raises:
         StorageError: The store failed or refused.
     """
-    for _ in range(2):  # The existing object may be deleted in the next moment.
+    for _ in range(_TRIES):  # The existing object may be deleted in the next moment.
         try:
             store.create(key, content, mark)
             return True

@@ -111,7 +111,8 @@ class Transfer:
             SourceError: A file that had arrived has changed since, or cannot be read.
         """
         self._use_placing().find_copies()
-        keys = [each.key for each in self.manifest.files(*UNSETTLED)]
+        part_size, left = self._sending.part_size, self.manifest.files(*UNSETTLED)
+        keys = [each.key for each in left if self.storage.may_leave_parts(each.size, part_size)]
         self.storage.abort_unfinished(keys, self._sending.run)
         made = Made(self.storage, self.manifest)
         with ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1) as pool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 from handrail_storage import size_text
 from handrail_storage.claims import Claims, Held, Undoing
-from handrail_upload.manifest import sent_in
+from handrail_upload.manifest import sent_in, sizes_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage
 
@@ -22,6 +22,7 @@ def undo_transfer(
     made: Mapping[str, Held] | None,
     *,
     killed: bool = False,
+    whole: Container[str] = (),
     tell: Tell = lambda done, total: None,
 ) -> str:
     """Undo a transfer; safe to repeat.
@@ -32,6 +33,7 @@ def undo_transfer(
         recorded: Its rollback data.
         made: What it has stored by the list of its files, by key; None without the list.
         killed: Whether a killed process may have left requests in flight, or incomplete files.
+        whole: Keys under which it cannot have left incomplete files; see `whole_in`.
         tell: Called with the number of keys that are done, and of all.
 
     Returns:
@@ -49,7 +51,7 @@ def undo_transfer(
         return f"the run has no claim at {storage.url}, so nothing there was deleted"
     keys = undoing.keys
     if killed:
-        storage.abort_unfinished(keys, recorded.claim)
+        storage.abort_unfinished([key for key in keys if key not in whole], recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
     storage.leave_folders(keys, recorded.folders)
     if made is not None and not made:
@@ -68,6 +70,17 @@ def made_in(manifest: Path) -> dict[str, Held] | None:
         }
     except sqlite3.Error:
         return None
+
+
+def whole_in(manifest: Path, storage: Storage, part_size: int) -> set[str]:
+    """Return the keys of files that are there completely or not at all, by the list of files."""
+    if storage.local or not manifest.is_file():
+        return set()
+    try:
+        sizes = list(sizes_in(manifest))
+    except sqlite3.Error:
+        return set()
+    return {key for key, size in sizes if not storage.may_leave_parts(size, part_size)}
 
 
 def describe_undo(claims: Claims, storage: Storage, manifest: Path) -> Iterator[str]:

@@ -163,7 +163,9 @@ class Upload:
         there = _whole(self.scene.place.objects())
         names = {name for name, found in there.items() if found != "folder"}
         others = {name: found for name, found in before["target"].items() if found != "folder"}
-        assert names == {f"{prefix}{key}" for key in files} | set(others)
+        own = {name for name in names if name.startswith(f"{prefix}.handrail-target/")}
+        assert not [name for name in own if "/aside/" in name]
+        assert names - own == {f"{prefix}{key}" for key in files} | set(others)
         for key, content in files.items():
             assert self.scene.place.content(key) == content, key
         for name, found in others.items():

@@ -52,7 +52,7 @@ def keys(scene):
     prefix = "" if scene.place.url.startswith("/") else "data/"
     return {
         key.removeprefix(prefix): scene.place.content(key.removeprefix(prefix))
-        for key, about in scene.place.objects().items()
+        for key, about in scene.place.stamps().items()
         if "others" not in key and about != "folder"
     }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # Objects in one request to delete, and in one to list.
 
-_CONNECTIONS = 16  # For single requests.
+_CONNECTIONS = 32  # For single requests.
 _TIMEOUT = 60  # Seconds for an answer.
 _VALID = timedelta(minutes=30)  # Of the signatures for one page.
 _SIGNED = ("s3", "az")  # Schemes whose condition to delete is the ETag.
@@ -156,8 +156,8 @@ class _Wire:
         status, said = self._send(urlsplit(url), found)
         if 200 <= status < 300 or (status == 404 and "NoSuchBucket" not in said):
             return True
-        if status == 412:
-            return False
+        if status == 412:  # Also if it is gone, as after an attempt whose answer was lost.
+            return self._requests.ask(found.key) is None
         error = OSError(f"Server returned non-2xx status code: {status} : {said}")
         raise self._requests.failure(error, found.key)
 

@@ -38,6 +38,7 @@ from handrail_storage.stored import Capabilities, Listed, Stored
 
 _BLOCK = 4 << 20
 _PAGE = 1000  # Files between two reports of progress.
+_TRIES = 10  # Attempts to store a file in a folder that others remove.
 
 
 class LocalStore(LocalFolders):
@@ -183,18 +184,27 @@ class LocalStore(LocalFolders):
         with self._converting_errors(key, putting=True):
             if replacing is None and os.path.lexists(path):
                 raise TakenError
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             digest = sha256 or sha256_of(content)
-            if isinstance(content, Path):
-                return self.finish(str(content), key, mark, digest, replacing)
-            temporary = self.temporary(key, run_of(mark))
-            try:
-                unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.
-                with open(temporary, "xb") as file:
-                    file.write(content)
-                return self.finish(temporary, key, mark, digest, replacing, flush=True)
-            finally:
-                unlink(temporary)
+            for _ in range(_TRIES):
+                # The undo of another run may remove a folder that is still empty.
+                with suppress(FileNotFoundError):
+                    _make_folder(os.path.dirname(path))
+                    return self._put(key, content, mark, replacing, digest)
+            return self._put(key, content, mark, replacing, digest)
+
+    def _put(
+        self, key: str, content: bytes | Path, mark: str, replacing: Listed | None, sha256: str
+    ) -> Stored:
+        if isinstance(content, Path):
+            return self._finish(str(content), key, mark, sha256, replacing)
+        temporary = self.temporary(key, run_of(mark))
+        try:
+            unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.
+            with open(temporary, "xb") as file:
+                file.write(content)
+            return self._finish(temporary, key, mark, sha256, replacing, flush=True)
+        finally:
+            unlink(temporary)
 
     def temporary(self, key: str, run: str) -> str:
         """Return the path under which a run writes the content of a key; see `finish`."""
@@ -226,11 +236,23 @@ class LocalStore(LocalFolders):
             StorageError: The disk failed or refused.
         """
         with self._converting_errors(key, putting=True):
-            made = os.lstat(staged)
-            self._labels.set(staged, key, Label.of(made, mark, sha256))
-            if flush:
-                flush_folder(staged)
-            self._give_name(staged, key, replacing)
+            return self._finish(staged, key, mark, sha256, replacing, flush=flush)
+
+    def _finish(
+        self,
+        staged: str,
+        key: str,
+        mark: str,
+        sha256: str,
+        replacing: Listed | None,
+        *,
+        flush: bool = False,
+    ) -> Stored:
+        made = os.lstat(staged)
+        self._labels.set(staged, key, Label.of(made, mark, sha256))
+        if flush:
+            flush_folder(staged)
+        self._give_name(staged, key, replacing)
         return Stored(
             key=key,
             size=made.st_size,
@@ -338,6 +360,21 @@ class LocalStore(LocalFolders):
             os.unlink(path)
             self._labels.drop(found.key, there)
         return True
+
+
+def _make_folder(path: str) -> None:
+    """Make a folder, and those above it, unless they are there.
+
+    Raises:
+        FileNotFoundError: Somebody has removed one of them meanwhile.
+        FileExistsError: Something else is in its place.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError as error:
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
 
 
 def _raise_unless_gone(error: OSError) -> None:

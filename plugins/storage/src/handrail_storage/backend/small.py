@@ -8,7 +8,6 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from handrail_storage.backend.disk import disk_error, flush_folder, write_whole
 from handrail_storage.backend.names import COPY, OURS, temporary_of
 from handrail_storage.caller import Caller
 from handrail_storage.containment import Inside
+from handrail_storage.stored import Listed
 
 if TYPE_CHECKING:
     from handrail_storage.backend.requests import Requests
@@ -27,7 +27,6 @@ FOLDER = ".handrail-target"
 """The folder in a target for the claims of runs, and for what they have set aside."""
 
 _TEMPORARY = ".tmp"
-_AT_A_TIME = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,25 +171,24 @@ class SmallObjects(SmallFiles):
         return self.put(name, content)
 
     def remove(self, name: str, version: str | None = None) -> bool:
-        """Look at it, then delete it."""
-        import obstore  # noqa: PLC0415 - see above
+        """Delete it in one request if the storage takes the condition; else look before."""
+        from handrail_storage.backend.deleting import delete_unchanged  # noqa: PLC0415 - see above
 
+        if version is not None and self._capabilities().delete_if:
+            expected = Listed(key=f"{FOLDER}/{name}", size=-1, etag=version)
+            return not delete_unchanged(self._requests, [expected], conditional=True)
         if version is not None:
-            found = self.get(name)
-            if found is None or found.version != version:
-                return found is None
-
-        def once() -> None:
-            with suppress(FileNotFoundError):
-                obstore.delete(self._requests.client, self._path(name))
-
-        self._requests.again(name, once)
+            there = self.get(name)
+            if there is None or there.version != version:
+                return there is None
+        self.remove_all([name])
         return True
 
     def remove_all(self, names: Sequence[str]) -> None:
-        """Delete them one by one, several at a time."""
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            list(pool.map(self.remove, names))
+        """Delete up to a thousand in each request."""
+        from handrail_storage.backend.deleting import delete_all  # noqa: PLC0415 - see above
+
+        delete_all(self._requests, [f"{FOLDER}/{name}" for name in names])
 
     def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
         """List the objects, a thousand in each request."""

@@ -77,8 +77,15 @@ class Survey:
             with suppress(ListMissingError):
                 yield from ((each.key, each) for each in self._ledger.held(self._state.held))
 
-    def look(self, keys: list[str]) -> dict[str, Stored]:
-        """Return the objects under keys, by key."""
+    def look(self, keys: list[str], *, closely: bool = False) -> dict[str, Stored]:
+        """Return the objects under keys, by key.
+
+        Args:
+            keys: The keys.
+            closely: Whether to ask for the mark of each, also if its ETag is that of what was put.
+        """
+        if closely:
+            return self._store.stats(keys)
         found: dict[str, Stored] = {}
         doubtful: list[str] = []
         for key, listed in self._store.look_up(keys).items():

@@ -182,8 +182,8 @@ class Undoing:
         """Undo a page of keys; return those under which there was nothing."""
         self._lease.touch()
         absent: list[Goal] = []
-        for _ in range(_LOOKS):
-            found = survey.look([key for key, _ in goals])
+        for number in range(_LOOKS):
+            found = survey.look([key for key, _ in goals], closely=number > 0)
             absent += [goal for goal in goals if goal[0] not in found]
             verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
             changed = self._act(verdicts)

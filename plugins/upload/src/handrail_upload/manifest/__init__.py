@@ -7,7 +7,7 @@ list; afterwards `handrail upload verify` compares it with the target and the ca
 from __future__ import annotations
 
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, VERSION, sent_in, what_else
+from handrail_upload.manifest.side_file import PAGE, VERSION, sent_in, sizes_in, what_else
 from handrail_upload.manifest.source_file import (
     FOUND,
     INVALID,
@@ -38,5 +38,6 @@ __all__ = [
     "Manifest",
     "SourceFile",
     "sent_in",
+    "sizes_in",
     "what_else",
 ]

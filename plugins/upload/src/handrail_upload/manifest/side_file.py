@@ -169,6 +169,16 @@ def sent_in(path: Path) -> Iterator[tuple[str, int, str | None, str | None]]:
         )
 
 
+def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield key and size of each file; see `sent_in`.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
+        yield from database.execute("SELECT key, CAST(size AS INTEGER) FROM file")
+
+
 def _found_in(path: Path, how: str) -> tuple[set[str], object] | None:
     """Return the tables in an SQLite file, and the run that it names, if any."""
     try:

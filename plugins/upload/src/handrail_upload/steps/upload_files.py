@@ -28,7 +28,7 @@ from handrail_upload.manifest.views import files_in
 from handrail_upload.recorded import RecordedTransfer, read_transfer
 from handrail_upload.site import claim_name
 from handrail_upload.transfer import Transfer
-from handrail_upload.undo import describe_undo, made_in, undo_transfer
+from handrail_upload.undo import describe_undo, made_in, undo_transfer, whole_in
 from handrail_upload.uploader import Uploader
 
 if TYPE_CHECKING:
@@ -120,14 +120,16 @@ class UploadFilesStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def _undo(self, context: UploadContext, recorded: RecordedTransfer) -> str:
-        undoing = context.begin_undo(recorded)
+        storage, manifest = context.storage_of(recorded), _manifest_of(context, recorded)
+        # Without a transfer, it was that of another process, which may have been killed.
+        killed = context.opened.transfer is None
         summary = undo_transfer(
-            undoing,
-            context.storage_of(recorded),
+            context.begin_undo(recorded),
+            storage,
             recorded,
-            _made(context, recorded),
-            # Without a transfer, it was that of another process, which may have been killed.
-            killed=context.opened.transfer is None,
+            _made(context, manifest),
+            killed=killed,
+            whole=whole_in(manifest, storage, context.options.part_size) if killed else (),
             tell=partial(context.set_progress, category="objects"),
         )
         context.opened.undoings.pop(recorded.claim, None)
@@ -196,9 +198,9 @@ def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:
     return context.site().manifest_of(recorded.run)
 
 
-def _made(context: UploadContext, recorded: RecordedTransfer) -> Mapping[str, Held] | None:
+def _made(context: UploadContext, manifest: Path) -> Mapping[str, Held] | None:
     if context.manifest is None:
-        return made_in(_manifest_of(context, recorded))
+        return made_in(manifest)
     return {each.key: each for each in held_in(context.manifest, SENT)}
 
 

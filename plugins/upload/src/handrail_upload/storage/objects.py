@@ -68,3 +68,7 @@ class ObjectStorage(ObjectStore, Storage):
             sending=sending,
             replacing=replacing,
         ).run()
+
+    def may_leave_parts(self, size: int, part_size: int) -> bool:
+        """Return whether such a file is sent in parts."""
+        return part_size_for(size, part_size) is not None

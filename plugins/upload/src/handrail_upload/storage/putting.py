@@ -76,17 +76,20 @@ class Put:
                 if found is None or (found.mark, found.sha256) != (mark, digest.sha256):
                     raise TakenError from None
                 return found.etag
+            except FileNotFoundError as error:
+                if self.replacing is None or "NoSuchBucket" in str(error):
+                    raise
+                raise TakenError from None  # What was to be replaced is gone.
 
         etag = self.requests.again(key, send, pause=self.sending.pause)
         return self._checked(digest, etag, None)
 
     def _mode(self) -> Any:
         """Return the mode that makes the storage refuse to replace other objects."""
-        if self.capabilities.create_only:
-            if self.replacing is None:
-                return "create"
-            if self.replacing.etag is not None:
-                return {"e_tag": f'"{self.replacing.etag}"'}
+        if self.replacing is None and self.capabilities.create_only:
+            return "create"
+        if self.replacing is not None and self.capabilities.replace_if and self.replacing.etag:
+            return {"e_tag": f'"{self.replacing.etag}"'}
         self._must_be_free()
         return "overwrite"
 

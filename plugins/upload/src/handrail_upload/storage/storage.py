@@ -68,6 +68,10 @@ class Storage(Store):
     def adopt(self, key: str) -> None:
         """Let `flush` include an object that an earlier process has stored under `key`."""
 
+    def may_leave_parts(self, size: int, part_size: int) -> bool:
+        """Return whether a killed process may leave a file of this size incomplete."""
+        return True
+
     def leave_folders(self, keys: Iterable[str], recorded: Iterable[str] = ()) -> None:
         """Remove empty folders of these keys that Handrail has made. Calling it twice is harmless.
 

@@ -246,6 +246,24 @@ def two_with_equal_files() -> Scene:
     return scene
 
 
+@pytest.mark.parametrize("wants", [{"a": 1}, {}])
+def test_a_prune_goes_on_where_it_was_killed(wants: dict[str, int]) -> None:
+    """At each request; where the run holds nothing, nothing is left either."""
+    for requests in range(1, 8):
+        about = {"wants": wants, "known": False, "overwrites": False, "later": None}
+        scene = Scene(f"memory://{uuid.uuid4().hex}/at", "a", [about], [None])
+        (run,) = scene.runs
+        scene.begin(run, "run")
+        scene.finish(run)
+        scene.begin(run, "prune")
+        scene.go(run, requests)
+        if run.actor is not None:
+            scene.kill(run)
+            scene.begin(run, "prune")
+            scene.finish(run)
+        scene.check_undone()
+
+
 def test_on_a_folder() -> None:
     """Locally, where requests have no conditions but look before."""
     with folder_in_memory() as folder:

@@ -29,7 +29,7 @@ ALONE = {
 }
 SMALL = {
     **ALONE,
-    "equal files": Scenario(wants=EQUAL),
+    "equal files": Scenario(wants=EQUAL, kills=1),
     "equal files, pruned": Scenario(wants=EQUAL, prunes=frozenset({0, 1}), kills=1),
     "equal files, learned late": Scenario(wants=EQUAL, unknown=(True, False), kills=0),
     "different files over a foreign one": Scenario(wants=DIFFERENT, objects=FOREIGN, kills=0),
@@ -40,6 +40,7 @@ SMALL = {
     ),
 }
 LARGE = {
+    "equal files": Scenario(wants=EQUAL),
     "equal files over a foreign one": Scenario(wants=EQUAL, objects=FOREIGN),
     "equal files and somebody else": Scenario(wants=EQUAL, foreign=1),
     "equal files, learned late": Scenario(wants=EQUAL, unknown=(True, True)),

@@ -192,8 +192,7 @@ class Claims:
         entry = self._ledger.entry(self._claimant.run)
         if entry is None:
             # The run may have been killed before it had put its state, or after its end.
-            self._ledger.remove_wanted(self._claimant.run)
-            self._ledger.remove_epoch_if_last()
+            self._ledger.remove_rest(self._claimant.run)
             return None
         check_free(entry.state, self._store.url, self._clock, take_over=take_over)
         if entry.state.state is State.ASKING and not entry.state.wants_undo:

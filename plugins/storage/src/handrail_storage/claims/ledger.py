@@ -156,6 +156,11 @@ class Ledger:
         """Delete the list of the keys of a run that has no state."""
         self._files.remove(_wanted_of(run))
 
+    def remove_rest(self, run: str) -> None:
+        """Delete what a killed process may have left of a claim that has no state."""
+        self.remove_wanted(run)
+        self.remove_epoch_if_last()
+
     def listing(self, *, kept: bool = True, damaged: list[StorageError] | None = None) -> Listing:
         """Read all claims.
 

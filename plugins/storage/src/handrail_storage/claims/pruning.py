@@ -33,7 +33,10 @@ def prune(store: Store, ledger: Ledger, run: str, clock: Clock) -> None:
         entry = ledger.swap(entry, pruned) or ledger.entry(run)
         if entry is not None and entry.state == pruned:
             break
-    if entry is None or entry.state.state is not State.PRUNED:
+    if entry is None:
+        ledger.remove_rest(run)
+        return
+    if entry.state.state is not State.PRUNED:
         return
     if not (store.local or store.capabilities.replace_if):
         return

@@ -89,12 +89,10 @@ class ListClaims(Request):
 
 @dataclass(frozen=True, slots=True)
 class IsAlone(Request):
-    """List the states of the other claims, and answer whether there are none."""
-
-    run: int
+    """List the claims, and answer whether there are none."""
 
     def outcomes(self, target: Target, *, conditional: bool) -> Iterator[Outcome]:
-        yield target, not any(target.states[: self.run] + target.states[self.run + 1 :])
+        yield target, not any(target.states) and not any(target.wanted)
 
 
 @dataclass(frozen=True, slots=True)

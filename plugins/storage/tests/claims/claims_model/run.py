@@ -12,6 +12,7 @@ from claims_model.scenario import Rule, Scenario
 from claims_model.target import FinalList, Mark, Object, State, Word
 
 Others: TypeAlias = "tuple[tuple[int, State], ...]"
+Bars: TypeAlias = Callable[[int, State, int, State], bool]
 
 
 class RunPrograms:
@@ -32,15 +33,20 @@ class RunPrograms:
         return tuple(states)
 
     def barred(
-        self, others: Others, bars: Callable[[int, State], bool]
+        self, run: int, own: State, others: Others, bars: Bars
     ) -> Generator[Request, Any, bool | None]:
         """Return whether a claim bars the way; None if one has ended before its keys were read."""
         for other, state in others:
-            if bars(other, state):
-                if (yield send.HasWanted(other)):
-                    return True
-                if self.scenario.keeps(Rule.LIST_AGAIN):
-                    return None
+            if not bars(run, own, other, state):
+                continue
+            # Its keys are those of the list of what it holds, or of those that it wants.
+            keys = send.HasList(state.final) if state.held else send.HasWanted(other)
+            if (yield keys):
+                return True
+            if self.scenario.keeps(Rule.LIST_AGAIN) and (yield send.GetState(other)) != state:
+                return None
+            if state.held and self.scenario.keeps(Rule.LIST_AGAIN):
+                return True  # Its undo is about to end.
         return False
 
     # Asking
@@ -77,7 +83,7 @@ class RunPrograms:
                 return Next("withdraw", (run, epoch))
             if different:
                 return Next("announce", (run, min(different)))
-        barred = yield from self.barred(others, lambda *about: self.scenario.bars_run(run, *about))
+        barred = yield from self.barred(run, asking, others, self.scenario.bars_run)
         if barred is None:
             return Next("announce", (run, epoch))
         return Next("withdraw" if barred else "begin", (run, epoch))
@@ -100,10 +106,10 @@ class RunPrograms:
         return Status.NEW
 
     def leave(self, run: int, status: Status) -> Program:
-        """Do what is left once a claim has no state: `list` lies there until it is done."""
-        if (yield send.IsAlone(run)) and not (yield send.GetKept()):
-            yield send.DeleteEpoch()
+        """Do what is left once a claim has no state; so does whoever finds that it has none."""
         yield send.DeleteWanted(run)
+        if (yield send.IsAlone()) and not (yield send.GetKept()):
+            yield send.DeleteEpoch()
         return status
 
     # Working
@@ -157,6 +163,7 @@ class RunPrograms:
 
     def hold(self, run: int, state: State) -> Program:
         yield send.PutState(run, state._replace(word=Word.HOLDS, held=True))
+        yield send.DeleteWanted(run)
         return Status.COMPLETED
 
     def resume(self, run: int) -> Program:
@@ -177,8 +184,7 @@ class RunPrograms:
     def prune(self, run: int) -> Program:
         state: State | None = yield send.GetState(run)
         if state is None:
-            yield send.DeleteWanted(run)
-            return Status.PRUNED
+            return Next("leave", (run, Status.PRUNED))
         if state.word is Word.HOLDS and not (yield send.Prune(run, state)):
             return Status.COMPLETED
         if not self.scenario.keeps(Rule.MERGE_FIRST):
@@ -186,6 +192,9 @@ class RunPrograms:
         return Next("merge", (run, state.final))
 
     def merge(self, run: int, final: FinalList) -> Program:
+        if not final:
+            yield send.DeleteState(run)
+            return Next("leave", (run, Status.PRUNED))
         kept = yield send.GetKept()
         found = kept if self.scenario.keeps(Rule.SWAP_KEPT) else None
         if not (yield send.SwapKept(found, kept | {final})):
@@ -193,5 +202,4 @@ class RunPrograms:
         for key in self.scenario.keys:
             yield send.DeleteAside(run, key)
         yield send.DeleteState(run)
-        yield send.DeleteWanted(run)
-        return Status.PRUNED
+        return Next("leave", (run, Status.PRUNED))

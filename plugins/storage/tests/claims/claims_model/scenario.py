@@ -91,6 +91,16 @@ class Scenario:
         pairs = zip(self.wants[run], self.wants[other], strict=True)
         return [key for key, pair in enumerate(pairs) if None not in pair]
 
+    def keys_of(self, run: int, state: State) -> list[int]:
+        """Return the keys of a run: those under which it holds something, or that it wants."""
+        if state.held:
+            return [key for key, _ in state.final]
+        return [key for key in self.keys if self.wants[run][key] is not None]
+
+    def shares(self, run: int, own: State, other: int, state: State) -> bool:
+        """Whether a run has a key of another claim."""
+        return not {*self.keys_of(run, own)}.isdisjoint(self.keys_of(other, state))
+
     def differ(self, run: int, other: int) -> bool:
         """Whether two runs may want different contents under a key; what is unknown differs."""
         shared = self.shared(run, other)
@@ -98,9 +108,9 @@ class Scenario:
         wants, others = self.wants[run], self.wants[other]
         return any(unknown or wants[key] != others[key] for key in shared)
 
-    def bars_run(self, run: int, other: int, state: State) -> bool:
+    def bars_run(self, run: int, own: State, other: int, state: State) -> bool:
         """Whether the claim of `other` makes a run refuse."""
-        if not self.shared(run, other):
+        if not self.shares(run, own, other, state):
             return False
         if state.wants_undo or state.word is Word.UNDOING:
             return True
@@ -108,8 +118,8 @@ class Scenario:
             return False
         return state.word in (Word.ASKING, Word.WORKING) and self.differ(run, other)
 
-    def bars_undo(self, run: int, other: int, state: State) -> bool:
+    def bars_undo(self, run: int, own: State, other: int, state: State) -> bool:
         """Whether the claim of `other` makes a rollback refuse."""
-        if not self.shared(run, other) or not self.keeps(Rule.REFUSE_UNDO):
+        if not self.shares(run, own, other, state) or not self.keeps(Rule.REFUSE_UNDO):
             return False
         return state.wants_undo or state.word in (Word.ASKING, Word.WORKING, Word.UNDOING)

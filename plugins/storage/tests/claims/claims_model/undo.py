@@ -39,8 +39,7 @@ class UndoPrograms(RunPrograms):
     def undo(self, run: int) -> Program:
         state: State | None = yield send.GetState(run)
         if state is None:
-            listed = yield send.HasWanted(run)
-            return Next("leave", (run, Status.UNDONE)) if listed else Status.UNDONE
+            return Next("leave", (run, Status.UNDONE))
         if state.word is Word.UNDOING:
             return Next("again", (run, state))
         if state.word is Word.PRUNED:
@@ -55,7 +54,7 @@ class UndoPrograms(RunPrograms):
         if not self.scenario.keeps(Rule.KEPT_LAST):
             kept = yield send.GetKept()
         others = yield from self.others(run)
-        barred = yield from self.barred(others, lambda *about: self.scenario.bars_undo(run, *about))
+        barred = yield from self.barred(run, state, others, self.scenario.bars_undo)
         if barred is None:
             return Next("want", (run, state))
         if barred:
@@ -79,7 +78,7 @@ class UndoPrograms(RunPrograms):
         relying = [(other, found) for other, found in others if self._relies(found)]
         pairs: set[tuple[int, int]] = set()
         for other, found in relying:
-            if self.scenario.shared(run, other):
+            if self.scenario.shares(run, state, other, found):
                 if found.final:
                     yield send.HasList(found.final, needed=True)
                 pairs |= set(found.final)
@@ -129,7 +128,7 @@ class UndoPrograms(RunPrograms):
         run = undone.run
         if key == len(self.scenario.keys):
             return Next("finish", (undone,))
-        if self.scenario.wants[run][key] is None:
+        if key not in self.scenario.keys_of(run, undone.state):
             return Next("undo_key", (undone, key + 1))
         asides: tuple[Object | None, ...] = yield send.ListAsides(key)
         found: Object | None = yield send.Look(run, key)
@@ -199,7 +198,7 @@ class UndoPrograms(RunPrograms):
         if self.scenario.keeps(Rule.ANCHOR):
             yield send.DeleteState(run, undone=True)
             return Next("leave", (run, Status.UNDONE))
-        if (yield send.IsAlone(run)):
+        if (yield send.IsAlone()):
             yield send.DeleteEpoch()
         yield send.DeleteState(run, undone=True)
         yield send.DeleteWanted(run)

@@ -68,6 +68,7 @@ class Actor:
     def _wait(self) -> None:
         assert self._waits.acquire(timeout=_PATIENCE), "a process hangs"
         if self._error is not None:
+            self.ended = "failed"
             raise self._error
 
 

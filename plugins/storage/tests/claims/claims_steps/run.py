@@ -131,7 +131,11 @@ class Run:
         """Store one object; None if it is given up."""
         for _ in range(_LOOKS):
             found = store.stat(key)
-            if found is not None and store.digest(found) == sha256_of(digest):
+            try:
+                same = found is not None and store.digest(found) == sha256_of(digest)
+            except StorageError:
+                continue  # Somebody else has just deleted it.
+            if same:
                 self.equal(self.number, key, digest)
                 return _held(found, digest)
             mark = None if found is None else parse_mark(found.mark)

@@ -78,7 +78,7 @@ class Scene:
     def go(self, run: Run, requests: int) -> None:
         """Let a process do some requests."""
         for _ in range(requests):
-            if run.actor is not None and not run.actor.step():
+            if run.actor is not None and (run.actor.ended or not run.actor.step()):
                 self._end(run)
             self.check_completed()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import traceback
 import uuid
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -170,6 +172,60 @@ def test_nothing_is_left_in_a_folder(tmp_path):
     runs = Runs(str(tmp_path / "target"))
     runs.run(1).complete(a="1").undo()
     assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_claims_are_for_all_who_may_use_the_folder(tmp_path):
+    """With the modes of the target, not with the umask of the user who comes first."""
+    target = tmp_path / "target"
+    target.mkdir()
+    target.chmod(0o2775)
+    (target / "a").write_text("theirs")
+    umask = os.umask(0o077)
+    try:
+        runs = Runs(str(target))
+        runs.run(1, overwrite=True).complete(a="ours")
+    finally:
+        os.umask(umask)
+    own = list((target / ".handrail-target").rglob("*"))
+    assert {path.stat().st_mode & 0o7777 for path in own if path.is_dir()} == {0o2775}
+    written = [path for path in own if path.is_file() and "aside" not in path.parts]
+    assert {path.stat().st_mode & 0o7777 for path in written} == {0o664}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_two_users_of_a_group_share_a_folder(tmp_path):
+    """Each claims, stores and undoes, and leaves what the other relies on."""
+    target = tmp_path / "target"
+    target.mkdir()
+    os.chown(target, 0, 54321)
+    target.chmod(0o2770)
+    for above in (tmp_path, *tmp_path.parents):
+        above.chmod(above.stat().st_mode | 0o011)  # So that others can reach it.
+    runs = Runs(str(target))
+    first = runs.run(1).complete(a="1", b="2")
+    assert as_other_user(54322, 54321, lambda: runs.run(2).complete(a="1", c="3")) == 0
+    assert first.undo().deleted == 1
+    assert as_other_user(54322, 54321, runs.run(2).undo) == 0
+    assert list(target.iterdir()) == []
+
+
+def as_other_user(uid, gid, call):
+    """Call something in a child process of another user, and return its exit code."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.setgroups([gid])
+            os.setgid(gid)
+            os.setuid(uid)
+            os.umask(0o077)
+            call()
+            code = 0
+        except BaseException:  # noqa: BLE001 - told, and the child ends
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_what_nobody_of_ours_has_made_is_never_deleted(runs):

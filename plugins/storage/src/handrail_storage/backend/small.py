@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail_storage.backend.disk import disk_error, flush_folder, write_whole
+from handrail_storage.backend.disk import FOLDER, disk_error, make_folders, write_shared
 from handrail_storage.backend.names import COPY, OURS, temporary_of
 from handrail_storage.caller import Caller
 from handrail_storage.containment import Inside
@@ -22,9 +22,6 @@ from handrail_storage.stored import Listed
 if TYPE_CHECKING:
     from handrail_storage.backend.requests import Requests
     from handrail_storage.stored import Capabilities
-
-FOLDER = ".handrail-target"
-"""The folder in a target for the claims of runs, and for what they have set aside."""
 
 _TEMPORARY = ".tmp"
 
@@ -329,7 +326,7 @@ class SmallLocalFiles(SmallFiles):
     def _alone(self) -> Generator[None]:
         """Wait for the turn of this process; folders come and go only within one."""
         while True:
-            self._root.mkdir(exist_ok=True)
+            make_folders(str(self._root))
             try:
                 fd = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
             except FileNotFoundError:
@@ -359,9 +356,8 @@ class SmallLocalFiles(SmallFiles):
                 folder = folder.parent
 
     def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-        flush_folder(path.parent)
+        make_folders(str(path.parent))
+        write_shared(path, content)
 
     @staticmethod
     def _read(path: Path) -> bytes | None:

@@ -112,9 +112,7 @@ def test_another_target(scene: Scene, target: str) -> None:
     assert scene.objects() == {each: found for each, found in before.items() if each not in mine}
 
 
-def test_a_preview_without_the_server(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_preview_without_the_server(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how many files there may be, and why it cannot say that exactly."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     lines = scene.preview(DefaultExportAction)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from handrail.errors import HandrailError
-from handrail_storage.claims import ClaimMissingError, ClaimRefusedError, Clock
+from handrail_storage.claims import Claimant, ClaimMissingError, ClaimRefusedError, Claims, Clock
+from handrail_upload.storage import open_storage
 
 HOST = socket.gethostname()
 
@@ -342,3 +343,29 @@ def forget(shared: Any) -> None:
         return
     for key in shared.own():
         shared.place.remove(key)
+
+
+def test_a_run_that_was_undone_from_elsewhere_sends_nothing_more(
+    shared: Any, two: Any, hooked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim is no longer its own, which it sees where it renews it; exit code 3."""
+    monkeypatch.setattr("handrail_storage.claims.claims.Clock", partial(Clock, renew=0.0))
+    ann, _ = two
+    before = shared.everything()
+    sent: list[str] = []
+
+    def free(key: str, number: int) -> None:
+        sent.append(key)
+        if number == 5:
+            uid = next(key.split("/")[2] for key in shared.own() if key.endswith("/state"))
+            claims = Claims(open_storage(ann.target), Claimant(run=uid))
+            undoing = claims.free(waiting=lambda left: None, take_over=True)
+            assert undoing is not None
+            assert undoing.run().deleted == 6
+
+    ann.edit = hooked(after=free)
+    error = ann.fail(concurrency=1)
+    assert (error.exit_code, error.code) == (3, "claim-lost")
+    assert len(sent) == 6
+    assert {key for key in shared.files() if not key.startswith("others/")} == set()
+    assert shared.everything() == before

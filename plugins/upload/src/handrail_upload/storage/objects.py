@@ -11,8 +11,6 @@ from handrail_upload.storage.putting import Put, part_size_for
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 
-_LOOKS = 16  # Concurrent requests for single objects.
-
 
 class ObjectStorage(ObjectStore, Storage):
     """Objects below one prefix of a bucket."""

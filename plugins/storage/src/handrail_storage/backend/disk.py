@@ -69,7 +69,7 @@ def make_folders(folder: str) -> None:
         OSError: A folder cannot be created.
     """
     above, own, _ = f"{folder}/".partition(f"/{FOLDER}/")
-    if not own:
+    if not own or not os.path.isdir(above):
         os.makedirs(folder, exist_ok=True)
         return
     missing: list[str] = []

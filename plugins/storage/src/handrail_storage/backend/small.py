@@ -326,6 +326,7 @@ class SmallLocalFiles(SmallFiles):
     def _alone(self) -> Generator[None]:
         """Wait for the turn of this process; folders come and go only within one."""
         while True:
+            os.stat(self._target)  # It is not for the claims to make the target.
             make_folders(str(self._root))
             try:
                 fd = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import traceback
@@ -188,7 +189,8 @@ def test_claims_are_for_all_who_may_use_the_folder(tmp_path):
         os.umask(umask)
     own = list((target / ".handrail-target").rglob("*"))
     assert {path.stat().st_mode & 0o7777 for path in own if path.is_dir()} == {0o2775}
-    written = [path for path in own if path.is_file() and "aside" not in path.parts]
+    kept = ("state.spare", "a")  # Read by nobody else, and what somebody else had.
+    written = [path for path in own if path.name not in kept and path.is_file()]
     assert {path.stat().st_mode & 0o7777 for path in written} == {0o664}
 
 
@@ -547,6 +549,32 @@ def test_equal_nights_share_one_list(runs):
     for night in nights:
         night.undo()
     assert runs.own() == set()
+
+
+def test_a_run_can_be_undone_on_a_disk_that_is_full(small_disk):
+    """Its claim can be changed in the space that is kept for that, and then objects go."""
+    disk = small_disk(1)
+    runs = Runs(str(disk / "target"))
+    run = runs.run(1)
+    run.ask("a")
+    run.put(a="x" * 100_000)
+    second = runs.run(2).complete(b="1")
+    fill_up(disk)
+    assert run.undo().deleted == 1
+    fill_up(disk)
+    assert second.undo().deleted == 1
+    assert list((disk / "target").iterdir()) == []
+
+
+def fill_up(disk):
+    """Fill a disk with files of one block, to the last one."""
+    for number in itertools.count():
+        path = disk / f"{uuid.uuid4()}"
+        try:
+            path.write_bytes(b"x" * (65536 if number < 16 else 4096))
+        except OSError:
+            if number >= 16:
+                return
 
 
 def test_a_preview_changes_nothing_and_says_what_the_undo_would(runs):

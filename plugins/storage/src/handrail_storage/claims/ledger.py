@@ -133,7 +133,7 @@ class Ledger:
 
     def put(self, state: ClaimState) -> Entry:
         """Write the state of a new claim."""
-        version = self._files.put(_state_of(state.run), state.to_json())
+        version = self._files.put(_state_of(state.run), state.to_json(), spare=True)
         return Entry(state=state, version=version)
 
     def swap(self, entry: Entry, state: ClaimState) -> Entry | None:

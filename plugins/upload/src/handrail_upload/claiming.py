@@ -114,7 +114,23 @@ def hold(context: UploadContext, claim: Claim) -> None:
     claim.hold(held_in(manifest, SENT, UNCHANGED))
     if manifest.count(UNCHANGED):
         others = claim.shared(held_in(manifest, UNCHANGED))
-        context.relies_on({each.run.partition(".")[0] for each in others})
+        context.relies_on({each.name for each in others})
+        if not others:
+            _warn_of_older(context, claim)
+
+
+def _warn_of_older(context: UploadContext, claim: Claim) -> None:
+    """Say it once if what was found equal was uploaded before the target had its claims.
+
+    One object is looked at: those of one upload are all alike.
+    """
+    storage = context.use_storage()
+    for file in context.use_manifest().files(UNCHANGED):
+        found = storage.stat(file.key)
+        if found is not None and claim.is_older(found):
+            summary = "uploaded before this target had its claims, so no undo deletes it"
+            context.log("older", {"summary": summary}, file.key)
+        return
 
 
 def held_in(manifest: Manifest, *states: str) -> Iterator[Held]:

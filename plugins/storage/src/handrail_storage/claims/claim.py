@@ -12,11 +12,12 @@ from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import ClaimError, ClaimLostError
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held, pack_held
-from handrail_storage.claims.records import Claimant, Entry, Mark, State
+from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
 from handrail_storage.claims.reliance import PRUNED, Reliance
 from handrail_storage.claims.summary import Keys
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
+from handrail_storage.stored import Stored
 
 _PAUSE = 60.0  # Seconds between two attempts to renew a claim.
 
@@ -144,6 +145,14 @@ class Claim:
     def mark(self, step: str) -> str:
         """Return the mark of the objects of a step."""
         return str(Mark(epoch=self.epoch, run=self.run, step=step))
+
+    def is_older(self, found: Stored) -> bool:
+        """Return whether a run has made an object before the claims of this target were begun.
+
+        Such an object counts as one of others.
+        """
+        mark = parse_mark(found.mark)
+        return found.mark is not None and (mark is None or mark.epoch != self.epoch)
 
     def aside(self, key: str) -> str:
         """Return the name under which the run keeps what it replaces under a key."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
+import os
+import traceback
 import uuid
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -170,6 +173,61 @@ def test_nothing_is_left_in_a_folder(tmp_path):
     runs = Runs(str(tmp_path / "target"))
     runs.run(1).complete(a="1").undo()
     assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_claims_are_for_all_who_may_use_the_folder(tmp_path):
+    """With the modes of the target, not with the umask of the user who comes first."""
+    target = tmp_path / "target"
+    target.mkdir()
+    target.chmod(0o2775)
+    (target / "a").write_text("theirs")
+    umask = os.umask(0o077)
+    try:
+        runs = Runs(str(target))
+        runs.run(1, overwrite=True).complete(a="ours")
+    finally:
+        os.umask(umask)
+    own = list((target / ".handrail-target").rglob("*"))
+    assert {path.stat().st_mode & 0o7777 for path in own if path.is_dir()} == {0o2775}
+    kept = ("state.spare", "a")  # Read by nobody else, and what somebody else had.
+    written = [path for path in own if path.name not in kept and path.is_file()]
+    assert {path.stat().st_mode & 0o7777 for path in written} == {0o664}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_two_users_of_a_group_share_a_folder(tmp_path):
+    """Each claims, stores and undoes, and leaves what the other relies on."""
+    target = tmp_path / "target"
+    target.mkdir()
+    os.chown(target, 0, 54321)
+    target.chmod(0o2770)
+    for above in (tmp_path, *tmp_path.parents):
+        above.chmod(above.stat().st_mode | 0o011)  # So that others can reach it.
+    runs = Runs(str(target))
+    first = runs.run(1).complete(a="1", b="2")
+    assert as_other_user(54322, 54321, lambda: runs.run(2).complete(a="1", c="3")) == 0
+    assert first.undo().deleted == 1
+    assert as_other_user(54322, 54321, runs.run(2).undo) == 0
+    assert list(target.iterdir()) == []
+
+
+def as_other_user(uid, gid, call):
+    """Call something in a child process of another user, and return its exit code."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.setgroups([gid])
+            os.setgid(gid)
+            os.setuid(uid)
+            os.umask(0o077)
+            call()
+            code = 0
+        except BaseException:  # noqa: BLE001 - told, and the child ends
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_what_nobody_of_ours_has_made_is_never_deleted(runs):
@@ -491,6 +549,32 @@ def test_equal_nights_share_one_list(runs):
     for night in nights:
         night.undo()
     assert runs.own() == set()
+
+
+def test_a_run_can_be_undone_on_a_disk_that_is_full(small_disk):
+    """Its claim can be changed in the space that is kept for that, and then objects go."""
+    disk = small_disk(1)
+    runs = Runs(str(disk / "target"))
+    run = runs.run(1)
+    run.ask("a")
+    run.put(a="x" * 100_000)
+    second = runs.run(2).complete(b="1")
+    fill_up(disk)
+    assert run.undo().deleted == 1
+    fill_up(disk)
+    assert second.undo().deleted == 1
+    assert list((disk / "target").iterdir()) == []
+
+
+def fill_up(disk):
+    """Fill a disk with files of one block, to the last one."""
+    for number in itertools.count():
+        path = disk / f"{uuid.uuid4()}"
+        try:
+            path.write_bytes(b"x" * (65536 if number < 16 else 4096))
+        except OSError:
+            if number >= 16:
+                return
 
 
 def test_a_preview_changes_nothing_and_says_what_the_undo_would(runs):

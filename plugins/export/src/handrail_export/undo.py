@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import handrail_storage
 from handrail_export.claiming import CACHE, made_by
 from handrail_export.errors import ExportError
-from handrail_export.manifest import made_files
+from handrail_export.manifest import count_files, made_files
 from handrail_export.site import Site
 from handrail_storage import Capabilities, StorageError, Store, count_text, size_text
 from handrail_storage.claims import Claims, Held, Waiting
@@ -144,19 +144,21 @@ def made_in(context: ExportContext) -> Mapping[str, Held] | None:
     return None
 
 
-def describe_undo(claims: Claims, target: Store, made: Mapping[str, Held] | None) -> Iterator[str]:
+def describe_undo(context: ExportContext, claims: Claims, target: Store) -> Iterator[str]:
     """Yield what an undo would do now, and which run would be in its way.
 
     Args:
+        context: The context of the run.
         claims: The claims of the target.
         target: The target.
-        made: What the run has saved by its manifest, by key; None if that is gone.
     """
     try:
-        found = claims.preview(made)
+        found = claims.preview(made_in(context))
     except StorageError as error:
-        most = f"up to {count_text(len(made), 'file')} deleted, but " if made else ""
-        yield f"at {target.url}: {most}{error.message}"
+        with suppress(ExportError, sqlite3.Error):
+            most = count_text(count_files(context.manifest_file()), "file")
+            yield f"at {target.url}: up to {most} deleted"
+        yield error.message
         return
     if found is None:
         yield f"the run has no claim at {target.url}, so nothing there is deleted"

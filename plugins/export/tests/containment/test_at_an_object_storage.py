@@ -112,8 +112,8 @@ def test_another_target(scene: Scene, target: str) -> None:
     assert scene.objects() == {each: found for each, found in before.items() if each not in mine}
 
 
-def test_a_preview_asks_the_storage_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says how many there may be, also where the server is gone."""
+def test_a_preview_without_the_server(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how many files there may be, and why it cannot say that exactly."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     lines = scene.preview(DefaultExportAction)
     assert any(f"at s3://{scene.bucket}/in/out: up to " in line for line in lines), lines

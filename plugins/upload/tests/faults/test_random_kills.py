@@ -174,8 +174,7 @@ class Trial:
         if not place.environment:
             files = [path for path in place.path.rglob("*") if path.is_file()]
             return {str(path.relative_to(place.path)): path.read_bytes() for path in files}
-        found = place.server.client().list_objects_v2(Bucket=place.name, Prefix="data/")
-        names = [each["Key"].removeprefix("data/") for each in found.get("Contents", [])]
+        names = [name.removeprefix("data/") for name in place.objects() if name[:5] == "data/"]
         return {name: place.content(name) for name in names}
 
     def go_through(self, pending: Pending, commands: list[str]) -> None:

@@ -8,7 +8,8 @@ from handrail_export.manifest.manifest import (
     STAGED,
     ExportedFile,
     Manifest,
+    count_files,
     made_files,
 )
 
-__all__ = ["RETIRED", "SAVED", "STAGED", "ExportedFile", "Manifest", "made_files"]
+__all__ = ["RETIRED", "SAVED", "STAGED", "ExportedFile", "Manifest", "count_files", "made_files"]

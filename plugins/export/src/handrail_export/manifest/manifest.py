@@ -256,12 +256,27 @@ def made_files(path: Path) -> Iterator[tuple[str, int, str, str | None]]:
     Raises:
         sqlite3.Error: The file cannot be read.
     """
-    # SQLite makes files beside it to read it, unless nobody can be writing.
-    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as database:
+    with _only_reading(path) as database:
         yield from database.execute(
             "SELECT path, size, sha256, etag FROM file WHERE state = ? AND made", (SAVED,)
         )
+
+
+def count_files(path: Path) -> int:
+    """Return the number of files of an export, saved or not; changes nothing.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    query = f"SELECT count(*) FROM file WHERE state IN ({_places(_OURS)})"
+    with _only_reading(path) as database:
+        return int(database.execute(query, _OURS).fetchone()[0])
+
+
+def _only_reading(path: Path) -> closing[sqlite3.Connection]:
+    # SQLite makes files beside it to read it, unless nobody can be writing.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True))
 
 
 def _places(values: Sequence[object]) -> str:

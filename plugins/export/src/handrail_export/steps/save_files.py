@@ -85,7 +85,7 @@ class SaveFilesStep(BaseStep[ExportContext]):
             yield saved.refused.message
         if saved.asked:
             target = saved.open(_RETRIES)
-            yield from describe_undo(claims_of(context, target), target, made_in(context))
+            yield from describe_undo(context, claims_of(context, target), target)
 
     def preview(self, context: ExportContext) -> Iterator[str]:
         layout = context.layout

@@ -10,6 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail_storage.backend.clients import make_client as make_client
+    from handrail_storage.backend.disk import FOLDER as FOLDER
     from handrail_storage.backend.disk import beside as beside
     from handrail_storage.backend.disk import disk_error as disk_error
     from handrail_storage.backend.disk import flush_file as flush_file
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from handrail_storage.backend.requests import SHA256 as SHA256
     from handrail_storage.backend.requests import Requests as Requests
     from handrail_storage.backend.requests import bare as bare
-    from handrail_storage.backend.small import FOLDER as FOLDER
     from handrail_storage.backend.small import SmallLocalFiles as SmallLocalFiles
 
 __all__ = [
@@ -54,14 +54,14 @@ __all__ = [
 _HOMES = {
     "clients": ("make_client",),
     "disk": (
-        *("beside", "disk_error", "flush_file", "flush_folder", "identity_of"),
+        *("FOLDER", "beside", "disk_error", "flush_file", "flush_folder", "identity_of"),
         *("write_lasting", "write_whole"),
     ),
     "faults": ("storage_error",),
     "local": ("LocalStore",),
     "names": ("run_of",),
     "objects": ("ObjectStore",),
-    "small": ("FOLDER", "SmallLocalFiles"),
+    "small": ("SmallLocalFiles",),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),
 }
 

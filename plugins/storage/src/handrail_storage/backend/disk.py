@@ -5,11 +5,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import StorageError
 from handrail_storage.stored import Identity
+
+FOLDER = ".handrail-target"
+"""The folder in a target for the claims of runs, and for what they have set aside."""
 
 _LONGEST = 255  # Bytes of a file name, on all usual file systems.
 
@@ -38,6 +43,45 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{path.name}.tmp")
     write_lasting(temporary, content)
     os.replace(temporary, path)
+
+
+def write_shared(path: Path, content: bytes) -> None:
+    """Write a file below `.handrail-target` for all who may use the target; see `write_whole`.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    write_lasting(temporary, content)
+    with suppress(PermissionError):
+        temporary.chmod(stat.S_IMODE(path.parent.stat().st_mode) & 0o666)
+    os.replace(temporary, path)
+    flush_folder(path.parent)
+
+
+def make_folders(folder: str) -> None:
+    """Create a folder and those above it.
+
+    Those below `.handrail-target` get the mode of the target: whoever may store objects there has
+    to be able to claim them, whatever the umask of the first user is.
+
+    Raises:
+        OSError: A folder cannot be created.
+    """
+    above, own, _ = f"{folder}/".partition(f"/{FOLDER}/")
+    if not own or not os.path.isdir(above):
+        os.makedirs(folder, exist_ok=True)
+        return
+    missing: list[str] = []
+    while folder != above and not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    # With a sticky bit, the claims of one user could not be freed by others.
+    mode = stat.S_IMODE(os.stat(above).st_mode) & ~stat.S_ISVTX
+    for each in reversed(missing):
+        with suppress(FileExistsError):
+            os.mkdir(each)
+            os.chmod(each, mode)
 
 
 def flush_folder(folder: str | Path) -> None:

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handrail_storage.backend.disk import flush_folder, identity_of, write_whole
+from handrail_storage.backend.disk import FOLDER, identity_of, make_folders, write_shared
 from handrail_storage.backend.names import run_of
-from handrail_storage.backend.small import FOLDER, marks_of
+from handrail_storage.backend.small import marks_of
 
 ATTRIBUTE = "user.handrail"
 
@@ -232,11 +232,10 @@ def _attribute(path: str) -> Label | None:
 def _write_lasting(path: str, content: bytes) -> None:
     """Write a sidecar; its name appears once its content is on the disk."""
     while True:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_folders(os.path.dirname(path))
         # Another run may remove the folder while it is empty.
         with suppress(FileNotFoundError):
-            write_whole(Path(path), content)
-            flush_folder(os.path.dirname(path))
+            write_shared(Path(path), content)
             return
 
 

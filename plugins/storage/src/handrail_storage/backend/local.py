@@ -14,7 +14,13 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from handrail_storage.backend.disk import flush_folder, identity_of, sha256_of
+from handrail_storage.backend.disk import (
+    FOLDER,
+    flush_folder,
+    identity_of,
+    make_folders,
+    sha256_of,
+)
 from handrail_storage.backend.folders import LocalFolders
 from handrail_storage.backend.labels import Label, Labels
 from handrail_storage.backend.names import (
@@ -30,7 +36,7 @@ from handrail_storage.backend.names import (
     temporary_of,
     unlink,
 )
-from handrail_storage.backend.small import FOLDER, SmallFiles, SmallLocalFiles
+from handrail_storage.backend.small import SmallFiles, SmallLocalFiles
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError
 from handrail_storage.places import Place
@@ -299,7 +305,7 @@ class LocalStore(LocalFolders):
     def _copied(self, key: str, name: str) -> Generator[str]:
         """Give a file, or a copy of it, a temporary name and the label it needs under `name`."""
         path, temporary = self._path(key), self.temporary(name, COPY)
-        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        make_folders(os.path.dirname(temporary))
         unlink(temporary)
         try:
             link_or_copy(path, temporary)
@@ -370,7 +376,7 @@ def _make_folder(path: str) -> None:
         FileExistsError: Something else is in its place.
     """
     try:
-        os.makedirs(path, exist_ok=True)
+        make_folders(path)
     except FileExistsError as error:
         if os.path.lexists(path) and not os.path.isdir(path):
             raise

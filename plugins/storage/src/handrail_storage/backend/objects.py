@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail_storage.backend.deleting import delete_all, delete_unchanged
-from handrail_storage.backend.disk import sha256_of
+from handrail_storage.backend.disk import FOLDER, sha256_of
 from handrail_storage.backend.looking import from_listing, listed_below
 from handrail_storage.backend.probing import probed
 from handrail_storage.backend.requests import MARK, SHA256, Requests, quoted
-from handrail_storage.backend.small import FOLDER, SmallFiles, SmallObjects
+from handrail_storage.backend.small import SmallFiles, SmallObjects
 from handrail_storage.backend.unfinished import abort_unfinished
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,7 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from handrail_storage.backend.disk import disk_error, flush_folder, write_whole
+from handrail_storage.backend.disk import (
+    FOLDER,
+    disk_error,
+    make_folders,
+    write_lasting,
+    write_shared,
+)
 from handrail_storage.backend.names import COPY, OURS, temporary_of
 from handrail_storage.caller import Caller
 from handrail_storage.containment import Inside
@@ -23,10 +30,10 @@ if TYPE_CHECKING:
     from handrail_storage.backend.requests import Requests
     from handrail_storage.stored import Capabilities
 
-FOLDER = ".handrail-target"
-"""The folder in a target for the claims of runs, and for what they have set aside."""
-
-_TEMPORARY = ".tmp"
+_TEMPORARY, _SPARE = ".tmp", ".spare"
+_NO_FILES = (_TEMPORARY, _SPARE)
+_GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +70,13 @@ class SmallFiles(ABC):
         """
 
     @abstractmethod
-    def put(self, name: str, content: bytes) -> str:
+    def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
         """Create or replace a file, and return its version.
+
+        Args:
+            name: The file.
+            content: The content.
+            spare: Whether `swap` must be able to replace it on a disk that is full.
 
         Raises:
             StorageError: The storage failed or refused.
@@ -151,7 +163,7 @@ class SmallObjects(SmallFiles):
 
         return self._requests.again(name, once)
 
-    def put(self, name: str, content: bytes) -> str:
+    def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
         """Put it, whatever is there."""
         return self._requests.again(name, lambda: self._put(name, content, "overwrite"))
 
@@ -262,10 +274,13 @@ class SmallLocalFiles(SmallFiles):
             content = self._read(self._path(name))
         return None if content is None else Small(content=content, version=_version(content))
 
-    def put(self, name: str, content: bytes) -> str:
+    def put(self, name: str, content: bytes, *, spare: bool = False) -> str:
         """Write a temporary file, and rename it over the other."""
         path = self._path(name)
         with self._converting_errors(name), self._alone():
+            if spare:
+                make_folders(str(path.parent))
+                _take_space(path, len(content))
             self._write(path, content)
         return _version(content)
 
@@ -285,7 +300,7 @@ class SmallLocalFiles(SmallFiles):
             found = self._read(path)
             if found is None or _version(found) != version:
                 return None
-            self._write(path, content)
+            self._write_even_if_full(path, content)
         return _version(content)
 
     def remove(self, name: str, version: str | None = None) -> bool:
@@ -329,7 +344,8 @@ class SmallLocalFiles(SmallFiles):
     def _alone(self) -> Generator[None]:
         """Wait for the turn of this process; folders come and go only within one."""
         while True:
-            self._root.mkdir(exist_ok=True)
+            os.stat(self._target)  # It is not for the claims to make the target.
+            make_folders(str(self._root))
             try:
                 fd = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
             except FileNotFoundError:
@@ -344,7 +360,7 @@ class SmallLocalFiles(SmallFiles):
 
     def _remove(self, path: Path) -> None:
         """Remove a file, with what may be left of putting it there."""
-        for each in (path, Path(temporary_of(str(path), COPY))):
+        for each in (path, Path(temporary_of(str(path), COPY)), _spare_of(path)):
             each.unlink(missing_ok=True)
         name = path.relative_to(self._root).as_posix()
         marks = Path(self._root, marks_of(f"{FOLDER}/{name}"))
@@ -359,9 +375,21 @@ class SmallLocalFiles(SmallFiles):
                 folder = folder.parent
 
     def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-        flush_folder(path.parent)
+        make_folders(str(path.parent))
+        write_shared(path, content)
+
+    def _write_even_if_full(self, path: Path, content: bytes) -> None:
+        """Write a file, in the space that was kept for it if there is no other."""
+        try:
+            self._write(path, content)
+        except OSError as error:
+            spare = _spare_of(path)
+            if error.errno not in _FULL or not spare.exists():
+                raise
+            spare.unlink()
+            self._write(path, content)
+            with suppress(OSError):  # The space of the file that was replaced is free now.
+                _take_space(path, len(content))
 
     @staticmethod
     def _read(path: Path) -> bytes | None:
@@ -390,7 +418,16 @@ class SmallLocalFiles(SmallFiles):
 
 def _is_temporary(name: str) -> bool:
     # What is set aside may have any name.
-    return OURS in name or (name.endswith(_TEMPORARY) and not name.startswith("aside/"))
+    return OURS in name or (name.endswith(_NO_FILES) and not name.startswith("aside/"))
+
+
+def _spare_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_SPARE}")
+
+
+def _take_space(path: Path, size: int) -> None:
+    """Take as much space as a file and its successor need, so that it can be given to them."""
+    write_lasting(_spare_of(path), b"\1" * (size + _GROWTH))
 
 
 def _version(content: bytes) -> str:

@@ -6,7 +6,7 @@ in the folder `.handrail-target`; an object lives as long as a claim relies on i
 
 from __future__ import annotations
 
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.claim import Claim
 from handrail_storage.claims.claims import Claims, Preview, Waiting, claims_at, pruned_at
 from handrail_storage.claims.clock import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.records import Mark, parse_mark
 from handrail_storage.store import Store
 from handrail_storage.stored import Stored

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import ClaimError, ClaimLostError
 from handrail_storage.claims.ledger import Ledger, Listing

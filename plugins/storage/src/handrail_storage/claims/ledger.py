@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from handrail_storage.backend.small import FOLDER, Small, SmallFiles
+from handrail_storage.backend.disk import FOLDER
+from handrail_storage.backend.small import Small, SmallFiles
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.lists import Held, Wanted, digest_of, unpack_held, unpack_wanted
 from handrail_storage.claims.records import EPOCH, ClaimState, Entry, new_name
@@ -132,7 +133,7 @@ class Ledger:
 
     def put(self, state: ClaimState) -> Entry:
         """Write the state of a new claim."""
-        version = self._files.put(_state_of(state.run), state.to_json())
+        version = self._files.put(_state_of(state.run), state.to_json(), spare=True)
         return Entry(state=state, version=version)
 
     def swap(self, entry: Entry, state: ClaimState) -> Entry | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from handrail_storage.backend.small import FOLDER
+from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import Held

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_WRITTEN = re.compile(r"(?P<count>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(?P<unit>[smhd]?)")
+_WRITTEN = re.compile(r"(?P<count>[0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(?P<unit>[smhd]?)")
 
 
 class Duration(float):
@@ -22,7 +22,9 @@ class Duration(float):
         """Return the duration in the largest unit that leaves no remainder: `10m`, `90s`."""
         fitting = (unit for unit in "dhm" if self and not self % _UNITS[unit])
         unit = next(fitting, "s")
-        return f"{self / _UNITS[unit]:g}{unit}"
+        # Not in the format g, which would round what comes back from a journal.
+        count = f"{self / _UNITS[unit]:.9f}".rstrip("0").rstrip(".")
+        return f"{count}{unit}"
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -32,7 +34,9 @@ class Duration(float):
 
         seconds = core_schema.float_schema(ge=0, allow_inf_nan=False)
         read = core_schema.no_info_before_validator_function(_seconds, seconds)
-        return core_schema.no_info_after_validator_function(cls, read)
+        # As text in a journal, where people read it.
+        written = core_schema.to_string_ser_schema(when_used="json")
+        return core_schema.no_info_after_validator_function(cls, read, serialization=written)
 
 
 def _seconds(value: Any) -> Any:

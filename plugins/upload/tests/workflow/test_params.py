@@ -197,7 +197,7 @@ def test_durations(given: Any, seconds: float) -> None:
     params = UploadParams.model_validate({"source": "src", "target": "out", "claim_wait": given})
     assert params.claim_wait == seconds
     stored = params.model_dump(mode="json")
-    assert stored["claim_wait"] == seconds
+    assert stored["claim_wait"] == str(params.claim_wait)
     assert UploadParams.model_validate(stored).claim_wait == seconds
 
 

@@ -121,7 +121,8 @@ class SaveUndo:
             if self.claimed:
                 return f"the run has no claim at {target.url}, so nothing there was deleted"
             return "nothing had been saved"
-        if killed:
+        # In a folder, an interrupt may come between the creation of a file and its removal.
+        if killed or target.local:
             # Where a folder leads out of the target by now, the undo says so.
             with suppress(StorageError):
                 target.abort_unfinished(undoing.keys, self.site.run or "")

@@ -224,6 +224,21 @@ class UploadContext(StorageContext, ActionContext[P]):
             self.opened.catalogue = open_catalogue(self.catalogue_address)
         return self.opened.catalogue
 
+    def prepare_catalogue(self) -> None:
+        """Create what the catalogue lacks; the running step has to withdraw it in its undo.
+
+        Raises:
+            CatalogueError: The catalogue cannot be opened or written.
+        """
+        missing = self.use_catalogue().missing()
+        if missing:
+            made = {"url": self.catalogue_address, "made": missing, "run": self.run}
+            self.record_rollback("catalogue", made)
+            # Its file may be deleted since it was opened, by the undo of the run that made it.
+            self.use_catalogue().close()
+            self.opened.catalogue = None
+        self.use_catalogue().prepare(self.run)
+
     def site(self, notes: Notes | None = None) -> Site:
         """Return the places of the run according to its params.
 

@@ -142,10 +142,15 @@ def read_setup(data: object, site_of: Callable[[Notes], Site]) -> RecordedSetup:
 
 def read_rows(
     data: object, site_of: Callable[[Notes], Site]
-) -> tuple[list[RecordedCatalogue], Notes]:
-    """Parse the rollback data of `generate_data_units`; see `read_transfer`."""
+) -> tuple[list[RecordedCatalogue], list[RecordedCatalogue], Notes]:
+    """Parse the rollback data of `generate_data_units`; see `read_transfer`.
+
+    Returns:
+        The catalogues with rows of the run, and those of which it has made something.
+    """
     notes = Notes(data, ContainmentError)
-    return notes.all("rows", partial(_catalogue, site_of(notes))), notes
+    check = partial(_catalogue, site_of(notes))
+    return notes.all("rows", check), notes.all("catalogue", check), notes
 
 
 def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:

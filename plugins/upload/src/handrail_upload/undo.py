@@ -50,7 +50,8 @@ def undo_transfer(
             return "nothing had been stored"
         return f"the run has no claim at {storage.url}, so nothing there was deleted"
     keys = undoing.keys
-    if killed:
+    # In a folder, an interrupt may come between the creation of a file and its removal.
+    if killed or storage.local:
         storage.abort_unfinished([key for key in keys if key not in whole], recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
     storage.leave_folders(keys, recorded.folders)

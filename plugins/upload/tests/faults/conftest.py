@@ -249,7 +249,10 @@ def entries(folder: Path) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
-        about = path.lstat()
+        try:
+            about = path.lstat()
+        except FileNotFoundError:
+            continue  # A temporary file of a run that goes on.
         name = os.fsdecode(os.fsencode(path.relative_to(folder)))
         if name.startswith(".handrail") and not name.startswith(".handrail/uploads/"):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from handrail_storage.backend.disk import FOLDER
@@ -198,8 +199,10 @@ class Claim:
         now = digest if content else None
         earlier = tuple(sorted(before.lists - {digest}))
         self._lease.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
-        # From here on the list of what it holds tells its keys, which equal nights share.
-        self._lease.ledger.remove_wanted(self.run)
+        # From here on the list of what it holds tells its keys, which equal nights share. The end
+        # of the claim deletes the other one too.
+        with suppress(StorageError):
+            self._lease.ledger.remove_wanted(self.run)
 
     def _is_held_by_another(self, digest: str) -> bool:
         """Return whether another run has an equal list, which stays, as that run shares keys."""

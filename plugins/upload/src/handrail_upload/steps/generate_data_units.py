@@ -36,6 +36,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def _register(self, context: UploadContext, *, again: bool) -> StepResult:
         context.collection = context.collection or collection_of(context.options)
+        if not again:
+            # A run that was refused may have made it, and have taken it back meanwhile.
+            context.prepare_catalogue()
         manifest, catalogue = context.use_manifest(), context.use_catalogue()
         # Recorded locations are text, independent of the working folder.
         location = readable(context.use_storage().address)
@@ -78,17 +81,20 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         # Where others at the target are in the way, nothing at all is undone.
         context.begin_undo()
-        catalogues, notes = read_rows(result.rollback_data, context.site)
+        catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             with open_catalogue(each.url) as catalogue:
                 removed = catalogue.remove(each.run)
             units = removed.units_removed + removed.units_restored
             summary = f"{count_text(units, 'unit')} taken out of {catalogue.shown}"
             context.log("undone", {"summary": summary})
+        for each in made:
+            with open_catalogue(each.url) as catalogue:
+                catalogue.withdraw(each.run, each.made)
         notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
-        catalogues, notes = read_rows(result.rollback_data, context.site)
+        catalogues, _, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             added, changed = (result.data.get(name) for name in ("added", "changed"))
             with open_catalogue(each.url) as catalogue:  # Nothing connects to it.

@@ -34,7 +34,7 @@ class InitializeStep(BaseStep[UploadContext]):
         context.collection = collection_of(options)
         self._open_manifest(context)
         capabilities = self._prove_target(context)
-        self._prepare_catalogue(context)
+        context.prepare_catalogue()
         context.use_manifest().describe(
             run=context.run,
             sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
@@ -76,14 +76,6 @@ class InitializeStep(BaseStep[UploadContext]):
             raise
         context.record_rollback("cleared", probe)  # So the undo need not ask.
         return context.capabilities
-
-    def _prepare_catalogue(self, context: UploadContext) -> None:
-        catalogue = context.use_catalogue()
-        missing = catalogue.missing()
-        if missing:
-            made = {"url": context.catalogue_address, "made": missing, "run": context.run}
-            context.record_rollback("catalogue", made)
-        catalogue.prepare(context.run)
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         recorded = read_setup(result.rollback_data, context.site)

@@ -58,7 +58,9 @@ LARGE = {
 WIDE = {
     "different files over a foreign one": Scenario(wants=DIFFERENT, objects=FOREIGN),
     "different files, without conditional requests": Scenario(wants=DIFFERENT, conditional=False),
-    "a source that changes": Scenario(wants=DIFFERENT, unknown=(True, True), otherwise=(3, None)),
+    "a source that changes": Scenario(
+        wants=DIFFERENT, unknown=(True, True), otherwise=(3, None), kills=2
+    ),
     "two keys": Scenario(wants=((1, 1), (1, 2)), objects=(*FOREIGN, None), kills=1),
     "three runs, one that wants nothing": Scenario(
         wants=((None,), (1,), (1,)), overwrites=POLITE, kills=0

@@ -17,7 +17,7 @@ import handrail
 from handrail import RuntimeContext, StepFailedError
 from handrail.errors import HandrailError
 from handrail.journal.sqlite import SqliteJournal
-from handrail_upload import DefaultUploadAction
+from handrail_upload import DefaultUploadAction, UploadContext
 from handrail_upload.storage.objects import ObjectStorage
 
 OWN = ".handrail-target"
@@ -202,7 +202,7 @@ def tmp_path() -> Iterator[Path]:
 @pytest.fixture(params=["folder", "moto"])
 def shared(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Shared:
+) -> Iterator[Shared]:
     """A target in a folder, and in a bucket."""
     monkeypatch.setattr(ObjectStorage, "lag", 0.01)
     place: Any
@@ -214,7 +214,20 @@ def shared(
             monkeypatch.setenv(name, value)
         place = faults.Bucket(server, server.bucket())
     monkeypatch.chdir(tmp_path)
-    return Shared(place, tmp_path)
+    used: list[UploadContext] = []
+    for name in ("use_manifest", "use_catalogue"):
+        monkeypatch.setattr(UploadContext, name, _noting(getattr(UploadContext, name), used))
+    yield Shared(place, tmp_path)
+    for context in used:
+        context.close()  # A run that is kept, or that stops, leaves this to its process.
+
+
+def _noting(method: Callable[[Any], Any], used: list[UploadContext]) -> Callable[[Any], Any]:
+    def call(context: UploadContext) -> Any:
+        used.append(context)
+        return method(context)
+
+    return call
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail_storage.backend.disk import (
     FOLDER,
+    beside,
     disk_error,
     make_folders,
     write_lasting,
@@ -422,7 +423,7 @@ def _is_temporary(name: str) -> bool:
 
 
 def _spare_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}{_SPARE}")
+    return Path(beside(str(path), _SPARE))
 
 
 def _take_space(path: Path, size: int) -> None:

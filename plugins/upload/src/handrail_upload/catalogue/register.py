@@ -11,6 +11,7 @@ from handrail_upload.catalogue.database import Database, TablesGoneError
 from handrail_upload.catalogue.postgres import PostgresDatabase
 from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit, Published, Removed
 from handrail_upload.catalogue.sqlite import SqliteDatabase
+from handrail_upload.catalogue.tables import is_empty
 from handrail_upload.errors import CatalogueError
 from handrail_upload.units import DataUnit
 
@@ -72,6 +73,14 @@ class Catalogue:
             CatalogueError: The database is not a catalogue, or cannot be opened.
         """
         return preparation.missing(self._database)
+
+    def is_empty(self) -> bool:
+        """Return whether nothing is registered, or there are no tables for it.
+
+        Raises:
+            CatalogueError: The database is not a catalogue, or cannot be opened.
+        """
+        return bool(self.missing()) or is_empty(self._database)
 
     def prepare(self, run: str) -> None:
         """Create the missing parts, marked as created by `run`.

@@ -77,9 +77,12 @@ def are_unused(database: Database, run: str) -> bool:
     They are locked until the end of the transaction.
     """
     database.lock_tables((MARKER, *TABLES))
-    return database.rows(f"SELECT run FROM {MARKER}") == [(run,)] and not any(
-        database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES
-    )
+    return database.rows(f"SELECT run FROM {MARKER}") == [(run,)] and is_empty(database)
+
+
+def is_empty(database: Database) -> bool:
+    """Return whether nothing is registered."""
+    return not any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES)
 
 
 def _somebody_elses(database: Database, table: str) -> NotACatalogueError:

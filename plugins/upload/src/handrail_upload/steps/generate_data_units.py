@@ -9,11 +9,13 @@ from handrail import BaseStep, StepResult
 from handrail_storage import count_text, pages
 from handrail_upload.catalogue import Published, open_catalogue
 from handrail_upload.context import UploadContext, collection_of
+from handrail_upload.errors import CatalogueError
 from handrail_upload.manifest import STORED
 from handrail_upload.manifest.views import units_in
 from handrail_upload.names import readable
 from handrail_upload.recorded import read_rows
 
+_ATTEMPTS = 5  # To register in a catalogue that other runs make and take back.
 _PAGE = 5000  # Data units that are staged at a time.
 
 
@@ -36,9 +38,6 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def _register(self, context: UploadContext, *, again: bool) -> StepResult:
         context.collection = context.collection or collection_of(context.options)
-        if not again:
-            # A run that was refused may have made it, and have taken it back meanwhile.
-            context.prepare_catalogue()
         manifest, catalogue = context.use_manifest(), context.use_catalogue()
         # Recorded locations are text, independent of the working folder.
         location = readable(context.use_storage().address)
@@ -50,8 +49,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         else:
             context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
         if published is None:
-            self._stage(context, location, total, after=staged)
-            published = catalogue.publish(context.run, context.collection)
+            published = self._publish(context, location, total, staged)
         context.data_units = units_in(manifest, location, *STORED)
         changed = f", {published.units_changed:,} changed" if published.units_changed else ""
         unchanged = total - published.units_added - published.units_changed
@@ -69,6 +67,21 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
                 "catalogue": context.catalogue_url,
             }
         )
+
+    def _publish(self, context: UploadContext, location: str, total: int, staged: str) -> Published:
+        setup = context.results.get("initialize")
+        new = not staged and setup is not None and setup.data.get("empty_catalogue")
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._stage(context, location, total, after=staged)
+                return context.use_catalogue().publish(context.run, context.collection or "")
+            except CatalogueError:
+                # Where it was new, the run that had made it may have been refused, and have taken
+                # it back meanwhile.
+                if not (new and left and context.use_catalogue().missing()):
+                    raise
+                context.prepare_catalogue()
+        raise AssertionError("the last attempt returns or raises")
 
     def _stage(self, context: UploadContext, location: str, total: int, *, after: str) -> None:
         # They are staged in the order of their names, each batch whole or not at all.

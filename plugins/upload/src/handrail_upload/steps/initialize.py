@@ -35,6 +35,7 @@ class InitializeStep(BaseStep[UploadContext]):
         self._open_manifest(context)
         capabilities = self._prove_target(context)
         context.prepare_catalogue()
+        empty = context.use_catalogue().is_empty()
         context.use_manifest().describe(
             run=context.run,
             sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
@@ -45,7 +46,7 @@ class InitializeStep(BaseStep[UploadContext]):
         )
         honoured = "honoured" if capabilities["create_only"] else "not honoured: looked at instead"
         summary = f"{context.use_storage().url} is writable, create-only {honoured}"
-        return StepResult(data={"summary": summary, **capabilities})
+        return StepResult(data={"summary": summary, **capabilities, "empty_catalogue": empty})
 
     def _open_manifest(self, context: UploadContext) -> None:
         folder = Path(context.site().state.path)

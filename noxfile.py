@@ -337,7 +337,11 @@ def faults(session: nox.Session) -> None:
     env = {"HANDRAIL_FAULTS": "200", "HANDRAIL_STORM": "2500"}
     core = ("tests/unit/recovery", "tests/unit/journal", "tests/unit/orchestrator", "tests/faults")
     durable = (str(each) for each in sorted(ROOT.glob("plugins/*/tests/durable")))
-    shared = ("plugins/storage/tests/claims", "plugins/upload/tests/faults/test_random_kills.py")
+    faults = ("random_kills", "undo_of_steps", "interrupts")
+    shared = (
+        "plugins/storage/tests/claims",
+        *(f"plugins/upload/tests/faults/test_{each}.py" for each in faults),
+    )
     paths = (*core, *durable, *shared)
     session.run("pytest", *(session.posargs or ["-n", "2"]), *paths, env=env)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 
 import pytest
 
@@ -164,7 +165,12 @@ def breaking_off(patch, at, error, *, after):
     return calls
 
 
-@pytest.mark.parametrize("scene", ["local-sqlite", "moto-sqlite"], indirect=True)
+only_wide = pytest.mark.skipif("HANDRAIL_FAULTS" not in os.environ, reason="it takes minutes")
+
+
+@pytest.mark.parametrize(
+    "scene", ["local-sqlite", pytest.param("moto-sqlite", marks=only_wide)], indirect=True
+)
 @pytest.mark.parametrize("recorded", ["what was made", "what was to be made"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), StorageError("EIO")], ids=["stop", "fail"])

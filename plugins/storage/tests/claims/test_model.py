@@ -14,6 +14,9 @@ from claims_model.explore import explore
 from claims_model.scenario import Rule, Scenario
 from claims_model.target import Object
 
+# It is about rules, not about versions: once is enough.
+pytestmark = pytest.mark.slow
+
 FOREIGN = (Object(9),)
 EQUAL = ((1,), (1,))
 DIFFERENT = ((1,), (2,))

@@ -116,7 +116,10 @@ class Manifest:
         # Until `keep`, changes have to survive a kill, not a loss of power.
         self._db.execute("PRAGMA synchronous = OFF")
         if version < VERSION:
-            self._db.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
+            # All tables or none, or after a kill it is no longer known to be a manifest.
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+            )
 
     def describe(self, **values: Any) -> None:
         """Keep values of JSON types under their names."""

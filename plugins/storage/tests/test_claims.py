@@ -31,6 +31,7 @@ from handrail_storage.claims import (
     claims_at,
     parse_mark,
 )
+from handrail_storage.claims.ledger import Ledger
 from handrail_storage.claims.pruning import release
 
 
@@ -369,6 +370,75 @@ def test_a_killed_run_is_undone_by_its_marks_alone(runs):
     assert runs.there() == {"a": "1"}
     first.undo()
     assert runs.own() == set()
+
+
+def test_a_killed_run_leaves_what_another_run_has_made_even_if_nobody_holds_it(runs):
+    """It has not said what it leaves, so the mark of another run is not enough."""
+    first = runs.run(1)
+    first.ask("a")
+    first.put(a="1")
+    first.claim.hold([])
+    second = runs.run(2)
+    second.ask("a", "b")
+    second.put(a="1", b="2")  # And it is killed.
+    assert second.undo().deleted == 1
+    assert runs.there() == {"a": "1"}
+
+
+def test_copies_of_runs_that_still_hold_something_stay(runs):
+    """Where somebody has overwritten what was there, no other run's undo takes them."""
+    runs.store.create("a", b"theirs", "somebody else")
+    first = runs.run(1, overwrite=True).complete(a="ours")
+    runs.store.replace("a", b"later", "somebody else", runs.store.stat("a"))
+    second = runs.run(2, overwrite=True).complete(a="second")
+    assert second.undo().restored == 1
+    assert runs.there() == {"a": "later"}
+    copies = [name for name in runs.own() if name.startswith("aside/")]
+    assert [name.split("/")[2] for name in copies] == [first.name]
+    first.undo()
+    assert runs.there() == {"a": "later"}
+    assert runs.own() == set()
+
+
+def test_a_list_of_an_attempt_that_was_killed_goes_with_the_run(runs, monkeypatch):
+    """The resumed run leaves another one; nothing else names the first."""
+    run = runs.run(1)
+    run.ask("a", "b")
+    held = run.put(a="1", b="2")
+
+    class Killed(BaseException):
+        """The end of a process."""
+
+    def put_held(ledger, digest, content):
+        original(ledger, digest, content)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        original = Ledger.put_held
+        patch.setattr(Ledger, "put_held", put_held)
+        with pytest.raises(Killed):
+            run.claim.hold(held)
+    again = runs.run(1)
+    again.claim = again.claims.take_up([Wanted(key="a"), Wanted(key="b")])
+    again.claim.hold(held[:1])
+    assert sum(name.startswith("lists/") for name in runs.own()) == 2
+    again.undo()
+    assert runs.own() == set()
+
+
+def test_of_two_runs_that_ask_in_different_epochs_none_goes_on(runs):
+    """They would take each other's objects for foreign; both begin anew."""
+    first = runs.run(1)
+    first.ask("a")
+    name = f"claims/{first.name}/state"
+    state = json.loads(runs.store.small_files.get(name).content)
+    state |= {"state": "asking", "epoch": "0" * 16}
+    runs.store.small_files.put(name, json.dumps(state).encode())
+    with pytest.raises(ClaimRefusedError):
+        runs.run(2).ask("b")
+    state["state"] = "working"
+    runs.store.small_files.put(name, json.dumps(state).encode())
+    assert runs.run(2).ask("b").epoch == "0" * 16
 
 
 def test_a_resumed_run_goes_on(runs):

@@ -38,7 +38,7 @@ def times(monkeypatch: pytest.MonkeyPatch) -> Times:
     """Return the clock of the runs and of the command."""
     times = Times()
     monkeypatch.setattr("handrail_storage.claims.claims.Clock", lambda: times.clock)
-    monkeypatch.setattr("handrail_storage.command.time.time", lambda: times.seconds)
+    monkeypatch.setattr("handrail_storage.claims.command.time.time", lambda: times.seconds)
     return times
 
 
@@ -219,7 +219,8 @@ def test_an_undo_leaves_what_others_rely_on(
     code, out, err = call("store", "--undo", "15@build-7", "--yes")
     assert (code, err) == (0, "")
     assert out == (
-        "run 15 on build-7 is undone at store: 1 object deleted, 1 left for run 8 on laptop-3\n"
+        "run 15 on build-7 is undone at store: 1 object deleted, "
+        "1 stays: run 8 on laptop-3 relies on it\n"
     )
     assert keys(store) == ["b"]
     assert "1 claim at store" in call("store")[1]
@@ -295,7 +296,7 @@ def test_a_dry_run_says_what_stays_and_changes_nothing(run: Run, call: Call, sto
     run(8, "laptop-3", {"b": b"2"})
     code, out, _ = call("store", "--undo", "15@build-7", "--dry-run")
     assert code == 0
-    assert "1 object to be deleted, 1 left for run 8 on laptop-3" in out
+    assert "  1 object deleted\n  1 stays: run 8 on laptop-3 relies on it\n" in out
     assert "relied on" in out
     assert keys(store) == ["a", "b"]
     assert "2 claims at store" in call("store")[1]
@@ -325,11 +326,11 @@ def test_on_a_terminal_it_asks(
     """The preview comes before the question; the end of the input means no."""
     run(15, "build-7", {"a": b"1"})
     times.wait(2 * HOUR)
-    monkeypatch.setattr("handrail_storage.command._is_terminal", bool)
+    monkeypatch.setattr("handrail_storage.claims.command._is_terminal", bool)
     monkeypatch.setattr("sys.stdin", io.StringIO(answer and f"{answer}\n"))
     found, _, err = call("store", "--undo", "15@build-7")
     assert (found, keys(store)) == (code, left)
-    assert "1 object to be deleted" in err.partition("Undo it?")[0]
+    assert "1 object deleted" in err.partition("Undo it?")[0]
 
 
 def test_another_run_at_work_refuses_the_undo(run: Run, call: Call, times: Times) -> None:

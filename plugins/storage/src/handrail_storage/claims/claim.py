@@ -10,7 +10,7 @@ from typing import Any
 
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.clock import Clock
-from handrail_storage.claims.errors import ClaimError, ClaimLostError
+from handrail_storage.claims.errors import ClaimError, ClaimLostError, claims_command
 from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held, pack_held
 from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
@@ -23,7 +23,7 @@ from handrail_storage.stored import Stored
 _PAUSE = 60.0  # Seconds between two attempts to renew a claim.
 
 
-class Lease:
+class OwnClaim:
     """The state of a claim in the hands of its owner, who renews it; for several threads.
 
     Args:
@@ -55,7 +55,7 @@ class Lease:
                 raise ClaimLostError(
                     f"the claim of this run at {self.ledger.url} was not renewed for "
                     f"{age / 60:.0f} minutes, so others may have undone it",
-                    ways_out=("look at the claims there:  " + self._command(),),
+                    ways_out=(f"look at the claims there:  {claims_command(self.ledger.url)}",),
                 )
             if age >= self.clock.renew and self.clock.elapsed() >= self._again:
                 self._renew()
@@ -102,11 +102,8 @@ class Lease:
         return ClaimLostError(
             f"the claim of this run at {self.ledger.url} is no longer its own: somebody has "
             "removed it, or is undoing the run",
-            ways_out=("look at the claims there:  " + self._command(),),
+            ways_out=(f"look at the claims there:  {claims_command(self.ledger.url)}",),
         )
-
-    def _command(self) -> str:
-        return f"handrail claims {self.ledger.url}"
 
 
 class Claim:
@@ -114,7 +111,7 @@ class Claim:
 
     Args:
         store: The target.
-        lease: The state of the claim.
+        own: The state of the claim.
         keys: The keys that the run wants.
         listing: All claims when the run asked; None if it was resumed.
 
@@ -122,17 +119,17 @@ class Claim:
         epoch: The epoch in the marks of the run.
     """
 
-    def __init__(self, store: Store, lease: Lease, keys: Keys, listing: Listing | None) -> None:
+    def __init__(self, store: Store, own: OwnClaim, keys: Keys, listing: Listing | None) -> None:
         self._store = store
-        self._lease = lease
+        self._own = own
         self._keys = keys
         self._listing = listing
-        self.epoch = lease.entry.state.epoch
+        self.epoch = own.entry.state.epoch
 
     @property
     def run(self) -> str:
         """The id of the run."""
-        return self._lease.entry.state.run
+        return self._own.entry.state.run
 
     @property
     def holds(self) -> bool:
@@ -141,7 +138,7 @@ class Claim:
         So it is found if its process was killed just after `hold`. Others may work with its keys
         again by then.
         """
-        return self._lease.entry.state.state is State.HOLDS
+        return self._own.entry.state.state is State.HOLDS
 
     def mark(self, step: str) -> str:
         """Return the mark of the objects of a step."""
@@ -173,7 +170,7 @@ class Claim:
                 "there any more",
                 ways_out=("start a new run",),
             )
-        self._lease.touch()
+        self._own.touch()
 
     def drop_stale(self, key: str) -> None:
         """Delete an own copy of what was under a key, which is free now."""
@@ -190,19 +187,19 @@ class Claim:
             StorageError: The storage failed or refused.
         """
         digest, content = pack_held(held)
-        before = self._lease.entry.state
+        before = self._own.entry.state
         if content and not self._is_held_by_another(digest):
             # First the state, so that an undo finds the list whenever this process is killed.
             named = before.lists | {digest}
-            self._lease.change(earlier=tuple(sorted(named - {before.held})))
-            self._lease.ledger.put_held(digest, content)
+            self._own.change(earlier=tuple(sorted(named - {before.held})))
+            self._own.ledger.put_held(digest, content)
         now = digest if content else None
         earlier = tuple(sorted(before.lists - {digest}))
-        self._lease.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
+        self._own.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
         # From here on the list of what it holds tells its keys, which equal nights share. The end
         # of the claim deletes the other one too.
         with suppress(StorageError):
-            self._lease.ledger.remove_wanted(self.run)
+            self._own.ledger.remove_wanted(self.run)
 
     def _is_held_by_another(self, digest: str) -> bool:
         """Return whether another run has an equal list, which stays, as that run shares keys."""
@@ -214,8 +211,8 @@ class Claim:
 
         Runs that are pruned from their journals are left out.
         """
-        listing = self._listing or self._lease.ledger.listing()
-        reliance = Reliance(self._lease.ledger, listing, self.run, self._keys)
+        listing = self._listing or self._own.ledger.listing()
+        reliance = Reliance(self._own.ledger, listing, self.run, self._keys)
         counts = reliance.shared(found)
         counts.pop(PRUNED, None)
         return counts
@@ -227,8 +224,8 @@ class Claim:
             ClaimLostError: The claim is somebody else's.
             StorageError: The storage failed or refused.
         """
-        if not self._lease.entry.state.sealed:
-            self._lease.change(sealed=True)
+        if not self._own.entry.state.sealed:
+            self._own.change(sealed=True)
 
     def discard_asides(self) -> int:
         """Delete all that the run has set aside, and return how much that was; first `seal` it.

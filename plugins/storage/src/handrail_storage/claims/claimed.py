@@ -53,27 +53,11 @@ class Claimed:
         return self.state.wants_undo or not self.state.relies
 
     @property
-    def commands(self) -> Sequence[str]:
-        """What ends it on its machine: commands."""
-        claimant = self.state.claimant
-        if self.stays or self.state.freed or claimant.number is None:
-            return ()
-        going = self.state.state in (State.ASKING, State.WORKING) and not self.state.wants_undo
-        words = ("resume", "rollback") if going else ("rollback",)
-        journal = f" --journal {shlex.quote(claimant.journal)}" if claimant.journal else ""
-        return [f"handrail {word} {claimant.number}{journal}" for word in words]
-
-    @property
     def from_here(self) -> str | None:
         """What ends it from any machine: a command."""
-        if self.stays:
+        if self.state.stays:
             return None
         return f"handrail claims {shlex.quote(self.target)} --undo {shlex.quote(self.name)}"
-
-    @property
-    def stays(self) -> bool:
-        """Whether nothing ends it."""
-        return self.state.sealed or self.state.state is State.PRUNED
 
     def row(self) -> Sequence[str]:
         """Return its row."""
@@ -92,8 +76,8 @@ class Claimed:
         claimant = self.state.claimant
         yield f"{claimant}{claimant.details} is in the way of runs with the same keys"
         there = f"on {claimant.host}" if claimant.host else "there"
-        words = [there, *["or"] * (len(self.commands) - 1)] if self.commands else []
-        ways = [*zip(words, self.commands, strict=True), ("anywhere", self.from_here)]
+        words = [there, *["or"] * (len(self.state.commands) - 1)] if self.state.commands else []
+        ways = [*zip(words, self.state.commands, strict=True), ("anywhere", self.from_here)]
         width = max(len(word) for word, _ in ways)
         yield from (f"  {word:{width}}  {command}" for word, command in ways if command)
 
@@ -113,7 +97,7 @@ class Claimed:
             "renewed": _stamp(state.renewed),
             "sealed": state.sealed,
             "blocks": self.blocks,
-            "ends": list(self.commands),
+            "ends": self.state.commands,
             "undo": self.from_here,
         }
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handrail_storage.claims.cache import Cache
-from handrail_storage.claims.claim import Claim, Lease
+from handrail_storage.claims.claim import Claim, OwnClaim
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import (
     ClaimError,
     ClaimMissingError,
     ClaimRefusedError,
-    check_free,
+    check_freed,
+    check_stays,
+    claims_command,
     refused,
 )
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
@@ -157,7 +159,7 @@ class Claims:
         entry = self._ledger.entry(self._claimant.run)
         if entry is None or entry.state.state is not State.HOLDS:
             return None
-        return Claim(self._store, Lease(self._ledger, entry, self._clock), Keys(()), None)
+        return Claim(self._store, OwnClaim(self._ledger, entry, self._clock), Keys(()), None)
 
     def obstacle(self, keys: Iterable[str]) -> ClaimRefusedError | None:
         """Return what would be in the way of a run now, without a claim; None if nothing is.
@@ -170,15 +172,12 @@ class Claims:
 
     # A rollback
 
-    def undo(
-        self, *, wait: float | None = None, waiting: Waiting | None = None, take_over: bool = False
-    ) -> Undoing | None:
+    def undo(self, *, wait: float | None = None, waiting: Waiting | None = None) -> Undoing | None:
         """Begin to undo the run, once nobody is in the way.
 
         Args:
             wait: Seconds to wait for other runs that are in the way; half a minute unless given.
             waiting: Called before each pause.
-            take_over: Whether to take the claim from somebody who is freeing it.
 
         Returns:
             None if the run has no claim, or had only asked: then nothing at its keys may be
@@ -194,7 +193,8 @@ class Claims:
             # The run may have been killed before it had put its state, or after its end.
             self._ledger.remove_rest(self._claimant.run)
             return None
-        check_free(entry.state, self._store.url, self._clock, take_over=take_over)
+        check_stays(entry.state, self._store.url)
+        check_freed(entry.state, self._store.url, self._clock)
         if entry.state.state is State.ASKING and not entry.state.wants_undo:
             self._withdraw(entry)  # Nothing was looked at or changed yet.
             return None
@@ -221,7 +221,7 @@ class Claims:
         if entry is None:
             return None
         state = entry.state
-        check_free(state, self._store.url, self._clock, take_over=True)
+        check_stays(state, self._store.url)
         undoing = state.state is State.UNDOING
         taken = state.now(owner=new_name(), freed=True, wants_undo=not undoing)
         entry = self._ledger.swap(entry, taken) or self._lost()
@@ -280,19 +280,19 @@ class Claims:
         self, entry: Entry, wait: float | None, waiting: Waiting | None, *, freed: bool
     ) -> Undoing:
         keys = self._keys_of(entry.state)
-        lease = Lease(self._ledger, entry, self._clock)
+        own = OwnClaim(self._ledger, entry, self._clock)
         if entry.state.state is State.UNDOING:
-            lease.change(owner=new_name(), freed=freed)
-            return Undoing(self._store, lease, keys, self._ledger.listing())
+            own.change(owner=new_name(), freed=freed)
+            return Undoing(self._store, own, keys, self._ledger.listing())
         until = self._clock.elapsed() + (self._clock.undoing if wait is None else wait)
         attempt = 0
         while True:
-            lease.change(wants_undo=True, owner=new_name(), freed=freed)
+            own.change(wants_undo=True, owner=new_name(), freed=freed)
             listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
             if obstacle is None:
-                lease.change(state=State.UNDOING, wants_undo=False)
-                return Undoing(self._store, lease, keys, listing)
-            lease.change(wants_undo=False, freed=False)
+                own.change(state=State.UNDOING, wants_undo=False)
+                return Undoing(self._store, own, keys, listing)
+            own.change(wants_undo=False, freed=False)
             left = until - self._clock.elapsed()
             if left <= 0:
                 raise obstacle
@@ -411,10 +411,10 @@ class Claims:
         return None
 
     def _claim(self, entry: Entry, keys: Keys, listing: Listing | None) -> Claim:
-        return Claim(self._store, Lease(self._ledger, entry, self._clock), keys, listing)
+        return Claim(self._store, OwnClaim(self._ledger, entry, self._clock), keys, listing)
 
     def _lost(self) -> Entry:
         raise ClaimError(
             f"somebody else has changed the claim of this run at {self._store.url}",
-            ways_out=(f"look at the claims there:  handrail claims {self._store.url}",),
+            ways_out=(f"look at the claims there:  {claims_command(self._store.url)}",),
         )

@@ -17,8 +17,9 @@ from handrail import ExitCode
 from handrail.cli import Listing, Session, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail_storage.access import open_store
-from handrail_storage.claimed import Claimed, chosen_of, claimed_by
-from handrail_storage.claims import Claims, ClaimUndone, Preview, State, claims_at, pruned_at
+from handrail_storage.claims import Claims, ClaimUndone, Preview, claims_at, pruned_at
+from handrail_storage.claims.claimed import Claimed, chosen_of, claimed_by
+from handrail_storage.claims.errors import ClaimError, check_stays
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 from handrail_storage.texts import age_text, count_text
@@ -127,10 +128,10 @@ def _claimed(store: Store, target: str) -> tuple[list[Claimed], list[StorageErro
 def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> int:
     store = _opened(target)
     chosen = chosen_of(run, _claimed(store, target)[0], target)
-    if chosen.stays:
-        pruned = chosen.state.state is State.PRUNED
-        why = "it is pruned from its journal" if pruned else "what it has replaced is discarded"
-        raise RollbackRefusedError(f"{chosen.state.claimant} stays at {target}: {why}")
+    try:
+        check_stays(chosen.state, target)
+    except ClaimError as error:
+        raise RollbackRefusedError(error.message) from None
     found = Claims(store, chosen.state.claimant)
     asks = not (options["yes"] or options["dry_run"])
     if asks:
@@ -185,10 +186,11 @@ class _Previewed:
         claimant, obstacle = self.chosen.state.claimant, self.preview.obstacle
         heard = age_text(self.chosen.now - self.chosen.state.renewed)
         yield f"{claimant}{claimant.details} · {self.chosen.word} · last heard of {heard} ago"
-        yield f"  {_counted(self.preview.would_be, 'to be ')}"
+        lines = list(self.preview.would_be.summary(claimant))
+        yield from (f"  {line}" for line in lines or ("nothing is there any more",))
         yield "  its journal and its catalogue stay as they are"
         if self._journal_is_here():
-            yield f"  its journal is here, which undoes more:  {self.chosen.commands[-1]}"
+            yield f"  its journal is here, which undoes more:  {self.chosen.state.commands[-1]}"
         if obstacle is not None:
             yield f"  it would be refused now: {obstacle.message}"
 
@@ -204,7 +206,7 @@ class _Previewed:
     def _journal_is_here(self) -> bool:
         claimant = self.chosen.state.claimant
         here = claimant.host == platform.node()
-        return here and bool(self.chosen.commands) and Path(claimant.journal).is_file()
+        return here and bool(self.chosen.state.commands) and Path(claimant.journal).is_file()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,27 +225,12 @@ class _Undone:
         """Yield the lines for people."""
         del style
         claimant = self.chosen.state.claimant
-        yield f"{claimant} is undone at {self.chosen.target}: {_counted(self.undone)}"
+        told = ", ".join(self.undone.summary(claimant)) or "nothing was there any more"
+        yield f"{claimant} is undone at {self.chosen.target}: {told}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {**self.chosen.to_dict(), **_document(self.undone)}
-
-
-def _counted(undone: ClaimUndone, will: str = "") -> str:
-    """Return what is undone, in words.
-
-    Args:
-        undone: The numbers.
-        will: Goes before the verbs, such as `to be `.
-    """
-    parts = [f"{count_text(undone.deleted, 'object')} {will}deleted"]
-    if undone.restored:
-        parts.append(f"{undone.restored:,} {will}put back")
-    if undone.foreign:
-        parts.append(f"{undone.foreign:,} of others left alone")
-    parts += [f"{count:,} left for {run}" for run, count in undone.stays.most_common()]
-    return ", ".join(parts)
 
 
 def _document(undone: ClaimUndone) -> dict[str, Any]:

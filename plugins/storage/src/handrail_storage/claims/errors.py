@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from handrail.errors import ExitCode, RefusedError
@@ -58,32 +59,37 @@ def does(state: ClaimState) -> str:
     return "is about to be undone at" if state.wants_undo else _DOES[state.state]
 
 
-def check_free(state: ClaimState, url: str, clock: Clock, *, take_over: bool) -> None:
-    """Check that a run may be undone by this process.
+def claims_command(url: str) -> str:
+    """Return the command that lists the claims of a target."""
+    return f"handrail claims {shlex.quote(url)}"
 
-    Args:
-        state: Its claim.
-        url: The target.
-        clock: The times.
-        take_over: Whether to take the claim from somebody who is freeing it.
+
+def check_stays(state: ClaimState, url: str) -> None:
+    """Check that a run can still be undone.
 
     Raises:
-        ClaimError: The run stays, as it is sealed or pruned; or somebody else is freeing it.
+        ClaimError: It is sealed or pruned.
     """
     if state.sealed:
-        raise ClaimError(
-            f"{state.claimant} stays at {url}: the objects that it has replaced are discarded"
-        )
+        raise ClaimError(f"{state.claimant} stays at {url}: what it has replaced is discarded")
     if state.state is State.PRUNED:
         raise ClaimError(f"{state.claimant} stays at {url}: it is pruned from its journal")
+
+
+def check_freed(state: ClaimState, url: str, clock: Clock) -> None:
+    """Check that nobody undoes a run from outside, without its journal.
+
+    Raises:
+        ClaimError: Somebody does, or has begun to less than an hour after its last sign of life.
+    """
     age = clock.now() - state.renewed
-    if state.freed and not take_over and age < clock.free:
+    if state.freed and age < clock.free:
         raise ClaimError(
             f"somebody is undoing {state.claimant} at {url} with handrail claims --undo, or has "
             "begun to",
             ways_out=(
                 f"try again in {(clock.free - age) / 60:.0f} minutes",
-                f"if nobody is any more, end it:  handrail claims {url} --undo {state.run}",
+                f"if nobody is any more, end it:  {claims_command(url)} --undo {state.run}",
             ),
         )
 
@@ -96,16 +102,12 @@ def refused(state: ClaimState, url: str, *, undo: bool) -> ClaimRefusedError:
         url: The target.
         undo: Whether an undo is refused.
     """
-    claimant = state.claimant
-    number = claimant.number
-    journal = f" --journal {claimant.journal}" if claimant.journal else ""
-    command = "rollback" if state.wants_undo or state.state is State.UNDOING else "resume"
-    finish = f"handrail {command} {number}{journal}" if number is not None else ""
+    claimant, commands = state.claimant, state.commands
     on = f" on {claimant.host}" if claimant.host else ""
     ways_out = [
         "try again once it is done" if undo else "wait for it:  --claim-wait 10m",
-        finish and f"if its process is dead, finish it{on}:  {finish}",
-        f"look at the claims there:  handrail claims {url}",
+        f"if its process is dead, finish it{on}:  {commands[0]}" if commands else "",
+        f"look at the claims there:  {claims_command(url)}",
     ]
     return ClaimRefusedError(
         f"{claimant} {does(state)} the same keys at {url}{claimant.details}",

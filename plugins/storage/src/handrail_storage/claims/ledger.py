@@ -20,6 +20,7 @@ from handrail_storage.errors import StorageError
 T = TypeVar("T")
 
 _AT_A_TIME = 32
+_COPY = "put the file back from a copy of the target, if there is one"
 _EPOCH, _KEPT = "claims/epoch", "kept"
 _STATE = re.compile(rf"claims/(?P<run>{PLAIN})/state")
 
@@ -86,7 +87,9 @@ class Ledger:
         except (ValueError, KeyError, TypeError):
             epoch = ""
         if not re.fullmatch(EPOCH, epoch):
-            raise StorageError(f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch")
+            raise StorageError(
+                f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch", ways_out=(_COPY,)
+            )
         self._epoch = found.version, epoch
         return epoch
 
@@ -214,7 +217,7 @@ class Ledger:
                 f"{FOLDER}/{_state_of(run)} at {self.url} cannot be read: {error}",
                 ways_out=(
                     "install a newer handrail-storage, if that run has one",
-                    "put the file back from a copy of the target, if there is one",
+                    _COPY,
                 ),
             ) from error
         return Entry(state=state, version=found.version)
@@ -294,7 +297,9 @@ class Ledger:
         try:
             yield from unpack(self._content(name, digest))
         except ValueError as error:
-            raise StorageError(f"{FOLDER}/{name} at {self.url} is damaged: {error}") from error
+            raise StorageError(
+                f"{FOLDER}/{name} at {self.url} is damaged: {error}", ways_out=(_COPY,)
+            ) from error
 
     def _content(self, name: str, digest: str) -> bytes:
         """Return the content of a list, whose digest is checked."""
@@ -305,7 +310,7 @@ class Ledger:
         if found is None:
             raise ListMissingError(
                 f"{FOLDER}/{name} at {self.url} is missing, so it is not known what that run holds",
-                ways_out=("put it back from a copy of the target, if there is one",),
+                ways_out=(_COPY,),
             )
         try:
             if digest_of(found.content) == digest:
@@ -314,7 +319,7 @@ class Ledger:
             why = "is not the one that its claim names"
         except ValueError as error:
             why = f"is damaged: {error}"
-        raise StorageError(f"{FOLDER}/{name} at {self.url} {why}")
+        raise StorageError(f"{FOLDER}/{name} at {self.url} {why}", ways_out=(_COPY,))
 
     # Claims of pruned runs
 
@@ -326,7 +331,9 @@ class Ledger:
         try:
             lists = tuple(map(str, json.loads(found.content)["lists"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise StorageError(f"{FOLDER}/{_KEPT} at {self.url} is damaged") from error
+            raise StorageError(
+                f"{FOLDER}/{_KEPT} at {self.url} is damaged", ways_out=(_COPY,)
+            ) from error
         return lists, found.version
 
     def add_kept(self, digest: str) -> None:

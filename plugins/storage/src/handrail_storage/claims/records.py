@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -143,6 +144,22 @@ class ClaimState:
     def relies(self) -> bool:
         """Whether what it holds is relied on."""
         return self.state is State.HOLDS or self.state is State.PRUNED
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing undoes it any more."""
+        return self.sealed or self.state is State.PRUNED
+
+    @property
+    def commands(self) -> list[str]:
+        """What ends it on its machine: commands, the one that goes on first."""
+        claimant = self.claimant
+        if self.stays or self.freed or claimant.number is None:
+            return []
+        going = self.state in (State.ASKING, State.WORKING) and not self.wants_undo
+        words = ("resume", "rollback") if going else ("rollback",)
+        journal = f" --journal {shlex.quote(claimant.journal)}" if claimant.journal else ""
+        return [f"handrail {word} {claimant.number}{journal}" for word in words]
 
     def to_json(self) -> bytes:
         """Return the content of its file."""

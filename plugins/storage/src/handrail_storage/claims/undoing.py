@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from handrail_storage.claims.claim import Lease
+from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Listing
 from handrail_storage.claims.lists import Held
@@ -90,14 +90,14 @@ class Undoing:
 
     Args:
         store: The target.
-        lease: The state of the claim, which is `undoing`.
+        own: The state of the claim, which is `undoing`.
         keys: The keys that the run wanted.
         listing: All claims, read when the run was about to be undone.
     """
 
-    def __init__(self, store: Store, lease: Lease, keys: Keys, listing: Listing) -> None:
+    def __init__(self, store: Store, own: OwnClaim, keys: Keys, listing: Listing) -> None:
         self._store = store
-        self._lease = lease
+        self._own = own
         self._keys = keys
         self._listing = listing
         self._refused: list[StorageError] = []
@@ -105,17 +105,12 @@ class Undoing:
     @property
     def claimant(self) -> Claimant:
         """The run that is undone."""
-        return self._lease.entry.state.claimant
+        return self._own.entry.state.claimant
 
     @property
     def keys(self) -> Keys:
         """The keys that the run wanted."""
         return self._keys
-
-    @property
-    def count(self) -> int:
-        """The number of keys."""
-        return len(self._keys)
 
     def run(
         self,
@@ -139,8 +134,8 @@ class Undoing:
             StorageError: The storage failed, or refused at some keys; the claim stays, so the run
                 can be undone again.
         """
-        state, done = self._lease.entry.state, ClaimUndone()
-        ledger = self._lease.ledger
+        state, done = self._own.entry.state, ClaimUndone()
+        ledger = self._own.ledger
         survey = Survey(self._store, ledger, state, self._keys, self._listing, made or {})
         absent: list[Goal] = []
         count = 0
@@ -152,7 +147,7 @@ class Undoing:
         if refused is not None:
             raise refused
         if late and absent and self._store.lag:
-            self._lease.clock.sleep(self._store.lag)
+            self._own.clock.sleep(self._store.lag)
             foreign, older = done.foreign, done.older
             for page in pages(absent, PAGE):
                 self._undo(page, survey, done)
@@ -180,7 +175,7 @@ class Undoing:
 
     def _undo(self, goals: list[Goal], survey: Survey, done: ClaimUndone) -> list[Goal]:
         """Undo a page of keys; return those under which there was nothing."""
-        self._lease.touch()
+        self._own.touch()
         absent: list[Goal] = []
         for number in range(_LOOKS):
             found = survey.look([key for key, _ in goals], closely=number > 0)
@@ -214,11 +209,11 @@ class Undoing:
 
     def _end(self) -> None:
         """Delete the claim, and before it what only its run needs."""
-        state, ledger = self._lease.entry.state, self._lease.ledger
+        state, ledger = self._own.entry.state, self._own.ledger
         in_use = {*self._listing.kept}.union(
             *(each.lists for each in self._listing.others(state.run))
         )
         for digest in sorted(state.lists - in_use):
             ledger.remove_held(digest)
-        self._lease.end()
+        self._own.end()
         ledger.remove_epoch_if_last()

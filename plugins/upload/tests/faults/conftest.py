@@ -26,6 +26,7 @@ import pytest
 from servers.s3 import S3Server
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepResult
+from handrail_storage.claims import FOLDER as OWN
 from handrail_upload import DefaultUploadAction, DirectUploader, FolderDiscovery
 from handrail_upload.steps import OrganizeFilesStep, UploadFilesStep
 from handrail_upload.storage.objects import ObjectStorage
@@ -106,7 +107,7 @@ class Folder:
         return entries(self.path)
 
     def stamps(self) -> dict[str, Any]:
-        return self.objects()
+        return {key: what for key, what in self.objects().items() if key.split("/")[0] != OWN}
 
     def wipe(self) -> None:
         shutil.rmtree(self.path)
@@ -158,7 +159,7 @@ class Bucket:
 
     def stamps(self) -> dict[str, Any]:
         found = {each["Key"]: (each["ETag"], each["LastModified"]) for each in self._listed()}
-        return {key: stamp for key, stamp in found.items() if "/.handrail-target/" not in key}
+        return {key: stamp for key, stamp in found.items() if f"/{OWN}/" not in key}
 
     def wipe(self) -> None:
         for each in self._listed():
@@ -254,7 +255,7 @@ def entries(folder: Path) -> dict[str, Any]:
         except FileNotFoundError:
             continue  # A temporary file of a run that goes on.
         name = os.fsdecode(os.fsencode(path.relative_to(folder)))
-        if name.startswith(".handrail") and not name.startswith(".handrail/uploads/"):
+        if f"{name}/".startswith(".handrail/") and not name.startswith(".handrail/uploads/"):
             continue
         if "uploads/claims" in name:
             continue  # A cache, which may keep anything.

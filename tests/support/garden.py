@@ -65,6 +65,7 @@ class Garden:
         self.site = folder / "site"
         self.cache = folder / "cache"
         self.project = folder / "project"
+        self.links = folder / "links"
         self.site.mkdir()
         self.project.mkdir()
 
@@ -135,7 +136,10 @@ class Garden:
     def run(
         self, code: str, *, cwd: Path | None = None, timeout: float = 30, **variables: str
     ) -> str:
-        """Run `code` in a new interpreter with the garden on its path; return its output."""
+        """Run `code` in a new interpreter in which only what is planted here is installed.
+
+        Return its output.
+        """
         environment = {key: value for key, value in os.environ.items() if "HANDRAIL" not in key}
         environment |= {
             "HANDRAIL_CACHE": str(self.cache),
@@ -145,8 +149,9 @@ class Garden:
             "PYTHONDONTWRITEBYTECODE": "1",
             **variables,
         }
+        links = LINKS.format(site=str(self.site), links=str(self.links))
         result = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code)],
+            [sys.executable, "-c", textwrap.dedent(links) + textwrap.dedent(code)],
             cwd=cwd or self.project,
             env=environment,
             capture_output=True,
@@ -166,6 +171,23 @@ def table(points: Mapping[str, Mapping[str, str]]) -> str:
         lines += [f"{name} = {value}" for name, value in entries.items()]
     return "\n".join(lines) + "\n"
 
+
+# An index is made again if metadata change anywhere on the path, and installers may touch those of
+# `site-packages` at any time: for another environment, uv adds links to the same files, and their
+# ctime changes. So the libraries are found through links, in folders without metadata.
+LINKS = """
+    import os, sys
+
+    for number, folder in enumerate(sys.path):
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        modules = [name for name in names if not name.endswith((".dist-info", ".egg-info"))]
+        if folder != {site!r} and modules != names:
+            sys.path[number] = os.path.join({links!r}, str(number))
+            if not os.path.exists(sys.path[number]):
+                os.makedirs(sys.path[number])
+                for name in modules:
+                    os.symlink(f"{{folder}}/{{name}}", f"{{sys.path[number]}}/{{name}}")
+"""
 
 STEPS = '''
     """Steps of a sample pack."""

@@ -62,8 +62,7 @@ def test_hostile_packs_are_listed(hostile):
     start = time.monotonic()
     found = listing(hostile)
     assert time.monotonic() - start < 20
-    planted = {name: told for name, told in found["packs"].items() if name.startswith("acme-")}
-    assert planted == {
+    assert found["packs"] == {
         "acme-killer": ["1.4.0", "on", "installed", ["acme_killer_step"]],
         "acme-scan": ["1.4.0", "on", "installed", ["scan_files"]],
         "acme-sleeper": ["1.4.0", "on", "installed", ["acme_sleeper_step"]],

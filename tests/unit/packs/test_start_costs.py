@@ -60,6 +60,7 @@ def test_import_brings_next_to_nothing(garden):
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("packs",)])
 def test_listing_imports_nothing_slow(garden, words):
     """Neither help nor a listing from an index imports what takes long, or any pack."""
+    garden.plant()
     counted(garden, *words)
     code, slow, _, _ = counted(garden, *words)
     assert (code, slow) == (0, "[]")

@@ -38,12 +38,14 @@ class Store(ABC):
         local: Whether a staged file becomes the object itself, so that it has to be in the place.
         batch: The best number of objects to record and store at a time.
         lag: Seconds for which a request of a killed process may still be in flight.
+        lasting: Whether objects, and their versions, outlive the process.
     """
 
     capabilities: Capabilities
     local: bool = False
     batch: int = 64
     lag: float = 0.0
+    lasting: bool = True
 
     def __init__(self, place: Place, caller: Caller) -> None:
         self.place = place
@@ -135,6 +137,14 @@ class Store(ABC):
             StorageError: The storage failed or refused.
         """
         return self.stats(keys)
+
+    def glance(self, keys: Sequence[str]) -> Mapping[str, Listed]:
+        """Return the objects under these keys, by key, as cheaply as `Listed.version` allows.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        return self.look_up(keys)
 
     @abstractmethod
     def listing(self, prefix: str = "") -> Iterator[Listed]:

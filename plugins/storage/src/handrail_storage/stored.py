@@ -47,6 +47,13 @@ class Listed:
     etag: str | None
     identity: Identity | None = None
 
+    @property
+    def version(self) -> str | None:
+        """A text that no other object or content under the key has; None if there is none."""
+        if self.identity is not None:
+            return "-".join(map(str, self.identity))
+        return None if self.etag is None else f"{self.etag}-{self.size}"
+
     def is_same(self, other: Listed) -> bool:
         """Return whether both are one object, by identity, ETag and size.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from handrail_storage import pages
+from handrail_upload.digests import BLOCK
 from handrail_upload.manifest import (
     FOUND,
     NEW,
@@ -20,7 +20,6 @@ from handrail_upload.params import Compare, IfExists
 from handrail_upload.progress import Progress
 from handrail_upload.storage import Listed, Sending, Storage, Stored
 
-_PAGE = 1000  # Files that are looked up at a time.
 _READERS = 4  # Files whose content is compared at a time.
 
 
@@ -47,6 +46,7 @@ class Comparison:
         compare: The method of comparison.
         sending: The pace of reading, and the stop flag.
         progress: Counts files that need not be sent.
+        trusting: Whether a file that the files cache knows is not read again.
     """
 
     storage: Storage
@@ -54,6 +54,7 @@ class Comparison:
     compare: Compare
     sending: Sending
     progress: Progress
+    trusting: bool = False
 
     def run(self, manifest: Manifest) -> Iterator[Conflict]:
         """Judge all files that were found, and keep that in the manifest; yield conflicts.
@@ -62,23 +63,48 @@ class Comparison:
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
-        for files in pages(manifest.files(FOUND), _PAGE):
-            there = self.storage.look_up([each.key for each in files])
+        for page in manifest.keys(FOUND):
+            first, last = page[0][0], page[-1][0]
+            there = self.storage.glance([key for _, key in page])
+            settled = self._settle_known(manifest, first, last, there) if self.trusting else 0
             kept: list[SourceFile] = []
-            for judged in self._each(files, there):
-                if isinstance(judged, Conflict):
-                    yield judged
-                    continue
-                kept.append(judged)
-                if judged.state in (UNCHANGED, SKIPPED):
-                    self.progress.end(judged)
+            conflicts: list[int] = []
+            if settled < len(there):
+                left = manifest.files(FOUND, first=first, last=last)
+                for judged in self._each([each for each in left if each.key in there], there):
+                    if isinstance(judged, Conflict):
+                        conflicts.append(judged.file.id)
+                        yield judged
+                        continue
+                    kept.append(judged)
+                    if judged.state in (UNCHANGED, SKIPPED):
+                        self.progress.end(judged)
             manifest.update(kept)
+            if settled < len(page):
+                manifest.settle(NEW, first, last, but=conflicts)
+
+    def _settle_known(
+        self, manifest: Manifest, first: int, last: int, there: Mapping[str, Listed]
+    ) -> int:
+        """Note which files and objects are both as they were; return the number of files."""
+        known = manifest.known(first, last)
+        changed = [
+            number
+            for number, key, version in known
+            if key not in there or there[key].version != version
+        ]
+        if len(changed) == len(known):
+            return 0
+        files, size = manifest.settle_known(first, last, but=changed)
+        self.progress.skip(files, size)
+        return files
 
     def _each(
         self, files: list[SourceFile], there: Mapping[str, Listed]
     ) -> Iterator[SourceFile | Conflict]:
-        if not there:
-            yield from (replace(each, state=NEW) for each in files)
+        if not self.storage.threads and all(each.size <= BLOCK for each in files):
+            # To hand a small file to another thread takes as long as to read it.
+            yield from (self.judge(each, there.get(each.key)) for each in files)
             return
         with ThreadPoolExecutor(_READERS) as pool:
             try:
@@ -100,7 +126,8 @@ class Comparison:
             return Conflict(file=file, why="something is stored there")
         same, sha256 = self._same(file, there)
         if same:
-            return replace(file, state=UNCHANGED, sha256=sha256, etag=there.etag)
+            etag, version = there.etag, there.version
+            return replace(file, state=UNCHANGED, sha256=sha256, etag=etag, version=version)
         if self.if_exists == "overwrite":
             return replace(file, state=REPLACE)
         return Conflict(file=file, why="something else is stored there")
@@ -109,7 +136,8 @@ class Comparison:
         if there.size != file.size:
             return False, None
         if self.compare == "size":
-            return True, there.sha256 if isinstance(there, Stored) else None
+            known = self.storage.stat(there.key) if self.storage.local else there
+            return True, known.sha256 if isinstance(known, Stored) else None
         digest = self.storage.digest_for(file.size, self.sending.part_size)
         self.sending.reading(file, digest, counted=False).through(self.sending.stop)
         return self.storage.equals(there, digest, file), digest.sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from handrail_storage import StorageContext
 from handrail_storage.containment import Notes
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import ContainmentError, shown
-from handrail_upload.manifest import Manifest, what_else
+from handrail_upload.manifest import FILES_CACHE, Manifest, what_else
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
 from handrail_upload.site import Site, catalogue_of
@@ -210,6 +211,18 @@ class UploadContext(StorageContext, ActionContext[P]):
             f"the journal has the list of files {shown(self.manifest_path)}, but {why}",
             ways_out=("look at who has written this journal; nothing was touched",),
         )
+
+    def use_files_cache(self, *, make: bool = True) -> None:
+        """Let the manifest use what is known of the files that were uploaded to this target.
+
+        Args:
+            make: Whether the files cache is made if it is not there.
+        """
+        storage = self.use_storage()
+        if storage.lasting:
+            name = hashlib.sha256(os.fsencode(storage.address)).hexdigest()[:32]
+            path = Path(self.site().state.path, FILES_CACHE, f"{name}.db")
+            self.use_manifest().use_cache(path, make=make)
 
     def use_catalogue(self) -> Catalogue:
         """Return the catalogue, opened.

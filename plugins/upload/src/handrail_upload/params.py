@@ -97,6 +97,11 @@ class UploadParams(BaseModel):
     compare: Compare = Field(
         default="checksum", description="How to compare a file with an existing object"
     )
+    checksum: bool = Field(
+        default=False,
+        description="Read all files, also those whose size, times and inode are those of the last "
+        "upload",
+    )
     claim_wait: Duration = Field(
         default=Duration(0),
         description="If another run works on the same files at the target: try again for so long, "

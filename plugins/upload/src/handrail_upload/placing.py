@@ -85,7 +85,8 @@ class Placing:
         if not self.storage.equals(there, digest, file):
             return None
         self.storage.adopt(file.key)
-        return replace(file, state=SENT, sha256=digest.sha256, etag=there.etag)
+        etag, version = there.etag, there.version
+        return replace(file, state=SENT, sha256=digest.sha256, etag=etag, version=version)
 
     def _put(self, file: SourceFile, there: Stored | None) -> SourceFile:
         self.claim.touch()
@@ -96,8 +97,8 @@ class Placing:
         stored = self.uploader.send(self.storage, file, self.sending, there)
         self.comparison.progress.end(file, counted=True)
         # Of the stored object: a strategy may have compressed the content, for example.
-        size, sha256, etag = stored.size, stored.sha256, stored.etag
-        return replace(file, state=SENT, size=size, sha256=sha256, etag=etag)
+        size, sha256, etag, version = stored.size, stored.sha256, stored.etag, stored.version
+        return replace(file, state=SENT, size=size, sha256=sha256, etag=etag, version=version)
 
     def _drop_copy(self, key: str) -> None:
         """Forget what is gone by somebody else's hand, so that no undo brings it back."""

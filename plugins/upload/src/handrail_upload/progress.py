@@ -48,6 +48,13 @@ class Progress:
             self._bytes += 0 if counted else file.size
         self.tell()
 
+    def skip(self, files: int, size: int) -> None:
+        """Count files that need not be sent, with their bytes."""
+        with self._lock:
+            self._files += files
+            self._bytes += size
+        self.tell()
+
     def finish(self) -> None:
         """Report that all is done."""
         with self._lock:

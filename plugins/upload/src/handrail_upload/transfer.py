@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from handrail_storage import pages
 from handrail_upload.comparison import Comparison, Conflict
 from handrail_upload.made import SOON, Made
-from handrail_upload.manifest import NEW, REPLACE, SETTLED, UNSETTLED, Manifest, SourceFile
+from handrail_upload.manifest import (
+    NEW,
+    REPLACE,
+    SENT,
+    SETTLED,
+    UNCHANGED,
+    UNSETTLED,
+    Manifest,
+    SourceFile,
+)
 from handrail_upload.pace import Budget, Pace
 from handrail_upload.params import UploadParams
 from handrail_upload.placing import Placing
@@ -75,12 +84,17 @@ class Transfer:
             on_bytes=self._progress.add,
             alive=_nothing if claim is None else claim.touch,
         )
+        # What another strategy stores need not be what it reads.
+        self._direct = uploader is None or type(uploader) is DirectUploader
         self._comparison = Comparison(
             storage=storage,
             if_exists=options.if_exists,
             compare=options.compare,
             sending=self._sending,
             progress=self._progress,
+            trusting=self._direct
+            and not options.checksum
+            and options.if_exists in ("same", "overwrite"),
         )
         self._placing: Placing | None = None
         if claim is not None:
@@ -172,6 +186,14 @@ class Transfer:
         finally:
             self.stop()
         self._progress.finish()
+
+    def remember(self) -> None:
+        """Keep how the files are that were sent or found equal, so that they are not read again."""
+        searched = self.manifest.description().get("searched")
+        if self._direct and searched is not None:
+            # Those that only have equal sizes may differ.
+            states = (SENT, UNCHANGED) if self._comparison.compare == "checksum" else (SENT,)
+            self.manifest.remember(*states, before=searched)
 
     def _record(self, files: Sequence[SourceFile]) -> None:
         """Record what the claim does not tell."""

@@ -257,8 +257,8 @@ def entries(folder: Path) -> dict[str, Any]:
         name = os.fsdecode(os.fsencode(path.relative_to(folder)))
         if f"{name}/".startswith(".handrail/") and not name.startswith(".handrail/uploads/"):
             continue
-        if "uploads/claims" in name:
-            continue  # A cache, which may keep anything.
+        if "uploads/claims" in name or "uploads/files" in name:
+            continue  # Caches, which may keep anything.
         if stat.S_ISDIR(about.st_mode):
             found[name] = "folder"
         elif stat.S_ISLNK(about.st_mode):

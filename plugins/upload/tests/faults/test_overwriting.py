@@ -137,14 +137,14 @@ def test_deleted_by_somebody_before_the_put(old, tools, monkeypatch):
 
     def execute(step, context):
         storage = context.use_storage()
-        look_up = storage.look_up
+        glance = storage.glance
 
         def then_delete(keys):
-            found = look_up(keys)
+            found = glance(keys)
             old.place.remove("sub/1.txt")
             return found
 
-        monkeypatch.setattr(storage, "look_up", then_delete)
+        monkeypatch.setattr(storage, "glance", then_delete)
         return real(step, context)
 
     monkeypatch.setattr(UploadFilesStep, "execute", execute)

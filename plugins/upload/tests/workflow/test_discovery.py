@@ -215,6 +215,7 @@ def test_unreadable(
 ) -> None:
     """Files and folders that cannot be read are problems, and the rest is found."""
     source = write("a b sub/c")
+    (source / "b").chmod(0o600)
     scandir, access = os.scandir, os.access
 
     def refuse(path: Any) -> Any:

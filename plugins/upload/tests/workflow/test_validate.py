@@ -152,7 +152,7 @@ def test_unreadable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What cannot be read stops the run, before anything is sent."""
-    write("a b")
+    (write("a b") / "b").chmod(0o600)
     access = os.access
     monkeypatch.setattr(
         "os.access", lambda path, mode: Path(path).name != "b" and access(path, mode)

@@ -58,6 +58,7 @@ class ObjectStore(Store):
         self.requests = Requests(place, retries, caller)
         if place.scheme == "memory":
             self.lag = MEMORY_LAG
+            self.lasting = False
 
     @property
     def small_files(self) -> SmallFiles:

@@ -6,6 +6,7 @@ list; afterwards `handrail upload verify` compares it with the target and the ca
 
 from __future__ import annotations
 
+from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_caches
 from handrail_upload.manifest.manifest import Manifest
 from handrail_upload.manifest.side_file import PAGE, VERSION, sent_in, sizes_in, what_else
 from handrail_upload.manifest.source_file import (
@@ -23,6 +24,7 @@ from handrail_upload.manifest.source_file import (
 )
 
 __all__ = [
+    "FILES_CACHE",
     "FOUND",
     "INVALID",
     "NEW",
@@ -37,6 +39,7 @@ __all__ = [
     "VERSION",
     "Manifest",
     "SourceFile",
+    "forget_files_caches",
     "sent_in",
     "sizes_in",
     "what_else",

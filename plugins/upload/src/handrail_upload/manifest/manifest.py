@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from handrail_upload.manifest.notes import Notes
+from handrail_storage import pages
+from handrail_upload.manifest.files_cache import FilesCache
 from handrail_upload.manifest.side_file import PAGE
 from handrail_upload.manifest.source_file import FOUND, INVALID, STORED, SourceFile
 from handrail_upload.units import DataFile, DataUnit
 
 _LAST = chr(0x10FFFF)  # After every name of a role.
-_COLUMNS = "id, path, name, key, unit, role, size, mtime, state, problem, sha256, etag"
+_COLUMNS = (
+    "id, path, name, key, unit, role, size, mtime, state, problem, sha256, etag, version,"
+    " dev, ino, ctime"
+)
+
+
+_INSERT = (
+    "INSERT OR IGNORE INTO file"
+    " (path, name, key, unit, role, size, mtime, state, problem, dev, ino, ctime)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _row(file: SourceFile) -> tuple[Any, ...]:
+    return (
+        os.fsencode(file.path),
+        *(file.name, file.key, file.unit, file.role),
+        *(file.size, file.mtime, file.state, file.problem),
+        *(file.dev, file.ino, file.ctime),
+    )
 
 
 def _file(row: Sequence[Any]) -> SourceFile:
-    id_, path, name, key, unit, role, size, mtime, state, problem, sha256, etag = row
+    id_, path, name, key, unit, role, size, mtime, state, problem, sha256, etag, *rest = row
+    version, dev, ino, ctime = rest
     return SourceFile(
         id=id_,
         path=os.fsdecode(path),
@@ -30,10 +51,14 @@ def _file(row: Sequence[Any]) -> SourceFile:
         problem=problem,
         sha256=sha256,
         etag=etag,
+        version=version,
+        dev=dev,
+        ino=ino,
+        ctime=ctime,
     )
 
 
-class Manifest(Notes):
+class Manifest(FilesCache):
     """The files of one upload, in an SQLite file.
 
     Used by one thread at a time. Everything that iterates reads in pages, so the files may be
@@ -60,42 +85,57 @@ class Manifest(Notes):
         """
         clashes: list[tuple[SourceFile, str]] = []
         with self._transaction():
-            for each in files:
-                row = (
-                    os.fsencode(each.path),
-                    *(each.name, each.key, each.unit, each.role),
-                    *(each.size, each.mtime, each.state, each.problem),
-                )
-                done = self._db.execute(
-                    "INSERT OR IGNORE INTO file (path, name, key, unit, role, size, mtime, state,"
-                    " problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    row,
-                )
-                if not done.rowcount:
-                    clashes.append((each, self._other(each)))
+            for page in pages(files, PAGE):
+                self._db.execute("SAVEPOINT page")
+                added = self._db.executemany(_INSERT, map(_row, page)).rowcount
+                if added < len(page):  # That is rare; which of them clash, only single ones tell.
+                    self._db.execute("ROLLBACK TO page")
+                    clashes += self._add_singly(page)
+                self._db.execute("RELEASE page")
         return clashes
 
-    def _other(self, file: SourceFile) -> str:
-        row = self._db.execute(
-            "SELECT name FROM file WHERE key = ? OR (unit = ? AND role = ?)",
-            (file.key, file.unit, file.role),
-        ).fetchone()
-        return str(row[0])
+    def _add_singly(self, files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, str]]:
+        for each in files:
+            if not self._db.execute(_INSERT, _row(each)).rowcount:
+                (name,) = self._db.execute(
+                    "SELECT name FROM file WHERE key = ? OR (unit = ? AND role = ?)",
+                    (each.key, each.unit, each.role),
+                ).fetchone()
+                yield each, str(name)
 
     def update(self, files: Iterable[SourceFile]) -> None:
         """Update files in the manifest: everything but names, key, unit and role."""
         with self._transaction():
             self._db.executemany(
-                "UPDATE file SET state = ?, problem = ?, sha256 = ?, etag = ?, size = ?, mtime = ?"
-                " WHERE id = ?",
-                ((f.state, f.problem, f.sha256, f.etag, f.size, f.mtime, f.id) for f in files),
+                "UPDATE file SET state = ?, problem = ?, sha256 = ?, etag = ?, version = ?,"
+                " size = ?, mtime = ? WHERE id = ?",
+                (
+                    (f.state, f.problem, f.sha256, f.etag, f.version, f.size, f.mtime, f.id)
+                    for f in files
+                ),
             )
+
+    def settle(self, state: str, first: int, last: int, but: Collection[int] = ()) -> None:
+        """Give the files that were found a state, by their numbers from `first` to `last`.
+
+        Args:
+            state: The state.
+            first: The number of the first file.
+            last: That of the last one.
+            but: The numbers of files that keep theirs.
+        """
+        others = f"AND id NOT IN ({', '.join(map(str, but))})" if but else ""
+        self._db.execute(
+            f"UPDATE file SET state = ? WHERE id BETWEEN ? AND ? AND state = ? {others}",
+            (state, first, last, FOUND),
+        )
 
     def reopen_files(self) -> None:
         """Reset the states of the valid files, as if they had just been found."""
         with self._transaction():
             self._db.execute(
-                "UPDATE file SET state = ?, sha256 = NULL, etag = NULL WHERE state <> ?",
+                "UPDATE file SET state = ?, sha256 = NULL, etag = NULL, version = NULL"
+                " WHERE state <> ?",
                 (FOUND, INVALID),
             )
 
@@ -105,19 +145,44 @@ class Manifest(Notes):
             for table in ("file", "oddity"):
                 self._db.execute(f"DELETE FROM {table}")
 
-    def files(self, *states: str) -> Iterator[SourceFile]:
-        """Yield the files, or those in `states`, in the order in which they were found."""
-        among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
+    def keys(self, *states: str) -> Iterator[list[tuple[int, str]]]:
+        """Yield pages of the numbers and keys of files in these states, as they were found."""
+        among = ", ".join("?" * len(states))
+        find = f"SELECT id, key FROM file WHERE id > ? AND state IN ({among}) ORDER BY id"
         last = 0
+        while rows := self._db.execute(f"{find} LIMIT {PAGE}", (last, *states)).fetchall():
+            yield rows
+            last = rows[-1][0]
+
+    def files(
+        self,
+        *states: str,
+        largest: int | None = None,
+        first: int = 1,
+        last: int | None = None,
+    ) -> Iterator[SourceFile]:
+        """Yield the files, or those in `states`, in the order in which they were found.
+
+        Args:
+            states: The states.
+            largest: Only files of up to this number of bytes.
+            first: Only files from this number on.
+            last: Only files up to this number.
+        """
+        among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
+        if largest is not None:
+            among += f" AND size <= {largest}"
+        if last is not None:
+            among += f" AND id <= {last}"
         while True:
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM file WHERE id > ?{among} ORDER BY id LIMIT {PAGE}",
-                (last, *states),
+                f"SELECT {_COLUMNS} FROM file WHERE id >= ?{among} ORDER BY id LIMIT {PAGE}",
+                (first, *states),
             ).fetchall()
             yield from map(_file, rows)
             if len(rows) < PAGE:
                 return
-            last = rows[-1][0]
+            first = rows[-1][0] + 1
 
     def count(self, *states: str) -> int:
         """Return the number of files, or of those in `states`."""

@@ -16,8 +16,9 @@ from handrail_storage.manifests import manifest_files, remove_manifest
 from handrail_upload.errors import UploadError
 from handrail_upload.names import readable
 
-VERSION = 1
+VERSION = 2
 PAGE = 1000  # Rows read at a time.
+TIMEOUT = 5.0  # Seconds to wait for other processes.
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -34,6 +35,10 @@ CREATE TABLE IF NOT EXISTS file (
     problem TEXT,
     sha256 TEXT,
     etag TEXT,
+    version TEXT,
+    dev INTEGER,
+    ino INTEGER,
+    ctime INTEGER,
     UNIQUE (unit, role)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS sheet (
@@ -43,6 +48,10 @@ CREATE TABLE IF NOT EXISTS oddity (
     kind TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL
 ) STRICT;
 """
+
+
+# What the lists of earlier versions lack.
+_COLUMNS = {"version": "TEXT", "dev": "INTEGER", "ino": "INTEGER", "ctime": "INTEGER"}
 
 
 class SideFile:
@@ -70,7 +79,11 @@ class SideFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, factory=_Connection
+                path,
+                timeout=TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
             )
             self._db.path = path
             self.closed = False
@@ -95,9 +108,11 @@ class SideFile:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version < VERSION:
+            added = _COLUMNS.items() if "file" in tables else ()
+            columns = "".join(f"ALTER TABLE file ADD COLUMN {name} {of};" for name, of in added)
             # All tables or none, or after a kill it is no longer known to be a list of files.
             self._db.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {_SCHEMA} {columns} PRAGMA user_version = {VERSION}; COMMIT;"
             )
 
     def close(self) -> None:

@@ -18,9 +18,9 @@ SETTLED = (SENT, UNCHANGED, SKIPPED)
 UNSETTLED = (FOUND, NEW, REPLACE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # Not frozen: that takes three times as long for each file.
 class SourceFile:
-    """A file of the source, as it was found, with its state.
+    """A file of the source, as it was found, with its state; never changed, only replaced.
 
     Attributes:
         id: Its number in the manifest, from 1; 0 before it is added.
@@ -36,6 +36,11 @@ class SourceFile:
         problem: The reason if it is not valid, or None.
         sha256: SHA-256 of the content once it has been read, in hexadecimal digits.
         etag: The ETag that the storage reported.
+        version: What distinguishes the stored object from others under its key; see
+            `handrail_storage.Listed.version`.
+        dev: Device of the file; None, like the next two, if it is not known to be of this machine.
+        ino: Its inode.
+        ctime: When its status last changed, in nanoseconds since the epoch.
     """
 
     id: int = 0
@@ -50,6 +55,10 @@ class SourceFile:
     problem: str | None = None
     sha256: str | None = None
     etag: str | None = None
+    version: str | None = None
+    dev: int | None = None
+    ino: int | None = None
+    ctime: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, with the same keys as the attributes."""

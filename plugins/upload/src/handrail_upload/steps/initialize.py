@@ -16,7 +16,7 @@ from handrail_upload.catalogue import open_catalogue
 from handrail_upload.claiming import forget_cache
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
-from handrail_upload.manifest import Manifest, what_else
+from handrail_upload.manifest import Manifest, forget_files_caches, what_else
 from handrail_upload.params import UploadParams
 from handrail_upload.recorded import RecordedSetup, read_setup
 from handrail_upload.storage import Storage, open_storage, parse_target
@@ -91,6 +91,7 @@ class InitializeStep(BaseStep[UploadContext]):
             _remove_manifest(recorded.manifest, recorded.notes)
         if context.site().state.path in recorded.folders:
             forget_cache(context)
+            forget_files_caches(Path(context.site().state.path))
         for folder in reversed(recorded.folders):
             with suppress(OSError):
                 os.rmdir(folder)

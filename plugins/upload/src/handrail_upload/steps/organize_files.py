@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -63,6 +64,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
     def execute(self, context: UploadContext) -> StepResult:
         manifest = context.use_manifest()
         manifest.clear()
+        manifest.describe(searched=time.time_ns())
         discovery = self.discovery or FolderDiscovery()
         found = _placed(discovery.find(search_of(context)), context.specification, manifest)
         if context.options.limit is not None:
@@ -131,6 +133,9 @@ def _placed(
             role=role,
             size=each.size,
             mtime=each.mtime,
+            dev=each.dev,
+            ino=each.ino,
+            ctime=each.ctime,
         )
 
 

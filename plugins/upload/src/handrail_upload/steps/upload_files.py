@@ -74,6 +74,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             context.uploaded_files = files_in(manifest, SENT)
             return _result(manifest, 0, 0, 0, 0.0)
         claim = self._claim(context, earlier)
+        context.use_files_cache(make=False)
         context.opened.transfer = transfer = Transfer(
             context.use_storage(),
             manifest,
@@ -92,6 +93,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         transfer.send()
         manifest.keep()
         hold(context, claim)
+        context.use_files_cache()
+        transfer.remember()
         context.uploaded_files = files_in(manifest, SENT)
         return _result(manifest, transfer.replaced, before, size, time.monotonic() - began)
 
@@ -147,6 +150,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         manifest = context.use_manifest()
+        context.use_files_cache(make=False)
         transfer = Transfer(context.use_storage(), manifest, context.options)
         conflicts = list(transfer.compare())
         for word, state in _WOULD_BE:

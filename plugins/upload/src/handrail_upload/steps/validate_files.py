@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from handrail import BaseStep, StepResult
@@ -9,6 +10,7 @@ from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import InvalidFilesError
 from handrail_upload.manifest import FOUND, INVALID, Manifest, SourceFile
+from handrail_upload.specification import Specification
 from handrail_upload.validation import FileValidation, Validation
 
 _PAGE = 1000  # Files that are looked at at a time.
@@ -63,7 +65,7 @@ class ValidateFilesStep(BaseStep[UploadContext]):
     def _look(self, context: UploadContext, manifest: Manifest) -> None:
         validation = self.validation or FileValidation(allow_empty=context.options.allow_empty)
         specification = context.specification
-        for files in pages(manifest.files(FOUND), _PAGE):
+        for files in pages(_doubtful(manifest, validation, specification), _PAGE):
             invalid: list[SourceFile] = []
             for file in files:
                 found = list(validation.problems(file, specification))
@@ -80,3 +82,12 @@ class ValidateFilesStep(BaseStep[UploadContext]):
                 for file in manifest.files_of(unit)
                 if file.state == FOUND
             )
+
+
+def _doubtful(
+    manifest: Manifest, validation: Validation, specification: Specification | None
+) -> Iterator[SourceFile]:
+    """Return the files that the validation may find something wrong with."""
+    if specification is None and type(validation) is FileValidation:
+        return iter(()) if validation.allow_empty else manifest.files(FOUND, largest=0)
+    return manifest.files(FOUND)

@@ -1,0 +1,160 @@
+"""FilesCache: what files were like when they were last equal to their objects at a target.
+
+As in the index of git and the files cache of borg, a file counts as unchanged if its device, inode,
+size, time of modification and time of status change are those of the last time: only what has
+changed is read. The cache is an SQLite file of its own beside the manifests, one for each target.
+
+Nothing depends on it: where it is missing, locked or damaged, the files are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from handrail_storage.manifests import remove_manifest
+from handrail_upload.errors import UploadError
+from handrail_upload.manifest.notes import Notes
+from handrail_upload.manifest.source_file import FOUND, UNCHANGED
+
+GRAIN = 2 * 10**9
+"""Nanoseconds within which a file may be written twice with one time; FAT has the coarsest ones."""
+
+FILES_CACHE = "files"
+"""The folder in the state folder for the files caches of its targets."""
+
+_VERSION = 1
+_SPARE = 100_000  # Files of others that are kept beside as many as a run has.
+
+_STATUS = ("dev", "ino", "size", "mtime", "ctime")
+_RESULT = ("sha256", "etag", "version")
+_COLUMNS = ", ".join(("key", *_STATUS, *_RESULT))
+_IS_SAME = " AND ".join(f"k.{name} = file.{name}" for name in ("key", *_STATUS))
+_SCHEMA = f"""
+CREATE TABLE cache.known (
+    key TEXT PRIMARY KEY,
+    {", ".join(f"{name} INTEGER NOT NULL" for name in _STATUS)},
+    sha256 TEXT NOT NULL,
+    etag TEXT,
+    version TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+
+class FilesCache(Notes):
+    """A manifest that uses the files cache of its target, once it is told to."""
+
+    _has_cache = False
+
+    def use_cache(self, path: Path, *, make: bool = True) -> None:
+        """Use a files cache.
+
+        Args:
+            path: The file.
+            make: Whether to make it if it is not there.
+        """
+        if self._has_cache or not (make or path.is_file()):
+            return
+        with suppress(OSError, UploadError):
+            path.parent.mkdir(exist_ok=True)
+            self._db.execute("ATTACH ? AS cache", (str(path),))
+            self._has_cache = True
+            self._prepare_cache()
+
+    def _prepare_cache(self) -> None:
+        with self._doing_without():
+            (version,) = self._db.execute("PRAGMA cache.user_version").fetchone()
+            if version != _VERSION:
+                with self._transaction():
+                    self._db.execute("DROP TABLE IF EXISTS cache.known")
+                    self._db.execute(_SCHEMA)
+                    self._db.execute(f"PRAGMA cache.user_version = {_VERSION}")
+
+    @contextmanager
+    def _doing_without(self) -> Generator[None]:
+        """Stop using the cache if it fails."""
+        try:
+            yield
+        except UploadError:
+            self._has_cache = False
+
+    def known(self, first: int, last: int) -> list[tuple[int, str, str]]:
+        """Return the files that are as they were when they were last stored or compared.
+
+        Args:
+            first: The number of the first file to look at; of those in the state `found`.
+            last: That of the last one.
+
+        Returns:
+            The number of each, its key, and the version that its object had then.
+        """
+        rows: list[tuple[int, str, str]] = []
+        if self._has_cache:
+            with self._doing_without():
+                rows = self._db.execute(
+                    f"SELECT id, file.key, k.version FROM file JOIN cache.known k ON {_IS_SAME}"
+                    f" WHERE id BETWEEN ? AND ? AND state = '{FOUND}'",
+                    (first, last),
+                ).fetchall()
+        return rows
+
+    def settle_known(self, first: int, last: int, but: Collection[int]) -> tuple[int, int]:
+        """Note that known files are unchanged, with the digests that they had.
+
+        Args:
+            first: See `known`.
+            last: See `known`.
+            but: The numbers of those whose objects have other versions by now.
+
+        Returns:
+            The number of files, and of their bytes.
+        """
+        others = f"AND id NOT IN ({', '.join(map(str, but))})" if but else ""
+        values = ", ".join(f"{name} = k.{name}" for name in _RESULT)
+        rows: list[tuple[int]] = []
+        with self._doing_without(), self._transaction():
+            rows = self._db.execute(
+                f"UPDATE file SET state = '{UNCHANGED}', {values} FROM cache.known k"
+                f" WHERE id BETWEEN ? AND ? AND state = '{FOUND}' {others} AND {_IS_SAME}"
+                " RETURNING size",
+                (first, last),
+            ).fetchall()
+        return len(rows), sum(size for (size,) in rows)
+
+    def remember(self, *states: str, before: int) -> None:
+        """Keep in the cache how the files in these states are.
+
+        A file that had been written just before it was found is left out: it may have been written
+        once more, with the same time, after it was read.
+
+        Args:
+            states: The states.
+            before: When the search for files began, in nanoseconds since the epoch.
+        """
+        if not self._has_cache:
+            return
+        among = ", ".join("?" * len(states))
+        with self._doing_without(), self._transaction():
+            self._db.execute(
+                f"INSERT OR REPLACE INTO cache.known ({_COLUMNS}) SELECT {_COLUMNS} FROM file"
+                f" WHERE state IN ({among}) AND sha256 > '' AND version IS NOT NULL"
+                f" AND dev + ino + ctime IS NOT NULL AND max(mtime, ctime) < ?"
+                f" AND NOT EXISTS (SELECT 1 FROM cache.known k WHERE {_IS_SAME}"
+                " AND k.version = file.version)",
+                (*states, before - GRAIN),
+            )
+            counts = "SELECT (SELECT count(*) FROM cache.known), (SELECT count(*) FROM file)"
+            known, files = self._db.execute(counts).fetchone()
+            if known > 2 * files + _SPARE:
+                self._db.execute("DELETE FROM cache.known WHERE key NOT IN (SELECT key FROM file)")
+
+
+def forget_files_caches(state: Path) -> None:
+    """Delete the files caches in a state folder."""
+    folder = state / FILES_CACHE
+    if folder.is_dir() and not folder.is_symlink():
+        for path in folder.glob("*.db"):
+            remove_manifest(path)
+        with suppress(OSError):
+            folder.rmdir()

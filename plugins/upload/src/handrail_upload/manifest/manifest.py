@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from handrail_upload.listing import Listing
 from handrail_upload.manifest.notes import Notes
 from handrail_upload.manifest.side_file import PAGE
 from handrail_upload.manifest.source_file import FOUND, INVALID, STORED, SourceFile
@@ -13,6 +14,10 @@ from handrail_upload.units import DataFile, DataUnit
 
 _LAST = chr(0x10FFFF)  # After every name of a role.
 _COLUMNS = "id, path, name, key, unit, role, size, mtime, state, problem, sha256, etag"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _file(row: Sequence[Any]) -> SourceFile:
@@ -185,6 +190,20 @@ class Manifest(Notes):
                 )
                 for each in files
             ),
+        )
+
+    def listing(self, location: str) -> Listing:
+        """Return the data units with stored files, to be registered; the same as from `units`.
+
+        Args:
+            location: URL of the target, without a slash at its end.
+        """
+        stored = f"state IN ({', '.join(map(_literal, STORED))})"
+        return Listing(
+            path=self.path,
+            units=self._listed_units(stored),
+            files=f"SELECT unit, role, name, {_literal(f'{location}/')} || key, key, size,"
+            f" coalesce(sha256, ''), etag FROM listing.file WHERE {stored}",
         )
 
     def incomplete_units(self, roles: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

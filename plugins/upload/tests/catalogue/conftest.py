@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from handrail_upload.catalogue import Catalogue, open_catalogue
+from handrail_upload.catalogue import Catalogue, Published, open_catalogue
+from handrail_upload.listing import Listing, as_json
 from handrail_upload.units import DataFile, DataUnit
 
 
@@ -60,9 +63,44 @@ def connected(url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def tools() -> SimpleNamespace:
-    """What tests make rows of: `file(role, content)`, `unit(name, *files)`, `connected(url)`."""
-    return SimpleNamespace(file=file, unit=unit, connected=connected)
+def tools(tmp_path) -> SimpleNamespace:
+    """What tests make rows of: `file(role, content)`, `unit(name, *files)`, `connected(url)`.
+
+    `listing(*units)` lists units to be published, and `publish(catalogue, run, *units)` does that.
+    """
+
+    def listing(*units: DataUnit) -> Listing:
+        return listing_of(tmp_path / f"listing-{uuid.uuid4().hex}.db", units)
+
+    def publish(
+        catalogue: Catalogue, run: str, *units: DataUnit, collection: str = "photos"
+    ) -> Published:
+        return catalogue.publish(run, collection, listing(*units))
+
+    return SimpleNamespace(
+        file=file, unit=unit, connected=connected, listing=listing, publish=publish
+    )
+
+
+def listing_of(path: Path, units: Iterable[DataUnit]) -> Listing:
+    """List `units` in a file of two tables."""
+    columns = [each.name for each in fields(DataFile)]
+    named = ", ".join(columns)
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("CREATE TABLE unit (name TEXT PRIMARY KEY, metadata TEXT)")
+        database.execute(f"CREATE TABLE file (unit TEXT, {named}, PRIMARY KEY (unit, role))")
+        for each in units:
+            database.execute("INSERT INTO unit VALUES (?, ?)", (each.name, as_json(each.metadata)))
+            database.executemany(
+                f"INSERT INTO file VALUES (?{', ?' * len(columns)})",
+                ((each.name, *(getattr(file, name) for name in columns)) for file in each.files),
+            )
+    return Listing(
+        path=path,
+        units="SELECT name, metadata FROM listing.unit",
+        files=f"SELECT unit, {named} FROM listing.file",
+    )
 
 
 def file(role: str = "file", content: str = "1", **values: Any) -> DataFile:

@@ -20,7 +20,7 @@ def test_looking_makes_nothing(url, tools):
         assert catalogue.remove("one") == Removed()
         assert not catalogue.published("one")
         with pytest.raises(CatalogueError, match="is not there yet"):
-            catalogue.stage("one", "photos", [tools.unit("a")])
+            tools.publish(catalogue, "one", tools.unit("a"))
     assert url.startswith("postgresql:") or not Path(url).exists()
 
 
@@ -31,7 +31,7 @@ def test_only_the_run_that_made_it_takes_it_away(catalogue, tools):
     assert catalogue.missing() == []
     catalogue.withdraw("first", [])
     assert catalogue.missing() == []
-    catalogue.stage("second", "photos", [tools.unit("a")])
+    tools.publish(catalogue, "second", tools.unit("a"))
     catalogue.withdraw("first", made)
     assert catalogue.missing() == []
     catalogue.remove("second")
@@ -74,8 +74,7 @@ def test_many_make_it_at_once(url, tools):
             start.wait()
             try:
                 catalogue.prepare(name)
-                catalogue.stage(name, "photos", [tools.unit(name)])
-                catalogue.publish(name, "photos")
+                tools.publish(catalogue, name, tools.unit(name))
             except Exception as error:  # noqa: BLE001 - it is shown by the test
                 failed.append(error)
 
@@ -123,7 +122,7 @@ def test_taken_away_by_another_run_in_the_middle(url, monkeypatch, moment, tools
         assert second.missing() == ["tables"]
 
 
-def test_staging_into_tables_that_are_gone_says_why(url, tools):
+def test_publishing_into_tables_that_are_gone_says_why(url, tools):
     """The way out is to run it again, which makes them."""
     with tools.connected(url) as others:
         others.execute("CREATE TABLE others (name text)")
@@ -132,10 +131,10 @@ def test_staging_into_tables_that_are_gone_says_why(url, tools):
         assert list(second.find_units("photos")) == []
         first.withdraw("first", ["tables"])
         with pytest.raises(CatalogueError, match="are gone") as caught:
-            second.stage("second", "photos", [tools.unit("a")])
+            tools.publish(second, "second", tools.unit("a"))
         assert "run it again" in caught.value.ways_out[0]
         second.prepare("second")
-        assert second.stage("second", "photos", [tools.unit("a")]) == 1
+        assert tools.publish(second, "second", tools.unit("a")).units_added == 1
 
 
 def test_newer_version_is_refused_and_kept(catalogue, url, tools):
@@ -155,17 +154,16 @@ def test_newer_version_is_refused_and_kept(catalogue, url, tools):
 def test_missing_table_is_damage(catalogue, url, tools):
     """It is named, and nothing is made anew over the rest."""
     with tools.connected(url) as others:
-        others.execute("DROP TABLE handrail_staged_file")
-    with pytest.raises(CatalogueError, match="handrail_staged_file is missing"):
+        others.execute("DROP TABLE handrail_replaced_file")
+    with pytest.raises(CatalogueError, match="handrail_replaced_file is missing"):
         catalogue.prepare("second")
-    with pytest.raises(CatalogueError, match="handrail_staged_file is missing"):
+    with pytest.raises(CatalogueError, match="handrail_replaced_file is missing"):
         catalogue.remove("first") if catalogue._checked else catalogue.missing()
 
 
 def test_earlier_version_is_brought_up_to_date(catalogue, url, monkeypatch, tools):
     """By the migrations that lead from its version to ours, with what is in it kept."""
-    catalogue.stage("one", "photos", [tools.unit("a")])
-    catalogue.publish("one", "photos")
+    tools.publish(catalogue, "one", tools.unit("a"))
     migrations = (
         ("a table that is there",),
         ("ALTER TABLE handrail_collection ADD COLUMN note text",),
@@ -176,7 +174,7 @@ def test_earlier_version_is_brought_up_to_date(catalogue, url, monkeypatch, tool
     with open_catalogue(url) as later:
         assert later.missing() == ["migration"]
         with pytest.raises(CatalogueError, match="of an earlier version"):
-            later.stage("two", "photos", [tools.unit("b")])
+            tools.publish(later, "two", tools.unit("b"))
         later.prepare("two")
         assert later.missing() == []
         assert [each.name for each in later.find_units("photos")] == ["a"]

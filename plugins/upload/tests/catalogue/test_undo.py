@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from handrail_upload.catalogue import Removed, open_catalogue
+from handrail_upload.catalogue import Published, Removed, open_catalogue
 
 RUNS = st.sampled_from(["one", "two", "three"])
-NAMES = st.sampled_from(["a", "b"])
+NAMES = st.sampled_from(["a", "b", "c"])
 ROLES = st.sampled_from(["image", "mask"])
 VALUES = st.sampled_from(["1", "2"])
 UNITS = st.dictionaries(
-    NAMES, st.tuples(VALUES, st.dictionaries(ROLES, VALUES, min_size=1)), min_size=1
+    NAMES, st.tuples(VALUES, st.dictionaries(ROLES, VALUES, min_size=1)), max_size=3
 )
 
 
@@ -46,48 +48,46 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
         def make(self):
             self.catalogue = open_catalogue(new_url(), timeout=1)
             self.catalogue.prepare("first")
-            self.units, self.files, self.staged = {}, {}, {}
+            self.units, self.files = {}, {}
 
         def teardown(self):
             if hasattr(self, "catalogue"):
                 self.catalogue.close()
 
         @rule(run=RUNS, units=UNITS)
-        def stage(self, run, units):
-            self.catalogue.stage(
+        def publish(self, run, units):
+            counts = tools.publish(
+                self.catalogue,
                 run,
-                "photos",
-                [
+                *(
                     tools.unit(
                         name, *(tools.file(role, value) for role, value in files.items()), note=note
                     )
                     for name, (note, files) in units.items()
-                ],
+                ),
             )
-            self.staged.setdefault(run, {}).update(units)
-
-        @rule(run=RUNS)
-        def publish(self, run):
-            self.catalogue.publish(run, "photos")
-            for name, (note, files) in self.staged.pop(run, {}).items():
+            told = Counter()
+            for name, (note, files) in units.items():
                 mine = self.units.setdefault(name, Stack())
                 stacks = {role: self.files.setdefault((name, role), Stack()) for role in files}
-                changed = [
+                differing = [
                     role
                     for role, value in files.items()
                     if (stacks[role].visible or ("", None))[1] != value
                 ]
-                if changed or (mine.visible or ("", None))[1] != note:
+                if differing or (mine.visible or ("", None))[1] != note:
+                    told["units_changed" if mine.visible else "units_added"] += 1
                     mine.give(run, note)
-                for role in changed:
+                for role in differing:
+                    told["files_changed" if stacks[role].visible else "files_added"] += 1
                     stacks[role].give(run, files[role])
+            assert counts == Published(**told)
 
         @rule(run=RUNS, times=st.integers(1, 2))
         def remove(self, run, times):
             for number in range(times):
                 removed = self.catalogue.remove(run)
                 assert number == 0 or removed == Removed()
-            self.staged.pop(run, None)
             for stack in (*self.units.values(), *self.files.values()):
                 stack.take(run)
 
@@ -109,7 +109,7 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
         @invariant()
         def knows_who_published(self):
             for name in ("one", "two", "three") if hasattr(self, "catalogue") else ():
-                assert self.catalogue.published(name) == any(
+                assert (self.catalogue.published(name) is not None) == any(
                     layer[0] == name for stack in self.units.values() for layer in stack.layers
                 )
 
@@ -134,8 +134,7 @@ def test_each_run_takes_back_its_own(new_url, tools, request):
 def test_nothing_is_left_when_all_are_undone(catalogue, order, tools):
     """Not even the collection; then the tables go with the run that made them."""
     for name, note in (("one", "1"), ("two", "2")):
-        catalogue.stage(name, "photos", [tools.unit("a", tools.file(content=note), note=note)])
-        catalogue.publish(name, "photos")
+        tools.publish(catalogue, name, tools.unit("a", tools.file(content=note), note=note))
     for name in order:
         catalogue.remove(name)
     catalogue.withdraw("first", ["tables", "file"])

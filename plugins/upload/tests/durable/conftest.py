@@ -174,7 +174,6 @@ class Upload:
         rows = self.scene.catalogue.rows()
         assert len(rows["handrail_data_file"]) == len(files)
         assert len(rows["handrail_data_unit"]) == len(files)
-        assert "handrail_staged_unit" not in rows
         assert self.scene.place.unfinished() == []
 
 

@@ -242,7 +242,7 @@ def test_what_sqlite_keeps_beside_its_files_goes_with_them(
     """A process that is killed while it makes them, or begins to write, leaves that behind."""
     before = fill(scene, 4)
     upload = make_upload(scene)
-    assert upload.do("run", call="stage", nth=1)["code"] == KILLED
+    assert upload.do("run", call="publish", nth=1)["code"] == KILLED
     (manifest,) = (scene.folder / ".handrail" / "uploads").glob("*.db")
     for path in (manifest, scene.catalogue.path):
         path.with_name(f"{path.name}-journal").write_bytes(bytes(512))

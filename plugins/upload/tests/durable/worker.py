@@ -14,12 +14,12 @@ import psycopg
 import pyarrow
 from killing.forks import at_call, carry_out, serve
 
-import handrail_upload.steps.generate_data_units as generate_data_units
 from handrail_storage.backend import unfinished
 from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
 from handrail_storage.claims import Claim, Claims
 from handrail_upload import DefaultUploadAction
 from handrail_upload.catalogue import Catalogue
+from handrail_upload.catalogue.database import Database
 from handrail_upload.reading import Reading
 from handrail_upload.storage.local import LocalStorage
 from handrail_upload.storage.objects import ObjectStorage
@@ -33,7 +33,8 @@ CALLS: dict[str, tuple[type[Any], ...]] = {
     **dict.fromkeys(("ask", "undo"), (Claims,)),
     **dict.fromkeys(("hold", "seal"), (Claim,)),
     **dict.fromkeys(("swap", "create", "remove_all"), (SmallLocalFiles, SmallObjects)),
-    **dict.fromkeys(("prepare", "stage", "publish", "remove", "withdraw"), (Catalogue,)),
+    **dict.fromkeys(("prepare", "publish", "remove", "withdraw"), (Catalogue,)),
+    **dict.fromkeys(("change",), (Database,)),
 }
 
 
@@ -67,7 +68,6 @@ def work(told: dict[str, Any]) -> dict[str, Any]:
     """Upload, and go on, in small batches."""
     LocalStorage.batch = ObjectStorage.batch = told["batch"]
     ObjectStorage.lag = 0.1  # A server beside it is quicker than one far away.
-    generate_data_units._PAGE = 4
     # moto says of every upload in parts that it was begun in 2010.
     unfinished._SKEW = timedelta(days=20 * 366)
     if told.get("call"):

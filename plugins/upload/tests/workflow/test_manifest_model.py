@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from handrail_upload import Manifest, SourceFile
+from handrail_upload.listing import as_json
 from handrail_upload.manifest import (
     FOUND,
     INVALID,
@@ -24,6 +25,8 @@ from handrail_upload.manifest import (
     UNCHANGED,
 )
 
+NAMES = ("a", "b", "é/a", "x/x/a", "x/x", "x/é b")
+METADATA_OF = (*NAMES, "é b", "none")
 STATES = (FOUND, INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED)
 
 
@@ -33,6 +36,9 @@ def source_file(name: str, **values: Any) -> SourceFile:
 
 
 names = st.text("ab\udc80é/ ", min_size=1, max_size=2)
+metadata = st.dictionaries(
+    st.sampled_from("xy"), st.sampled_from([1, "é", None, [1.5], "\udcff"]), max_size=2
+)
 some_states = st.lists(st.sampled_from(STATES), unique=True, max_size=3).map(tuple)
 
 
@@ -53,7 +59,7 @@ class Model(RuleBasedStateMachine):
         batch=st.lists(
             st.builds(
                 source_file,
-                st.text("abé", min_size=1, max_size=2),
+                st.sampled_from(NAMES),
                 path=names.map("/{}".format),
                 key=st.sampled_from("uvwxyz"),
                 unit=st.sampled_from(["u", "v", "é"]),
@@ -100,6 +106,12 @@ class Model(RuleBasedStateMachine):
             self.files[place] = replace(self.files[place], **values)
         self.manifest.update(iter(changed))
 
+    @rule(rows=st.dictionaries(st.sampled_from(METADATA_OF), metadata, max_size=4))
+    def describe(self, rows: dict[str, dict[str, Any]]) -> None:
+        """There is other metadata: of files by their paths and bare names, and of none."""
+        self.manifest.clear_metadata()
+        self.manifest.add_metadata((name, 2, values) for name, values in rows.items())
+
     @rule()
     def reopen_files(self) -> None:
         """What became of valid files is forgotten."""
@@ -137,6 +149,13 @@ class Model(RuleBasedStateMachine):
             if each.state in STORED:
                 units.setdefault(each.unit, []).append((each.role, f"s3://b/{each.key}"))
         found = list(self.manifest.units("s3://b"))
+        listing = self.manifest.listing("s3://b")
+        assert sorted(listing.rows(listing.units)) == [
+            (unit.name, as_json(unit.metadata)) for unit in found
+        ]
+        assert sorted(listing.rows(listing.files)) == [
+            (unit.name, *astuple(file)) for unit in found for file in unit.files
+        ]
         assert [unit.name for unit in found] == list(units)
         for unit in found:
             assert [(file.role, file.location) for file in unit.files] == units[unit.name]

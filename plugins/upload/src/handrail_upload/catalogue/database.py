@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
 from handrail_upload.errors import CatalogueError
+from handrail_upload.listing import Listing
 
 Row = tuple[Any, ...]
 Values = Mapping[str, object]
@@ -59,7 +60,6 @@ class Database(ABC):
     """
 
     types: ClassVar[Mapping[str, str]]
-    for_update: ClassVar[str]
 
     def __init__(self, shown: str, timeout: float) -> None:
         self.shown = shown
@@ -77,11 +77,6 @@ class Database(ABC):
         """Execute `statement`; return the number of changed rows."""
         with self._converting_errors():
             return self._execute(self._connected(), statement, values).rowcount
-
-    def change_many(self, statement: str, rows: Iterable[Values]) -> None:
-        """Execute `statement` once for each of `rows`."""
-        with self._converting_errors():
-            self._execute_many(self._connected(), statement, rows)
 
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Generator[None, None, None]:
@@ -112,6 +107,15 @@ class Database(ABC):
         return self.moment(datetime.now(UTC))
 
     @abstractmethod
+    def publishing(self, listing: Listing) -> AbstractContextManager[None]:
+        """Execute the statements within it in one transaction, beside temporary tables.
+
+        These are `given_unit (name, metadata)` and `given_file (unit, role, name, location, key,
+        size, sha256, etag)` with the rows of `listing`, and `differing_unit (name, id, metadata)`,
+        which is empty.
+        """
+
+    @abstractmethod
     def moment(self, when: datetime) -> object:
         """Return `when` as a value for the database."""
 
@@ -139,6 +143,13 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def lock_collection(self, name: str) -> None:
+        """Within a transaction, wait for others who publish or remove there; keep them waiting.
+
+        Other collections are not affected, and nothing is written.
+        """
+
+    @abstractmethod
     def lock_tables(self, tables: Sequence[str]) -> None:
         """Within a transaction, prevent others from reading or writing `tables`."""
 
@@ -150,10 +161,6 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def take_statistics(self, tables: Sequence[str]) -> None:
-        """Update the statistics of `tables`, if the database plans by them."""
-
-    @abstractmethod
     def _connect(self) -> Any: ...
 
     @abstractmethod
@@ -161,9 +168,6 @@ class Database(ABC):
 
     @abstractmethod
     def _execute(self, connection: Any, statement: str, values: Values) -> Cursor: ...
-
-    @abstractmethod
-    def _execute_many(self, connection: Any, statement: str, rows: Iterable[Values]) -> None: ...
 
     @abstractmethod
     def _converting_errors(self) -> AbstractContextManager[None]:

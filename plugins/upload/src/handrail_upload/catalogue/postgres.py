@@ -14,15 +14,36 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from handrail_upload.catalogue.address import PostgresAddress
 from handrail_upload.catalogue.database import Cursor, Database, Row, TablesGoneError, Values
 from handrail_upload.errors import CatalogueError
+from handrail_upload.listing import Listing
 
 if TYPE_CHECKING:
     import psycopg
 
 _MAKING = 0x68616E647261696C  # "handrail": the advisory lock for creating the tables.
 _RUN = 0x68616E64  # "hand": the first half of the advisory locks of runs.
+_COLLECTION = 0x636F6C6C  # "coll": and of those of collections.
 _VALUE = re.compile(r":(\w+)")
 # A lost server is noticed after a minute, even if a firewall silently drops packets.
 _KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+_TEMPORARY = (
+    """
+    CREATE TEMPORARY TABLE given_unit (
+        name text COLLATE "C" PRIMARY KEY, metadata text COLLATE "C"
+    ) ON COMMIT DROP
+    """,
+    """
+    CREATE TEMPORARY TABLE given_file (
+        unit text COLLATE "C", role text COLLATE "C", name text, location text, key text,
+        size bigint, sha256 text, etag text, PRIMARY KEY (unit, role)
+    ) ON COMMIT DROP
+    """,
+    """
+    CREATE TEMPORARY TABLE differing_unit (
+        name text COLLATE "C" PRIMARY KEY, id bigint, metadata text COLLATE "C"
+    ) ON COMMIT DROP
+    """,
+)
 
 
 class PostgresDatabase(Database):
@@ -38,9 +59,7 @@ class PostgresDatabase(Database):
         # The collations of a system change with it, and then its indexes are wrong.
         "text": 'text COLLATE "C"',
         "moment": "timestamptz",
-        "clustered": "",
     }
-    for_update = "FOR UPDATE"
 
     def __init__(self, address: PostgresAddress, timeout: float) -> None:
         super().__init__(address.shown, timeout)
@@ -53,6 +72,29 @@ class PostgresDatabase(Database):
             return super().rows(statement, **values)
         with self.transaction():  # Its settings are for readers, too.
             return super().rows(statement, **values)
+
+    @contextmanager
+    def publishing(self, listing: Listing) -> Generator[None, None, None]:
+        # Loaded within the transaction: PgBouncer may give the next one another session.
+        with self.transaction():
+            for statement in _TEMPORARY:
+                self.change(statement)
+            self._copy(listing.rows(listing.units), "given_unit")
+            self._copy(listing.rows(listing.files), "given_file")
+            # The server knows little of tables that were just filled. Rows are always looked up by
+            # their keys, so that a few units in a large collection cost as little as they should.
+            self.change("SET LOCAL enable_hashjoin = off")
+            self.change("SET LOCAL enable_mergejoin = off")
+            yield
+
+    def _copy(self, rows: Iterable[Row], table: str) -> None:
+        with (
+            self._converting_errors(),
+            self._connected().cursor() as cursor,
+            cursor.copy(f"COPY {table} FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
 
     def moment(self, when: datetime) -> object:
         return when
@@ -74,7 +116,13 @@ class PostgresDatabase(Database):
         self.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_MAKING)
 
     def lock_run(self, run: str) -> None:
-        self.rows("SELECT pg_advisory_xact_lock(:kind, hashtext(:run))", kind=_RUN, run=run)
+        self._lock(_RUN, run)
+
+    def lock_collection(self, name: str) -> None:
+        self._lock(_COLLECTION, name)
+
+    def _lock(self, kind: int, name: str) -> None:
+        self.rows("SELECT pg_advisory_xact_lock(:kind, hashtext(:name))", kind=kind, name=name)
 
     def lock_tables(self, tables: Sequence[str]) -> None:
         self.change(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
@@ -89,10 +137,6 @@ class PostgresDatabase(Database):
                 connection.execute("ROLLBACK TO SAVEPOINT before_drop")
                 return False
         return True
-
-    def take_statistics(self, tables: Sequence[str]) -> None:
-        # Where the tables are another user's, the server only warns.
-        self.change(f"ANALYZE (SKIP_LOCKED) {', '.join(tables)}")
 
     def _connect(self) -> psycopg.Connection[Any]:
         driver = _driver()
@@ -110,7 +154,7 @@ class PostgresDatabase(Database):
         connection.execute(
             "BEGIN ISOLATION LEVEL READ COMMITTED;"
             f"SET LOCAL lock_timeout = {ceil(self.timeout * 1000)};"
-            # Staging is mostly empty when the server looks, and then it plans to read all of it.
+            # Tables are mostly empty when the server looks, and then it plans to read all of them.
             "SET LOCAL enable_seqscan = off;"
             "SET LOCAL jit = off"
         )
@@ -120,12 +164,6 @@ class PostgresDatabase(Database):
     ) -> Cursor:
         # Not prepared: its plan would stay as it was when the tables were empty.
         return connection.execute(_translated(statement), values, prepare=False)
-
-    def _execute_many(
-        self, connection: psycopg.Connection[Any], statement: str, rows: Iterable[Values]
-    ) -> None:
-        with connection.cursor() as cursor:
-            cursor.executemany(_translated(statement), rows)
 
     def _roll_back(self) -> None:
         connection: psycopg.Connection[Any] | None = self._connection

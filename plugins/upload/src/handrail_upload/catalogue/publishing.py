@@ -1,150 +1,124 @@
-"""Publishes all staged rows of a run at once."""
+"""Publishes the data units of a run that differ from the catalogue, all at once."""
 
 from __future__ import annotations
 
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Published
+from handrail_upload.listing import Listing
 
-# Only staged units are looked for by their run, and the rest by keys: a database that has just got
-# a million rows of a run may take them for one, and then compare each with each.
-_STAGED = "s.run = :run AND s.collection = :collection"
-_UNIT = """
-    JOIN handrail_collection c ON c.name = s.collection
-    JOIN handrail_data_unit u ON u.collection = c.id AND u.name = s.name
-"""
-
-# Equal rows are removed from staging first, so that new and changed ones remain. If only sizes were
-# compared, the content was never read, and its checksum is an empty text.
-_DROP_SAME_FILES = f"""
-    DELETE FROM handrail_staged_file
-    WHERE (unit, role) IN (
-        SELECT g.unit, g.role
-        FROM handrail_staged_unit s {_UNIT}
-        JOIN handrail_staged_file g ON g.unit = s.id
-        JOIN handrail_data_file f ON f.unit = u.id AND f.role = g.role
-        WHERE {_STAGED} AND f.name = g.name AND f.location = g.location AND f.key = g.key
-        AND f.size = g.size AND f.sha256 = g.sha256
-    )
-"""
-_DROP_SAME_UNITS = f"""
-    DELETE FROM handrail_staged_unit
-    WHERE id IN (
-        SELECT s.id
-        FROM handrail_staged_unit s {_UNIT}
-        WHERE {_STAGED} AND u.metadata = s.metadata
-        AND NOT EXISTS (SELECT 1 FROM handrail_staged_file g WHERE g.unit = s.id)
+# If only sizes were compared, the content was never read, and its checksum is an empty text.
+_FILE_DIFFERS = (
+    "f.name <> g.name OR f.location <> g.location OR f.key <> g.key"
+    " OR f.size <> g.size OR f.sha256 <> g.sha256"
+)
+# The units and files are looked for by keys, never by their run: a database that has just got a
+# million rows of a run may take them for one, and then compare each with each.
+_FIND_DIFFERING = f"""
+    INSERT INTO differing_unit (name, id, metadata)
+    SELECT s.name, u.id, s.metadata
+    FROM given_unit s
+    LEFT JOIN handrail_data_unit u ON u.collection = :collection AND u.name = s.name
+    WHERE u.id IS NULL OR u.metadata <> s.metadata OR EXISTS (
+        SELECT 1 FROM given_file g
+        LEFT JOIN handrail_data_file f ON f.unit = u.id AND f.role = g.role
+        WHERE g.unit = s.name AND (f.id IS NULL OR {_FILE_DIFFERS})
     )
 """
 
 # A run that changes its own row again keeps nothing: its undo leads to before the first time.
-_KEEP_UNITS = f"""
+_KEEP_UNITS = """
     INSERT INTO handrail_replaced_unit (unit, metadata, published, run, replaced_by)
-    SELECT u.id, u.metadata, u.published, u.run, s.run
-    FROM handrail_staged_unit s {_UNIT}
-    WHERE {_STAGED} AND u.run <> s.run
-    ORDER BY s.id
+    SELECT u.id, u.metadata, u.published, u.run, :run
+    FROM differing_unit d
+    JOIN handrail_data_unit u ON u.id = d.id
+    WHERE u.run <> :run
+    ORDER BY d.name
 """
-_CHANGE_UNITS = f"""
+_CHANGE_UNITS = """
     UPDATE handrail_data_unit
-    SET metadata = s.metadata, published = :now, run = s.run
-    FROM handrail_staged_unit s {_UNIT}
-    WHERE {_STAGED} AND handrail_data_unit.id = u.id
+    SET metadata = d.metadata, published = :now, run = :run
+    FROM differing_unit d
+    WHERE handrail_data_unit.id = d.id
 """
-_ADD_UNITS = f"""
+_ADD_UNITS = """
     INSERT INTO handrail_data_unit (collection, name, metadata, published, run)
-    SELECT c.id, s.name, s.metadata, :now, s.run
-    FROM handrail_staged_unit s
-    JOIN handrail_collection c ON c.name = s.collection
-    WHERE {_STAGED} AND NOT EXISTS (
-        SELECT 1 FROM handrail_data_unit u WHERE u.collection = c.id AND u.name = s.name
-    )
-    ORDER BY s.id
+    SELECT :collection, d.name, d.metadata, :now, :run
+    FROM differing_unit d
+    WHERE d.id IS NULL
+    ORDER BY d.name
 """
 
+_DIFFERING_FILES = f"""
+    FROM differing_unit d
+    JOIN given_file g ON g.unit = d.name
+    JOIN handrail_data_file f ON f.unit = d.id AND f.role = g.role
+    WHERE ({_FILE_DIFFERS})
+"""
 _KEEP_FILES = f"""
     INSERT INTO handrail_replaced_file
         (file, name, location, key, size, sha256, etag, published, run, replaced_by)
-    SELECT f.id, f.name, f.location, f.key, f.size, f.sha256, f.etag, f.published, f.run, s.run
-    FROM handrail_staged_unit s {_UNIT}
-    JOIN handrail_staged_file g ON g.unit = s.id
-    JOIN handrail_data_file f ON f.unit = u.id AND f.role = g.role
-    WHERE {_STAGED} AND f.run <> s.run
-    ORDER BY s.id, g.role
+    SELECT f.id, f.name, f.location, f.key, f.size, f.sha256, f.etag, f.published, f.run, :run
+    {_DIFFERING_FILES} AND f.run <> :run
+    ORDER BY d.name, g.role
 """
 _CHANGE_FILES = f"""
     UPDATE handrail_data_file
-    SET name = g.name, location = g.location, key = g.key, size = g.size, sha256 = g.sha256,
-        etag = g.etag, published = :now, run = s.run
-    FROM handrail_staged_unit s {_UNIT}
-    JOIN handrail_staged_file g ON g.unit = s.id
-    WHERE {_STAGED} AND handrail_data_file.unit = u.id AND handrail_data_file.role = g.role
+    SET name = c.name, location = c.location, key = c.key, size = c.size, sha256 = c.sha256,
+        etag = c.etag, published = :now, run = :run
+    FROM (
+        SELECT f.id, g.name, g.location, g.key, g.size, g.sha256, g.etag {_DIFFERING_FILES}
+    ) c
+    WHERE handrail_data_file.id = c.id
 """
-_ADD_FILES = f"""
+# No join for the ids of new units: then a database could begin with all units of the collection.
+_ADD_FILES = """
     INSERT INTO handrail_data_file
         (unit, role, name, location, key, size, sha256, etag, published, run)
-    SELECT u.id, g.role, g.name, g.location, g.key, g.size, g.sha256, g.etag, :now, s.run
-    FROM handrail_staged_unit s {_UNIT}
-    JOIN handrail_staged_file g ON g.unit = s.id
-    WHERE {_STAGED} AND NOT EXISTS (
-        SELECT 1 FROM handrail_data_file f WHERE f.unit = u.id AND f.role = g.role
+    SELECT
+        coalesce(d.id, (
+            SELECT id FROM handrail_data_unit WHERE collection = :collection AND name = d.name
+        )),
+        g.role, g.name, g.location, g.key, g.size, g.sha256, g.etag, :now, :run
+    FROM differing_unit d
+    JOIN given_file g ON g.unit = d.name
+    WHERE NOT EXISTS (
+        SELECT 1 FROM handrail_data_file f WHERE f.unit = d.id AND f.role = g.role
     )
-    ORDER BY s.id, g.role
+    ORDER BY d.name, g.role
 """
 
-_IS_STAGED = f"SELECT 1 FROM handrail_staged_unit s WHERE {_STAGED} LIMIT 1"
-_EMPTY_FILES = f"""
-    DELETE FROM handrail_staged_file
-    WHERE unit IN (SELECT s.id FROM handrail_staged_unit s WHERE {_STAGED})
-"""
-_EMPTY_UNITS = "DELETE FROM handrail_staged_unit WHERE run = :run AND collection = :collection"
+_COLLECTION = "SELECT id FROM handrail_collection WHERE name = :name"
+_ADD_COLLECTION = (
+    "INSERT INTO handrail_collection (name, created, run) VALUES (:name, :now, :run)"
+    " ON CONFLICT (name) DO NOTHING"
+)
 
 
-def publish(database: Database, run: str, collection: str) -> Published:
-    """Publish the staged rows of `run` for `collection`, in one transaction."""
-    values: dict[str, object] = {"run": run, "collection": collection, "now": database.now()}
-    database.take_statistics(("handrail_staged_unit", "handrail_staged_file"))
-    with database.transaction():
+def publish(database: Database, run: str, collection: str, listing: Listing) -> Published:
+    """Publish what differs of `listing` for `collection`, compared within the same transaction.
+
+    Where nothing differs, nothing is written.
+    """
+    with database.publishing(listing):
         database.lock_run(run)
-        if not database.rows(_IS_STAGED, **values):
+        database.lock_collection(collection)
+        there = database.rows(_COLLECTION, name=collection)
+        number = there[0][0] if there else 0
+        if not database.change(_FIND_DIFFERING, collection=number):
             return Published()
-        _lock_collection(database, values)
-        counts = _publish(database, values)
-        database.change(_EMPTY_FILES, **values)
-        database.change(_EMPTY_UNITS, **values)
-    return counts
-
-
-def _publish(database: Database, values: dict[str, object]) -> Published:
-    files_unchanged = database.change(_DROP_SAME_FILES, **values)
-    units_unchanged = database.change(_DROP_SAME_UNITS, **values)
-    database.change(_KEEP_UNITS, **values)
-    units_changed = database.change(_CHANGE_UNITS, **values)
-    units_added = database.change(_ADD_UNITS, **values)
-    database.change(_KEEP_FILES, **values)
-    files_changed = database.change(_CHANGE_FILES, **values)
-    files_added = database.change(_ADD_FILES, **values)
+        now = database.now()
+        if not there:
+            database.change(_ADD_COLLECTION, name=collection, now=now, run=run)
+            number = database.rows(_COLLECTION, name=collection)[0][0]
+        database.change(_KEEP_UNITS, run=run)
+        units_changed = database.change(_CHANGE_UNITS, run=run, now=now)
+        units_added = database.change(_ADD_UNITS, collection=number, run=run, now=now)
+        database.change(_KEEP_FILES, run=run)
+        files_changed = database.change(_CHANGE_FILES, run=run, now=now)
+        files_added = database.change(_ADD_FILES, collection=number, run=run, now=now)
     return Published(
         units_added=units_added,
         units_changed=units_changed,
-        units_unchanged=units_unchanged,
         files_added=files_added,
         files_changed=files_changed,
-        files_unchanged=files_unchanged,
     )
-
-
-def _lock_collection(database: Database, values: dict[str, object]) -> None:
-    """Create the collection if necessary, and lock it until the end of the transaction.
-
-    Publishing into a collection and removing from it lock its row, so they take turns; other
-    collections are not affected.
-    """
-    make = (
-        "INSERT INTO handrail_collection (name, created, run) VALUES (:collection, :now, :run)"
-        " ON CONFLICT (name) DO NOTHING"
-    )
-    lock = f"SELECT id FROM handrail_collection WHERE name = :collection {database.for_update}"
-    database.change(make, **values)
-    while not database.rows(lock, **values):
-        # A run that was undone meanwhile took the row with it.
-        database.change(make, **values)

@@ -46,28 +46,17 @@ _FILES = f"""
 """
 
 
-def published(database: Database, run: str) -> bool:
-    """Return whether any row has, or had before others changed it, values of `run`."""
-    tables = ("handrail_data_unit", "handrail_replaced_unit")
-    return any(
-        database.rows(f"SELECT 1 FROM {table} WHERE run = :run LIMIT 1", run=run)
-        for table in tables
-    )
-
-
-def progress_of(database: Database, run: str, collection: str) -> tuple[Published | None, str]:
-    """Return the published result of `run`, or None, and the last unit it has staged, or ""."""
+def published(database: Database, run: str) -> Published | None:
+    """Return the numbers of rows that have, or had before others changed them, values of `run`."""
     with database.transaction():
         database.lock_run(run)
-        if published(database, run):
-            return _published(database, run), ""
-        rows = database.rows(
-            "SELECT name FROM handrail_staged_unit WHERE run = :run AND collection = :collection"
-            " ORDER BY name DESC LIMIT 1",
-            run=run,
-            collection=collection,
-        )
-        return None, rows[0][0] if rows else ""
+        tables = ("handrail_data_unit", "handrail_replaced_unit")
+        if not any(
+            database.rows(f"SELECT 1 FROM {table} WHERE run = :run LIMIT 1", run=run)
+            for table in tables
+        ):
+            return None
+        return _published(database, run)
 
 
 def _published(database: Database, run: str) -> Published:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from handrail_upload.catalogue import preparation, publishing, reading, removal, staging
+from handrail_upload.catalogue import preparation, publishing, reading, removal
 from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.catalogue.database import Database, TablesGoneError
 from handrail_upload.catalogue.postgres import PostgresDatabase
@@ -13,7 +13,7 @@ from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit, Publish
 from handrail_upload.catalogue.sqlite import SqliteDatabase
 from handrail_upload.catalogue.tables import is_empty
 from handrail_upload.errors import CatalogueError
-from handrail_upload.units import DataUnit
+from handrail_upload.listing import Listing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -39,8 +39,8 @@ def open_catalogue(url: str, *, timeout: float = 10.0) -> Catalogue:
 class Catalogue:
     """A register of collections, data units and data files, in a database that other tools read.
 
-    The rows of a run are staged in batches, published all at once, and can be removed again. Use it
-    from one thread at a time, and never in a forked child.
+    The rows of a run are published all at once, and can be removed again. Use it from one thread at
+    a time, and never in a forked child.
     """
 
     def __init__(self, database: Database) -> None:
@@ -108,35 +108,22 @@ class Catalogue:
         self._checked = False
         preparation.withdraw(self._database, run, made)
 
-    def stage(self, run: str, collection: str, units: Iterable[DataUnit]) -> int:
-        """Write `units` to staging, where others do not see them; replaces earlier staged rows.
-
-        Units are read in batches of 2000, each of which is committed.
-
-        Returns:
-            The number of units.
-
-        Raises:
-            CatalogueError: The units cannot be stored; committed batches stay staged.
-        """
-        self._ready()
-        return staging.stage(self._database, run, collection, units)
-
-    def publish(self, run: str, collection: str) -> Published:
-        """Make the staged rows of `run` for `collection` visible at once, and empty the staging.
+    def publish(self, run: str, collection: str, listing: Listing) -> Published:
+        """Make the data units of `listing` visible in `collection`, all at once.
 
         A published unit with the same metadata and files stays unchanged, and does not become one
-        of this run. Otherwise its metadata and its staged files are replaced; the former values are
-        kept for `remove`. Files in other roles stay.
+        of this run; if all are, nothing is written. Otherwise its metadata, and those of its files
+        that differ, are replaced; the former values are kept for `remove`. Files in other roles
+        stay.
 
         Raises:
-            CatalogueError: The rows cannot be stored; they stay staged, and nothing was changed.
+            CatalogueError: The rows cannot be stored; nothing was changed.
         """
         self._ready()
-        return publishing.publish(self._database, run, collection)
+        return publishing.publish(self._database, run, collection, listing)
 
     def remove(self, run: str) -> Removed:
-        """Remove everything that `run` has staged and published.
+        """Remove everything that `run` has published.
 
         Changed rows get their former values back, unless another run has changed them since: then
         they stay as they are. Safe to repeat, and if there is nothing.
@@ -154,20 +141,15 @@ class Catalogue:
                 raise
             return Removed()
 
-    def published(self, run: str) -> bool:
-        """Return whether `run` has published anything that was new or different."""
-        return self._exists() and reading.published(self._database, run)
+    def published(self, run: str) -> Published | None:
+        """Return what `run` has published; None if nothing that was new or different.
 
-    def progress_of(self, run: str, collection: str) -> tuple[Published | None, str]:
-        """Return the progress of `run` before it was killed.
+        A server may still be at work for a process of the run that was killed; that is waited for.
 
-        Returns:
-            The published result, or None if nothing was new or different, or it was killed before
-            (then its units are not counted as unchanged); and the name of the last staged unit, or
-            "".
+        Raises:
+            CatalogueError: The catalogue cannot be read, or that took too long.
         """
-        self._ready()
-        return reading.progress_of(self._database, run, collection)
+        return reading.published(self._database, run) if self._exists() else None
 
     def units_of(self, run: str) -> Iterator[CatalogueUnit]:
         """Return the data units with values of `run`, without those that others changed since."""

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Removed
 
-# Small enough for the journal of a disk that is full: often the reason why a run is undone.
-BATCH = 200
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layers:
@@ -40,24 +37,24 @@ _FILES = _Layers(
 )
 
 _COLLECTIONS = """
-    SELECT id FROM handrail_collection
+    SELECT name FROM handrail_collection
     WHERE run = :run
     OR id IN (SELECT collection FROM handrail_data_unit WHERE run = :run)
     OR id IN (
         SELECT u.collection FROM handrail_replaced_unit r JOIN handrail_data_unit u ON u.id = r.unit
         WHERE r.run = :run
     )
-    ORDER BY id
+    ORDER BY name
 """
 
 
 def remove(database: Database, run: str) -> Removed:
-    """Take back all that `run` has staged and published."""
-    staged = _unstage(database, run)
+    """Take back all that `run` has published."""
     with database.transaction():
         database.lock_run(run)
-        # In the order of ids, so that two of us do not wait for each other; see publish.
-        database.rows(f"{_COLLECTIONS} {database.for_update}", run=run)
+        # In the order of names, so that two of us do not wait for each other.
+        for (name,) in database.rows(_COLLECTIONS, run=run):
+            database.lock_collection(name)
         files_restored = _take_layer(database, _FILES, run)
         files_removed = database.change("DELETE FROM handrail_data_file WHERE run = :run", run=run)
         units_restored = _take_layer(database, _UNITS, run)
@@ -72,26 +69,11 @@ def remove(database: Database, run: str) -> Removed:
             link="collection",
         )
     return Removed(
-        units_staged=staged,
         units_removed=units_removed,
         units_restored=units_restored,
         files_removed=files_removed,
         files_restored=files_restored,
     )
-
-
-def _unstage(database: Database, run: str) -> int:
-    find = f"SELECT id FROM handrail_staged_unit WHERE run = :run LIMIT {BATCH}"
-    count = 0
-    while True:
-        with database.transaction():
-            database.lock_run(run)
-            found = [{"id": number} for (number,) in database.rows(find, run=run)]
-            database.change_many("DELETE FROM handrail_staged_file WHERE unit = :id", found)
-            database.change_many("DELETE FROM handrail_staged_unit WHERE id = :id", found)
-        if not found:
-            return count
-        count += len(found)
 
 
 def _take_layer(database: Database, layers: _Layers, run: str) -> int:

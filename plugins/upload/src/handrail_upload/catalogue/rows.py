@@ -45,27 +45,21 @@ class CatalogueFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The numbers of data units and files that a run has added, changed, or found unchanged.
+    """The numbers of data units and files that a run has added or changed.
 
     A unit is changed when its metadata is, or when a file of it is added or changed.
     """
 
     units_added: int = 0
     units_changed: int = 0
-    units_unchanged: int = 0
     files_added: int = 0
     files_changed: int = 0
-    files_unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """The numbers of data units and files of a run that were removed or restored.
+    """The numbers of data units and files of a run that were removed or restored."""
 
-    `units_staged` counts those that were not yet published.
-    """
-
-    units_staged: int = 0
     units_removed: int = 0
     units_restored: int = 0
     files_removed: int = 0

@@ -16,8 +16,7 @@ last one that changed it. A data unit counts as changed when its metadata or one
 Times are UTC: `2026-11-25T03:30:00.000Z` in SQLite, `timestamptz` in PostgreSQL. Text sorts by code
 point in both. An id is never used again.
 
-The other tables are for undo, and may change in any version: `handrail_staged_unit` and
-`handrail_staged_file` have the rows to be published; `handrail_replaced_unit` and
+The other tables are for undo, and may change in any version: `handrail_replaced_unit` and
 `handrail_replaced_file` have the values that a row had before another run, `replaced_by`, changed
 it, the newest last; `handrail_catalogue` has one row: the version of the tables, and the run that
 created them.
@@ -34,8 +33,6 @@ TABLES = (
     "handrail_data_file",
     "handrail_data_unit",
     "handrail_collection",
-    "handrail_staged_file",
-    "handrail_staged_unit",
     "handrail_replaced_file",
     "handrail_replaced_unit",
 )
@@ -87,29 +84,6 @@ _FIRST = (
     )
     """,
     "CREATE INDEX handrail_data_file_of_run ON handrail_data_file (run, id)",
-    """
-    CREATE TABLE handrail_staged_unit (
-        id {id},
-        run {text} NOT NULL,
-        collection {text} NOT NULL,
-        name {text} NOT NULL,
-        metadata {text} NOT NULL,
-        UNIQUE (run, collection, name)
-    )
-    """,
-    """
-    CREATE TABLE handrail_staged_file (
-        unit {integer} NOT NULL,
-        role {text} NOT NULL,
-        name {text} NOT NULL,
-        location {text} NOT NULL,
-        key {text} NOT NULL,
-        size {integer} NOT NULL,
-        sha256 {text} NOT NULL,
-        etag {text},
-        PRIMARY KEY (unit, role)
-    ){clustered}
-    """,
     """
     CREATE TABLE handrail_replaced_unit (
         id {id},

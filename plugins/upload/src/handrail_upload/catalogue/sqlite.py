@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from handrail_upload.catalogue.database import (
 )
 from handrail_upload.catalogue.schema import MARKER, TABLES
 from handrail_upload.errors import CatalogueError
+from handrail_upload.listing import Listing
 
 _OURS = ", ".join(f"'{name}'" for name in (MARKER, *TABLES))
 _OTHERS = (
@@ -28,6 +29,10 @@ _OTHERS = (
     f" AND NOT (type IN ('table', 'index') AND tbl_name IN ({_OURS}))"
 )
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
+
+_UNIT = "(name, metadata)"
+_FILE = "(unit, role, name, location, key, size, sha256, etag)"
+_DIFFERING = "(name TEXT, id INTEGER, metadata TEXT)"
 
 
 class SqliteDatabase(Database):
@@ -43,15 +48,31 @@ class SqliteDatabase(Database):
         "integer": "INTEGER",
         "text": "TEXT",
         "moment": "TEXT",
-        "clustered": " WITHOUT ROWID",
     }
-    for_update = ""
 
     def __init__(self, address: SqliteAddress, timeout: float, *, create: bool = False) -> None:
         super().__init__(address.shown, timeout)
         self.path = address.path
         self._mode = "rwc" if create else "rw"
         self._file: tuple[int, int] | None = None
+
+    @contextmanager
+    def publishing(self, listing: Listing) -> Generator[None, None, None]:
+        with self._converting_errors():
+            connection = self._connected()
+            listing.attach(connection)
+        try:
+            with self.transaction():
+                self.change(f"CREATE TEMP VIEW given_unit {_UNIT} AS {listing.units}")
+                self.change(f"CREATE TEMP VIEW given_file {_FILE} AS {listing.files}")
+                self.change(f"CREATE TEMP TABLE differing_unit {_DIFFERING}")
+                yield
+                self.change("DROP VIEW temp.given_unit")
+                self.change("DROP VIEW temp.given_file")
+                self.change("DROP TABLE temp.differing_unit")
+        finally:
+            with suppress(sqlite3.Error):  # A connection that failed may be closed.
+                connection.execute("DETACH listing")
 
     def moment(self, when: datetime) -> object:
         return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -83,6 +104,9 @@ class SqliteDatabase(Database):
     def lock_run(self, run: str) -> None:
         """The transaction has locked the file already, and a lock ends with its process."""
 
+    def lock_collection(self, name: str) -> None:
+        """Do nothing, as above."""
+
     def lock_tables(self, tables: Sequence[str]) -> None:
         """Do nothing, as above."""
 
@@ -92,9 +116,6 @@ class SqliteDatabase(Database):
         for table in tables:
             self.change(f"DROP TABLE {table}")
         return True
-
-    def take_statistics(self, tables: Sequence[str]) -> None:
-        """Do nothing: SQLite plans by its indexes."""
 
     def has_others(self) -> bool:
         """Return whether the file has anything that is not ours."""
@@ -138,11 +159,6 @@ class SqliteDatabase(Database):
 
     def _execute(self, connection: sqlite3.Connection, statement: str, values: Values) -> Cursor:
         return connection.execute(statement, values)
-
-    def _execute_many(
-        self, connection: sqlite3.Connection, statement: str, rows: Iterable[Values]
-    ) -> None:
-        connection.executemany(statement, rows)
 
     def _roll_back(self) -> None:
         connection: sqlite3.Connection | None = self._connection

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from handrail_storage import pages
+from handrail_upload.listing import Listing
 from handrail_upload.manifest.files_cache import FilesCache
 from handrail_upload.manifest.side_file import PAGE
 from handrail_upload.manifest.source_file import FOUND, INVALID, STORED, SourceFile
@@ -33,6 +34,10 @@ def _row(file: SourceFile) -> tuple[Any, ...]:
         *(file.size, file.mtime, file.state, file.problem),
         *(file.dev, file.ino, file.ctime),
     )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _file(row: Sequence[Any]) -> SourceFile:
@@ -250,6 +255,20 @@ class Manifest(FilesCache):
                 )
                 for each in files
             ),
+        )
+
+    def listing(self, location: str) -> Listing:
+        """Return the data units with stored files, to be registered; the same as from `units`.
+
+        Args:
+            location: URL of the target, without a slash at its end.
+        """
+        stored = f"state IN ({', '.join(map(_literal, STORED))})"
+        return Listing(
+            path=self.path,
+            units=self._listed_units(stored),
+            files=f"SELECT unit, role, name, {_literal(f'{location}/')} || key, key, size,"
+            f" coalesce(sha256, ''), etag FROM listing.file WHERE {stored}",
         )
 
     def incomplete_units(self, roles: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

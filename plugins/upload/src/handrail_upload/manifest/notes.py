@@ -6,8 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from handrail_upload.listing import EMPTY, as_json
 from handrail_upload.manifest.side_file import SideFile
 from handrail_upload.manifest.source_file import INVALID
+
+# The name behind the last slash.
+_BARE = "substr({0}, length(rtrim({0}, replace({0}, '/', ''))) + 1)"
 
 
 class Notes(SideFile):
@@ -19,7 +23,7 @@ class Notes(SideFile):
             for name, line, values in rows:
                 done = self._db.execute(
                     "INSERT OR IGNORE INTO sheet VALUES (?, ?, ?)",
-                    (name, line, json.dumps(values, allow_nan=False)),
+                    (name, line, as_json(values)),
                 )
                 if not done.rowcount:
                     return name
@@ -43,6 +47,26 @@ class Notes(SideFile):
                 return values
         return {}
 
+    def _listed_units(self, condition: str) -> str:
+        """Return the SELECT of a listing of units with files of `condition`; see `metadata_of`."""
+        if not self._db.execute("SELECT EXISTS (SELECT 1 FROM sheet)").fetchone()[0]:
+            return f"SELECT DISTINCT unit, '{EMPTY}' FROM listing.file WHERE {condition}"
+        return f"""
+            SELECT unit, CASE count(data)
+                WHEN 0 THEN '{EMPTY}'
+                WHEN 1 THEN max(data)
+                ELSE merged(json_group_object(role, data))
+            END
+            FROM (
+                SELECT f.unit, f.role, coalesce(path.data, bare.data) AS data
+                FROM listing.file f
+                LEFT JOIN listing.sheet path ON path.name = f.name
+                LEFT JOIN listing.sheet bare ON bare.name = {_BARE.format("f.name")}
+                WHERE {condition}
+            )
+            GROUP BY unit
+        """
+
     def unmatched_metadata(self, limit: int) -> tuple[int, list[tuple[str, int]], int]:
         """Return the metadata without a file, and the number of files without metadata.
 
@@ -50,16 +74,16 @@ class Notes(SideFile):
             The number of rows, `(name, line)` of the first `limit` of them, and the number of
             files.
         """
-        self._db.create_function("bare", 1, _bare, deterministic=True)
+        bare = _BARE.format("name")
         orphans = (
             " FROM sheet WHERE name NOT IN (SELECT name FROM file)"
-            " AND name NOT IN (SELECT bare(name) FROM file)"
+            f" AND name NOT IN (SELECT {bare} FROM file)"
         )
         rows = self._db.execute(f"SELECT count(*){orphans}").fetchone()[0]
         first = self._db.execute(f"SELECT name, line{orphans} ORDER BY line LIMIT ?", (limit,))
         without = self._db.execute(
             "SELECT count(*) FROM file WHERE name NOT IN (SELECT name FROM sheet)"
-            " AND bare(name) NOT IN (SELECT name FROM sheet)"
+            f" AND {bare} NOT IN (SELECT name FROM sheet)"
         ).fetchone()[0]
         return int(rows), [tuple(row) for row in first], int(without)
 
@@ -87,7 +111,3 @@ class Notes(SideFile):
         """Return the number of files left alone, by kind."""
         rows = self._db.execute("SELECT kind, count(*) FROM oddity GROUP BY kind ORDER BY kind")
         return {kind: int(count) for kind, count in rows}
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("/")[2]

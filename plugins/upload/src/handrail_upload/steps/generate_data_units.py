@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handrail import BaseStep, StepResult
-from handrail_storage import count_text, pages
+from handrail_storage import count_text
 from handrail_upload.catalogue import Published, open_catalogue
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import CatalogueError
@@ -16,41 +16,53 @@ from handrail_upload.names import readable
 from handrail_upload.recorded import read_rows
 
 _ATTEMPTS = 5  # To register in a catalogue that other runs make and take back.
-_PAGE = 5000  # Data units that are staged at a time.
 
 
 class GenerateDataUnitsStep(BaseStep[UploadContext]):
-    """Stage the data units in batches, and make them visible in one transaction."""
+    """Compare the data units with the catalogue, and register those that differ, all at once."""
 
     name = "generate_data_units"
     progress_weight = 0.20
 
     def execute(self, context: UploadContext) -> StepResult:
-        return self._register(context, again=False)
+        # Recorded locations are text, independent of the working folder.
+        context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
+        return self._register(context, self._publish(context))
 
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
-        """Stage the missing units, and publish, unless that has happened."""
-        return self._register(context, again=bool(result.rollback_data.get("rows")))
+        """Register the units, unless that has happened."""
+        if not result.rollback_data.get("rows"):
+            return self.execute(context)
+        published = context.use_catalogue().published(context.run)
+        return self._register(context, published or self._publish(context))
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
         location = readable(context.use_storage().address)
         context.data_units = units_in(Path(context.manifest_path), location, *STORED)
 
-    def _register(self, context: UploadContext, *, again: bool) -> StepResult:
-        context.collection = context.collection or collection_of(context.options)
-        manifest, catalogue = context.use_manifest(), context.use_catalogue()
-        # Recorded locations are text, independent of the working folder.
+    def _publish(self, context: UploadContext) -> Published:
+        collection = context.collection = context.collection or collection_of(context.options)
+        listing = context.use_manifest().listing(readable(context.use_storage().address))
+        setup = context.results.get("initialize")
+        new = setup is not None and setup.data.get("empty_catalogue")
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                return context.use_catalogue().publish(context.run, collection, listing)
+            except CatalogueError:
+                # Where it was new, the run that had made it may have been refused, and have taken
+                # it back meanwhile.
+                if not (new and left and context.use_catalogue().missing()):
+                    raise
+                context.prepare_catalogue()
+        raise AssertionError("the last attempt returns or raises")
+
+    def _register(self, context: UploadContext, published: Published) -> StepResult:
+        manifest = context.use_manifest()
         location = readable(context.use_storage().address)
-        total = manifest.count_units(*STORED)
-        published: Published | None = None
-        staged = ""
-        if again:
-            published, staged = catalogue.progress_of(context.run, context.collection)
-        else:
-            context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
-        if published is None:
-            published = self._publish(context, location, total, staged)
         context.data_units = units_in(manifest, location, *STORED)
+        total = manifest.count_units(*STORED)
+        if total:
+            context.set_progress(total, total, "units")
         changed = f", {published.units_changed:,} changed" if published.units_changed else ""
         unchanged = total - published.units_added - published.units_changed
         summary = (
@@ -67,29 +79,6 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
                 "catalogue": context.catalogue_url,
             }
         )
-
-    def _publish(self, context: UploadContext, location: str, total: int, staged: str) -> Published:
-        setup = context.results.get("initialize")
-        new = not staged and setup is not None and setup.data.get("empty_catalogue")
-        for left in reversed(range(_ATTEMPTS)):
-            try:
-                self._stage(context, location, total, after=staged)
-                return context.use_catalogue().publish(context.run, context.collection or "")
-            except CatalogueError:
-                # Where it was new, the run that had made it may have been refused, and have taken
-                # it back meanwhile.
-                if not (new and left and context.use_catalogue().missing()):
-                    raise
-                context.prepare_catalogue()
-        raise AssertionError("the last attempt returns or raises")
-
-    def _stage(self, context: UploadContext, location: str, total: int, *, after: str) -> None:
-        # They are staged in the order of their names, each batch whole or not at all.
-        left = context.use_manifest().units(location, after=after)
-        done = 0
-        for units in pages(left, _PAGE):
-            done += context.use_catalogue().stage(context.run, context.collection or "", units)
-            context.set_progress(min(done, total), total, "units")
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         # Where others at the target are in the way, nothing at all is undone.

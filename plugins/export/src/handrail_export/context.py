@@ -104,7 +104,7 @@ class ExportContext(StorageContext, ActionContext[P]):
         Raises:
             FormatError: The format does not exist, or does not fit the target.
         """
-        from handrail_export.layout import lay_out  # noqa: PLC0415 - it lists formats
+        from handrail_export.layout import lay_out
 
         if self.opened.layout is None:
             given = self.options
@@ -118,7 +118,7 @@ class ExportContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The target is malformed.
         """
-        from handrail_export.target import open_target  # noqa: PLC0415 - see `layout`
+        from handrail_export.target import open_target
 
         if self.opened.target is None:
             place = self.layout.place
@@ -129,7 +129,7 @@ class ExportContext(StorageContext, ActionContext[P]):
 
     def known_capabilities(self) -> Capabilities | None:
         """Return what the target has shown when it was probed; None before that."""
-        from handrail_storage import Capabilities  # noqa: PLC0415 - see `layout`
+        from handrail_storage import Capabilities
 
         try:
             return Capabilities(**{name: bool(each) for name, each in self.capabilities.items()})
@@ -147,7 +147,7 @@ class ExportContext(StorageContext, ActionContext[P]):
             ExportError: The file cannot be used, or `initialize` has not run.
             ContainmentError: The path is not that of this run.
         """
-        from handrail_export.manifest import Manifest  # noqa: PLC0415
+        from handrail_export.manifest import Manifest
 
         if self.opened.manifest is None:
             if not self.manifest_path:
@@ -182,9 +182,9 @@ class ExportContext(StorageContext, ActionContext[P]):
             SourceError: The source cannot be read.
             ChoiceError: The columns or the filter do not fit it.
         """
-        from handrail_export.choice import Choice  # noqa: PLC0415 - see above
-        from handrail_export.rows import Rows  # noqa: PLC0415 - see above
-        from handrail_export.sources import make_source  # noqa: PLC0415
+        from handrail_export.choice import Choice
+        from handrail_export.rows import Rows
+        from handrail_export.sources import make_source
 
         if self.opened.rows is None:
             options = self.options
@@ -217,7 +217,7 @@ class ExportContext(StorageContext, ActionContext[P]):
 
     def _limits_pictures(self) -> bool:
         """Whether the limit is about pictures, of which each has several rows."""
-        from handrail_export.formats import CollectionFormat, find_format  # noqa: PLC0415
+        from handrail_export.formats import CollectionFormat, find_format
 
         return isinstance(find_format(self.layout.format), CollectionFormat)
 
@@ -232,7 +232,7 @@ class ExportContext(StorageContext, ActionContext[P]):
         return self.opened.scratch
 
     def _own(self, name: Literal["staging", "manifest_path"]) -> Path:
-        from handrail_export.site import field_of, refuse_links, site_of  # noqa: PLC0415
+        from handrail_export.site import field_of, refuse_links, site_of
 
         site = site_of(self)
         if name == "manifest_path":

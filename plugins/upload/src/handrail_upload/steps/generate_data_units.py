@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text, pages
-from handrail_upload.catalogue import Published, open_catalogue
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import CatalogueError
-from handrail_upload.manifest import STORED
-from handrail_upload.manifest.views import units_in
 from handrail_upload.names import readable
-from handrail_upload.recorded import read_rows
+
+if TYPE_CHECKING:
+    from handrail_upload.catalogue import Published
+
 
 _ATTEMPTS = 5  # To register in a catalogue that other runs make and take back.
 _PAGE = 5000  # Data units that are staged at a time.
@@ -33,10 +34,16 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         return self._register(context, again=bool(result.rollback_data.get("rows")))
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_upload.manifest import STORED
+        from handrail_upload.manifest.views import units_in
+
         location = readable(context.use_storage().address)
         context.data_units = units_in(Path(context.manifest_path), location, *STORED)
 
     def _register(self, context: UploadContext, *, again: bool) -> StepResult:
+        from handrail_upload.manifest import STORED
+        from handrail_upload.manifest.views import units_in
+
         context.collection = context.collection or collection_of(context.options)
         manifest, catalogue = context.use_manifest(), context.use_catalogue()
         # Recorded locations are text, independent of the working folder.
@@ -93,6 +100,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         # Where others at the target are in the way, nothing at all is undone.
+        from handrail_upload.catalogue import open_catalogue
+        from handrail_upload.recorded import read_rows
+
         context.begin_undo()
         catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
@@ -107,6 +117,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        from handrail_upload.catalogue import open_catalogue
+        from handrail_upload.recorded import read_rows
+
         catalogues, _, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             added, changed = (result.data.get(name) for name in ("added", "changed"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -226,6 +224,9 @@ class ExportContext(StorageContext, ActionContext[P]):
             self.set_progress(done, total, "rows" if total != 100.0 else None)
 
     def _scratch(self) -> str:
+        import shutil
+        import tempfile
+
         if not self.opened.scratch:
             self.opened.scratch = folder = tempfile.mkdtemp(prefix="handrail-export-")
             self.opened.cleaner = weakref.finalize(self.opened, shutil.rmtree, folder, True)

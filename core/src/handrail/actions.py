@@ -5,40 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import ActionError, ActionResultError, ContextError
-from handrail.hookspecs import ActionInfo
-from handrail.orchestrator import Orchestrator, check_options, run_awaitable
-from handrail.packs.planner import (
-    check_part,
-    chosen_json,
-    info_of,
-    naming,
-    plan_action,
-    registered,
-)
-from handrail.packs.provider import provider_of
-from handrail.params.context import ActionContext, carry_params, context_of
 from handrail.params.model import check_model, params_argument
-from handrail.params.partial import partial
-from handrail.params.validation import as_dict, validated
-from handrail.plan.plan import Plan
-from handrail.registry import StepRegistry
 
+# The help of an action imports this module: what plans and runs is imported where it is used.
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from pydantic import BaseModel
     from typing_extensions import TypeVar
 
-    from handrail.orchestrator import RunOptions, RunResult
+    from handrail.hookspecs import ActionInfo
+    from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
     from handrail.packs.provider import PackProvider, Packs
     from handrail.params.values import KeyPath
+    from handrail.plan.plan import Plan
+    from handrail.registry import StepRegistry
 
     P = TypeVar("P", default=Any)
 else:
@@ -94,6 +81,8 @@ class BaseAction(Generic[P]):
         *,
         packs: Packs = None,
     ) -> None:
+        from handrail.params.validation import as_dict, validated  # noqa: PLC0415 - see above
+
         model = type(self).params_model
         name = type(self).action_name
         made = as_dict(params, name) if model is None else validated(model, params, name)
@@ -110,6 +99,8 @@ class BaseAction(Generic[P]):
         packs: Packs = None,
     ) -> Self:
         """Return an action whose params may be incomplete: it can be planned, but not run."""
+        from handrail.params.partial import partial  # noqa: PLC0415 - see above
+
         made = cls.__new__(cls)
         model = cls.params_model
         values = dict(params) if model is None else partial(model, params, cls.action_name)
@@ -129,6 +120,8 @@ class BaseAction(Generic[P]):
         By default an instance of `context_class`. Its fields are filled by name: `runtime_ctx`,
         `params` (as a dict if the field is declared as one), and each param.
         """
+        from handrail.params.context import ActionContext, context_of  # noqa: PLC0415 - see above
+
         cls, name = type(self).context_class or ActionContext, type(self).action_name
         return context_of(cls, name, self.ctx, self.params, type(self).params_model)
 
@@ -166,6 +159,10 @@ class BaseAction(Generic[P]):
             ActionError: There is nothing to run, or `setup_steps` raised.
             ActionResultError: All steps succeeded, but `result` raised or did not return a mapping.
         """
+        from inspect import isawaitable  # noqa: PLC0415 - see above
+
+        from handrail.orchestrator import check_options, run_awaitable  # noqa: PLC0415 - see above
+
         check_options(options)
         registry = self._registry()
         if self._has_no_steps(registry):
@@ -176,6 +173,10 @@ class BaseAction(Generic[P]):
     @calls_user_code
     async def run_async(self, **options: Unpack[RunOptions]) -> Any:
         """Like `run`, for use inside a running event loop."""
+        from inspect import isawaitable  # noqa: PLC0415 - see above
+
+        from handrail.orchestrator import check_options  # noqa: PLC0415 - see above
+
         check_options(options)
         registry = self._registry()
         if self._has_no_steps(registry):
@@ -209,6 +210,9 @@ class BaseAction(Generic[P]):
     @property
     def info(self) -> ActionInfo:
         """The description of this action that hooks receive."""
+        from handrail.packs.planner import info_of  # noqa: PLC0415 - see above
+        from handrail.params.context import ActionContext  # noqa: PLC0415 - see above
+
         cls = type(self)
         context_type = cls.context_class or ActionContext
         return info_of(cls, BaseAction, context_type, self._provider)
@@ -216,6 +220,8 @@ class BaseAction(Generic[P]):
     # Implementation
 
     def _registry(self) -> StepRegistry[Any]:
+        from handrail.packs.planner import naming, registered  # noqa: PLC0415 - see above
+
         name, owner = self.action_name, type(self).__qualname__
         with naming("setup_steps", name, type(self).__module__):
             return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
@@ -240,6 +246,8 @@ class BaseAction(Generic[P]):
         return orchestrator_of(self, self._check_lock(plan), **options)
 
     def _plan(self, registry: StepRegistry[Any]) -> Plan:
+        from handrail.packs.planner import plan_action  # noqa: PLC0415 - see above
+
         return plan_action(self.info, registry, self._provider)
 
     def _check_lock(self, plan: Plan) -> Plan:
@@ -247,6 +255,8 @@ class BaseAction(Generic[P]):
 
     @cached_property
     def _provider(self) -> PackProvider:
+        from handrail.packs.provider import provider_of  # noqa: PLC0415 - see above
+
         return provider_of(self._packs)
 
 
@@ -261,6 +271,10 @@ def orchestrator_of(
 
     See `BaseAction.orchestrator`.
     """
+    from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
+    from handrail.packs.planner import check_part, chosen_json, naming  # noqa: PLC0415 - see above
+    from handrail.params.context import carry_params  # noqa: PLC0415 - see above
+
     provider = action._provider  # pyright: ignore[reportPrivateUsage] - of this module
     with naming("create_context", action.action_name, type(action).__module__):
         context = checked_context(action.create_context(), action.action_name)
@@ -317,6 +331,8 @@ def checked_context(context: object, action: str) -> Any:
     """
     if isinstance(context, BaseStepContext):
         return context
+    from inspect import isawaitable  # noqa: PLC0415 - see above
+
     hint = "the context"
     if isawaitable(context):
         getattr(context, "close", lambda: None)()
@@ -334,6 +350,8 @@ def result_of(action: BaseAction[Any], counts: RunResult, context: Any) -> dict[
     Raises:
         ActionResultError: `result` raised or did not return a mapping.
     """
+    from handrail.packs.planner import naming  # noqa: PLC0415 - see above
+
     name, module = action.action_name, type(action).__module__
     with naming("result", name, module, " after all steps were done", ActionResultError):
         more = cast("object", action.result(context))

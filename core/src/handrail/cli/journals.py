@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from handrail.errors import AmbiguousNameError, JournalError, JournalUrlError, NotFoundError
 from handrail.frozen import replace
-from handrail.journal.opening import open_journal
 from handrail.origin import Origin
 from handrail.settings.atomic import OWN_FOLDER
 from handrail.settings.load import JOURNAL, settings_error
@@ -88,6 +86,8 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
         NotFoundError: The file does not exist, and `create` is false.
         JournalError: The journal cannot be used.
     """
+    from handrail.journal.opening import open_journal  # noqa: PLC0415 - not for help
+
     place = journal_address(session, url)
     try:
         return open_journal(
@@ -108,6 +108,8 @@ def session_journal(session: Session, url: str | None, *, create: bool = False) 
 
 def relative_place(session: Session, place: str) -> str:
     """Return the path of a journal, relative to the working folder if it is below that."""
+    from pathlib import Path  # noqa: PLC0415 - not for help
+
     path = Path(place)
     if _SCHEME.match(place) or not path.is_relative_to(session.folder):
         return place

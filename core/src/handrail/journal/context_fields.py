@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from inspect import get_annotations
@@ -42,13 +42,17 @@ class ContextFields:
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         self._transient: set[str] = set()
         self._odd: set[str] = set()  # Fields for which the fast path failed once.
-        declared = [each for each in fields(cls) if each.name not in _OURS]
-        hints = _hints(cls) if declared else {}
-        for each in declared:
+        stored: list[str] = []
+        for each in fields(cls):
+            if each.name in _OURS:
+                continue
             if each.metadata.get("transient") or each.name == "params" or each.name in transient:
                 self._transient.add(each.name)
             else:
-                self._adapters[each.name] = _adapter(cls, each.name, hints.get(each.name, Any))
+                stored.append(each.name)
+        hints = _hints(cls, stored)
+        for name in stored:
+            self._adapters[name] = _adapter(cls, name, hints.get(name, Any))
         self._known = _OURS | self._transient | set(self._adapters)
 
     def encode(self, context: BaseStepContext, before: Mapping[str, str]) -> dict[str, str]:
@@ -160,14 +164,15 @@ def _with_odd_keys(value: Any) -> str:
         ) from error
 
 
-def _hints(cls: type[BaseStepContext]) -> dict[str, Any]:
+def _hints(cls: type[BaseStepContext], names: Collection[str]) -> dict[str, Any]:
+    """Return the types of the fields called `names`; the others may be known to checkers only."""
     hints: dict[str, Any] = {}
     for part in reversed(cls.__mro__):
         # Skip our base class: its annotations name imports that only type checkers see.
         if part.__module__ == _OWN_MODULE:
             continue
         try:
-            own = get_annotations(part)
+            own = {name: kind for name, kind in get_annotations(part).items() if name in names}
             bare = type(part.__name__, (), {"__annotations__": own, "__module__": part.__module__})
             hints.update(get_type_hints(bare, include_extras=True))
         except Exception as error:

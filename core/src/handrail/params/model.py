@@ -93,9 +93,15 @@ def check_model(model: object, owner: str) -> None:
 
 def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the fields of `model`, after looking up names that are defined below it."""
-    if not model.__pydantic_complete__:
+    if not has_fields(model):
         model.model_rebuild(raise_errors=False)
     return model.model_fields
+
+
+def has_fields(model: type[BaseModel]) -> bool:
+    """Return whether the types of all fields are known; there need be no validator yet."""
+    # Older versions of pydantic know the fields of a complete model only.
+    return bool(getattr(model, "__pydantic_fields_complete__", model.__pydantic_complete__))
 
 
 def paths_of(model: type[BaseModel], name: str) -> tuple[KeyPath, ...]:

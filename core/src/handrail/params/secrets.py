@@ -8,7 +8,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from handrail.params.markers import FromEnv
-from handrail.params.model import bare, fields_of, is_model, marker_of, model_in, paths_of
+from handrail.params.model import (
+    bare,
+    fields_of,
+    has_fields,
+    is_model,
+    marker_of,
+    model_in,
+    paths_of,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -43,7 +51,7 @@ def is_secret(info: FieldInfo) -> bool:
 def secret_fields(model: type[BaseModel]) -> frozenset[str]:
     """Return the names of the fields of `model` that are secrets as a whole."""
     fields_of(model)  # Completes it, if the names that it mentions are defined by now.
-    return _secret_fields(model, model.__pydantic_complete__)
+    return _secret_fields(model, has_fields(model))
 
 
 @lru_cache(maxsize=64)

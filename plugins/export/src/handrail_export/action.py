@@ -6,21 +6,15 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail import BaseAction
 from handrail_export.context import ExportContext
 from handrail_export.params import ExportParams
-from handrail_export.steps import (
-    ConvertDataStep,
-    FetchResultsStep,
-    FinalizeStep,
-    InitializeStep,
-    PrepareExportStep,
-    SaveFilesStep,
-)
 from handrail_storage import count_text, size_text
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from handrail import BaseStepContext, StepRegistry
 
     P = TypeVar("P", default=Any)
 else:
@@ -55,6 +49,15 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
     action_name = "export"
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        from handrail_export.steps import (
+            ConvertDataStep,
+            FetchResultsStep,
+            FinalizeStep,
+            InitializeStep,
+            PrepareExportStep,
+            SaveFilesStep,
+        )
+
         registry.register(InitializeStep())
         registry.register(FetchResultsStep())
         registry.register(PrepareExportStep())

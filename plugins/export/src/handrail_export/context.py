@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,7 +102,7 @@ class ExportContext(StorageContext, ActionContext[P]):
         Raises:
             FormatError: The format does not exist, or does not fit the target.
         """
-        from handrail_export.layout import lay_out  # noqa: PLC0415 - it lists formats
+        from handrail_export.layout import lay_out
 
         if self.opened.layout is None:
             given = self.options
@@ -118,7 +116,7 @@ class ExportContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The target is malformed.
         """
-        from handrail_export.target import open_target  # noqa: PLC0415 - see `layout`
+        from handrail_export.target import open_target
 
         if self.opened.target is None:
             place = self.layout.place
@@ -129,7 +127,7 @@ class ExportContext(StorageContext, ActionContext[P]):
 
     def known_capabilities(self) -> Capabilities | None:
         """Return what the target has shown when it was probed; None before that."""
-        from handrail_storage import Capabilities  # noqa: PLC0415 - see `layout`
+        from handrail_storage import Capabilities
 
         try:
             return Capabilities(**{name: bool(each) for name, each in self.capabilities.items()})
@@ -147,7 +145,7 @@ class ExportContext(StorageContext, ActionContext[P]):
             ExportError: The file cannot be used, or `initialize` has not run.
             ContainmentError: The path is not that of this run.
         """
-        from handrail_export.manifest import Manifest  # noqa: PLC0415
+        from handrail_export.manifest import Manifest
 
         if self.opened.manifest is None:
             if not self.manifest_path:
@@ -182,9 +180,9 @@ class ExportContext(StorageContext, ActionContext[P]):
             SourceError: The source cannot be read.
             ChoiceError: The columns or the filter do not fit it.
         """
-        from handrail_export.choice import Choice  # noqa: PLC0415 - see above
-        from handrail_export.rows import Rows  # noqa: PLC0415 - see above
-        from handrail_export.sources import make_source  # noqa: PLC0415
+        from handrail_export.choice import Choice
+        from handrail_export.rows import Rows
+        from handrail_export.sources import make_source
 
         if self.opened.rows is None:
             options = self.options
@@ -217,7 +215,7 @@ class ExportContext(StorageContext, ActionContext[P]):
 
     def _limits_pictures(self) -> bool:
         """Whether the limit is about pictures, of which each has several rows."""
-        from handrail_export.formats import CollectionFormat, find_format  # noqa: PLC0415
+        from handrail_export.formats import CollectionFormat, find_format
 
         return isinstance(find_format(self.layout.format), CollectionFormat)
 
@@ -226,13 +224,16 @@ class ExportContext(StorageContext, ActionContext[P]):
             self.set_progress(done, total, "rows" if total != 100.0 else None)
 
     def _scratch(self) -> str:
+        import shutil
+        import tempfile
+
         if not self.opened.scratch:
             self.opened.scratch = folder = tempfile.mkdtemp(prefix="handrail-export-")
             self.opened.cleaner = weakref.finalize(self.opened, shutil.rmtree, folder, True)
         return self.opened.scratch
 
     def _own(self, name: Literal["staging", "manifest_path"]) -> Path:
-        from handrail_export.site import field_of, refuse_links, site_of  # noqa: PLC0415
+        from handrail_export.site import field_of, refuse_links, site_of
 
         site = site_of(self)
         if name == "manifest_path":

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 
 from handrail import Argument, Option
 from handrail_export.errors import ExportError
-from handrail_export.sources.address import parse_source
-from handrail_export.target import parse_target
 from handrail_storage import Duration, one_line
 
 IfExists = Literal["error", "overwrite"]
@@ -24,7 +22,7 @@ Value = str | int | float | bool | None
 class ExportParams(BaseModel):
     """Export a table, a query or a catalogue of images to files; what fails is taken back."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     source: Annotated[str, Argument()] = Field(
         description="An SQLite file or a postgresql:// URL (its catalogue, unless "
@@ -115,11 +113,15 @@ class ExportParams(BaseModel):
     @field_validator("source")
     @classmethod
     def _known_source(cls, source: str) -> str:
+        from handrail_export.sources.address import parse_source
+
         return _checked(source, parse_source)
 
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
+        from handrail_export.target import parse_target
+
         return _checked(target, parse_target)
 
     @model_validator(mode="before")
@@ -138,6 +140,8 @@ class ExportParams(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> ExportParams:
+        from handrail_export.sources.address import parse_source
+
         kind = parse_source(self.source).kind
         asked = [
             name for name in ("query", "table", "collection") if getattr(self, name) is not None

@@ -56,7 +56,7 @@ class StorageContext(BaseStepContext):
         Args:
             claim: The name of the claim, if it is not the run.
         """
-        from handrail_storage.claims.records import Claimant  # noqa: PLC0415 - few steps need it
+        from handrail_storage.claims.records import Claimant
 
         info, name = self.run_info, claim or self.run
         if info is None:

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail import BaseAction
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
 from handrail_train.params import TrainParams
-from handrail_train.steps import (
-    EvaluateModelStep,
-    LoadDatasetStep,
-    TrainModelStep,
-    UploadModelStep,
-)
-from handrail_train.store import in_store
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from handrail import BaseStepContext, StepRegistry
 
     P = TypeVar("P", default=Any)
 else:
@@ -51,12 +46,21 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
     action_name = "train"
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        from handrail_train.steps import (
+            EvaluateModelStep,
+            LoadDatasetStep,
+            TrainModelStep,
+            UploadModelStep,
+        )
+
         registry.register(LoadDatasetStep())
         registry.register(TrainModelStep())
         registry.register(EvaluateModelStep())
         registry.register(UploadModelStep())
 
     def result(self, context: TrainContext) -> Mapping[str, Any]:
+        from handrail_train.store import in_store
+
         shown, model = dict(super().result(context)), context.model
         if model is None:
             return shown

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext, SourceChangedError
-from handrail_storage import StorageContext, Store, count_text
-from handrail_train.checkpoints import Checkpoint, read_checkpoint
-from handrail_train.data import Examples, Split, load_examples, split_examples
-from handrail_train.data.source import Loaded
+from handrail_storage import StorageContext, count_text
 from handrail_train.errors import CheckpointError, ContainmentError, DataError
-from handrail_train.manifest import Version
 from handrail_train.params import TrainParams
-from handrail_train.site import checkpoint_of
-from handrail_train.store import open_store
-from handrail_train.versions import Versions
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from handrail_storage import Store
+    from handrail_train.checkpoints import Checkpoint
+    from handrail_train.data import Examples, Split
+    from handrail_train.data.source import Loaded
 
     P = TypeVar("P", bound=TrainParams, covariant=True, default=TrainParams)
 else:
@@ -91,6 +89,8 @@ class TrainContext(StorageContext, ActionContext[P]):
         Raises:
             DataError: The data cannot be read, or no model can be trained on it.
         """
+        from handrail_train.data import load_examples, split_examples
+
         options = self.options
         loaded = load_examples(
             options.data,
@@ -139,6 +139,9 @@ class TrainContext(StorageContext, ActionContext[P]):
             CheckpointError: The checkpoint does not exist, or is damaged.
             ContainmentError: The path is not that of this run.
         """
+        from handrail_train.checkpoints import read_checkpoint
+        from handrail_train.site import checkpoint_of
+
         if self.model_path is None:
             raise CheckpointError(
                 "no model was trained in this run", ways_out=("let train_model run before",)
@@ -159,6 +162,9 @@ class TrainContext(StorageContext, ActionContext[P]):
             CheckpointError: The checkpoint does not exist, or is damaged.
             StorageError: The model is in the store already, which failed or refused.
         """
+        from handrail_train.manifest import Version
+        from handrail_train.versions import Versions
+
         if self.opened.predictor is None:
             if self.model is None:
                 self.opened.predictor = self.options.model_kind().load(
@@ -175,6 +181,8 @@ class TrainContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The store is malformed.
         """
+        from handrail_train.store import open_store
+
         if self.opened.store is None:
             self.opened.store = open_store(self.options.store, retries=self.options.retries)
         return self.opened.store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -28,5 +27,7 @@ def cut(text: str, width: int = 80) -> str:
 
 def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return a way out with the most similar name, or nothing."""
+    import difflib  # noqa: PLC0415 - slow to import, and only for a wrong name
+
     found = difflib.get_close_matches(name, list(known), n=1)
     return (f"did you mean {found[0]}?",) if found else ()

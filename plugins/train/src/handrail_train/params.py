@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import (
     BaseModel,
@@ -22,10 +22,10 @@ from handrail import Argument, Option
 from handrail_storage import one_line
 from handrail_train.data.source import BUNDLED, MEASURED, SUFFIXES, Missing
 from handrail_train.errors import ModelError, StorageError
-from handrail_train.manifest import NAME
-from handrail_train.models import kind_named
-from handrail_train.models.kind import Hyper, ModelKind
 from handrail_train.store import DEFAULT, parse_store
+
+if TYPE_CHECKING:
+    from handrail_train.models.kind import Hyper, ModelKind
 
 _SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
 
@@ -36,7 +36,9 @@ class TrainParams(BaseModel):
     The same data, params and seed give the same model, also when the run was killed and resumed.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
+    )
 
     data: Annotated[str, Argument()] = Field(
         description=f"CSV, TSV or Parquet file, or a set that scikit-learn brings: {_SETS}"
@@ -127,6 +129,8 @@ class TrainParams(BaseModel):
     @field_validator("name")
     @classmethod
     def _possible_name(cls, name: str | None) -> str | None:
+        from handrail_train.manifest import NAME
+
         if name is not None and re.fullmatch(NAME, name) is None:
             raise ValueError("a name has small letters, digits, '.', '_' and '-' only")
         return name
@@ -167,6 +171,8 @@ class TrainParams(BaseModel):
         Raises:
             ModelError: There is no such kind.
         """
+        from handrail_train.models import kind_named
+
         return kind_named(self.kind)
 
     def hyper_parameters(self) -> Hyper:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
-from handrail_storage import Caller, Place, Store, TakenError, parse_place
-from handrail_storage import open_store as open_place
+from handrail_storage import Caller, TakenError, parse_place
 from handrail_train.errors import StorageError
+
+if TYPE_CHECKING:
+    from handrail_storage import Place, Store
+
 
 DEFAULT = "models"  # The default store.
 _TRIES = 10  # Attempts at a key that others take and free.
@@ -37,6 +41,8 @@ def open_store(store: Place | str, *, retries: int = 8) -> Store:
     Raises:
         StorageError: The store or its credentials are malformed.
     """
+    from handrail_storage import open_store as open_place  # noqa: PLC0415 - not to plan
+
     return open_place(store, CALLER, retries=retries)
 
 

@@ -6,24 +6,15 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from handrail import BaseAction, BaseStepContext, StepRegistry
+from handrail import BaseAction
 from handrail_storage import count_text, size_text
 from handrail_upload.context import UploadContext
 from handrail_upload.params import UploadParams
-from handrail_upload.steps import (
-    AnalyzeCollectionStep,
-    CleanupStep,
-    GenerateDataUnitsStep,
-    InitializeStep,
-    OrganizeFilesStep,
-    ProcessMetadataStep,
-    UploadFilesStep,
-    ValidateFilesStep,
-)
-from handrail_upload.steps.upload_files import outcome_text
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from handrail import BaseStepContext, StepRegistry
 
     P = TypeVar("P", default=Any)
 else:
@@ -56,6 +47,17 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
     action_name = "upload"
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
+        from handrail_upload.steps import (
+            AnalyzeCollectionStep,
+            CleanupStep,
+            GenerateDataUnitsStep,
+            InitializeStep,
+            OrganizeFilesStep,
+            ProcessMetadataStep,
+            UploadFilesStep,
+            ValidateFilesStep,
+        )
+
         registry.register(InitializeStep())
         registry.register(ProcessMetadataStep())
         registry.register(AnalyzeCollectionStep())
@@ -66,6 +68,8 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         registry.register(CleanupStep())
 
     def result(self, context: UploadContext) -> Mapping[str, Any]:
+        from handrail_upload.steps.upload_files import outcome_text
+
         sent, units = (_data(context, name) for name in ("upload_files", "generate_data_units"))
         size, seconds = sent.get("bytes", 0), sent.get("seconds", 0.0)
         rate = f" in {seconds:.1f}s ({size_text(size / seconds)}/s)" if size and seconds else ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from handrail import ActionContext
 from handrail_storage import StorageContext
-from handrail_storage.containment import Notes
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import ContainmentError, shown
-from handrail_upload.manifest import FILES_CACHE, Manifest, what_else
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
-from handrail_upload.site import Site, catalogue_of
-from handrail_upload.specification import Specification, read_specification
-from handrail_upload.storage import Capabilities, Storage, open_storage
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail_storage.claims import Claim, Undoing
+    from handrail_storage.containment import Notes
     from handrail_upload.catalogue import Catalogue
+    from handrail_upload.manifest import Manifest
     from handrail_upload.recorded import RecordedTransfer
+    from handrail_upload.site import Site
+    from handrail_upload.specification import Specification
+    from handrail_upload.storage import Storage
     from handrail_upload.transfer import Transfer
 
     P = TypeVar("P", bound=UploadParams, covariant=True, default=UploadParams)
@@ -114,6 +112,8 @@ class UploadContext(StorageContext, ActionContext[P]):
     @property
     def specification(self) -> Specification | None:
         """The specification of the collection, or None without one."""
+        from handrail_upload.specification import Specification
+
         if self.data_collection is None:
             return None
         return Specification.from_dict(self.data_collection)
@@ -124,6 +124,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The target is malformed.
         """
+        from handrail_upload.storage import Capabilities, open_storage
+
         if self.storage is None:
             self.storage = open_storage(self.options.target, retries=self.options.retries)
             if self.capabilities:
@@ -136,6 +138,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The credentials are malformed.
         """
+        from handrail_upload.storage import Capabilities, open_storage
+
         storage = open_storage(recorded.target, retries=self.options.retries)
         if self.capabilities:
             storage.capabilities = Capabilities(**self.capabilities)
@@ -143,7 +147,7 @@ class UploadContext(StorageContext, ActionContext[P]):
 
     def transfers(self) -> Iterator[RecordedTransfer]:
         """Yield the rollback data of the steps that have uploaded, the last one first."""
-        from handrail_upload.recorded import read_transfer  # noqa: PLC0415 - only an undo needs it
+        from handrail_upload.recorded import read_transfer
 
         for result in reversed(list(self.results.values())):
             if "claim" in result.rollback_data:
@@ -162,7 +166,7 @@ class UploadContext(StorageContext, ActionContext[P]):
             ClaimRefusedError: Another run is in the way; nothing was undone.
             StorageError: The storage failed or refused.
         """
-        from handrail_upload.claiming import claims_of, telling  # noqa: PLC0415 - see above
+        from handrail_upload.claiming import claims_of, telling
 
         recorded = recorded or next(self.transfers(), None)
         if recorded is None or not recorded.claim:
@@ -179,6 +183,10 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             UploadError: The file cannot be used.
         """
+        import tempfile
+
+        from handrail_upload.manifest import Manifest
+
         if self.manifest is None:
             if self.manifest_path:
                 # A resumed run must not use an empty list in place of a deleted one.
@@ -195,6 +203,9 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             ContainmentError: The journal has another path than that of this run.
         """
+        from handrail_storage.containment import Notes
+        from handrail_upload.manifest import what_else
+
         if self.run_id is None:  # A step that is tested by itself.
             return Path(self.manifest_path)
         site = self.site(Notes({"manifest": [self.manifest_path]}))
@@ -218,6 +229,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         Args:
             make: Whether the files cache is made if it is not there.
         """
+        from handrail_upload.manifest import FILES_CACHE
+
         storage = self.use_storage()
         if storage.lasting:
             name = hashlib.sha256(os.fsencode(storage.address)).hexdigest()[:32]
@@ -231,7 +244,7 @@ class UploadContext(StorageContext, ActionContext[P]):
             CatalogueError: The catalogue cannot be opened.
         """
         # It may load a database driver, which a step without a catalogue does not need.
-        from handrail_upload.catalogue import open_catalogue  # noqa: PLC0415
+        from handrail_upload.catalogue import open_catalogue
 
         if self.opened.catalogue is None:
             self.opened.catalogue = open_catalogue(self.catalogue_address)
@@ -261,6 +274,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             ContainmentError: The run id is not a valid name.
         """
+        from handrail_upload.site import Site
+
         options, collection = self.options, self.collection
         # The content of a specification may have changed since, or its file may be deleted.
         if collection is None and (options.collection or options.specification is None):
@@ -277,6 +292,8 @@ class UploadContext(StorageContext, ActionContext[P]):
     @property
     def catalogue_url(self) -> str:
         """The catalogue of the params, or `<collection>.db`."""
+        from handrail_upload.site import catalogue_of
+
         # Without `initialize` the name is that of the param, which may be None.
         asked = self.options.catalogue
         return asked or catalogue_of(self.collection or collection_of(self.options))
@@ -301,12 +318,16 @@ class UploadContext(StorageContext, ActionContext[P]):
 
 
 def _throw_away(manifest: Manifest, folder: str) -> None:
+    import shutil
+
     manifest.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def collection_of(options: UploadParams) -> str:
     """Return the name of the collection: as given, of the specification, or of the folder."""
+    from handrail_upload.specification import read_specification
+
     named = options.collection
     if named is None and options.specification is not None:
         named = read_specification(options.specification).name

@@ -11,9 +11,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 
 from handrail import Argument, Option
 from handrail_storage import Duration, one_line
-from handrail_upload.catalogue.address import parse
 from handrail_upload.errors import CatalogueError, StorageError
-from handrail_upload.storage import parse_target
 
 IfExists = Literal["same", "skip", "overwrite", "error"]
 Compare = Literal["checksum", "size"]
@@ -28,7 +26,7 @@ class UploadParams(BaseModel):
     Nothing at the target is ever deleted because it is missing in the source.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     source: Annotated[Path | None, Argument()] = Field(
         default=None,
@@ -141,6 +139,8 @@ class UploadParams(BaseModel):
     @field_validator("catalogue")
     @classmethod
     def _known_catalogue(cls, catalogue: str | None) -> str | None:
+        from handrail_upload.catalogue.address import parse
+
         if catalogue is not None:
             try:
                 parse(catalogue)
@@ -151,6 +151,8 @@ class UploadParams(BaseModel):
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
+        from handrail_upload.storage.target import parse_target
+
         if not target.strip():
             raise ValueError("give a target: a folder or a URL such as s3://bucket/path")
         try:

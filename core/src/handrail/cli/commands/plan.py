@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -27,10 +26,9 @@ from handrail.errors import (
     Problem,
     StepNotFoundError,
 )
+from handrail.frozen import frozen
 from handrail.packs.activation import match_packs
 from handrail.packs.installed import installed_packs
-from handrail.plan.explain import Explanation, Link, explain
-from handrail.plan.trace import Question, TracedPacks
 from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
@@ -39,7 +37,9 @@ if TYPE_CHECKING:
     from handrail.lock.check import Comparison
     from handrail.packs.provider import PackProvider
     from handrail.packs.record import PackRecord
+    from handrail.plan.explain import Explanation, Link
     from handrail.plan.plan import Plan, PlannedStep
+    from handrail.plan.trace import Question, TracedPacks
     from handrail.targets import Target
 
 Make = Callable[["PackProvider"], "Plan"]
@@ -238,6 +238,8 @@ def _explanation(session: Session, plan: Plan, name: str) -> Listing:
     Raises:
         NotFoundError: The plan has no such step, and no pack offers one.
     """
+    from handrail.plan.explain import explain  # noqa: PLC0415 - only for this question
+
     try:
         found = explain(plan, name)
     except StepNotFoundError:
@@ -355,6 +357,8 @@ def _trace(session: Session, action: str, make: Make) -> int:
     Raises:
         HandrailError: Planning failed or found problems; the trace was shown before.
     """
+    from handrail.plan.trace import TracedPacks  # noqa: PLC0415 - only for this question
+
     packs = TracedPacks(session.packs)
     error: HandrailError | None = None
     plan: Plan | None = None
@@ -416,7 +420,7 @@ def _hook_lines(hook: str, questions: list[Question]) -> Iterator[str]:
 # --without
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Without:
     """The plan of an action beside the one without some packs.
 

@@ -4,93 +4,17 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
-from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.actions import about_action, orchestrator_of, result_of
 from handrail.cli.action_group import ActionGroup
-from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
-from handrail.cli.journals import WITHOUT, journal_option, session_journal
-from handrail.cli.params.defaults import defaults_of, take_pack_values
-from handrail.cli.params.options import ActionCommand, ParamOptions, options_of
-from handrail.cli.params.values import labelled, params_from, variables_of
-from handrail.cli.session import OWN_OPTIONS, event_options, session_of, warn
-from handrail.cli.signals import like_interrupts
-from handrail.cli.view.failure import failed_action, show
-from handrail.cli.view.listing import Listing
-from handrail.cli.view.progress import brief
-from handrail.errors import (
-    ActionError,
-    ContextError,
-    ExitCode,
-    HandrailError,
-    ParamsError,
-    StepNotFoundError,
-    add_ways_out,
-)
-from handrail.lock.last_plan import LastPlan
-from handrail.lock.model import LockUse
-from handrail.orchestrator import run_awaitable
-from handrail.origin import Origin
-from handrail.params.stored import not_kept
-from handrail.plan.dry_run import preview_plan
-from handrail.plan.selection import select
-from handrail.recovery.invocation import Invocation
-from handrail.targets import Target, lock_name, recorded_name
+from handrail.cli.journals import journal_option
+from handrail.cli.session import OWN_OPTIONS, event_options
 
 if TYPE_CHECKING:
-    from handrail.actions import BaseAction
-    from handrail.cli.session import Session
-    from handrail.journal.protocol import Journal
-    from handrail.lock.differences import Change
-    from handrail.orchestrator import Observer, OnFailure
-    from handrail.orchestrator.journaled import RunAbout
-    from handrail.params.values import KeyPath
-    from handrail.plan.plan import Plan
+    from handrail.targets import Target
     from handrail.workflow import Workflow
-
-_MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """The options of a call of `handrail run`, without the params of the action.
-
-    Attributes:
-        params: A file with params.
-        pairs: Params, and settings of packs, as `KEY=VALUE`.
-        dry_run: Whether only steps without effects run.
-        only: The only steps to run, if there are any.
-        start: The first step to run.
-        skip: Steps to leave out.
-        no_lock: Whether to ignore the lock.
-        on_failure: Whether a failure undoes the finished steps or keeps them.
-        journal: The journal, if one is named.
-        no_journal: Whether no record is kept.
-        quiet: Whether only the result and errors are shown.
-    """
-
-    params: str | None
-    pairs: tuple[str, ...]
-    dry_run: bool
-    only: tuple[str, ...]
-    start: str | None
-    skip: tuple[str, ...]
-    no_lock: bool
-    on_failure: OnFailure
-    journal: str | None
-    no_journal: bool
-    quiet: bool
-
-    @classmethod
-    def of(cls, context: click.Context) -> RunRequest:
-        """Return the request that click has parsed."""
-        return cls(**{field.name: context.params[field.name] for field in fields(cls)})
 
 
 def run_options() -> list[click.Parameter]:
@@ -136,13 +60,19 @@ def run_options() -> list[click.Parameter]:
 
 def command_for(target: Target, program: str | None = None) -> click.Command:
     """Return the command that runs `target`."""
+    # Not for the help of `run` itself, which describes no action.
+    from handrail.cli.params.options import ActionCommand, options_of  # noqa: PLC0415
+
     shared = run_options()
     taken = {name for parameter in shared for name in parameter.opts} | OWN_OPTIONS
     action_class = target.action_class
     options = options_of(action_class.params_model, action_class.action_name, taken)
 
     def callback(**_values: Any) -> int:
-        return _run(click.get_current_context(), target, options)
+        # Not for the help of an action, which runs nothing.
+        from handrail.cli.new_run import run_target  # noqa: PLC0415
+
+        return run_target(click.get_current_context(), target, options)
 
     # A workflow has no docstring; that of its params describes it.
     documented = (action_class, action_class.params_model)
@@ -162,6 +92,9 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
 
 def command_for_workflow(workflow: Workflow) -> click.Command:
     """Return the command that runs a workflow as a program of its own."""
+    from handrail.origin import Origin  # noqa: PLC0415 - only for programs
+    from handrail.targets import Target  # noqa: PLC0415 - the same
+
     target = Target(
         name=workflow.name,
         action_class=workflow.action_class,
@@ -188,198 +121,3 @@ def run(**_early: object) -> None:
     handrail run flows.py:nightly --help      the options of that action
     handrail run flows.py:nightly --dry-run   what it would do
     """  # noqa: D301 - the escape tells click to keep the lines
-
-
-def _run(context: click.Context, target: Target, options: ParamOptions) -> int:
-    session, request = session_of(context), RunRequest.of(context)
-    warn(session, goes_on=False)
-    action = _action(context, target, options, request)
-    name = lock_name(target, session.packs)
-    plan = action.plan()
-    use = LockUse(name=name, no_lock=request.no_lock)
-    whole = session.packs.check_lock(plan, target.action_class, lambda: plan, use)
-    if not whole.steps and action.is_simple:
-        return _run_simple(session, action, request)
-    try:
-        part = select(whole, only=request.only, start=request.start, skip=request.skip)
-    except StepNotFoundError as error:
-        raise click.UsageError(error.message) from error
-    if request.dry_run:
-        return _run_steps(session, action, part, request)
-    with _journal(session, request) as journal:
-        project = session.packs.settings.project.folder
-        last = LastPlan(project, session.packs.outline(name, whole, with_files=False))
-        if not whole.locked and not request.quiet:
-            _note_changes(session, name.shown, last.changes())
-        about = None
-        if journal is not None:
-            about = _about(session, action, target, request, variables_of(context, options))
-        return _run_steps(session, action, part, request, journal, about, observers=(last,))
-
-
-def _action(
-    context: click.Context, target: Target, options: ParamOptions, request: RunRequest
-) -> BaseAction[Any]:
-    """Return the action with its params.
-
-    Raises:
-        ParamsError: The params are invalid.
-        SettingsError: The params that the project sets are invalid.
-        ActionError: The `__init__` of the action does not take the arguments of `BaseAction`'s.
-    """
-    session = session_of(context)
-    pairs = take_pack_values(session, request.pairs, options)
-    defaults = defaults_of(session, target.action_class, options)
-    params = params_from(
-        context, options, file=request.params, pairs=pairs, defaults=defaults.values
-    )
-    if not defaults.covered_by(params):
-        defaults.check()
-    try:
-        return target.action_class(params, silent_runtime(), packs=session.packs)
-    except ParamsError as error:
-        defaults.check()
-        raise labelled(error, options) from error.__cause__
-    except TypeError as error:
-        trace = error.__traceback__
-        if trace is None or trace.tb_next is not None:
-            raise  # It came from within that `__init__`, not from the call.
-        raise ActionError(
-            f"{target.action_class.__qualname__} cannot be made: {error}",
-            ways_out=("its __init__ has to take (params, ctx, *, packs), as BaseAction's does",),
-        ) from error
-
-
-@contextmanager
-def _journal(session: Session, request: RunRequest) -> Generator[Journal | None]:
-    """Open the journal of a run within the block, unless it is to have none."""
-    if not request.no_journal:
-        with closing(session_journal(session, request.journal, create=True)) as journal:
-            yield journal
-        return
-    if request.journal:
-        raise click.UsageError("--journal and --no-journal exclude each other")
-    if request.on_failure == "keep":
-        raise click.UsageError("--on-failure keep needs a journal to resume from")
-    yield None
-
-
-def _note_changes(session: Session, action: str, changes: Sequence[Change]) -> None:
-    """Write the changes since the last run to standard error."""
-    if not changes:
-        return
-    session.console.note(f"changed since the last run of {action}:")
-    for change in changes[:_MOST_CHANGES]:
-        session.console.note(f"  {change.mark} {change}")
-    if len(changes) > _MOST_CHANGES:
-        more = len(changes) - _MOST_CHANGES
-        session.console.note(f"  and {more} more:  handrail plan {action}")
-
-
-def _about(
-    session: Session,
-    action: BaseAction[Any],
-    target: Target,
-    request: RunRequest,
-    variables: Mapping[KeyPath, str],
-) -> RunAbout:
-    """Return the data for the journal; list params that cannot be stored on standard error."""
-    settings = session.packs.settings
-    invocation = Invocation.of(
-        settings.selection,
-        settings.pack_values,
-        only=request.only,
-        start=request.start,
-        skip=request.skip,
-        no_lock=request.no_lock,
-    )
-    about = about_action(
-        type(action),
-        action.params,
-        recorded_as=recorded_name(target),
-        packs=invocation.to_json(),
-        variables=variables,
-    )
-    if not session.json and not request.quiet:
-        for name, variable in not_kept(about.params):
-            session.console.note(
-                f"the password in {name} is not kept; {variable} has to hold {name} to resume or "
-                "undo this run later"
-            )
-    return about
-
-
-def _run_steps(
-    session: Session,
-    action: BaseAction[Any],
-    part: Plan,
-    request: RunRequest,
-    journal: Journal | None = None,
-    about: RunAbout | None = None,
-    observers: Sequence[Observer] = (),
-) -> int:
-    """Run a plan that was checked against the lock, and return the exit code."""
-    plan = preview_plan(part) if request.dry_run else part
-
-    def run(views: Sequence[Observer]) -> Mapping[str, Any]:
-        orchestrator = orchestrator_of(
-            action,
-            plan,
-            observers=(*observers, *views),
-            journal=journal,
-            on_failure="undo" if journal is None else request.on_failure,
-            about=about,
-        )
-        try:
-            counts = orchestrator.execute()
-        except ContextError as error:
-            if journal is not None and orchestrator.run_number is None:
-                add_ways_out(error, WITHOUT)
-            raise
-        return result_of(action, counts, orchestrator.context)
-
-    execution = Execution(
-        plan=plan,
-        head=head_of(part, journal, dry=request.dry_run),
-        run=run,
-        journal=journal,
-        quiet=request.quiet,
-        keeps=request.on_failure == "keep",
-        dry=request.dry_run,
-    )
-    return carry_out(session, execution)
-
-
-def _run_simple(session: Session, action: BaseAction[Any], request: RunRequest) -> int:
-    """Run an action that has no steps, and return the exit code."""
-    name = action.info.name
-    if request.on_failure == "keep":
-        raise click.UsageError(f"{name} has no steps, so nothing can be kept")
-    if request.only or request.start or request.skip:
-        raise click.UsageError(f"{name} has no steps to choose from")
-    if request.dry_run:
-        session.console.print(f"{name} · no steps · not previewed")
-        return ExitCode.DONE
-    try:
-        with like_interrupts():
-            # `run` would check the plan against the lock again.
-            answer: Any = action.execute()
-            answer = run_awaitable(answer) if isawaitable(answer) else answer
-    except HandrailError:
-        raise
-    except SystemExit as error:
-        if error.code not in (None, 0):
-            return show(session, failed_action(session, name, error))
-        answer = None
-    except Exception as error:  # noqa: BLE001 - the action's own code
-        return show(session, failed_action(session, name, error))
-    session.show(
-        Listing(json=lambda: {"event": "Result", "result": answer}, title=_answer_lines(answer))
-    )
-    return ExitCode.DONE
-
-
-def _answer_lines(answer: object) -> list[str]:
-    if isinstance(answer, Mapping):
-        return [brief(cast("Mapping[str, Any]", answer))]
-    return [] if answer is None else [str(answer)]

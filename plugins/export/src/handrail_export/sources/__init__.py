@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handrail_export.sources.address import parse_source
-from handrail_export.sources.catalogue import choose_collection
-from handrail_export.sources.files import FileSource
-from handrail_export.sources.postgres import PostgresSource
-from handrail_export.sources.source import Source
-from handrail_export.sources.sqlite import SqliteSource
 
 if TYPE_CHECKING:
     from handrail_export.params import ExportParams
+    from handrail_export.sources.source import Source
 
 __all__ = ["Source", "make_source"]
 
@@ -23,6 +19,11 @@ def make_source(options: ExportParams) -> tuple[Source, str | None]:
     Raises:
         SourceError: The source does not exist, or has no such table or collection.
     """
+    from handrail_export.sources.catalogue import choose_collection  # noqa: PLC0415 - not to plan
+    from handrail_export.sources.files import FileSource  # noqa: PLC0415 - not to plan
+    from handrail_export.sources.postgres import PostgresSource  # noqa: PLC0415 - not to plan
+    from handrail_export.sources.sqlite import SqliteSource  # noqa: PLC0415 - not to plan
+
     address = parse_source(options.source)
     if address.kind in ("parquet", "csv"):
         return FileSource(address, text=options.csv_types == "text"), None

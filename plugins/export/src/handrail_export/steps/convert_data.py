@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_export.context import ExportContext
 from handrail_export.errors import ChoiceError, InvalidPicturesError, SourceError
-from handrail_export.formats import CollectionFormat, Picture, RowFormat, find_format
-from handrail_export.hashing import Following
-from handrail_export.manifest import ExportedFile
 from handrail_export.names import listed
-from handrail_export.pictures import Annotations, Collection, Found
-from handrail_export.pictures.units import units_of
-from handrail_export.rows import Rows
-from handrail_export.site import notes_of, site_of
-from handrail_export.sources.catalogue import COLUMNS
-from handrail_export.staging import convert_disk_errors, files_below, settle
-from handrail_export.target import CALLER
-from handrail_export.undo import ConvertUndo
-from handrail_storage import Reader, count_text, size_text
+from handrail_storage import count_text, size_text
+
+if TYPE_CHECKING:
+    from handrail_export.formats import CollectionFormat, Picture, RowFormat
+    from handrail_export.manifest import ExportedFile
+    from handrail_export.pictures import Annotations, Found
+    from handrail_export.rows import Rows
+    from handrail_export.undo import ConvertUndo
+
 
 _SHOWN = 20  # Invalid pictures that are listed one by one.
 _PAGE = 500
@@ -52,6 +48,9 @@ class ConvertDataStep(BaseStep[ExportContext]):
         return self.execute(context)
 
     def execute(self, context: ExportContext) -> StepResult:
+        from handrail_export.formats import CollectionFormat, RowFormat, find_format
+        from handrail_export.staging import convert_disk_errors
+
         _check_columns(context)
         folder = context.use_staging() / "files"
         context.record_rollback("written", str(folder))
@@ -86,6 +85,9 @@ class ConvertDataStep(BaseStep[ExportContext]):
         return self._undo(context, result).preview()
 
     def _undo(self, context: ExportContext, result: StepResult) -> ConvertUndo:
+        from handrail_export.site import notes_of, site_of
+        from handrail_export.undo import ConvertUndo
+
         notes = notes_of(result)
         return ConvertUndo.of(notes, site_of(context, notes))
 
@@ -137,6 +139,11 @@ def _result(context: ExportContext, noun: str) -> StepResult:
 
 
 def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> None:
+    import shutil
+
+    from handrail_export.hashing import Following
+    from handrail_export.staging import files_below
+
     split = tuple(context.options.partition_by)
     name = context.layout.file or f"data{written_as.ending}"
     rows: Rows = context.use_rows()
@@ -158,6 +165,9 @@ def _write_rows(context: ExportContext, written_as: RowFormat, folder: Path) -> 
 
 
 def _written(path: Path, folder: Path, rows: int | None, sha256: str | None = None) -> ExportedFile:
+    from handrail_export.manifest import ExportedFile
+    from handrail_export.staging import settle
+
     size, sha256 = settle(path, sha256)
     return ExportedFile(
         path=path.relative_to(folder).as_posix(), size=size, sha256=sha256, rows=rows
@@ -181,6 +191,10 @@ class _Pictures:
         self._problems: list[str] = []
 
     def write(self, folder: Path) -> None:
+        import shutil
+
+        from handrail_export.staging import files_below
+
         context = self._context
         context.total_count = context.exported_count = context.failed_count = 0
         self._format.write(self._pictures(), folder, tuple(context.options.categories))
@@ -197,6 +211,12 @@ class _Pictures:
         context.use_manifest().add(_written(path, folder, None) for path in files_below(folder))
 
     def _pictures(self) -> Iterator[Picture]:
+        from handrail_export.manifest import ExportedFile
+        from handrail_export.pictures import Collection
+        from handrail_export.pictures.units import units_of
+        from handrail_export.target import CALLER
+        from handrail_storage import Reader
+
         context, options = self._context, self._context.options
         collection = Collection(
             units_of(_catalogue_rows(context.use_rows())),
@@ -250,6 +270,8 @@ class _Pictures:
 
 
 def _catalogue_rows(rows: Rows) -> Iterator[tuple[Any, ...]]:
+    from handrail_export.sources.catalogue import COLUMNS
+
     for batch in rows.batches():
         values = [batch.column(name).to_pylist() for name in COLUMNS]
         yield from zip(*values, strict=True)

@@ -7,8 +7,6 @@ from handrail.errors import describe
 from handrail_export.context import ExportContext
 from handrail_export.errors import ExportError
 from handrail_export.names import listed
-from handrail_export.sources.address import parse_source
-from handrail_export.sources.stamps import check_unchanged, stamps_of
 from handrail_storage import count_text
 
 
@@ -21,6 +19,9 @@ class FetchResultsStep(BaseStep[ExportContext]):
 
     def restore(self, context: ExportContext, result: StepResult) -> None:
         # Once all is converted, the rows are not needed.
+        from handrail_export.sources.address import parse_source
+        from handrail_export.sources.stamps import check_unchanged
+
         converted = context.results.get("convert_data")
         if context.source_files and (converted is None or not converted.success):
             try:
@@ -29,6 +30,9 @@ class FetchResultsStep(BaseStep[ExportContext]):
                 raise SourceChangedError(describe(error)) from error
 
     def execute(self, context: ExportContext) -> StepResult:
+        from handrail_export.sources.address import parse_source
+        from handrail_export.sources.stamps import stamps_of
+
         context.close_rows()
         address = parse_source(context.options.source)
         is_file = address.kind in ("parquet", "csv")

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 
 from handrail import BaseStep, StepResult
-from handrail_export.claiming import STEP, claims_of
 from handrail_export.context import ExportContext
-from handrail_export.retiring import delete_tombstones
-from handrail_export.steps.save_files import saved_by
 from handrail_storage import count_text
-from handrail_storage.claims import FOLDER
-from handrail_storage.manifests import remove_manifest
 
 
 class FinalizeStep(BaseStep[ExportContext]):
@@ -27,6 +21,10 @@ class FinalizeStep(BaseStep[ExportContext]):
     always_run = True
 
     def execute(self, context: ExportContext) -> StepResult:
+        import shutil
+
+        from handrail_storage.manifests import remove_manifest
+
         discarded, begun = 0, bool(context.manifest_path)
         try:
             if context.outcome == "completed" and begun:
@@ -44,6 +42,11 @@ class FinalizeStep(BaseStep[ExportContext]):
         return StepResult(data={"summary": summary, "discarded": discarded})
 
     def _discard(self, context: ExportContext) -> int:
+        from handrail_export.claiming import STEP, claims_of
+        from handrail_export.retiring import delete_tombstones
+        from handrail_export.steps.save_files import saved_by
+        from handrail_storage.claims import FOLDER
+
         result = context.results.get("save_files")
         if result is None or not saved_by(context, result).claimed:
             return 0

@@ -7,15 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_export.context import ExportContext
-from handrail_export.layout import lay_out
-from handrail_export.manifest import Manifest
-from handrail_export.site import notes_of, site_of, staging_of
-from handrail_export.sources.address import parse_source
-from handrail_export.staging import convert_disk_errors
-from handrail_export.undo import InitializeUndo
+
+if TYPE_CHECKING:
+    from handrail_export.undo import InitializeUndo
 
 
 class InitializeStep(BaseStep[ExportContext]):
@@ -25,6 +23,9 @@ class InitializeStep(BaseStep[ExportContext]):
     progress_weight = 0.05
 
     def execute(self, context: ExportContext) -> StepResult:
+        from handrail_export.layout import lay_out
+        from handrail_export.sources.address import parse_source
+
         options = context.options
         layout, _ = lay_out(options.format, options.target, bool(options.partition_by))
         context.opened.layout = layout
@@ -57,6 +58,9 @@ class InitializeStep(BaseStep[ExportContext]):
         context.record_rollback("cleared", probe)  # So the undo need not ask.
 
     def _open_manifest(self, context: ExportContext) -> None:
+        from handrail_export.manifest import Manifest
+        from handrail_export.staging import convert_disk_errors
+
         folder = context.options.folder.absolute()
         path = folder / f"{context.run}.db"
         with convert_disk_errors(folder):
@@ -66,6 +70,9 @@ class InitializeStep(BaseStep[ExportContext]):
         context.manifest_path = str(path)
 
     def _make_staging(self, context: ExportContext) -> None:
+        from handrail_export.site import staging_of
+        from handrail_export.staging import convert_disk_errors
+
         staging = staging_of(context.layout, context.options.folder, context.run)
         context.record_rollback("staging", staging)
         with convert_disk_errors(Path(staging)):
@@ -80,6 +87,9 @@ class InitializeStep(BaseStep[ExportContext]):
         return self._undo(context, result).preview()
 
     def _undo(self, context: ExportContext, result: StepResult) -> InitializeUndo:
+        from handrail_export.site import notes_of, site_of
+        from handrail_export.undo import InitializeUndo
+
         notes = notes_of(result)
         return InitializeUndo.of(notes, site_of(context, notes))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
-from handrail_export.choice import check_columns
 from handrail_export.context import ExportContext
 from handrail_export.errors import ChoiceError, ConflictError, FormatError
-from handrail_export.formats import CollectionFormat, Format, RowFormat, find_format
-from handrail_export.manifest.document import NAME
-from handrail_export.rows import Column
-from handrail_export.sources.address import parse_source
-from handrail_export.sources.catalogue import COLUMNS
+
+if TYPE_CHECKING:
+    from handrail_export.formats import Format
+    from handrail_export.rows import Column
 
 
 class PrepareExportStep(BaseStep[ExportContext]):
@@ -23,6 +22,10 @@ class PrepareExportStep(BaseStep[ExportContext]):
     effects = False
 
     def execute(self, context: ExportContext) -> StepResult:
+        from handrail_export.formats import CollectionFormat, find_format
+        from handrail_export.manifest.document import NAME
+        from handrail_export.rows import Column
+
         layout, options = context.layout, context.options
         written_as = find_format(layout.format)
         columns = [Column(**each) for each in context.schema]
@@ -45,6 +48,8 @@ class PrepareExportStep(BaseStep[ExportContext]):
 
 def _check_apart(context: ExportContext) -> None:
     """Check that the target does not replace the files of the source."""
+    from handrail_export.sources.address import parse_source
+
     layout, address = context.layout, parse_source(context.options.source)
     if address.kind == "postgres" or not layout.place.local:
         return
@@ -68,6 +73,8 @@ def _check_apart(context: ExportContext) -> None:
 
 
 def _check_collection(context: ExportContext, name: str, columns: list[Column]) -> None:
+    from handrail_export.sources.catalogue import COLUMNS
+
     if context.options.columns:
         raise ChoiceError(
             f"the format {name} takes whole pictures, not columns", ways_out=("leave out --column",)
@@ -83,6 +90,9 @@ def _check_collection(context: ExportContext, name: str, columns: list[Column]) 
 
 
 def _check_rows(context: ExportContext, written_as: Format, columns: list[Column]) -> None:
+    from handrail_export.choice import check_columns
+    from handrail_export.formats import RowFormat
+
     options = context.options
     given = [each for each in ("pictures", "masks", "categories") if getattr(options, each)]
     if given:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, SourceChangedError, StepResult
-from handrail_export.claiming import CACHE, STEP, ask, claims_of, hold
 from handrail_export.context import ExportContext
 from handrail_export.errors import ExportError, PictureChangedError
-from handrail_export.manifest import ExportedFile
-from handrail_export.placing import Placing
-from handrail_export.saving import COPIES, Saving
-from handrail_export.site import notes_of, site_of
-from handrail_export.undo import SaveUndo, describe_undo, made_in
 from handrail_storage import count_text, size_text
-from handrail_storage.claims import Claim
+
+if TYPE_CHECKING:
+    from handrail_export.manifest import ExportedFile
+    from handrail_export.undo import SaveUndo
+    from handrail_storage.claims import Claim
+
 
 _RETRIES = 2  # Of a preview, for which people wait.
 
@@ -39,6 +38,8 @@ class SaveFilesStep(BaseStep[ExportContext]):
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
     def _save(self, context: ExportContext, recorded: StepResult) -> StepResult:
+        from handrail_export.claiming import CACHE, ask, claims_of, hold
+
         began = time.monotonic()
         manifest, layout = context.use_manifest(), context.layout
         files, size = manifest.totals()
@@ -62,6 +63,9 @@ class SaveFilesStep(BaseStep[ExportContext]):
         return StepResult(data={"summary": summary, "files": files, "bytes": size})
 
     def rollback(self, context: ExportContext, result: StepResult) -> None:
+        from handrail_export.claiming import claims_of
+        from handrail_export.undo import made_in
+
         saved = saved_by(context, result)
         _drop_copies(context)
         summary = saved.run(
@@ -80,6 +84,9 @@ class SaveFilesStep(BaseStep[ExportContext]):
             raise saved.refused
 
     def preview_rollback(self, context: ExportContext, result: StepResult) -> Iterator[str]:
+        from handrail_export.claiming import claims_of
+        from handrail_export.undo import describe_undo
+
         saved = saved_by(context, result)
         if saved.refused is not None:
             yield saved.refused.message
@@ -94,6 +101,10 @@ class SaveFilesStep(BaseStep[ExportContext]):
 
 def _store(context: ExportContext, claim: Claim, *, resumed: bool) -> ExportedFile | None:
     """Save all files; return manifest.json, if there is one."""
+    from handrail_export.claiming import STEP
+    from handrail_export.placing import Placing
+    from handrail_export.saving import Saving
+
     options = context.options
     saving = Saving(
         context.use_target(),
@@ -121,6 +132,10 @@ def _store(context: ExportContext, claim: Claim, *, resumed: bool) -> ExportedFi
 
 def _drop_copies(context: ExportContext) -> None:
     """Delete the copies of pictures that wait, as a disk that is full has no room for an undo."""
+    import shutil
+
+    from handrail_export.saving import COPIES
+
     with suppress(ExportError):
         shutil.rmtree(context.use_staging() / COPIES, ignore_errors=True)
 
@@ -132,5 +147,8 @@ def saved_by(context: ExportContext, result: StepResult) -> SaveUndo:
         context: The context of the run.
         result: The result of the step, with its rollback data.
     """
+    from handrail_export.site import notes_of, site_of
+    from handrail_export.undo import SaveUndo
+
     notes = notes_of(result)
     return SaveUndo.of(notes, site_of(context, notes), context.known_capabilities())

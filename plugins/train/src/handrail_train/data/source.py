@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from handrail_train.data.examples import Examples
-from handrail_train.data.table import examples_of, read_table
 from handrail_train.errors import DataError
 from handrail_train.names import some_of
+
+if TYPE_CHECKING:
+    from handrail_train.data.examples import Examples
+
 
 Missing = Literal["fail", "drop"]
 
@@ -55,6 +57,8 @@ def load_examples(
     Raises:
         DataError: The examples cannot be read, or no model can be trained on them.
     """
+    from handrail_train.data.table import examples_of, read_table  # noqa: PLC0415 - not to plan
+
     if dataset in BUNDLED:
         loaded = Loaded(examples=_bundled(dataset, features, drop))
     else:
@@ -84,6 +88,8 @@ def stamp_of(dataset: str) -> dict[str, int] | None:
 
 
 def _bundled(name: str, features: Sequence[str], drop: Sequence[str]) -> Examples:
+    from handrail_train.data.examples import Examples  # noqa: PLC0415 - not to plan
+
     if features or drop:
         raise DataError(
             f"{name} is used as it is, with all of its columns",

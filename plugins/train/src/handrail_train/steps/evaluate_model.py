@@ -5,8 +5,6 @@ from __future__ import annotations
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
-from handrail_train.evaluation import evaluate
-from handrail_train.training import checked_probabilities
 
 
 class EvaluateModelStep(BaseStep[TrainContext]):
@@ -21,6 +19,9 @@ class EvaluateModelStep(BaseStep[TrainContext]):
         return context.model_path is None and context.model is None
 
     def execute(self, context: TrainContext) -> StepResult:
+        from handrail_train.evaluation import evaluate
+        from handrail_train.training import checked_probabilities
+
         test = context.use_split().test
         kind, predictor = context.options.model_kind(), context.use_predictor()
         context.metrics = found = evaluate(checked_probabilities(kind, predictor, test), test)

@@ -6,7 +6,6 @@ from handrail import BaseStep, SourceChangedError, StepResult
 from handrail.errors import describe
 from handrail_storage import count_text
 from handrail_train.context import TrainContext
-from handrail_train.data import stamp_of
 from handrail_train.errors import TrainError
 
 
@@ -19,6 +18,8 @@ class LoadDatasetStep(BaseStep[TrainContext]):
 
     def restore(self, context: TrainContext, result: StepResult) -> None:
         # Once the model is tested, the data is not needed.
+        from handrail_train.data import stamp_of
+
         if context.metrics or stamp_of(context.params.get("data", "")) == result.data.get("file"):
             return
         try:
@@ -27,6 +28,8 @@ class LoadDatasetStep(BaseStep[TrainContext]):
             raise SourceChangedError(describe(error)) from error
 
     def execute(self, context: TrainContext) -> StepResult:
+        from handrail_train.data import stamp_of
+
         context.options.model_kind().check()
         stamp = stamp_of(context.options.data)
         loaded = context.read_dataset()

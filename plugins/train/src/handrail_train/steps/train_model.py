@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
-from handrail_train.checkpoints import Checkpoint, Checkpoints
 from handrail_train.context import TrainContext
-from handrail_train.site import notes_of, site_of
-from handrail_train.training import WATCHED, Schedule, Training
-from handrail_train.undo import TrainUndo
+
+if TYPE_CHECKING:
+    from handrail_train.checkpoints import Checkpoint, Checkpoints
+    from handrail_train.undo import TrainUndo
 
 
 class TrainModelStep(BaseStep[TrainContext]):
@@ -20,6 +21,8 @@ class TrainModelStep(BaseStep[TrainContext]):
     progress_weight = 0.50
 
     def execute(self, context: TrainContext) -> StepResult:
+        from handrail_train.checkpoints import Checkpoints
+
         folder = context.options.folder.absolute()
         missing = [str(path) for path in (folder, *folder.parents) if not path.exists()]
         if missing:
@@ -30,6 +33,8 @@ class TrainModelStep(BaseStep[TrainContext]):
 
     def resume(self, context: TrainContext, result: StepResult) -> StepResult:
         """Continue from the last checkpoint; the model will be the same as without interruption."""
+        from handrail_train.checkpoints import Checkpoints
+
         recorded = _written_by(context, result)
         if recorded.refused is not None:
             raise recorded.refused
@@ -38,6 +43,8 @@ class TrainModelStep(BaseStep[TrainContext]):
         return self._train(context, Checkpoints(recorded.places[-1]))
 
     def _train(self, context: TrainContext, checkpoints: Checkpoints) -> StepResult:
+        from handrail_train.training import Schedule, Training
+
         options = context.options
         checkpoints.make()
         split = context.use_split()
@@ -85,11 +92,16 @@ class TrainModelStep(BaseStep[TrainContext]):
 
 def _written_by(context: TrainContext, result: StepResult) -> TrainUndo:
     """Parse the rollback data of `train_model` into its undo."""
+    from handrail_train.site import notes_of, site_of
+    from handrail_train.undo import TrainUndo
+
     notes = notes_of(result)
     return TrainUndo.of(notes, site_of(context, notes))
 
 
 def _result(kept: Checkpoint, latest: Checkpoint) -> StepResult:
+    from handrail_train.training import WATCHED
+
     shown = kept.history[-1]
     figures = ", ".join(
         f"{name.replace('_', ' ')} {shown[name]:.4g}"

@@ -6,16 +6,18 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, StepResult
 from handrail_storage import size_text
-from handrail_train.checkpoints import Checkpoint, Checkpoints
 from handrail_train.context import TrainContext
-from handrail_train.pictures import confusion_matrix, learning_curve
-from handrail_train.publishing import Files, Publishing, earlier_version
-from handrail_train.site import Site, checkpoint_of, notes_of, site_of
-from handrail_train.undo import UploadUndo
+
+if TYPE_CHECKING:
+    from handrail_train.checkpoints import Checkpoint
+    from handrail_train.publishing import Files
+    from handrail_train.site import Site
+    from handrail_train.undo import UploadUndo
+
 
 SCORES = ("accuracy", "macro_f1", "log_loss")
 # The params that the model depends on, besides the data and the hyper-parameters.
@@ -39,6 +41,10 @@ class UploadModelStep(BaseStep[TrainContext]):
         return self._publish(context, result)
 
     def _publish(self, context: TrainContext, recorded: StepResult) -> StepResult:
+        from handrail_train.checkpoints import Checkpoints
+        from handrail_train.publishing import Publishing, earlier_version
+        from handrail_train.site import checkpoint_of
+
         began, store = time.monotonic(), context.use_store()
         context.opened.uploading = True
         earlier, _ = _stored_by(context, recorded)
@@ -90,6 +96,9 @@ class UploadModelStep(BaseStep[TrainContext]):
 
 def _stored_by(context: TrainContext, result: StepResult) -> tuple[UploadUndo, Site]:
     """Parse the rollback data of `upload_model`; return its undo, and the places of the run."""
+    from handrail_train.site import notes_of, site_of
+    from handrail_train.undo import UploadUndo
+
     notes = notes_of(result)
     site = site_of(context, notes)
     return UploadUndo.of(notes, site, context.mark), site
@@ -101,6 +110,9 @@ def files_of(context: TrainContext) -> Files:
     Raises:
         CheckpointError: The trained model is missing or damaged.
     """
+    from handrail_train.pictures import confusion_matrix, learning_curve
+    from handrail_train.publishing import Files
+
     checkpoint, kind = context.use_checkpoint(), context.options.model_kind()
     contents = {
         "model": (kind.artefact(checkpoint.content), kind.suffix),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from handrail import BaseStep, StepResult
 from handrail_upload.context import UploadContext
-from handrail_upload.errors import SpecificationError
-from handrail_upload.specification import Specification, read_specification
+
+if TYPE_CHECKING:
+    from handrail_upload.specification import Specification
 
 
 class AnalyzeCollectionStep(BaseStep[UploadContext]):
@@ -16,6 +19,8 @@ class AnalyzeCollectionStep(BaseStep[UploadContext]):
     effects = False
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_upload.specification import read_specification
+
         options = context.options
         if options.specification is None:
             context.data_collection = None
@@ -30,6 +35,8 @@ class AnalyzeCollectionStep(BaseStep[UploadContext]):
 
 
 def _check_sources(specification: Specification, sources: list[str]) -> None:
+    from handrail_upload.errors import SpecificationError
+
     known = {each.name for each in specification.roles}
     for role in sources:
         if role not in known:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
-from handrail_storage.backend import FOLDER
-from handrail_storage.manifests import remove_manifest
-from handrail_upload.claiming import claims_of
 from handrail_upload.context import UploadContext
-from handrail_upload.recorded import RecordedTransfer
+
+if TYPE_CHECKING:
+    from handrail_upload.recorded import RecordedTransfer
 
 
 class CleanupStep(BaseStep[UploadContext]):
@@ -25,6 +25,8 @@ class CleanupStep(BaseStep[UploadContext]):
     always_run = True
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_storage.manifests import remove_manifest
+
         discarded = 0
         try:
             if context.outcome == "completed":
@@ -47,6 +49,9 @@ class CleanupStep(BaseStep[UploadContext]):
 
 def _discard_copies(context: UploadContext, recorded: RecordedTransfer) -> int:
     """Discard what a transfer has replaced; return the number of objects."""
+    from handrail_storage.backend import FOLDER
+    from handrail_upload.claiming import claims_of
+
     recorded.notes.check()
     claim = context.opened.claims.get(recorded.claim) if recorded.claim else None
     if claim is None and recorded.claim:  # The transfer was that of an earlier process.

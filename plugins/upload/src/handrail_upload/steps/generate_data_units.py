@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
-from handrail_upload.catalogue import Published, open_catalogue
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import CatalogueError
-from handrail_upload.manifest import STORED
-from handrail_upload.manifest.views import units_in
 from handrail_upload.names import readable
-from handrail_upload.recorded import read_rows
+
+if TYPE_CHECKING:
+    from handrail_upload.catalogue import Published
 
 _ATTEMPTS = 5  # To register in a catalogue that other runs make and take back.
 
@@ -37,6 +37,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         return self._register(context, published or self._publish(context))
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_upload.manifest import STORED
+        from handrail_upload.manifest.views import units_in
+
         location = readable(context.use_storage().address)
         context.data_units = units_in(Path(context.manifest_path), location, *STORED)
 
@@ -57,6 +60,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         raise AssertionError("the last attempt returns or raises")
 
     def _register(self, context: UploadContext, published: Published) -> StepResult:
+        from handrail_upload.manifest import STORED
+        from handrail_upload.manifest.views import units_in
+
         manifest = context.use_manifest()
         location = readable(context.use_storage().address)
         context.data_units = units_in(manifest, location, *STORED)
@@ -82,6 +88,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         # Where others at the target are in the way, nothing at all is undone.
+        from handrail_upload.catalogue import open_catalogue
+        from handrail_upload.recorded import read_rows
+
         context.begin_undo()
         catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
@@ -96,6 +105,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        from handrail_upload.catalogue import open_catalogue
+        from handrail_upload.recorded import read_rows
+
         catalogues, _, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             added, changed = (result.data.get(name) for name in ("added", "changed"))

@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text
-from handrail_storage.containment import Notes
-from handrail_storage.manifests import remove_manifest
-from handrail_upload.catalogue import open_catalogue
-from handrail_upload.claiming import forget_cache
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import SourceError, StorageError
-from handrail_upload.manifest import Manifest, forget_files_caches, what_else
 from handrail_upload.params import UploadParams
-from handrail_upload.recorded import RecordedSetup, read_setup
-from handrail_upload.storage import Storage, open_storage, parse_target
+
+if TYPE_CHECKING:
+    from handrail_storage.containment import Notes
+    from handrail_upload.recorded import RecordedSetup
+    from handrail_upload.storage import Storage
 
 
 class InitializeStep(BaseStep[UploadContext]):
@@ -49,6 +48,8 @@ class InitializeStep(BaseStep[UploadContext]):
         return StepResult(data={"summary": summary, **capabilities, "empty_catalogue": empty})
 
     def _open_manifest(self, context: UploadContext) -> None:
+        from handrail_upload.manifest import Manifest
+
         folder = Path(context.site().state.path)
         for path in reversed([folder, *folder.parents]):
             if not path.exists():
@@ -79,6 +80,11 @@ class InitializeStep(BaseStep[UploadContext]):
         return context.capabilities
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_upload.catalogue import open_catalogue
+        from handrail_upload.claiming import forget_cache
+        from handrail_upload.manifest import forget_files_caches
+        from handrail_upload.recorded import read_setup
+
         recorded = read_setup(result.rollback_data, context.site)
         try:
             for made in recorded.catalogues:
@@ -98,6 +104,9 @@ class InitializeStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        from handrail_upload.catalogue import open_catalogue
+        from handrail_upload.recorded import read_setup
+
         recorded = read_setup(result.rollback_data, context.site)
         for made in recorded.catalogues:
             with open_catalogue(made.url) as catalogue:  # Nothing connects to it.
@@ -118,6 +127,8 @@ class InitializeStep(BaseStep[UploadContext]):
 
 
 def _leave_target(recorded: RecordedSetup, retries: int) -> None:
+    from handrail_upload.storage import open_storage
+
     if not recorded.target:
         return
     storage = open_storage(recorded.target, retries=retries)
@@ -147,6 +158,8 @@ def check_sources(options: UploadParams) -> None:
     Raises:
         SourceError: A source is not a folder, or is the target itself.
     """
+    from handrail_upload.storage import parse_target
+
     target = parse_target(options.target)
     for folder in sources_of(options).values():
         if not folder.is_dir():
@@ -169,6 +182,9 @@ def _remove_manifest(path: Path, notes: Notes) -> None:
         path: Path of the manifest of the run.
         notes: Record the refusal, if the file is something else.
     """
+    from handrail_storage.manifests import remove_manifest
+    from handrail_upload.manifest import what_else
+
     found = what_else(path, path.stem)
     if found is None:
         remove_manifest(path)

@@ -7,27 +7,19 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text, pages
-from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.context import UploadContext
-from handrail_upload.discovery import (
-    Discovery,
-    FolderDiscovery,
-    Found,
-    LeftAlone,
-    Search,
-    read_names,
-)
 from handrail_upload.errors import UploadError
-from handrail_upload.manifest import UNSETTLED, Manifest, SourceFile
-from handrail_upload.manifest.views import files_in
 from handrail_upload.names import readable
-from handrail_upload.reading import check_unchanged
-from handrail_upload.specification import Specification
-from handrail_upload.steps.initialize import sources_of
-from handrail_upload.storage import parse_target
+
+if TYPE_CHECKING:
+    from handrail_upload.discovery import Discovery, Found, LeftAlone, Search
+    from handrail_upload.manifest import Manifest, SourceFile
+    from handrail_upload.specification import Specification
+
 
 _PAGE = 1000  # Files that are added at a time.
 _SHOWN = 20  # Rows without a file that are listed one by one.
@@ -49,6 +41,11 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         self.discovery = discovery
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_upload.discovery import FolderDiscovery
+        from handrail_upload.manifest import UNSETTLED, Manifest
+        from handrail_upload.manifest.views import files_in
+        from handrail_upload.reading import check_unchanged
+
         context.organized_files = files_in(Path(context.manifest_path))
         try:
             path = context.manifest_file()
@@ -62,6 +59,9 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
             raise SourceChangedError(error.message) from error
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_upload.discovery import FolderDiscovery
+        from handrail_upload.manifest.views import files_in
+
         manifest = context.use_manifest()
         manifest.clear()
         manifest.describe(searched=time.time_ns())
@@ -84,6 +84,11 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
 
 def search_of(context: UploadContext) -> Search:
     """Return the search for the sources, without files that this upload itself uses."""
+    from handrail_upload.catalogue.address import SqliteAddress, parse
+    from handrail_upload.discovery import Search, read_names
+    from handrail_upload.steps.initialize import sources_of
+    from handrail_upload.storage import parse_target
+
     options = context.options
     target, catalogue = parse_target(options.target), parse(context.catalogue_address)
     database = str(catalogue.path) if isinstance(catalogue, SqliteAddress) else None
@@ -109,6 +114,9 @@ def _placed(
     found: Iterator[Found | LeftAlone], specification: Specification | None, manifest: Manifest
 ) -> Iterator[SourceFile]:
     """Yield the files with their roles and units; note those left alone."""
+    from handrail_upload.discovery import LeftAlone
+    from handrail_upload.manifest import SourceFile
+
     for each in found:
         if isinstance(each, LeftAlone):
             manifest.note(each.kind, each.name, each.why)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import MetadataError
-from handrail_upload.manifest import Manifest
-from handrail_upload.metadata import Metadata, Row, SheetMetadata
+
+if TYPE_CHECKING:
+    from handrail_upload.manifest import Manifest
+    from handrail_upload.metadata import Metadata, Row
+
 
 _PAGE = 1000  # Rows that are kept at a time.
 
@@ -32,6 +36,8 @@ class ProcessMetadataStep(BaseStep[UploadContext]):
         return context.options.metadata_file is None
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_upload.metadata import SheetMetadata
+
         path = context.options.metadata_file
         if path is None:
             return StepResult(data={"summary": "no metadata file", "rows": 0})

@@ -10,33 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text, size_text
-from handrail_upload.claiming import ask, claims_of, held_in, hold
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import ConflictError, SourceError
-from handrail_upload.manifest import (
-    INVALID,
-    NEW,
-    REPLACE,
-    SENT,
-    SETTLED,
-    SKIPPED,
-    UNCHANGED,
-    UNSETTLED,
-    Manifest,
-)
-from handrail_upload.manifest.views import files_in
-from handrail_upload.recorded import RecordedTransfer, read_transfer
-from handrail_upload.site import claim_name
-from handrail_upload.transfer import Transfer
-from handrail_upload.undo import describe_undo, made_in, undo_transfer, whole_in
-from handrail_upload.uploader import Uploader
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, Held
+    from handrail_upload.manifest import Manifest
+    from handrail_upload.recorded import RecordedTransfer
+    from handrail_upload.transfer import Transfer
+    from handrail_upload.uploader import Uploader
 
 _SHOWN = 20  # Conflicts that are listed one by one.
 _LISTED = 1000  # Files of each kind that a dry run lists.
-_WOULD_BE = (("new", NEW), ("replace", REPLACE), ("unchanged", UNCHANGED), ("skipped", SKIPPED))
 
 
 class UploadFilesStep(BaseStep[UploadContext]):
@@ -63,9 +48,18 @@ class UploadFilesStep(BaseStep[UploadContext]):
             raise SourceChangedError(error.message) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_upload.manifest import SENT
+        from handrail_upload.manifest.views import files_in
+
         context.uploaded_files = files_in(Path(context.manifest_path), SENT)
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
+        from handrail_upload.claiming import hold
+        from handrail_upload.manifest import NEW, REPLACE, SENT, SETTLED, UNSETTLED
+        from handrail_upload.manifest.views import files_in
+        from handrail_upload.recorded import read_transfer
+        from handrail_upload.transfer import Transfer
+
         began = time.monotonic()
         earlier = read_transfer(data, context.site)
         earlier.notes.check()
@@ -99,6 +93,9 @@ class UploadFilesStep(BaseStep[UploadContext]):
         return _result(manifest, transfer.replaced, before, size, time.monotonic() - began)
 
     def _claim(self, context: UploadContext, earlier: RecordedTransfer) -> Claim:
+        from handrail_upload.claiming import ask
+        from handrail_upload.site import claim_name
+
         name = claim_name(context.run, context.current_step or self.name)
         if not earlier.claim:
             context.record_rollback("claim", name)
@@ -108,6 +105,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def rollback(self, context: UploadContext, result: StepResult) -> None:
         # A second interrupt may have cut the waiting for the workers short.
+        from handrail_upload.recorded import read_transfer
+
         if context.opened.transfer is not None:
             context.opened.transfer.stop()
         recorded = read_transfer(result.rollback_data, context.site)
@@ -123,6 +122,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         recorded.notes.check()
 
     def _undo(self, context: UploadContext, recorded: RecordedTransfer) -> str:
+        from handrail_upload.undo import undo_transfer, whole_in
+
         storage, manifest = context.storage_of(recorded), _manifest_of(context, recorded)
         # Without a transfer, it was that of another process, which may have been killed.
         killed = context.opened.transfer is None
@@ -139,6 +140,10 @@ class UploadFilesStep(BaseStep[UploadContext]):
         return summary
 
     def preview_rollback(self, context: UploadContext, result: StepResult) -> Iterator[str]:
+        from handrail_upload.claiming import claims_of
+        from handrail_upload.recorded import read_transfer
+        from handrail_upload.undo import describe_undo
+
         recorded = read_transfer(result.rollback_data, context.site)
         if recorded.claim:
             storage = context.storage_of(recorded)
@@ -149,11 +154,15 @@ class UploadFilesStep(BaseStep[UploadContext]):
         yield from recorded.notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
+        from handrail_upload.manifest import INVALID, NEW, REPLACE, SKIPPED, UNCHANGED
+        from handrail_upload.transfer import Transfer
+
         manifest = context.use_manifest()
         context.use_files_cache(make=False)
         transfer = Transfer(context.use_storage(), manifest, context.options)
         conflicts = list(transfer.compare())
-        for word, state in _WOULD_BE:
+        would_be = {"new": NEW, "replace": REPLACE, "unchanged": UNCHANGED, "skipped": SKIPPED}
+        for word, state in would_be.items():
             for number, file in enumerate(manifest.files(state)):
                 if number == _LISTED:
                     yield f"... and {manifest.count(state) - _LISTED:,} more that are {word}"
@@ -203,6 +212,10 @@ def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:
 
 
 def _made(context: UploadContext, manifest: Path) -> Mapping[str, Held] | None:
+    from handrail_upload.claiming import held_in
+    from handrail_upload.manifest import SENT
+    from handrail_upload.undo import made_in
+
     if context.manifest is None:
         return made_in(manifest)
     return {each.key: each for each in held_in(context.manifest, SENT)}
@@ -210,6 +223,9 @@ def _made(context: UploadContext, manifest: Path) -> Mapping[str, Held] | None:
 
 def _obstacle(context: UploadContext) -> Iterator[str]:
     """Yield which other run is in the way now."""
+    from handrail_upload.claiming import claims_of
+    from handrail_upload.manifest import SETTLED, UNSETTLED
+
     keys = (each.key for each in context.use_manifest().files(*UNSETTLED, *SETTLED))
     obstacle = claims_of(context, context.run, touches=False).obstacle(keys)
     if obstacle is not None:
@@ -219,6 +235,8 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
 
 
 def _result(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:
+    from handrail_upload.manifest import SENT, SKIPPED, UNCHANGED
+
     sent, unchanged, skipped = (manifest.count(each) for each in (SENT, UNCHANGED, SKIPPED))
     counts = {
         "new": sent - replaced,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
 from handrail_upload.errors import InvalidFilesError
-from handrail_upload.manifest import FOUND, INVALID, Manifest, SourceFile
-from handrail_upload.specification import Specification
-from handrail_upload.validation import FileValidation, Validation
+
+if TYPE_CHECKING:
+    from handrail_upload.manifest import Manifest, SourceFile
+    from handrail_upload.specification import Specification
+    from handrail_upload.validation import Validation
+
 
 _PAGE = 1000  # Files that are looked at at a time.
 _SHOWN = 100  # Problems that are listed one by one; the manifest has them all.
@@ -35,6 +39,8 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         self.validation = validation
 
     def execute(self, context: UploadContext) -> StepResult:
+        from handrail_upload.manifest import FOUND
+
         manifest = context.use_manifest()
         self._look(context, manifest)
         manifest.keep()
@@ -63,6 +69,9 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         return StepResult(data={"summary": summary, "valid": valid, "problems": first})
 
     def _look(self, context: UploadContext, manifest: Manifest) -> None:
+        from handrail_upload.manifest import FOUND, INVALID
+        from handrail_upload.validation import FileValidation
+
         validation = self.validation or FileValidation(allow_empty=context.options.allow_empty)
         specification = context.specification
         for files in pages(_doubtful(manifest, validation, specification), _PAGE):
@@ -88,6 +97,9 @@ def _doubtful(
     manifest: Manifest, validation: Validation, specification: Specification | None
 ) -> Iterator[SourceFile]:
     """Return the files that the validation may find something wrong with."""
+    from handrail_upload.manifest import FOUND
+    from handrail_upload.validation import FileValidation
+
     if specification is None and type(validation) is FileValidation:
         return iter(()) if validation.allow_empty else manifest.files(FOUND, largest=0)
     return manifest.files(FOUND)

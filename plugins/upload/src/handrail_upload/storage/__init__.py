@@ -1,14 +1,27 @@
-"""Storages of files: a local folder, S3, Google Cloud Storage, Azure, or memory."""
+"""Storages of files: a local folder, S3, Google Cloud Storage, Azure, or memory.
+
+Params are checked with `target` alone.
+"""
 
 from __future__ import annotations
 
-from handrail_storage import Capabilities, Listed, Stored, TakenError
-from handrail_upload.storage.local import LocalStorage
-from handrail_upload.storage.sending import Sending
-from handrail_upload.storage.storage import Storage
-from handrail_upload.storage.target import CALLER, parse_target
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail_storage import Capabilities as Capabilities
+    from handrail_storage import Listed as Listed
+    from handrail_storage import Stored as Stored
+    from handrail_storage import TakenError as TakenError
+    from handrail_upload.storage.local import LocalStorage as LocalStorage
+    from handrail_upload.storage.opening import open_storage as open_storage
+    from handrail_upload.storage.sending import Sending as Sending
+    from handrail_upload.storage.storage import Storage as Storage
+    from handrail_upload.storage.target import CALLER as CALLER
+    from handrail_upload.storage.target import parse_target as parse_target
 
 __all__ = [
+    "CALLER",
     "Capabilities",
     "Listed",
     "LocalStorage",
@@ -20,21 +33,22 @@ __all__ = [
     "parse_target",
 ]
 
+_HOMES = {
+    "handrail_storage": ("Capabilities", "Listed", "Stored", "TakenError"),
+    "handrail_upload.storage.local": ("LocalStorage",),
+    "handrail_upload.storage.opening": ("open_storage",),
+    "handrail_upload.storage.sending": ("Sending",),
+    "handrail_upload.storage.storage": ("Storage",),
+    "handrail_upload.storage.target": ("CALLER", "parse_target"),
+}
 
-def open_storage(target: str, *, retries: int = 8) -> Storage:
-    """Open a target; nothing is written or requested yet.
 
-    Args:
-        target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
-        retries: Number of retries when the storage fails for a moment.
+if not TYPE_CHECKING:
 
-    Raises:
-        StorageError: The target or its credentials are malformed.
-    """
-    parsed = parse_target(target)
-    if parsed.local:
-        return LocalStorage(parsed, CALLER)
-    # It loads a compiled client, which a local target does not need.
-    from handrail_upload.storage.objects import ObjectStorage  # noqa: PLC0415
-
-    return ObjectStorage(parsed, CALLER, retries=retries)
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(home), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -49,24 +49,18 @@ def make(name: str, python: str | None, folder: Path) -> Path:
     if python is None:
         raise MissingError(f"no Python {PEERS_PYTHON} was found; --python names one")
     if name == OURS:
-        return ours(python, folder / OURS)
+        return ours(python, folder / OURS, "core")
     wanted = CONSTRAINTS / f"{name}.txt"
     return made(folder / name, python, wanted.read_text(), ["-r", str(wanted)])
 
 
-def ours(python: str, folder: Path) -> Path:
-    """Return the Python of an environment with core as it is now, built and installed."""
-    core = str(ROOT / "core")
-    inside = made(folder, python, "", [core])
-    install(inside, ["--no-deps", *renewed(), core])
+def ours(python: str, folder: Path, *parts: str) -> Path:
+    """Return the Python of an environment with those parts as they are now, built and installed."""
+    here = [str(ROOT / part) for part in parts]
+    inside = made(folder, python, "", here)
+    again = ["--reinstall", "--refresh"] if uv() else ["--force-reinstall"]
+    install(inside, ["--no-deps", *again, *here])
     return inside
-
-
-def renewed() -> list[str]:
-    """Return the options that have what is installed replaced by what is there now."""
-    if uv() is None:
-        return ["--force-reinstall"]
-    return [f"--reinstall-package={OURS}", f"--refresh-package={OURS}"]
 
 
 def made(folder: Path, python: str, wanted: str, packages: list[str]) -> Path:

@@ -124,12 +124,12 @@ def waited(process: subprocess.Popen[bytes], until: float) -> Ended | None:
         pause = min(pause * 1.2, 0.02)
 
 
-def told(printed: str) -> Measure:
+def told(printed: str, figures: Sequence[str] = ("clock", "cpu", "built", "ready")) -> Measure:
     """Return what a contender has measured itself, from the last line that it printed."""
     lines = printed.strip().splitlines()
     try:
         measure: Measure = json.loads(lines[-1])
-        for name in ("clock", "cpu", "built", "ready"):
+        for name in figures:
             measure[name] = float(measure[name])
     except (IndexError, KeyError, TypeError, ValueError):
         return {"failed": f"printed no figures, but {printed[-100:]!r}"}

@@ -1,8 +1,8 @@
 """From the JSON of a run to the documentation: `python benchmarks/peers/picture.py run.json`.
 
-Draws `docs/assets/performance.svg`, and writes the tables between the markers in
-`docs/explanation/performance.md` and `benchmarks/README.md`. What was not measured in that run
-stays as it is.
+Draws `docs/assets/performance.svg` or, from the JSON of `transfer.py`, `docs/assets/transfer.svg`,
+and writes the tables between the markers in `docs/explanation/performance.md` and
+`benchmarks/README.md`. What was not measured in that run stays as it is.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from drawing import draw
+from drawing import STEPS, TRANSFERS, Groups, draw, heading
 from environments import ROOT
-from summary import rows
+from summary import phase, rows
 from tables import HEADS, markdown
 
-PICTURE = ROOT / "docs" / "assets" / "performance.svg"
+PICTURES = ROOT / "docs" / "assets"
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 NOTES = ROOT / "benchmarks" / "README.md"
 DRAWN = ("in-memory", "rollback", "durable", "durable-normal")
+DRAWN_TRANSFERS = ("transfer-local-50000", "transfer-radosgw-1000")
+DRAWN_PHASES = {"first": "first run", "again": "unchanged", "undo": "undo"}
 # The page leaves to the notes what only matters to whoever changes the engine.
 FOR_USERS = {
     "step": ("us a step", "x floor", "x handrail", "1 ms of work takes"),
     "process": ("ms", "x floor", "x handrail"),
+    "transfer": (*(head for head in HEADS["transfer"] if "MB" not in head), "again MB"),
 }
 
 
@@ -56,14 +59,28 @@ def conditions(run: dict[str, Any]) -> str:
     )
 
 
+def transfers(cases: dict[str, dict[str, Any]]) -> Groups:
+    """Return what is drawn of the transfers."""
+    return [
+        (f"{heading(cases[name]['title'])}, {words}", rows(phase(cases[name], of_phase)))
+        for name in DRAWN_TRANSFERS
+        for of_phase, words in DRAWN_PHASES.items()
+    ]
+
+
 def main() -> None:
     """Write all of it."""
     run = json.loads(Path(sys.argv[1]).read_text())
     cases = {case["name"]: case for case in run["cases"]}
     if set(DRAWN) <= set(cases):
-        PICTURE.write_text(draw([(cases[name]["title"], rows(cases[name])) for name in DRAWN]))
+        groups = [(cases[name]["title"], rows(cases[name])) for name in DRAWN]
+        (PICTURES / "performance.svg").write_text(draw(groups, STEPS))
+    if set(DRAWN_TRANSFERS) <= set(cases):
+        (PICTURES / "transfer.svg").write_text(draw(transfers(cases), TRANSFERS))
+    of_transfers = any(case["unit"] == "transfer" for case in run["cases"])
     for path in (PAGE, NOTES):
-        text = written(path.read_text(), "conditions", conditions(run))
+        name = "transfer-conditions" if of_transfers else "conditions"
+        text = written(path.read_text(), name, conditions(run))
         for name, case in cases.items():
             columns = FOR_USERS[case["unit"]] if path == PAGE else HEADS[case["unit"]]
             text = written(text, name, markdown(case, columns) + "\n")

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench import Bench
 from cases import CASES, FLOOR, Case, Contender
@@ -78,7 +78,15 @@ def environments(given: argparse.Namespace) -> tuple[dict[str, Path], dict[str, 
     return pythons, missing
 
 
-def measured(case: Case, bench: Bench, missing: dict[str, str], rounds: int) -> dict[str, Any]:
+class Measures(Protocol):
+    """Who runs a contender once, and returns what it took."""
+
+    def measure(self, case: Case, contender: Contender) -> Measure:
+        """Return what was measured, or why it was not."""
+        ...
+
+
+def measured(case: Case, bench: Measures, missing: dict[str, str], rounds: int) -> dict[str, Any]:
     """Return the case with all that was measured."""
     here = [
         replace(each, remark=each.remark or missing.get(each.peer, "")) for each in case.contenders

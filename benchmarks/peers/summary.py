@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MICROSECONDS = 1e6
+PHASES = ("first", "again", "changed", "undo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,23 @@ def rows(case: dict[str, Any]) -> list[Row]:
     """Return the table of a case: those that were measured, then those that were not, and why."""
     by_label = {row["label"]: row for row in case["rows"]}
     return [row_of(row, by_label) for row in case["rows"]]
+
+
+def phase(case: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the case with what one phase took, of measurements that each have several."""
+    return {
+        **case,
+        "rows": [
+            {
+                **row,
+                "measures": [
+                    each if each is None or "failed" in each else {**each, **each[name]}
+                    for each in row["measures"]
+                ],
+            }
+            for row in case["rows"]
+        ],
+    }
 
 
 def row_of(row: dict[str, Any], by_label: dict[str, dict[str, Any]]) -> Row:

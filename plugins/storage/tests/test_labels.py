@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from handrail_storage import Store, open_store
 from handrail_storage.backend import labels
+from handrail_storage.backend.labels import Label, stamp_of
 
 OURS, THEIRS = "c1:epoch:run-1/save", "c1:epoch:run-2/save"
 
@@ -158,3 +160,59 @@ def test_what_was_set_aside_takes_its_sidecar_with_it(store: Store) -> None:
     store.small_files.remove_all(["aside/epoch/run-1/a.tmp"])
     store.delete(["a.tmp"])
     assert os.listdir(store.address) == []
+
+
+EPOCH, UUID, DIGEST = "0123456789abcdef", "0198c0de-1111-7222-8333-444455556666", "ab" * 32
+
+
+def test_the_label_of_an_upload_fits_into_an_inode() -> None:
+    """More than 64 bytes would take a block of the disk for each file."""
+    mark = f"c1:{EPOCH}:{UUID}/upload_files"
+    label = Label(mark=mark, sha256=DIGEST, stamp=(1 << 56) - 1)
+    assert len(label.written()) <= 64
+    assert Label.parse(label.written()) == label
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        f"c1:{EPOCH}:{UUID}/another_step",
+        f"c1:{EPOCH}:{UUID}.{EPOCH}/upload_files",
+        f"c1:epoch:{UUID}/upload_files",
+        f"c1:{EPOCH}:run-1/upload_files",
+        f"{UUID}/upload_files",
+        f"c1:{EPOCH}:{UUID}/upload_files\n",
+    ],
+)
+def test_any_mark_can_be_in_a_label(mark: str) -> None:
+    """It is what it was, to the letter."""
+    label = Label(mark=mark, sha256=DIGEST, stamp=1)
+    assert Label.parse(label.written()) == label
+
+
+def test_a_label_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """It has the size and the time of change themselves."""
+    file = tmp_path / "a"
+    file.write_bytes(b"content")
+    found = file.stat()
+    values = {"mark": OURS, "sha256": DIGEST, "size": 7, "mtime_ns": found.st_mtime_ns}
+    label = Label.parse(json.dumps(values).encode())
+    assert label == Label.of(found, OURS, DIGEST)
+    assert label.fits(found)
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"{}", b"[]", b"\x07" + b"x" * 63, b"\xff" * 64, b"{" * 64]
+)
+def test_other_attributes_are_no_labels(written: bytes) -> None:
+    """Somebody else may use the same name, or a later version another form."""
+    assert Label.parse(written) is None
+
+
+def test_size_and_time_each_change_the_stamp() -> None:
+    """A file that was edited is known, also with its former time, or its former size."""
+    now, hour = 1_790_000_000_000_000_000, 3_600_000_000_000
+    stamps = {stamp_of(size, now) for size in range(2_000)}
+    assert len(stamps) == 2_000
+    assert len({stamp_of(1_000, now + each * hour) for each in range(2_000)}) == 2_000
+    assert max(stamps) < 1 << 56

@@ -9,8 +9,11 @@ Where there are no attributes it is in a file of its own, a sidecar, in
 file, so it says nothing of others under the same key; it is flushed before the file gets its name.
 
 Programs that edit a file in place keep its attributes and its identity as to the inode. So a label
-also has the size and the time of change of the labelled content; where those of the file differ,
-its content is read and compared with the digest.
+also has a stamp of the size and the time of change of the labelled content; where those of the file
+differ, its content is read and compared with the digest.
+
+A label is written as 64 bytes if its mark allows, else as JSON. On ext4, 64 bytes fit into an inode
+of the usual size; more would take a block of the disk for each file.
 """
 
 from __future__ import annotations
@@ -19,10 +22,13 @@ import errno
 import hashlib
 import json
 import os
+import re
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +39,18 @@ from handrail_storage.backend.small import marks_of
 ATTRIBUTE = "user.handrail"
 
 # Linux alone has these calls.
-_set: Callable[[str, str, bytes], None] | None = getattr(os, "setxattr", None)
+_set: Callable[[str | int, str, bytes], None] | None = getattr(os, "setxattr", None)
 _get: Callable[..., bytes] | None = getattr(os, "getxattr", None)
 
 _SOON = 3600  # Seconds within which a labelled file gets its name.
 _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+# The steps that a packed label can name, by their place: never change the order.
+_STEPS = ("", "upload_files")
+_PACKED = struct.Struct(">B8s16s7s32s")  # The step, the epoch, the run, the stamp and the digest.
+_STAMPS = 1 << 56
+_SPREAD = 0x9E3779B97F4A7D  # Odd, so that no two sizes below 2**56 give the same stamp.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,47 +60,83 @@ class Label:
     Attributes:
         mark: The run and the step that made it.
         sha256: SHA-256 of its content, in hexadecimal digits.
-        size: Bytes of its content.
-        mtime_ns: When its content was last changed, in nanoseconds since 1970.
+        stamp: Stands for the size and the time of change of the content; see `stamp_of`.
     """
 
     mark: str
     sha256: str
-    size: int
-    mtime_ns: int
+    stamp: int
 
     @classmethod
     def of(cls, found: os.stat_result, mark: str, sha256: str) -> Label:
         """Return the label for a file as it is now."""
-        return cls(mark=mark, sha256=sha256, size=found.st_size, mtime_ns=found.st_mtime_ns)
+        return cls(mark=mark, sha256=sha256, stamp=stamp_of(found.st_size, found.st_mtime_ns))
 
     @classmethod
     def parse(cls, written: bytes) -> Label | None:
         """Return a label from its written form; None if it is no label."""
+        if len(written) == _PACKED.size and 0 < written[0] < len(_STEPS):
+            number, epoch, run, stamp, sha256 = _PACKED.unpack(written)
+            mark = f"c1:{epoch.hex()}:{_spelled(run.hex())}/{_STEPS[number]}"
+            return cls(mark=mark, sha256=sha256.hex(), stamp=int.from_bytes(stamp, "big"))
         try:
             values: dict[str, Any] = json.loads(written)
             kinds: dict[str, object] = {name: type(value) for name, value in values.items()}
         except (ValueError, AttributeError):
             return None
-        return cls(**values) if kinds == _KINDS else None
+        if kinds == _KINDS:
+            return cls(**values)
+        if kinds == _KINDS_BEFORE:
+            stamp = stamp_of(values["size"], values["mtime_ns"])
+            return cls(mark=values["mark"], sha256=values["sha256"], stamp=stamp)
+        return None
 
     def written(self) -> bytes:
-        """Return the written form: compact JSON."""
+        """Return the written form."""
+        packed = _packed_mark(self.mark)
+        if packed is not None:
+            stamp, sha256 = self.stamp.to_bytes(7, "big"), bytes.fromhex(self.sha256)
+            return _PACKED.pack(*packed, stamp, sha256)
         # Not by `asdict`, which takes longer than to write the attribute.
-        values = {
-            "mark": self.mark,
-            "sha256": self.sha256,
-            "size": self.size,
-            "mtime_ns": self.mtime_ns,
-        }
+        values = {"mark": self.mark, "sha256": self.sha256, "stamp": self.stamp}
         return json.dumps(values, separators=(",", ":")).encode()
 
     def fits(self, found: os.stat_result) -> bool:
         """Return whether a file is unchanged since it was labelled, by its size and time."""
-        return (self.size, self.mtime_ns) == (found.st_size, found.st_mtime_ns)
+        return self.stamp == stamp_of(found.st_size, found.st_mtime_ns)
 
 
-_KINDS = {"mark": str, "sha256": str, "size": int, "mtime_ns": int}
+_KINDS = {"mark": str, "sha256": str, "stamp": int}
+_KINDS_BEFORE = {"mark": str, "sha256": str, "size": int, "mtime_ns": int}
+
+
+def stamp_of(size: int, mtime_ns: int) -> int:
+    """Return a number of 56 bits for the size and the time of change of a file.
+
+    If only one of them differs, so does the number, unless the times are a multiple of 2**56 ns
+    apart, which is more than two years.
+    """
+    return (mtime_ns + size * _SPREAD) % _STAMPS
+
+
+@lru_cache(maxsize=8)
+def _packed_mark(mark: str) -> tuple[int, bytes, bytes] | None:
+    """Return the parts of a mark that fit into a packed label; None if they do not."""
+    found = _PACKABLE.fullmatch(mark)
+    if found is None:
+        return None
+    epoch, run, step = found.groups()
+    return _STEPS.index(step), bytes.fromhex(epoch), bytes.fromhex(run.replace("-", ""))
+
+
+_PACKABLE = re.compile(
+    "c1:([0-9a-f]{16}):([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/"
+    f"({'|'.join(_STEPS[1:])})"
+)
+
+
+def _spelled(run: str) -> str:
+    return f"{run[:8]}-{run[8:12]}-{run[12:16]}-{run[16:20]}-{run[20:]}"
 
 
 class Labels:
@@ -102,20 +151,20 @@ class Labels:
         self._folder = os.path.join(root, FOLDER, "marks")
         self._inside = inside
 
-    def set(self, path: str, key: str, label: Label) -> None:
+    def set(self, file: str | int, key: str, label: Label) -> None:
         """Label a file that is about to get the name of a key.
 
         Args:
-            path: The present name of the file.
+            file: The present name of the file, or its descriptor.
             key: The key.
             label: The label.
 
         Raises:
             OSError: The label cannot be written.
         """
-        if not _set_attribute(path, label):
-            folder = self._folder_of(key)
-            _write_lasting(os.path.join(folder, _name(os.lstat(path))), label.written())
+        if not _set_attribute(file, label):
+            found = os.fstat(file) if isinstance(file, int) else os.lstat(file)
+            _write_lasting(os.path.join(self._folder_of(key), _name(found)), label.written())
 
     def of(self, path: str, key: str, found: os.stat_result) -> Label | None:
         """Return the label of a regular file; None if it has none, or one of other content.
@@ -130,8 +179,7 @@ class Labels:
             return self._beside(path, key, found)
         if label.fits(found):
             return label if _is_unchanged(path, found) else None
-        is_equal = label.size == found.st_size and _digest(path, found) == label.sha256
-        return label if is_equal else None
+        return label if _digest(path, found) == label.sha256 else None
 
     def carry(self, path: str, key: str, name: str, copy: str) -> None:
         """Label a link to a file, or a copy of it, that is about to get the name of another key.
@@ -191,11 +239,9 @@ class Labels:
         label = _parsed(os.path.join(folder, _name(found)))
         if label is not None:
             return label if _is_unchanged(path, found) else None
-        alike = [
-            each for each in map(_parsed, _paths(folder)) if each and each.size == found.st_size
-        ]
-        digest = _digest(path, found) if alike else None
-        return next((each for each in alike if each.sha256 == digest), None)
+        others = [each for each in map(_parsed, _paths(folder)) if each is not None]
+        digest = _digest(path, found) if others else None
+        return next((each for each in others if each.sha256 == digest), None)
 
     def _folder_of(self, key: str) -> str:
         return os.path.dirname(self._inside(f"{FOLDER}/{marks_of(key)}/label"))
@@ -207,12 +253,12 @@ class Labels:
                 os.rmdir(each)
 
 
-def _set_attribute(path: str, label: Label) -> bool:
+def _set_attribute(file: str | int, label: Label) -> bool:
     """Label a file; return False if its file system has no attributes."""
     if _set is None:
         return False
     try:
-        _set(path, ATTRIBUTE, label.written())
+        _set(file, ATTRIBUTE, label.written())
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise

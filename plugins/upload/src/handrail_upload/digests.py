@@ -36,7 +36,8 @@ class Digest:
         self._sha256 = hashlib.sha256()
         self._etag = etag
         self._part_size = part_size
-        self._md5 = _md5()
+        if etag:
+            self._md5 = _md5()
         self._parts: list[bytes] = []
         self._in_part = 0
 

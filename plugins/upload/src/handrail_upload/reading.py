@@ -65,8 +65,8 @@ class Reading:
             # One byte more than there should be, so that a file that grew is noticed.
             while block := self._read(fd, self.file.size + 1 - self.digest.size):
                 blocks.append(block)
-                if self.digest.size >= self.file.size + 1:
-                    break
+                if self.digest.size == self.file.size:
+                    break  # Its status tells whether it has grown since.
             self._check_size()
             return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 

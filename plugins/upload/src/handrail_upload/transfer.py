@@ -128,8 +128,8 @@ class Transfer:
         part_size, left = self._sending.part_size, self.manifest.files(*UNSETTLED)
         keys = [each.key for each in left if self.storage.may_leave_parts(each.size, part_size)]
         self.storage.abort_unfinished(keys, self._sending.run)
-        made = Made(self.storage, self.manifest)
-        with ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1) as pool:
+        lookers = ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1)
+        with Made(self.storage, self.manifest) as made, lookers as pool:
             try:
                 for files in pages(self.manifest.files(*UNSETTLED), _PAGE):
                     there = self.storage.look_up([each.key for each in files])
@@ -141,7 +141,7 @@ class Transfer:
                 self._sending.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        made.settle()
+            made.settle()
 
     def _arrived(self, file: SourceFile) -> SourceFile | None:
         there = self.storage.stat(file.key)
@@ -169,22 +169,22 @@ class Transfer:
         if self.storage.threads:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-upload")
         under_way: set[Future[SourceFile]] = set()
-        made = Made(self.storage, self.manifest)
-        try:
-            for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
-                self._record(files)
-                for file in files:
-                    if self._pool is None:
-                        made.add(place(file))
-                        continue
-                    under_way.add(self._pool.submit(place, file))
-                    if len(under_way) >= 2 * self._workers:
-                        under_way = _collect(under_way, made)
-            while under_way:
-                under_way = _collect(under_way, made)
-            made.settle()
-        finally:
-            self.stop()
+        with Made(self.storage, self.manifest) as made:
+            try:
+                for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
+                    self._record(files)
+                    for file in files:
+                        if self._pool is None:
+                            made.add(place(file))
+                            continue
+                        under_way.add(self._pool.submit(place, file))
+                        if len(under_way) >= 2 * self._workers:
+                            under_way = _collect(under_way, made)
+                while under_way:
+                    under_way = _collect(under_way, made)
+                made.settle()
+            finally:
+                self.stop()
         self._progress.finish()
 
     def remember(self) -> None:

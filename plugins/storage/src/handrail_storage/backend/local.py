@@ -16,7 +16,6 @@ from pathlib import Path
 
 from handrail_storage.backend.disk import (
     FOLDER,
-    flush_folder,
     identity_of,
     make_folders,
     sha256_of,
@@ -226,50 +225,29 @@ class LocalStore(LocalFolders):
         self, key: str, content: bytes | Path, mark: str, replacing: Listed | None, sha256: str
     ) -> Stored:
         if isinstance(content, Path):
-            return self._finish(str(content), key, mark, sha256, replacing)
+            fd = os.open(content, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return self._finish(fd, str(content), key, mark, sha256, replacing)
+            finally:
+                os.close(fd)
         temporary = self.temporary(key, run_of(mark))
         try:
             unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.
             with open(temporary, "xb") as file:
                 file.write(content)
-            return self._finish(temporary, key, mark, sha256, replacing, flush=True)
+                file.flush()
+                fd = file.fileno()
+                return self._finish(fd, temporary, key, mark, sha256, replacing, flush=True)
         finally:
             unlink(temporary)
 
     def temporary(self, key: str, run: str) -> str:
-        """Return the path under which a run writes the content of a key; see `finish`."""
+        """Return the path under which a run writes the content of a key."""
         return temporary_of(self._path(key), run)
-
-    def finish(
-        self,
-        staged: str,
-        key: str,
-        mark: str,
-        sha256: str,
-        replacing: Listed | None = None,
-        *,
-        flush: bool = False,
-    ) -> Stored:
-        """Make a complete file the object under a key, with its mark and digest, at once.
-
-        Args:
-            staged: The path of the file, in the same file system. It stays as a second name if the
-                file system has links.
-            key: The key.
-            mark: The mark of the run's objects.
-            sha256: SHA-256 of the content.
-            replacing: The existing object, which may be replaced; None for none.
-            flush: Whether the content still has to be flushed to its disk.
-
-        Raises:
-            TakenError: The key is taken, or there is another object than `replacing`.
-            StorageError: The disk failed or refused.
-        """
-        with self._converting_errors(key, putting=True):
-            return self._finish(staged, key, mark, sha256, replacing, flush=flush)
 
     def _finish(
         self,
+        fd: int,
         staged: str,
         key: str,
         mark: str,
@@ -278,11 +256,27 @@ class LocalStore(LocalFolders):
         *,
         flush: bool = False,
     ) -> Stored:
-        made = os.lstat(staged)
-        self._labels.set(staged, key, Label.of(made, mark, sha256))
+        """Make a complete file the object under a key, with its mark and digest, at once.
+
+        Args:
+            fd: The file.
+            staged: Its path, in the same file system. It stays as a second name if the file system
+                has links.
+            key: The key.
+            mark: The mark of the run's objects.
+            sha256: SHA-256 of the content.
+            replacing: The existing object, which may be replaced; None for none.
+            flush: Whether the content still has to be flushed to its disk.
+
+        Raises:
+            TakenError: The key is taken, or there is another object than `replacing`.
+            OSError: The disk failed or refused.
+        """
+        made = os.fstat(fd)
+        self._labels.set(fd, key, Label.of(made, mark, sha256))
         if flush:
-            flush_folder(staged)
-        self._give_name(staged, key, replacing)
+            os.fsync(fd)
+        self._give_name(staged, made, key, replacing)
         return Stored(
             key=key,
             size=made.st_size,
@@ -292,9 +286,11 @@ class LocalStore(LocalFolders):
             identity=identity_of(made),
         )
 
-    def _give_name(self, staged: str, key: str, replacing: Listed | None) -> None:
+    def _give_name(
+        self, staged: str, made: os.stat_result, key: str, replacing: Listed | None
+    ) -> None:
         """Give a labelled file the name of a key, which is free or has to be as it was found."""
-        path, made = self._path(key), os.lstat(staged)
+        path = self._path(key)
         try:
             if replacing is None:
                 give_name(staged, path)
@@ -320,7 +316,7 @@ class LocalStore(LocalFolders):
         """
         try:
             with self._converting_errors(key), self._copied(name, key) as copy:
-                self._give_name(copy, key, found)
+                self._give_name(copy, os.lstat(copy), key, found)
         except TakenError:
             return False
         return True

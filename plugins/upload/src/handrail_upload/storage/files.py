@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 
@@ -59,9 +60,11 @@ def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:
 
     hashing = threading.Thread(target=read, name="handrail-hash", daemon=True)
     hashing.start()
+    copied = 0
     try:
         with reading.opened() as source:
-            while not failed and copy_range(source, fd, _STEP):
+            while not failed and (count := copy_range(source, fd, _STEP)):
+                copied += count
                 if sending.stop.is_set():
                     raise StoppedError
             os.fsync(fd)  # Writing it out takes about as long as the rest of the hashing.
@@ -71,9 +74,11 @@ def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:
         hashing.join()
     if failed:
         raise failed[0]
+    if copied != reading.file.size:
+        raise OSError(errno.EIO, f"{copied} of {reading.file.size} bytes arrived")
 
 
 def _write_all(fd: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
+    written = os.write(fd, content)
+    while written < len(content):
+        written += os.write(fd, memoryview(content)[written:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -42,9 +43,12 @@ class _Notes(SmallLocalFiles):
 class LocalStorage(LocalStore, Storage):
     """Files below one folder."""
 
+    batch = 4096
+
     def __init__(self, place: Place, caller: Caller = CALLER) -> None:
         super().__init__(place, caller)
         self._to_flush: dict[int, str] = {}
+        self._flushing = threading.Lock()
         self._named: set[str] = set()
 
     @property
@@ -141,33 +145,48 @@ class LocalStorage(LocalStore, Storage):
 
     def put(self, file: SourceFile, sending: Sending, replacing: Listed | None = None) -> Stored:
         """Write the content under a temporary name, then give it its own name."""
-        temporary = self.temporary(file.key, sending.run)
-        reading = sending.reading(file, Digest(etag=False))
-        with self._converting_errors(file.key, putting=True):
+        key, reading = file.key, sending.reading(file, Digest(etag=False))
+        with self._converting_errors(key, putting=True):
+            temporary = self.temporary(key, sending.run)
             fd = create(temporary)
             try:
                 write(fd, reading, sending)
-                made = os.fstat(fd)
-                if made.st_size != file.size:
-                    raise StorageError(
-                        f"{file.key}: {made.st_size} of {file.size} bytes arrived at {self.url}"
-                    )
-                if not flush_file_system.works:
-                    os.fsync(fd)
-                self._to_flush.setdefault(made.st_dev, os.path.dirname(temporary))
-                sha256 = reading.digest.sha256
-                return self.finish(temporary, file.key, sending.mark, sha256, replacing)
+                stored = self._finish(
+                    fd,
+                    temporary,
+                    key,
+                    sending.mark,
+                    reading.digest.sha256,
+                    replacing,
+                    flush=not flush_file_system.works,
+                )
             finally:
                 os.close(fd)
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
+        device, *_ = stored.identity or (0,)
+        self._flush_later(device, temporary)
+        return stored
+
+    def _flush_later(self, device: int, path: str) -> None:
+        with self._flushing:
+            self._to_flush.setdefault(device, os.path.dirname(path))
+
+    def flushing(self) -> Callable[[], None]:
+        """Flush the file systems; one call for each, not one for each file."""
+        with self._flushing:
+            waiting, self._to_flush = self._to_flush, {}
+
+        def flush() -> None:
+            for folder in waiting.values():
+                with self._converting_errors(folder):
+                    flush_file_system(folder)
+
+        return flush
 
     def flush(self, keys: Iterable[str] = ()) -> None:
-        """Flush the file systems; one call for each, not one for each file."""
-        waiting, self._to_flush = self._to_flush, {}
-        for folder in waiting.values():
-            with self._converting_errors(folder):
-                flush_file_system(folder)
+        """Flush the file systems; see `flushing`."""
+        self.flushing()()
 
     def check(self, key: str) -> None:
         """Follow the links in its path."""
@@ -177,7 +196,7 @@ class LocalStorage(LocalStore, Storage):
         """Remember the file system of the file."""
         path = self._path(key)
         with self._converting_errors(key):
-            self._to_flush.setdefault(os.stat(path).st_dev, os.path.dirname(path))
+            self._flush_later(os.stat(path).st_dev, path)
 
     # Places and errors
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from handrail_storage import Listed, Store, Stored
@@ -64,6 +64,14 @@ class Storage(Store):
         Raises:
             StorageError: It leads out of the target.
         """
+
+    def flushing(self) -> Callable[[], None]:
+        """Return a function that flushes what is stored by now, for a thread of its own.
+
+        Raises:
+            StorageError: By the function: the objects cannot be flushed.
+        """
+        return self.flush
 
     def adopt(self, key: str) -> None:
         """Let `flush` include an object that an earlier process has stored under `key`."""

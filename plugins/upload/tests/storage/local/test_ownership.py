@@ -42,12 +42,12 @@ def test_death_before_the_file_has_its_name_leaves_nothing_of_it(
 ):
     """What was only written under its temporary name is nobody's, and removed."""
 
-    def die(*_arguments: object) -> None:
+    def die(*_arguments: object, **_options: object) -> None:
         os.link(storage.temporary("a", RUN), storage.temporary("a", "kept"))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "finish", die)
+        patch.setattr(storage, "_finish", die)
         with pytest.raises(KeyboardInterrupt):
             storage.put(source("a", b"ours"), sending(mark=MARK))
     os.rename(storage.temporary("a", "kept"), storage.temporary("a", RUN))

@@ -8,17 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail_storage.claims import Claimant, ClaimState, Held, Mark, State, Wanted, parse_mark
+from handrail_storage import StorageError
+from handrail_storage.claims import (
+    Claimant,
+    ClaimState,
+    Held,
+    HeldList,
+    Mark,
+    State,
+    Wanted,
+    WantedList,
+    lists,
+    parse_mark,
+)
 from handrail_storage.claims import summary as summaries
 from handrail_storage.claims.cache import Cache
-from handrail_storage.claims.lists import (
-    digest_of,
-    pack_held,
-    pack_wanted,
-    unpack_held,
-    unpack_wanted,
-)
+from handrail_storage.claims.lists import Beside, Lines, digest_of
 from handrail_storage.claims.summary import Keys, Summary
+from handrail_storage.containment import below, plainly_below
 
 PART = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=6
@@ -34,27 +41,31 @@ def test_a_summary_misses_no_shared_key(most, theirs, mine):
     """Whether its filter is of keys, of folders, or of nothing as there are too many."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(summaries, "_MOST", most)
-        summary = Summary.from_dict(Summary.of(Keys(theirs)).to_dict())
+        summary = Summary.from_dict(Summary.of(Keys.of(theirs)).to_dict())
     if theirs & mine:
-        assert summary.may_share(Keys(mine))
+        assert summary.may_share(Keys.of(mine))
     if not theirs or not mine:
-        assert not summary.may_share(Keys(mine))
+        assert not summary.may_share(Keys.of(mine))
 
 
 def test_a_summary_rules_out_most_runs_with_other_keys():
     """Names of one night are not those of another, though they lie between them."""
-    summary = Summary.of(Keys(f"night-{number}/x" for number in range(0, 200, 2)))
-    others = [Keys([f"night-{number}/x"]) for number in range(1, 199, 2)]
+    summary = Summary.of(Keys.of(f"night-{number}/x" for number in range(0, 200, 2)))
+    others = [Keys.of([f"night-{number}/x"]) for number in range(1, 199, 2)]
     assert sum(map(summary.may_share, others)) < 10
 
 
 @given(st.lists(st.builds(Wanted, key=KEY, sha256=st.none() | DIGEST), unique_by=lambda w: w.key))
 def test_a_list_of_wanted_keys_comes_back(wanted):
     """With odd characters too; its digest is that of what it says, not of its compression."""
-    digest, content = pack_wanted(wanted)
+    listed = WantedList.of(wanted)
+    digest, content = listed.packed()
     if wanted:
         assert digest == digest_of(content) == digest_of(gzip.compress(gzip.decompress(content)))
-        assert sorted(map(repr, unpack_wanted(content))) == sorted(map(repr, wanted))
+        assert digest == listed.digest() == WantedList.unpacked(content).digest()
+    assert sorted(rows_of(WantedList.unpacked(content))) == sorted(
+        [each.key, each.sha256] for each in wanted
+    )
 
 
 @given(
@@ -72,9 +83,65 @@ def test_a_list_of_wanted_keys_comes_back(wanted):
 def test_equal_lists_of_held_objects_have_one_digest(two):
     """In whatever order the files were found."""
     held, otherwise = two
-    assert pack_held(held) == pack_held(otherwise)
-    if held:
-        assert set(unpack_held(pack_held(held)[1])) == set(held)
+    _, content = HeldList.of(held).packed()
+    assert HeldList.of(held).packed() == HeldList.of(otherwise).packed()
+    assert set(map(Held.of, rows_of(HeldList.unpacked(content)))) == set(held)
+
+
+def rows_of(lines: Lines):
+    return [row for page in lines.rows() for row in page]
+
+
+@given(
+    st.lists(KEYS, min_size=1, max_size=3),
+    KEYS,
+    st.integers(1, 7),
+)
+def test_two_lists_are_read_side_by_side(rounds, theirs, size):
+    """Each key of one list finds all that the other has, wherever pages end, and if read again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "PAGE", size)
+        beside = Beside(HeldList.of(Held(key=key, size=size) for key in theirs for size in (1, 2)))
+        for keys in rounds:
+            found = {}
+            for page in WantedList.of(Wanted(key=key) for key in keys).rows():
+                found |= beside.rows([key for key, _ in page])
+            twice = {key: [[key, 1, None, None], [key, 2, None, None]] for key in keys & theirs}
+            assert found == twice
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x\n",
+        b"5\n",
+        b"[]\n",
+        b'["a"]\n',
+        b'["a",1]\n',
+        b'["a",null,null]\n',
+        b'["a",null]',
+        b'["b",null]\n["a",null]\n',
+        b'["/a",null]\n',
+        b'["a/../../b",null]\n',
+        b'["a","\xff"]\n',
+    ],
+)
+def test_what_is_no_list_is_refused(text):
+    """Also one whose lines are not in order, beside which keys would be missed."""
+    with pytest.raises(StorageError, match="is damaged: "):
+        rows_of(WantedList.unpacked(gzip.compress(text)))
+
+
+def test_what_is_cut_off_is_no_list():
+    with pytest.raises(StorageError, match="is damaged: "):
+        rows_of(WantedList.unpacked(gzip.compress(b'["a",null]\n')[:-4]))
+
+
+@given(st.lists(KEY | st.text(max_size=4), min_size=1, max_size=8))
+def test_many_keys_are_checked_at_once_as_each_is(keys):
+    """What is told of all at once is true of each."""
+    if plainly_below(keys):
+        assert [below(key) for key in keys] == keys
 
 
 @given(
@@ -99,7 +166,7 @@ def test_a_state_comes_back(number, texts, state, flags, held, earlier, times):
         owner="me",
         since=times[0] / 1000,
         renewed=times[1] / 1000,
-        keys=Summary.of(Keys(["a"])),
+        keys=Summary.of(Keys.of(["a"])),
         wanted="0" * 64,
         held=held,
         earlier=tuple(earlier),
@@ -138,7 +205,7 @@ def test_older_marks_are_none_of_ours(text):
 
 def test_a_damaged_cache_is_not_believed(tmp_path):
     """What is kept is checked against its digest; a folder that cannot be written keeps nothing."""
-    digest, content = pack_wanted([Wanted(key="a")])
+    digest, content = WantedList.of([Wanted(key="a")]).packed()
     cache = Cache(tmp_path)
     cache.keep(digest, content)
     assert cache.read(digest) == content
@@ -153,5 +220,5 @@ def test_a_cache_keeps_only_what_was_used_last(tmp_path):
     """So that it does not grow for ever."""
     cache = Cache(tmp_path)
     for number in range(110):
-        cache.keep(*pack_wanted([Wanted(key=f"k{number}")]))
+        cache.keep(*WantedList.of([Wanted(key=f"k{number}")]).packed())
     assert len(list(tmp_path.glob("*.gz"))) == 100

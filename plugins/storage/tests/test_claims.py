@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cProfile
 import gzip
 import hashlib
 import itertools
 import json
 import os
 import traceback
+import tracemalloc
 import uuid
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -26,13 +28,16 @@ from handrail_storage.claims import (
     Claims,
     Clock,
     Held,
+    HeldList,
     State,
     Wanted,
+    WantedList,
     claims_at,
     parse_mark,
 )
 from handrail_storage.claims.ledger import Ledger
 from handrail_storage.claims.pruning import release
+from handrail_storage.claims.survey import Survey
 
 
 @dataclass
@@ -158,6 +163,15 @@ def test_an_undo_leaves_what_another_run_has_found_equal(runs):
     assert done.deleted == 0
     assert {str(who): count for who, count in done.stays.items()} == {"run 2 on build-2": 2}
     assert runs.there() == {"a": "1", "b": "2"}
+
+
+def test_an_undo_finds_who_relies_on_an_object_on_whatever_page_it_is(runs, monkeypatch):
+    """Lists of others are read page by page with its own; if it is not told which, only slower."""
+    monkeypatch.setattr(Survey, "turn_to", lambda self, goals: None)
+    first = runs.run(1).complete(a="1", b="2", c="3")
+    runs.run(2).complete(a="1", c="3")
+    assert first.undo().deleted == 1
+    assert runs.there() == {"a": "1", "c": "3"}
 
 
 def test_the_last_run_that_relies_on_an_object_takes_it_away(runs):
@@ -728,6 +742,78 @@ def test_claims_of_others_are_read_once(tmp_path, monkeypatch):
         run.claim.shared([Held(key="a", size=1, sha256=hashlib.sha256(b"1").hexdigest())])
         counts.append(len(reads))
     assert len(set(counts[2:])) == 1, counts
+
+
+def test_runs_on_which_a_run_relies_are_told_by_as_few_lists_as_that_takes(tmp_path, monkeypatch):
+    """The latest ones first; where nights differ, the list of the last one tells of most files."""
+    runs = Runs(f"memory://{uuid.uuid4()}/at")
+    runs.run(1).complete(a="1", b="2", x="x")
+    runs.run(2).complete(a="1", b="2", y="y")
+    runs.run(3).complete(a="1", z="z")
+    reads = []
+    original = SmallObjects.get
+    monkeypatch.setattr(
+        SmallObjects, "get", lambda self, name: (reads.append(name), original(self, name))[1]
+    )
+
+    def told(number, new, **files):
+        run = runs.run(number).complete(**files, **{new: new})
+        reads.clear()
+        found = [
+            Held(key=key, size=len(text), sha256=hashlib.sha256(text.encode()).hexdigest())
+            for key, text in files.items()
+        ]
+        names = {str(who) for who in run.claim.shared(found)}
+        return names, len([name for name in reads if name.startswith("lists/")])
+
+    assert told(4, "n4", a="1") == ({"run 3 on build-3"}, 1)
+    assert told(5, "n5", a="1", b="2") == ({"run 4 on build-4", "run 2 on build-2"}, 3)
+    assert told(6, "n6", c="3") == (set(), 0)
+    assert runs.run(7).complete(a="1", b="2", n5="n5").claim.shared([]) == {
+        Claimant(run="00000005-run", number=5, host="build-5", journal="/srv/runs.db")
+    }
+
+
+def test_a_list_that_is_there_is_not_packed_or_written_again(runs, monkeypatch):
+    """However many files a night has: its digest tells that they are those of the night before."""
+    runs.run(1).complete(a="1", b="2")
+
+    def refuse(*_given):
+        raise AssertionError("it was packed, or written")
+
+    monkeypatch.setattr(HeldList, "packed", refuse)
+    monkeypatch.setattr(Ledger, "put_held", refuse)
+    runs.run(2).complete(a="1", b="2")
+    with pytest.raises(AssertionError, match="packed"):
+        runs.run(3).complete(a="1", c="2")
+
+
+def test_claims_of_more_keys_take_no_more_memory_or_calls_for_each(runs):
+    """Texts are worked on in pages: nothing is made for each key of a night like the last one."""
+
+    def night(number, keys):
+        listed = [f"d{each // 500:04}/f{each:06}.bin" for each in range(keys)]
+        wanted = [f'["{key}",null]' for key in listed]
+        held = [f'["{key}",1024,"{"0" * 64}",null]' for key in listed]
+        run = runs.run(number)
+        profile = cProfile.Profile()
+        tracemalloc.start()
+        profile.enable()
+        claim = run.claims.ask(WantedList(lambda: wanted))
+        claim.hold(HeldList(lambda: held))
+        claim.shared(HeldList(lambda: held))
+        profile.disable()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak, sum(each.callcount for each in profile.getstats())
+
+    few, many = 5_000, 50_000
+    night(0, few)
+    peak, calls = night(1, few)
+    night(2, many)
+    more_peak, more_calls = night(3, many)
+    assert more_calls - calls < 2 * (many - few)
+    assert more_peak - peak < 20 * (many - few)
 
 
 def test_a_key_at_which_the_storage_refuses_does_not_keep_an_undo_from_the_others(tmp_path):

@@ -30,6 +30,7 @@ __all__ = [
     "mapping",
     "mark_of_run",
     "plain_name",
+    "plainly_below",
     "saying",
     "text",
 ]
@@ -121,6 +122,18 @@ def below(value: object) -> str:
     if "" in parts or "." in parts:
         raise ValueError("it is no key of an object: a part of it is empty")
     return name
+
+
+def plainly_below(names: Iterable[str]) -> bool:
+    """Return whether `below` accepts many names; looks at all at once, and may wrongly deny it."""
+    joined = f"/{'/'.join(names)}/"
+    if any(odd in joined for odd in ("//", "/./", "/../", "\0")):
+        return False
+    try:
+        os.fsencode(joined)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def key(value: object) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail_storage import Duration
-from handrail_storage.claims import Claims, Held, Wanted
+from handrail_storage.claims import Claims, Held, HeldList, WantedList
+from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED, Manifest
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from handrail_storage.claims import Claim, ClaimRefusedError, Waiting
     from handrail_upload.context import UploadContext
     from handrail_upload.recorded import RecordedTransfer
+    from handrail_upload.site import Site
     from handrail_upload.storage import Storage
 
 _CACHE = "claims"  # The folder in the state folder for what was read of the claims of others.
@@ -62,10 +65,13 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
         ClaimMissingError: The run had a claim, which is gone.
         StorageError: A file has a key that Handrail uses itself; or the storage failed or refused.
     """
+    _check_keys(context)
     claims = claims_of(context, name)
     claim = claims.take_up if earlier.claimed else claims.ask
     wait = float(context.options.claim_wait)
-    found = claim(wanted(context), wait=wait, waiting=telling(context))
+    manifest = context.use_manifest()
+    wanted = WantedList(partial(manifest.wanted_lines, *UNSETTLED, *SETTLED))
+    found = claim(wanted, wait=wait, waiting=telling(context))
     if not earlier.claimed:
         context.record_rollback("claimed", name)
     return found
@@ -84,23 +90,32 @@ def telling(context: UploadContext) -> Waiting:
     return waiting
 
 
-def wanted(context: UploadContext) -> Iterator[Wanted]:
-    """Yield the keys of all valid files; their contents are not read yet.
+def _check_keys(context: UploadContext) -> None:
+    """Check the keys of all valid files, before anything is done with them.
 
     Raises:
-        StorageError: No undo would delete an object with this key.
+        StorageError: One leads out of the target, or no undo would delete an object with this key.
     """
     site, storage = context.site(), context.use_storage()
-    for file in context.use_manifest().files(*UNSETTLED, *SETTLED):
-        storage.check(file.key)
-        try:
-            site.key(file.key)
-        except ValueError as error:
-            raise StorageError(
-                f"{file.key} cannot be stored: {error} (at {storage.url})",
-                ways_out=("leave it out: --exclude PATTERN",),
-            ) from error
-        yield Wanted(key=file.key)
+    for keys in context.use_manifest().keys(*UNSETTLED, *SETTLED):
+        for key in {key.rpartition("/")[0]: key for key in keys}.values():
+            storage.check(key)
+        for key in keys if _may_be_kept(keys, site) else ():
+            storage.check(key)
+            try:
+                site.key(key)
+            except ValueError as error:
+                raise StorageError(
+                    f"{key} cannot be stored: {error} (at {storage.url})",
+                    ways_out=("leave it out: --exclude PATTERN",),
+                ) from error
+
+
+def _may_be_kept(keys: Sequence[str], site: Site) -> bool:
+    """Return whether one of many keys may be none for an upload; False if that is certain."""
+    text = f"/{'/'.join(keys)}/"
+    own = (".handrail-", *(f"/{each}/" for each in site.kept))
+    return not (plainly_below(keys) and text.isprintable()) or any(each in text for each in own)
 
 
 def hold(context: UploadContext, claim: Claim) -> None:
@@ -111,9 +126,9 @@ def hold(context: UploadContext, claim: Claim) -> None:
         StorageError: The storage failed or refused.
     """
     manifest = context.use_manifest()
-    claim.hold(held_in(manifest, SENT, UNCHANGED))
+    claim.hold(HeldList(partial(manifest.held_lines, SENT, UNCHANGED)))
     if manifest.count(UNCHANGED):
-        others = claim.shared(held_in(manifest, UNCHANGED))
+        others = claim.shared(HeldList(partial(manifest.held_lines, UNCHANGED)))
         context.relies_on({each.name for each in others})
         if not others:
             _warn_of_older(context, claim)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from handrail_storage.claims import Held, HeldList, Wanted, WantedList
 from handrail_upload import Manifest, SourceFile
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import (
@@ -226,3 +227,33 @@ def test_memory(manifest: Manifest) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def test_lists_for_claims_are_those_of_the_files(manifest: Manifest) -> None:
+    """Lines that SQLite writes are those of objects, in that order, whatever is in the names."""
+    names = [
+        "b c",
+        "b",
+        "b!",
+        'a"b',
+        "a\\b",
+        "a\x01b",
+        "\u2028",
+        "\x7fü",
+        "\U0001f600",
+        "\uffff",
+        "é/ü",
+    ]
+    manifest.add(source_file(name, size=number) for number, name in enumerate(names))
+    some = [replace(each, state=SENT, etag="e", sha256="0" * 64) for each in manifest.files()]
+    manifest.update([*some[:5], *(replace(each, sha256="", etag=None) for each in some[5:])])
+    files = list(manifest.files(SENT))
+    wanted = WantedList.of(Wanted(key=each.key) for each in files)
+    held = HeldList.of(
+        Held(key=each.key, size=each.size, sha256=each.sha256 or None, etag=each.etag)
+        for each in files
+    )
+    assert [[*manifest.wanted_lines(SENT, FOUND)]] == list(wanted.pages())
+    assert [[*manifest.held_lines(SENT)]] == list(held.pages())
+    assert list(manifest.wanted_lines(INVALID)) == list(manifest.keys(INVALID)) == []
+    assert [set(names)] == [set(page) for page in manifest.keys(SENT)]

@@ -16,7 +16,7 @@ from handrail_storage.claims.errors import (
     ClaimMissingError,
     ClaimRefusedError,
 )
-from handrail_storage.claims.lists import Held, Wanted
+from handrail_storage.claims.lists import Held, HeldList, Wanted, WantedList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
 from handrail_storage.claims.undoing import ClaimUndone, Undoing
 
@@ -33,12 +33,14 @@ __all__ = [
     "Claims",
     "Clock",
     "Held",
+    "HeldList",
     "Mark",
     "Preview",
     "State",
     "Undoing",
     "Waiting",
     "Wanted",
+    "WantedList",
     "claims_at",
     "parse_mark",
     "pruned_at",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import ClaimError, ClaimLostError, claims_command
 from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import Held, pack_held
+from handrail_storage.claims.lists import Held, HeldList
 from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
-from handrail_storage.claims.reliance import PRUNED, Reliance
+from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.summary import Keys
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
@@ -176,7 +176,7 @@ class Claim:
         """Delete an own copy of what was under a key, which is free now."""
         self._store.small_files.remove(self.aside(key).removeprefix(f"{FOLDER}/"))
 
-    def hold(self, held: Iterable[Held]) -> None:
+    def hold(self, held: Iterable[Held] | HeldList) -> None:
         """Declare that all is done: from now on, the run relies on these objects.
 
         Args:
@@ -186,15 +186,16 @@ class Claim:
             ClaimLostError: The claim is somebody else's.
             StorageError: The storage failed or refused.
         """
-        digest, content = pack_held(held)
+        lines = HeldList.of(held)
+        now = lines.digest()
         before = self._own.entry.state
-        if content and not self._is_held_by_another(digest):
+        if now is not None and not self._is_held_by_another(now):
+            now, content = lines.packed()
             # First the state, so that an undo finds the list whenever this process is killed.
-            named = before.lists | {digest}
+            named = before.lists | {now}
             self._own.change(earlier=tuple(sorted(named - {before.held})))
-            self._own.ledger.put_held(digest, content)
-        now = digest if content else None
-        earlier = tuple(sorted(before.lists - {digest}))
+            self._own.ledger.put_held(now, content)
+        earlier = tuple(sorted(before.lists - {now}))
         self._own.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
         # From here on the list of what it holds tells its keys, which equal nights share. The end
         # of the claim deletes the other one too.
@@ -206,16 +207,25 @@ class Claim:
         others = [] if self._listing is None else self._listing.others(self.run)
         return any(each.state is State.HOLDS and each.held == digest for each in others)
 
-    def shared(self, found: Iterable[Held]) -> Counter[Claimant]:
-        """Return how many of the objects that the run has found each other run relies on as well.
+    def shared(self, found: Iterable[Held] | HeldList) -> set[Claimant]:
+        """Return the runs that rely on what the run has found as well; call it after `hold`.
 
-        Runs that are pruned from their journals are left out.
+        Of several that rely on an object, that is the latest one; one that holds all the same as
+        this run stands for all others. Runs that are pruned from their journals are left out.
+
+        Args:
+            found: Some of what the run holds.
+
+        Raises:
+            StorageError: The storage failed or refused.
         """
-        listing = self._listing or self._own.ledger.listing()
-        reliance = Reliance(self._own.ledger, listing, self.run, self._keys)
-        counts = reliance.shared(found)
-        counts.pop(PRUNED, None)
-        return counts
+        listing = self._listing or self._own.ledger.listing(kept=False)
+        held = self._own.entry.state.held
+        for each in reversed(listing.others(self.run)):
+            if held is not None and each.relies and each.held == held:
+                return {each.claimant}
+        reliance = Reliance(self._own.ledger, replace(listing, kept=()), self.run, self._keys)
+        return set[Claimant]().union(*map(reliance.among, HeldList.of(found).rows()))
 
     def seal(self) -> None:
         """Declare that the run stays; call it before what it has replaced is discarded.

@@ -24,15 +24,14 @@ from handrail_storage.claims.errors import (
     refused,
 )
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
-from handrail_storage.claims.lists import Held, Wanted, pack_wanted
+from handrail_storage.claims.lists import Held, Wanted, WantedList
 from handrail_storage.claims.pruning import prune
 from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
 from handrail_storage.claims.reliance import in_the_way_of_a_run, in_the_way_of_an_undo
 from handrail_storage.claims.summary import Keys, Summary
 from handrail_storage.claims.survey import Survey
-from handrail_storage.claims.undoing import PAGE, ClaimUndone, Undoing
+from handrail_storage.claims.undoing import ClaimUndone, Undoing
 from handrail_storage.errors import StorageError
-from handrail_storage.paging import pages
 from handrail_storage.store import Store
 
 Waiting = Callable[[ClaimRefusedError, float], None]
@@ -100,7 +99,11 @@ class Claims:
     # A run
 
     def ask(
-        self, wanted: Iterable[Wanted], *, wait: float = 0.0, waiting: Waiting | None = None
+        self,
+        wanted: Iterable[Wanted] | WantedList,
+        *,
+        wait: float = 0.0,
+        waiting: Waiting | None = None,
     ) -> Claim:
         """Claim keys; nothing at them may be looked at or changed before.
 
@@ -116,13 +119,13 @@ class Claims:
             ClaimError: The run was being undone, or its keys have changed.
             StorageError: The storage failed or refused.
         """
-        digests = {each.key: each.sha256 for each in wanted}
-        keys = Keys(digests)
+        digest, content = WantedList.of(wanted).packed()
+        keys = Keys(WantedList.unpacked(content))
         until = self._clock.elapsed() + wait
         attempt = 0
         while True:
             try:
-                return self._ask(keys, digests)
+                return self._ask(keys, digest, content)
             except ClaimRefusedError as error:
                 asking = error.state.state is State.ASKING and not error.state.wants_undo
                 grace = self._clock.asking if asking else 0.0
@@ -135,7 +138,11 @@ class Claims:
                 attempt += 1
 
     def take_up(
-        self, wanted: Iterable[Wanted], *, wait: float = 0.0, waiting: Waiting | None = None
+        self,
+        wanted: Iterable[Wanted] | WantedList,
+        *,
+        wait: float = 0.0,
+        waiting: Waiting | None = None,
     ) -> Claim:
         """Take up the claim of a run that is resumed; see `ask`.
 
@@ -159,7 +166,7 @@ class Claims:
         entry = self._ledger.entry(self._claimant.run)
         if entry is None or entry.state.state is not State.HOLDS:
             return None
-        return Claim(self._store, OwnClaim(self._ledger, entry, self._clock), Keys(()), None)
+        return Claim(self._store, OwnClaim(self._ledger, entry, self._clock), Keys.of(()), None)
 
     def obstacle(self, keys: Iterable[str]) -> ClaimRefusedError | None:
         """Return what would be in the way of a run now, without a claim; None if nothing is.
@@ -167,8 +174,8 @@ class Claims:
         Raises:
             StorageError: The storage failed or refused.
         """
-        wanted = Keys(keys)
-        return self._look_around(lambda found: self._run_obstacle(found, wanted, {}), kept=False)[1]
+        wanted = Keys.of(keys)
+        return self._look_around(lambda found: self._run_obstacle(found, wanted), kept=False)[1]
 
     # A rollback
 
@@ -253,7 +260,7 @@ class Claims:
         listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
         survey = Survey(self._store, self._ledger, state, keys, listing, made or {})
         would_be = ClaimUndone()
-        for goals in pages(survey.goals(), PAGE):
+        for goals in survey.goals():
             found = survey.look([key for key, _ in goals])
             verdicts = [survey.verdict(found[key], held) for key, held in goals if key in found]
             would_be.count(survey, verdicts)
@@ -307,7 +314,7 @@ class Claims:
         except ListMissingError:
             if state.state is not State.UNDOING or not state.known:
                 raise
-            return Keys(())  # All of them are done.
+            return Keys.of(())  # All of them are done.
 
     def _obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
         for state in listing.others(self._claimant.run):
@@ -325,10 +332,9 @@ class Claims:
         """
         prune(self._store, self._ledger, self._claimant.run, self._clock)
 
-    def _ask(self, keys: Keys, digests: dict[str, str | None], epoch: str | None = None) -> Claim:
+    def _ask(self, keys: Keys, digest: str, content: bytes, epoch: str | None = None) -> Claim:
         run = self._claimant.run
         entry = self._ledger.entry(run)
-        digest, content = pack_wanted(Wanted(key=key, sha256=digests[key]) for key in digests)
         if entry is not None:
             state = self._checked(entry.state, digest)
             entry = self._ledger.swap(entry, state) or self._lost()
@@ -339,13 +345,13 @@ class Claims:
             self._ledger.put_wanted(run, content)
             entry = self._ledger.put(state)
         listing, obstacle = self._look_around(
-            lambda found: self._run_obstacle(found, keys, digests) or self._mismatch(found, state),
+            lambda found: self._run_obstacle(found, keys) or self._mismatch(found, state),
             kept=False,
         )
         right = self._right_epoch(listing, state.epoch)
         if obstacle is None and right != state.epoch:
             self._ledger.remove(entry)
-            return self._ask(keys, digests, right)
+            return self._ask(keys, digest, content, right)
         if obstacle is not None:
             self._withdraw(entry)
             raise obstacle
@@ -402,11 +408,9 @@ class Claims:
             there = self._ledger.epoch()
         return there or epoch
 
-    def _run_obstacle(
-        self, listing: Listing, keys: Keys, digests: dict[str, str | None]
-    ) -> ClaimRefusedError | None:
+    def _run_obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
         for state in listing.others(self._claimant.run):
-            if in_the_way_of_a_run(state, keys, digests, self._ledger):
+            if in_the_way_of_a_run(state, keys, self._ledger):
                 return refused(state, self._store.url, undo=False)
         return None
 

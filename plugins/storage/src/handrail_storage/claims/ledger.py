@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.backend.small import Small, SmallFiles
 from handrail_storage.claims.cache import Cache
-from handrail_storage.claims.lists import Held, Wanted, digest_of, unpack_held, unpack_wanted
+from handrail_storage.claims.lists import COPY, HeldList, Lines, WantedList, digest_of
 from handrail_storage.claims.records import EPOCH, ClaimState, Entry, new_name
 from handrail_storage.containment import PLAIN
 from handrail_storage.errors import StorageError
 
-T = TypeVar("T")
-
 _AT_A_TIME = 32
-_COPY = "put the file back from a copy of the target, if there is one"
 _EPOCH, _KEPT = "claims/epoch", "kept"
 _STATE = re.compile(rf"claims/(?P<run>{PLAIN})/state")
 
@@ -88,7 +84,7 @@ class Ledger:
             epoch = ""
         if not re.fullmatch(EPOCH, epoch):
             raise StorageError(
-                f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch", ways_out=(_COPY,)
+                f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch", ways_out=(COPY,)
             )
         self._epoch = found.version, epoch
         return epoch
@@ -217,7 +213,7 @@ class Ledger:
                 f"{FOLDER}/{_state_of(run)} at {self.url} cannot be read: {error}",
                 ways_out=(
                     "install a newer handrail-storage, if that run has one",
-                    _COPY,
+                    COPY,
                 ),
             ) from error
         return Entry(state=state, version=found.version)
@@ -228,17 +224,18 @@ class Ledger:
         """Write the list of the keys of a run."""
         self._files.put(_wanted_of(run), content)
 
-    def wanted(self, state: ClaimState) -> Iterator[Wanted]:
-        """Yield the keys that a run wants.
+    def wanted(self, state: ClaimState) -> WantedList:
+        """Return the list of the keys that a run wants.
 
         Raises:
             ListMissingError: The list is missing.
             StorageError: The list is damaged, or the storage failed or refused.
         """
-        yield from self._rows(_wanted_of(state.run), state.wanted, unpack_wanted)
+        name = _wanted_of(state.run)
+        return WantedList.unpacked(self._content(name, state.wanted), self._full(name))
 
-    def keys(self, state: ClaimState) -> Iterator[str]:
-        """Yield the keys of a run: those that it wants, or those under which it holds something.
+    def keys(self, state: ClaimState) -> Lines:
+        """Return the list of the keys of a run: that it wants, or under which it holds something.
 
         Raises:
             ListMissingError: The list is missing. In the undo of a run that has held something, all
@@ -246,9 +243,8 @@ class Ledger:
             StorageError: The list is damaged, or the storage failed or refused.
         """
         if not state.known:
-            yield from (each.key for each in self.wanted(state))
-        elif state.held is not None:
-            yield from (each.key for each in self.held(state.held))
+            return self.wanted(state)
+        return HeldList.of(()) if state.held is None else self.held(state.held)
 
     def check_listed(self, state: ClaimState) -> None:
         """Check that a claim whose list is missing is as it was listed.
@@ -266,40 +262,34 @@ class Ledger:
         self._files.create(_held_of(digest), content)
         self._cache.keep(digest, content)
 
-    def held(self, digest: str) -> Iterator[Held]:
-        """Yield the objects of a list.
+    def held(self, digest: str) -> HeldList:
+        """Return a list of held objects.
 
         Raises:
             ListMissingError: The list is missing.
             StorageError: The list is damaged, or the storage failed or refused.
         """
-        yield from self._rows(_held_of(digest), digest, unpack_held)
+        name = _held_of(digest)
+        return HeldList.unpacked(self._content(name, digest), self._full(name))
 
-    def held_of(self, state: ClaimState) -> Iterator[Held]:
-        """Yield the objects that another run relies on; none if it was undone meanwhile.
+    def held_of(self, state: ClaimState) -> HeldList:
+        """Return the list of what another run relies on; an empty one if it was undone meanwhile.
 
         Raises:
             StorageError: The list is missing or damaged, or the storage failed or refused.
         """
         assert state.held is not None
         try:
-            yield from self.held(state.held)
+            return self.held(state.held)
         except ListMissingError:
             entry = self.entry(state.run)
             if entry is not None and entry.state.relies:
                 raise
+        return HeldList.of(())
 
     def remove_held(self, digest: str) -> None:
         """Delete a list of held objects."""
         self._files.remove(_held_of(digest))
-
-    def _rows(self, name: str, digest: str, unpack: Callable[[bytes], Iterator[T]]) -> Iterator[T]:
-        try:
-            yield from unpack(self._content(name, digest))
-        except ValueError as error:
-            raise StorageError(
-                f"{FOLDER}/{name} at {self.url} is damaged: {error}", ways_out=(_COPY,)
-            ) from error
 
     def _content(self, name: str, digest: str) -> bytes:
         """Return the content of a list, whose digest is checked."""
@@ -309,8 +299,8 @@ class Ledger:
         found = self._files.get(name)
         if found is None:
             raise ListMissingError(
-                f"{FOLDER}/{name} at {self.url} is missing, so it is not known what that run holds",
-                ways_out=(_COPY,),
+                f"{self._full(name)} is missing, so it is not known what that run holds",
+                ways_out=(COPY,),
             )
         try:
             if digest_of(found.content) == digest:
@@ -319,7 +309,10 @@ class Ledger:
             why = "is not the one that its claim names"
         except ValueError as error:
             why = f"is damaged: {error}"
-        raise StorageError(f"{FOLDER}/{name} at {self.url} {why}", ways_out=(_COPY,))
+        raise StorageError(f"{self._full(name)} {why}", ways_out=(COPY,))
+
+    def _full(self, name: str) -> str:
+        return f"{FOLDER}/{name} at {self.url}"
 
     # Claims of pruned runs
 
@@ -332,7 +325,7 @@ class Ledger:
             lists = tuple(map(str, json.loads(found.content)["lists"]))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"{FOLDER}/{_KEPT} at {self.url} is damaged", ways_out=(_COPY,)
+                f"{FOLDER}/{_KEPT} at {self.url} is damaged", ways_out=(COPY,)
             ) from error
         return lists, found.version
 

@@ -1,16 +1,39 @@
-"""The lists of claims: the keys that a run wants, and what it has left under them."""
+"""The lists of claims: the keys that a run wants, and what it has left under them.
+
+A list is written as lines of compact JSON, one for each key, in the order of their code points; so
+equal lists are equal, in whatever order their files were found. A list may have millions of lines,
+so it is read page by page, each time anew, and compared with another one side by side.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from io import BytesIO
+from itertools import chain
+from typing import Any, ClassVar, Self
 
-from handrail_storage.containment import below
+from handrail_storage.containment import below, plainly_below
+from handrail_storage.errors import StorageError
+from handrail_storage.paging import pages
 from handrail_storage.stored import Listed, Stored
+
+Row = Sequence[Any]
+"""A line of a list: a key, and what the list says of it."""
+
+PAGE = 1000  # Lines that are read at a time.
+COPY = "put the file back from a copy of the target, if there is one"
+_BLOCK = 1 << 16
+_GZIP = 31  # For zlib: with the head and the check sum of gzip.
+_LEVEL = 1  # Of compression: more takes three times as long, and saves a thirtieth.
+_END = chr(0x10FFFF)  # After every line.
+_TEXT: frozenset[type] = frozenset((str, type(None)))
+_SIZE: frozenset[type] = frozenset((int,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +65,12 @@ class Held:
     sha256: str | None = None
     etag: str | None = None
 
+    @classmethod
+    def of(cls, row: Row) -> Held:
+        """Return it by its row in a list."""
+        key, size, sha256, etag = row
+        return cls(key=key, size=size, sha256=sha256, etag=etag)
+
     def is_same(self, found: Listed | Held) -> bool | None:
         """Return whether an object has the same content; None if only reading it tells."""
         if self.size != found.size:
@@ -54,35 +83,170 @@ class Held:
         return None
 
 
-def pack_wanted(wanted: Iterable[Wanted]) -> tuple[str, bytes]:
-    """Return the digest of a list of wanted keys, and the content of its file."""
-    return _pack([each.key, each.sha256] for each in wanted)
+class Lines:
+    """A list in its written form, such as from a database that writes JSON itself.
 
-
-def unpack_wanted(content: bytes) -> Iterator[Wanted]:
-    """Yield the wanted keys of a list.
-
-    Raises:
-        ValueError: It is no such list.
+    Args:
+        read: Returns the lines in the order of their code points, without their ends. Called each
+            time that the list is read.
+        about: The list, for errors.
     """
-    for key, sha256 in _unpack(content, 2):
-        yield Wanted(key=below(key), sha256=_text(sha256))
+
+    _kinds: ClassVar[Sequence[frozenset[type]]] = ()  # Of the values after the key.
+
+    def __init__(self, read: Callable[[], Iterable[str]], about: str = "a list of keys") -> None:
+        self._read = read
+        self._about = about
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Row]) -> Self:
+        """Return the list of rows that are in memory, in any order."""
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+        lines = sorted(map(encode, rows))
+        return cls(lambda: lines)
+
+    @classmethod
+    def unpacked(cls, content: bytes, about: str = "a list of keys") -> Self:
+        """Return the list in the content of a file."""
+        return cls(partial(_lines_in, content), about)
+
+    def pages(self) -> Iterator[list[str]]:
+        """Yield the lines in pages.
+
+        Raises:
+            StorageError: The list is damaged.
+        """
+        last = ""
+        try:
+            for page in pages(self._read(), PAGE):
+                if page[0] < last or page != sorted(page):
+                    raise ValueError("its lines are not in order")
+                last = page[-1]
+                yield page
+        except ValueError as error:
+            raise self._damaged(error) from error
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Yield the rows in pages.
+
+        Raises:
+            StorageError: The list is damaged, or a key leads out of the target.
+        """
+        for page in self.pages():
+            try:
+                rows: list[Row] = json.loads(f"[{','.join(page)}]")
+                self._check(rows)
+            except ValueError as error:
+                raise self._damaged(error) from error
+            yield rows
+
+    def _check(self, rows: list[Row]) -> None:
+        try:
+            keys, *values = zip(*rows, strict=True)
+            kinds = [frozenset(map(type, each)) for each in values]
+            plain = plainly_below(keys)
+        except (TypeError, ValueError):
+            raise ValueError("it is no list of keys") from None
+        kinds_fit = map(frozenset[type].issubset, kinds, self._kinds)
+        if len(kinds) != len(self._kinds) or not all(kinds_fit):
+            raise ValueError("it is no list of keys")
+        for key in () if plain else keys:
+            below(key)
+
+    def digest(self) -> str | None:
+        """Return what identifies the list; None for an empty one."""
+        digest = hashlib.sha256()
+        lines = 0
+        for page in self.pages():
+            digest.update(_text(page))
+            lines += len(page)
+        return digest.hexdigest() if lines else None
+
+    def packed(self) -> tuple[str, bytes]:
+        """Return what identifies the list, and the content of its file; empty for no lines."""
+        digest, packer = hashlib.sha256(), zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+        content, lines = BytesIO(), 0
+        for page in self.pages():
+            text = _text(page)
+            digest.update(text)
+            content.write(packer.compress(text))
+            lines += len(page)
+        if lines:
+            content.write(packer.flush())
+        return digest.hexdigest(), content.getvalue()
+
+    def _damaged(self, error: ValueError) -> StorageError:
+        return StorageError(f"{self._about} is damaged: {error}", ways_out=(COPY,))
 
 
-def pack_held(held: Iterable[Held]) -> tuple[str, bytes]:
-    """Return the digest of a list of held objects, and the content of its file; empty for none."""
-    rows = ([each.key, each.size, each.sha256, each.etag] for each in held)
-    return _pack(rows)
+class WantedList(Lines):
+    """The keys that a run wants, as lines.
 
-
-def unpack_held(content: bytes) -> Iterator[Held]:
-    """Yield the held objects of a list.
-
-    Raises:
-        ValueError: It is no such list.
+    Each is a JSON array of the key, and of the SHA-256 of the content or null.
     """
-    for key, size, sha256, etag in _unpack(content, 4):
-        yield Held(key=below(key), size=int(size), sha256=_text(sha256), etag=_text(etag))
+
+    _kinds = (_TEXT,)
+
+    @classmethod
+    def of(cls, wanted: Iterable[Wanted] | WantedList) -> WantedList:
+        """Return the list of wanted keys."""
+        if isinstance(wanted, WantedList):
+            return wanted
+        digests = {each.key: each.sha256 for each in wanted}
+        return cls.of_rows(list(digests.items()))
+
+
+class HeldList(Lines):
+    """What a run has left under its keys, as lines.
+
+    Each is a JSON array of the key, the size in bytes, the SHA-256 or null, and the ETag or null.
+    """
+
+    _kinds = (_SIZE, _TEXT, _TEXT)
+
+    @classmethod
+    def of(cls, held: Iterable[Held] | HeldList) -> HeldList:
+        """Return the list of held objects."""
+        if isinstance(held, HeldList):
+            return held
+        return cls.of_rows([(each.key, each.size, each.sha256, each.etag) for each in held])
+
+
+class Beside:
+    """Reads a list beside another one: both are read once, a page at a time.
+
+    Args:
+        lines: The list.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pages = self._lines.rows()
+        self._page: list[Row] = []
+        self._before = self._last = ""  # Where the last line before the page is, and that of it.
+
+    def rows(self, keys: Sequence[str]) -> dict[str, list[Row]]:
+        """Return the rows under keys, by key.
+
+        Args:
+            keys: The keys of a page of the other list. For an earlier page, the list is read anew.
+        """
+        if _place(keys[0]) <= self._before:
+            self._begin()
+        last, among = _place(keys[-1]), frozenset(keys)
+        found: dict[str, list[Row]] = {}
+        while True:
+            for row in self._page:
+                if row[0] in among:
+                    found.setdefault(row[0], []).append(row)
+            if self._last > last:
+                return found
+            self._before = self._last
+            self._page = next(self._pages, list[Row]())
+            self._last = _place(self._page[-1][0]) if self._page else _END
 
 
 def digest_of(content: bytes) -> str:
@@ -91,33 +255,47 @@ def digest_of(content: bytes) -> str:
     Raises:
         ValueError: It is no list.
     """
-    return hashlib.sha256(_lines(content)).hexdigest()
+    digest = hashlib.sha256()
+    for block in _blocks(content):
+        digest.update(block)
+    return digest.hexdigest()
 
 
-def _pack(rows: Iterable[list[Any]]) -> tuple[str, bytes]:
-    lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in rows]
-    if not lines:
-        return hashlib.sha256().hexdigest(), b""
-    lines.sort()  # So that equal lists are equal, in whatever order their files were found.
-    text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest(), gzip.compress(text, 6, mtime=0)
+def _lines_in(content: bytes) -> Iterator[str]:
+    return chain.from_iterable(_line_groups(content))
 
 
-def _unpack(content: bytes, width: int) -> Iterator[list[Any]]:
-    # Not splitlines(), since keys may contain other line separators of Unicode.
-    for line in _lines(content).decode("utf-8", "surrogatepass").split("\n")[:-1]:
-        row: list[Any] = json.loads(line)
-        if len(row) != width:
-            raise ValueError("it is no list of keys")
-        yield row
+def _line_groups(content: bytes) -> Iterator[list[str]]:
+    rest = b""
+    for block in _blocks(content):
+        text, end, begun = block.rpartition(b"\n")
+        if end:
+            # Not splitlines(), since keys may contain other line separators of Unicode.
+            yield (rest + text).decode("utf-8", "surrogatepass").split("\n")
+            rest = begun
+        else:
+            rest += begun
+    if rest:
+        raise ValueError("its last line has no end")
 
 
-def _lines(content: bytes) -> bytes:
+def _blocks(content: bytes) -> Iterator[bytes]:
+    """Yield the text of a list in blocks.
+
+    Raises:
+        ValueError: It is no gzip file.
+    """
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError) as error:
+        with gzip.open(BytesIO(content)) as file:
+            yield from iter(partial(file.read, _BLOCK), b"")
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError("it is no gzip file") from error
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _text(page: Sequence[str]) -> bytes:
+    return "".join([f"{line}\n" for line in page]).encode("utf-8", "surrogatepass")
+
+
+def _place(key: str) -> str:
+    """Return how the line of a key begins: lines of other keys are before or after it alike."""
+    return f"[{json.dumps(key, ensure_ascii=False)}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 
 from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
-from handrail_storage.claims.lists import Held
+from handrail_storage.claims.lists import Beside, Held, HeldList, Lines, Row
 from handrail_storage.claims.records import Claimant, ClaimState, State
 from handrail_storage.claims.summary import Keys
 from handrail_storage.stored import Stored
@@ -15,15 +15,12 @@ PRUNED = Claimant(run="")
 """Stands for all runs that rely on an object, but are pruned from their journals."""
 
 
-def in_the_way_of_a_run(
-    state: ClaimState, keys: Keys, wanted: Mapping[str, str | None], ledger: Ledger
-) -> bool:
+def in_the_way_of_a_run(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
     """Return whether a claim is in the way of a run that is about to start.
 
     Args:
         state: The state of the other claim.
-        keys: The keys that the run wants.
-        wanted: The digests that are known of what it wants there.
+        keys: The keys that the run wants, with the digests that are known.
         ledger: The claims.
     """
     stops_all = state.wants_undo or state.state is State.UNDOING
@@ -34,11 +31,11 @@ def in_the_way_of_a_run(
     if stops_all:
         return _shares(state, keys, ledger)
     try:
-        shared = [each for each in ledger.wanted(state) if each.key in keys]
+        theirs = ledger.wanted(state)
     except ListMissingError:
         ledger.check_listed(state)
         raise
-    return any(each.sha256 is None or each.sha256 != wanted.get(each.key) for each in shared)
+    return any(its[1] is None or its[1] != own[1] for own, its in _in_common(keys, theirs))
 
 
 def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
@@ -55,12 +52,50 @@ def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool
 
 def _shares(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
     try:
-        return any(key in keys for key in ledger.keys(state))
+        theirs = ledger.keys(state)
     except ListMissingError:
         ledger.check_listed(state)
         if not state.known:
             raise
         return True  # Its undo is about to end: only the claim is left of it.
+    return any(True for _ in _in_common(keys, theirs))
+
+
+def _in_common(keys: Keys, theirs: Lines) -> Iterator[tuple[Row, Row]]:
+    """Yield the rows of two lists that have a key in common."""
+    beside = Beside(theirs)
+    for rows in keys.lines.rows():
+        found = beside.rows([row[0] for row in rows])
+        yield from ((row, its) for row in rows for its in found.get(row[0], ()))
+
+
+class _Relied:
+    """What one run relies on, beside the keys of another one.
+
+    Args:
+        claimant: The run.
+        read: Returns its list.
+    """
+
+    def __init__(self, claimant: Claimant, read: Callable[[], HeldList]) -> None:
+        self.claimant = claimant
+        self._read = read
+        self._found: dict[str, list[Row]] | None = None
+
+    @cached_property
+    def beside(self) -> Beside:
+        """The list, which is opened when it is needed."""
+        return Beside(self._read())
+
+    def turn(self) -> None:
+        """Forget what was read, for another page of keys."""
+        self._found = None
+
+    def under(self, key: str, page: Sequence[str]) -> Sequence[Row]:
+        """Return what it relies on under a key of a page."""
+        if self._found is None:
+            self._found = self.beside.rows(page)
+        return self._found.get(key, ())
 
 
 class Reliance:
@@ -71,44 +106,89 @@ class Reliance:
         listing: All claims at one moment.
         run: The run that is undone, whose own claim does not count.
         keys: Its keys.
+
+    Attributes:
+        relying: The ids of all other runs that rely on anything.
     """
 
     def __init__(self, ledger: Ledger, listing: Listing, run: str, keys: Keys) -> None:
-        self._held: dict[str, list[tuple[Held, Claimant]]] = {}
         self.relying = {each.run for each in listing.others(run) if each.relies}
-        lists: dict[str, ClaimState] = {}
-        for each in listing.others(run):
-            if not each.relies or each.held is None:
-                continue
-            if each.held in lists or each.keys.may_share(keys):
-                lists[each.held] = each  # Of equal lists, that of the latest run.
-        for digest in set(listing.kept).difference(lists):
-            self._add(ledger.held(digest), keys, PRUNED)
-        for state in lists.values():
-            self._add(ledger.held_of(state), keys, state.claimant)
+        states: dict[str, ClaimState] = {}
+        for each in reversed(listing.others(run)):
+            if each.held is None or each.held in states:
+                continue  # Of equal lists, that of the latest run.
+            if each.relies and each.keys.may_share(keys):
+                states[each.held] = each
+        kept = sorted(set(listing.kept).difference(states))
+        self._lists = [
+            *(_Relied(each.claimant, partial(ledger.held_of, each)) for each in states.values()),
+            *(_Relied(PRUNED, partial(ledger.held, digest)) for digest in kept),
+        ]
+        self._page: Sequence[str] = ()
+        self._among: frozenset[str] = frozenset()
 
-    def _add(self, held: Iterable[Held], keys: Keys, claimant: Claimant) -> None:
-        for each in held:
-            if each.key in keys:
-                self._held.setdefault(each.key, []).append((each, claimant))
+    def open(self) -> None:
+        """Read all lists, so that a missing one is found before anything is changed.
+
+        Raises:
+            StorageError: A list is missing or damaged, or the storage failed or refused.
+        """
+        for each in self._lists:
+            _ = each.beside
+
+    def turn_to(self, keys: Sequence[str]) -> None:
+        """Turn to a page of the keys of the run, in the order of its list."""
+        self._page, self._among = keys, frozenset(keys)
+        for each in self._lists:
+            each.turn()
 
     def on(self, found: Stored | Held, digest: Callable[[], str]) -> Claimant | None:
         """Return a run that relies on an object, the latest one; None if there is none.
+
+        It is quick for the keys of the page that was turned to.
 
         Args:
             found: The object.
             digest: Reads the object, and returns the SHA-256 of its content.
         """
-        for held, claimant in reversed(self._held.get(found.key, ())):
-            same = held.is_same(found)
-            if same is None and held.sha256 is not None:
-                same = held.sha256 == digest()
-            # What cannot be told apart is left alone.
-            if same is not False:
-                return claimant
+        if found.key not in self._among:
+            self.turn_to([found.key])
+        for each in self._lists:
+            for row in each.under(found.key, self._page):
+                held = Held.of(row)
+                same = held.is_same(found)
+                if same is None and held.sha256 is not None:
+                    same = held.sha256 == digest()
+                # What cannot be told apart is left alone.
+                if same is not False:
+                    return each.claimant
         return None
 
-    def shared(self, held: Iterable[Held]) -> Counter[Claimant]:
-        """Return how many of these objects each other run relies on as well."""
-        found = (self.on(each, lambda: "") for each in held)
-        return Counter(claimant for claimant in found if claimant is not None)
+    def among(self, rows: Sequence[Row]) -> set[Claimant]:
+        """Return the runs that rely on some of these held objects: of each, the latest one.
+
+        Args:
+            rows: A page of a list of held objects.
+        """
+        keys, relying = [row[0] for row in rows], set[Claimant]()
+        for each in self._lists:
+            found = each.beside.rows(keys)
+            left = [row for row in rows if not _is_one_of(row, found.get(row[0], ()))]
+            if len(left) < len(rows):
+                relying.add(each.claimant)
+            if not left:
+                break
+            rows = left
+        return relying
+
+
+def _is_one_of(row: Row, theirs: Sequence[Row]) -> bool:
+    """Return whether a held object is one of others under its key, as far as lists tell."""
+    if row in theirs:
+        return True
+    own = Held.of(row)
+    for held in map(Held.of, theirs):
+        same = held.is_same(own)
+        if same or (same is None and held.sha256 is None):
+            return True
+    return False

@@ -4,48 +4,78 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from handrail_storage.claims.lists import Lines, WantedList
 
 _MOST = 4000  # Names in a filter, which then takes 5 kB.
 _BITS, _HASHES = 10, 5  # A name in a hundred passes by accident.
 
 
-class Keys:
-    """The keys of a run.
+class Keys(Collection[str]):
+    """The keys of a run, which are read from its list each time.
 
     Args:
-        keys: The keys.
+        lines: The list.
+
+    Raises:
+        StorageError: The list is damaged; so does each method.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._keys = frozenset(keys)
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+
+    @classmethod
+    def of(cls, keys: Iterable[str]) -> Keys:
+        """Return keys that are in memory."""
+        return cls(WantedList.of_rows((key, None) for key in dict.fromkeys(keys)))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self._all
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
+        return (row[0] for rows in self.lines.rows() for row in rows)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return self.extent.count
 
     @cached_property
-    def first(self) -> str:
-        """The first one, in the order of code points."""
-        return min(self._keys, default="")
+    def _all(self) -> frozenset[str]:
+        return frozenset(self)
 
     @cached_property
-    def last(self) -> str:
-        """The last one."""
-        return max(self._keys, default="")
+    def extent(self) -> Extent:
+        """Their number, the first and the last one, and their folders."""
+        extent = Extent()
+        for rows in self.lines.rows():
+            extent.add([row[0] for row in rows])
+        return extent
 
-    @cached_property
-    def folders(self) -> frozenset[str]:
-        """The folders that contain them."""
-        return frozenset(key.rpartition("/")[0] for key in self._keys)
+
+class Extent:
+    """What is known of keys without each of them.
+
+    Attributes:
+        count: Their number.
+        first: The first one, in the order of code points; empty if there is none.
+        last: The last one.
+        folders: The folders that contain them.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = self.last = ""
+        self.folders: set[str] = set()
+
+    def add(self, keys: Sequence[str]) -> None:
+        """Add keys, at least one."""
+        self.first = min(*keys, self.first or keys[0])
+        self.last = max(*keys, self.last)
+        self.count += len(keys)
+        self.folders.update({key.rpartition("/")[0] for key in keys})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +99,35 @@ class Summary:
     @classmethod
     def of(cls, keys: Keys) -> Summary:
         """Return the summary of keys."""
+        extent = keys.extent
         kind: str = "keys"
         names: Collection[str] = keys
-        if len(names) > _MOST:
-            kind, names = "folders", keys.folders
+        if extent.count > _MOST:
+            kind, names = "folders", extent.folders
         if len(names) > _MOST:
             kind, names = "none", ()
         bits = bytearray(-(-len(names) * _BITS // 8))
         for name in names:
             for place in _places(name, len(bits)):
                 bits[place >> 3] |= 1 << (place & 7)
-        return cls(count=len(keys), first=keys.first, last=keys.last, kind=kind, filter=bytes(bits))
+        return cls(
+            count=extent.count,
+            first=extent.first,
+            last=extent.last,
+            kind=kind,
+            filter=bytes(bits),
+        )
 
     def may_share(self, keys: Keys) -> bool:
         """Return whether one of `keys` may be one of its own; False if that is certain."""
-        if not self.count or not len(keys):
+        extent = keys.extent
+        if not self.count or not extent.count:
             return False
-        if keys.last < self.first or keys.first > self.last:
+        if extent.last < self.first or extent.first > self.last:
             return False
         if not self.filter:
             return True
-        names = keys if self.kind == "keys" else keys.folders
+        names = keys if self.kind == "keys" else extent.folders
         return any(self._has(name) for name in names)
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Literal
 
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
-from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
+from handrail_storage.claims.ledger import Ledger, Listing
 from handrail_storage.claims.lists import Held
 from handrail_storage.claims.records import Claimant, ClaimState, Mark
 from handrail_storage.claims.reliance import Reliance
@@ -66,16 +66,20 @@ class Survey:
         self._keys = keys
         self._made = made
         self._reliance = Reliance(ledger, listing, state.run, keys)
+        self._reliance.open()
         self._asides = Asides(store, state.epoch)
 
-    def goals(self) -> Iterator[Goal]:
-        """Yield the keys of the run."""
-        if not self._state.known:
-            yield from ((key, None) for key in sorted(self._keys))
-        elif self._state.held is not None:
-            # The list is the first thing that the end of an undo deletes, when all keys are done.
-            with suppress(ListMissingError):
-                yield from ((each.key, each) for each in self._ledger.held(self._state.held))
+    def goals(self) -> Iterator[list[Goal]]:
+        """Yield the keys of the run in pages."""
+        for rows in self._keys.lines.rows():
+            held = map(Held.of, rows) if self._state.known else repeat(None)
+            goals = [(row[0], each) for row, each in zip(rows, held, strict=False)]
+            self.turn_to(goals)
+            yield goals
+
+    def turn_to(self, goals: Sequence[Goal]) -> None:
+        """Turn to a page of keys, as `goals` does; else the lists of others are read anew."""
+        self._reliance.turn_to([key for key, _ in goals])
 
     def look(self, keys: list[str], *, closely: bool = False) -> dict[str, Stored]:
         """Return the objects under keys, by key.

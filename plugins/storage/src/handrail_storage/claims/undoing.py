@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Listing
-from handrail_storage.claims.lists import Held
+from handrail_storage.claims.lists import PAGE, Held
 from handrail_storage.claims.records import Claimant
 from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Survey, Verdict
@@ -18,7 +18,6 @@ from handrail_storage.paging import pages
 from handrail_storage.store import Store
 from handrail_storage.texts import count_text
 
-PAGE = 1000  # Keys that are looked at, and deleted, at a time.
 _LOOKS = 20  # Attempts at a key under which something else appears each time.
 
 
@@ -139,7 +138,7 @@ class Undoing:
         survey = Survey(self._store, ledger, state, self._keys, self._listing, made or {})
         absent: list[Goal] = []
         count = 0
-        for page in pages(survey.goals(), PAGE):
+        for page in survey.goals():
             absent += self._undo_as_far_as_allowed(page, survey, done)
             count += len(page)
             progress(count, max(count, len(self._keys)))
@@ -150,6 +149,7 @@ class Undoing:
             self._own.clock.sleep(self._store.lag)
             foreign, older = done.foreign, done.older
             for page in pages(absent, PAGE):
+                survey.turn_to(page)
                 self._undo(page, survey, done)
             done.foreign, done.older = foreign, older
         self._end()

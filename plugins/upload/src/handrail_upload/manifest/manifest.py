@@ -292,3 +292,30 @@ class Manifest(FilesCache):
         """Return the files of one data unit."""
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM file WHERE unit = ?", (unit,))
         return [_file(row) for row in rows]
+
+    # Many at once, without an object for each
+
+    def keys(self, *states: str) -> Iterator[list[str]]:
+        """Yield the keys of the files in `states`, in pages."""
+        rows = self._db.execute(f"SELECT key FROM file WHERE {_among(states)}", states)
+        while page := rows.fetchmany(PAGE):
+            yield [key for (key,) in page]
+
+    def wanted_lines(self, *states: str) -> Iterator[str]:
+        """Yield the lines of a `WantedList` of the files in `states`, with unknown digests."""
+        return self._lines("key, NULL", states)
+
+    def held_lines(self, *states: str) -> Iterator[str]:
+        """Yield the lines of a `HeldList` of what is at the target for the files in `states`."""
+        return self._lines("key, size, nullif(sha256, ''), etag", states)
+
+    def _lines(self, values: str, states: Sequence[str]) -> Iterator[str]:
+        rows = self._db.execute(
+            f"SELECT json_array({values}) AS line FROM file WHERE {_among(states)} ORDER BY line",
+            states,
+        )
+        return (line for (line,) in rows)
+
+
+def _among(states: Sequence[str]) -> str:
+    return f"state IN ({', '.join('?' * len(states))})"

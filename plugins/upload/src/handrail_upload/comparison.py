@@ -63,7 +63,7 @@ class Comparison:
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
-        for page in manifest.keys(FOUND):
+        for page in manifest.numbered_keys(FOUND):
             first, last = page[0][0], page[-1][0]
             there = self.storage.glance([key for _, key in page])
             settled = self._settle_known(manifest, first, last, there) if self.trusting else 0

@@ -150,7 +150,7 @@ class Manifest(FilesCache):
             for table in ("file", "oddity"):
                 self._db.execute(f"DELETE FROM {table}")
 
-    def keys(self, *states: str) -> Iterator[list[tuple[int, str]]]:
+    def numbered_keys(self, *states: str) -> Iterator[list[tuple[int, str]]]:
         """Yield pages of the numbers and keys of files in these states, as they were found."""
         among = ", ".join("?" * len(states))
         find = f"SELECT id, key FROM file WHERE id > ? AND state IN ({among}) ORDER BY id"

@@ -51,7 +51,7 @@ class Listed:
     def version(self) -> str | None:
         """A text that no other object or content under the key has; None if there is none."""
         if self.identity is not None:
-            return "-".join(map(str, self.identity))
+            return str(self.identity)
         return None if self.etag is None else f"{self.etag}-{self.size}"
 
     def is_same(self, other: Listed) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from handrail_upload.digests import BLOCK
@@ -21,6 +22,7 @@ from handrail_upload.progress import Progress
 from handrail_upload.storage import Listed, Sending, Storage, Stored
 
 _READERS = 4  # Files whose content is compared at a time.
+_LOOKERS = 4  # Pages of objects that are looked at at a time.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +65,11 @@ class Comparison:
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
-        for page in manifest.numbered_keys(FOUND):
-            first, last = page[0][0], page[-1][0]
-            there = self.storage.glance([key for _, key in page])
-            settled = self._settle_known(manifest, first, last, there) if self.trusting else 0
+        for first, last, there in self._looked_at(manifest):
+            settled = 0
+            if self.trusting and there:
+                settled, size = manifest.settle_known(first, last, there)
+                self.progress.skip(settled, size)
             kept: list[SourceFile] = []
             conflicts: list[int] = []
             if settled < len(there):
@@ -80,24 +83,26 @@ class Comparison:
                     if judged.state in (UNCHANGED, SKIPPED):
                         self.progress.end(judged)
             manifest.update(kept)
-            if settled < len(page):
+            if settled <= last - first:
                 manifest.settle(NEW, first, last, but=conflicts)
 
-    def _settle_known(
-        self, manifest: Manifest, first: int, last: int, there: Mapping[str, Listed]
-    ) -> int:
-        """Note which files and objects are both as they were; return the number of files."""
-        known = manifest.known(first, last)
-        changed = [
-            number
-            for number, key, version in known
-            if key not in there or there[key].version != version
-        ]
-        if len(changed) == len(known):
-            return 0
-        files, size = manifest.settle_known(first, last, but=changed)
-        self.progress.skip(files, size)
-        return files
+    def _looked_at(self, manifest: Manifest) -> Iterator[tuple[int, int, Mapping[str, Listed]]]:
+        """Yield the first and the last number of each page of files, and the objects there.
+
+        The next pages are looked at meanwhile.
+        """
+        lookers = _LOOKERS if self.storage.threads else 1
+        ahead = deque[tuple[int, int, Future[Mapping[str, Listed]]]]()
+        with ThreadPoolExecutor(lookers, thread_name_prefix="handrail-look") as pool:
+            try:
+                for page in manifest.numbered_keys(FOUND):
+                    looking = pool.submit(self.storage.glance, [key for _, key in page])
+                    ahead.append((page[0][0], page[-1][0], looking))
+                    if len(ahead) > lookers:
+                        yield _arrived(ahead.popleft())
+                yield from map(_arrived, ahead)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _each(
         self, files: list[SourceFile], there: Mapping[str, Listed]
@@ -141,3 +146,10 @@ class Comparison:
         digest = self.storage.digest_for(file.size, self.sending.part_size)
         self.sending.reading(file, digest, counted=False).through(self.sending.stop)
         return self.storage.equals(there, digest, file), digest.sha256
+
+
+def _arrived(
+    page: tuple[int, int, Future[Mapping[str, Listed]]],
+) -> tuple[int, int, Mapping[str, Listed]]:
+    first, last, looking = page
+    return first, last, looking.result()

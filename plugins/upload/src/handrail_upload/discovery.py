@@ -128,6 +128,7 @@ class _Walk:
     def folder(self, role: str, path: str, below: str) -> Iterator[Found | LeftAlone]:
         """Walk one folder, and those in it, without recursion: folders may be deeply nested."""
         waiting = [(path, below)]
+        avoid, takes_all = self.search.avoid, self.include is None and self.exclude is None
         while waiting:
             path, below = waiting.pop()
             try:
@@ -147,10 +148,10 @@ class _Walk:
                         folders.append((entry.path, f"{name}/"))
                     elif told:
                         yield told[0]
-                elif self._wanted(name, entry.name, entry.path):
+                elif entry.name[0] == "." and not self._is_wanted_with_dot(entry.name):
+                    yield from self._hidden(name)
+                elif entry.path not in avoid and (takes_all or self._matches(name)):
                     yield self._file(role, entry, name, is_link=entry.is_symlink())
-                elif entry.name.startswith(".") and not self.search.hidden:
-                    yield LeftAlone(kind="hidden", name=name, why="its name begins with a dot")
             waiting.extend(reversed(folders))
 
     def listed(self, role: str, folder: str, name: str) -> Iterator[Found | LeftAlone]:
@@ -162,7 +163,7 @@ class _Walk:
                 ways_out=("list paths below the source only",),
             )
         places = (name, *_folders_above(name))
-        avoided = any(self._avoided(os.path.join(folder, each)) for each in places)
+        avoided = any(os.path.join(folder, each) in self.search.avoid for each in places)
         if avoided or FOLDER in name.split("/") or not self._matches(told):
             return
         found: Found | LeftAlone
@@ -180,19 +181,18 @@ class _Walk:
         if bare == FOLDER:  # The source, or a folder in it, was a target itself.
             return []
         if bare.startswith(".") and not self.search.hidden:
-            why = "its name begins with a dot"
-            return [LeftAlone(kind="hidden", name=f"{name}/", why=why)]
+            return self._hidden(f"{name}/")
         if self.exclude is not None and self.exclude.match_file(f"{name}/"):
             return []
-        return [] if self._avoided(path) else None
+        return [] if path in self.search.avoid else None
 
-    def _wanted(self, name: str, bare: str, path: str) -> bool:
-        if bare == FOLDER or (bare.startswith(".") and not self.search.hidden):
-            return False
-        return self._matches(name) and not self._avoided(path)
+    def _hidden(self, name: str) -> list[LeftAlone]:
+        if self.search.hidden:
+            return []
+        return [LeftAlone(kind="hidden", name=name, why="its name begins with a dot")]
 
-    def _avoided(self, path: str) -> bool:
-        return path in self.search.avoid
+    def _is_wanted_with_dot(self, bare: str) -> bool:
+        return self.search.hidden and bare != FOLDER
 
     def _matches(self, name: str) -> bool:
         if self.exclude is not None and self.exclude.match_file(name):
@@ -213,9 +213,9 @@ class _Walk:
             found = file.stat()
         except OSError as error:
             return LeftAlone(kind="unreadable", name=name, why=error.strerror or str(error))
-        if stat.S_ISDIR(found.st_mode):
-            return LeftAlone(kind="link", name=name, why="links to folders are not followed")
         if not stat.S_ISREG(found.st_mode):
+            if stat.S_ISDIR(found.st_mode):
+                return LeftAlone(kind="link", name=name, why="links to folders are not followed")
             return LeftAlone(kind="special", name=name, why="it is no regular file")
         # Asking takes as long as all the rest, and nearly all files can be read by all.
         if found.st_mode & _READ_BY_ALL != _READ_BY_ALL and not os.access(path, os.R_OK):

@@ -9,14 +9,18 @@ Nothing depends on it: where it is missing, locked or damaged, the files are rea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail_storage.manifests import remove_manifest
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest.notes import Notes
 from handrail_upload.manifest.source_file import FOUND, UNCHANGED
+
+if TYPE_CHECKING:
+    from handrail_storage import Listed
 
 GRAIN = 2 * 10**9
 """Nanoseconds within which a file may be written twice with one time; FAT has the coarsest ones."""
@@ -31,6 +35,15 @@ _STATUS = ("dev", "ino", "size", "mtime", "ctime")
 _RESULT = ("sha256", "etag", "version")
 _COLUMNS = ", ".join(("key", *_STATUS, *_RESULT))
 _IS_SAME = " AND ".join(f"k.{name} = file.{name}" for name in ("key", *_STATUS))
+_SETTLE = (
+    f"UPDATE file SET state = '{UNCHANGED}', {', '.join(f'{name} = k.{name}' for name in _RESULT)}"
+    f" FROM cache.known k WHERE id BETWEEN ? AND ? AND state = '{FOUND}' AND {_IS_SAME}"
+    " RETURNING id, key, size, version"
+)
+_UNSETTLE = (
+    f"UPDATE file SET state = '{FOUND}', {', '.join(f'{name} = NULL' for name in _RESULT)}"
+    " WHERE id = ?"
+)
 _SCHEMA = f"""
 CREATE TABLE cache.known (
     key TEXT PRIMARY KEY,
@@ -79,48 +92,30 @@ class FilesCache(Notes):
         except UploadError:
             self._has_cache = False
 
-    def known(self, first: int, last: int) -> list[tuple[int, str, str]]:
-        """Return the files that are as they were when they were last stored or compared.
+    def settle_known(self, first: int, last: int, there: Mapping[str, Listed]) -> tuple[int, int]:
+        """Note which files and objects are as they were when they were last stored or compared.
 
         Args:
             first: The number of the first file to look at; of those in the state `found`.
             last: That of the last one.
+            there: The objects under the keys of these files.
 
         Returns:
-            The number of each, its key, and the version that its object had then.
+            The number of files that are unchanged, and their bytes.
         """
-        rows: list[tuple[int, str, str]] = []
         if self._has_cache:
-            with self._doing_without():
-                rows = self._db.execute(
-                    f"SELECT id, file.key, k.version FROM file JOIN cache.known k ON {_IS_SAME}"
-                    f" WHERE id BETWEEN ? AND ? AND state = '{FOUND}'",
-                    (first, last),
-                ).fetchall()
-        return rows
-
-    def settle_known(self, first: int, last: int, but: Collection[int]) -> tuple[int, int]:
-        """Note that known files are unchanged, with the digests that they had.
-
-        Args:
-            first: See `known`.
-            last: See `known`.
-            but: The numbers of those whose objects have other versions by now.
-
-        Returns:
-            The number of files, and of their bytes.
-        """
-        others = f"AND id NOT IN ({', '.join(map(str, but))})" if but else ""
-        values = ", ".join(f"{name} = k.{name}" for name in _RESULT)
-        rows: list[tuple[int]] = []
-        with self._doing_without(), self._transaction():
-            rows = self._db.execute(
-                f"UPDATE file SET state = '{UNCHANGED}', {values} FROM cache.known k"
-                f" WHERE id BETWEEN ? AND ? AND state = '{FOUND}' {others} AND {_IS_SAME}"
-                " RETURNING size",
-                (first, last),
-            ).fetchall()
-        return len(rows), sum(size for (size,) in rows)
+            with self._doing_without(), self._transaction():
+                count, total, others = 0, 0, list[tuple[int]]()
+                known = self._db.execute(_SETTLE, (first, last)).fetchall()
+                for number, key, size, version in known:
+                    found = there.get(key)
+                    if found is not None and found.version == version:
+                        count, total = count + 1, total + size
+                    else:
+                        others.append((number,))
+                self._db.executemany(_UNSETTLE, others)
+                return count, total
+        return 0, 0
 
     def remember(self, *states: str, before: int) -> None:
         """Keep in the cache how the files in these states are.

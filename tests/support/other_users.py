@@ -17,7 +17,8 @@ from recorded_runs import Screen
 SERVER = """
 import contextlib, io, json, os, signal, sys, traceback
 import handrail.cli.commands.run, handrail.cli.commands.resume, handrail.cli.commands.doctor
-import handrail.cli.execution
+import handrail.cli.new_run, handrail.packs.planner, handrail.params.context
+import handrail.params.partial, handrail.journal.opening, handrail.plan.explain, handrail.plan.trace
 import handrail.journal.sqlite, handrail.packs.installed, handrail.packs.local, handrail.actions
 import handrail.recovery, handrail.settings.file, pydantic, tomllib
 from handrail.cli import main

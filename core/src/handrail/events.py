@@ -7,28 +7,27 @@ is renamed or removed; events and fields may be added at any time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
+from handrail.frozen import frozen, values_of
 from handrail.origin import Origin
 
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Event:
     """Base class of all events."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: the name of the class as `event`, and every field."""
         values: dict[str, object] = {"event": type(self).__name__}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            values[each.name] = value.to_dict() if isinstance(value, Origin) else value
+        for name, value in values_of(self).items():
+            values[name] = value.to_dict() if isinstance(value, Origin) else value
         return values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunStarted(Event):
     """A run is about to start its first step.
 
@@ -46,7 +45,7 @@ class RunStarted(Event):
     finished: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepStarted(Event):
     """A step is about to run; `position` counts from 0."""
 
@@ -55,7 +54,7 @@ class StepStarted(Event):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepSkipped(Event):
     """A step was skipped because it had nothing to do."""
 
@@ -63,7 +62,7 @@ class StepSkipped(Event):
     position: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepFinished(Event):
     """A step succeeded after `took` seconds; `data` is the data of its result."""
 
@@ -73,7 +72,7 @@ class StepFinished(Event):
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepFailed(Event):
     """A step failed after `took` seconds."""
 
@@ -84,7 +83,7 @@ class StepFailed(Event):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepProgressed(Event):
     """A step reported progress within its own work; after `UndoStarted`, within its undo."""
 
@@ -94,14 +93,14 @@ class StepProgressed(Event):
     category: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProgressChanged(Event):
     """The progress of the whole run rose to `percent`, 0 to 100."""
 
     percent: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MetricsMeasured(Event):
     """A step reported measured values."""
 
@@ -110,7 +109,7 @@ class MetricsMeasured(Event):
     value: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MessageLogged(Event):
     """A step logged an event; `name` is the name of that event."""
 
@@ -120,7 +119,7 @@ class MessageLogged(Event):
     file: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UndoStarted(Event):
     """The run failed or was interrupted, and its steps are about to be undone."""
 
@@ -128,7 +127,7 @@ class UndoStarted(Event):
     steps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepUndone(Event):
     """A step was undone in `took` seconds."""
 
@@ -136,7 +135,7 @@ class StepUndone(Event):
     took: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UndoFailed(Event):
     """A step could not be undone."""
 
@@ -146,7 +145,7 @@ class UndoFailed(Event):
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InterruptReceived(Event):
     """A signal arrived; `undoing` is true during an undo, which ignores the first signal."""
 
@@ -154,7 +153,7 @@ class InterruptReceived(Event):
     undoing: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunFinished(Event):
     """The run is over.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from handrail.errors import NotFoundError, PackError
+from handrail.frozen import frozen
 from handrail.lock.model import LockName
 from handrail.origin import Origin
 from handrail.packs.action_names import attribute_of, path_from
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """An action to plan or run.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.frozen import replace
 from handrail.lock.differences import Kind, changes, drift, is_part
 from handrail.lock.model import LockedAction, LockedPack, LockedStep
 

@@ -7,7 +7,8 @@ public name is imported from here on first use.
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,16 +31,27 @@ _HOMES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
-    collects = gc.isenabled()
-    gc.disable()  # Imported modules stay: a garbage collection among them takes milliseconds.
     try:
-        from handrail.cli.app import run_command_line  # noqa: PLC0415 - importing this costs nothing
+        with no_collections():
+            from handrail.cli.app import run_command_line  # noqa: PLC0415 - `import` costs nothing
     except KeyboardInterrupt:
         return 130  # No command was parsed yet, so there is nothing to report.
+    return run_command_line(arguments)
+
+
+@contextmanager
+def no_collections() -> Generator[None]:
+    """Collect no garbage within the block, which imports modules.
+
+    They stay, and each collection among them takes milliseconds.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collects:
             gc.enable()
-    return run_command_line(arguments)
 
 
 def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:

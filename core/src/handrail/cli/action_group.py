@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.cli import no_collections
 from handrail.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ class ActionGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the action called `cmd_name` and return a command for it."""
-        from handrail.targets import find_target  # noqa: PLC0415 - only runs need it
-
         session = session_of(ctx)
-        return self._command_for(find_target(session.packs, session.folder, cmd_name))
+        with no_collections():
+            from handrail.targets import find_target  # noqa: PLC0415 - only runs need it
+
+            return self._command_for(find_target(session.packs, session.folder, cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

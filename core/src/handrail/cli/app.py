@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
+from handrail.cli import no_collections
 from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean
@@ -57,7 +58,8 @@ class Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the called command, and no other one."""
         if cmd_name in COMMANDS:
-            module = import_module(f"handrail.cli.commands.{cmd_name}")
+            with no_collections():
+                module = import_module(f"handrail.cli.commands.{cmd_name}")
             command: click.Command = getattr(module, cmd_name)
             return command
         return pack_command(ctx, cmd_name)

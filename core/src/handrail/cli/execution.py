@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
@@ -22,6 +21,7 @@ from handrail.errors import (
     StepFailedError,
     add_ways_out,
 )
+from handrail.frozen import frozen
 from handrail.runtime import RuntimeContext
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _COUNTS = ("success", "steps_executed", "steps_total")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Execution:
     """A run that is ready to be carried out.
 

@@ -143,7 +143,7 @@ def _factory(session: Session, scheme: str) -> JournalFactory | None:
             f"{len(found)} packs bring '{scheme}' journals: {owners}",
             ways_out=tuple(f"leave one out:  --no-pack {record.id}" for record, _ in found),
         )
-    from handrail.packs.loader import import_target  # noqa: PLC0415 - for this pack only
+    from handrail.packs.entry_points import import_target  # noqa: PLC0415 - for this pack only
 
     factory: JournalFactory = import_target(*found[0])
     return factory

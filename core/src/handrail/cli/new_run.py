@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +28,7 @@ from handrail.errors import (
     StepNotFoundError,
     add_ways_out,
 )
+from handrail.frozen import frozen
 from handrail.lock.last_plan import LastPlan
 from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunRequest:
     """The options of a call of `handrail run`, without the params of the action.
 
@@ -86,7 +86,7 @@ class RunRequest:
     @classmethod
     def of(cls, context: click.Context) -> RunRequest:
         """Return the request that click has parsed."""
-        return cls(**{field.name: context.params[field.name] for field in fields(cls)})
+        return cls(**{name: context.params[name] for name in cls.__annotations__})
 
 
 def run_target(context: click.Context, target: Target, options: ParamOptions) -> int:

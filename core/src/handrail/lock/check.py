@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LockError, PlanDriftedError, Problem
+from handrail.frozen import frozen
 from handrail.lock.differences import drift, is_part
 from handrail.lock.file import LOCK_FILE, read_lock
 from handrail.lock.model import LockedAction, LockName, LockUse, find
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """The result of comparing a plan with the project's lock.
 
@@ -46,7 +47,7 @@ class Comparison:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectLock:
     """The lock of a project; each call reads the file.
 

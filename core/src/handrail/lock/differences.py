@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from handrail.errors import Problem
+from handrail.frozen import frozen
 from handrail.lock.model import LockedAction, LockedStep
 
 Kind = Literal[
@@ -23,7 +23,7 @@ Kind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """One difference between two plans of an action.
 

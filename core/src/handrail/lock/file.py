@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +47,8 @@ def parse_lock(raw: bytes) -> tuple[LockedAction, ...]:
     Raises:
         LockError: The lock is damaged, or was written by a newer Handrail.
     """
+    import tomllib  # noqa: PLC0415 - slow to import, and most projects have no lock
+
     try:
         document = tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:

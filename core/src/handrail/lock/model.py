@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.origin import Origin
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str | None]  # The name of an action, and its pack.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockName:
     """The name of an action in a lock.
 
@@ -39,7 +40,7 @@ class LockName:
         return self.called or self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockUse:
     """How to apply the lock to a run.
 
@@ -54,7 +55,7 @@ class LockUse:
     left_aside: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockedStep:
     """A step of a locked plan.
 
@@ -69,7 +70,7 @@ class LockedStep:
     layers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockedPack:
     """A pack that contributed to a locked plan, or was consulted for it.
 
@@ -92,7 +93,7 @@ class LockedPack:
         return f"{self.id} {self.version}" if self.version else self.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockedAction:
     """The plan of one action in a lock.
 

@@ -87,8 +87,8 @@ class Catalog:
             from handrail.packs.local import import_local  # noqa: PLC0415
 
             return import_local(record, entry, record.origin)
-        # Imported here, because listings do not need pluggy.
-        from handrail.packs.loader import import_target  # noqa: PLC0415
+        # Imported here, because listings import no pack.
+        from handrail.packs.entry_points import import_target  # noqa: PLC0415
 
         return import_target(record, entry)
 

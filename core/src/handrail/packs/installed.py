@@ -165,10 +165,15 @@ class InstalledPacks:
             PackError: A step is from a pack that is broken.
             LocalCodeError: A step is in a file of the project that cannot be imported.
         """
-        # Imported here, because listings do not plan.
+        # Imported here, because listings do not plan, and most projects change no action.
+        changes = self.changes(lineage)
+        if not changes:
+            from handrail.plan.edits import EditSet  # noqa: PLC0415
+
+            return EditSet(owner="project"), ()
         from handrail.packs.project_edits import edits_of  # noqa: PLC0415
 
-        return edits_of(self.changes(lineage), self.catalog)
+        return edits_of(changes, self.catalog)
 
     def changes(self, lineage: Sequence[str]) -> list[Changes]:
         """Return the changes to an action in the settings; see `project_edits`."""
@@ -270,7 +275,7 @@ class InstalledPacks:
     def check(self) -> tuple[Problem, ...]:
         """Load all used packs, import the objects that they offer, and return all problems."""
         # Imported here, because listings do not need pluggy.
-        from handrail.packs.loader import import_target  # noqa: PLC0415
+        from handrail.packs.entry_points import import_target  # noqa: PLC0415
 
         problems = [
             problem

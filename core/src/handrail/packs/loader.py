@@ -6,11 +6,9 @@ does not call them.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,9 +20,10 @@ from handrail.errors import PackError, Problem, describe
 from handrail.frozen import replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
+from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.hooks import Hook, Mistake, read_hooks, specs
 from handrail.packs.pack_settings import Table, table_of, validated
-from handrail.packs.record import EntryPoint, PackRecord, ways_out
+from handrail.packs.record import PackRecord
 from handrail.settings.pack_names import normalised
 
 if TYPE_CHECKING:
@@ -132,32 +131,6 @@ def hook_error(pack: Origin, hook: Hook, error: BaseException) -> PackError:
     )
 
 
-def ways_out_of(pack: Origin) -> tuple[str, ...]:
-    """Return ways out for a problem with `pack`; none for an object that is not installed."""
-    return ways_out(pack.pack) if pack.pack and pack.version else ()
-
-
-def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
-    """Import and return the object of a pack's entry point.
-
-    Raises:
-        PackError: The object cannot be imported or does not exist; `__cause__` is the error.
-    """
-    what = f"{entry_point.group.rpartition('.')[2]} {entry_point.name}".replace("packs ", "hooks ")
-    try:
-        found: Any = import_module(entry_point.module)
-        for name in entry_point.attribute.split(".") if entry_point.attribute else ():
-            found = getattr(found, name)
-    except (Exception, SystemExit) as error:
-        message = (
-            f"{record.origin}: {what} ({entry_point.value}) cannot be imported: "
-            f"{type(error).__name__}: {describe(error)}"
-        )
-        origin = replace(_place(error, entry_point), pack=record.id, version=record.version)
-        raise _pack_error(message, origin) from error
-    return found
-
-
 def load(
     record: PackRecord, settings: Settings, manager: pluggy.PluginManager | None = None
 ) -> LoadedPack:
@@ -250,7 +223,7 @@ def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Orig
         register(manager, plugin, name)
     except (pluggy.PluginValidationError, ValueError) as error:
         message = f"{origin}: its hooks are not usable: {describe(error)}"
-        raise _pack_error(message, origin) from error
+        raise pack_error(message, origin) from error
 
 
 def _invalid(origin: Origin, mistakes: list[Mistake]) -> PackError:
@@ -284,7 +257,7 @@ def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     place = hook.origin(origin)
     if not isinstance(info, PackInfo):
         message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
-        raise _pack_error(message, place)
+        raise pack_error(message, place)
     return PackInfo(
         after=_names(info.after, "after", origin, place),
         before=_names(info.before, "before", origin, place),
@@ -300,24 +273,5 @@ def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[st
         names = list(cast("Iterable[str]", value))
     if (value and not names) or not all(isinstance(each, str) for each in names):
         message = f"pack_info of {origin}: {field} is {value!r}; it has to be a list of packs"
-        raise _pack_error(message, place, f'{field}=["acme-scan"]')
+        raise pack_error(message, place, f'{field}=["acme-scan"]')
     return tuple(normalised(each) for each in names)
-
-
-def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
-    """Return the origin of an import error: the last line in the pack's own code."""
-    if isinstance(error, SyntaxError) and error.filename:
-        file = error.filename.replace("\\", "/").rpartition("/")[2]
-        return Origin(module=entry_point.module, file=file, line=error.lineno or 0)
-    top = entry_point.module.partition(".")[0]
-    for frame in reversed(list(traceback.walk_tb(error.__traceback__))):
-        module = str(frame[0].f_globals.get("__name__", ""))
-        if module == top or module.startswith(f"{top}."):
-            is_package = "__path__" in frame[0].f_globals
-            file = module.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-            return Origin(module=module, file=file, line=frame[1])
-    return Origin(module=entry_point.module)
-
-
-def _pack_error(message: str, origin: Origin, *ways: str) -> PackError:
-    return PackError(message, origin=origin, ways_out=(*ways, *ways_out_of(origin)))

@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import traceback
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -217,6 +216,8 @@ def _not_imported(name: str, path: Path | None, error: BaseException) -> LocalCo
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{Path(error.filename).name}:{error.lineno}"
     else:
+        import traceback  # noqa: PLC0415 - slow to import, and only for errors
+
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if path is not None and frame.filename == str(path)]
         frame = (own or frames)[-1:]

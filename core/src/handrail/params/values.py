@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 KeyPath = tuple[str, ...]
@@ -40,3 +40,12 @@ def merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
             merge(values[key], cast("Mapping[str, Any]", value))
         else:
             values[key] = value
+
+
+def leaves(values: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield path and value of each leaf in nested mappings; an empty mapping is a leaf."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(cast("dict[str, Any]", value), (*path, key))
+        else:
+            yield (*path, key), value

@@ -179,7 +179,8 @@ def prepare(
     else:
         hints = changed_input_hints(recorded.row.number, command_line)
         made = _action_to_resume(action, values, ctx, provider, hints)
-        use = replace(lock or LockUse(), left_aside=invocation.no_lock)
+        asked = lock or LockUse()
+        use = LockUse(name=asked.name, no_lock=asked.no_lock, left_aside=invocation.no_lock)
         whole = made.plan()
         plan = provider.check_lock(whole, action, lambda: whole, use)
     return Recovery(

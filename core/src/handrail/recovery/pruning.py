@@ -103,8 +103,8 @@ class _Release:
 
     def _import(self) -> None:
         # Only if there is a run to delete.
+        from handrail.packs.entry_points import import_target  # noqa: PLC0415
         from handrail.packs.failures import unusable_pack  # noqa: PLC0415
-        from handrail.packs.loader import import_target  # noqa: PLC0415
 
         if not self.record.is_used:
             self._broken = unusable_pack(self.record)

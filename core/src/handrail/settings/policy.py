@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from handrail.errors import Problem
 from handrail.frozen import frozen, replace
 from handrail.origin import Origin
+from handrail.params.values import KeyPath, leaves
 from handrail.settings.file import contents, parsed
 from handrail.settings.keys import POLICY_KEYS
 from handrail.settings.requirements import POLICY_FILE as FILE
@@ -20,8 +21,6 @@ from handrail.settings.requirements import Requirements, source_of
 from handrail.settings.sections import Packs, read_grants, read_locked, read_packs, read_required
 from handrail.settings.table import TableReader
 from handrail.settings.values import Grants, Settings, Value
-
-Leaf = tuple[str, ...]
 
 
 @frozen
@@ -44,7 +43,7 @@ class Policy:
     locked: Value[bool] | None = None
     problems: tuple[Problem, ...] = ()
 
-    def fixed(self) -> Iterator[tuple[Leaf, Any, Origin]]:
+    def fixed(self) -> Iterator[tuple[KeyPath, Any, Origin]]:
         """Yield path (from the pack's name), value and origin of each fixed setting."""
         for pack, table in self.packs.tables.items():
             for path, value in leaves(table, (pack,)):
@@ -148,7 +147,7 @@ def _loosened(key: str, own: Value[Any], policy: Origin) -> Problem:
 def contradictions(policies: Sequence[Policy]) -> list[Problem]:
     """Return a problem for each setting of a pack that two policies fix to different values."""
     problems: list[Problem] = []
-    seen: dict[Leaf, tuple[Any, Origin]] = {}
+    seen: dict[KeyPath, tuple[Any, Origin]] = {}
     for policy in policies:
         for path, value, origin in policy.fixed():
             other, earlier = seen.setdefault(path, (value, origin))
@@ -164,15 +163,6 @@ def contradictions(policies: Sequence[Policy]) -> list[Problem]:
                     )
                 )
     return problems
-
-
-def leaves(table: Mapping[str, Any], path: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:
-    """Yield path and value of each leaf in nested tables."""
-    for key, value in table.items():
-        if isinstance(value, dict) and value:
-            yield from leaves(cast("dict[str, Any]", value), (*path, key))
-        else:
-            yield (*path, key), value
 
 
 def _toml(value: Any) -> str:

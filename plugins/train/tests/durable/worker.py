@@ -14,8 +14,7 @@ import skops.io
 from killing.forks import at_call, carry_out, serve
 
 from handrail_storage.backend import LocalStore, ObjectStore
-from handrail_train import DefaultTrainAction, checkpoints, publishing
-from handrail_train.steps import evaluate_model
+from handrail_train import DefaultTrainAction, checkpoints, evaluation, publishing
 
 # So that no child has to.
 LOADED = (obstore, pyarrow.csv, sklearn.linear_model, sklearn.neural_network, skops.io)
@@ -27,7 +26,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "create": (publishing,),
     "write_whole": (checkpoints,),
     "remove": (checkpoints.Checkpoints,),
-    "evaluate": (evaluate_model,),
+    "evaluate": (evaluation,),
     "publish": (publishing.Publishing,),
 }
 

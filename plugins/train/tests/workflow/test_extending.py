@@ -192,7 +192,7 @@ def test_a_run_can_be_undone_where_the_kind_of_its_model_is_gone(
     def gone(name: str) -> Any:
         raise ModelError(f"no model is known as {name!r}")
 
-    monkeypatch.setattr("handrail_train.params.kind_named", gone)
+    monkeypatch.setattr("handrail_train.models.kind_named", gone)
     rollback(DefaultTrainAction, 1, journal=journal, packs=())
     journal.close()
     assert world(here) == before

@@ -26,8 +26,6 @@ def impatient(monkeypatch):
     def opened(url, **options):
         return real(url, **{**options, "timeout": 0.3})
 
-    for module in ("generate_data_units", "initialize"):
-        monkeypatch.setattr(f"handrail_upload.steps.{module}.open_catalogue", opened)
     monkeypatch.setattr("handrail_upload.catalogue.open_catalogue", opened)
 
 

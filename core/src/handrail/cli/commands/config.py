@@ -14,9 +14,9 @@ from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.redact import shown, shown_url
+from handrail.params.values import leaves
 from handrail.settings.changes import Changes
 from handrail.settings.pack_names import variable_prefix
-from handrail.settings.policy import leaves
 from handrail.settings.requirements import RequiredStep, brief_source, source_of
 from handrail.settings.trust import SAFE_FOLDERS
 from handrail.settings.values import Settings

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from handrail.cli import no_collections
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.journals import journal_option
 from handrail.cli.session import OWN_OPTIONS, event_options
@@ -70,7 +71,8 @@ def command_for(target: Target, program: str | None = None) -> click.Command:
 
     def callback(**_values: Any) -> int:
         # Not for the help of an action, which runs nothing.
-        from handrail.cli.new_run import run_target  # noqa: PLC0415
+        with no_collections():
+            from handrail.cli.new_run import run_target  # noqa: PLC0415
 
         return run_target(click.get_current_context(), target, options)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.errors import ParamsError, Problem
+from handrail.frozen import frozen
 from handrail.params.partial import partial
 from handrail.params.secrets import touches
-from handrail.params.values import set_path, value_at
+from handrail.params.values import leaves, set_path, value_at
 from handrail.settings.load import settings_error
-from handrail.settings.policy import leaves
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -49,7 +48,7 @@ def take_pack_values(
     return tuple(rest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Defaults:
     """The params that the project sets for an action.
 

@@ -10,6 +10,7 @@ import click
 
 from handrail.cli.params.types import click_type, default_text, metavar_of
 from handrail.errors import ActionError
+from handrail.frozen import frozen
 from handrail.params.conversion import items_of, takes_text
 from handrail.params.markers import Argument, Option
 from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Secret:
     """A secret param: read from a variable, never from the command line.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -112,7 +111,7 @@ def _read_file(name: str) -> dict[str, Any]:
     path = Path(name)
     try:
         text = path.read_text(encoding="utf-8")
-        read = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        read = json.loads(text) if path.suffix.lower() == ".json" else _toml(text)
     except OSError as error:
         raise click.UsageError(f"--params {name}: {error.strerror or error}") from error
     except RecursionError:
@@ -152,3 +151,9 @@ def labelled_need(error: ParamsNeededError, options: ParamOptions) -> ParamsNeed
         return error
     given = f"{label}=..." if label.startswith("-p ") else f"{label} ..."
     return ParamsNeededError(error.action, error.path, ways_out=(f"give it: {given}",))
+
+
+def _toml(text: str) -> object:
+    import tomllib  # noqa: PLC0415 - slow to import, and few calls have a file
+
+    return tomllib.loads(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
@@ -20,6 +19,7 @@ from handrail.errors import (
     StepFailedError,
     describe,
 )
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     import click
@@ -47,7 +47,7 @@ _INTERRUPTED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failure:
     """A failure with two views.
 

@@ -1,0 +1,59 @@
+"""Imports the objects of entry points of packs; its errors say which pack, and how to go on."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from handrail.errors import PackError, describe
+from handrail.frozen import replace
+from handrail.origin import Origin
+from handrail.packs.record import EntryPoint, PackRecord, ways_out
+
+
+def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
+    """Import and return the object of a pack's entry point.
+
+    Raises:
+        PackError: The object cannot be imported or does not exist; `__cause__` is the error.
+    """
+    what = f"{entry_point.group.rpartition('.')[2]} {entry_point.name}".replace("packs ", "hooks ")
+    try:
+        found: Any = import_module(entry_point.module)
+        for name in entry_point.attribute.split(".") if entry_point.attribute else ():
+            found = getattr(found, name)
+    except (Exception, SystemExit) as error:
+        message = (
+            f"{record.origin}: {what} ({entry_point.value}) cannot be imported: "
+            f"{type(error).__name__}: {describe(error)}"
+        )
+        origin = replace(_place(error, entry_point), pack=record.id, version=record.version)
+        raise pack_error(message, origin) from error
+    return found
+
+
+def ways_out_of(pack: Origin) -> tuple[str, ...]:
+    """Return ways out for a problem with `pack`; none for an object that is not installed."""
+    return ways_out(pack.pack) if pack.pack and pack.version else ()
+
+
+def pack_error(message: str, origin: Origin, *ways: str) -> PackError:
+    """Return an error about a pack; the last ways out are those of every pack."""
+    return PackError(message, origin=origin, ways_out=(*ways, *ways_out_of(origin)))
+
+
+def _place(error: BaseException, entry_point: EntryPoint) -> Origin:
+    """Return the origin of an import error: the last line in the pack's own code."""
+    if isinstance(error, SyntaxError) and error.filename:
+        file = error.filename.replace("\\", "/").rpartition("/")[2]
+        return Origin(module=entry_point.module, file=file, line=error.lineno or 0)
+    import traceback  # noqa: PLC0415 - slow to import, and only for errors
+
+    top = entry_point.module.partition(".")[0]
+    for frame in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame[0].f_globals.get("__name__", ""))
+        if module == top or module.startswith(f"{top}."):
+            is_package = "__path__" in frame[0].f_globals
+            file = module.replace(".", "/") + ("/__init__.py" if is_package else ".py")
+            return Origin(module=module, file=file, line=frame[1])
+    return Origin(module=entry_point.module)

@@ -46,6 +46,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -421,6 +422,7 @@ def written(path: Path, run: dict[str, Any], case: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print, and write."""
     given = arguments().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Gigabytes are removed then, too.
     tempfile.tempdir = given.disk
     if given.cold and not os.access(DROP, os.W_OK):
         sys.exit(f"--cold has to write to {DROP}")

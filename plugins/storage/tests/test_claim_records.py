@@ -101,11 +101,13 @@ def test_two_lists_are_read_side_by_side(rounds, theirs, size):
     """Each key of one list finds all that the other has, wherever pages end, and if read again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lists, "PAGE", size)
-        beside = Beside(HeldList.of(Held(key=key, size=size) for key in theirs for size in (1, 2)))
+        listed = HeldList.of(Held(key=key, size=size) for key in theirs for size in (1, 2))
+        beside = Beside(lambda: listed)
         for keys in rounds:
             found = {}
             for page in WantedList.of(Wanted(key=key) for key in keys).rows():
-                found |= beside.rows([key for key, _ in page])
+                beside.turn_to([key for key, _ in page])
+                found |= {key: rows for key, _ in page if (rows := beside.under(key))}
             twice = {key: [[key, 1, None, None], [key, 2, None, None]] for key in keys & theirs}
             assert found == twice
 

@@ -26,6 +26,7 @@ from handrail_storage.claims import (
     ClaimMissingError,
     ClaimRefusedError,
     Claims,
+    ClaimUndone,
     Clock,
     Held,
     HeldList,
@@ -33,6 +34,7 @@ from handrail_storage.claims import (
     Wanted,
     WantedList,
     claims_at,
+    lists,
     parse_mark,
 )
 from handrail_storage.claims.ledger import Ledger
@@ -168,10 +170,11 @@ def test_an_undo_leaves_what_another_run_has_found_equal(runs):
 def test_an_undo_finds_who_relies_on_an_object_on_whatever_page_it_is(runs, monkeypatch):
     """Lists of others are read page by page with its own; if it is not told which, only slower."""
     monkeypatch.setattr(Survey, "turn_to", lambda self, goals: None)
-    first = runs.run(1).complete(a="1", b="2", c="3")
-    runs.run(2).complete(a="1", c="3")
-    assert first.undo().deleted == 1
-    assert runs.there() == {"a": "1", "c": "3"}
+    monkeypatch.setattr(lists, "PAGE", 2)
+    first = runs.run(1).complete(**{key: key for key in "abcdefgh"})
+    runs.run(2).complete(**{key: key for key in "acdfgh"})
+    assert first.undo().deleted == 2
+    assert runs.there() == {key: key for key in "acdfgh"}
 
 
 def test_the_last_run_that_relies_on_an_object_takes_it_away(runs):
@@ -814,6 +817,32 @@ def test_claims_of_more_keys_take_no_more_memory_or_calls_for_each(runs):
     more_peak, more_calls = night(3, many)
     assert more_calls - calls < 2 * (many - few)
     assert more_peak - peak < 20 * (many - few)
+
+
+def test_an_undo_of_more_keys_takes_no_more_memory(runs, monkeypatch):
+    """Its list, and that of what it has put, are read in pages beside those of others."""
+    monkeypatch.setattr(lists, "PAGE", 100)
+
+    def undo(number, keys):
+        listed = [f"d{each // 500:04}/f{each:06}.bin" for each in range(keys)]
+        wanted = [f'["{key}",null]' for key in listed]
+        held = [f'["{key}",1024,"{"0" * 64}",null]' for key in listed]
+        others = runs.run(number + 1)
+        others.claims.ask(WantedList(lambda: wanted)).hold(HeldList(lambda: held))
+        run = runs.run(number)
+        run.claims.ask(WantedList(lambda: wanted)).hold(HeldList(lambda: held[1:]))
+        tracemalloc.start()
+        undone = run.claims.undo().run(made=HeldList(lambda: held))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert undone == ClaimUndone()
+        others.undo()
+        return peak
+
+    few, many = 1_000, 8_000
+    undo(0, few)
+    peak = undo(2, few)
+    assert undo(4, many) - peak < 20 * (many - few)
 
 
 def test_a_key_at_which_the_storage_refuses_does_not_keep_an_undo_from_the_others(tmp_path):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail_storage import Duration
-from handrail_storage.claims import Claims, Held, HeldList, WantedList
+from handrail_storage.claims import Claims, HeldList, WantedList
 from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
-from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED, Manifest
+from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, ClaimRefusedError, Waiting
@@ -146,9 +146,3 @@ def _warn_of_older(context: UploadContext, claim: Claim) -> None:
             summary = "uploaded before this target had its claims, so no undo deletes it"
             context.log("older", {"summary": summary}, file.key)
         return
-
-
-def held_in(manifest: Manifest, *states: str) -> Iterator[Held]:
-    """Yield what lies at the target for the files in these states."""
-    for file in manifest.files(*states):
-        yield Held(key=file.key, size=file.size, sha256=file.sha256 or None, etag=file.etag)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
+from functools import partial
 from pathlib import Path
 
-from handrail_storage import size_text
-from handrail_storage.claims import Claims, Held, Undoing
-from handrail_upload.manifest import sent_in, sizes_in
+from handrail_storage import StorageError, size_text
+from handrail_storage.claims import Claims, HeldList, Undoing
+from handrail_upload.manifest import sent_lines_in, sizes_in
 from handrail_upload.recorded import RecordedTransfer
 from handrail_upload.storage import Storage
 
@@ -19,7 +20,7 @@ def undo_transfer(
     undoing: Undoing | None,
     storage: Storage,
     recorded: RecordedTransfer,
-    made: Mapping[str, Held] | None,
+    made: HeldList | None,
     *,
     killed: bool = False,
     whole: Container[str] = (),
@@ -31,7 +32,7 @@ def undo_transfer(
         undoing: The undo of its claim; None if it has none.
         storage: The target.
         recorded: Its rollback data.
-        made: What it has stored by the list of its files, by key; None without the list.
+        made: What it has stored by the list of its files; None without the list.
         killed: Whether a killed process may have left requests in flight, or incomplete files.
         whole: Keys under which it cannot have left incomplete files; see `whole_in`.
         tell: Called with the number of keys that are done, and of all.
@@ -54,23 +55,24 @@ def undo_transfer(
     if killed or storage.local:
         storage.abort_unfinished([key for key in keys if key not in whole], recorded.claim)
     done = undoing.run(made=made, late=killed, progress=tell)
-    storage.leave_folders(keys, recorded.folders)
-    if made is not None and not made:
+    folders = (f"{each}/" for each in keys.extent.folders if each)
+    storage.leave_folders(folders, recorded.folders)
+    if made is not None and made.is_empty:
         done.foreign = 0  # Nothing was sent, so nobody has taken the place of it.
     return ", ".join(done.summary(undoing.claimant)) or "nothing had been stored"
 
 
-def made_in(manifest: Path) -> dict[str, Held] | None:
+def made_in(manifest: Path) -> HeldList | None:
     """Return what a run has stored by its list of files; None if that is gone or damaged."""
     if not manifest.is_file():
         return None
+    made = HeldList(partial(sent_lines_in, manifest), str(manifest))
     try:
-        return {
-            key: Held(key=key, size=size, sha256=sha256 or None, etag=etag)
-            for key, size, sha256, etag in sent_in(manifest)
-        }
-    except sqlite3.Error:
+        for _ in made.rows():
+            pass
+    except StorageError:
         return None
+    return made
 
 
 def whole_in(manifest: Path, storage: Storage, part_size: int) -> set[str]:

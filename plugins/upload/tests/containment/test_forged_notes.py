@@ -162,7 +162,8 @@ def test_what_is_no_list_is_refused(forged: Any, note: str, value: Any) -> None:
         (["../notes.txt"], "it leads out of the target"),
         (["theirs//a.txt"], "a part of it is empty"),
         ([7], "it is no text"),
-        (["theirs/a.txt", "link.txt", "theirs"], ""),
+        (["theirs/a.txt", "link.txt", "theirs"], "its lines are not in order"),
+        (["link.txt", "theirs", "theirs/a.txt"], ""),
     ],
 )
 def test_a_forged_list_at_the_target_leads_nowhere_else(

@@ -66,6 +66,8 @@ class Asides:
         return [run for run in self.runs(key) if run not in reached]
 
     def _chain(self, found: Stored) -> Iterable[tuple[str, Stored]]:
+        if not self.runs(found.key):
+            return
         mark = self.mark(found.mark)
         seen: set[str] = set()
         while mark is not None and mark.run not in seen and mark.run in self.runs(found.key):

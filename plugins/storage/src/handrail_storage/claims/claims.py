@@ -7,7 +7,7 @@ reader of names that change would miss a claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,12 @@ from handrail_storage.claims.errors import (
     refused,
 )
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
-from handrail_storage.claims.lists import Held, Wanted, WantedList
+from handrail_storage.claims.lists import Wanted, WantedList
 from handrail_storage.claims.pruning import prune
 from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, new_name
 from handrail_storage.claims.reliance import in_the_way_of_a_run, in_the_way_of_an_undo
 from handrail_storage.claims.summary import Keys, Summary
-from handrail_storage.claims.survey import Survey
+from handrail_storage.claims.survey import Made, Survey
 from handrail_storage.claims.undoing import ClaimUndone, Undoing
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
@@ -240,7 +240,7 @@ class Claims:
             self._clock.sleep(min(left, 10.0))
         return self._begin(entry, None, None, freed=True)
 
-    def preview(self, made: Mapping[str, Held] | None = None) -> Preview | None:
+    def preview(self, made: Made = None) -> Preview | None:
         """Look at what an undo would do now; nothing is changed.
 
         Args:
@@ -258,7 +258,7 @@ class Claims:
         state = entry.state
         keys = self._keys_of(state)
         listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
-        survey = Survey(self._store, self._ledger, state, keys, listing, made or {})
+        survey = Survey(self._store, self._ledger, state, keys, listing, made)
         would_be = ClaimUndone()
         for goals in survey.goals():
             found = survey.look([key for key, _ in goals])

@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from itertools import chain
 from typing import Any, ClassVar, Self
@@ -110,6 +110,11 @@ class Lines:
         """Return the list in the content of a file."""
         return cls(partial(_lines_in, content), about)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no lines."""
+        return next(self.pages(), None) is None
+
     def pages(self) -> Iterator[list[str]]:
         """Yield the lines in pages.
 
@@ -144,14 +149,14 @@ class Lines:
         try:
             keys, *values = zip(*rows, strict=True)
             kinds = [frozenset(map(type, each)) for each in values]
-            plain = plainly_below(keys)
         except (TypeError, ValueError):
             raise ValueError("it is no list of keys") from None
         kinds_fit = map(frozenset[type].issubset, kinds, self._kinds)
         if len(kinds) != len(self._kinds) or not all(kinds_fit):
             raise ValueError("it is no list of keys")
-        for key in () if plain else keys:
-            below(key)
+        if set(map(type, keys)) != {str} or not plainly_below(keys):
+            for key in keys:
+                below(key)
 
     def digest(self) -> str | None:
         """Return what identifies the list; None for an empty one."""
@@ -216,31 +221,42 @@ class Beside:
     """Reads a list beside another one: both are read once, a page at a time.
 
     Args:
-        lines: The list.
+        read: Returns the list, when it is needed.
     """
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pages = self._lines.rows()
+    def __init__(self, read: Callable[[], Lines]) -> None:
+        self._open = read
+        self._pages: Iterator[list[Row]] = iter(())
         self._page: list[Row] = []
-        self._before = self._last = ""  # Where the last line before the page is, and that of it.
+        self._before = self._last = _END  # Where the page before ends, and where this one does.
+        self.turn_to(())
 
-    def rows(self, keys: Sequence[str]) -> dict[str, list[Row]]:
-        """Return the rows under keys, by key.
+    @cached_property
+    def lines(self) -> Lines:
+        """The list."""
+        return self._open()
 
-        Args:
-            keys: The keys of a page of the other list. For an earlier page, the list is read anew.
-        """
+    def turn_to(self, keys: Sequence[str]) -> None:
+        """Turn to a page of the keys of the other list; for an earlier one, this is read anew."""
+        self._keys, self._among = keys, frozenset(keys)
+        self._found: dict[str, list[Row]] | None = None
+
+    def under(self, key: str) -> Sequence[Row]:
+        """Return the rows under a key; it is quick for those of the page that was turned to."""
+        if key not in self._among:
+            self.turn_to([key])
+        if self._found is None:
+            self._found = self._find(self._keys)
+        return self._found.get(key, ())
+
+    def _find(self, keys: Sequence[str]) -> dict[str, list[Row]]:
         if _place(keys[0]) <= self._before:
-            self._begin()
-        last, among = _place(keys[-1]), frozenset(keys)
-        found: dict[str, list[Row]] = {}
+            self._pages, self._page = self.lines.rows(), []
+            self._before = self._last = ""
+        last, found = _place(keys[-1]), dict[str, list[Row]]()
         while True:
             for row in self._page:
-                if row[0] in among:
+                if row[0] in self._among:
                     found.setdefault(row[0], []).append(row)
             if self._last > last:
                 return found

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, cast
 
 from handrail_storage.claims.summary import Summary
@@ -48,6 +49,7 @@ class Mark:
         return f"c1:{self.epoch}:{self.run}/{self.step}"
 
 
+@lru_cache(maxsize=1024)  # All objects of a run have the same one.
 def parse_mark(text: str | None) -> Mark | None:
     """Return the parts of a mark; None for those of earlier versions, and for no mark."""
     found = None if text is None else _MARK.fullmatch(text)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 
 from handrail_storage.claims.ledger import Ledger, Listing, ListMissingError
-from handrail_storage.claims.lists import Beside, Held, HeldList, Lines, Row
+from handrail_storage.claims.lists import Beside, Held, Lines, Row
 from handrail_storage.claims.records import Claimant, ClaimState, State
 from handrail_storage.claims.summary import Keys
 from handrail_storage.stored import Stored
@@ -63,39 +63,10 @@ def _shares(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
 
 def _in_common(keys: Keys, theirs: Lines) -> Iterator[tuple[Row, Row]]:
     """Yield the rows of two lists that have a key in common."""
-    beside = Beside(theirs)
+    beside = Beside(lambda: theirs)
     for rows in keys.lines.rows():
-        found = beside.rows([row[0] for row in rows])
-        yield from ((row, its) for row in rows for its in found.get(row[0], ()))
-
-
-class _Relied:
-    """What one run relies on, beside the keys of another one.
-
-    Args:
-        claimant: The run.
-        read: Returns its list.
-    """
-
-    def __init__(self, claimant: Claimant, read: Callable[[], HeldList]) -> None:
-        self.claimant = claimant
-        self._read = read
-        self._found: dict[str, list[Row]] | None = None
-
-    @cached_property
-    def beside(self) -> Beside:
-        """The list, which is opened when it is needed."""
-        return Beside(self._read())
-
-    def turn(self) -> None:
-        """Forget what was read, for another page of keys."""
-        self._found = None
-
-    def under(self, key: str, page: Sequence[str]) -> Sequence[Row]:
-        """Return what it relies on under a key of a page."""
-        if self._found is None:
-            self._found = self.beside.rows(page)
-        return self._found.get(key, ())
+        beside.turn_to([row[0] for row in rows])
+        yield from ((row, its) for row in rows for its in beside.under(row[0]))
 
 
 class Reliance:
@@ -121,11 +92,9 @@ class Reliance:
                 states[each.held] = each
         kept = sorted(set(listing.kept).difference(states))
         self._lists = [
-            *(_Relied(each.claimant, partial(ledger.held_of, each)) for each in states.values()),
-            *(_Relied(PRUNED, partial(ledger.held, digest)) for digest in kept),
+            *((each.claimant, Beside(partial(ledger.held_of, each))) for each in states.values()),
+            *((PRUNED, Beside(partial(ledger.held, digest))) for digest in kept),
         ]
-        self._page: Sequence[str] = ()
-        self._among: frozenset[str] = frozenset()
 
     def open(self) -> None:
         """Read all lists, so that a missing one is found before anything is changed.
@@ -133,35 +102,29 @@ class Reliance:
         Raises:
             StorageError: A list is missing or damaged, or the storage failed or refused.
         """
-        for each in self._lists:
-            _ = each.beside
+        for _, beside in self._lists:
+            _ = beside.lines
 
     def turn_to(self, keys: Sequence[str]) -> None:
-        """Turn to a page of the keys of the run, in the order of its list."""
-        self._page, self._among = keys, frozenset(keys)
-        for each in self._lists:
-            each.turn()
+        """Turn to a page of the keys of the run, for which `on` is quick then."""
+        for _, beside in self._lists:
+            beside.turn_to(keys)
 
     def on(self, found: Stored | Held, digest: Callable[[], str]) -> Claimant | None:
         """Return a run that relies on an object, the latest one; None if there is none.
-
-        It is quick for the keys of the page that was turned to.
 
         Args:
             found: The object.
             digest: Reads the object, and returns the SHA-256 of its content.
         """
-        if found.key not in self._among:
-            self.turn_to([found.key])
-        for each in self._lists:
-            for row in each.under(found.key, self._page):
-                held = Held.of(row)
+        for claimant, beside in self._lists:
+            for held in map(Held.of, beside.under(found.key)):
                 same = held.is_same(found)
                 if same is None and held.sha256 is not None:
                     same = held.sha256 == digest()
                 # What cannot be told apart is left alone.
                 if same is not False:
-                    return each.claimant
+                    return claimant
         return None
 
     def among(self, rows: Sequence[Row]) -> set[Claimant]:
@@ -171,11 +134,11 @@ class Reliance:
             rows: A page of a list of held objects.
         """
         keys, relying = [row[0] for row in rows], set[Claimant]()
-        for each in self._lists:
-            found = each.beside.rows(keys)
-            left = [row for row in rows if not _is_one_of(row, found.get(row[0], ()))]
+        for claimant, beside in self._lists:
+            beside.turn_to(keys)
+            left = [row for row in rows if not _is_one_of(row, beside.under(row[0]))]
             if len(left) < len(rows):
-                relying.add(each.claimant)
+                relying.add(claimant)
             if not left:
                 break
             rows = left

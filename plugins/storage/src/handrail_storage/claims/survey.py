@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import repeat
 from typing import Literal
 
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import Held
+from handrail_storage.claims.lists import Beside, Held, HeldList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark
 from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.summary import Keys
 from handrail_storage.store import Store
-from handrail_storage.stored import Stored
+from handrail_storage.stored import Listed, Stored
+
+Made = Mapping[str, Held] | HeldList | None
+"""What a run has put: by key, or as a list; None if that is not known."""
 
 Goal = tuple[str, Held | None]
 """A key, and what the run has left there, if that is known."""
@@ -47,8 +51,8 @@ class Survey:
         state: The claim of the run.
         keys: The keys that it wanted.
         listing: All claims.
-        made: What it is known to have put, by key; an object that has the ETag of it needs no look
-            at its mark.
+        made: What it is known to have put; an object that has the ETag of it needs no look at its
+            mark.
     """
 
     def __init__(
@@ -58,16 +62,17 @@ class Survey:
         state: ClaimState,
         keys: Keys,
         listing: Listing,
-        made: Mapping[str, Held],
+        made: Made,
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._state = state
         self._keys = keys
-        self._made = made
+        self._made = Beside(lambda: _listed(made))
         self._reliance = Reliance(ledger, listing, state.run, keys)
         self._reliance.open()
         self._asides = Asides(store, state.epoch)
+        self._mark = str(Mark(epoch=state.epoch, run=state.run, step="?"))
 
     def goals(self) -> Iterator[list[Goal]]:
         """Yield the keys of the run in pages."""
@@ -79,7 +84,9 @@ class Survey:
 
     def turn_to(self, goals: Sequence[Goal]) -> None:
         """Turn to a page of keys, as `goals` does; else the lists of others are read anew."""
-        self._reliance.turn_to([key for key, _ in goals])
+        keys = [key for key, _ in goals]
+        self._reliance.turn_to(keys)
+        self._made.turn_to(keys)
 
     def look(self, keys: list[str], *, closely: bool = False) -> dict[str, Stored]:
         """Return the objects under keys, by key.
@@ -93,21 +100,27 @@ class Survey:
         found: dict[str, Stored] = {}
         doubtful: list[str] = []
         for key, listed in self._store.look_up(keys).items():
-            made = self._made.get(key)
-            if isinstance(listed, Stored):
-                found[key] = listed
-            elif made is not None and made.etag is not None and made.etag == listed.etag:
-                mark = Mark(epoch=self._state.epoch, run=self._state.run, step="?")
-                found[key] = Stored(
-                    key=key,
-                    size=listed.size,
-                    etag=listed.etag,
-                    mark=str(mark),
-                    sha256=made.sha256,
-                )
+            own = listed if isinstance(listed, Stored) else self._as_made(listed)
+            if own is not None:
+                found[key] = own
             else:
                 doubtful.append(key)
         return found | self._store.stats(doubtful)
+
+    def _as_made(self, listed: Listed) -> Stored | None:
+        """Return an object as the run has made it; None if it may be another one."""
+        if listed.etag is None:
+            return None
+        for made in map(Held.of, self._made.under(listed.key)):
+            if made.etag == listed.etag:
+                return Stored(
+                    key=listed.key,
+                    size=listed.size,
+                    etag=listed.etag,
+                    mark=self._mark,
+                    sha256=made.sha256,
+                )
+        return None
 
     def verdict(self, found: Stored, held: Held | None) -> Verdict:
         """Return what to do with an object.
@@ -141,7 +154,11 @@ class Survey:
         """Return whether something of others is under a key for which the run had put an object."""
         if verdict.act != "leave" or verdict.stays is not None:
             return False
-        return not self._made or verdict.found.key in self._made
+        return self._made_nothing or bool(self._made.under(verdict.found.key))
+
+    @cached_property
+    def _made_nothing(self) -> bool:
+        return self._made.lines.is_empty
 
     def is_older(self, verdict: Verdict) -> bool:
         """Return whether something has a mark of ours, but not of this epoch."""
@@ -172,3 +189,7 @@ class Survey:
         """Return a run that relies on an object, or on a copy of it under another name."""
         there = found if name is None else replace(found, key=name)
         return self._reliance.on(found, lambda: self._store.digest(there))
+
+
+def _listed(made: Made) -> HeldList:
+    return HeldList.of(made.values() if isinstance(made, Mapping) else made or ())

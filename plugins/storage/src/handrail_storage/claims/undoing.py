@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.ledger import Listing
-from handrail_storage.claims.lists import PAGE, Held
+from handrail_storage.claims.lists import PAGE
 from handrail_storage.claims.records import Claimant
 from handrail_storage.claims.summary import Keys
-from handrail_storage.claims.survey import Goal, Survey, Verdict
+from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
 from handrail_storage.errors import StorageError, first_of
 from handrail_storage.paging import pages
 from handrail_storage.store import Store
@@ -114,7 +114,7 @@ class Undoing:
     def run(
         self,
         *,
-        made: Mapping[str, Held] | None = None,
+        made: Made = None,
         late: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> ClaimUndone:
@@ -124,7 +124,7 @@ class Undoing:
         refuses does not keep it from the others.
 
         Args:
-            made: What the run is known to have put, by key.
+            made: What the run is known to have put, by key or as a list.
             late: Whether a killed process may have left requests in flight, for which to wait.
             progress: Called with the number of keys that are done, and of all.
 
@@ -135,17 +135,19 @@ class Undoing:
         """
         state, done = self._own.entry.state, ClaimUndone()
         ledger = self._own.ledger
-        survey = Survey(self._store, ledger, state, self._keys, self._listing, made or {})
+        survey = Survey(self._store, ledger, state, self._keys, self._listing, made)
+        waits = late and self._store.lag > 0
         absent: list[Goal] = []
         count = 0
         for page in survey.goals():
-            absent += self._undo_as_far_as_allowed(page, survey, done)
+            left = self._undo_as_far_as_allowed(page, survey, done)
+            absent += left if waits else ()
             count += len(page)
             progress(count, max(count, len(self._keys)))
         refused = first_of(self._refused)
         if refused is not None:
             raise refused
-        if late and absent and self._store.lag:
+        if absent:
             self._own.clock.sleep(self._store.lag)
             foreign, older = done.foreign, done.older
             for page in pages(absent, PAGE):

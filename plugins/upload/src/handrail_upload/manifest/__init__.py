@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_caches
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, VERSION, sent_in, sizes_in, what_else
+from handrail_upload.manifest.side_file import PAGE, VERSION, sent_lines_in, sizes_in, what_else
 from handrail_upload.manifest.source_file import (
     FOUND,
     INVALID,
@@ -40,7 +40,7 @@ __all__ = [
     "Manifest",
     "SourceFile",
     "forget_files_caches",
-    "sent_in",
+    "sent_lines_in",
     "sizes_in",
     "what_else",
 ]

@@ -172,20 +172,25 @@ def what_else(path: Path, run: str) -> str | None:
     return None if whose in (None, run) else f"the list of files of {readable(str(whose))}"
 
 
-def sent_in(path: Path) -> Iterator[tuple[str, int, str | None, str | None]]:
-    """Yield key, size, SHA-256 and ETag of each file that was sent; creates no other files.
+def sent_lines_in(path: Path) -> Iterator[str]:
+    """Yield the lines of a `HeldList` of the files that were sent; creates no other files.
 
     Raises:
-        sqlite3.Error: The file cannot be read.
+        ValueError: The file cannot be read.
     """
-    with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
-        yield from database.execute(
-            "SELECT key, CAST(size AS INTEGER), sha256, etag FROM file WHERE state = 'sent'"
-        )
+    try:
+        with closing(_as_it_stands(path, "mode=ro&immutable=1")) as database:
+            rows = database.execute(
+                "SELECT json_array(key, CAST(size AS INTEGER), nullif(sha256, ''), etag) AS line"
+                " FROM file WHERE state = 'sent' ORDER BY line"
+            )
+            yield from (line for (line,) in rows)
+    except sqlite3.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def sizes_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield key and size of each file; see `sent_in`.
+    """Yield key and size of each file; creates no other files.
 
     Raises:
         sqlite3.Error: The file cannot be read.

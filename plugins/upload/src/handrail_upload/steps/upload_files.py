@@ -14,7 +14,7 @@ from handrail_upload.context import UploadContext
 from handrail_upload.errors import ConflictError, SourceError
 
 if TYPE_CHECKING:
-    from handrail_storage.claims import Claim, Held
+    from handrail_storage.claims import Claim, HeldList
     from handrail_upload.manifest import Manifest
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer
@@ -211,14 +211,14 @@ def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:
     return context.site().manifest_of(recorded.run)
 
 
-def _made(context: UploadContext, manifest: Path) -> Mapping[str, Held] | None:
-    from handrail_upload.claiming import held_in
+def _made(context: UploadContext, manifest: Path) -> HeldList | None:
+    from handrail_storage.claims import HeldList
     from handrail_upload.manifest import SENT
     from handrail_upload.undo import made_in
 
     if context.manifest is None:
         return made_in(manifest)
-    return {each.key: each for each in held_in(context.manifest, SENT)}
+    return HeldList(partial(context.manifest.held_lines, SENT))
 
 
 def _obstacle(context: UploadContext) -> Iterator[str]:

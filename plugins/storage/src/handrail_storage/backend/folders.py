@@ -22,6 +22,7 @@ class LocalFolders(Store):
         super().__init__(place, caller)
         self.root = Path(place.path)
         self._inside = Inside(place.path)
+        self._below = os.path.join(self.address, "")
 
     def prepare(self, record: Callable[[str], None]) -> None:
         """Create the folder, and those above it."""
@@ -39,7 +40,7 @@ class LocalFolders(Store):
         """Remove the folders that are empty."""
         self._inside.forget()
         for folder in sorted(folders, key=len, reverse=True):
-            below = folder.removeprefix(os.path.join(self.address, ""))
+            below = folder.removeprefix(self._below)
             if below != folder:
                 self._path(below)
             with suppress(OSError):
@@ -103,12 +104,12 @@ class LocalFolders(Store):
         Raises:
             StorageError: A folder leads out of the place.
         """
-        if not self._inside.holds(os.path.dirname(key)):
+        if not self._inside.holds(key.rpartition("/")[0]):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",
                 ways_out=(f"give a {self.caller.noun} in which no folder leads elsewhere",),
             )
-        return os.path.join(self.address, key)
+        return f"{self._below}{key}"
 
     def _converting_errors(self, about: str, *, putting: bool = False) -> _ErrorConversion:
         return _ErrorConversion(self, about, putting)

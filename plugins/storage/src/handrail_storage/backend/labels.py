@@ -199,9 +199,13 @@ class Labels:
                 found = os.lstat(copy)
                 self.set(copy, name, Label.of(found, label.mark, label.sha256))
 
+    def has_sidecars(self) -> bool:
+        """Return whether any label is in a sidecar."""
+        return os.path.isdir(self._folder)
+
     def drop(self, key: str, found: os.stat_result) -> None:
         """Remove the sidecars of a file that does not have the name of a key any more."""
-        if os.path.isdir(self._folder):
+        if self.has_sidecars():
             with suppress(OSError):
                 if os.path.samestat(os.lstat(self._inside(key)), found):
                     return
@@ -216,7 +220,7 @@ class Labels:
 
         Those of other runs are removed once they are too old for files that are about to get it.
         """
-        if os.path.isdir(self._folder):
+        if self.has_sidecars():
             folder = self._folder_of(key)
             there = self._there(path, key)
             for sidecar in _paths(folder):
@@ -233,7 +237,7 @@ class Labels:
 
     def _beside(self, path: str, key: str, found: os.stat_result) -> Label | None:
         """Return the label of a file from its sidecar, or from one of a file with equal content."""
-        if not os.path.isdir(self._folder):
+        if not self.has_sidecars():
             return None
         folder = self._folder_of(key)
         label = _parsed(os.path.join(folder, _name(found)))

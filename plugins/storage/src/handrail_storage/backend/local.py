@@ -91,18 +91,19 @@ class LocalStore(LocalFolders):
 
     def stat(self, key: str) -> Stored | None:
         """Return the stored file; a link counts as itself."""
-        path = self._path(key)
-        with self._converting_errors(key):
-            try:
-                found = os.lstat(path)
-            except GONE:
-                return None
-            return self.described(key, found)
+        return self.stats([key]).get(key)
 
     def stats(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Look at each file."""
-        found = map(self.stat, keys)
+        self._inside.forget()
+        found = map(self._stat, keys)
         return {each.key: each for each in found if each is not None}
+
+    def _stat(self, key: str) -> Stored | None:
+        path = self._path_in_page(key)
+        with self._converting_errors(key), suppress(*GONE):
+            return self._described(key, path, os.lstat(path))
+        return None
 
     def glance(self, keys: Sequence[str]) -> dict[str, Listed]:
         """Look at the status of each file; marks are not read."""
@@ -128,11 +129,11 @@ class LocalStore(LocalFolders):
                 found[key] = other
         return found
 
-    def described(self, key: str, found: os.stat_result) -> Stored:
+    def _described(self, key: str, path: str, found: os.stat_result) -> Stored:
         """Return a file with its mark and digest, by its status."""
         if not stat.S_ISREG(found.st_mode):
             return Stored(key=key, size=-1, etag=None, identity=identity_of(found))
-        label = self._labels.of(self._path_in_page(key), key, found)
+        label = self._labels.of(path, key, found)
         return Stored(
             key=key,
             size=found.st_size,
@@ -290,7 +291,7 @@ class LocalStore(LocalFolders):
         self, staged: str, made: os.stat_result, key: str, replacing: Listed | None
     ) -> None:
         """Give a labelled file the name of a key, which is free or has to be as it was found."""
-        path = self._path(key)
+        path = self._path_in_page(key)  # Its temporary name was in the same folder.
         try:
             if replacing is None:
                 give_name(staged, path)
@@ -339,13 +340,22 @@ class LocalStore(LocalFolders):
     def abort_unfinished(self, keys: Collection[str], run: str) -> None:
         """Remove the temporary names that killed processes have left."""
         self._inside.forget()
+        by_folder: dict[str, list[str]] = {}
         for key in keys:
-            with self._converting_errors(key):
-                for each in (run, COPY):
-                    temporary = self.temporary(key, each)
-                    unlink(temporary)
-                    unlink(f"{temporary}{SECOND}")
-                self._labels.sweep(self._path(key), key, run)
+            by_folder.setdefault(os.path.dirname(key), []).append(key)
+        for folder, below in by_folder.items():
+            with self._converting_errors(folder or self.url):
+                left = _temporary_names_in(os.path.dirname(self._path_in_page(below[0])))
+                for key in below if left else ():
+                    for each in (run, COPY):
+                        temporary = temporary_of(self._path_in_page(key), each)
+                        for path in (temporary, f"{temporary}{SECOND}"):
+                            if os.path.basename(path) in left:
+                                unlink(path)
+        if self._labels.has_sidecars():
+            for key in keys:
+                with self._converting_errors(key):
+                    self._labels.sweep(self._path(key), key, run)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the files."""
@@ -368,24 +378,26 @@ class LocalStore(LocalFolders):
         for start in range(0, len(found), _PAGE):
             page = found[start : start + _PAGE]
             self._inside.forget()
+            sidecars = self._labels.has_sidecars()
             for each in page:
-                with self._converting_errors(each.key):
-                    if not self._delete_found(each):
+                path = self._path_in_page(each.key)
+                with self._converting_errors(each.key), suppress(*GONE):
+                    there = os.lstat(path)
+                    if identity_of(there) != each.identity:
                         changed.add(each.key)
+                        continue
+                    os.unlink(path)
+                    if sidecars:
+                        self._labels.drop(each.key, there)
             if progress is not None:
                 progress(len(page))
         return changed
 
-    def _delete_found(self, found: Listed) -> bool:
-        """Remove a file; return False if it is another one now."""
-        path = self._path_in_page(found.key)
-        with suppress(*GONE):
-            there = os.lstat(path)
-            if identity_of(there) != found.identity:
-                return False
-            os.unlink(path)
-            self._labels.drop(found.key, there)
-        return True
+
+def _temporary_names_in(folder: str) -> set[str]:
+    with suppress(*GONE), os.scandir(folder) as names:
+        return {each.name for each in names if OURS in each.name}
+    return set()
 
 
 def _make_folder(path: str) -> None:

@@ -103,27 +103,11 @@ class LocalStorage(LocalStore, Storage):
                 if folder in known or is_made_folder(path):
                     os.rmdir(path)
 
-    def stat(self, key: str) -> Stored | None:
-        """Return the stored file; a link has the size of its target, and no mark."""
-        path = self._path(key)
-        try:
-            found = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise self.failure(key, error) from error
+    def _described(self, key: str, path: str, found: os.stat_result) -> Stored:
+        """Return a file with its mark and digest; a link has the size of what it leads to."""
         if not stat.S_ISLNK(found.st_mode):
-            return self.described(key, found)
-        return Stored(key=key, size=self._size(key), etag=None, identity=identity_of(found))
-
-    def _size(self, key: str) -> int:
-        try:
-            found = os.stat(self._path(key))
-        except (FileNotFoundError, NotADirectoryError):
-            return -1  # A broken link, which takes the name.
-        except OSError as error:
-            raise self.failure(key, error) from error
-        return found.st_size if stat.S_ISREG(found.st_mode) else -1
+            return super()._described(key, path, found)
+        return Stored(key=key, size=_size(path), etag=None, identity=identity_of(found))
 
     def digest_for(self, size: int, part_size: int) -> Digest:
         """Return a digest of the content alone."""
@@ -170,7 +154,8 @@ class LocalStorage(LocalStore, Storage):
 
     def _flush_later(self, device: int, path: str) -> None:
         with self._flushing:
-            self._to_flush.setdefault(device, os.path.dirname(path))
+            if device not in self._to_flush:
+                self._to_flush[device] = os.path.dirname(path)
 
     def flushing(self) -> Callable[[], None]:
         """Flush the file systems; one call for each, not one for each file."""
@@ -201,14 +186,20 @@ class LocalStorage(LocalStore, Storage):
     # Places and errors
 
     def _path(self, key: str) -> str:
-        folder = os.path.dirname(key)
         try:
             below(key)
-            if not self._inside.holds(folder):
-                raise ValueError(f"{folder} leads out of the target")
         except ValueError as error:
             raise StorageError(f"{key}: {error} (at {self.url})") from error
-        return os.path.join(self.address, key)
+        return self._path_in_page(key)
+
+
+def _size(path: str) -> int:
+    """Return the size of the file that a link leads to; -1 if it leads to no file."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
 
 def _above(keys: Iterable[str]) -> set[str]:

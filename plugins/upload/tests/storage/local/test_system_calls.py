@@ -62,3 +62,29 @@ def test_a_small_file_takes_twelve_calls(storage, source, sending, calls):
         "unlink": 1,
         "close": 2,
     }
+
+
+def test_its_undo_takes_five_calls(storage, source, sending, calls):
+    """Three for a look at it and its label, and two to delete it if it is still that one."""
+    keys = [f"d/{number}" for number in range(20)]
+    for key in keys:
+        storage.put(source(key, b"content"), sending(mark=MARK))
+    calls.clear()
+    found = storage.stats(keys)
+    assert storage.delete_found(list(found.values())) == set()
+    for_each = {name: count // len(keys) for name, count in calls.items()}
+    assert {name: count for name, count in for_each.items() if count} == {
+        "lstat": 3,
+        "_get": 1,
+        "unlink": 1,
+    }
+
+
+def test_looking_for_what_kills_left_takes_no_call_for_a_file(storage, source, sending, calls):
+    """The folder is listed."""
+    keys = [f"d/{number}" for number in range(20)]
+    for key in keys:
+        storage.put(source(key, b"content"), sending(mark=MARK))
+    calls.clear()
+    storage.abort_unfinished(keys, "0198c0de-0000-7000-8000-000000000000")
+    assert calls.total() < len(keys)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from handrail_export.errors import StorageError
-from handrail_storage import Caller, Place, Store, open_store, parse_place
+from handrail_storage import Caller, parse_place
+
+if TYPE_CHECKING:
+    from handrail_storage import Place, Store
+
 
 CALLER = Caller(
     error=StorageError,
@@ -32,4 +38,6 @@ def open_target(target: Place | str, *, retries: int = 8) -> Store:
     Raises:
         StorageError: The target or its credentials are malformed.
     """
+    from handrail_storage import open_store  # noqa: PLC0415 - not to plan
+
     return open_store(target, CALLER, retries=retries)

@@ -22,7 +22,7 @@ H = TypeVar("H", bound="Hyper")
 class Hyper(BaseModel):
     """Base of the hyper-parameters of a kind of model; what is unknown is refused."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class Fit(ABC):

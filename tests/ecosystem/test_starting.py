@@ -1,0 +1,134 @@
+"""What help, a plan and the first line of a run import and build, for the actions of the packs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+WORK = {
+    "upload": ("source", "target"),
+    "export": ("table.csv", "target.parquet"),
+    "train": ("table.csv", "--target", "kind"),
+}
+
+# Each takes milliseconds, or tens of them.
+CLIENTS = {"obstore", "boto3", "psycopg", "duckdb", "adbc_driver_manager"}
+LIBRARIES = {"numpy", "pyarrow", "sklearn", "skops", "PIL", "pathspec"}
+STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
+SLOW = CLIENTS | LIBRARIES | STANDARD
+PLANNING = {"handrail.packs.planner", "handrail.hookspecs", "pluggy"}
+RUNNING = {"handrail.orchestrator", "handrail.engine.machine", "handrail.events", "sqlite3"}
+
+COUNTED = """
+import io, os, sys
+import pydantic_core
+
+class Counting(type):
+    made = 0
+    real = pydantic_core.SchemaValidator
+    def __call__(cls, *given, **options):
+        Counting.made += 1
+        return cls.real(*given, **options)
+    def __instancecheck__(cls, value):
+        return isinstance(value, cls.real)
+
+class SchemaValidator(metaclass=Counting):
+    pass
+
+pydantic_core.SchemaValidator = SchemaValidator
+
+def tell():
+    sys.stdout.flush()
+    print("counted", Counting.made, *sys.modules, flush=True)
+
+class FirstLine(io.TextIOWrapper):
+    def write(self, text):
+        if text.startswith("run 1 "):
+            tell()
+            os._exit(0)
+        return super().write(text)
+
+if {first_line}:
+    sys.stderr = FirstLine(sys.stderr.buffer, encoding="utf-8")
+from handrail.cli import main
+code = main({words!r})
+assert not code, code
+tell()
+"""
+
+
+class Started(NamedTuple):
+    """What a process had done: the validators it had built, and the modules it had imported."""
+
+    validators: int
+    modules: set[str]
+
+    def has(self, modules: set[str]) -> set[str]:
+        """Return those of `modules` that were imported."""
+        return self.modules & modules
+
+
+def start(here: Path, *words: str, first_line: bool = False) -> Started:
+    """Call `handrail` in a new process; return what it has done at its end, or its first line."""
+    (here / "source").mkdir(exist_ok=True)
+    (here / "source" / "a.txt").write_text("a")
+    (here / "table.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 20)
+    code = COUNTED.format(words=list(words), first_line=first_line)
+    environ = {**os.environ, "HANDRAIL_CACHE": str(here / "cache"), "PYTHONUTF8": "1"}
+    called = [sys.executable, "-c", code]
+    done = subprocess.run(
+        called, cwd=here, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (told,) = (line for line in done.stdout.splitlines() if line.startswith("counted "))
+    _, validators, *modules = told.split()
+    return Started(int(validators), set(modules))
+
+
+def pack_of(action: str) -> str:
+    return f"handrail_{action}"
+
+
+def strangers(action: str, started: Started) -> set[str]:
+    """Return the packs of other actions that were imported."""
+    return started.has({pack_of(other) for other in WORK if other != action})
+
+
+@pytest.mark.parametrize("action", WORK)
+def test_help_needs_the_fields_of_an_action_alone(action: str, tmp_path: Path) -> None:
+    """No validator is built, and neither the steps nor what plans and runs them is imported."""
+    started = start(tmp_path, "run", action, "--help")
+    assert started.validators == 0
+    steps = {f"{pack_of(action)}.steps", "handrail.plan.plan", "importlib.metadata"}
+    assert not started.has(SLOW | PLANNING | RUNNING | steps)
+    assert not strangers(action, started)
+
+
+@pytest.mark.parametrize("action", WORK)
+def test_a_plan_imports_the_steps_and_nothing_that_they_work_with(
+    action: str, tmp_path: Path
+) -> None:
+    """The params are validated once; for a training, so are the hyper-parameters."""
+    started = start(tmp_path, "plan", action, *WORK[action])
+    assert started.validators == (2 if action == "train" else 1)
+    assert not started.has(SLOW | RUNNING)
+    assert not strangers(action, started)
+
+
+@pytest.mark.parametrize("action", WORK)
+def test_a_plan_without_params_validates_once(action: str, tmp_path: Path) -> None:
+    assert start(tmp_path, "plan", action).validators == 1
+
+
+@pytest.mark.parametrize("action", WORK)
+def test_the_first_line_of_a_run_waits_for_no_step(action: str, tmp_path: Path) -> None:
+    """The journal is open, and what the steps work with is imported when they begin."""
+    started = start(tmp_path, "run", action, *WORK[action], first_line=True)
+    assert "sqlite3" in started.modules
+    assert not started.has(SLOW - {"logging"})
+    assert not strangers(action, started)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 CORE = Path(__file__).parents[1] / "core"
+PLUGINS = Path(__file__).parents[1] / "plugins"
 
 # What an installer writes for an entry point in `console_scripts`.
 SCRIPT = """#!{python}
@@ -91,12 +93,13 @@ def insert_after(action: ActionInfo, step: BaseStep) -> BaseStep | None:
 '''
 
 
-def make(folder: Path, interpreter: str = sys.executable) -> Path:
-    """Make an environment with Handrail in it, not editable; return its Python."""
+def make(folder: Path, interpreter: str = sys.executable, packs: Sequence[str] = ()) -> Path:
+    """Make an environment with Handrail and these packs in it, not editable; return its Python."""
     subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python)]
-    subprocess.run([*pip, "install", "--quiet", str(CORE)], check=True)
+    places = [CORE, *(PLUGINS / pack for pack in packs)]
+    subprocess.run([*pip, "install", "--quiet", *map(str, places)], check=True)
     return python
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import sys
 import time
@@ -27,20 +28,43 @@ class Case(NamedTuple):
         words: What is run; the first is an absolute path.
         before: What is done before each time, which is not measured.
         floor: Name of the case that it is beside; itself by default.
+        first_line: Whether it is killed, and measured, when it writes to standard error.
     """
 
     words: Sequence[str | Path]
     before: Before | None = None
     floor: str = ""
+    first_line: bool = False
 
 
-def took(words: Sequence[str | Path], environ: Mapping[str, str]) -> Took:
-    """Run a command to its end with its output thrown away; return what it took.
+def took(case: Case, environ: Mapping[str, str]) -> Took:
+    """Run a command with its output thrown away; return what it took.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: It failed, or wrote no first line.
     """
-    argv = [str(word) for word in words]
+    argv = [str(word) for word in case.words]
+    return _to_first_line(argv, environ) if case.first_line else _to_end(argv, environ)
+
+
+def _to_first_line(argv: Sequence[str], environ: Mapping[str, str]) -> Took:
+    ours, its = os.pipe()
+    try:
+        began = time.perf_counter()
+        child = os.posix_spawn(argv[0], argv, environ, file_actions=[(os.POSIX_SPAWN_DUP2, its, 2)])
+        os.close(its)
+        line = os.read(ours, 1024)
+        clock = time.perf_counter() - began
+        os.kill(child, signal.SIGKILL)
+        _, _, used = os.wait4(child, 0)
+    finally:
+        os.close(ours)
+    if not line.startswith(b"run 1 "):
+        raise RuntimeError(f"{' '.join(argv)} wrote {line!r}")
+    return Took(clock * 1e3, (used.ru_utime + used.ru_stime) * 1e3)
+
+
+def _to_end(argv: Sequence[str], environ: Mapping[str, str]) -> Took:
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:
         began = time.perf_counter()
@@ -78,7 +102,7 @@ def show(
         for name, case in cases.items():
             if case.before is not None:
                 case.before()
-            found = took(case.words, environ)
+            found = took(case, environ)
             if number:
                 times[name].append(found)
     load = os.getloadavg()[0]

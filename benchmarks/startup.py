@@ -1,4 +1,4 @@
-"""What it takes to start, beside a bare interpreter and a bare click group.
+"""What it takes to start, beside a bare interpreter, a bare click group, and click with pydantic.
 
     python benchmarks/startup.py [--rounds 31] [--python PYTHON3.13]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,58 @@ def commands_of(python: Path) -> dict[str, str]:
     code = "from handrail.cli.app import COMMANDS\nfor n, t in COMMANDS.items(): print(n, t)"
     lines = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return dict(line.split(" ", 1) for line in lines.stdout.splitlines())
+
+
+# The least that a command with a model of its params can take: pydantic imported, with one model
+# that can validate, or with one that cannot yet.
+PYDANTIC = "import click; from pydantic import BaseModel"
+MODEL = f"{PYDANTIC}\nclass Params(BaseModel):\n    name: str"
+
+ACTIONS = {
+    "upload": ("source", "target"),
+    "export": ("table.csv", "target.parquet"),
+    "train": ("table.csv", "--target", "kind"),
+}
+
+
+def measure_actions(folder: Path, rounds: int, interpreter: str) -> None:
+    """Make an environment with the packs in `folder`, and print the table of their actions."""
+    python = installation.make(folder / "packs", interpreter, ("storage", *ACTIONS))
+    installation.compiled(folder / "packs")
+    work = folder / "work"
+    (work / "source").mkdir(parents=True)
+    (work / "source" / "a.txt").write_text("a")
+    (work / "table.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 20)
+    os.chdir(work)
+    ours, floor = python.with_name("handrail"), "import click, BaseModel"
+    cases = {
+        floor: Case([python, "-c", PYDANTIC]),
+        "the same with one model": Case([python, "-c", MODEL], floor=floor),
+    }
+    for action, words in ACTIONS.items():
+        cases |= {
+            f"handrail run {action} --help": Case([ours, "run", action, "--help"], floor=floor),
+            f"handrail plan {action}": Case([ours, "plan", action], floor=floor),
+            f"handrail plan {action} ...": Case([ours, "plan", action, *words], floor=floor),
+            f"handrail run {action} ..., first line": Case(
+                [ours, "run", action, *words], _fresh, floor, first_line=True
+            ),
+        }
+    show(
+        f"actions of packs, {python_of(folder / 'packs')}",
+        cases,
+        installation.environ_of(folder),
+        rounds,
+    )
+
+
+def _fresh() -> None:
+    """Remove what the run before has left in the working folder."""
+    for name in (".handrail", "target", "models", "source.db"):
+        path = Path(name)
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
 
 def measure(folder: Path, rounds: int, interpreter: str) -> None:
@@ -69,3 +122,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         measure(Path(scratch), given.rounds, given.python)
+        measure_actions(Path(scratch), given.rounds, given.python)

@@ -6,7 +6,6 @@ import json
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +13,7 @@ from handrail import BaseAction
 from handrail.cli.session import Session
 from handrail.errors import LockError
 from handrail.events import RunStarted
+from handrail.frozen import replace
 from handrail.lock.last_plan import LastPlan
 from handrail.lock.model import LockedAction, LockName, LockUse
 from handrail.plan.plan import Plan

@@ -6,11 +6,11 @@ public name is imported from here on first use.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from handrail.cli.garbage import no_collections
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session as Session
@@ -37,21 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130  # No command was parsed yet, so there is nothing to report.
     return run_command_line(arguments)
-
-
-@contextmanager
-def no_collections() -> Generator[None]:
-    """Collect no garbage within the block, which imports modules.
-
-    They stay, and each collection among them takes milliseconds.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def run_workflow(workflow: Workflow, arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli import no_collections
+from handrail.cli.garbage import no_collections
 from handrail.cli.session import session_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import handrail
-from handrail.cli import no_collections
+from handrail.cli.garbage import no_collections
 from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli import no_collections
 from handrail.cli.action_group import ActionGroup
+from handrail.cli.garbage import no_collections
 from handrail.cli.journals import journal_option
 from handrail.cli.session import OWN_OPTIONS, event_options
 

@@ -55,7 +55,7 @@ class Notes(SideFile):
             SELECT unit, CASE count(data)
                 WHEN 0 THEN '{EMPTY}'
                 WHEN 1 THEN max(data)
-                ELSE merged(json_group_object(role, data))
+                ELSE merged(json_group_object(role, json(data)))
             END
             FROM (
                 SELECT f.unit, f.role, coalesce(path.data, bare.data) AS data

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from handrail_upload.errors import UploadError
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 EMPTY = "{}"
@@ -77,18 +78,17 @@ def as_json(metadata: Any) -> str:
         ValueError: A value has no JSON form, such as NaN.
         TypeError: A value has a type without a JSON form.
     """
-    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True)
     # Databases reject lone surrogates; as an escape it is valid JSON, and is restored on reading.
-    return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", _JSON.encode(metadata))
 
 
 def _merged(by_role: str) -> str:
     """Merge the metadata of several files of a unit; in the order of roles, the last one wins.
 
     Args:
-        by_role: A JSON object: roles, and the metadata of each as a text of JSON, or null.
+        by_role: A JSON object: roles, and the metadata of each, or null.
     """
     metadata: dict[str, Any] = {}
-    for _, text in sorted(json.loads(by_role).items()):
-        metadata.update(json.loads(text) if text is not None else {})
+    for _, values in sorted(json.loads(by_role).items()):
+        metadata.update(values or {})
     return as_json(metadata)

@@ -25,8 +25,6 @@ from handrail_upload.manifest import (
     UNCHANGED,
 )
 
-NAMES = ("a", "b", "é/a", "x/x/a", "x/x", "x/é b")
-METADATA_OF = (*NAMES, "é b", "none")
 STATES = (FOUND, INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED)
 
 
@@ -36,9 +34,6 @@ def source_file(name: str, **values: Any) -> SourceFile:
 
 
 names = st.text("ab\udc80é/ ", min_size=1, max_size=2)
-metadata = st.dictionaries(
-    st.sampled_from("xy"), st.sampled_from([1, "é", None, [1.5], "\udcff"]), max_size=2
-)
 some_states = st.lists(st.sampled_from(STATES), unique=True, max_size=3).map(tuple)
 
 
@@ -59,7 +54,7 @@ class Model(RuleBasedStateMachine):
         batch=st.lists(
             st.builds(
                 source_file,
-                st.sampled_from(NAMES),
+                st.text("abé", min_size=1, max_size=2),
                 path=names.map("/{}".format),
                 key=st.sampled_from("uvwxyz"),
                 unit=st.sampled_from(["u", "v", "é"]),
@@ -106,12 +101,6 @@ class Model(RuleBasedStateMachine):
             self.files[place] = replace(self.files[place], **values)
         self.manifest.update(iter(changed))
 
-    @rule(rows=st.dictionaries(st.sampled_from(METADATA_OF), metadata, max_size=4))
-    def describe(self, rows: dict[str, dict[str, Any]]) -> None:
-        """There is other metadata: of files by their paths and bare names, and of none."""
-        self.manifest.clear_metadata()
-        self.manifest.add_metadata((name, 2, values) for name, values in rows.items())
-
     @rule()
     def reopen_files(self) -> None:
         """What became of valid files is forgotten."""
@@ -149,13 +138,6 @@ class Model(RuleBasedStateMachine):
             if each.state in STORED:
                 units.setdefault(each.unit, []).append((each.role, f"s3://b/{each.key}"))
         found = list(self.manifest.units("s3://b"))
-        listing = self.manifest.listing("s3://b")
-        assert sorted(listing.rows(listing.units)) == [
-            (unit.name, as_json(unit.metadata)) for unit in found
-        ]
-        assert sorted(listing.rows(listing.files)) == [
-            (unit.name, *astuple(file)) for unit in found for file in unit.files
-        ]
         assert [unit.name for unit in found] == list(units)
         for unit in found:
             assert [(file.role, file.location) for file in unit.files] == units[unit.name]
@@ -173,3 +155,43 @@ def test_states(chosen: tuple[str, ...], states: list[str]) -> None:
         made.add(source_file(str(n), state=state) for n, state in enumerate(states))
         expected = [str(n) for n, s in enumerate(states) if not chosen or s in chosen]
         assert [each.name for each in made.files(*chosen)] == expected
+
+
+file_names = st.sampled_from(["a", "é/a", "x/a", "x/x/a", "x/x", "x/é b'"])
+some_files = st.dictionaries(
+    st.tuples(st.sampled_from(["u", "v"]), st.sampled_from(["é", "image", "mask"])),
+    st.tuples(file_names, st.sampled_from([SENT, UNCHANGED, SKIPPED]), st.none() | st.just("ab")),
+)
+metadata = st.dictionaries(
+    st.sampled_from("xy"), st.sampled_from([1, "é", None, [1.5, {}], "\udcff"]), max_size=2
+)
+some_rows = st.dictionaries(file_names | st.sampled_from(["é b'", "none"]), metadata)
+
+
+@given(files=some_files, rows=some_rows)
+@settings(max_examples=200, deadline=None)
+def test_listing(
+    files: dict[tuple[str, str], tuple[str, str, str | None]], rows: dict[str, dict[str, Any]]
+) -> None:
+    """The database of a catalogue gets the same units as Python, whatever is known of their files.
+
+    Their metadata is by path, else by bare name; of several files in the order of their roles.
+    """
+    with tempfile.TemporaryDirectory() as folder, closing(Manifest(Path(folder, "m.db"))) as made:
+        added = [
+            source_file(name, key=f"{unit} {role}", unit=unit, role=role, state=state)
+            for (unit, role), (name, state, _) in files.items()
+        ]
+        made.add(added)
+        made.update(
+            replace(each, sha256=files[each.unit, each.role][2]) for each in list(made.files())
+        )
+        made.add_metadata((name, 2, values) for name, values in rows.items())
+        units = list(made.units("s3://it's"))
+        listing = made.listing("s3://it's")
+        assert sorted(listing.rows(listing.units)) == [
+            (unit.name, as_json(unit.metadata)) for unit in units
+        ]
+        assert sorted(listing.rows(listing.files)) == [
+            (unit.name, *astuple(file)) for unit in units for file in unit.files
+        ]

@@ -48,11 +48,12 @@ _ADD_UNITS = """
     ORDER BY d.name
 """
 
+# CROSS JOIN, because SQLite takes its tables in this order: the few that differ come first.
 _DIFFERING_FILES = f"""
     FROM differing_unit d
-    JOIN given_file g ON g.unit = d.name
+    CROSS JOIN given_file g
     JOIN handrail_data_file f ON f.unit = d.id AND f.role = g.role
-    WHERE ({_FILE_DIFFERS})
+    WHERE d.id IS NOT NULL AND g.unit = d.name AND ({_FILE_DIFFERS})
 """
 _KEEP_FILES = f"""
     INSERT INTO handrail_replaced_file
@@ -80,8 +81,8 @@ _ADD_FILES = """
         )),
         g.role, g.name, g.location, g.key, g.size, g.sha256, g.etag, :now, :run
     FROM differing_unit d
-    JOIN given_file g ON g.unit = d.name
-    WHERE NOT EXISTS (
+    CROSS JOIN given_file g
+    WHERE g.unit = d.name AND NOT EXISTS (
         SELECT 1 FROM handrail_data_file f WHERE f.unit = d.id AND f.role = g.role
     )
     ORDER BY d.name, g.role

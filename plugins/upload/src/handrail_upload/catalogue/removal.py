@@ -79,15 +79,16 @@ def remove(database: Database, run: str) -> Removed:
 def _take_layer(database: Database, layers: _Layers, run: str) -> int:
     """Take the layer of `run` out of each row; return the number of rows where it was visible."""
     table, replaced, link = layers.table, layers.replaced, layers.link
-    # Nothing is added to a run to keep it from being looked up by it: see publishing.
+    # Layers are looked up by their row, of which each has a few. Adding nothing to a run and an id
+    # keeps a database from going through all layers of the run instead, or through all ids in their
+    # order; and a subquery of one value is never made a join.
     above = (
-        f"FROM {replaced} mine WHERE mine.{link} = {replaced}.{link}"
-        f" AND mine.run || '' = :run AND mine.id > {replaced}.id"
+        f"(SELECT mine.replaced_by FROM {replaced} mine WHERE mine.{link} = {replaced}.{link}"
+        f" AND mine.run || '' = :run AND mine.id + 0 > {replaced}.id ORDER BY mine.id + 0 LIMIT 1)"
     )
     database.change(
-        f"UPDATE {replaced}"
-        f" SET replaced_by = (SELECT mine.replaced_by {above} ORDER BY mine.id LIMIT 1)"
-        f" WHERE replaced_by = :run AND EXISTS (SELECT 1 {above})",
+        f"UPDATE {replaced} SET replaced_by = {above}"
+        f" WHERE replaced_by = :run AND {above} IS NOT NULL",
         run=run,
     )
     database.change(f"DELETE FROM {replaced} WHERE run = :run", run=run)

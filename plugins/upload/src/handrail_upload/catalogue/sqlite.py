@@ -32,7 +32,7 @@ _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 
 _UNIT = "(name, metadata)"
 _FILE = "(unit, role, name, location, key, size, sha256, etag)"
-_DIFFERING = "(name TEXT, id INTEGER, metadata TEXT)"
+_DIFFERING = "(name TEXT PRIMARY KEY, id INTEGER, metadata TEXT) WITHOUT ROWID"
 
 
 class SqliteDatabase(Database):

@@ -50,12 +50,12 @@ class Notes(SideFile):
     def _listed_units(self, condition: str) -> str:
         """Return the SELECT of a listing of units with files of `condition`; see `metadata_of`."""
         if not self._db.execute("SELECT EXISTS (SELECT 1 FROM sheet)").fetchone()[0]:
-            return f"SELECT DISTINCT unit, '{EMPTY}' FROM listing.file WHERE {condition}"
+            return f"SELECT unit, '{EMPTY}' FROM listing.file WHERE {condition} GROUP BY unit"
         return f"""
             SELECT unit, CASE count(data)
                 WHEN 0 THEN '{EMPTY}'
                 WHEN 1 THEN max(data)
-                ELSE merged(json_group_object(role, data))
+                ELSE merged(json_group_object(role, json(data)))
             END
             FROM (
                 SELECT f.unit, f.role, coalesce(path.data, bare.data) AS data

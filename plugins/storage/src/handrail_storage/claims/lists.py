@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from io import BytesIO
 from itertools import chain
 from typing import Any, ClassVar, Self
@@ -226,15 +226,19 @@ class Beside:
 
     def __init__(self, read: Callable[[], Lines]) -> None:
         self._open = read
+        self._lines: Lines | None = None
         self._pages: Iterator[list[Row]] = iter(())
         self._page: list[Row] = []
         self._before = self._last = _END  # Where the page before ends, and where this one does.
         self.turn_to(())
 
-    @cached_property
+    @property
     def lines(self) -> Lines:
         """The list."""
-        return self._open()
+        # No `cached_property`, which lets other threads wait until it is read.
+        if self._lines is None:
+            self._lines = self._open()
+        return self._lines
 
     def turn_to(self, keys: Sequence[str]) -> None:
         """Turn to a page of the keys of the other list; for an earlier one, this is read anew."""

@@ -11,7 +11,7 @@ import os
 import traceback
 import tracemalloc
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
@@ -618,6 +618,16 @@ def test_a_journal_that_forgets_a_run_releases_its_claim(runs):
     assert claims_at(runs.store)[0] == []
     assert runs.there() == {"a": "1"}
     assert runs.run(2).complete(a="1").undo().deleted == 0
+
+
+def test_a_pruned_run_that_holds_nothing_leaves_nothing():
+    """Also where the storage knows no conditions: there is nothing to add to what others hold."""
+    runs = Runs(f"memory://{uuid.uuid4()}/at")
+    Runs.capabilities[runs.place] = replace(runs.capabilities[runs.place], replace_if=False)
+    run = runs.run(1)
+    run.ask().hold([])
+    run.claims.prune()
+    assert runs.own() == set()
 
 
 def test_a_run_that_holds_nothing_yet_is_not_pruned(runs):

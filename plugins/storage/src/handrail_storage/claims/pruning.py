@@ -38,9 +38,9 @@ def prune(store: Store, ledger: Ledger, run: str, clock: Clock) -> None:
         return
     if entry.state.state is not State.PRUNED:
         return
-    if not (store.local or store.capabilities.replace_if):
-        return
     if entry.state.held is not None:
+        if not (store.local or store.capabilities.replace_if):
+            return
         ledger.add_kept(entry.state.held)
     files = store.small_files
     files.remove_all([name for name, _ in files.names(f"aside/{entry.state.epoch}/{run}/")])

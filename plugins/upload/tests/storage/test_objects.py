@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import obstore
 import pytest
 
 from handrail_upload.errors import SourceError
@@ -157,3 +158,23 @@ def test_nothing_is_left_of_what_was_stopped(moto_place, nothing_left, source, s
     with pytest.raises(StoppedError):
         moto_place.storage.put(source("a", content_of(12 * MIB)), how)
     nothing_left()
+
+
+def test_a_new_small_object_takes_one_request(bucket, source, sending, monkeypatch):
+    """It is put; only where the server puts it over any other is its key looked at before."""
+    calls: list[str] = []
+
+    def counting(name, usual):
+        def counted(*given, **options):
+            calls.append(name)
+            return usual(*given, **options)
+
+        return counted
+
+    for name in ("put", "get", "head", "list", "delete"):
+        monkeypatch.setattr(obstore, name, counting(name, getattr(obstore, name)))
+    bucket.storage.put(source("a", b"hello"), sending())
+    capabilities = bucket.storage.capabilities
+    looks = ["get"] * (not capabilities.create_only)
+    checks = ["get"] * (not capabilities.etag_is_md5)
+    assert calls == [*looks, "put", *checks]

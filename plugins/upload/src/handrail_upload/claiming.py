@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,12 @@ _CACHE = "claims"  # The folder in the state folder for what was read of the cla
 
 
 def claims_of(
-    context: UploadContext, name: str, storage: Storage | None = None, *, touches: bool = True
+    context: UploadContext,
+    name: str,
+    storage: Storage | None = None,
+    *,
+    touches: bool = True,
+    asks: bool = False,
 ) -> Claims:
     """Return the claims of a target.
 
@@ -34,12 +40,22 @@ def claims_of(
         name: The name of the claim of the run.
         storage: The target, unless it is that of the context.
         touches: Whether something may be written; False for a preview.
+        asks: Whether the run is about to ask for its claim.
 
     Raises:
         StorageError: The target is malformed.
     """
     cache = Path(context.site().state.path, _CACHE) if touches else None
-    return Claims(storage or context.use_storage(), context.claimant(name), cache=cache)
+    claimant = context.claimant(name)
+    if asks:
+        claimant = replace(claimant, register=_register(context))
+    return Claims(storage or context.use_storage(), claimant, cache=cache)
+
+
+def _register(context: UploadContext) -> str:
+    """Return what names the catalogue and the collection of a run to other runs; empty for none."""
+    identity = context.use_catalogue().identity()
+    return f"{identity} {context.collection or ''}" if identity else ""
 
 
 def forget_cache(context: UploadContext) -> None:
@@ -66,7 +82,7 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
         StorageError: A file has a key that Handrail uses itself; or the storage failed or refused.
     """
     _check_keys(context)
-    claims = claims_of(context, name)
+    claims = claims_of(context, name, asks=True)
     claim = claims.take_up if earlier.claimed else claims.ask
     wait = float(context.options.claim_wait)
     manifest = context.use_manifest()

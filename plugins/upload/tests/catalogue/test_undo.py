@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -139,3 +140,36 @@ def test_nothing_is_left_when_all_are_undone(catalogue, order, tools):
         catalogue.remove(name)
     catalogue.withdraw("first", ["tables", "file"])
     assert "tables" in catalogue.missing()
+
+
+def told(catalogue):
+    """Return run and content of each file, and run and metadata of each unit."""
+    files = {(e.unit, e.file.role): (e.run, e.file.sha256) for e in catalogue.find_files("photos")}
+    return files, {e.name: (e.run, e.metadata) for e in catalogue.find_units("photos")}
+
+
+def test_rows_pass_to_a_run_that_relies_on_them(catalogue, tools):
+    """With all layers: what the run had replaced comes back when the other one is undone."""
+    old, new = tools.unit("a", tools.file(content="1")), tools.unit("a", tools.file(content="2"))
+    other = tools.unit("b", tools.file("mask"))
+    tools.publish(catalogue, "one", old)
+    tools.publish(catalogue, "two", replace(new, metadata={"by": "two"}), other)
+    catalogue.remove("two", [("file", "three"), ("elsewhere", "three")])
+    files, units = {("a", "file"): ("three", "2")}, {"a": ("three", {"by": "two"})}
+    assert told(catalogue) == (files, units)
+    assert catalogue.remove("two", [("file", "three")]) == Removed()
+    catalogue.remove("three")
+    assert told(catalogue) == ({("a", "file"): ("one", "1")}, {"a": ("one", {})})
+
+
+def test_covered_rows_pass_on_too(catalogue, tools):
+    """A layer under that of a later run passes on in its place."""
+    for name, content in (("one", "1"), ("two", "2"), ("four", "4")):
+        tools.publish(catalogue, name, tools.unit("a", tools.file(content=content)))
+    catalogue.remove("two", [("file", "three")])
+    seen = []
+    for name in ("four", "three", "one"):
+        seen += told(catalogue)[0].values()
+        catalogue.remove(name)
+    assert seen == [("four", "4"), ("three", "2"), ("one", "1")]
+    assert told(catalogue) == ({}, {})

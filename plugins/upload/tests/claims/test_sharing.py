@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from handrail.cli import main
 from handrail.errors import HandrailError
 from handrail_storage.claims import Claimant, ClaimMissingError, ClaimRefusedError, Claims, Clock
+from handrail_upload.catalogue import open_catalogue
 from handrail_upload.storage import open_storage
 
 HOST = socket.gethostname()
@@ -63,6 +65,40 @@ def test_the_undo_of_the_later_upload_leaves_the_first(shared: Any, two: Any) ->
     assert shared.files() == files
     ann.rollback()
     assert shared.everything() == before
+
+
+def test_an_undo_leaves_the_rows_that_another_run_relies_on(
+    shared: Any, two: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a run has found registered stays, as its own, when the run that registered it goes."""
+    ann, ben = two
+    common = {"catalogue": str(shared.top / "common.db"), "collection": "common"}
+    ann.upload(**common)
+    (ben.source / "0.txt").unlink()
+    done = ben.upload(**common)
+    assert done["data_units"] == 0
+    command = ["rollback", "1", "--dry-run", "--accept-drift", "--journal"]
+    main([*command, str(ann.journal)])
+    stay = "the rows of 11 files stay there, as those of a run that relies on them"
+    assert stay in capsys.readouterr().out
+    assert "1 unit taken out" in ann.rollback()
+    with open_catalogue(common["catalogue"]) as opened:
+        assert {each.run for each in opened.find_units("common")} == {done["run"]}
+        assert {each.file.name for each in opened.find_files("common")} == shared.files()
+        ben.rollback()
+        assert list(opened.find_units("common")) == []
+
+
+def test_rows_in_another_collection_go(shared: Any, two: Any) -> None:
+    """A run relies on its own rows; those of another collection leave with their run."""
+    ann, ben = two
+    catalogue = str(shared.top / "common.db")
+    ann.upload(catalogue=catalogue, collection="anns")
+    ben.upload(catalogue=catalogue, collection="bens")
+    ann.rollback()
+    with open_catalogue(catalogue) as opened:
+        assert len(list(opened.find_units("bens"))) == 12
+        assert list(opened.find_units("anns")) == []
 
 
 def test_the_same_journal_twice(shared: Any, two: Any) -> None:

@@ -7,7 +7,7 @@ reader of names that change would miss a claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from handrail_storage.claims.records import Claimant, ClaimState, Entry, State, 
 from handrail_storage.claims.reliance import in_the_way_of_a_run, in_the_way_of_an_undo
 from handrail_storage.claims.summary import Keys, Summary
 from handrail_storage.claims.survey import Made, Survey
-from handrail_storage.claims.undoing import ClaimUndone, Undoing
+from handrail_storage.claims.undoing import ClaimUndone, Undoing, passing_on
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
 
@@ -267,6 +267,19 @@ class Claims:
         if state.state is State.UNDOING:
             obstacle = None
         return Preview(state=state, would_be=would_be, obstacle=obstacle)
+
+    def passing_on(self) -> Iterator[tuple[str, str]]:
+        """Yield what would pass on to other runs in an undo: each key, and the run.
+
+        Those are runs that rely on the same object, and have the same register.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        entry = self._ledger.entry(self._claimant.run)
+        if entry is not None:
+            listing = self._ledger.listing(kept=False)
+            yield from passing_on(self._ledger, entry.state, self._keys_of(entry.state), listing)
 
     def _look_around(
         self, find: Callable[[Listing], ClaimRefusedError | None], *, kept: bool = True

@@ -67,6 +67,8 @@ class Claimant:
         user: The user.
         journal: The journal, without secrets; empty if the run has none.
         action: The action.
+        register: Where it registers what it holds, such as a catalogue, without secrets; empty if
+            nowhere. Runs with the same text share what is registered there.
     """
 
     run: str
@@ -75,6 +77,7 @@ class Claimant:
     user: str = ""
     journal: str = ""
     action: str = ""
+    register: str = ""
 
     def __str__(self) -> str:
         if not self.run:
@@ -211,6 +214,7 @@ class ClaimState:
                 run=run,
                 number=None if number is None else int(number),
                 **{name: str(document[name]) for name in ("host", "user", "journal", "action")},
+                register=str(document.get("register", "")),
             ),
             state=State(state),
             epoch=str(document["epoch"]),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
-from handrail_storage.claims.ledger import Listing
-from handrail_storage.claims.lists import PAGE
-from handrail_storage.claims.records import Claimant
+from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.lists import PAGE, Held
+from handrail_storage.claims.records import Claimant, ClaimState
+from handrail_storage.claims.reliance import Reliance
 from handrail_storage.claims.summary import Keys
 from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
 from handrail_storage.errors import StorageError, first_of
@@ -110,6 +111,10 @@ class Undoing:
     def keys(self) -> Keys:
         """The keys that the run wanted."""
         return self._keys
+
+    def passing_on(self) -> Iterator[tuple[str, str]]:
+        """Yield what passes on to other runs; see `passing_on`. Call it before `run`."""
+        return passing_on(self._own.ledger, self._own.entry.state, self._keys, self._listing)
 
     def run(
         self,
@@ -219,3 +224,31 @@ class Undoing:
             ledger.remove_held(digest)
         self._own.end()
         ledger.remove_epoch_if_last()
+
+
+def passing_on(
+    ledger: Ledger, state: ClaimState, keys: Keys, listing: Listing
+) -> Iterator[tuple[str, str]]:
+    """Yield each key of a run that another one relies on with the same register, and that run.
+
+    Args:
+        ledger: The claims.
+        state: The claim of the run.
+        keys: Its keys.
+        listing: All claims.
+
+    Raises:
+        StorageError: A list is missing or damaged, or the storage failed or refused.
+    """
+    register = state.claimant.register
+    entries = [e for e in listing.entries if e.state.claimant.register == register]
+    if not register or not state.known or all(e.state.run == state.run for e in entries):
+        return
+    reliance = Reliance(ledger, replace(listing, entries=entries, kept=()), state.run, keys)
+    for rows in keys.lines.rows():
+        reliance.turn_to([row[0] for row in rows])
+        for held in map(Held.of, rows):
+            # Where nobody has recorded a digest, nothing tells that it is the same.
+            claimant = reliance.on(held, str)
+            if claimant is not None:
+                yield held.key, claimant.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
@@ -77,6 +77,10 @@ class Database(ABC):
         """Execute `statement`; return the number of changed rows."""
         with self._converting_errors():
             return self._execute(self._connected(), statement, values).rowcount
+
+    @abstractmethod
+    def fill(self, table: str, rows: Iterable[Row]) -> None:
+        """Within a transaction, add rows to a temporary table; in SQLite, of two columns."""
 
     @contextmanager
     def transaction(self, *, alone: bool = False) -> Generator[None, None, None]:

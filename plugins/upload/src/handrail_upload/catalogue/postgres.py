@@ -79,15 +79,15 @@ class PostgresDatabase(Database):
         with self.transaction():
             for statement in _TEMPORARY:
                 self.change(statement)
-            self._copy(listing.rows(listing.units), "given_unit")
-            self._copy(listing.rows(listing.files), "given_file")
+            self.fill("given_unit", listing.rows(listing.units))
+            self.fill("given_file", listing.rows(listing.files))
             # The server knows little of tables that were just filled. Rows are always looked up by
             # their keys, so that a few units in a large collection cost as little as they should.
             self.change("SET LOCAL enable_hashjoin = off")
             self.change("SET LOCAL enable_mergejoin = off")
             yield
 
-    def _copy(self, rows: Iterable[Row], table: str) -> None:
+    def fill(self, table: str, rows: Iterable[Row]) -> None:
         with (
             self._converting_errors(),
             self._connected().cursor() as cursor,

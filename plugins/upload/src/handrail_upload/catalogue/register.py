@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from handrail_upload.catalogue import preparation, publishing, reading, removal
@@ -11,7 +11,7 @@ from handrail_upload.catalogue.database import Database, TablesGoneError
 from handrail_upload.catalogue.postgres import PostgresDatabase
 from handrail_upload.catalogue.rows import CatalogueFile, CatalogueUnit, Published, Removed
 from handrail_upload.catalogue.sqlite import SqliteDatabase
-from handrail_upload.catalogue.tables import is_empty
+from handrail_upload.catalogue.tables import identity_of, is_empty
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 
@@ -82,6 +82,14 @@ class Catalogue:
         """
         return bool(self.missing()) or is_empty(self._database)
 
+    def identity(self) -> str:
+        """Return a text that no other catalogue has, whatever its address; empty without tables.
+
+        Raises:
+            CatalogueError: The database is not a catalogue, or cannot be opened.
+        """
+        return identity_of(self._database) if self._exists() else ""
+
     def prepare(self, run: str) -> None:
         """Create the missing parts, marked as created by `run`.
 
@@ -122,11 +130,16 @@ class Catalogue:
         self._ready()
         return publishing.publish(self._database, run, collection, listing)
 
-    def remove(self, run: str) -> Removed:
+    def remove(self, run: str, passing_on: Iterable[tuple[str, str]] = ()) -> Removed:
         """Remove everything that `run` has published.
 
         Changed rows get their former values back, unless another run has changed them since: then
         they stay as they are. Safe to repeat, and if there is nothing.
+
+        Args:
+            run: The run.
+            passing_on: Keys of files that stay, each with the run that relies on it; their rows,
+                and those of their units, become rows of that run.
 
         Raises:
             CatalogueError: The removal failed; published rows are unchanged.
@@ -134,7 +147,7 @@ class Catalogue:
         if not self._exists():
             return Removed()
         try:
-            return removal.remove(self._database, run)
+            return removal.remove(self._database, run, passing_on)
         except TablesGoneError:
             self._checked = False
             if self._exists():

@@ -7,7 +7,9 @@ had never been; on top, the next one becomes visible; and with the last one the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Removed
@@ -48,13 +50,46 @@ _COLLECTIONS = """
 """
 
 
-def remove(database: Database, run: str) -> Removed:
-    """Take back all that `run` has published."""
+# The layers of a run under the rows of these ids, wherever they are, become those of another run.
+_PASS_LAYERS = (
+    "UPDATE {replaced} SET replaced_by = p.run FROM {passed} p"
+    " WHERE p.id = {replaced}.{link} AND replaced_by = :run",
+    "UPDATE {replaced} SET run = p.run FROM {passed} p"
+    " WHERE p.id = {replaced}.{link} AND {replaced}.run = :run",
+    "UPDATE {table} SET run = p.run FROM {passed} p WHERE p.id = {table}.id AND {table}.run = :run",
+)
+_PASSED_FILES = """
+    INSERT INTO passed_file (id, run)
+    SELECT f.id, p.run FROM handrail_data_file f JOIN passed_key p ON p.key = f.key
+    WHERE f.run = :run
+    UNION
+    SELECT r.file, p.run FROM handrail_replaced_file r JOIN passed_key p ON p.key = r.key
+    WHERE r.run = :run
+"""
+_PASSED_UNITS = """
+    INSERT INTO passed_unit (id, run)
+    SELECT f.unit, min(p.run) FROM passed_file p JOIN handrail_data_file f ON f.id = p.id
+    GROUP BY f.unit
+"""
+
+
+def remove(database: Database, run: str, passing_on: Iterable[tuple[str, str]] = ()) -> Removed:
+    """Take back all that `run` has published, but for what other runs rely on.
+
+    Args:
+        database: The database.
+        run: The run.
+        passing_on: Keys of files that stay, each with the run that relies on it.
+    """
+    passed = iter(passing_on)
+    first = next(passed, None)
     with database.transaction():
         database.lock_run(run)
         # In the order of names, so that two of us do not wait for each other.
         for (name,) in database.rows(_COLLECTIONS, run=run):
             database.lock_collection(name)
+        if first is not None:
+            _pass_on(database, run, chain((first,), passed))
         files_restored = _take_layer(database, _FILES, run)
         files_removed = database.change("DELETE FROM handrail_data_file WHERE run = :run", run=run)
         units_restored = _take_layer(database, _UNITS, run)
@@ -74,6 +109,27 @@ def remove(database: Database, run: str) -> Removed:
         files_removed=files_removed,
         files_restored=files_restored,
     )
+
+
+def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) -> None:
+    """Let rows of a run, and what it has replaced, become those of the runs that rely on them."""
+    types = database.types
+    columns = {
+        "passed_key": f"key {types['text']} PRIMARY KEY, run {types['text']}",
+        "passed_file": f"id {types['integer']} PRIMARY KEY, run {types['text']}",
+        "passed_unit": f"id {types['integer']} PRIMARY KEY, run {types['text']}",
+    }
+    for table, of in columns.items():
+        database.change(f"CREATE TEMPORARY TABLE {table} ({of})")
+    database.fill("passed_key", passed)
+    database.change(_PASSED_FILES, run=run)
+    database.change(_PASSED_UNITS)
+    for layers, name in ((_FILES, "passed_file"), (_UNITS, "passed_unit")):
+        for statement in _PASS_LAYERS:
+            names = {"table": layers.table, "replaced": layers.replaced, "link": layers.link}
+            database.change(statement.format(passed=name, **names), run=run)
+    for table in columns:
+        database.change(f"DROP TABLE {table}")
 
 
 def _take_layer(database: Database, layers: _Layers, run: str) -> int:

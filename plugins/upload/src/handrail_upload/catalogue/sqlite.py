@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from handrail_upload.catalogue.database import (
     Cursor,
     Database,
     NotACatalogueError,
+    Row,
     TablesGoneError,
     Values,
 )
@@ -73,6 +74,10 @@ class SqliteDatabase(Database):
         finally:
             with suppress(sqlite3.Error):  # A connection that failed may be closed.
                 connection.execute("DETACH listing")
+
+    def fill(self, table: str, rows: Iterable[Row]) -> None:
+        with self._converting_errors():
+            self._connected().executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
 
     def moment(self, when: datetime) -> object:
         return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -80,6 +80,12 @@ def are_unused(database: Database, run: str) -> bool:
     return database.rows(f"SELECT run FROM {MARKER}") == [(run,)] and is_empty(database)
 
 
+def identity_of(database: Database) -> str:
+    """Return a text that no other catalogue has: who has made its tables, and when."""
+    ((run, created),) = database.rows(f"SELECT run, created FROM {MARKER}")
+    return f"{run} {created}"
+
+
 def is_empty(database: Database) -> bool:
     """Return whether nothing is registered."""
     return not any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES)

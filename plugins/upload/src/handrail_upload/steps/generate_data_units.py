@@ -91,11 +91,12 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         from handrail_upload.catalogue import open_catalogue
         from handrail_upload.recorded import read_rows
 
-        context.begin_undo()
+        undoing = context.begin_undo()
         catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
             with open_catalogue(each.url) as catalogue:
-                removed = catalogue.remove(each.run)
+                passing_on = () if undoing is None else undoing.passing_on()
+                removed = catalogue.remove(each.run, passing_on)
             units = removed.units_removed + removed.units_restored
             summary = f"{count_text(units, 'unit')} taken out of {catalogue.shown}"
             context.log("undone", {"summary": summary})
@@ -120,8 +121,23 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
                 yield f"{count_text(added, 'unit')} removed from {shown}"
             if changed:
                 yield f"{count_text(changed, 'former row')} back in {shown}"
+            staying = _staying(context)
+            if staying:
+                others = count_text(staying, "file")
+                yield f"the rows of {others} stay there, as those of a run that relies on them"
         yield from notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
         units = context.use_manifest().count_units()
         yield f"register {count_text(units, 'unit')} in {context.catalogue_url}"
+
+
+def _staying(context: UploadContext) -> int:
+    """Return the number of files whose rows an undo would leave to other runs."""
+    from handrail_upload.claiming import claims_of
+
+    recorded = next(context.transfers(), None)
+    if recorded is None or not recorded.claim:
+        return 0
+    storage = context.storage_of(recorded)
+    return sum(1 for _ in claims_of(context, recorded.claim, storage, touches=False).passing_on())

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _MEMORY = 64 << 20  # Limit of bytes in memory, for all workers together.
 _PAGE = 1000  # Files in doubt that are looked up at a time.
-_LOCAL_WORKERS = 4  # For a folder: some wait for the disk while one computes.
+_LOCAL_WORKERS = 2  # For a folder: one waits for the disk while the other computes.
 _GROUP, _GROUP_BYTES = 32, 1 << 20  # Files of a folder that a worker takes at a time.
 _LOOKERS = 4  # Of these, the number that are looked at at a time.
 

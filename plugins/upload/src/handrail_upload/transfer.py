@@ -191,7 +191,8 @@ class Transfer:
         if self._direct and searched is not None:
             # Those that only have equal sizes may differ.
             states = (SENT, UNCHANGED) if self._comparison.compare == "checksum" else (SENT,)
-            self.manifest.remember(*states, before=searched)
+            if self.manifest.count(*states) > self.manifest.from_cache:
+                self.manifest.remember(*states, before=searched)
 
     def _groups(self, files: Iterable[SourceFile]) -> Iterator[list[SourceFile]]:
         """Yield the files that a worker takes at a time: one, or some small ones in a folder.

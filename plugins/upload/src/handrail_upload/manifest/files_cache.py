@@ -56,8 +56,13 @@ CREATE TABLE cache.known (
 
 
 class FilesCache(Notes):
-    """A manifest that uses the files cache of its target, once it is told to."""
+    """A manifest that uses the files cache of its target, once it is told to.
 
+    Attributes:
+        from_cache: The number of files that it has found unchanged.
+    """
+
+    from_cache = 0
     _has_cache = False
 
     def use_cache(self, path: Path, *, make: bool = True) -> None:
@@ -114,6 +119,7 @@ class FilesCache(Notes):
                     else:
                         others.append((number,))
                 self._db.executemany(_UNSETTLE, others)
+                self.from_cache += count
                 return count, total
         return 0, 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from handrail_storage import pages
@@ -80,6 +81,9 @@ class Manifest(FilesCache):
         UploadError: The file cannot be opened or created, is not a manifest, or is of a newer
             version.
     """
+
+    _totals: Mapping[str, Sequence[int]] = MappingProxyType({})
+    _totals_at = -1
 
     def add(self, files: Iterable[SourceFile]) -> list[tuple[SourceFile, str]]:
         """Add files, in one transaction.
@@ -195,9 +199,12 @@ class Manifest(FilesCache):
 
     def totals(self, *states: str) -> tuple[int, int]:
         """Return the number of files in `states` (or of all), and their bytes."""
-        among = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-        row = self._db.execute(f"SELECT count(*), sum(size) FROM file{among}", states).fetchone()
-        return int(row[0]), int(row[1] or 0)
+        if self._totals_at != self._db.total_changes:
+            by_state = "SELECT state, count(*), sum(size) FROM file GROUP BY state"
+            self._totals = {state: totals for state, *totals in self._db.execute(by_state)}
+            self._totals_at = self._db.total_changes
+        found = [self._totals.get(each, (0, 0)) for each in dict.fromkeys(states or self._totals)]
+        return sum(count for count, _ in found), sum(size for _, size in found)
 
     # Data units
 

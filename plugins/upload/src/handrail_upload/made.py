@@ -8,7 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from handrail_upload.manifest import Manifest, SourceFile
 from handrail_upload.storage import Storage
 
-SOON = 1.0  # Seconds after which stored files are noted, even if there are few.
+SOON = 1.0
+"""Seconds after which stored objects are noted, even if there are few."""
+
+_RARELY = 5.0  # Seconds, where objects have to be flushed: each flush holds up what is stored then.
 
 
 class Made:
@@ -23,6 +26,7 @@ class Made:
         self._manifest = manifest
         self._files: list[SourceFile] = []
         self._since = time.monotonic()
+        self._pause = _RARELY if storage.local else SOON
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="handrail-flush")
         self._under_way: tuple[Future[None], list[SourceFile]] | None = None
 
@@ -39,7 +43,7 @@ class Made:
             StorageError: Earlier files cannot be flushed.
         """
         self._files.append(file)
-        if len(self._files) >= self._storage.batch or time.monotonic() - self._since > SOON:
+        if len(self._files) >= self._storage.batch or time.monotonic() - self._since > self._pause:
             self._flush()
 
     def settle(self) -> None:

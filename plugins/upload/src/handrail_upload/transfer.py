@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from handrail_upload.storage import Sending, Storage
 from handrail_upload.uploader import DirectUploader, Uploader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from handrail_storage.claims import Claim
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 _MEMORY = 64 << 20  # Limit of bytes in memory, for all workers together.
 _PAGE = 1000  # Files in doubt that are looked up at a time.
-_LOCAL_WORKERS = 2  # For a folder: one waits for the disk while the other computes.
-_GROUP, _GROUP_BYTES = 32, 1 << 20  # Files of a folder that a worker takes at a time.
 _LOOKERS = 4  # Of these, the number that are looked at at a time.
 
 
@@ -167,16 +165,20 @@ class Transfer:
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
-        workers = self._workers if self.storage.threads else min(self._workers, _LOCAL_WORKERS)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="handrail-upload")
-        under_way: set[Future[list[SourceFile]]] = set()
+        place = self._use_placing().place
+        if self.storage.threads:
+            self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-upload")
+        under_way: set[Future[SourceFile]] = set()
         with Made(self.storage, self.manifest) as made:
             try:
                 for files in pages(self.manifest.files(NEW, REPLACE), self.storage.batch):
                     self._record(files)
-                    for group in self._groups(files):
-                        under_way.add(self._pool.submit(self._place, group))
-                        if len(under_way) >= 2 * workers:
+                    for file in files:
+                        if self._pool is None:
+                            made.add(place(file))
+                            continue
+                        under_way.add(self._pool.submit(place, file))
+                        if len(under_way) >= 2 * self._workers:
                             under_way = _collect(under_way, made)
                 while under_way:
                     under_way = _collect(under_way, made)
@@ -194,29 +196,6 @@ class Transfer:
             if self.manifest.count(*states) > self.manifest.from_cache:
                 self.manifest.remember(*states, before=searched)
 
-    def _groups(self, files: Iterable[SourceFile]) -> Iterator[list[SourceFile]]:
-        """Yield the files that a worker takes at a time: one, or some small ones in a folder.
-
-        Handing a file over takes about as long as storing a small one there.
-        """
-        if self.storage.threads:
-            yield from ([each] for each in files)
-            return
-        group: list[SourceFile] = []
-        size = 0
-        for file in files:
-            group.append(file)
-            size += file.size
-            if len(group) == _GROUP or size >= _GROUP_BYTES:
-                yield group
-                group, size = [], 0
-        if group:
-            yield group
-
-    def _place(self, files: Iterable[SourceFile]) -> list[SourceFile]:
-        place = self._use_placing().place
-        return [place(each) for each in files]
-
     def _record(self, files: Sequence[SourceFile]) -> None:
         """Record what the claim does not tell."""
         folders = self.storage.missing_folders(each.key for each in files)
@@ -229,14 +208,13 @@ class Transfer:
         return self._placing
 
 
-def _collect(under_way: set[Future[list[SourceFile]]], made: Made) -> set[Future[list[SourceFile]]]:
+def _collect(under_way: set[Future[SourceFile]], made: Made) -> set[Future[SourceFile]]:
     done, rest = wait(under_way, timeout=SOON, return_when=FIRST_COMPLETED)
     failed: BaseException | None = None
     for future in done:
         error = future.exception()
         if error is None:
-            for file in future.result():
-                made.add(file)
+            made.add(future.result())
         else:
             failed = failed or error
     if failed is not None:

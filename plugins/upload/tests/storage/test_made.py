@@ -17,6 +17,7 @@ from handrail_upload.storage import Storage
 class Disk:
     """Flushes when it is told to, and remembers what was noted before."""
 
+    local = False
     batch = 2
 
     def __init__(self) -> None:

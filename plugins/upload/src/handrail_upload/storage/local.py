@@ -43,7 +43,7 @@ class _Notes(SmallLocalFiles):
 class LocalStorage(LocalStore, Storage):
     """Files below one folder."""
 
-    batch = 4096
+    batch = 16384
 
     def __init__(self, place: Place, caller: Caller = CALLER) -> None:
         super().__init__(place, caller)

@@ -1,4 +1,4 @@
-"""Workers take small files of a folder in groups: to hand one over costs as much as to store it."""
+"""How the files of an upload to a folder are sent."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from handrail_upload.manifest import NEW, SENT, Manifest, SourceFile
 from handrail_upload.params import UploadParams
 from handrail_upload.storage import LocalStorage
 from handrail_upload.transfer import Transfer
-
-MIB = 1 << 20
 
 
 class Claim:
@@ -41,41 +39,27 @@ def transfer(storage: LocalStorage, manifest: Manifest, tmp_path: Path) -> Trans
     return Transfer(storage, manifest, options, claim=cast("Any", Claim()))
 
 
-@pytest.fixture
-def groups(transfer: Transfer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of files that workers take at a time."""
-    taken: list[int] = []
-    lock, place = threading.Lock(), transfer._place
-
-    def counting(files: list[SourceFile]) -> list[SourceFile]:
-        with lock:
-            taken.append(len(files))
-        return place(files)
-
-    monkeypatch.setattr(transfer, "_place", counting)
-    return taken
-
-
 def add(manifest: Manifest, source: Callable[..., SourceFile], contents: list[bytes]) -> None:
     for number, content in enumerate(contents):
         file = source(f"d/{number}", content)
         manifest.add([replace(file, state=NEW)])
 
 
-def test_small_files_are_taken_together(transfer, manifest, groups, source, root):
-    """All arrive, and are noted."""
+def test_small_files_are_stored_by_this_thread(transfer, manifest, source, root, monkeypatch):
+    """To hand one over to another thread takes as long as to store it."""
+    threads = set()
+    put = LocalStorage.put
+
+    def counting(*given):
+        threads.add(threading.current_thread())
+        return put(*given)
+
+    monkeypatch.setattr(LocalStorage, "put", counting)
     add(manifest, source, [b"content"] * 70)
     transfer.send()
-    assert sorted(groups) == [6, 32, 32]
+    assert threads == {threading.current_thread()}
     assert len(os.listdir(root / "d")) == 70
     assert manifest.count(SENT) == 70
-
-
-def test_large_files_are_taken_alone(transfer, manifest, groups, source):
-    """So that other workers get some, too."""
-    add(manifest, source, [b"1" * MIB] * 3)
-    transfer.send()
-    assert groups == [1, 1, 1]
 
 
 def test_a_file_that_fails_ends_all(transfer, manifest, source):

@@ -880,3 +880,21 @@ def test_a_folder_for_copies_that_a_killed_run_has_made_goes_with_the_last_claim
     (tmp_path / "target" / run.claim.aside("deep/a")).parent.mkdir(parents=True)
     run.undo()
     assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_an_interrupt_while_the_first_claim_is_written_leaves_nothing(tmp_path, monkeypatch):
+    """Also a file that has not got its name yet goes when the run is undone."""
+    runs, replace = Runs(str(tmp_path / "target")), os.replace
+
+    def interrupted(source, target):
+        if str(target).endswith("/epoch"):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            runs.run(1).ask("a")
+    assert list(tmp_path.rglob("*.tmp"))
+    assert runs.run(1).undo() is None
+    assert list((tmp_path / "target").iterdir()) == []

@@ -165,7 +165,7 @@ def reset(scene):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scene", "count", "times"),
-    [("local-sqlite", 300, 30), pytest.param("radosgw-sqlite", 100, 15, marks=only_wide)],
+    [("local-sqlite", 1000, 30), pytest.param("radosgw-sqlite", 100, 15, marks=only_wide)],
     indirect=["scene"],
 )
 def test_random_instants(scene, tools, count, times):
@@ -179,7 +179,7 @@ def test_random_instants(scene, tools, count, times):
     undone = 0
     for _ in range(times):
         process = scene.start_upload("--quiet")
-        time.sleep(instants.uniform(0.25, 1.0) * took)  # The instant is the test.
+        time.sleep(instants.uniform(0.2, 0.9) * took)  # The instant is the test.
         process.send_signal(signal.SIGINT)
         done = tools.ended(process)
         if scene.world() == before:

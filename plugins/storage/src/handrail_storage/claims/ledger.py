@@ -120,7 +120,8 @@ class Ledger:
         A run that is asking meanwhile puts it back, or the next one takes that of its claim.
         """
         names = {name for name, _ in self._files.names("claims/")}
-        if names == {_EPOCH} and self._files.get(_KEPT) is None:
+        # Without it, a run that was interrupted may have left a part of it, which has no name yet.
+        if names <= {_EPOCH} and self._files.get(_KEPT) is None:
             self._files.remove(_EPOCH)
 
     # States

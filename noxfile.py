@@ -52,6 +52,8 @@ WORKSPACE = nox.project.load_toml(ROOT / "pyproject.toml")
 PLUGINS = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("plugins/*/pyproject.toml"))
 PACKAGES = [Path("core"), *PLUGINS]
 
+# Tests write modules anew, within the second that the time of a compiled one tells.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 # A missing Python is reported below, never downloaded.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 

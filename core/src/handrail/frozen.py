@@ -2,7 +2,8 @@
 
 A listing of packs knows two dozen classes of values. Were they dataclasses, a warm `handrail packs`
 would take 272 million instructions instead of 220 (callgrind, 50 packs among 1000 distributions,
-Python 3.11): `dataclasses` writes methods for each class, and here all of them share theirs.
+Python 3.11): `dataclasses` writes methods for each class, and here all of them share theirs, but
+for `__init__`, which is written when the first value of a class is made.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ClassVar
-
-    _Setter = Callable[[object, Any], None]
 
 T = TypeVar("T")
 
@@ -37,10 +36,7 @@ def frozen(cls: type[T]) -> type[T]:
     space |= {"__qualname__": cls.__qualname__, "__slots__": names}
     bases = (*(base for base in cls.__bases__ if base is not object), _Value)
     again: Any = cast("Any", type(cls))(cls.__name__, bases, space)
-    # Look up the setters once, instead of by name for each instance.
-    setters: dict[str, _Setter] = {name: again.__dict__[name].__set__ for name in names}
-    again._required = [(name, setters[name]) for name in names if name not in defaults]
-    again._optional = [(name, setters[name], default) for name, default in defaults.items()]
+    again._defaults = defaults
     return cast("type[T]", again)
 
 
@@ -63,21 +59,13 @@ class _Value:
     """The base class of all `frozen` classes."""
 
     __slots__ = ()
-    _required: ClassVar[list[tuple[str, _Setter]]]
-    _optional: ClassVar[list[tuple[str, _Setter, Any]]]
+    _defaults: ClassVar[dict[str, Any]]
 
     def __init__(self, /, **given: Any) -> None:
-        take = given.pop
-        try:
-            for name, put in self._required:
-                put(self, take(name))
-        except KeyError as missing:
-            raise TypeError(f"{type(self).__qualname__}.__init__() misses {missing}") from None
-        for name, put, default in self._optional:
-            put(self, take(name, default))
-        if given:
-            unknown = ", ".join(map(repr, given))
-            raise TypeError(f"{type(self).__qualname__}.__init__() does not know {unknown}")
+        # Written for a class when its first value is made: most are only defined in a run.
+        written: Any = _initializer(type(self))
+        type(self).__init__ = written  # type: ignore[method-assign]
+        written(self, **given)
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
@@ -100,3 +88,16 @@ class _Value:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"cannot delete field {name!r} of {type(self).__qualname__}")
+
+
+def _initializer(cls: type[_Value]) -> Callable[..., None]:
+    names = cast("tuple[str, ...]", cls.__slots__)
+    space: dict[str, Any] = {f"default_{name}": each for name, each in cls._defaults.items()}
+    space |= {f"set_{name}": getattr(cls, name).__set__ for name in names}
+    taken = [f"{name}=default_{name}" if name in cls._defaults else name for name in names]
+    sets = [f"set_{name}(self, {name})" for name in names]
+    given = f", *, {', '.join(taken)}" if taken else ""
+    exec(f"def __init__(self, /{given}): {'; '.join(sets) or 'pass'}", space)
+    made: Any = space["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return cast("Callable[..., None]", made)

@@ -17,7 +17,7 @@ from handrail_export.manifest import Manifest
 from handrail_export.placing import Placing
 from handrail_storage.backend import LocalStore, ObjectStore
 from handrail_storage.claims import Claim
-from handrail_storage.claims.claim import Lease
+from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.ledger import Ledger
 
 LOADED = (adbc_driver_sqlite.dbapi, duckdb, PIL.Image, pyarrow.parquet)  # So that no child has to.
@@ -25,7 +25,7 @@ LOADED = (adbc_driver_sqlite.dbapi, duckdb, PIL.Image, pyarrow.parquet)  # So th
 TARGETS = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[type[Any], ...]] = {
     **dict.fromkeys(("prepare", "set_aside", "put_over", "delete_found", "flush"), TARGETS),
-    **dict.fromkeys(("change", "end"), (Lease,)),
+    **dict.fromkeys(("change", "end"), (OwnClaim,)),
     **dict.fromkeys(("hold", "seal", "discard_asides"), (Claim,)),
     **dict.fromkeys(("put_wanted", "put", "put_held", "remove_epoch_if_last"), (Ledger,)),
     "_put": (Placing,),

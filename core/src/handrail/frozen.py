@@ -63,9 +63,22 @@ class _Value:
 
     def __init__(self, /, **given: Any) -> None:
         # Written for a class when its first value is made: most are only defined in a run.
-        written: Any = _initializer(type(self))
+        written: Any = self._initializer()
         type(self).__init__ = written  # type: ignore[method-assign]
         written(self, **given)
+
+    @classmethod
+    def _initializer(cls) -> Callable[..., None]:
+        names = cast("tuple[str, ...]", cls.__slots__)
+        space: dict[str, Any] = {f"default_{name}": each for name, each in cls._defaults.items()}
+        space |= {f"set_{name}": getattr(cls, name).__set__ for name in names}
+        taken = [f"{name}=default_{name}" if name in cls._defaults else name for name in names]
+        sets = [f"set_{name}(self, {name})" for name in names]
+        given = f", *, {', '.join(taken)}" if taken else ""
+        exec(f"def __init__(self, /{given}): {'; '.join(sets) or 'pass'}", space)
+        made: Any = space["__init__"]
+        made.__qualname__ = f"{cls.__qualname__}.__init__"
+        return cast("Callable[..., None]", made)
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
@@ -88,16 +101,3 @@ class _Value:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"cannot delete field {name!r} of {type(self).__qualname__}")
-
-
-def _initializer(cls: type[_Value]) -> Callable[..., None]:
-    names = cast("tuple[str, ...]", cls.__slots__)
-    space: dict[str, Any] = {f"default_{name}": each for name, each in cls._defaults.items()}
-    space |= {f"set_{name}": getattr(cls, name).__set__ for name in names}
-    taken = [f"{name}=default_{name}" if name in cls._defaults else name for name in names]
-    sets = [f"set_{name}(self, {name})" for name in names]
-    given = f", *, {', '.join(taken)}" if taken else ""
-    exec(f"def __init__(self, /{given}): {'; '.join(sets) or 'pass'}", space)
-    made: Any = space["__init__"]
-    made.__qualname__ = f"{cls.__qualname__}.__init__"
-    return cast("Callable[..., None]", made)

@@ -176,6 +176,12 @@ class UploadParams(BaseModel):
         return given
 
     @model_validator(mode="after")
+    def _one_comparison(self) -> UploadParams:
+        if self.checksum and self.compare == "size":
+            raise ValueError("--checksum reads all files, --compare size none: give one of them")
+        return self
+
+    @model_validator(mode="after")
     def _sources(self) -> UploadParams:
         if self.source is None and not self.sources:
             raise ValueError("give SOURCE, the folder to upload, or -p sources.ROLE=FOLDER")

@@ -13,7 +13,7 @@ from handrail import SourceChangedError
 from handrail_storage import count_text
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import SourceError
-from handrail_upload.manifest import SourceFile
+from handrail_upload.manifest import LATEST, SourceFile
 from handrail_upload.pace import Pace
 
 _WRITTEN = "it was written to"
@@ -198,7 +198,7 @@ def _difference(file: SourceFile, now: os.stat_result) -> str:
     """Return how a file differs from its recorded state; empty if it does not."""
     if now.st_size != file.size:
         return "it grew" if now.st_size > file.size else "it shrank"
-    return "" if now.st_mtime_ns == file.mtime else _WRITTEN
+    return "" if min(now.st_mtime_ns, LATEST) == file.mtime else _WRITTEN
 
 
 def _gone(error: OSError) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from handrail import StepFailedError
+from handrail.errors import HandrailError
 from handrail_upload import Manifest, UploadFilesStep
 from handrail_upload.action import DefaultUploadAction
 from handrail_upload.manifest import SENT, UNCHANGED, SourceFile, files_cache, side_file
@@ -228,6 +229,42 @@ def test_a_cache_that_is_damaged_is_done_without(
     read()
     assert upload()["unchanged_files"] == 2
     assert read() == ["a", "b"]
+    if content is not None:
+        assert upload()["unchanged_files"] == 2
+        assert read() == [], "it was not made anew"
+
+
+def test_a_dry_run_leaves_the_cache_alone(
+    write: Write, upload: Upload, dry_run: Callable[..., Any], here: Path
+) -> None:
+    """It reads what is known, and neither makes a cache nor mends one."""
+    write("a")
+    upload()
+    (cache,) = (here / ".handrail/uploads/files").glob("*.db")
+    for content in (b"", b"no database at all", cache.read_bytes()):
+        cache.write_bytes(content)
+        dry_run()
+        assert cache.read_bytes() == content
+    shutil.rmtree(cache.parent)
+    dry_run()
+    assert not cache.parent.exists()
+
+
+def test_a_file_of_the_far_future(write: Write, upload: Upload, here: Path) -> None:
+    """A time that SQLite has no number for is no reason to stop."""
+    folder = write({"a": "1"})
+    os.utime(folder / "a", ns=(1 << 63, 1 << 63))
+    for unchanged in (0, 1):
+        assert upload()["unchanged_files"] == unchanged
+    _later(folder / "a", lambda: (folder / "a").write_text("2"))
+    assert upload(if_exists="overwrite")["uploaded_files"] == 1
+    assert (here / "out/a").read_text() == "2"
+
+
+def test_all_or_nothing_is_read(make: Callable[..., Any]) -> None:
+    """Two options that contradict each other are refused."""
+    with pytest.raises(HandrailError, match="--checksum reads all files, --compare size none"):
+        make(checksum=True, compare="size").plan()
 
 
 def test_a_cache_that_another_process_writes_is_done_without(

@@ -12,6 +12,7 @@ from handrail_upload.manifest.side_file import PAGE, VERSION, sent_lines_in, siz
 from handrail_upload.manifest.source_file import (
     FOUND,
     INVALID,
+    LATEST,
     NEW,
     REPLACE,
     SENT,
@@ -27,6 +28,7 @@ __all__ = [
     "FILES_CACHE",
     "FOUND",
     "INVALID",
+    "LATEST",
     "NEW",
     "PAGE",
     "REPLACE",

@@ -9,6 +9,7 @@ Nothing depends on it: where it is missing, locked or damaged, the files are rea
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,38 +65,53 @@ class FilesCache(Notes):
 
     from_cache = 0
     _has_cache = False
+    _own: Path | None = None  # The file, if it may be made.
 
     def use_cache(self, path: Path, *, make: bool = True) -> None:
         """Use a files cache.
 
         Args:
             path: The file.
-            make: Whether to make it if it is not there.
+            make: Whether to make it if it is not there, or is damaged.
         """
-        if self._has_cache or not (make or path.is_file()):
-            return
-        with suppress(OSError, UploadError):
-            path.parent.mkdir(exist_ok=True)
-            self._db.execute("ATTACH ? AS cache", (str(path),))
-            self._has_cache = True
-            self._prepare_cache()
+        self._own = path if make else None
+        with suppress(OSError):
+            if make:
+                path.parent.mkdir(exist_ok=True)
+            # What is no database is made anew, and not passed over for ever.
+            for _ in range(2 if make else 1):
+                if not self._has_cache and (make or path.is_file()):
+                    with self._doing_without():
+                        self._attach(path, make=make)
 
-    def _prepare_cache(self) -> None:
-        with self._doing_without():
-            (version,) = self._db.execute("PRAGMA cache.user_version").fetchone()
-            if version != _VERSION:
-                with self._transaction():
-                    self._db.execute("DROP TABLE IF EXISTS cache.known")
-                    self._db.execute(_SCHEMA)
-                    self._db.execute(f"PRAGMA cache.user_version = {_VERSION}")
+    def _attach(self, path: Path, *, make: bool) -> None:
+        self._db.execute("ATTACH ? AS cache", (str(path),))
+        (version,) = self._db.execute("PRAGMA cache.user_version").fetchone()
+        if version != _VERSION and not make:
+            self._detach()
+            return
+        if version != _VERSION:
+            with self._transaction():
+                self._db.execute("DROP TABLE IF EXISTS cache.known")
+                self._db.execute(_SCHEMA)
+                self._db.execute(f"PRAGMA cache.user_version = {_VERSION}")
+        self._has_cache = True
+
+    def _detach(self) -> None:
+        self._has_cache = False
+        with suppress(UploadError):  # It is not attached if that has failed.
+            self._db.execute("DETACH cache")
 
     @contextmanager
     def _doing_without(self) -> Generator[None]:
-        """Stop using the cache if it fails."""
+        """Stop using the cache if it fails; then remove a damaged one, if it may be made."""
         try:
             yield
-        except UploadError:
-            self._has_cache = False
+        except UploadError as error:
+            self._detach()
+            code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+            if self._own is not None and code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                remove_manifest(self._own)
 
     def settle_known(self, first: int, last: int, there: Mapping[str, Listed]) -> tuple[int, int]:
         """Note which files and objects are as they were when they were last stored or compared.

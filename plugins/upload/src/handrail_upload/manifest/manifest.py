@@ -11,7 +11,7 @@ from handrail_storage import pages
 from handrail_upload.listing import Listing
 from handrail_upload.manifest.files_cache import FilesCache
 from handrail_upload.manifest.side_file import PAGE
-from handrail_upload.manifest.source_file import FOUND, INVALID, STORED, SourceFile
+from handrail_upload.manifest.source_file import FOUND, INVALID, LATEST, STORED, SourceFile
 from handrail_upload.units import DataFile, DataUnit
 
 _LAST = chr(0x10FFFF)  # After every name of a role.
@@ -32,7 +32,7 @@ def _row(file: SourceFile) -> tuple[Any, ...]:
     return (
         os.fsencode(file.path),
         *(file.name, file.key, file.unit, file.role),
-        *(file.size, file.mtime, file.state, file.problem),
+        *(file.size, min(file.mtime, LATEST), file.state, file.problem),
         *(file.dev, file.ino, file.ctime),
     )
 

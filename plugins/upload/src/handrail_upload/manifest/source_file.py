@@ -17,6 +17,9 @@ SETTLED = (SENT, UNCHANGED, SKIPPED)
 # Files that have to be sent, or may have to be.
 UNSETTLED = (FOUND, NEW, REPLACE)
 
+LATEST = (1 << 63) - 1
+"""The latest time in a manifest, in the year 2262; SQLite has no larger integers."""
+
 
 @dataclass(slots=True, kw_only=True)  # Not frozen: that takes three times as long for each file.
 class SourceFile:

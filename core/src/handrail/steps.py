@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
@@ -290,6 +290,23 @@ def step(
 
 def overrides(step: BaseStep[Any], method: str) -> bool:
     """Return whether `step`, or a step that it wraps, overrides `method`."""
+    return next(_overriding(step, method), None) is not None
+
+
+def has_own(step: BaseStep[Any], method: str) -> bool:
+    """Return whether `rollback` or `resume` of `step`, or of a step that it wraps, does any work.
+
+    That of a layer does not if it calls the same method of the wrapped step and reads no rollback
+    data: then it has nothing of its own to work from.
+    """
+    return any(
+        not (is_layer and _only_forwards(found, method))
+        for found, is_layer in _overriding(step, method)
+    )
+
+
+def _overriding(step: BaseStep[Any], method: str) -> Iterator[tuple[object, bool]]:
+    """Yield each override of `method` from the outermost layer on, and whether it is a layer's."""
     current: Any = step
     while current is not None:
         own: dict[str, Any] = getattr(current, "__dict__", {})
@@ -297,14 +314,18 @@ def overrides(step: BaseStep[Any], method: str) -> bool:
         found: Any = own.get(method) or getattr(cls, method, None)
         inner = own.get("wrapped")
         forwards = inner is not None and getattr(found, "__handrail_forwards__", False)
-        if not forwards and found is not getattr(BaseStep, method):
-            return current.has_undo if _is_bare_undo(current, method) else True
+        bare = method == "rollback" and isinstance(current, FunctionStep) and not current.has_undo
+        if not forwards and not bare and found is not getattr(BaseStep, method):
+            yield found, inner is not None
         current = inner
-    return False
 
 
-def _is_bare_undo(step: object, method: str) -> bool:
-    return method == "rollback" and isinstance(step, FunctionStep)
+def _only_forwards(function: Any, method: str) -> bool:
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    names: tuple[str, ...] = getattr(code, "co_names", ())
+    return method in names and "rollback_data" not in names
 
 
 def is_async(step: BaseStep[Any], method: str | None = None) -> bool:

@@ -68,7 +68,8 @@ Forward = TypeVar("Forward", bound=Callable[..., Any])
 def forwards(method: Forward) -> Forward:
     """Mark a method as delegating: the step has an undo only if the wrapped step has one.
 
-    Use it, for example, for a `rollback` that logs and then calls that of the wrapped step.
+    Use it for a `rollback` that calls that of the wrapped step through a function of yours. One
+    that makes the call itself, and reads no rollback data, needs no mark.
     """
     method.__handrail_forwards__ = True  # type: ignore[attr-defined]
     return method

@@ -13,7 +13,7 @@ from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
 from handrail.registry import StepRegistry
-from handrail.steps import BaseStep, FunctionStep, overrides
+from handrail.steps import BaseStep, FunctionStep, has_own, overrides
 from handrail.wrapper import StepWrapper, is_layer
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class _Reader:
     def _read(self, draft: Draft) -> Facts:
         step: BaseStep[Any] = draft.entry.outermost
         weight, share = self._weights[draft.entry.weight]
-        undoable = overrides(step, "rollback")
+        undoable, always_run, effects = has_own(step, "rollback"), draft.always_run, step.effects
         return Facts(
             weight=weight,
             weight_share=share,
@@ -109,12 +109,13 @@ class _Reader:
             reason=draft.reason,
             required=draft.required,
             layers=draft.layers,
-            always_run=draft.always_run,
-            effects=bool(step.effects),
+            always_run=always_run,
+            effects=bool(effects),
             plain=not is_layer(step),
             skippable=overrides(step, "can_skip"),
             undoable=undoable,
-            reverts=undoable or _hears_of_undo(step),
+            reverts=overrides(step, "rollback") or _hears_of_undo(step),
+            leaves=bool(effects) and not (always_run or undoable or has_own(step, "resume")),
             resumable=overrides(step, "resume"),
             restorable=overrides(step, "restore"),
         )

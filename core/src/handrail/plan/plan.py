@@ -56,7 +56,9 @@ class Facts:
         effects: Whether a dry run must not execute it.
         plain: Whether its `execute` is called to run it, and not the body of a layer.
         skippable: Whether it has a `can_skip` of its own.
-        undoable: Whether it has a `rollback` of its own.
+        undoable: Whether a `rollback` takes back what it did; one of a layer that only asks the
+            wrapped step does not.
+        leaves: Whether a kill in the middle of it may leave things behind that nothing takes back.
         reverts: Whether an undo has something to call: its `rollback`, or that of a layer.
         resumable: Whether it has a `resume` of its own.
         restorable: Whether it has a `restore` of its own.
@@ -73,14 +75,10 @@ class Facts:
     plain: bool
     skippable: bool
     undoable: bool
+    leaves: bool
     reverts: bool
     resumable: bool
     restorable: bool
-
-    @property
-    def leaves(self) -> bool:
-        """Whether a kill in the middle of it may leave things behind that nothing takes back."""
-        return self.effects and not (self.always_run or self.reverts or self.resumable)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +134,7 @@ class PlannedStep:
 
     @property
     def undoable(self) -> bool:
-        """Whether it has a `rollback` of its own."""
+        """Whether a `rollback` takes back what it did."""
         return self.facts.undoable
 
     def to_dict(self) -> dict[str, object]:

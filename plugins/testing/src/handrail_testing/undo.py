@@ -18,7 +18,7 @@ from handrail import (
     StepWrapper,
 )
 from handrail.errors import StepFailedError, describe
-from handrail.inspection import intercept_records, overrides, run_awaitable
+from handrail.inspection import has_own, intercept_records, run_awaitable
 from handrail_testing.world import differences
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class _Check:
     def _prove_something(self, before: object, wire: _Tripwire) -> None:
         __tracebackhide__ = True
         step = self._made()
-        undoes = wire.seen or overrides(step, "rollback")
+        undoes = wire.seen or has_own(step, "rollback")
         if undoes and not differences(before, self.world()):
             raise ValueError(
                 f"world() shows no difference once step '{step.name}' has run, so nothing that it "

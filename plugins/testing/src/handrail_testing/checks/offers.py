@@ -20,7 +20,7 @@ from handrail import (
     StepWrapper,
     Workflow,
 )
-from handrail.inspection import overrides
+from handrail.inspection import has_own
 from handrail.packs import GROUPS, EntryPoint
 from handrail_testing.checks.subject import PREFIX, Subject, UncheckedError, takes_nothing
 from handrail_testing.suggest import did_you_mean
@@ -75,7 +75,7 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
     """Yield a problem for each step that has effects, and neither a rollback nor a resume."""
     _has_steps(subject)
     for entry, step in subject.made.items():
-        back = overrides(step, "rollback") or overrides(step, "resume")
+        back = has_own(step, "rollback") or has_own(step, "resume")
         if step.effects and not step.always_run and not back:
             yield Problem(
                 code="no-undo",

@@ -5,7 +5,8 @@ module of hooks, such as `acme-scan = "acme_scan.hooks"`. Each function of that 
 name of a hook and is marked with `@hookimpl` implements it; leave out the hooks and the arguments
 that you do not need. All hooks except `observe` are called while a plan is made, never during a
 run. Hooks are plain functions: no `async`, no generators, no default values. If a hook raises,
-planning stops with exit code 4 and the name of the pack; an observer that raises is dropped.
+planning stops with exit code 4 and the name of the pack; an observer that raises is dropped. A hook
+that changes an attribute of a step that it is shown is a problem of the plan: edits are answers.
 
 Each hook may take `settings`, the pack's settings in the project, as an instance of its model.
 Hooks never get params, so a plan is the same for every run: put conditions into `can_skip`.

@@ -18,11 +18,13 @@ from handrail.packs.provider import PackProvider
 from handrail.plan.builder import base_drafts
 from handrail.plan.collect import collect
 from handrail.plan.context_check import unfit
+from handrail.plan.entry import chain
 from handrail.plan.order import Contributor, pack_order
 from handrail.plan.plan import Plan
 from handrail.plan.problems import no_steps
 from handrail.plan.required import missing, required_in
 from handrail.plan.resolve import resolve
+from handrail.plan.step_state import StepStates
 from handrail.registry import StepRegistry
 
 if TYPE_CHECKING:
@@ -114,9 +116,11 @@ def plan_action(info: ActionInfo, registry: StepRegistry[Any], provider: PackPro
     )
     base = {name for entry in registry.entries() for name in entry.names}
     found = _missing(plan, required, provider, base)
-    for pack in packs:
-        if pack.implements("check_plan"):
-            found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
+    checking = [pack for pack in packs if pack.implements("check_plan")]
+    before = StepStates(each for planned in plan.steps if checking for each in chain(planned.step))
+    for pack in checking:
+        found += _problems(pack, pack.call("check_plan", action=info, plan=plan))
+        found += before.changes(pack, "check_plan")
     if found:
         raise PlanError(info.name, found, plan=plan)
     return plan

@@ -21,8 +21,10 @@ from handrail.errors import (
 from handrail.origin import Origin
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.plan.entry import Entry, entry_for, innermost
+from handrail.plan.entry import chain as chain_of
 from handrail.plan.order import said_by
-from handrail.plan.problems import too_many_answers
+from handrail.plan.problems import step_changed, too_many_answers
+from handrail.plan.step_state import StepStates
 from handrail.registry import IfMissing, StepRegistry, Wrapper
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
@@ -54,10 +56,12 @@ def collect(
         HandrailError: A hook raised; the error names its pack.
     """
     problems: list[Problem] = []
-    edits = [_ask_setup(action, pack, base, problems) for pack in packs]
+    before = StepStates(each for step in base.get_steps() for each in chain_of(step))
+    edits = [_ask_setup(action, pack, base, problems, before) for pack in packs]
     inquiry = _Inquiry(action, packs, edits, problems)
     brought = [] if project is None else [each.entries for each in project.insertions]
     inquiry.ask(chain(base.entries(), *brought))
+    problems += [step_changed(step.name, names) for step, names in before.restore()]
     return [*edits, *([project] if project is not None else ())], problems
 
 
@@ -109,31 +113,63 @@ class _Inquiry:
         inserting: Sequence[_Asker],
         wrapping: Sequence[_Asker],
     ) -> None:
-        # The loop over packs and steps: the only part whose time is their product.
-        action = self.action
         while waiting:
             entry, causes = waiting.popleft()
             self.answers += len(causes) > 1
             if self.answers > MOST_ANSWERS:
                 # Packs that answer for each step of each other end, but only after every order.
-                self.problems.append(too_many_answers(action.name, self.edits))
+                self.problems.append(too_many_answers(self.action.name, self.edits))
                 return
             self.asked.add(entry.name)
             step = innermost(entry.step)
-            for owner, ask, hook, side, pack, own in inserting:
-                if owner in causes:
-                    continue
-                answer = ask(action, step)
-                if answer is not None:
-                    insertion = self._insertion(pack, hook, side, entry, causes, answer)
-                    if insertion is not None:
-                        own.insertions.append(insertion)
-                        waiting.extend((each, insertion.causes) for each in insertion.entries)
-            for owner, ask, _, _, pack, own in wrapping:
-                if owner not in causes:
-                    layer = ask(action, step)
-                    if layer is not None:
-                        self._layer(pack, entry, step, layer, own)
+            before = StepStates((step,))
+            waiting += self._ask_about(entry, step, causes, inserting, wrapping)
+            for _, names in before.restore():
+                self._is_changed(step, names, causes, (*inserting, *wrapping))
+
+    def _ask_about(
+        self,
+        entry: Entry,
+        step: BaseStep[Any],
+        causes: Causes,
+        inserting: Sequence[_Asker],
+        wrapping: Sequence[_Asker],
+    ) -> list[tuple[Entry, Causes]]:
+        """Ask every pack about a step, and return the steps that they insert."""
+        # The loop over packs and steps: the only part whose time is their product.
+        action = self.action
+        brought: list[tuple[Entry, Causes]] = []
+        for owner, ask, hook, side, pack, own in inserting:
+            if owner in causes:
+                continue
+            answer = ask(action, step)
+            if answer is not None:
+                insertion = self._insertion(pack, hook, side, entry, causes, answer)
+                if insertion is not None:
+                    own.insertions.append(insertion)
+                    brought += [(each, insertion.causes) for each in insertion.entries]
+        for owner, ask, _, _, pack, own in wrapping:
+            if owner not in causes:
+                layer = ask(action, step)
+                if layer is not None:
+                    self._layer(pack, entry, step, layer, own)
+        return brought
+
+    def _is_changed(
+        self,
+        step: BaseStep[Any],
+        names: Sequence[str],
+        causes: Causes,
+        askers: Iterable[_Asker],
+    ) -> None:
+        """Find out which hook has changed a step, by asking again, and report it."""
+        before = StepStates((step,))
+        found: list[Problem] = []
+        for owner, ask, hook, _, pack, _ in askers:
+            if owner not in causes:
+                ask(self.action, step)
+                found += before.changes(pack, hook)
+        self.problems += found or [step_changed(step.name, names)]
 
     def _insertion(
         self,
@@ -199,7 +235,11 @@ def _way_to_ask(pack: Contributor, hook: str) -> Callable[[ActionInfo, BaseStep[
 
 
 def _ask_setup(
-    action: ActionInfo, pack: Contributor, base: StepRegistry[Any], problems: list[Problem]
+    action: ActionInfo,
+    pack: Contributor,
+    base: StepRegistry[Any],
+    problems: list[Problem],
+    before: StepStates,
 ) -> EditSet:
     if not pack.implements("setup_steps"):
         return EditSet(owner=pack.origin.pack or PROJECT)
@@ -208,6 +248,7 @@ def _ask_setup(
         answer: object = pack.call("setup_steps", action=action, registry=recorder)
         if answer is not None and any(isinstance(each, BaseStep) for each in _several(answer)):
             problems.append(_unregistered(pack))
+        problems += before.changes(pack, "setup_steps")
     except HandrailError as error:
         if not isinstance(error.__cause__, InvalidStepError):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import Problem
+from handrail.plan.order import said_by
 from handrail.suggest import near
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.plan.builder import Draft
     from handrail.plan.edits import EditSet, Removal, Replacement, Wrapping
+    from handrail.plan.order import Contributor
     from handrail.wrapper import StepWrapper
 
 
@@ -28,6 +30,25 @@ def too_many_answers(action: str, edits: Sequence[EditSet]) -> Problem:
         ways_out=(
             "a hook should answer for the steps that it means, by name, not for every step",
             *(f"leave one out:  --no-pack {each.owner}" for each in answering[:2]),
+        ),
+    )
+
+
+def step_changed(
+    step: str, names: Sequence[str], pack: Contributor | None = None, hook: str = ""
+) -> Problem:
+    """A hook changed attributes of a step that it was shown."""
+    by = "a hook" if pack is None else f"{hook} of {pack.origin}"
+    origins = () if pack is None else (said_by(pack, hook),)
+    out = () if pack is None else (f"leave the pack out:  --no-pack {pack.id}",)
+    return Problem(
+        code="step-changed",
+        message=f"{by} changes {', '.join(names)} of step '{step}', which is not its own",
+        origins=origins,
+        details=tuple(origin.place for origin in origins if origin.place),
+        ways_out=(
+            "return a wrapper from wrap_step, or put another step there with registry.replace",
+            *out,
         ),
     )
 

@@ -1,0 +1,66 @@
+"""The attributes of steps, which hooks see and may not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from operator import is_
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail.plan import problems
+
+if TYPE_CHECKING:
+    from handrail.errors import Problem
+    from handrail.plan.order import Contributor
+    from handrail.steps import BaseStep
+
+
+class StepStates:
+    """The attributes of steps, as they were when this was made.
+
+    Steps may outlive a plan, so that a change that is refused must not stay in them either.
+    """
+
+    def __init__(self, steps: Iterable[BaseStep[Any]]) -> None:
+        self._kept = [(step, _attributes(step)) for step in steps]
+
+    def restore(self) -> list[tuple[BaseStep[Any], list[str]]]:
+        """Return the steps that were changed, with the names of the attributes, and restore them.
+
+        That a cached property was read is no change.
+        """
+        return [(step, names) for step, before in self._kept if (names := _restored(step, before))]
+
+    def changes(self, pack: Contributor, hook: str) -> list[Problem]:
+        """Return a problem for each step that `hook` of `pack` has changed, and restore them."""
+        return [
+            problems.step_changed(step.name, names, pack, hook) for step, names in self.restore()
+        ]
+
+
+def _restored(step: BaseStep[Any], before: Mapping[str, Any]) -> list[str]:
+    now = _attributes(step)
+    if before.keys() == now.keys() and all(map(is_, before.values(), now.values())):
+        return []  # The usual case, for each step of a plan.
+    names = [name for name in {**before, **now} if _differs(type(step), name, before, now)]
+    for name in names:
+        if name in before:
+            object.__setattr__(step, name, before[name])
+        else:
+            object.__delattr__(step, name)
+    return names
+
+
+def _differs(kind: type, name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    if name not in before:
+        return not isinstance(getattr(kind, name, None), cached_property)
+    return name not in now or before[name] is not now[name]
+
+
+def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
+    """Return the attributes of an instance by name, with those in slots."""
+    state: object = object.__getstate__(step)
+    if isinstance(state, dict):
+        return dict(cast("dict[str, Any]", state))
+    parts = cast("tuple[Any, ...]", state) if isinstance(state, tuple) else (state,)
+    return {name: value for part in parts for name, value in (part or {}).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -39,6 +40,26 @@ def test_classifiers_name_the_pythons_that_are_tested(file: Path) -> None:
 def test_every_dependency_has_a_lower_bound(file: Path) -> None:
     """`nox -s lowest` tests with it."""
     assert [each for each in project(file)["dependencies"] if not re.search("[>~]=", each)] == []
+
+
+# Each writes texts through `visible`, or none that come from somewhere else.
+WRITERS = (
+    *("cli/view/console.py", "runtime.py", "orchestrator/dispatch.py"),
+    *("orchestrator/interrupts.py", "handrail_synapse/__main__.py"),
+)
+
+
+def test_all_output_goes_through_the_console() -> None:
+    """It spells out what could control a terminal; a command that writes by itself would not."""
+    writing = {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}
+    found = [
+        f"{file.relative_to(ROOT)}:{each.lineno}: {ast.unparse(each.func)}"
+        for file in [*(ROOT / "core/src").rglob("*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+        if not file.as_posix().endswith(WRITERS)
+        for each in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(each, ast.Call) and ast.unparse(each.func) in writing
+    ]
+    assert found == []
 
 
 def test_ci_runs_every_session_of_a_whole_run() -> None:

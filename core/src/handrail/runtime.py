@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from handrail.engine.user_code import calls_user_code
 from handrail.frozen import frozen
+from handrail.visible import visible
 
 
 class RuntimeLogger(Protocol):
@@ -29,16 +30,16 @@ class ConsoleLogger:
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Write one event."""
         about = f" ({file})" if file else ""
-        print(f"{event} {data}{about}", file=sys.stderr)
+        print(visible(f"{event} {data}{about}"), file=sys.stderr)
 
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Write a line if `current` has reached `total`."""
         if current >= total:
-            print(f"{category or 'progress'} {current}/{total}", file=sys.stderr)
+            print(visible(f"{category or 'progress'} {current}/{total}"), file=sys.stderr)
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Write the values."""
-        print(f"{category or 'metrics'} {value}", file=sys.stderr)
+        print(visible(f"{category or 'metrics'} {value}"), file=sys.stderr)
 
 
 class RuntimeContext:

@@ -14,16 +14,17 @@ from handrail.cli.garbage import no_collections
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session as Session
+    from handrail.cli.session import echo as echo
     from handrail.cli.session import session_of as session_of
     from handrail.cli.session import takes_json as takes_json
     from handrail.cli.view.failure import problem_lines as problem_lines
     from handrail.cli.view.listing import Listing as Listing
     from handrail.workflow import Workflow
 
-__all__ = ["Listing", "Session", "problem_lines", "session_of", "takes_json"]
+__all__ = ["Listing", "Session", "echo", "problem_lines", "session_of", "takes_json"]
 
 _HOMES = {
-    "session": ("Session", "session_of", "takes_json"),
+    "session": ("Session", "echo", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),
 }

@@ -12,6 +12,7 @@ import click
 
 import handrail
 from handrail.cli.garbage import no_collections
+from handrail.cli.help import visible_help
 from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean
@@ -170,7 +171,7 @@ def _placed(entry: str) -> tuple[str, str]:
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
-        click.echo(f"handrail {handrail.__version__}")
+        session_of(ctx).console.print(f"handrail {handrail.__version__}")
         ctx.exit()
 
 
@@ -199,7 +200,7 @@ def root(ctx: click.Context) -> None:
     4 pack broken, 5 undo incomplete, 6 failed and kept, 130 interrupted
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        _print_help(session_of(ctx), ctx.get_help())
 
 
 _NO_COMMAND: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -237,21 +238,27 @@ def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
 
 def _run(session: Session, command: click.Command, words: list[str], program: str) -> int:
     try:
-        answer = command.main(
-            words,
-            prog_name=program,
-            standalone_mode=False,
-            obj=session,
-            terminal_width=_width(),
-        )
+        with visible_help():
+            answer = command.main(
+                words,
+                prog_name=program,
+                standalone_mode=False,
+                obj=session,
+                terminal_width=_width(),
+            )
         return answer if isinstance(answer, int) else ExitCode.DONE
     except _NO_COMMAND as error:
         # Like an empty command line, a request for help. Older versions of click print it
         # themselves.
-        click.echo(error.message)
+        _print_help(session, error.message)
         return ExitCode.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is reported
         return _report(session, error)
+
+
+def _print_help(session: Session, text: str) -> None:
+    for line in text.split("\n"):
+        session.console.print(line)
 
 
 def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:

@@ -156,6 +156,20 @@ def session_of(context: click.Context) -> Session:
     return found
 
 
+def echo(line: str = "", *, err: bool = False) -> None:
+    """Write a line like `click.echo`, with what could control a terminal spelled out.
+
+    Args:
+        line: One line; an end of line in it is spelled out, too.
+        err: Whether to write to standard error.
+    """
+    context = click.get_current_context(silent=True)
+    session = None if context is None else context.find_object(Session)
+    console = Console() if session is None else session.console
+    write = console.note if err else console.print
+    write(line)
+
+
 def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
     """Take the global flags out of the arguments, and return the rest for click.
 

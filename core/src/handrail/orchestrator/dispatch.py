@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.events import Event
+from handrail.visible import visible
 
 
 class Dispatcher:
@@ -46,8 +47,6 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - telemetry must not fail a run
                 self._observers = tuple(each for each in self._observers if each is not observer)
                 name = getattr(observer, "__qualname__", repr(observer))
-                print(
-                    f"observer {name} was dropped, it raised {type(error).__name__}: "
-                    f"{describe(error)}",
-                    file=sys.stderr,
-                )
+                raised = f"{type(error).__name__}: {describe(error)}"
+                line = f"observer {name} was dropped, it raised {raised}"
+                print(visible(line), file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from handrail.cli import echo
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
@@ -59,16 +60,16 @@ def list_exports(folder: Path, as_json: bool) -> None:
         try:
             exports.append(_described(path))
         except ExportError as error:  # The other exports are listed anyway.
-            click.echo(f"warning: {error.message}", err=True)
+            echo(f"warning: {error.message}", err=True)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "exports": exports}))
+        echo(json.dumps({"schema": 1, "exports": exports}))
         return
     for each in exports:
         ended = (each["finished"] or "not finished")[:16].replace("T", " ")
         counted = f"{each['exported_count'] or 0:,} as {each['format']}"
-        click.echo(f"{each['run']}  {ended:16}  {counted:>20}  {size_text(each['bytes']):>7}")
-        click.echo(f"  {each['output']}")
-    click.echo(f"{count_text(len(exports), 'export')} in {folder}")
+        echo(f"{each['run']}  {ended:16}  {counted:>20}  {size_text(each['bytes']):>7}")
+        echo(f"  {each['output']}")
+    echo(f"{count_text(len(exports), 'export')} in {folder}")
 
 
 @export.command()
@@ -77,12 +78,12 @@ def formats(as_json: bool) -> None:
     """List the formats there are; nothing of them is imported."""
     found = offers()
     if as_json:
-        click.echo(json.dumps({"schema": 1, "formats": [each.to_dict() for each in found]}))
+        echo(json.dumps({"schema": 1, "formats": [each.to_dict() for each in found]}))
         return
     width = max([len("FORMAT"), *(len(each.name) for each in found)])
-    click.echo(f"{'FORMAT':{width}}  PACK")
+    echo(f"{'FORMAT':{width}}  PACK")
     for each in found:
-        click.echo(f"{each.name:{width}}  {each.pack} {each.version}")
+        echo(f"{each.name:{width}}  {each.pack} {each.version}")
 
 
 @export.command()
@@ -111,7 +112,7 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
             "bytes": checked.size,
             "differences": [each.to_dict() for each in differences],
         }
-        click.echo(json.dumps(document))
+        echo(json.dumps(document))
     else:
         _show(listed, checked, differences)
     return 1 if differences else 0
@@ -119,16 +120,16 @@ def verify(what: str | None, quick: bool, folder: Path, as_json: bool) -> int:
 
 def _show(listed: Listed, checked: Verification, differences: list[Difference]) -> None:
     unfinished = "" if listed.finished else " · not finished"
-    click.echo(f"export  {listed.about.get('run') or 'of a run that is not known'}{unfinished}")
-    click.echo(f"output  {listed.output}")
+    echo(f"export  {listed.about.get('run') or 'of a run that is not known'}{unfinished}")
+    echo(f"output  {listed.output}")
     for each in differences[:_SHOWN]:
-        click.echo(f"  {each.path}  {each.what}")
+        echo(f"  {each.path}  {each.what}")
     if len(differences) > _SHOWN:
-        click.echo(f"  ... and {len(differences) - _SHOWN:,} more")
+        echo(f"  ... and {len(differences) - _SHOWN:,} more")
     files = f"{count_text(checked.files, 'file')}, {size_text(checked.size)}"
     how = "sizes compared" if checked.quick else "content read"
     told = count_text(len(differences), "difference") if differences else "all as it was exported"
-    click.echo(f"{files} · {how} · {told}")
+    echo(f"{files} · {how} · {told}")
 
 
 @dataclass(slots=True, kw_only=True)

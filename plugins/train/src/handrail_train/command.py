@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from handrail.cli import echo
 from handrail_storage import count_text, one_line, size_text
 from handrail_train.errors import ModelError, StorageError, VersionError
 from handrail_train.manifest import ManifestError, Version
 from handrail_train.models import installed_kinds, kind_named
 from handrail_train.models.installed import distribution_of
-from handrail_train.names import cut, near, printable
+from handrail_train.names import cut, near
 from handrail_train.store import DEFAULT, in_store, open_store
 from handrail_train.versions import Versions
 
@@ -54,12 +55,12 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
             {"version": reference, "message": error.message, "ways_out": list(error.ways_out)}
             for reference, error in damaged.items()
         ]
-        click.echo(json.dumps({"schema": 1, "models": listed, "damaged": wrong}))
+        echo(json.dumps({"schema": 1, "models": listed, "damaged": wrong}))
         return
     if name is not None and not (found or damaged):
         known = {each.name for each in versions.look()[0]}
         hints = "".join(f"; {way}" for way in near(name, known))
-        _say(f"0 versions of {name} in {opened.url}{hints}")
+        echo(f"0 versions of {name} in {opened.url}{hints}")
         return
     head = ("VERSION", "KIND", "ACCURACY", "SIZE", "CREATED")
     _table(
@@ -75,9 +76,9 @@ def list_models(name: str | None, store: str, as_json: bool) -> None:
             for each in found
         ],
     )
-    _say(f"{count_text(len(found), 'version')} in {opened.url}")
+    echo(f"{count_text(len(found), 'version')} in {opened.url}")
     for error in damaged.values():
-        _say(f"damaged: {'; '.join((error.message, *error.ways_out))}")
+        echo(f"damaged: {'; '.join((error.message, *error.ways_out))}")
 
 
 @models.command(short_help="Show what is known of a version.")
@@ -98,14 +99,14 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
     saved = [] if folder is None else _save(versions, version, folder)
     if as_json:
         document = {**version.to_dict(), "report": report, "saved": saved}
-        click.echo(json.dumps(document))
+        echo(json.dumps(document))
         return
     for label, text in _described(version, report):
-        _say(f"{label:8}  {text}".rstrip())
+        echo(f"{label:8}  {text}".rstrip())
     for name, file in version.files.items():
-        _say(f"  {name:16}  {size_text(file.size):>7}  {file.key}")
+        echo(f"  {name:16}  {size_text(file.size):>7}  {file.key}")
     for path in saved:
-        _say(f"wrote {path}")
+        echo(f"wrote {path}")
 
 
 def _report(versions: Versions, version: Version) -> dict[str, Any]:
@@ -160,10 +161,10 @@ def remove(reference: str, store: str, as_json: bool) -> None:
         reference, deleted = version.reference, versions.remove(version)
         kept = len(version.files) - len(deleted)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "removed": reference, "deleted": deleted}))
+        echo(json.dumps({"schema": 1, "removed": reference, "deleted": deleted}))
         return
     others = f", {kept} kept that other versions have" if kept else ""
-    _say(f"removed {reference}: {count_text(len(deleted), 'file')} deleted{others}")
+    echo(f"removed {reference}: {count_text(len(deleted), 'file')} deleted{others}")
 
 
 @models.command(short_help="List what can be trained; with KIND its hyper-parameters.")
@@ -178,12 +179,10 @@ def kinds(kind: str | None, as_json: bool) -> None:
     rows = [(name, distribution_of(point)) for name, point in found.items()]
     if as_json:
         listed = [{"name": name, "pack": pack} for name, pack in rows]
-        click.echo(json.dumps({"schema": 1, "kinds": listed}))
+        echo(json.dumps({"schema": 1, "kinds": listed}))
         return
     _table(("KIND", "PACK"), rows)
-    click.echo(
-        f"{count_text(len(rows), 'kind')} · the hyper-parameters:  handrail models kinds KIND"
-    )
+    echo(f"{count_text(len(rows), 'kind')} · the hyper-parameters:  handrail models kinds KIND")
 
 
 def _show_kind(name: str, as_json: bool) -> None:
@@ -197,18 +196,18 @@ def _show_kind(name: str, as_json: bool) -> None:
     fields = found.hyper.model_json_schema().get("properties", {})
     if as_json:
         about = {"schema": 1, "kind": name, "about": doc, "missing": missing, "hyper": fields}
-        click.echo(json.dumps(about))
+        echo(json.dumps(about))
         return
-    click.echo(f"{name}: {doc}")
+    echo(f"{name}: {doc}")
     rows = [
         (field, _values(about), json.dumps(about.get("default")), about.get("description", ""))
         for field, about in fields.items()
     ]
     _table(("HYPER-PARAMETER", "VALUES", "DEFAULT", "DOES"), rows)
     if missing:
-        click.echo(f"not ready: {missing}")
+        echo(f"not ready: {missing}")
     first = next(iter(fields), "NAME")
-    click.echo(f"Give one:  handrail run train DATA --kind {name} -p hyper.{first}=...")
+    echo(f"Give one:  handrail run train DATA --kind {name} -p hyper.{first}=...")
 
 
 def _values(about: dict[str, Any]) -> str:
@@ -253,13 +252,9 @@ def _when(version: Version) -> str:
     return version.created[:19].replace("T", " ")
 
 
-def _say(text: str) -> None:
-    click.echo(printable(text))
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     cells = [head, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         line = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        _say("  ".join(line).rstrip())
+        echo("  ".join(line).rstrip())

@@ -12,13 +12,6 @@ def some_of(names: Iterable[str], *, most: int = 8) -> str:
     return ", ".join(listed[:most]) + more
 
 
-def printable(text: str) -> str:
-    """Return a text with control characters escaped, so that it cannot control a terminal."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
-
-
 def cut(text: str, width: int = 80) -> str:
     """Return a text on one line, and no longer than `width`."""
     line = " ".join(text.split())

@@ -184,7 +184,6 @@ def test_what_cannot_be_learnt_from_is_told_with_the_way_out(
 ) -> None:
     with pytest.raises(DataError, match=f"(?s){said}") as error:
         load(content, **options)
-    assert error.value.message.isprintable()
     assert len(error.value.message) < 300
     assert error.value.ways_out
     assert "Traceback" not in str(error.value)

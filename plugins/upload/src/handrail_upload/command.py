@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from handrail.cli import echo
 from handrail_storage import count_text, size_text
 from handrail_storage.manifests import find_manifest, manifests_in
 from handrail_upload.catalogue import open_catalogue
@@ -50,16 +51,16 @@ def list_uploads(folder: Path, as_json: bool) -> None:
         try:
             uploads.append(_described(path))
         except UploadError as error:  # The other uploads are listed anyway.
-            click.echo(f"warning: {error.message}", err=True)
+            echo(f"warning: {error.message}", err=True)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "uploads": uploads}))
+        echo(json.dumps({"schema": 1, "uploads": uploads}))
         return
     for each in uploads:
         ended = (each["finished"] or "not finished")[:16].replace("T", " ")
         files = count_text(each["files"], "file")
-        click.echo(f"{each['run']}  {ended:16}  {files:>12}  {size_text(each['bytes']):>7}")
-        click.echo(f"  {each['target'] or 'ended before it had a target'}")
-    click.echo(f"{count_text(len(uploads), 'upload')} in {folder}")
+        echo(f"{each['run']}  {ended:16}  {files:>12}  {size_text(each['bytes']):>7}")
+        echo(f"  {each['target'] or 'ended before it had a target'}")
+    echo(f"{count_text(len(uploads), 'upload')} in {folder}")
 
 
 @upload.command()
@@ -96,20 +97,20 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
             "bytes": checked.size,
             "differences": differences,
         }
-        click.echo(json.dumps(document))
+        echo(json.dumps(document))
         return 1 if differences else 0
     unfinished = "" if about.get("finished") else " · not finished"
-    click.echo(f"upload     {path.stem}{unfinished}")
-    click.echo(f"target     {about['target']}")
-    click.echo(f"catalogue  {about['catalogue']}")
+    echo(f"upload     {path.stem}{unfinished}")
+    echo(f"target     {about['target']}")
+    echo(f"catalogue  {about['catalogue']}")
     for each in differences[:_SHOWN]:
-        click.echo(f"  {each['where']:9}  {each['key']}  {each['what']}")
+        echo(f"  {each['where']:9}  {each['key']}  {each['what']}")
     if len(differences) > _SHOWN:
-        click.echo(f"  ... and {len(differences) - _SHOWN:,} more")
+        echo(f"  ... and {len(differences) - _SHOWN:,} more")
     files = f"{count_text(checked.files, 'file')}, {size_text(checked.size)}"
     how = "content read" if checksum else "sizes and ETags compared"
     told = count_text(len(differences), "difference") if differences else "all as it was uploaded"
-    click.echo(f"{files} · {how} · {told}")
+    echo(f"{files} · {how} · {told}")
     return 1 if differences else 0
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from handrail.cli.view.console import Console, visible
+from handrail.cli.view.console import Console
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
 from handrail.cli.view.table import fit, table
@@ -21,6 +21,7 @@ from handrail.cli.view.text import (
     shorten,
     shorten_start,
 )
+from handrail.visible import visible, visible_lines
 
 
 class Wrong(BaseModel):
@@ -124,10 +125,34 @@ def test_of_many_names_the_number_of_the_others_is_told():
     assert listed(["x" * 99, "b" * 9], room=10, longest=6) == "xxxxx… and 1 more"
 
 
-def test_control_characters_are_spelled_out():
-    """An escape sequence in a file name or an error neither moves the cursor nor sets a title."""
+def test_what_could_control_a_terminal_is_spelled_out():
+    """An escape sequence, a bidi control or a line end in a name has no effect on the screen."""
     assert visible("a\x1b[2Jb\x1b]0;t\x07\r") == "a\\x1b[2Jb\\x1b]0;t\\x07\\r"
-    assert visible("\x1b[31mred\x1b[0m\n\tx") == "\x1b[31mred\x1b[0m\n\tx"
+    assert visible("\x9b31m \x7f") == "\\x9b31m \\x7f"
+    assert visible("a\u202egpj.exe\u2028\udc9b\n") == "a\\u202egpj.exe\\u2028\\udc9b\\n"
+    assert visible("größe\u00a0👩\u200d🔬 北京") == "größe\u00a0👩\u200d🔬 北京"
+
+
+def test_lines_of_a_text_stay_lines():
+    """Of a traceback the line ends and tabs are kept as such, and nothing else."""
+    assert visible_lines("a\r\n\tb\x1bc") == ["a", "        b\\x1bc"]
+
+
+def test_widths_are_those_of_what_is_shown():
+    """A table lines up, and a line fits, with the escapes in place of what they stand for."""
+    assert columns("a\x1b") == 5
+    assert shorten("\x1b" * 9, 10) == "\\x1b\\x1b\\…"
+    assert table(("A", "B"), [("a\n", "x"), ("bcd", "y")]) == ["A    B", "a\\n  x", "bcd  y"]
+
+
+def test_only_our_own_colours_reach_a_terminal(monkeypatch):
+    """Codes in a text are spelled out beside the style that the console gives it."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr("sys.stderr", stream)
+    console = Console()
+    console.note(console.style("a\x1b[32mb", "red", "bold", err=True) + "\x9b31m")
+    assert stream.buffer.getvalue() == b"\x1b[31;1ma\\x1b[32mb\x1b[0m\\x9b31m\n"
 
 
 def test_what_a_step_says_takes_one_line():

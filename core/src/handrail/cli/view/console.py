@@ -9,12 +9,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from handrail.visible import visible
+
 SCHEMA = 1
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _MARKS = str.maketrans(dict(zip("✓✗↶○▸└·…█░", "+x<o>`-~#.", strict=True)))
-# Control characters, which may come from a file name or an error; colour is allowed.
-_CONTROL = r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+# Stands for the escape sequence of a style until it is written. No other text can have it.
+_MARK = "".join(chr(0xF0000 + byte) for byte in os.urandom(8))
+_STYLE = re.compile(_MARK + "([0-9;]+)m")
 
 
 def colour_wanted(stream: TextIO) -> bool:
@@ -34,6 +37,9 @@ def moves(stream: TextIO) -> bool:
 class Console:
     """Writes results to standard output, and everything else to standard error.
 
+    Nothing reaches a terminal raw but the styles of `style`, the ends of lines and what moves the
+    cursor in `redraw`; any other character that could control it is spelled out.
+
     Attributes:
         lost: The error if standard output cannot be written; None otherwise, or if its reader has
             left, as `| head` does.
@@ -48,33 +54,32 @@ class Console:
         self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
 
     def style(self, text: str, *styles: str, err: bool = False) -> str:
-        """Return `text` in the given styles, where the stream shows them."""
+        """Return `text` in the given styles, where the stream shows them.
+
+        Only for a line of this console, which turns its marks into colour. A mark has a width, so a
+        text is laid out before it is styled.
+        """
         if not styles or not self._colour[id(self.err if err else self.out)]:
             return text
         codes = ";".join(_STYLES[style] for style in styles)
-        return f"\x1b[{codes}m{text}\x1b[0m"
+        return f"{_MARK}{codes}m{text}{_MARK}0m"
 
-    def print(self, text: str = "") -> None:
+    def print(self, line: str = "") -> None:
         """Write a line of the result, or nothing if standard output is closed."""
-        try:
-            self._write(self.out, (visible(text) if self.out.isatty() else text) + "\n")
-            self.out.flush()
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                self.lost = error.strerror or str(error)
-            drop(self.out)
+        self._print(_shown(line))
 
-    def note(self, text: str = "") -> None:
+    def note(self, line: str = "") -> None:
         """Write a line about progress, or an error."""
-        self.draw(visible(text) + "\n")
+        self._draw(_shown(line) + "\n")
 
-    def draw(self, text: str) -> None:
-        """Write to standard error verbatim; an error is ignored, so that the run continues."""
-        try:
-            self._write(self.err, text)
-            self.err.flush()
-        except OSError:
-            drop(self.err)
+    def redraw(self, line: str = "", *, last: bool = False) -> None:
+        """Put `line` in place of the one that the cursor of standard error is in.
+
+        Args:
+            line: The line, which has to fit into the terminal.
+            last: Whether the cursor goes on to the next line.
+        """
+        self._draw("\r\x1b[2K" + _shown(line) + "\n" * last)
 
     def flush(self) -> None:
         """Flush the output of steps, so that nothing can fail at exit."""
@@ -90,13 +95,30 @@ class Console:
         """Write one JSON object, with its schema, as the result."""
         from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
-        self.print(to_json({"schema": SCHEMA, **document}, indent=2))
+        self._print(to_json({"schema": SCHEMA, **document}, indent=2))
 
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
         from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
-        self.print(to_json({"schema": SCHEMA, **document}))
+        self._print(to_json({"schema": SCHEMA, **document}))
+
+    def _print(self, text: str) -> None:
+        try:
+            self._write(self.out, text + "\n")
+            self.out.flush()
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.lost = error.strerror or str(error)
+            drop(self.out)
+
+    def _draw(self, text: str) -> None:
+        # An error is ignored, so that the run continues.
+        try:
+            self._write(self.err, text)
+            self.err.flush()
+        except OSError:
+            drop(self.err)
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not self._marks[id(stream)]:
@@ -108,9 +130,9 @@ class Console:
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def visible(text: str) -> str:
-    """Return `text` with its control characters, but for line ends and colour, spelled out."""
-    return re.sub(_CONTROL, lambda found: ascii(found.group())[1:-1], text)
+def _shown(line: str) -> str:
+    """Return a line as it is written: harmful characters spelled out, and marks as styles."""
+    return _STYLE.sub(lambda mark: f"\x1b[{mark[1]}m", visible(line))
 
 
 def drop(stream: TextIO) -> None:

@@ -20,6 +20,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen
+from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
     import click
@@ -74,10 +75,18 @@ def show(session: Session, failure: Failure) -> ExitCode:
         session.console.json_line({**kind, "error": failure.document})
         return failure.exit_code
     for line in failure.lines:
-        session.console.note(line)
+        _note(session, line)
     for error in failure.errors:
         _debug(session, error)
     return failure.exit_code
+
+
+def _note(session: Session, text: str) -> None:
+    """Write a text to standard error; a message of several lines is indented from the second on."""
+    first, *others = visible_lines(text)
+    session.console.note(first)
+    for line in others:
+        session.console.note(f"          {line}".rstrip())
 
 
 def report(session: Session, error: BaseException) -> ExitCode:
@@ -101,7 +110,7 @@ def report_usage(session: Session, error: click.ClickException) -> ExitCode:
     context: click.Context | None = getattr(error, "ctx", None)
     if context is not None:
         help_line = f"  {context.command_path} --help shows what it takes"
-        lines = [context.get_usage(), *lines, help_line]
+        lines = [*context.get_usage().split("\n"), *lines, help_line]
     return show(session, _failure("usage", message, ExitCode.USAGE, lines))
 
 
@@ -230,7 +239,7 @@ def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
         error = one_line(step.error or "", limit=200)
         yield f"run {number} · {step.name} · {step.state}: {error}"
         if step.traceback:
-            yield step.traceback.rstrip()
+            yield from visible_lines(step.traceback.rstrip())
         elif step.state == "undo failed":
             again = command_line(f"rollback {number} --debug")
             yield f"none is kept of an undo; to see it fail again:  {again}"
@@ -374,4 +383,5 @@ def _debug(session: Session, error: BaseException) -> None:
     if session.debug:
         import traceback  # noqa: PLC0415 - slow to import
 
-        session.console.note("".join(traceback.format_exception(error)).rstrip())
+        for line in visible_lines("".join(traceback.format_exception(error)).rstrip()):
+            session.console.note(line)

@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail import events
 from handrail.cli.hints import command_line
-from handrail.cli.view.console import Console, visible
+from handrail.cli.view.console import Console
 from handrail.cli.view.run_text import commands_for
 from handrail.cli.view.text import (
     WIDTH,
@@ -138,7 +138,7 @@ class LineView:
     def close(self) -> None:
         """Wipe the moving line."""
         if self._dirty:
-            self._console.draw("\r\x1b[2K")
+            self._console.redraw()
             self._dirty = False
 
     def _run_started(self, event: events.RunStarted) -> None:
@@ -248,13 +248,13 @@ class LineView:
         size = min(WIDTH, shutil.get_terminal_size().columns)
         took = seconds(now - self._began)
         mark = "◂" if self._goes_back else "▸"
-        line = visible(f" {mark} {self._name(self._step)} {took:>7}")
+        line = f" {mark} {self._name(self._step)} {took:>7}"
         for part in [*self._bar(now), *self._overall()]:  # Half a figure would be a wrong one.
-            longer = f"{line}  {visible(part)}"
+            longer = f"{line}  {part}"
             if columns(longer) > size - 1:
                 break
             line = longer
-        self._console.draw("\r\x1b[2K" + cut(line, size - 1))
+        self._console.redraw(cut(line, size - 1))
         self._dirty = True
 
     def _overall(self) -> list[str]:

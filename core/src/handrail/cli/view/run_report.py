@@ -31,6 +31,7 @@ from handrail.cli.view.text import (
     shorten,
 )
 from handrail.params.redact import without_passwords
+from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -131,7 +132,7 @@ class StepReport:
         state = step.state or "not started"
         yield f"run {self.record.row.number} · {step.name} · {state}{attempt}{pack}"
         if step.error:
-            yield (step.traceback or step.error).rstrip()
+            yield from visible_lines((step.traceback or step.error).rstrip())
         values = self.record.values_of(step)
         for key, value in values.items():
             items = cast("list[object]", value) if isinstance(value, list) else [value]

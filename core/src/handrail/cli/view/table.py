@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from handrail.cli.view.text import WIDTH, columns, shorten, shorten_start
+from handrail.visible import visible
 
 
 def table(
@@ -22,7 +23,7 @@ def table(
         limit: Columns of the terminal that a line may take.
         ends: Columns of which the end is kept where a text is shortened, rather than the begin.
     """
-    cells = [list(head), *(list(row) for row in rows)]
+    cells = [list(map(visible, row)) for row in (head, *rows)]
     widths = [max(columns(row[column]) for row in cells) for column in range(len(head))]
     spare = limit - sum(widths) - 2 * (len(head) - 1)
     while spare < 0:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from handrail.visible import visible
+
 WIDTH = 100
 
 
 def columns(text: str) -> int:
-    """Return the number of terminal columns of `text`."""
+    """Return the number of terminal columns of `text`, as it is shown."""
+    text = visible(text)
     if text.isascii():
         return len(text)
     return sum(_columns_of(letter) for letter in text)
@@ -23,7 +26,8 @@ def _columns_of(letter: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Return the part of `text` that fits into `width` columns."""
+    """Return the part of `text`, as it is shown, that fits into `width` columns."""
+    text = visible(text)
     if columns(text) <= width:
         return text
     left = width
@@ -36,11 +40,13 @@ def cut(text: str, width: int) -> str:
 
 def shorten(text: str, width: int = WIDTH) -> str:
     """Return `text` in at most `width` columns, with a mark if it is cut."""
+    text = visible(text)
     return text if columns(text) <= width else cut(text, width - 1) + "…"
 
 
 def shorten_start(text: str, width: int) -> str:
     """Return the end of `text` in at most `width` columns, with a mark if it is cut."""
+    text = visible(text)
     if columns(text) <= width:
         return text
     return "…" + cut(text[::-1], width - 1)[::-1]
@@ -48,8 +54,9 @@ def shorten_start(text: str, width: int) -> str:
 
 def facts(*parts: str) -> list[str]:
     """Return short texts in as few lines as they fit into; those after the first are indented."""
-    lines = [parts[0]]
-    for part in parts[1:]:
+    first, *others = map(visible, parts)
+    lines = [first]
+    for part in others:
         longer = f"{lines[-1]} · {part}"
         if columns(longer) <= WIDTH:
             lines[-1] = longer

@@ -14,7 +14,7 @@ from uuid import uuid4
 import click
 
 from handrail import ExitCode
-from handrail.cli import Listing, Session, session_of, takes_json
+from handrail.cli import Listing, Session, echo, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError, RollbackRefusedError
 from handrail_storage.access import open_store
 from handrail_storage.claims import Claims, ClaimUndone, Preview, claims_at, pruned_at
@@ -142,12 +142,14 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
             session.show(preview)
             return ExitCode.DONE
         if not _says_yes(preview):
-            click.echo("nothing was undone", err=True)
+            echo("nothing was undone", err=True)
             return ExitCode.INTERRUPTED
     _probe(store, chosen)
-    undoing = found.free(waiting=_Waiting(chosen), take_over=options["take_over"]) or _gone(chosen)
+    undoing = found.free(
+        waiting=_Waiting(chosen, session), take_over=options["take_over"]
+    ) or _gone(chosen)
     store.abort_unfinished(list(undoing.keys), chosen.state.run)
-    undone = undoing.run(late=True, progress=_Progress())
+    undone = undoing.run(late=True, progress=_Progress(session))
     one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
     store.prune(one_of_each.values())
     session.show(_Undone(chosen=chosen, undone=undone))
@@ -255,7 +257,7 @@ def _check_terminal(chosen: Claimed) -> None:
 def _says_yes(preview: _Previewed) -> bool:
     """Show what would be undone, and ask; a signal, or the end of the input, means no."""
     for line in preview.lines():
-        click.echo(line, err=True)
+        echo(line, err=True)
     try:
         return click.confirm("Undo it?", default=False, err=True)
     except (click.Abort, KeyboardInterrupt):
@@ -267,26 +269,27 @@ class _Waiting:
 
     Args:
         chosen: The claim.
+        session: The call, which has the output.
     """
 
     _EVERY = 600.0  # Seconds between two lines, where a line cannot be replaced.
 
-    def __init__(self, chosen: Claimed) -> None:
+    def __init__(self, chosen: Claimed, session: Session) -> None:
         self._chosen = chosen
+        self._console = session.console
         self._told: float | None = None
 
     def __call__(self, left: float) -> None:
         """Take the number of seconds that are left."""
         if self._told is None:
-            click.echo(
+            self._console.note(
                 f"{self._chosen.state.claimant} is told to stop; should its process still live, it "
-                "may have requests on their way, so this waits (Ctrl-C loses nothing)",
-                err=True,
+                "may have requests on their way, so this waits (Ctrl-C loses nothing)"
             )
         if _is_terminal(sys.stderr):
-            click.echo(f"\r\x1b[K{age_text(left)} left", err=True, nl=left <= 10.0)
+            self._console.redraw(f"{age_text(left)} left", last=left <= 10.0)
         elif self._told is None or self._told - left >= self._EVERY:
-            click.echo(f"{age_text(left)} left", err=True)
+            self._console.note(f"{age_text(left)} left")
             self._told = left
         self._told = left if self._told is None else self._told
 
@@ -296,7 +299,8 @@ class _Progress:
 
     _EVERY = 30.0  # Seconds between two lines, where a line cannot be replaced.
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
+        self._console = session.console
         self._began = self._told = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
@@ -305,9 +309,9 @@ class _Progress:
         left = (now - self._began) / max(done, 1) * (total - done)
         text = f"{done:,} of {total:,} keys · {age_text(left)} left"
         if _is_terminal(sys.stderr):
-            click.echo(f"\r\x1b[K{text}", err=True, nl=done == total)
+            self._console.redraw(text, last=done == total)
         elif now - self._told >= self._EVERY:
-            click.echo(text, err=True)
+            self._console.note(text)
             self._told = now
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from handrail_storage import count_text
 from handrail_train.data.examples import Examples
 from handrail_train.errors import DataError
-from handrail_train.names import cut, near, printable, some_of
+from handrail_train.names import cut, near, some_of
 
 _MOST = 1e150  # Beyond it, the squares that scaling takes are infinite.
 _EXACT = 2**53  # Beyond it, floats do not represent all whole numbers.
@@ -48,7 +48,7 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str] | None = None)
         names: list[str] = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path} cannot be read as {kind}: {cut(printable(_said(error)), 160)}",
+            f"{path} cannot be read as {kind}: {cut(_said(error), 160)}",
             ways_out=(_way_out(path, delimiter, error),),
         ) from error
     twice = [name for name, count in Counter(names).items() if count > 1]

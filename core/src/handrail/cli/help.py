@@ -1,0 +1,43 @@
+"""The help texts of commands, which click writes to standard output by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from handrail.visible import visible
+
+
+class HelpText(click.HelpFormatter):
+    """Spells out what could control a terminal, such as in the name of a workflow or a pack."""
+
+    def write(self, string: str) -> None:
+        """Write a text with ends of lines of our own."""
+        super().write("\n".join(map(visible, string.split("\n"))))
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the line with the usage."""
+        super().write_usage(visible(prog), visible(args), prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """Write the heading of a section."""
+        super().write_heading(visible(heading))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write names, and a text about each beside them."""
+        super().write_dl([(visible(name), text) for name, text in rows], col_max, col_spacing)
+
+
+@contextmanager
+def visible_help() -> Iterator[None]:
+    """Make the help of every command, also those of packs, a `HelpText` meanwhile."""
+    before = click.Context.formatter_class
+    click.Context.formatter_class = HelpText
+    try:
+        yield
+    finally:
+        click.Context.formatter_class = before

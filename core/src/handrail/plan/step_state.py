@@ -62,5 +62,5 @@ def _attributes(step: BaseStep[Any]) -> dict[str, Any]:
     state: object = object.__getstate__(step)
     if isinstance(state, dict):
         return dict(cast("dict[str, Any]", state))
-    parts = cast("tuple[Any, ...]", state) if isinstance(state, tuple) else (state,)
+    parts: Any = state if isinstance(state, tuple) else (state,)
     return {name: value for part in parts for name, value in (part or {}).items()}

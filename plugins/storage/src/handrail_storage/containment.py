@@ -73,7 +73,8 @@ def text(value: object) -> str:
     if not value or "\0" in value:
         raise ValueError("it is empty" if not value else "there is a NUL in it")
     try:
-        os.fsencode(value)
+        if not value.isascii():
+            os.fsencode(value)
     except UnicodeEncodeError:
         raise ValueError("it is no Unicode") from None
     return value

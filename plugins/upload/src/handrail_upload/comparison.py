@@ -131,8 +131,7 @@ class Comparison:
             return Conflict(file=file, why="something is stored there")
         same, sha256 = self._same(file, there)
         if same:
-            etag, version = there.etag, there.version
-            return replace(file, state=UNCHANGED, sha256=sha256, etag=etag, version=version)
+            return file.settled(UNCHANGED, sha256, there.etag, there.version, file.size)
         if self.if_exists == "overwrite":
             return replace(file, state=REPLACE)
         return Conflict(file=file, why="something else is stored there")

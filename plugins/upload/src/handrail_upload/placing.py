@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from handrail_storage.backend import FOLDER
 from handrail_storage.claims import Claim
@@ -85,26 +85,24 @@ class Placing:
         if not self.storage.equals(there, digest, file):
             return None
         self.storage.adopt(file.key)
-        etag, version = there.etag, there.version
-        return replace(file, state=SENT, sha256=digest.sha256, etag=etag, version=version)
+        return file.settled(SENT, digest.sha256, there.etag, there.version, file.size)
 
     def _put(self, file: SourceFile, there: Stored | None) -> SourceFile:
         self.claim.touch()
         if there is None:
-            self._drop_copy(file.key)
+            if file.key in self.copies:
+                self._drop_copy(file.key)
         elif there.mark != self.sending.mark:
             self._set_aside(file.key)
         stored = self.uploader.send(self.storage, file, self.sending, there)
         self.comparison.progress.end(file, counted=True)
         # Of the stored object: a strategy may have compressed the content, for example.
-        size, sha256, etag, version = stored.size, stored.sha256, stored.etag, stored.version
-        return replace(file, state=SENT, size=size, sha256=sha256, etag=etag, version=version)
+        return file.settled(SENT, stored.sha256, stored.etag, stored.version, stored.size)
 
     def _drop_copy(self, key: str) -> None:
         """Forget what is gone by somebody else's hand, so that no undo brings it back."""
-        if key in self.copies:
-            self.claim.drop_stale(key)
-            self.copies.discard(key)
+        self.claim.drop_stale(key)
+        self.copies.discard(key)
 
     def _set_aside(self, key: str) -> None:
         self.copies.add(key)

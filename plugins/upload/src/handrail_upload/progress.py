@@ -39,14 +39,16 @@ class Progress:
         """Count bytes that were read to be sent; take them back with a minus."""
         with self._lock:
             self._bytes += count
-        self.tell()
+        if time.monotonic() - self._told >= _PAUSE:
+            self.tell()
 
     def end(self, file: SourceFile, *, counted: bool = False) -> None:
         """Count a file, and its bytes unless they were `counted` as they were read."""
         with self._lock:
             self._files += 1
             self._bytes += 0 if counted else file.size
-        self.tell()
+        if time.monotonic() - self._told >= _PAUSE:
+            self.tell()
 
     def skip(self, files: int, size: int) -> None:
         """Count files that need not be sent, with their bytes."""

@@ -65,13 +65,15 @@ class LocalFolders(Store):
         seen: set[str] = set()
         for key in keys:
             above: list[str] = []
-            folder = os.path.dirname(key)
+            folder = key.rpartition("/")[0]
+            if folder in seen:
+                continue
             while folder and folder not in seen:
                 seen.add(folder)
                 path = self._path(folder)
                 if not os.path.isdir(path):
                     above.append(path)
-                folder = os.path.dirname(folder)
+                folder = folder.rpartition("/")[0]
             missing.update(dict.fromkeys(reversed(above)))
         return list(missing)
 
@@ -131,6 +133,8 @@ class _ErrorConversion:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            return
         if isinstance(error, self._taken):
             raise TakenError from error
         if isinstance(error, OSError):

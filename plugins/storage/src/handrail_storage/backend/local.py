@@ -265,7 +265,7 @@ class LocalStore(LocalFolders):
         Args:
             fd: The file.
             staged: Its path, in the same file system. It stays as a second name if the file system
-                has links.
+                has links, unless it is that of `create_nameless`.
             key: The key.
             mark: The mark of the run's objects.
             sha256: SHA-256 of the content.

@@ -15,6 +15,10 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 
 GONE = (FileNotFoundError, NotADirectoryError)
 
+# Linux alone has files without a name, which get one by means of /proc.
+_DESCRIPTORS = "/proc/self/fd"
+_NAMELESS = getattr(os, "O_TMPFILE", 0) if os.path.isdir(_DESCRIPTORS) else 0
+
 OURS = ".handrail-tmp-"
 """What the temporary name of a file has between its key and the run that writes it."""
 
@@ -36,6 +40,22 @@ def run_of(mark: str) -> str:
     return mark.partition("/")[0].rpartition(":")[2]
 
 
+def create_nameless(folder: str) -> tuple[int, str] | None:
+    """Create a file without a name in a folder, of which a kill leaves nothing.
+
+    Returns:
+        Its descriptor, and a path for `give_name`; None if that is not possible, such as in a
+        folder that does not exist.
+    """
+    if not _NAMELESS:
+        return None
+    try:
+        fd = os.open(folder, os.O_WRONLY | _NAMELESS | os.O_CLOEXEC, 0o666)
+    except OSError:
+        return None
+    return fd, f"{_DESCRIPTORS}/{fd}"
+
+
 def give_name(staged: str, path: str) -> None:
     """Link a file to a name that must be free.
 
@@ -44,7 +64,11 @@ def give_name(staged: str, path: str) -> None:
         OSError: The link failed.
     """
     try:
-        os.link(staged, path)
+        if staged.startswith(_DESCRIPTORS):
+            # A link to the file, which is only followed if there is a descriptor of a folder, too.
+            os.link(staged, path, src_dir_fd=0, follow_symlinks=True)
+        else:
+            os.link(staged, path)
     except FileExistsError:
         raise TakenError from None
     except OSError as error:

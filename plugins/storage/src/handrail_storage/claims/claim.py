@@ -164,7 +164,7 @@ class Claim:
             ClaimError: The run holds already, so it must not change anything.
             StorageError: The claim could not be renewed.
         """
-        if self.holds:
+        if self._own.entry.state.state is State.HOLDS:  # Not by `holds`: this is often called.
             raise ClaimError(
                 f"this run has done its work at {self._store.url}, so it must not change objects "
                 "there any more",

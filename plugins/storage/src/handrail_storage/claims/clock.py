@@ -6,13 +6,12 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 _STILL = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-
-def _elapsed() -> float:
-    # A laptop that was closed has slept, which CLOCK_MONOTONIC leaves out.
-    return time.clock_gettime(_STILL)
+# A laptop that was closed has slept, which CLOCK_MONOTONIC leaves out.
+_elapsed = partial(time.clock_gettime, _STILL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,30 @@ class SourceFile:
     ino: int | None = None
     ctime: int | None = None
 
+    def settled(
+        self, state: str, sha256: str | None, etag: str | None, version: str | None, size: int
+    ) -> SourceFile:
+        """Return it in a state in which it is at the target, with what is known of the object."""
+        # Not by `replace`, which takes four times as long.
+        return SourceFile(
+            id=self.id,
+            path=self.path,
+            name=self.name,
+            key=self.key,
+            unit=self.unit,
+            role=self.role,
+            size=size,
+            mtime=self.mtime,
+            state=state,
+            problem=self.problem,
+            sha256=sha256,
+            etag=etag,
+            version=version,
+            dev=self.dev,
+            ino=self.ino,
+            ctime=self.ctime,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, with the same keys as the attributes."""
         return {name: getattr(self, name) for name in self.__slots__}

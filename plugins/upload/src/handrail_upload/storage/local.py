@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from handrail_storage import Caller, Capabilities, Listed, Place, Stored
 from handrail_storage.backend import LocalStore, SmallLocalFiles, identity_of
+from handrail_storage.backend.names import create_nameless, temporary_of
 from handrail_storage.containment import below
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError
@@ -21,6 +23,10 @@ from handrail_upload.storage.storage import Storage
 from handrail_upload.storage.target import CALLER
 
 _ATTEMPTS = 100  # To create a folder that others remove.
+
+# Errors with which a file without a name gets none: another run has removed its folder, which looks
+# empty, or the system refuses links of descriptors.
+_NO_NAME = (errno.ENOENT, errno.EXDEV, errno.EACCES)
 
 
 class _Notes(SmallLocalFiles):
@@ -128,29 +134,63 @@ class LocalStorage(LocalStore, Storage):
     # Putting
 
     def put(self, file: SourceFile, sending: Sending, replacing: Listed | None = None) -> Stored:
-        """Write the content under a temporary name, then give it its own name."""
-        key, reading = file.key, sending.reading(file, Digest(etag=False))
-        with self._converting_errors(key, putting=True):
-            temporary = self.temporary(key, sending.run)
-            fd = create(temporary)
-            try:
-                write(fd, reading, sending)
-                stored = self._finish(
-                    fd,
-                    temporary,
-                    key,
-                    sending.mark,
-                    reading.digest.sha256,
-                    replacing,
-                    flush=not flush_file_system.works,
-                )
-            finally:
-                os.close(fd)
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)
-        device, *_ = stored.identity or (0,)
-        self._flush_later(device, temporary)
+        """Write the content, then give it its name.
+
+        Until then it has no name, or a temporary one if it replaces a file, or where the file
+        system has no files without names.
+        """
+        stored = None
+        with self._converting_errors(file.key, putting=True):
+            path = self._path(file.key)
+            if replacing is None:
+                stored = self._put_nameless(path, file, sending)
+            if stored is None:
+                stored = self._put_named(path, file, sending, replacing)
+        self._flush_later(stored.identity[0] if stored.identity else 0, path)
         return stored
+
+    def _put_nameless(self, path: str, file: SourceFile, sending: Sending) -> Stored | None:
+        """Store a file that has no name before; None if that is not possible here."""
+        created = create_nameless(path.rpartition("/")[0])
+        if created is None:
+            return None
+        fd, staged = created
+        try:
+            return self._write(fd, staged, file, sending, None)
+        except OSError as error:
+            if error.errno not in _NO_NAME:
+                raise
+            sending.on_bytes(-file.size)
+            return None
+        finally:
+            os.close(fd)
+
+    def _put_named(
+        self, path: str, file: SourceFile, sending: Sending, replacing: Listed | None
+    ) -> Stored:
+        temporary = temporary_of(path, sending.run)
+        fd = create(temporary)
+        try:
+            return self._write(fd, temporary, file, sending, replacing)
+        finally:
+            os.close(fd)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def _write(
+        self, fd: int, staged: str, file: SourceFile, sending: Sending, replacing: Listed | None
+    ) -> Stored:
+        reading = sending.reading(file, Digest(etag=False))
+        write(fd, reading, sending)
+        return self._finish(
+            fd,
+            staged,
+            file.key,
+            sending.mark,
+            reading.digest.sha256,
+            replacing,
+            flush=not flush_file_system.works,
+        )
 
     def _flush_later(self, device: int, path: str) -> None:
         with self._flushing:

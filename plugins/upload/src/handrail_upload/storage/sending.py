@@ -53,10 +53,11 @@ class Sending:
 
     def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
         """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""
+        return Reading(file, self.pace, digest, self._count if counted else self._live)
 
-        def read(count: int) -> None:
-            self.alive()
-            if counted:
-                self.on_bytes(count)
+    def _count(self, count: int) -> None:
+        self.alive()
+        self.on_bytes(count)
 
-        return Reading(file, self.pace, digest, read)
+    def _live(self, _count: int) -> None:
+        self.alive()

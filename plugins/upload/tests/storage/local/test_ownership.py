@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from handrail_storage.backend import local
 from handrail_upload.storage import Stored, TakenError
 
 RUN = "0198c0de-0000-7000-8000-000000000000"
@@ -40,6 +41,27 @@ def test_digest_is_that_of_the_content(storage, source, sending, content_of, siz
 def test_death_before_the_file_has_its_name_leaves_nothing_of_it(
     storage, names, monkeypatch, source, sending
 ):
+    """What has no name yet is gone with its process."""
+
+    def die(*_arguments: object, **_options: object) -> None:
+        assert names() == []
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(storage, "_finish", die)
+    with pytest.raises(KeyboardInterrupt):
+        storage.put(source("a", b"ours"), sending(mark=MARK))
+    assert names() == []
+
+
+@pytest.fixture
+def only_names(monkeypatch) -> None:
+    """A file system in which each file has a name."""
+    monkeypatch.setattr("handrail_storage.backend.names._NAMELESS", 0)
+
+
+def test_death_before_the_file_has_its_own_name_leaves_nothing_of_it(
+    storage, names, monkeypatch, source, sending, only_names
+):
     """What was only written under its temporary name is nobody's, and removed."""
 
     def die(*_arguments: object, **_options: object) -> None:
@@ -57,11 +79,14 @@ def test_death_before_the_file_has_its_name_leaves_nothing_of_it(
     assert names() == []
 
 
-def test_what_an_attempt_before_made_is_not_written_to(storage, root, source, sending):
+def test_what_an_attempt_before_made_is_not_written_to(
+    storage, root, names, source, sending, only_names
+):
     """A temporary name that was left may be linked to that file, so it is made anew."""
     (root / TEMPORARY).write_bytes(b"first")
     os.link(root / TEMPORARY, root / "elsewhere")
     storage.put(source("a", b"second"), sending(mark=MARK))
+    assert names() == ["a", "elsewhere"]
     assert (root / "elsewhere").read_bytes() == b"first"
     assert (root / "a").read_bytes() == b"second"
 
@@ -95,6 +120,39 @@ def test_link_to_something_else_is_foreign(storage, root, made):
     assert storage.stat("a").mark is None
     assert storage.delete_found([made]) == {"a"}
     assert (root / "a").is_symlink()
+
+
+@pytest.mark.parametrize("way", ["removed before", "removed meanwhile"])
+def test_folder_that_an_undo_removes_is_made_again(
+    storage, root, monkeypatch, source, sending, way
+):
+    """A folder with nothing but files without names looks empty to the undo of another run."""
+    file, told = source("d/a", b"ours"), []
+    (root / "d").mkdir()
+    give = local.give_name
+
+    def remove_first(staged: str, path: str) -> None:
+        if len(told) == 1:
+            (root / "d").rmdir()
+        give(staged, path)
+
+    if way == "removed before":
+        (root / "d").rmdir()
+    else:
+        monkeypatch.setattr(local, "give_name", remove_first)
+    storage.put(file, sending(mark=MARK, on_bytes=told.append))
+    assert (root / "d/a").read_bytes() == b"ours"
+    assert sum(told) == file.size
+
+
+def test_names_are_kept_by_a_file_system_that_has_no_others(
+    storage, root, names, source, sending, only_names
+):
+    """A file of the same content arrives in the same state."""
+    storage.put(source("d/a", b"ours"), sending(mark=MARK))
+    assert names() == ["d/", "d/a"]
+    assert storage.stat("d/a").mark == MARK
+    assert (root / "d/a").stat().st_nlink == 1
 
 
 # Replacing

@@ -242,6 +242,8 @@ INFOS = {
     "a string": ("PackInfo(after='acme')", "after is 'acme'; it has to be a list of packs"),
     "numbers": ("PackInfo(requires=[1])", "requires is [1]; it has to be a list of packs"),
     "no list": ("PackInfo(before=1)", "before is 1; it has to be a list of packs"),
+    "no model": ("PackInfo(settings=dict)", "settings is <class 'dict'>; it has to be a model"),
+    "an instance": ("PackInfo(settings={})", "settings is {}; it has to be a model"),
     "an error": ("1 / 0", "the hook pack_info of acme-x raised ZeroDivisionError"),
 }
 

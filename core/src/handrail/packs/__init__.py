@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
+    from handrail.packs.unread_groups import unread_groups as unread_groups
 
-__all__ = ["GROUPS", "EntryPoint", "InstalledPacks", "PackRecord", "installed_packs"]
+__all__ = [
+    "GROUPS",
+    "EntryPoint",
+    "InstalledPacks",
+    "PackRecord",
+    "installed_packs",
+    "unread_groups",
+]
 
 _HOMES = {
     "installed": ("InstalledPacks", "installed_packs"),
     "record": ("GROUPS", "EntryPoint", "PackRecord"),
+    "unread_groups": ("unread_groups",),
 }
 
 if not TYPE_CHECKING:

@@ -6,6 +6,7 @@ does not call them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -258,12 +259,21 @@ def _info(hooks: Mapping[str, Hook], origin: Origin) -> PackInfo:
     if not isinstance(info, PackInfo):
         message = f"pack_info of {origin} returned {info!r}; it has to return a PackInfo"
         raise pack_error(message, place)
+    if info.settings is not None and not _is_model(info.settings):
+        message = f"pack_info of {origin}: settings is {info.settings!r}; it has to be a model"
+        raise pack_error(message, place, "derive its class from pydantic.BaseModel")
     return PackInfo(
         after=_names(info.after, "after", origin, place),
         before=_names(info.before, "before", origin, place),
         requires=_names(info.requires, "requires", origin, place),
         settings=info.settings,
     )
+
+
+def _is_model(given: object) -> bool:
+    """Return whether `given` is a class of pydantic models; only a pack has imported pydantic."""
+    base: Any = getattr(sys.modules.get("pydantic"), "BaseModel", ())
+    return isinstance(given, type) and issubclass(given, base)
 
 
 def _names(value: object, field: str, origin: Origin, place: Origin) -> tuple[str, ...]:

@@ -6,13 +6,14 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 import handrail
+from handrail.cli.checkup import Checkup, plan_everything
 from handrail.cli.journals import journal_address, relative_place, session_journal
 from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
@@ -20,7 +21,9 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
+from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
+from handrail.packs.unread_groups import unread_groups
 from handrail.params.redact import shown_url
 from handrail.recovery.status import status_of
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from handrail.recovery.status import RunStatus
 
 _MOST = 5  # Runs that are listed.
+_SLOW = 0.5  # Seconds from which on the cost of a pack is remarked on.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +73,28 @@ class _Health:
     Attributes:
         settings: Problems of the settings.
         packs: Problems of the packs.
+        checkup: What came out of planning every action.
+        warnings: What stops nothing, and is worth knowing.
         journal: State of the journal.
     """
 
     settings: tuple[Problem, ...]
     packs: tuple[Problem, ...]
+    checkup: Checkup
+    warnings: tuple[Problem, ...]
     journal: _JournalHealth
+
+    @property
+    def plans(self) -> tuple[Problem, ...]:
+        """The problems of plans that are not of packs anyway."""
+        return tuple(each for each in self.checkup.problems if each not in self.packs)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         error = self.journal.error
         # Settings that cannot be read may be all that is wrong with the journal.
         journal = () if error is None or self.settings else problems_of(error)
-        return (*self.settings, *self.packs, *journal)
+        return (*self.settings, *self.packs, *self.plans, *journal)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -89,6 +102,8 @@ class _Health:
             return ExitCode.USAGE
         if self.packs:
             return ExitCode.PACK
+        if self.plans:
+            return self.checkup.exit_code
         return ExitCode.DONE if self.journal.error is None else self.journal.error.exit_code
 
 
@@ -98,17 +113,52 @@ class _Health:
 def doctor(ctx: click.Context) -> int:
     """Check this installation and this project, and say what to do.
 
-    Loads every pack that is on, one by one, so it finds problems that `handrail packs` cannot see,
-    and lists the runs that wait to be resumed or rolled back. The exit code is 0 if all is well, 2
-    if a setting is not valid, 4 if a pack cannot be used, 5 if the journal cannot.
-    """
+    Loads every pack that is on, one by one, and plans every action, so it finds problems that
+    `handrail packs` cannot see: hooks that raise, too. An action whose plan depends on params is
+    not checked, and counted apart. Shows what each pack costs, and lists the runs that wait to be
+    resumed or rolled back. The exit code is 0 if all is well, 2 if a setting is not valid, 3 if a
+    plan has problems, 4 if a pack cannot be used, 5 if the journal cannot.
+
+    \b
+    ✓  checked, and well
+    ✗  checked, and not well: the problems are below
+    ○  not checked, or worth knowing
+    """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
-    found = session.packs
-    health = _Health(
-        settings=found.settings_problems, packs=found.check(), journal=_journal_health(session)
-    )
-    session.show(Listing(json=lambda: _to_dict(session, health), title=_lines(session, health)))
+    # A pack may print while it is imported; standard output is for the result.
+    with redirect_stdout(session.console.err):
+        health = _health(session)
+    session.show(_listing(session, health))
     return health.exit_code
+
+
+def _health(session: Session) -> _Health:
+    found = session.packs
+    costs = import_costs(found.records)
+    packs = found.check()
+    checkup = Checkup(costs=costs)
+    if not found.settings_problems:
+        checkup = plan_everything(found, session.folder, costs)
+    return _Health(
+        settings=found.settings_problems,
+        packs=packs,
+        checkup=checkup,
+        warnings=(*found.warnings, *unread_groups(), *checkup.idle),
+        journal=_journal_health(session),
+    )
+
+
+def _listing(session: Session, health: _Health) -> Listing:
+    costs = sorted(health.checkup.costs, key=lambda each: each.imports + each.hooks, reverse=True)
+    return Listing(
+        json=lambda: _to_dict(session, health),
+        title=_lines(session, health),
+        head=("PACK", "IMPORT", "HOOKS") if costs else (),
+        rows=[(str(each.pack), _time(each.imports), _time(each.hooks)) for each in costs],
+        styles=["yellow" if each.imports + each.hooks >= _SLOW else "" for each in costs],
+        dims_head=True,
+        foot=_problem_lines(session, health),
+    )
 
 
 def _to_dict(session: Session, health: _Health) -> dict[str, object]:
@@ -118,7 +168,14 @@ def _to_dict(session: Session, health: _Health) -> dict[str, object]:
         "environment": sys.prefix,
         "project": str(session.packs.settings.project.folder),
         "packs": len(session.packs.records),
+        "costs": [
+            {"pack": each.pack.pack, "import": each.imports, "hooks": each.hooks}
+            for each in health.checkup.costs
+        ],
+        "planned": health.checkup.planned,
+        "unchecked": [{"action": name, "why": why} for name, why in health.checkup.unchecked],
         "journal": health.journal.to_dict(),
+        "warnings": [problem.to_dict() for problem in health.warnings],
         "problems": [problem.to_dict() for problem in health.problems],
     }
 
@@ -135,12 +192,43 @@ def _lines(session: Session, health: _Health) -> Iterator[str]:
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
     packs = f"{plural(len(records), 'pack')}{f' ({listed})' if listed else ''}"
     yield f"{bad if health.packs else good} {packs}"
+    yield from _plan_lines(health, bad if health.plans else good, waits)
     first, *waiting = _journal_lines(health.journal)
     yield f"{bad if health.journal.error else good} {first}"
     yield from (f"{waits} {line}" for line in waiting)
+    for problem in health.warnings:
+        hints = ", ".join((*problem.details, *problem.ways_out[:1]))
+        yield f"{waits} {problem.message}{f' ({hints})' if hints else ''}"
+    yield from (
+        f"{waits} {each.pack} is slow: {_time(each.imports)} to import, and "
+        f"{_time(each.hooks)} for its hooks"
+        for each in health.checkup.costs
+        if each.imports + each.hooks >= _SLOW
+    )
+    if health.checkup.costs:
+        yield ""
+
+
+def _plan_lines(health: _Health, mark: str, waits: str) -> Iterator[str]:
+    checkup = health.checkup
+    if health.settings:
+        yield f"{waits} no action is checked: the settings have to be valid first"
+        return
+    count = len(checkup.planned)
+    others = f", {len(checkup.unchecked)} not checked" if checkup.unchecked else ""
+    yield f"{mark} {plural(count, 'action')} planned{others}"
+    for name, why in checkup.unchecked:
+        yield f"{waits} {name} is not checked: {why}"
+
+
+def _problem_lines(session: Session, health: _Health) -> Iterator[str]:
     for number, problem in enumerate(health.problems, 1):
         yield ""
         yield from problem_lines(session, problem, number)
+
+
+def _time(took: float) -> str:
+    return f"{took:.3f} s"
 
 
 def _journal_lines(journal: _JournalHealth) -> Iterator[str]:

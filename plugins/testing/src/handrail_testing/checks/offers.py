@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from importlib import metadata
-from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -21,15 +19,14 @@ from handrail import (
     Workflow,
 )
 from handrail.inspection import has_own
-from handrail.packs import GROUPS, EntryPoint
-from handrail_testing.checks.subject import PREFIX, Subject, UncheckedError, takes_nothing
-from handrail_testing.suggest import did_you_mean
+from handrail.packs import EntryPoint, unread_groups
+from handrail_testing.checks.subject import Subject, UncheckedError, takes_nothing
 from handrail_testing.undo import is_step
 
 
 def names(subject: Subject) -> Iterator[Problem]:
     """Yield a problem for each entry point whose target does not match its group and name."""
-    misspelt = list(_misspelt(subject))
+    misspelt = list(unread_groups(subject.record.name))
     yield from misspelt
     if not subject.record.entry_points:
         if misspelt:
@@ -88,31 +85,6 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
                     "or say that it only reads:  effects = False",
                 ),
             )
-
-
-def _misspelt(subject: Subject) -> Iterator[Problem]:
-    """Yield a problem for each misspelt group of entry points, which would be ignored."""
-    try:
-        points = metadata.distribution(subject.record.name).entry_points
-    except metadata.PackageNotFoundError:
-        return
-    for group in sorted({point.group for point in points} - set(GROUPS)):
-        if _is_of_a_pack(group):
-            continue
-        hint = did_you_mean(group, GROUPS)
-        if group.startswith(PREFIX) or (hint and "handrail" in group):
-            yield Problem(
-                code="bad-entry-point",
-                message=f"{subject.origin} has entry points in {group}, which nobody reads",
-                origins=(subject.origin,),
-                ways_out=(hint or f"the groups are: {', '.join(GROUPS)}",),
-            )
-
-
-def _is_of_a_pack(group: str) -> bool:
-    """Whether a group, such as `acme_train.models`, belongs to a package that is installed."""
-    package = group.partition(".")[0]
-    return package != PREFIX.rstrip(".") and find_spec(package) is not None
 
 
 def _has_steps(subject: Subject) -> None:

@@ -31,10 +31,22 @@ def moves(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def terminal_columns(stream: TextIO) -> int:
+    """Return the width of a terminal: COLUMNS if it is set, and 80 if nobody knows it."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 class Console:
     """Writes results to standard output, and everything else to standard error.
 
     Attributes:
+        structured: Whether standard error gets one JSON object a line, as with `--progress json`.
         lost: The error if standard output cannot be written; None otherwise, or if its reader has
             left, as `| head` does.
     """
@@ -43,6 +55,7 @@ class Console:
         # A stream that was closed before the program began is None.
         self.out = sys.stdout = _opened(sys.stdout)
         self.err = sys.stderr = _opened(sys.stderr)
+        self.structured = False
         self.lost: str | None = None
         self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
         self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
@@ -66,7 +79,10 @@ class Console:
 
     def note(self, text: str = "") -> None:
         """Write a line about progress, or an error."""
-        self.draw(visible(text) + "\n")
+        if self.structured:
+            self.json_note({"event": "Note", "text": text})
+        else:
+            self.draw(visible(text) + "\n")
 
     def draw(self, text: str) -> None:
         """Write to standard error verbatim; an error is ignored, so that the run continues."""
@@ -97,6 +113,12 @@ class Console:
         from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
 
         self.print(to_json({"schema": SCHEMA, **document}))
+
+    def json_note(self, document: Mapping[str, Any]) -> None:
+        """Write one JSON object on one line to standard error, with its schema."""
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
+
+        self.draw(to_json({"schema": SCHEMA, **document}) + "\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not self._marks[id(stream)]:

@@ -99,6 +99,7 @@ def run_session(source: str, folder: Path, scripts: Path = SCRIPTS, **variables:
         "HANDRAIL_CACHE": "",
         "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "100",
+        "HANDRAIL_PROGRESS": "bar",  # As on a terminal, where the moving line is gone in the end.
         "NO_COLOR": "1",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",

@@ -72,6 +72,9 @@ class RunLink(Protocol):
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Receive progress within the running step."""
 
+    def has_status(self, status: str | None) -> None:
+        """Receive what the running step waits for or does."""
+
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Receive measured values."""
 
@@ -249,6 +252,21 @@ class BaseStepContext:
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.progressed(current, total, category)
+
+    @calls_user_code
+    def set_status(self, status: str | None) -> None:
+        """Say what the current step waits for or does, such as `retrying 2/8: no connection`.
+
+        The command line shows it beside the step, in place of the time left, until the step says
+        something else, reports that it has come further, or ends. Any thread may call it; in
+        `rollback` it is about the undo. Unlike a message, it is not kept.
+
+        Args:
+            status: A few words, the most important first; None if there is nothing to say.
+        """
+        link: RunLink | None = self.__dict__.get(LINK)
+        if link is not None:
+            link.has_status(status)
 
     @calls_user_code
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:

@@ -94,6 +94,17 @@ class StepProgressed(Event):
 
 
 @frozen
+class StatusChanged(Event):
+    """A step said what it waits for or does at the moment; None if there is nothing to say.
+
+    What was said holds until the step says something else, reports progress, or ends.
+    """
+
+    step: str
+    status: str | None
+
+
+@frozen
 class ProgressChanged(Event):
     """The progress of the whole run rose to `percent`, 0 to 100."""
 

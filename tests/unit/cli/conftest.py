@@ -122,9 +122,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Return the variables of the process: nothing of Handrail's, and a cache of its own."""
+    """Return the variables of the process: of Handrail's only those that tests need.
+
+    The progress is shown as on a terminal, without the times of a log.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
-    return {**kept, "HANDRAIL_CACHE": str(tmp_path / "cache"), "NO_COLOR": "1"}
+    ours = {"HANDRAIL_CACHE": str(tmp_path / "cache"), "HANDRAIL_PROGRESS": "bar"}
+    return {**kept, **ours, "NO_COLOR": "1"}
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_a_dry_run_changes_nothing(handrail, folder):
     assert done.returncode == 0, done.stderr
     assert out(folder) == []
     assert "files=3" in done.stderr
-    assert "not previewed" in done.stderr
+    assert "not previewed" in done.stdout
     assert "nothing was done" in done.stdout
 
 

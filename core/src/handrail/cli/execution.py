@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
@@ -12,7 +12,7 @@ from handrail.cli.signals import like_interrupts
 from handrail.cli.view.console import moves
 from handrail.cli.view.failure import exited_run, interrupted_run, report, show, step_failure
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.progress import JsonView, LineView, Outcome, brief
+from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
 from handrail.cli.view.text import plural, seconds
 from handrail.errors import (
     ExitCode,
@@ -95,9 +95,9 @@ def carry_out(session: Session, execution: Execution) -> int:
     outcome = Outcome()
     began = time.monotonic()
     try:
-        with like_interrupts(), closing(_view(session, execution)) as view:
-            hidden = execution.quiet and not session.json
-            result = execution.run((outcome,) if hidden else (outcome, view))
+        with like_interrupts(), ExitStack() as stack:
+            views = [stack.enter_context(closing(view)) for view in _views(session, execution)]
+            result = execution.run((outcome, *views))
     except StepFailedError as error:
         return show(session, step_failure(session, plan, error, outcome, aim))
     except JournalError as error:
@@ -121,16 +121,26 @@ def carry_out(session: Session, execution: Execution) -> int:
     return ExitCode.DONE
 
 
-def _view(session: Session, execution: Execution) -> JsonView | LineView:
+def _views(session: Session, execution: Execution) -> list[JsonView | LiveView | LogView]:
+    """Return the views of a run: events for programs, and progress for people."""
+    console, progress = session.console, session.progress
+    views: list[JsonView | LiveView | LogView] = []
     if session.json:
-        return JsonView(session.console)
-    return LineView(
-        session.console,
-        execution.head,
-        moving=moves(session.console.err),
-        keeps=execution.keeps,
-        undoes=execution.undoes,
-    )
+        views.append(JsonView(console.json_line))
+    if execution.quiet or progress == "off" or (session.json and progress == "auto"):
+        return views
+    if progress == "json":
+        return [*views, JsonView(console.json_note)]
+    options: dict[str, Any] = {
+        "keeps": execution.keeps,
+        "undoes": execution.undoes,
+        "dry": execution.dry,
+    }
+    if progress == "plain" or (progress == "auto" and not moves(console.err)):
+        return [*views, LogView(console, execution.head, **options)]
+    # Events on the same terminal would tear the line.
+    moving = moves(console.err) and not (session.json and moves(console.out))
+    return [*views, LiveView(console, execution.head, moving=moving, **options)]
 
 
 def _ways_after(error: JournalError, outcome: Outcome) -> list[str]:

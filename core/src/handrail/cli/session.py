@@ -26,6 +26,8 @@ GLOBAL_OPTIONS = (
     ("--debug", "Show the traceback of an error."),
 )
 
+PROGRESS = "HANDRAIL_PROGRESS"
+
 OWN_OPTIONS = frozenset({"--no-pack", "--only-packs", "--debug", "--help", "-h"})
 """Options that no param can have, because they mean something anywhere on the command line."""
 
@@ -39,6 +41,7 @@ class Session:
         debug: Whether errors show their traceback.
         json: Whether to print JSON.
         events: Whether to print it as one event per line, like `run`.
+        progress: How the progress of a run is shown: `auto`, `bar`, `plain`, `json` or `off`.
         console: The output.
         recorded: The selection of packs of the run that is recovered.
     """
@@ -49,6 +52,7 @@ class Session:
         self.debug = False
         self.json = False
         self.events = False
+        self.progress = "auto"
         self.console = Console()
         self.recorded: Selection | None = None
 
@@ -132,8 +136,25 @@ def event_options() -> list[click.Parameter]:
             expose_value=False,
             help="Write one event per line to standard output.",
         ),
+        click.Option(
+            ["--progress"],
+            type=click.Choice(["auto", "bar", "plain", "json", "off"]),
+            default="auto",
+            envvar=PROGRESS,
+            expose_value=False,
+            callback=_take_progress,
+            help="How to show the progress on standard error: a bar, plain lines with the time, or "
+            "one JSON object a line. auto is bar on a terminal, and plain elsewhere. "
+            f"[{PROGRESS}]",
+        ),
         click.Option(["-q", "--quiet"], is_flag=True, help="Show only the result, and errors."),
     ]
+
+
+def _take_progress(context: click.Context, _parameter: click.Parameter, value: str) -> None:
+    session = session_of(context)
+    session.progress = value
+    session.console.structured = value == "json"
 
 
 def warn(session: Session, *, goes_on: bool = True) -> None:

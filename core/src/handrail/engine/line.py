@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from handrail.engine.recorder import Recorder
 from handrail.engine.rollback_data import ended
 from handrail.errors import RecordError
-from handrail.events import MessageLogged, MetricsMeasured, StepProgressed
+from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
 from handrail.suggest import near
 
@@ -234,6 +234,12 @@ class Line:
             run.listener(StepProgressed(step=step, current=current, total=total, category=category))
         if not run.undoing and run.outcome in (None, "completed"):
             run.progress.within(position, current, total)
+
+    def has_status(self, status: str | None) -> None:
+        """Pass on what the step that is run or undone waits for."""
+        planned = self.running()
+        if self.run.listener is not None and planned is not None:
+            self.run.listener(StatusChanged(step=planned.name, status=status))
 
     def measured(self, value: Mapping[str, Any], category: str) -> None:
         """Pass on metrics of a step."""

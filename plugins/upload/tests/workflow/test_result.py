@@ -126,7 +126,7 @@ def test_conflicts(
 def test_shown(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:
     """The command line shows a line a step, the summary, and the command to check it."""
     write({"a": "aaa", "b": "b"})
-    done = handrail("run", "upload", "src", "out")
+    done = handrail("run", "upload", "src", "out", "--progress", "bar")
     assert done.returncode == 0
     steps = [line.split()[:2] for line in done.stderr.splitlines()[1:]]
     assert steps == [

@@ -1,19 +1,19 @@
-"""The view of a run: the moving line with bytes and files, and a line for each step that ends."""
+"""The views of a run: the moving line with bytes and files, and the lines of a log."""
 
 from __future__ import annotations
 
 import io
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from handrail import Origin, events
 from handrail.cli.view.console import Console, moves
-from handrail.cli.view.progress import LineView
-from handrail.cli.view.text import columns, one_line, rate, share_of, size
+from handrail.cli.view.progress import LiveView, LogView
+from handrail.cli.view.text import columns, one_line, share_of, size
 
 NOWHERE = Origin()
 
@@ -32,88 +32,182 @@ class Terminal(Pipe):
 
 
 class View:
-    """A view of one step, on a terminal whose time stands still until it is moved."""
+    """A view of one step, whose time stands still until it is moved."""
 
-    def __init__(self, now: list[float]) -> None:
-        self.now = now
-        self.view = LineView(Console(), "upload · 2 steps", moving=moves(sys.stderr))
+    def __init__(self, kind: type[LiveView] | type[LogView] = LiveView, **options: Any) -> None:
+        self.now = 1000.0
+        self.err: Any = sys.stderr
+        if kind is LiveView:
+            options["moving"] = moves(sys.stderr)
+        else:
+            options["wall"] = lambda: f"12:{int(self.now) // 60 % 60:02}:{int(self.now) % 60:02}"
+        self.view = kind(Console(), "upload · 2 steps", clock=lambda: self.now, **options)
         self.tell(events.RunStarted(action="upload", run_id="1", fingerprint="f", steps=("send",)))
         self.tell(events.StepStarted(step="send", position=0, origin=NOWHERE))
 
     def tell(self, event: events.Event, after: float = 1.0) -> None:
-        self.now[0] += after
+        self.now += after
         self.view(event)
 
-    def progress(self, current: float, total: float, category: str | None = "bytes") -> str:
+    def tick(self, after: float = 1.0) -> str:
+        """Let time go by, and return the last line."""
+        self.now += after
+        self.view.tick()
+        return self.shown()[-1]
+
+    def progress(
+        self, current: float, total: float, category: str | None = "bytes", after: float = 1.0
+    ) -> str:
         self.tell(
-            events.StepProgressed(step="send", current=current, total=total, category=category)
+            events.StepProgressed(step="send", current=current, total=total, category=category),
+            after,
         )
+        return self.shown()[-1]
+
+    def status(self, text: str | None) -> str:
+        self.tell(events.StatusChanged(step="send", status=text))
         return self.shown()[-1]
 
     def shown(self) -> list[str]:
         """Return what was drawn, without colour and moves of the cursor."""
-        text = re.sub(r"\x1b\[[0-9;]*[mK]", "", sys.stderr.getvalue())
+        text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.err.getvalue())
         return [part.rstrip() for part in re.split(r"[\r\n]", text) if part.strip()]
 
 
-@pytest.fixture
-def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., View]:
-    """Return a function that makes a view on a terminal of so many columns."""
+OnTerminal = Callable[..., View]
 
-    def _on_terminal(width: int = 100, kind: type[Pipe] = Terminal) -> View:
-        now = [1000.0]
-        monkeypatch.setattr("time.monotonic", lambda: now[0])
-        monkeypatch.setattr("sys.stderr", kind())
+
+@pytest.fixture
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnTerminal]:
+    """Return a function that makes a view on a terminal of so many columns."""
+    made: list[View] = []
+
+    def _on_terminal(width: int = 100, stream: type[Pipe] = Terminal, **options: Any) -> View:
+        monkeypatch.setattr("sys.stderr", stream())
+        # Calls of the test, not a thread, let the time go by.
+        monkeypatch.setattr("handrail.cli.view.ticking.Ticking.start", lambda *_: None)
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setenv("TERM", "xterm")
-        return View(now)
+        made.append(View(**options))
+        return made[-1]
 
-    return _on_terminal
+    yield _on_terminal
+    for each in made:
+        each.view.close()
 
 
-def test_bytes_lead_and_files_stand_beside(on_terminal: Callable[..., View]) -> None:
-    """The bar is that of the bytes, with rate and time left; the files are told as well."""
+@pytest.fixture
+def in_log(on_terminal: OnTerminal) -> View:
+    """Return a view without a terminal."""
+    return on_terminal(stream=Pipe, kind=LogView)
+
+
+def test_bytes_lead_and_files_stand_beside(on_terminal: OnTerminal) -> None:
+    """The bar has the bytes beside it, with rate and time left; the files are told as well."""
     view = on_terminal()
+    view.progress(0, 4, "files")
+    view.progress(0, 2_000_000_000, "bytes")
     view.progress(3, 4, "files")
     line = view.progress(500_000_000, 2_000_000_000, "bytes")
     assert line.startswith(" ▸ send")
-    assert "████░░░░░░░░░░░░  25 %  500 MB/2 GB  ETA 6.0s  250 MB/s  3/4" in line
+    assert "████░░░░░░░░░░░░  25 %  500 MB/2 GB  6.0s left  250 MB/s  3/4" in line
 
 
-def test_files_do_not_take_the_bar(on_terminal: Callable[..., View]) -> None:
-    """Also when files are told after the bytes, the bar stays that of the bytes."""
+def test_files_do_not_take_the_bar(on_terminal: OnTerminal) -> None:
+    """Also when files are told after the bytes, those stay behind the bar."""
     view = on_terminal()
     view.progress(500_000_000, 2_000_000_000, "bytes")
-    assert " 25 %  500 MB/2 GB  ETA" in view.progress(4, 4, "files")
+    assert " 25 %  500 MB/2 GB" in view.progress(4, 4, "files")
 
 
-def test_without_bytes_the_latest_leads(on_terminal: Callable[..., View]) -> None:
+def test_without_bytes_the_latest_leads(on_terminal: OnTerminal) -> None:
     """Where nothing is measured in bytes, the bar is that of the category that came last."""
     view = on_terminal()
     view.progress(1, 8, "sheets")
+    view.progress(0, 512, "units")
     line = view.progress(256, 512, "units")
-    assert " 50 %  256/512  ETA " in line
+    assert " 50 %  256/512  1.0s left" in line
     assert line.index("256/512") < line.index("1/8")
     assert "B/s" not in line
 
 
+def test_the_time_goes_on_while_a_step_reports_nothing(on_terminal: OnTerminal) -> None:
+    """Each tick draws the line anew, with the time since the step began."""
+    view = on_terminal()
+    assert " ▸ send            1.0s  ·  0 %  0 of 1" in view.tick()
+    assert " ▸ send             12s  ·  0 %  0 of 1" in view.tick(11)
+
+
+def test_no_time_left_is_told_without_progress(on_terminal: OnTerminal) -> None:
+    """A step that came no further for long has no time left that could be told, and no rate."""
+    view = on_terminal()
+    view.progress(0, 100)
+    view.progress(50, 100)
+    assert " 50 %  50 B/100 B  1.0s left  50 B/s" in view.shown()[-1]
+    assert " 50 %  50 B/100 B  0.0s left  50 B/s" in view.tick(9)
+    assert " 50 %  50 B/100 B  no progress for 11s  ·" in view.tick(2)
+    # The same again is no progress.
+    assert " 50 %  50 B/100 B  no progress for 12s  ·" in view.progress(50, 100)
+    assert "no progress" not in view.progress(60, 100)
+
+
+def test_a_status_stands_in_place_of_the_time_left(on_terminal: OnTerminal) -> None:
+    """It holds until the step comes further, ends, or takes it back."""
+    view = on_terminal(80)
+    view.progress(0, 100)
+    view.progress(50, 100)
+    text = "retrying 2/8: store.example:9000 cannot be reached"
+    line = view.status(text)
+    assert line == f" ▸ send            3.0s  {text}"
+    assert view.tick() == f" ▸ send            4.0s  {text}"
+    assert view.progress(50, 100) == f" ▸ send            5.0s  {text}"
+    assert text not in view.progress(60, 100)
+    assert "waits  60 %  60 B/100 B  ·  0 %" in view.status("waits")
+    assert "waits" not in view.status(None)
+    view.status("waits")
+    view.tell(events.StepFinished(step="send", position=0, took=1.0, data={}))
+    view.tell(events.StepStarted(step="next", position=1, origin=NOWHERE))
+    assert "waits" not in view.shown()[-1]
+
+
+def test_a_long_status_is_cut(on_terminal: OnTerminal) -> None:
+    """It is words, not figures, and its beginning says most."""
+    line = on_terminal(60).status("retrying 2/8: " + "very " * 40)
+    assert columns(line) < 60
+    assert line.endswith("very…")
+
+
+@pytest.mark.parametrize("name", ["ü" * 30, "图像" * 12, "e\u0301" * 40, "👩\u200d🔬" * 8])
+def test_the_line_never_wraps(on_terminal: OnTerminal, name: str) -> None:
+    """Also with wide characters and with combining ones; the terminal is told not to wrap."""
+    view = on_terminal(40)
+    view.tell(events.StepStarted(step=name, position=0, origin=NOWHERE))
+    view.status("图" * 60)
+    assert columns(view.shown()[-1]) < 40
+    drawn = sys.stderr.getvalue()
+    assert drawn.count("\x1b[?7l") == drawn.count("\x1b[?7h") > 0
+    assert drawn.endswith("\x1b[K\x1b[?7h")
+
+
 @pytest.mark.parametrize(
     ("width", "last"),
-    [(20, "▸ send"), (60, "25 %"), (80, "ETA 6.0s"), (90, "3/4"), (100, "3/4"), (300, "3/4")],
+    [(20, "▸ send"), (60, "25 %"), (80, "6.0s left"), (93, "3/4"), (100, "3/4"), (300, "3/4")],
 )
-def test_no_figure_is_cut(on_terminal: Callable[..., View], width: int, last: str) -> None:
+def test_no_figure_is_cut(on_terminal: OnTerminal, width: int, last: str) -> None:
     """On a narrow terminal whole parts are left out, from the end: half a figure would be wrong."""
     view = on_terminal(width)
+    view.progress(0, 4, "files")
+    view.progress(0, 2_000_000_000)
     view.progress(3, 4, "files")
     line = view.progress(500_000_000, 2_000_000_000)
     assert columns(line) < width
-    parts = ["▸ send", "2.0s", "████░░░░░░░░░░░░", "25 %", "500 MB/2 GB", "ETA 6.0s"]
+    parts = ["▸ send", "4.0s", "████░░░░░░░░░░░░", "25 %", "500 MB/2 GB", "6.0s left"]
     parts += ["250 MB/s", "3/4", "·", "0 %", "0 of 1", "Ctrl-C undoes"]
     found = re.split(r" {2,}", line.strip())
     assert found == parts[: parts.index(last) + 1]
 
 
-def test_a_step_begins_anew(on_terminal: Callable[..., View]) -> None:
+def test_a_step_begins_anew(on_terminal: OnTerminal) -> None:
     """The figures of one step are gone in the next."""
     view = on_terminal()
     view.progress(1, 2)
@@ -123,13 +217,73 @@ def test_a_step_begins_anew(on_terminal: Callable[..., View]) -> None:
     assert "░" not in view.shown()[-1]
 
 
-def test_no_moving_line_elsewhere(on_terminal: Callable[..., View]) -> None:
+def test_no_moving_line_elsewhere(on_terminal: OnTerminal) -> None:
     """Where the cursor cannot be moved, only ends of steps are written."""
-    view = on_terminal(kind=Pipe)
+    view = on_terminal(stream=Pipe)
     for current in range(5):
         view.tell(events.StepProgressed(step="send", current=current, total=5, category="bytes"))
     assert view.shown() == ["upload · 2 steps"]
     assert "\x1b" not in sys.stderr.getvalue()
+
+
+# In a log
+
+
+def test_a_log_shows_life(in_log: View) -> None:
+    """A line when a step begins, one each 30 seconds with what is known, and one when it ends."""
+    in_log.tick(29)
+    in_log.progress(0, 418, "files", after=0)
+    in_log.progress(0, 2_310_000_000, after=0)
+    in_log.tick(1)
+    in_log.progress(131, 418, "files", after=29)
+    in_log.progress(700_000_000, 2_310_000_000, after=0)
+    in_log.tick(1)
+    in_log.tick(5)
+    in_log.tell(events.StepFinished(step="send", position=0, took=108.0, data={"summary": "406"}))
+    assert in_log.shown() == [
+        "12:16:41 upload · 2 steps",
+        "12:16:42 ▸ send",
+        "12:17:12   send  0 %  0 B/2.31 GB · 0/418",
+        "12:17:42   send  30 %  700 MB/2.31 GB · 131/418 · 1m 08s left · 23.3 MB/s",
+        "12:17:48 ✓ send  1m 48s  406",
+    ]
+
+
+def test_a_log_of_a_step_that_reports_nothing(in_log: View) -> None:
+    assert in_log.tick(30) == "12:17:12   send  has been running for 30s"
+
+
+def test_what_a_step_waits_for_is_in_the_log_at_once(in_log: View) -> None:
+    """Once; the retries that follow at once are told by the line of each 30 seconds."""
+    in_log.status("retrying 1/8: no connection")
+    in_log.status("retrying 2/8: no connection")
+    in_log.status("retrying 2/8: no connection")
+    assert in_log.shown()[2:] == ["12:16:43   send  retrying 1/8: no connection"]
+    assert in_log.tick(30) == "12:17:15   send  retrying 2/8: no connection"
+
+
+def test_a_log_is_quiet_between_its_lines(in_log: View) -> None:
+    """The view asks to be woken when its next line is due, and not before."""
+    assert in_log.view.tick() == 30
+    in_log.now += 10
+    assert in_log.view.tick() == 20
+    in_log.now += 20
+    assert in_log.view.tick() == 30
+
+
+def test_an_undo_in_a_log(in_log: View) -> None:
+    """The undo of each step has a beginning too."""
+    in_log.tell(events.StepFailed(step="send", position=1, took=1, error="no", origin=NOWHERE))
+    in_log.tell(events.UndoStarted(cause="no", steps=("send", "open")))
+    in_log.tell(events.StepUndone(step="send", took=2.0))
+    in_log.tell(events.StepUndone(step="open", took=0.0))
+    assert [line[9:] for line in in_log.shown()[2:]] == [
+        "✗ send  1.0s  no",
+        "◂ send",
+        "↶ send  2.0s  undone",
+        "◂ open",
+        "↶ open  0.0s  undone",
+    ]
 
 
 def undo(view: View, *told: Any) -> list[str]:
@@ -143,10 +297,10 @@ def message(name: str, summary: str, step: str = "send") -> events.MessageLogged
     return events.MessageLogged(step=step, name=name, data={"summary": summary}, file=None)
 
 
-def test_an_undo_tells_what_it_did(on_terminal: Callable[..., View]) -> None:
+def test_an_undo_tells_what_it_did(on_terminal: OnTerminal) -> None:
     """What a step logs as `undone` stands on its line, in place of the bare word, and only once."""
     lines = undo(
-        on_terminal(kind=Pipe),
+        on_terminal(stream=Pipe),
         message("undone", "406 objects deleted"),
         events.StepUndone(step="send", took=1.0),
         events.StepUndone(step="open", took=0.0),
@@ -157,9 +311,9 @@ def test_an_undo_tells_what_it_did(on_terminal: Callable[..., View]) -> None:
     ]
 
 
-def test_other_messages_of_an_undo(on_terminal: Callable[..., View]) -> None:
+def test_other_messages_of_an_undo(on_terminal: OnTerminal) -> None:
     """Other messages keep their own lines; so does `undone` before the undo of the run."""
-    view = on_terminal(kind=Pipe)
+    view = on_terminal(stream=Pipe)
     view.tell(message("undone", "2 objects deleted"))
     lines = undo(view, message("left", "1 object"), events.StepUndone(step="send", took=0.0))
     assert lines == [
@@ -169,10 +323,10 @@ def test_other_messages_of_an_undo(on_terminal: Callable[..., View]) -> None:
     ]
 
 
-def test_an_undo_that_fails_after_it_told(on_terminal: Callable[..., View]) -> None:
+def test_an_undo_that_fails_after_it_told(on_terminal: OnTerminal) -> None:
     """What a failed undo has told is not taken for that of the next step."""
     lines = undo(
-        on_terminal(kind=Pipe),
+        on_terminal(stream=Pipe),
         message("undone", "half of it"),
         events.UndoFailed(step="send", took=0.0, error="disk\nfull", origin=NOWHERE),
         events.StepUndone(step="open", took=0.0),
@@ -183,9 +337,9 @@ def test_an_undo_that_fails_after_it_told(on_terminal: Callable[..., View]) -> N
     ]
 
 
-def test_an_error_has_one_line(on_terminal: Callable[..., View]) -> None:
+def test_an_error_has_one_line(on_terminal: OnTerminal) -> None:
     """All of it is told below the run."""
-    view = on_terminal(kind=Pipe)
+    view = on_terminal(stream=Pipe)
     error = "first\n" + "and so on " * 50
     view.tell(events.StepFailed(step="send", position=0, took=0.0, error=error, origin=NOWHERE))
     line = view.shown()[-1]
@@ -200,9 +354,9 @@ def interrupted(view: View, *undoing: bool) -> list[str]:
     return view.shown()[-len(undoing) :]
 
 
-def test_signals_say_what_they_do(on_terminal: Callable[..., View]) -> None:
+def test_signals_say_what_they_do(on_terminal: OnTerminal) -> None:
     """In an undo the first one warns, and the second says that it stops, and what that leaves."""
-    view = on_terminal(kind=Pipe)
+    view = on_terminal(stream=Pipe)
     assert interrupted(view, False) == ["interrupted: undoing what was done"]
     undo(view)
     assert interrupted(view, True, False) == [
@@ -212,10 +366,10 @@ def test_signals_say_what_they_do(on_terminal: Callable[..., View]) -> None:
 
 
 def test_signals_in_an_undo_that_another_command_can_finish(
-    on_terminal: Callable[..., View],
+    on_terminal: OnTerminal,
 ) -> None:
-    view = on_terminal(kind=Pipe)
-    view.view = LineView(Console(), "upload", moving=False, undoes=True)
+    view = on_terminal(stream=Pipe)
+    view.view = LiveView(Console(), "upload", moving=False, undoes=True, clock=lambda: view.now)
     view.tell(
         events.RunStarted(
             action="upload", run_id="1", fingerprint="f", steps=("send",), number=7, finished=1
@@ -247,8 +401,7 @@ def test_sizes(count: float, text: str) -> None:
 
 
 def test_figures() -> None:
-    """Rates, and shares of bytes and of other things."""
-    assert rate(116_000_000, 2) == "58 MB/s"
+    """Shares of bytes and of other things."""
     assert share_of(1_410_000_000, 2_310_000_000, "bytes") == "1.41 GB/2.31 GB"
     assert share_of(256, 418, "files") == share_of(256, 418, None) == "256/418"
     assert share_of(12.5, 100, None) == "12.5/100"
@@ -263,17 +416,18 @@ def test_one_line() -> None:
 
 
 def test_the_progress_of_an_undo_is_shown_like_that_of_a_step(
-    on_terminal: Callable[..., View],
+    on_terminal: OnTerminal,
 ) -> None:
     """With the time left since the undo of this step began, and how many steps are undone."""
     view = on_terminal()
     view.tell(events.UndoStarted(cause="it was rolled back", steps=("last", "send")))
     view.tell(events.StepUndone(step="last", took=1.0), after=5.0)
+    assert view.tick(0).startswith(" ◂ send            0.0s")
     line = view.progress(500_000_000, 2_000_000_000)
-    assert line.startswith(" ◂ send")
+    assert line.startswith(" ◂ send            1.0s")
     assert " 25 %  500 MB/2 GB" in line
     line = view.progress(1_000_000_000, 2_000_000_000)
-    assert " 50 %  1 GB/2 GB  ETA 2.0s  500 MB/s  ·  1 of 2 undone" in line
+    assert " 50 %  1 GB/2 GB  2.0s left  500 MB/s  ·  1 of 2 undone" in line
     assert "Ctrl-C" not in line
     view.tell(events.StepUndone(step="send", took=2.0))
     assert view.shown()[-1].startswith(" ↶ send")

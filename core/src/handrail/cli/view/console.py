@@ -34,6 +34,17 @@ def moves(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def terminal_columns(stream: TextIO) -> int:
+    """Return the width of a terminal: COLUMNS if it is set, and 80 if nobody knows it."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 class Console:
     """Writes results to standard output, and everything else to standard error.
 
@@ -41,6 +52,7 @@ class Console:
     cursor in `redraw`; any other character that could control it is spelled out.
 
     Attributes:
+        structured: Whether standard error gets one JSON object a line, as with `--progress json`.
         lost: The error if standard output cannot be written; None otherwise, or if its reader has
             left, as `| head` does.
     """
@@ -49,6 +61,7 @@ class Console:
         # A stream that was closed before the program began is None.
         self.out = sys.stdout = _opened(sys.stdout)
         self.err = sys.stderr = _opened(sys.stderr)
+        self.structured = False
         self.lost: str | None = None
         self._colour = {id(each): colour_wanted(each) for each in (self.out, self.err)}
         self._marks = {id(each): _takes_marks(each) for each in (self.out, self.err)}
@@ -70,7 +83,10 @@ class Console:
 
     def note(self, line: str = "") -> None:
         """Write a line about progress, or an error."""
-        self._draw(_shown(line) + "\n")
+        if self.structured:
+            self.json_note({"event": "Note", "text": line})
+        else:
+            self._draw(_shown(line) + "\n")
 
     def redraw(self, line: str = "", *, last: bool = False) -> None:
         """Put `line` in place of the one that the cursor of standard error is in.
@@ -79,7 +95,9 @@ class Console:
             line: The line, which has to fit into the terminal.
             last: Whether the cursor goes on to the next line.
         """
-        self._draw("\r\x1b[2K" + _shown(line) + "\n" * last)
+        # Terminals differ in the width of some characters: never let one begin another line.
+        shown = f"\x1b[?7l{_shown(line)}\x1b[K\x1b[?7h" if line else "\x1b[K"
+        self._draw(f"\r{shown}" + "\n" * last)
 
     def flush(self) -> None:
         """Flush the output of steps, so that nothing can fail at exit."""
@@ -119,6 +137,12 @@ class Console:
             self.err.flush()
         except OSError:
             drop(self.err)
+
+    def json_note(self, document: Mapping[str, Any]) -> None:
+        """Write one JSON object on one line to standard error, with its schema."""
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
+
+        self._draw(to_json({"schema": SCHEMA, **document}) + "\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not self._marks[id(stream)]:

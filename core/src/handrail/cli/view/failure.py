@@ -74,8 +74,11 @@ def show(session: Session, failure: Failure) -> ExitCode:
         kind = {"event": "Error"} if session.events else {}
         session.console.json_line({**kind, "error": failure.document})
         return failure.exit_code
-    for line in failure.lines:
-        _note(session, line)
+    if session.console.structured:
+        session.console.json_note({"event": "Error", "error": failure.document})
+    else:
+        for line in failure.lines:
+            _note(session, line)
     for error in failure.errors:
         _debug(session, error)
     return failure.exit_code

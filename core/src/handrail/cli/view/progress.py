@@ -1,15 +1,18 @@
-"""The progress of a run: a moving line on a terminal, plain lines elsewhere, or JSON."""
+"""The progress of a run: a moving line on a terminal, lines with times in logs, or JSON."""
 
 from __future__ import annotations
 
-import shutil
+import os
+import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from handrail import events
 from handrail.cli.hints import command_line
-from handrail.cli.view.console import Console
+from handrail.cli.view.amounts import Amounts
+from handrail.cli.view.console import Console, terminal_columns
 from handrail.cli.view.run_text import commands_for
 from handrail.cli.view.text import (
     WIDTH,
@@ -17,17 +20,24 @@ from handrail.cli.view.text import (
     cut,
     one_line,
     plural,
-    rate,
     seconds,
     share_of,
     shorten,
+    size,
 )
+from handrail.cli.view.ticking import Ticking
 from handrail.events import Event
 from handrail.recovery.status import purposes_of
 
+if TYPE_CHECKING:
+    from handrail.cli.view.shared_terminal import SharedTerminal
+
 _WIDEST = 40  # Columns that names may take; a longer one is shown in full, out of line.
 _CTRL_C = {False: "Ctrl-C undoes", True: "Ctrl-C stops and keeps"}
-_REFRESH = 0.1  # Seconds between two drawings of the moving line.
+_REFRESH = 0.1  # Seconds between two drawings of the moving line for events.
+_TICK = 1.0  # Seconds between two drawings without one.
+_EACH = 30.0  # Seconds between two lines of a log while a step runs.
+_STATUS_PAUSE = 5.0  # Seconds between two lines of a log for what a step waits for.
 
 
 class Outcome:
@@ -66,51 +76,83 @@ class Outcome:
 
 
 class JsonView:
-    """Writes one event per line to standard output."""
+    """Writes one event per line.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    Args:
+        write: Takes the JSON object of an event.
+    """
+
+    def __init__(self, write: Callable[[Mapping[str, Any]], None]) -> None:
+        self._write = write
 
     def __call__(self, event: Event) -> None:
         """Write `event` with the time, in seconds since the epoch."""
-        self._console.json_line({"time": round(time.time(), 3), **event.to_dict()})
+        self._write({"time": round(time.time(), 3), **event.to_dict()})
 
     def close(self) -> None:
         """Do nothing: every line is complete."""
 
 
-class LineView:
-    """Writes a line to standard error for each step that ends; on a terminal one line moves."""
+class _Working:
+    """The step that is being run or undone.
+
+    Attributes:
+        name: Its name.
+        back: Whether it is being undone.
+        began: When that began.
+        amounts: What it has reported of its progress.
+        status: What it said it waits for or does, while that holds.
+    """
+
+    def __init__(self, name: str, began: float, *, back: bool) -> None:
+        self.name = name
+        self.back = back
+        self.began = began
+        self.amounts = Amounts(began)
+        self.status: str | None = None
+
+
+class _RunView:
+    """Turns the events of a run into lines on standard error.
+
+    Args:
+        console: The output.
+        head: The first line, without the number of the run.
+        keeps: Whether finished steps are kept after a failure.
+        undoes: Whether the run undoes from the start.
+        dry: Whether it is a dry run, whose list of what would be done is its result.
+        clock: Returns the time in seconds, of which only differences count.
+    """
 
     def __init__(
         self,
         console: Console,
         head: str,
         *,
-        moving: bool,
         keeps: bool = False,
         undoes: bool = False,
+        dry: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._head = head
-        self._moving = moving
         self._keeps = keeps
+        self._dry = dry
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._process = os.getpid()
         self._width = 12
         self._steps = 0
         self._ended = 0
         self._percent = 0
-        self._step: str | None = None
-        self._began = 0.0
-        self._within: dict[str | None, tuple[float, float]] = {}
+        self._working: _Working | None = None
         self._undone = ""
         self._back = 0
-        self._to_undo = 0
-        self._goes_back = False
-        self._drawn = 0.0
-        self._dirty = False
+        self._to_undo: tuple[str, ...] = ()
         self._undoes = self._undoing = undoes
         self._warned = False
         self._later = "leaves things behind"
+        self._ticking: Ticking | None = None
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             events.RunStarted: self._run_started,
             events.StepStarted: self._step_started,
@@ -121,6 +163,7 @@ class LineView:
             events.StepUndone: self._step_undone,
             events.UndoFailed: self._undo_failed,
             events.StepProgressed: self._step_progressed,
+            events.StatusChanged: self._status_changed,
             events.ProgressChanged: self._progress_changed,
             events.MessageLogged: self._message_logged,
             events.MetricsMeasured: self._metrics_measured,
@@ -132,14 +175,46 @@ class LineView:
         """Show `event`."""
         handler = self._handlers.get(type(event))
         if handler is not None:
-            handler(event)
-            self._draw()
+            with self._alone():
+                handler(event)
+                self._refresh()
+
+    def tick(self) -> float:
+        """Show how the time goes on; return the seconds until it is to be called again."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Wipe the moving line."""
-        if self._dirty:
-            self._console.redraw()
-            self._dirty = False
+        """End the view. Calling it twice is harmless."""
+        ticking, self._ticking = self._ticking, None
+        if ticking is not None and self._process == os.getpid():
+            ticking.stop()
+
+    def _alone(self) -> threading.RLock:
+        """Return the lock for events, ticks and what steps write."""
+        if self._process != os.getpid():
+            # The thread that had it at the fork is not in this process.
+            self._lock, self._process = threading.RLock(), os.getpid()
+        return self._lock
+
+    def _tick_after(self, wait: float) -> None:
+        if self._ticking is None:
+            self._ticking = Ticking(self.tick)
+            self._ticking.start(wait)
+
+    # To be defined by the two views
+
+    def _line(self, text: str) -> None:
+        """Write a line."""
+        raise NotImplementedError
+
+    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+        """Write that a step, or its undo, has ended."""
+        raise NotImplementedError
+
+    def _refresh(self) -> None:
+        """Show what an event has changed of the running step."""
+
+    # Events
 
     def _run_started(self, event: events.RunStarted) -> None:
         self._steps = len(event.steps)
@@ -151,47 +226,55 @@ class LineView:
         if event.number is not None:
             self._later = f"leaves the rest to  {command_line(f'rollback {event.number}')}"
         self._ended = event.finished
-        self._console.note(f"{number}{self._head}{over}")
+        self._line(f"{number}{self._head}{over}")
 
     def _step_started(self, event: events.StepStarted) -> None:
-        self._step, self._began, self._within = event.step, time.monotonic(), {}
-        self._goes_back = False
+        self._begin(event.step, back=False)
+
+    def _begin(self, step: str, *, back: bool) -> None:
+        self._working = _Working(step, self._clock(), back=back)
 
     def _step_skipped(self, event: events.StepSkipped) -> None:
-        self._end("-", event.step, "", "skipped", "dim")
+        self._over("-", event.step, "", "skipped", "dim")
 
     def _step_finished(self, event: events.StepFinished) -> None:
-        preview = event.data.get("preview")
-        if preview is None:
-            self._end("✓", event.step, seconds(event.took), brief(event.data), "green")
+        if "preview" in event.data:
+            self._over("○", event.step, "", "would run", "cyan")
         else:
-            self._end("○", event.step, "", "would run", "cyan")
-        if isinstance(preview, list):
-            for line in preview:  # pyright: ignore[reportUnknownVariableType]
-                self._line(f"     {line}")
+            self._over("✓", event.step, seconds(event.took), brief(event.data), "green")
 
     def _step_failed(self, event: events.StepFailed) -> None:
         error = "interrupted" if event.error == "KeyboardInterrupt" else event.error
-        self._end("✗", event.step, seconds(event.took), self._short(error), "red")
+        self._over("✗", event.step, seconds(event.took), self._short(error), "red")
 
     def _undo_started(self, event: events.UndoStarted) -> None:
-        self._undoing, self._step = True, None
-        self._began, self._to_undo = time.monotonic(), len(event.steps)
+        self._undoing, self._to_undo = True, event.steps
+        self._next_undo()
+
+    def _next_undo(self) -> None:
+        """Begin with the next step to be undone, which no event announces."""
+        self._working = None
+        if self._back < len(self._to_undo):
+            self._begin(self._to_undo[self._back], back=True)
 
     def _step_undone(self, event: events.StepUndone) -> None:
-        self._end("↶", event.step, seconds(event.took), self._undone or "undone", "yellow")
-        self._undone = ""
+        self._over("↶", event.step, seconds(event.took), self._undone or "undone", "yellow")
 
     def _undo_failed(self, event: events.UndoFailed) -> None:
-        self._undone = ""
         error = self._short(f"undo failed: {event.error}")
-        self._end("✗", event.step, seconds(event.took), error, "red")
+        self._over("✗", event.step, seconds(event.took), error, "red")
 
     def _step_progressed(self, event: events.StepProgressed) -> None:
-        if self._undoing and self._step is None:
-            # The undo of a step is announced by nothing else; it began where the last one ended.
-            self._step, self._goes_back = event.step, True
-        self._within[event.category] = (event.current, event.total)
+        working = self._working
+        if working is None:
+            return
+        now = self._clock()
+        if working.amounts.report(event.category, event.current, event.total, now):
+            working.status = None
+
+    def _status_changed(self, event: events.StatusChanged) -> None:
+        if self._working is not None:
+            self._working.status = None if event.status is None else one_line(event.status)
 
     def _progress_changed(self, event: events.ProgressChanged) -> None:
         self._percent = event.percent
@@ -200,6 +283,8 @@ class LineView:
         if self._undoing and event.name == "undone":
             self._undone = brief(event.data, limit=6)  # It belongs on the line of the step.
             return
+        if self._dry:
+            return  # It is shown with the result.
         about = f" ({event.file})" if event.file else ""
         self._line(f"   · {event.name}{about} {brief(event.data, limit=6)}".rstrip())
 
@@ -218,70 +303,240 @@ class LineView:
         self._line(self._console.style(text, "yellow", err=True))
 
     def _run_finished(self, _event: events.RunFinished) -> None:
-        self.close()
-        self._step = None
+        self._working = None
 
-    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
-        self._ended += not self._undoing
-        self._back += self._undoing
-        self._step, self._began, self._within = None, time.monotonic(), {}
-        mark = self._console.style(mark, style, err=True)
-        line = f" {mark} {self._name(step)} {took:>7}  {text}"
-        self._line(line.rstrip())
+    def _over(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+        undoing = self._undoing and (self._working is None or self._working.back)
+        self._ended += not undoing
+        self._back += undoing
+        self._working, self._undone = None, ""
+        self._end(mark, step, took, text, style)
+        if undoing:
+            self._next_undo()
 
     def _short(self, error: str) -> str:
         """Return as much of an error as its line has room for; all of it is shown below the run."""
         return shorten(one_line(error), max(WIDTH - self._width - 13, 40))
 
+
+class LiveView(_RunView):
+    """Writes a line for each step that ends; on a terminal a line below them moves.
+
+    Args:
+        moving: Whether a line moves; otherwise there are only the others.
+    """
+
+    def __init__(self, console: Console, head: str, *, moving: bool, **options: Any) -> None:
+        super().__init__(console, head, **options)
+        self._moving = moving
+        self._drawn = -_REFRESH
+        self._dirty = False
+        self._within_line = False
+        self._held = False
+        self._ours: Callable[[], bool] = lambda: True
+        self._shared: SharedTerminal | None = None
+
+    def close(self) -> None:
+        """Wipe the moving line, and give the terminal back."""
+        super().close()
+        with self._alone():
+            self._moving = False
+            self._wipe()
+            shared, self._shared = self._shared, None
+            if shared is not None:
+                shared.close()
+
+    def tick(self) -> float:
+        """Draw the line."""
+        with self._alone():
+            self._draw()
+        return _TICK
+
+    def _run_started(self, event: events.RunStarted) -> None:
+        super()._run_started(event)
+        if self._moving and self._shared is None:
+            # Only a terminal needs it.
+            from handrail.cli.view.shared_terminal import (  # noqa: PLC0415
+                Foreground,
+                SharedTerminal,
+            )
+
+            self._ours = Foreground(self._console.err)
+            self._shared = SharedTerminal(
+                self._console.err, clear=self._cleared, written=self._written, hold=self._hold
+            )
+            self._shared.open()
+            self._tick_after(_TICK)
+
+    def _run_finished(self, event: events.RunFinished) -> None:
+        super()._run_finished(event)
+        self._wipe()
+
+    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+        if self._dry and mark == "○":
+            return  # It is shown with the result.
+        mark = self._console.style(mark, style, err=True)
+        self._line(f" {mark} {self._name(step)} {took:>7}  {text}".rstrip())
+
     def _name(self, step: str) -> str:
         return step + " " * (self._width - columns(step))
 
     def _line(self, text: str) -> None:
-        self.close()
+        self._wipe()
+        if self._within_line:
+            self._console.note()  # What a step has written last did not end its line.
+        self._within_line = self._held = False
         self._console.note(text)
 
+    # The moving line
+
+    @contextmanager
+    def _cleared(self) -> Generator[None]:
+        """Wipe the moving line, and draw nothing within the block."""
+        with self._alone():
+            self._wipe()
+            yield
+
+    def _written(self, ended: bool) -> None:
+        """Take that a step has written to the terminal, and whether the line is ended."""
+        self._within_line = not ended
+        if ended:
+            self._held = False
+            self._draw()
+
+    def _hold(self) -> None:
+        """Draw nothing until the run has news: something reads from the terminal."""
+        with self._alone():
+            self._wipe()
+            self._held = True
+
+    def _refresh(self) -> None:
+        if self._clock() - self._drawn >= _REFRESH:
+            self._draw()
+
+    def _wipe(self) -> None:
+        if self._dirty:
+            self._console.redraw()
+            self._dirty = False
+
     def _draw(self) -> None:
-        now = time.monotonic()
-        if not self._moving or self._step is None or now - self._drawn < _REFRESH:
+        hidden = self._within_line or self._held or not self._ours()
+        if not self._moving or self._working is None or hidden:
             return
-        self._drawn = now
-        size = min(WIDTH, shutil.get_terminal_size().columns)
-        took = seconds(now - self._began)
-        mark = "◂" if self._goes_back else "▸"
-        line = f" {mark} {self._name(self._step)} {took:>7}"
-        for part in [*self._bar(now), *self._overall()]:  # Half a figure would be a wrong one.
-            longer = f"{line}  {part}"
-            if columns(longer) > size - 1:
-                break
-            line = longer
-        self._console.redraw(cut(line, size - 1))
+        self._drawn = self._clock()
+        room = min(WIDTH, terminal_columns(self._console.err)) - 1
+        self._console.redraw(cut(self._moving_line(self._working, room), room))
         self._dirty = True
 
-    def _overall(self) -> list[str]:
+    def _moving_line(self, working: _Working, room: int) -> str:
+        took = seconds(self._clock() - working.began)
+        mark = "◂" if working.back else "▸"
+        line = f" {mark} {self._name(working.name)} {took:>7}"
+        if working.status is not None:
+            free = room - columns(line) - 2
+            line = f"{line}  {shorten(working.status, max(free, 1))}"
+        for part in [*self._bar(working), *self._overall(working)]:
+            longer = f"{line}  {part}"
+            if columns(longer) > room:
+                break  # Half a figure would be a wrong one.
+            line = longer
+        return line
+
+    def _overall(self, working: _Working) -> list[str]:
         """Return the parts about the whole run."""
-        if self._goes_back:
-            return [f"·  {self._back} of {self._to_undo} undone"]
+        if working.back:
+            return [f"·  {self._back} of {len(self._to_undo)} undone"]
         return [f"·  {self._percent} %  {self._ended} of {self._steps}", _CTRL_C[self._keeps]]
 
-    def _bar(self, now: float) -> list[str]:
-        """Return the parts of the progress bar, the most important first."""
-        if not self._within:
+    def _bar(self, working: _Working) -> list[str]:
+        """Return the parts about the running step, the most important first."""
+        amounts, now = working.amounts, self._clock()
+        if not amounts:
             return []
-        # Bytes show best how far it is; the other units stand beside them.
-        leading = "bytes" if "bytes" in self._within else next(reversed(self._within))
-        current, total = self._within[leading]
-        share = current / total
-        filled = int(share * 16)
-        took = now - self._began
-        left = took / share - took if share > 0 else 0.0
+        filled = int(amounts.share * 16)
         bar = "█" * filled + "░" * (16 - filled)
-        parts = [f"{bar} {int(share * 100):3d} %", share_of(current, total, leading)]
-        if share > 0 and took > 1:
-            parts.append(f"ETA {seconds(left)}")
-            if leading == "bytes":
-                parts.append(rate(current, took))
-        others = [unit for unit in self._within if unit != leading]
-        return [*parts, *(share_of(*self._within[unit], unit) for unit in others)]
+        percent = f"{int(amounts.share * 100):3d} %"
+        first, *others = (share_of(*of, unit) for unit, of in amounts.units.items())
+        if working.status is not None:
+            return [percent.strip(), first, *others]
+        return [f"{bar} {percent}", first, *_pace(amounts, now), *others]
+
+
+class LogView(_RunView):
+    """Writes plain lines with the time: when a step begins, when it ends, and one each 30 seconds.
+
+    Args:
+        wall: Returns the time of day, as `12:00:01`.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        head: str,
+        *,
+        wall: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
+        **options: Any,
+    ) -> None:
+        super().__init__(console, head, **options)
+        self._wall = wall
+        self._told = self._clock()
+        self._status: str | None = None
+
+    def tick(self) -> float:
+        """Write what is known of the running step, if nothing was written for a while."""
+        with self._alone():
+            left = self._told + _EACH - self._clock()
+            if left > 0:
+                return left
+            if self._working is not None:
+                self._line(f"  {self._working.name}  {self._known(self._working)}")
+            self._told = self._clock()
+            return _EACH
+
+    def _run_started(self, event: events.RunStarted) -> None:
+        super()._run_started(event)
+        self._tick_after(_EACH)
+
+    def _begin(self, step: str, *, back: bool) -> None:
+        super()._begin(step, back=back)
+        self._status = None
+        self._line(f"{'◂' if back else '▸'} {step}")
+
+    def _end(self, mark: str, step: str, took: str, text: str, style: str) -> None:
+        mark = self._console.style(mark, style, err=True)
+        self._line("  ".join(filter(None, (f"{mark} {step}", took, text))))
+
+    def _status_changed(self, event: events.StatusChanged) -> None:
+        super()._status_changed(event)
+        working = self._working
+        if working is None or working.status is None or working.status == self._status:
+            return
+        # Several workers may retry at once; the line of each 30 seconds tells their last.
+        if self._status is None or self._clock() - self._told >= _STATUS_PAUSE:
+            self._line(f"  {working.name}  {working.status}")
+        self._status = working.status
+
+    def _line(self, text: str) -> None:
+        self._told = self._clock()
+        self._console.note(f"{self._wall()} {text}")
+
+    def _known(self, working: _Working) -> str:
+        amounts, now = working.amounts, self._clock()
+        took = seconds(now - working.began)
+        if not amounts:
+            return working.status or f"has been running for {took}"
+        figures = [share_of(*of, unit) for unit, of in amounts.units.items()]
+        more = _pace(amounts, now) if working.status is None else [working.status]
+        return f"{int(amounts.share * 100)} %  {' · '.join([*figures, *more])}"
+
+
+def _pace(amounts: Amounts, now: float) -> list[str]:
+    """Return the time left and the rate, or how long there was no progress."""
+    silent, left, rate = amounts.silent(now), amounts.left(now), amounts.rate(now)
+    if silent is not None:
+        return [f"no progress for {seconds(silent)}"]
+    known = [] if left is None else [f"{seconds(left)} left"]
+    return known if rate is None else [*known, f"{size(rate)}/s"]
 
 
 def brief(data: Mapping[str, Any], *, limit: int = 3) -> str:

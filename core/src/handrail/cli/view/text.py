@@ -20,7 +20,8 @@ def columns(text: str) -> int:
 def _columns_of(letter: str) -> int:
     import unicodedata  # noqa: PLC0415 - most tables are ASCII
 
-    if unicodedata.combining(letter):
+    # Marks, and characters that only change how others look.
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
@@ -113,11 +114,6 @@ def size(count: float) -> str:
             return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
-
-
-def rate(count: float, took: float) -> str:
-    """Return bytes in a number of seconds as people write it: `58 MB/s`."""
-    return f"{size(count / took)}/s"
 
 
 def share_of(current: float, total: float, unit: str | None) -> str:

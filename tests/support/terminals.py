@@ -1,0 +1,113 @@
+"""Runs commands at a terminal, and tells what stands on its screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+_PARTS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
+
+
+def on_screen(text: str) -> list[str]:
+    """Return the lines that a terminal has after `text`; each character takes one column."""
+    lines = [""]
+    column = 0
+    for part in _PARTS.findall(text):
+        if part == "\n":
+            lines.append("")
+        elif part == "\r":
+            column = 0
+        elif part == "\x1b[K":
+            lines[-1] = lines[-1][:column]
+        elif not part.startswith("\x1b"):
+            line = lines[-1].ljust(column)
+            lines[-1] = line[:column] + part + line[column + len(part) :]
+            column += len(part)
+    return [line.rstrip() for line in lines]
+
+
+class AtTerminal:
+    """A command at a terminal; what is left of it ends with the block.
+
+    Args:
+        command: The command.
+        folder: Its working folder.
+        environment: Its variables.
+        out: A file for its standard output, if that is not the terminal.
+
+    Attributes:
+        shown: All that it has written to the terminal.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        out: IO[bytes] | None = None,
+    ) -> None:
+        self.shown = ""
+        self._bytes = b""
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=theirs,
+            stdout=theirs if out is None else out,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+    def read(self) -> bool:
+        """Take what is written next; return False if nothing more will be."""
+        try:
+            self._bytes += os.read(self._ours, 65536)
+        except OSError:  # Its end is closed.
+            return False
+        self.shown = self._bytes.decode(errors="ignore")
+        return True
+
+    def wait_for(self, pattern: str) -> str:
+        """Read until something matches `pattern`, and return it."""
+        while (found := re.search(pattern, self.shown)) is None:
+            assert self.read(), f"{pattern!r} was never shown in {self.shown!r}"
+        return found[0]
+
+    def type(self, text: str) -> None:
+        """Type `text`."""
+        os.write(self._ours, text.encode())
+
+    def end(self) -> int:
+        """Read to the end, and return the exit code."""
+        while self.read():
+            pass
+        return self.process.wait()
+
+    @property
+    def screen(self) -> list[str]:
+        """The lines that now stand on the screen, but for empty ones."""
+        return [line for line in on_screen(self.shown) if line]

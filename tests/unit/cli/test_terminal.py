@@ -1,0 +1,173 @@
+"""A run at a real terminal: the line that moves, and what steps write beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from terminals import AtTerminal
+
+TALKING = """
+import logging, os, subprocess, sys
+from pathlib import Path
+from handrail import action, step
+
+before = sys.stdout, sys.stderr
+logging.basicConfig(format="%(levelname)s %(message)s")
+log = logging.getLogger("acme")
+log.addHandler(logging.StreamHandler(sys.stdout))
+
+@step
+def waits(context):
+    Path("go").read_text()
+
+@step
+def talks(context):
+    for number in range(3):
+        context.set_progress(number, 3, "numbers")
+        print("printed", number)
+        log.warning("logged %d", number)
+        sys.stderr.writelines(["written ", "in parts\\n"])
+
+@step
+def leaves_a_line_open(context):
+    print("no end", end="")
+
+@step
+def asks(context):
+    print("it was", input("what is it? "))
+
+@step
+def looks(context):
+    stdout, stderr = sys.stdout, sys.stderr
+    Path("seen").write_text(repr([
+        *(each.isatty() for each in (stdout, stderr, sys.stdin)),
+        *(each.fileno() for each in (stdout, stderr, sys.stdin)),
+        *(each.encoding for each in (stdout, stderr)), stdout.buffer is before[0].buffer,
+    ]))
+    subprocess.run(["echo", "a child"], stdout=stdout, check=True)
+
+@step
+def counts(context):
+    for number in range(2000):
+        context.set_progress(number, 2000)
+
+waiting = action("waiting", [waits])
+talking = action("talking", [talks])
+open_line = action("open_line", [leaves_a_line_open, talks])
+asking = action("asking", [asks])
+looking = action("looking", [looks])
+counting = action("counting", [counts])
+
+if __name__ == "__main__":
+    handler = logging.root.handlers[0]
+    try:
+        globals()[sys.argv.pop(1)].main()
+    finally:
+        after = sys.stdout is before[0], sys.stderr is before[1], handler.stream is before[1]
+        Path("after").write_text(repr(after))
+"""
+
+At = Callable[..., AtTerminal]
+
+
+@pytest.fixture
+def at(folder: Path, environment: dict[str, str]) -> At:
+    """Return a function that runs an action of `talking.py` at a terminal."""
+    (folder / "talking.py").write_text(TALKING)
+    environment.pop("HANDRAIL_PROGRESS")
+
+    def run(name: str, *words: str, columns: int = 80, **options: object) -> AtTerminal:
+        command = [sys.executable, "talking.py", name, "--no-journal", *words]
+        variables = {**environment, "TERM": "xterm", "COLUMNS": str(columns)}
+        return AtTerminal(command, folder, variables, **options)  # type: ignore[arg-type]
+
+    return run
+
+
+def test_the_clock_goes_on(at: At, folder: Path) -> None:
+    """Each second the line tells the time of a step, also of one that reports nothing."""
+    os.mkfifo(folder / "go")
+    with at("waiting") as run:
+        run.wait_for(r"▸ waits +1\.\ds")
+        run.wait_for(r"▸ waits +2\.\ds")
+        (folder / "go").write_text("")
+        assert run.end() == 0
+        assert re.match(r" ✓ waits +\d\.\ds", run.screen[1])
+        assert len(run.screen) == 3
+
+
+def test_what_steps_write_stays_whole(at: At) -> None:
+    """Prints, logging and parts of lines: each stands on a line of its own, and none is lost."""
+    with at("talking") as run:
+        assert run.end() == 0
+        middle = [
+            line
+            for number in range(3)
+            for line in (f"printed {number}", f"logged {number}", f"WARNING logged {number}")
+            for line in (line, *["written in parts"] * line.startswith("WARNING"))
+        ]
+        assert run.screen[1:-2] == middle
+        assert "▸ talks" in run.shown
+        assert run.screen[-2].startswith(" ✓ talks")
+
+
+def test_standard_output_goes_where_it_is_meant_to(at: At, folder: Path) -> None:
+    """Into a file or a pipe it is written as ever, and nothing of it is on the terminal."""
+    with (folder / "out.txt").open("wb") as out, at("talking", out=out) as run:
+        assert run.end() == 0
+        assert "printed" not in run.shown
+    told = (folder / "out.txt").read_text()
+    assert "\x1b" not in told
+    lines = [line for n in range(3) for line in (f"printed {n}", f"logged {n}")]
+    assert told.splitlines()[:6] == lines
+
+
+def test_a_line_that_a_step_leaves_open(at: At) -> None:
+    """The next one does not begin in its middle."""
+    with at("open_line") as run:
+        assert run.end() == 0
+        assert run.screen[1] == "no end"
+        assert run.screen[2].startswith(" ✓ leaves_a_line_open")
+
+
+def test_a_question_of_a_step_can_be_answered(at: At) -> None:
+    """Nothing is drawn over it."""
+    with at("asking") as run:
+        run.wait_for("what is it")
+        run.type("a lamp\n")
+        assert run.end() == 0
+        assert run.screen[1:3] == ["what is it? a lamp", "it was a lamp"]
+
+
+def test_the_streams_are_what_they_were(at: At, folder: Path) -> None:
+    """To steps, which may hand them to others; and after the run they are the former ones."""
+    with at("looking") as run:
+        assert run.end() == 0
+        assert "a child" in run.screen
+    seen = (folder / "seen").read_text()
+    assert seen == "[True, True, True, 1, 2, 0, 'utf-8', 'utf-8', True]"
+    assert (folder / "after").read_text() == "(True, True, True)"
+
+
+@pytest.mark.parametrize("progress", ["plain", "json", "off"])
+def test_another_kind_of_progress(at: At, progress: str) -> None:
+    """Without the moving line, whatever the terminal could do."""
+    with at("counting", "--progress", progress) as run:
+        assert run.end() == 0
+        assert "\x1b" not in run.shown
+        begins = {"plain": r"\d\d:\d\d:\d\d ▸ counts", "json": '{"schema": 1, ', "off": "counting"}
+        assert re.search(f"(?m)^{begins[progress]}", run.shown)
+        assert ("▸" in run.shown) == (progress == "plain")
+
+
+def test_the_line_fits_a_narrow_terminal(at: At) -> None:
+    with at("counting", columns=30) as run:
+        assert run.end() == 0
+        drawn = re.findall(r"\x1b\[\?7l(.*?)\x1b\[K\x1b\[\?7h", run.shown)
+        assert drawn
+        assert max(map(len, drawn)) < 30

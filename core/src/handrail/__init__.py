@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from handrail.runtime import RunInfo as RunInfo
     from handrail.runtime import RuntimeContext as RuntimeContext
     from handrail.runtime import RuntimeLogger as RuntimeLogger
+    from handrail.serializers import Serializer as Serializer
     from handrail.steps import BaseStep as BaseStep
     from handrail.steps import StepResult as StepResult
     from handrail.steps import step as step
@@ -86,6 +87,7 @@ __all__ = [
     "RunInfo",
     "RuntimeContext",
     "RuntimeLogger",
+    "Serializer",
     "Sleep",
     "SourceChangedError",
     "StepFailedError",
@@ -131,6 +133,7 @@ _HOMES = {
     "recovery": ("resume", "resume_async", "rollback", "rollback_async"),
     "registry": ("StepRegistry",),
     "runtime": ("RunInfo", "RuntimeContext", "RuntimeLogger"),
+    "serializers": ("Serializer",),
     "steps": ("BaseStep", "StepResult", "step"),
     "workflow": ("Workflow", "action"),
     "wrapper": ("Around", "Run", "Sleep", "StepWrapper", "Undo", "forwards"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from handrail.hookspecs import ActionInfo
+    from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator, RunOptions, RunResult
     from handrail.orchestrator.journaled import RunAbout
     from handrail.packs.provider import PackProvider, Packs
@@ -144,8 +145,8 @@ class BaseAction(Generic[P]):
         """Plan and run the action.
 
         Args:
-            **options: Any of `progress_callback`, `observers`, `journal` and `on_failure`; see
-                `Orchestrator`.
+            **options: Any of `progress_callback`, `observers`, `journal`, `on_failure` and
+                `strict_results`; see `Orchestrator`.
 
         Returns:
             The orchestrator's result plus the entries of `result(context)`; in simple mode, the
@@ -281,7 +282,13 @@ def orchestrator_of(
         carry_params(context, action.params, type(action).params_model)
     check_part(plan, action.info, provider)
     if options.get("journal") is not None and about is None:
-        about = about_action(type(action), action.params, packs=chosen_json(plan, provider))
+        about = about_action(
+            type(action),
+            action.params,
+            packs=chosen_json(plan, provider),
+            serializers=provider.serializers,
+        )
+    options.setdefault("strict_results", provider.strict_results)
     options["observers"] = (*options.get("observers", ()), *provider.observers())
     return Orchestrator(plan, context, about=about, **options)
 
@@ -293,6 +300,7 @@ def about_action(
     recorded_as: str | None = None,
     packs: str = "{}",
     variables: Mapping[KeyPath, str] | None = None,
+    serializers: Serializers | None = None,
 ) -> RunAbout:
     """Return the description of a run of `action` for a journal.
 
@@ -302,6 +310,7 @@ def about_action(
         recorded_as: The name by which a resume finds the action; by default, its own.
         packs: The selection of packs, as JSON.
         variables: The variables from which secrets were read, by path, if not the default ones.
+        serializers: The serializers for values that JSON lacks; by default, the installed ones.
 
     Raises:
         ActionError: The params cannot be represented in JSON.
@@ -320,6 +329,7 @@ def about_action(
         packs=packs,
         mask=mask_of(() if model is None else secret_texts(model, params)),
         secrets=fields_not_stored(model, text),
+        **({} if serializers is None else {"serializers": serializers}),
     )
 
 

@@ -283,6 +283,22 @@ class RollbackDataError(HandrailError, ValueError):
     code = "rollback-data"
 
 
+class ResultDataError(HandrailError, TypeError):
+    """A value in the `data` of a result cannot be stored in the journal, so its step failed."""
+
+    code = "result-data"
+
+
+class ResultMissingError(HandrailError, RuntimeError):
+    """A run cannot be resumed, because a value that its steps may need could not be stored.
+
+    It can be rolled back.
+    """
+
+    code = "result-missing"
+    exit_code = ExitCode.PLAN
+
+
 class RecordError(HandrailError, RuntimeError):
     """Rollback data was recorded while its step was not executing, or `seal` was called early."""
 
@@ -422,6 +438,12 @@ class JournalError(HandrailError, RuntimeError):
 
     code = "journal"
     exit_code = ExitCode.ROLLBACK
+
+
+class ValueTooLargeError(HandrailError, ValueError):
+    """A value of a result is larger than its journal takes."""
+
+    code = "value-too-large"
 
 
 class JournalUrlError(JournalError, ValueError):

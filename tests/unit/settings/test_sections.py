@@ -162,6 +162,7 @@ def test_everything_is_listed(tmp_path):
         ("required.steps", "acme-audit:audit in upload, export", "handrail.toml:26"),
         ("project.name", None, "default"),
         ("locked", False, "default"),
+        ("strict_results", False, "default"),
     ]
 
 
@@ -287,6 +288,7 @@ def test_keys_know_their_parts():
         "journal",
         "project",
         "locked",
+        "strict_results",
     )
     assert "use" in below("actions.NAME.wrap.STEP")
     assert all(key == key.strip() and KEYS[key] for key in KEYS)

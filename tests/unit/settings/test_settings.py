@@ -126,6 +126,7 @@ acme-turbo = ["replace  Handrail_Upload : upload_files"]
         ),
         ("project.name", None, "default"),
         ("locked", False, "default"),
+        ("strict_results", False, "default"),
     ]
 
 
@@ -138,6 +139,7 @@ def test_defaults(tmp_path):
         ("packs.only", None, "default"),
         ("project.name", None, "default"),
         ("locked", False, "default"),
+        ("strict_results", False, "default"),
     ]
 
 
@@ -194,6 +196,7 @@ acme-x = true
             "handrail.toml:9: there is no section [other]",
             (
                 "known here: actions, grants, journal, local, locked, packs, project, required, "
+                "strict_results, "
                 "workflows",
             ),
         ),

@@ -36,6 +36,15 @@ def journal_option() -> click.Option:
     )
 
 
+def strict_option() -> click.Option:
+    """Return the option that makes results that cannot be stored an error."""
+    return click.Option(
+        ["--strict-results"],
+        is_flag=True,
+        help="Fail a step if its result cannot be stored, instead of a warning.",
+    )
+
+
 def given_url(url: str | None) -> str | None:
     """Return the journal that the option or the variable names for this call, or None."""
     return url or os.environ.get(JOURNAL) or None

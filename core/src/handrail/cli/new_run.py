@@ -66,6 +66,7 @@ class RunRequest:
         skip: Steps to leave out.
         no_lock: Whether to ignore the lock.
         on_failure: Whether a failure undoes the finished steps or keeps them.
+        strict_results: Whether a result that cannot be stored is an error.
         journal: The journal, if one is named.
         no_journal: Whether no record is kept.
         quiet: Whether only the result and errors are shown.
@@ -79,6 +80,7 @@ class RunRequest:
     skip: tuple[str, ...]
     no_lock: bool
     on_failure: OnFailure
+    strict_results: bool
     journal: str | None
     no_journal: bool
     quiet: bool
@@ -199,6 +201,7 @@ def _about(
         recorded_as=recorded_name(target),
         packs=invocation.to_json(),
         variables=variables,
+        serializers=session.packs.serializers,
     )
     if not session.json and not request.quiet:
         for name, variable in not_kept(about.params):
@@ -228,6 +231,7 @@ def _run_steps(
             observers=(*observers, *views),
             journal=journal,
             on_failure="undo" if journal is None else request.on_failure,
+            strict_results=request.strict_results or session.packs.strict_results,
             about=about,
         )
         try:

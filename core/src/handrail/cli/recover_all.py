@@ -122,6 +122,7 @@ def _words(session: Session, aim: Aim, request: RecoveryRequest) -> list[str]:
     flags = {
         "--accept-drift": request.accept_drift,
         "--no-lock": request.no_lock,
+        "--strict-results": request.strict_results,
         "--quiet": request.quiet,
         "--json": session.json,
         "--debug": session.debug,

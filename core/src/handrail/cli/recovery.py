@@ -41,6 +41,7 @@ class RecoveryRequest:
         quiet: Whether to show only the result and errors.
         no_lock: Whether to ignore the lock; for `resume`.
         on_failure: Whether a failure undoes the finished steps or keeps them; for `resume`.
+        strict_results: Whether a result that cannot be stored is an error; for `resume`.
         dry_run: Whether to only show the preview; for `rollback`.
         yes: Whether to undo without confirmation; for `rollback`.
     """
@@ -57,6 +58,7 @@ class RecoveryRequest:
     quiet: bool
     no_lock: bool = False
     on_failure: Literal["undo", "keep"] = "undo"
+    strict_results: bool = False
     dry_run: bool = False
     yes: bool = False
 
@@ -181,6 +183,8 @@ def recovery_of(
     )
     if request.on_failure == "keep":
         recovery.options |= {"journal": journal, "on_failure": "keep"}
+    if request.strict_results:
+        recovery.options["strict_results"] = True
     return recovery
 
 

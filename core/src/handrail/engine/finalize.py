@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import end_event, perform
 from handrail.engine.commands import COMMIT, Raised, Report
-from handrail.engine.forward_journaled import begin, unwritten
+from handrail.engine.forward_journaled import begin, note_with_values, unwritten
+from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, final_error, settle_closing
 from handrail.engine.rollback_data import ASKED
 from handrail.errors import StepFailedError, describe
@@ -119,22 +120,26 @@ def _perform_journaled(
         return unwritten(planned, committed, -1)
     line.begun = None
     answer = yield from perform(line, planned, position, asks=not interrupted)
-    failure = _note(line, position, settle_closing(line, position, answer))
+    failure = yield from _note(line, position, settle_closing(line, position, answer))
     committed = yield COMMIT
     return unwritten(planned, committed, -1) if isinstance(committed, Raised) else failure
 
 
-def _note(line: Line, position: int, failure: Failure | None) -> Failure | None:
+def _note(
+    line: Line, position: int, failure: Failure | None
+) -> Generator[Any, Any, Failure | None]:
     """Note how an `always_run` step ended; return why it failed, if it did."""
     assert line.log is not None
     result, attempt = line.run.closed[position], line.run.attempts[position]
-    problem: Exception | None = None
+    problem: BaseException | None = None
     if failure is not None:
         line.log.failed(position, attempt, result, failure.text, failure.error)
     elif result.skipped:
         problem = line.log.skipped(position)
     else:
         problem = line.log.done(position, attempt, result)
+        if isinstance(problem, ValuesLeftError):
+            problem = yield from note_with_values(line, position, result)
     if problem is not None:
         failure = after(line.run.plan.steps, position, Raised(problem))
         line.log.failed(position, attempt, result, failure.text)

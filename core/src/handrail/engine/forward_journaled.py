@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import ask, begin_again, end_event, execute, start_event
 from handrail.engine.commands import CHECK, COMMIT, Attempt, Call, NotRun, Raised, Report
+from handrail.engine.log import ValuesLeftError
 from handrail.engine.outcome import Failure, after, settle, stop
-from handrail.errors import RefusedError, StopsResume, describe
+from handrail.errors import RefusedError, ResultDataError, StopsResume, describe
 from handrail.steps import overrides
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
     from handrail.plan.plan import PlannedStep
+    from handrail.steps import StepResult
+
+NOT_STORED = "result_not_stored"
+"""The name of the logged event for a value that cannot be stored."""
 
 
 def forward_journaled(line: Line) -> Generator[Any, Any, Failure | None]:
@@ -56,7 +61,7 @@ def _step(line: Line, position: int) -> Generator[Any, Any, Failure | None]:
     if isinstance(answer, NotRun) and position in run.attempts:
         line.begun = position
     if failure is None:
-        failure = _note(line, planned, position)
+        failure = yield from _note(line, planned, position)
     if failure is None:
         failure = yield from _commit(line, planned, position)
     if run.listener and len(line.finished) > position:
@@ -123,14 +128,17 @@ def _go_on(line: Line, planned: PlannedStep, position: int, doubt: Any) -> Gener
     return (yield from execute(line, planned))
 
 
-def _note(line: Line, planned: PlannedStep, position: int) -> Failure | None:
+def _note(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:
     """Note that a step is over, unless its result or the context cannot be stored."""
     assert line.log is not None
     result = line.finished[position]
+    problem: BaseException | None = None
     if result.skipped:
         problem = line.log.skipped(position)
     else:
         problem = line.log.done(position, line.run.attempts[position], result)
+        if isinstance(problem, ValuesLeftError):
+            problem = yield from note_with_values(line, position, result)
     if problem is None:
         return None
     text = describe(problem)
@@ -139,6 +147,27 @@ def _note(line: Line, planned: PlannedStep, position: int) -> Failure | None:
     # A skipped step has nothing to undo.
     last = position - 1 if result.skipped else position
     return Failure(planned=planned, text=text, error=problem, from_position=last)
+
+
+def note_with_values(
+    line: Line, position: int, result: StepResult
+) -> Generator[Any, Any, BaseException | None]:
+    """Store the values of a result that JSON lacks, and note that its step is over.
+
+    Those that cannot be stored are reported, unless that is an error.
+    """
+    assert line.log is not None
+    told = yield Call(line.log.store_values, (position, result))
+    if isinstance(told, Raised | NotRun):
+        return told.error
+    for text, then in told:
+        if line.run.strict_results:
+            return ResultDataError(text)
+        data = {"summary": f"{text}; {then}"}
+        logged = yield Call(line.context.log, (NOT_STORED, data), inline=True)
+        if isinstance(logged, Raised | NotRun) and not isinstance(logged.error, Exception):
+            return logged.error
+    return line.log.done(position, line.run.attempts[position], result)
 
 
 def _commit(line: Line, planned: PlannedStep, position: int) -> Generator[Any, Any, Failure | None]:

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from handrail.steps import StepResult
 
 
+class ValuesLeftError(Exception):
+    """The answer of `RunLog.done` for a result with values that JSON lacks.
+
+    They have to be stored with `RunLog.store_values` first.
+    """
+
+
 class RunLog(Protocol):
     """The record of one durable run.
 
@@ -35,7 +42,21 @@ class RunLog(Protocol):
         """Note that a step succeeded, and the current fields of the context.
 
         Returns:
-            The error if its result or the context cannot be stored; then nothing was noted.
+            The error if its result or the context cannot be stored, or `ValuesLeftError`; then
+            nothing was noted.
+        """
+        ...
+
+    def store_values(self, position: int, result: StepResult) -> Sequence[tuple[str, str]]:
+        """Store the values of a result that JSON lacks, for the next `done` of this step.
+
+        It may take long. Values that cannot be stored are left out.
+
+        Returns:
+            For each value that cannot be stored, a text about it, and what a resume will do.
+
+        Raises:
+            ResultDataError: There is no room for a value.
         """
         ...
 

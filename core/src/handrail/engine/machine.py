@@ -6,22 +6,29 @@ play it with a list of answers. The loop over plain steps allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.attempt import end_event, perform, skipped
 from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
+from handrail.engine.guard import checked
 from handrail.engine.outcome import Failure, after, final_error, found_by, settle
 from handrail.engine.undo import undo as go_back
-from handrail.errors import RestoreError, SourceChangedError, StopsResume, describe
+from handrail.errors import (
+    RestoreError,
+    ResultMissingError,
+    SourceChangedError,
+    StopsResume,
+    describe,
+)
 from handrail.events import MessageLogged, RunStarted
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
-    from handrail.engine.state import RunState
+    from handrail.engine.state import Missing, RunState
     from handrail.plan.plan import PlannedStep
 
 
@@ -92,26 +99,74 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
         line: The steps.
         reads: Whether steps remain that may read those values.
     """
+    run = line.run
     for position, result in enumerate(line.finished):
-        planned = line.run.plan.steps[position]
-        if not planned.facts.restorable or result.skipped:
+        planned, missing = run.plan.steps[position], run.missing.get(position)
+        if result.skipped or not result.success or position in run.undone:
             continue
-        if result.success and position not in line.run.undone:
+        if planned.facts.restorable:
             line.asking = True
             answer = yield Call(planned.step.restore, (line.context, result))
             line.asking = False
-            if not isinstance(answer, Raised | NotRun):
-                continue
-            if reads or not isinstance(answer.error, SourceChangedError):
-                return _not_restored(planned, answer.error)
-            if line.run.listener:
-                yield MessageLogged(
-                    step=planned.name,
-                    name="source_changed",
-                    data={"summary": f"ignored for the undo: {describe(answer.error)}"},
-                    file=None,
-                )
+            if isinstance(answer, Raised | NotRun):
+                if reads or not isinstance(answer.error, SourceChangedError):
+                    return _not_restored(planned, answer.error)
+                if run.listener:
+                    summary = f"ignored for the undo: {describe(answer.error)}"
+                    yield _logged(planned, "source_changed", summary)
+        if missing is not None and reads:
+            broken = yield from _fill_in(line, position, missing)
+            if broken is not None:
+                return broken
     return None
+
+
+def _fill_in(
+    line: Line, position: int, missing: Missing
+) -> Generator[Any, Any, BaseException | None]:
+    """Run a step without effects again for values that could not be stored.
+
+    Return why the run cannot continue, if so. The results of such a step are all of one execution.
+    """
+    planned, result = line.run.plan.steps[position], line.finished[position]
+    left = {key: kind for key, kind in missing.types.items() if key not in result.data}
+    if not left:
+        return None
+    if planned.facts.effects:
+        return missing_error(planned.name, left, restorable=planned.facts.restorable)
+    if line.run.listener:
+        summary = f"runs again for {', '.join(left)}, which could not be stored"
+        yield _logged(planned, "runs_again", summary)
+    line.current, line.context.current_step, line.asking = position, planned.name, True
+    context = missing.context()
+    answer = yield Call(planned.step.execute, (context,))
+    line.current, line.context.current_step, line.asking = None, None, False
+    if not isinstance(answer, Raised | NotRun):
+        answer = checked(planned.step, answer)
+    if isinstance(answer, Raised | NotRun):
+        return _not_restored(planned, answer.error)
+    if not answer.success:
+        return RestoreError(planned.name, str(answer.error), origin=planned.origin)
+    result.data = answer.data
+    return None
+
+
+def missing_error(step: str, types: Mapping[str, str], *, restorable: bool) -> ResultMissingError:
+    """Return the error for a finished step with values that could not be stored."""
+    values = ", ".join(f"'{key}' ({kind})" for key, kind in types.items())
+    restores = f"; its restore() does not set {'it' if len(types) == 1 else 'them'}"
+    return ResultMissingError(
+        f"step '{step}' returned {values}, which could not be stored, so the run cannot go on"
+        f"{restores if restorable else ''}; nothing was done",
+        ways_out=(
+            f"let restore() of '{step}' set it in result.data, then resume the run",
+            f"or set effects = False, if '{step}' only reads: it runs again for its result",
+        ),
+    )
+
+
+def _logged(planned: PlannedStep, name: str, summary: str) -> MessageLogged:
+    return MessageLogged(step=planned.name, name=name, data={"summary": summary}, file=None)
 
 
 def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:

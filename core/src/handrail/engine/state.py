@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
     from handrail.plan.weights import Weights
     from handrail.runtime import RunInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """The values of a recorded result that could not be stored.
+
+    Attributes:
+        types: The type of each value, by its key.
+        context: Returns a context as it was before the step, for running it again.
+    """
+
+    types: Mapping[str, str]
+    context: Callable[[], BaseStepContext]
 
 
 class Progress:
@@ -104,6 +117,8 @@ class RunState:
         in_thread: Calls a blocking function for a coroutine, where an event loop runs.
         number: The number of a durable run in its journal.
         keeps: Whether nothing is undone when a step of a durable run fails.
+        strict_results: Whether a step of a durable run fails if its result cannot be stored.
+        missing: Results of a resumed run with values that could not be stored, by position.
         attempts: Number of the last attempt of each step that had one, in a durable run.
         before: The outcome of a resumed run before this process claimed it.
         undone: Positions that an earlier process has undone.
@@ -136,6 +151,8 @@ class RunState:
     in_thread: InThread | None = None
     number: int | None = None
     keeps: bool = False
+    strict_results: bool = False
+    missing: dict[int, Missing] = field(default_factory=dict[int, "Missing"])
     attempts: dict[int, int] = field(default_factory=dict[int, int])
     before: str | None = None
     undone: set[int] = field(default_factory=set[int])

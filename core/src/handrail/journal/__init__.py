@@ -8,6 +8,8 @@ from handrail.journal.protocol import (
     KnowsReliance,
     OwnedRun,
     PrunesOneByOne,
+    ReadsValues,
+    WritesValues,
 )
 from handrail.journal.records import (
     AttemptChange,
@@ -44,12 +46,14 @@ __all__ = [
     "NoteRow",
     "OwnedRun",
     "PrunesOneByOne",
+    "ReadsValues",
     "RecordedRun",
     "Reliance",
     "RelianceChange",
     "RunChange",
     "RunRow",
     "SqliteJournal",
+    "WritesValues",
 ]
 
 if not TYPE_CHECKING:

@@ -7,15 +7,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import RollbackDataError, describe
+from handrail.frozen import NOTHING
 from handrail.params.redact import json_has_password
 from handrail.steps import StepResult
+
+if TYPE_CHECKING:
+    from handrail.journal.lazy_data import Load
 
 # Created once, because `json.dumps` creates an encoder for each call with options.
 _STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _COMPACT = json.JSONEncoder(separators=(",", ":")).encode
+UNSTORABLE = '"unstorable":'
+"""The part of a recorded result that marks a value that could not be stored."""
+
+STORED = '"stored":'
+"""The part of a recorded result that marks values that are stored elsewhere."""
+
 _ATOMS = (str, int, float, bool, type(None))
 
 
@@ -70,8 +80,9 @@ def encode_result(
     mask: Callable[[str], str] = str,
     took: float | None = None,
     traceback: str | None = None,
+    stored: Mapping[str, str] = NOTHING,
 ) -> str:
-    """Return a result as JSON; values of its `data` that have no JSON form become markers.
+    """Return a result as JSON; values of its `data` that cannot be stored become markers.
 
     Args:
         result: The result.
@@ -79,6 +90,8 @@ def encode_result(
         mask: Removes known secrets from a text.
         took: Duration of the attempt in seconds, or None if unknown.
         traceback: Traceback of the exception that the attempt raised, or None.
+        stored: The entries of `data` that have no JSON form and are stored elsewhere, by key, as
+            `handrail.journal.values` encodes them.
 
     Raises:
         RollbackDataError: The rollback data cannot be represented in JSON.
@@ -96,12 +109,12 @@ def encode_result(
     if result.error is not None:
         text += f',"error":{_COMPACT(mask(_text(result.error)))}'
     data = result.data
-    if (data.__class__ is not dict or data) and (items := _items(data)):
-        stored = ",".join(
-            f"{_COMPACT(mask(_text(key)))}:{_as_far_as_it_goes(value, mask)}"
+    if (data.__class__ is not dict or data) and (items := items_of(data)):
+        entries = ",".join(
+            f"{_COMPACT(mask(_text(key)))}:{stored.get(key) or _entry(value, mask)}"
             for key, value in items
         )
-        text += f',"data":{{{stored}}}'
+        text += f',"data":{{{entries}}}'
     if took is not None:
         text += f',"took":{took:.3f}'
     if traceback is not None:
@@ -109,22 +122,27 @@ def encode_result(
     return f"{text}}}" if rollback == "{}" else f'{text},"rollback_data":{rollback}}}'
 
 
-def decode_results(texts: Sequence[str]) -> list[StepResult]:
+def decode_results(texts: Sequence[str], load: Load | None = None) -> list[StepResult]:
     """Return the results that `encode_result` encoded as `texts`.
 
-    They are parsed as one JSON array: most are so short that a call for each would cost more.
+    A value that could not be stored is absent. They are parsed as one JSON array: most are so short
+    that a call for each would cost more.
+
+    Args:
+        texts: The results as JSON.
+        load: Loads a value that is stored elsewhere, when it is first looked at.
     """
     found = json.loads(f"[{','.join(texts)}]")
     if len(found) != len(texts):
         raise ValueError("a recorded result is no JSON object")
-    return list(map(_result, found))
+    return [_result(values, load) for values in found]
 
 
-def _result(values: dict[str, Any]) -> StepResult:
+def _result(values: dict[str, Any], load: Load | None) -> StepResult:
     get = values.get
     return StepResult(
         values["success"],
-        _data(values["data"]) if "data" in values else {},
+        _data(values["data"], load) if "data" in values else {},
         get("error"),
         get("rollback_data", {}),
         get("skipped", False),
@@ -132,12 +150,28 @@ def _result(values: dict[str, Any]) -> StepResult:
     )
 
 
-def _data(stored: dict[str, Any]) -> dict[str, Any]:
-    data = {
-        key: Unstorable(value["unstorable"]) if _is_marker(value) else value["value"]
-        for key, value in stored.items()
+def _data(entries: dict[str, Any], load: Load | None) -> dict[str, Any]:
+    data = {key: entry["value"] for key, entry in entries.items() if "value" in entry}
+    if all("stored" not in entry for entry in entries.values()):
+        return data
+    from handrail.journal.lazy_data import with_stored  # noqa: PLC0415 - few results have any
+
+    return with_stored(data, entries, load)
+
+
+def entries_of(text: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the entries of the `data` of a recorded result that JSON lacks, by key.
+
+    An entry has `unstorable`, the name of a type, or `stored`, as `handrail.journal.values`
+    encodes it.
+    """
+    # Most results have none, and the words are found faster than the text is parsed.
+    if UNSTORABLE not in text and STORED not in text:
+        return NOTHING
+    entries: Mapping[str, Mapping[str, Any]] = json.loads(text).get("data", {})
+    return {
+        key: entry for key, entry in entries.items() if "unstorable" in entry or "stored" in entry
     }
-    return _Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data
 
 
 def mask_json(text: str, mask: Callable[[str], str]) -> str:
@@ -159,34 +193,8 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     return value
 
 
-class Unstorable:
-    """Marker for a value of `data` that had no JSON form; `kind` describes its type."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        return f"<not stored: {self.kind}>"
-
-
-class _Data(dict[str, Any]):
-    """The data of a recorded result with missing values; reading one of those raises KeyError."""
-
-    def __getitem__(self, key: str) -> Any:
-        value = super().__getitem__(key)
-        if isinstance(value, Unstorable):
-            raise KeyError(
-                f"'{key}' was {value.kind}, which the journal could not store; "
-                "put what other steps need into the context, or make it JSON"
-            )
-        return value
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of `key`, or `default` if there is none."""
-        return self[key] if key in self else default  # noqa: SIM401 - `[]` raises for a marker
-
-
-def _items(data: object) -> Sequence[tuple[Any, Any]]:
+def items_of(data: object) -> Sequence[tuple[Any, Any]]:
+    """Return the items of the `data` of a result, which may be no mapping."""
     # Fast path: `isinstance` is fast for a dict, but slow for the ABC Mapping.
     if isinstance(data, dict | Mapping):
         return list(cast("Mapping[Any, Any]", cast("object", data)).items())
@@ -200,15 +208,26 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _as_far_as_it_goes(value: Any, mask: Callable[[str], str]) -> str:
+def _entry(value: Any, mask: Callable[[str], str]) -> str:
     try:
         return f'{{"value":{mask_json(_COMPACT(value), mask)}}}'
     except Exception:  # noqa: BLE001 - any error in the value's own code
-        return f'{{"unstorable":{_COMPACT(type(value).__name__)}}}'
+        return f"{{{UNSTORABLE}{_COMPACT(type_name(type(value)))}}}"
 
 
-def _is_marker(value: Mapping[str, Any]) -> bool:
-    return "unstorable" in value
+def is_json(value: Any) -> bool:
+    """Return whether `value` has a JSON form, as `encode_result` looks for it."""
+    try:
+        _COMPACT(value)
+    except Exception:  # noqa: BLE001 - any error in the value's own code
+        return False
+    return True
+
+
+def type_name(kind: type) -> str:
+    """Return the full name of a class, such as `datetime.date`, or that of a builtin one: `set`."""
+    name, module = kind.__qualname__, kind.__module__
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def now() -> str:

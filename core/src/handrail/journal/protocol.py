@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, Reliance, RunRow
@@ -178,5 +178,44 @@ class PrunesOneByOne(Protocol):
             older_than: The age.
             release: Called with the number of each run, which nobody can claim meanwhile; the run
                 stays if it returns False. It may read the journal.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesValues(Protocol):
+    """What the runs of a journal have in addition if it stores values that JSON lacks."""
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value of a run; it is durable on return, and pruned with the run.
+
+        Args:
+            stem: What its name begins with, any text.
+            suffix: What its name ends with, such as `.parquet`.
+            write: Writes it to a file, which is empty and can be sought.
+
+        Returns:
+            Its `name` in the run, its `size` in bytes, and its `sha256` in hexadecimal digits.
+
+        Raises:
+            ValueTooLargeError: It is larger than the journal takes; the message says how large.
+            OSError: There is no room for it.
+            JournalError: It could not be written, for example because the run was taken over.
+            Exception: `write` raised; nothing is left of it.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsValues(Protocol):
+    """What a journal has in addition if it stores values that JSON lacks."""
+
+    def open_value(self, number: int, name: str) -> BinaryIO:
+        """Return a file from which a stored value of a run can be read; it can be sought.
+
+        Raises:
+            JournalError: There is no such value, or it cannot be read.
         """
         ...

@@ -10,8 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import ContextError, HandrailError, JournalError, LeaseLostError
-from handrail.journal.codec import encode, encode_result, mask_json
+from handrail.engine.log import ValuesLeftError
+from handrail.errors import (
+    ContextError,
+    HandrailError,
+    JournalError,
+    LeaseLostError,
+    ResultDataError,
+    describe,
+)
+from handrail.frozen import NOTHING
+from handrail.journal.codec import encode, encode_result, entries_of, is_json, items_of, mask_json
 from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import (
     AttemptChange,
@@ -27,7 +36,8 @@ if TYPE_CHECKING:
     from handrail.context import BaseStepContext
     from handrail.journal.context_fields import ContextFields
     from handrail.journal.protocol import Journal, OwnedRun
-    from handrail.plan.plan import Plan
+    from handrail.journal.values import Serializers
+    from handrail.plan.plan import Plan, PlannedStep
     from handrail.steps import StepResult
 
 
@@ -49,6 +59,7 @@ class JournaledLog:
         finished: The number of steps, without `always_run` ones, finished at that boundary.
         undoing: Whether the run is being undone already.
         mask: Removes known secrets from a text for display.
+        serializers: The serializers for values that JSON lacks.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class JournaledLog:
         finished: int = 0,
         undoing: bool = False,
         mask: Callable[[str], str] = str,
+        serializers: Serializers | None = None,
     ) -> None:
         self._steps = plan.steps
         self._context = context
@@ -79,6 +91,8 @@ class JournaledLog:
         self._began = (-1, 0.0)
         self._pending: list[Change] = []
         self._broken: BaseException | None = None
+        self._serializers = serializers
+        self._values: tuple[int, Mapping[str, str]] = (-1, NOTHING)
 
     def attach(self, owned: OwnedRun, journal: Journal) -> None:
         """Use `owned`, a run of `journal`, for all further writes."""
@@ -134,13 +148,51 @@ class JournaledLog:
     def done(self, position: int, attempt: int, result: StepResult) -> Exception | None:
         """Add a step's result and the context's fields; return the error if that fails."""
         planned = self._steps[position]
+        of, values = self._values
+        stored = values if of == position else NOTHING
         try:
-            text = encode_result(result, planned.name, self._mask, self._took(position))
+            text = encode_result(
+                result, planned.name, self._mask, self._took(position), stored=stored
+            )
+            if of != position and entries_of(text):
+                return ValuesLeftError()
             self.context_changed(position + 1 + self._shift)
         except HandrailError as error:
             return error
+        self._values = (-1, NOTHING)
         self._pending.append(AttemptChange(planned.name, attempt, "done", 1, text))
         return None
+
+    def store_values(self, position: int, result: StepResult) -> list[tuple[str, str]]:
+        """Store the values of a result that JSON lacks, for the next `done`; durable on return.
+
+        Returns:
+            For each value that cannot be stored, a text about it, and what a resume will do.
+
+        Raises:
+            ResultDataError: There is no room for a value.
+        """
+        from handrail.journal.values import ValueWriter  # noqa: PLC0415 - few results have any
+
+        planned, told = self._steps[position], list[tuple[str, str]]()
+        writer = ValueWriter(self._serializers, self._owned, self._mask)
+        stored: dict[str, str] = {}
+        for key, value in items_of(result.data):
+            if is_json(value):
+                continue
+            try:
+                entry = writer.store(f"{planned.name}-{key}", value)
+            except OSError as error:
+                raise ResultDataError(
+                    f"'{key}' of step '{planned.name}' cannot be written: {describe(error)}"
+                ) from error
+            stored[key] = entry.text
+            if entry.kind:
+                why = f": {entry.why}" if entry.why else ""
+                text = f"'{key}' of step '{planned.name}' is {entry.kind}, which cannot be stored"
+                told.append((self._mask(f"{text}{why}"), _without(planned)))
+        self._values = (position, stored)
+        return told
 
     def failed(
         self,
@@ -265,3 +317,12 @@ class JournaledLog:
         except BaseException as error:
             self._broken = error
             raise
+
+
+def _without(planned: PlannedStep) -> str:
+    """Return what a resume will do without a value of a step's result."""
+    if planned.facts.restorable:
+        return "a resumed run leaves it to restore() of the step"
+    if not planned.facts.effects:
+        return "a resumed run runs the step again for it"
+    return "from here on the run can be undone, but not resumed"

@@ -48,6 +48,7 @@ class RunOptions(TypedDict, total=False):
     observers: Iterable[Observer]
     journal: Journal | None
     on_failure: OnFailure
+    strict_results: bool
 
 
 def check_options(options: RunOptions) -> None:
@@ -80,6 +81,8 @@ class Orchestrator(Generic[C]):
         journal: The journal in which the run is recorded, so that it can be finished or undone if
             this process dies.
         on_failure: `undo`, or `keep`, which leaves finished steps and needs a journal.
+        strict_results: Whether a step fails if the journal cannot store its result. Otherwise this
+            is logged, as `result_not_stored`.
         observers: Called with every event; one that raises is reported once and dropped.
         about: The data that the journal needs to find the action again; given by an action.
 
@@ -98,6 +101,7 @@ class Orchestrator(Generic[C]):
         *,
         journal: Journal | None = None,
         on_failure: OnFailure = "undo",
+        strict_results: bool = False,
         observers: Iterable[Observer] = (),
         about: RunAbout | None = None,
     ) -> None:
@@ -111,6 +115,7 @@ class Orchestrator(Generic[C]):
         self.run_number: int | None = None
         self._journal = journal
         self._keeps = on_failure == "keep"
+        self._strict_results = strict_results
         self._about = about
         self._owned: OwnedRun | None = None
         self._observers = tuple(observers)
@@ -210,6 +215,7 @@ class Orchestrator(Generic[C]):
         """Open the run in the journal, if there is one, and return the machine to play."""
         self.run_number = None
         run.keeps = self._keeps
+        run.strict_results = self._strict_results
         if recorded is not None:
             self._owned = recorded.owned
             self.run_number = recorded.owned.number

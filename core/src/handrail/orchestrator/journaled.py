@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
+from handrail.packs.serializers import InstalledSerializers
 from handrail.params.redact import without_passwords
 from handrail.plan.fingerprint import plan_json
 from handrail.settings.load import project_at
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from handrail.engine.commands import Machine
     from handrail.engine.state import RunState
     from handrail.journal.protocol import Journal, OwnedRun
+    from handrail.journal.values import Serializers
+    from handrail.packs.record import PackRecord
+
+
+def _installed() -> Iterable[PackRecord]:
+    from handrail.packs.installed import installed_packs  # noqa: PLC0415 - where nobody gives packs
+
+    return installed_packs().records
+
+
+_INSTALLED = InstalledSerializers(_installed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +46,7 @@ class RunAbout:
         packs: The selection of packs, as JSON.
         mask: Removes the known secrets from a text.
         secrets: Names of the secret params; a context field of the same name is not stored.
+        serializers: The serializers for values that JSON lacks; by default, the installed ones.
     """
 
     action: str
@@ -41,6 +54,7 @@ class RunAbout:
     packs: str = "{}"
     mask: Callable[[str], str] = without_passwords
     secrets: frozenset[str] = frozenset()
+    serializers: Serializers = _INSTALLED
 
 
 class GoingOn(Protocol):
@@ -66,7 +80,9 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
-    log = JournaledLog(run.plan, line.context, fields, mask=about.mask)
+    log = JournaledLog(
+        run.plan, line.context, fields, mask=about.mask, serializers=about.serializers
+    )
     log.context_changed(0)
     line.log = log
     if run.plan.ordinary and not run.plan.steps[0].facts.skippable:

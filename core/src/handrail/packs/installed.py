@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
     from handrail.packs.loader import LoadedPack, Observer
+    from handrail.packs.serializers import InstalledSerializers
     from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
@@ -92,6 +93,18 @@ class InstalledPacks:
             problem for record in decision.records if record.is_used for problem in record.problems
         )
         self._contributors: tuple[LoadedPack, ...] | None = None
+
+    @property
+    def serializers(self) -> InstalledSerializers:
+        """The serializers of the used packs."""
+        from handrail.packs.serializers import InstalledSerializers  # noqa: PLC0415 - for runs only
+
+        return InstalledSerializers(lambda: self.records)
+
+    @property
+    def strict_results(self) -> bool:
+        """Whether a step fails if the journal cannot store its result."""
+        return self.settings.strict_results.value
 
     @property
     def grants(self) -> Mapping[str, frozenset[str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from handrail.errors import PackError, Problem
 from handrail.origin import Origin
+from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.edits import EditSet
 from handrail.plan.order import Contributor
 from handrail.settings.pack_names import normalised
@@ -37,6 +38,16 @@ class PackProvider(Protocol):
     @property
     def selection(self) -> Selection:
         """The packs that flags and variables exclude; recorded in the journal of a run."""
+        ...
+
+    @property
+    def serializers(self) -> InstalledSerializers:
+        """The serializers of the packs."""
+        ...
+
+    @property
+    def strict_results(self) -> bool:
+        """Whether a step fails if the journal cannot store its result."""
         ...
 
     def contributors(self) -> Sequence[Contributor]:
@@ -110,6 +121,8 @@ class ExplicitPacks:
         grants: The edits that each pack may make to steps of other packs.
         selection: Always empty.
         left_out: Always empty: an undo excludes no pack.
+        serializers: None: those of installed packs are ignored.
+        strict_results: Always False: the project is ignored.
     """
 
     def __init__(self, packs: Sequence[LoadedPack], grants: Mapping[str, frozenset[str]]) -> None:
@@ -117,6 +130,8 @@ class ExplicitPacks:
         self.grants = grants
         self.selection = Selection()
         self.left_out: Mapping[str, str] = {}
+        self.serializers = InstalledSerializers(tuple)
+        self.strict_results = False
 
     def contributors(self) -> tuple[LoadedPack, ...]:
         """Return the packs."""

@@ -19,6 +19,7 @@ GROUPS = tuple(
     PREFIX + kind
     for kind in (
         *("packs", "actions", "steps", "commands", "journals", "executors", "policy", "prune"),
+        "serializers",
     )
 )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack, Observer
+    from handrail.packs.serializers import InstalledSerializers
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
     from handrail.settings.changes import Changes
@@ -73,6 +74,16 @@ class UndoPacks:
             return False
         self.left_out[pack] = problems_of(error)[0].message
         return True
+
+    @property
+    def serializers(self) -> InstalledSerializers:
+        """The serializers of the packs."""
+        return self._packs.serializers
+
+    @property
+    def strict_results(self) -> bool:
+        """Whether a step fails if the journal cannot store its result."""
+        return self._packs.strict_results
 
     @property
     def selection(self) -> Selection:

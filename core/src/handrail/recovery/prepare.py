@@ -190,6 +190,7 @@ def prepare(
         journal=journal,
         aim=aim,
         accept_drift=accept_drift,
+        serializers=provider.serializers,
         ignored=ignored,
         command_line=command_line,
         **more,

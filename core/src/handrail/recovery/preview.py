@@ -14,7 +14,7 @@ from handrail.errors import describe
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.recovery.resume_run import described_as
+from handrail.recovery.resume_run import described_as, value_reader
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -69,11 +69,14 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     )
     link_run(context, run.line)
     run.is_recorded(row.uid, row.number)
-    place = replay_state_of(recorded, plan, undoing=True)
+    about = about_action(
+        type(recovery.action), recovery.action.params, serializers=recovery.serializers
+    )
+    reader = value_reader(row.number, recovery.journal, about)
+    place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
     results = place.finished
     run.line.finished[:] = context.step_results[:] = results
-    secrets = about_action(type(recovery.action), recovery.action.params).secrets
-    ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields))
+    ContextFields(type(context), about.secrets).restore(context, fields_at(recorded.fields))
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)

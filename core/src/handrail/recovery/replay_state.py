@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
-from handrail.journal.codec import decode_results
+from handrail.journal.codec import decode_results, entries_of
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
+    from handrail.journal.lazy_data import Load
     from handrail.plan.plan import Plan
 
 
@@ -32,6 +33,9 @@ class ReplayState:
         gone: Names of started steps that the plan no longer has.
         failed: Position and error of the failed step, if any.
         batches: Number of the last recorded batch.
+        missing: The values of finished steps that could not be stored: their types by key, by
+            position.
+        stored: The descriptions of the values of finished steps that are stored elsewhere.
     """
 
     finished: list[StepResult] = field(default_factory=list[StepResult])
@@ -45,9 +49,13 @@ class ReplayState:
     gone: tuple[str, ...] = ()
     failed: tuple[int, str] | None = None
     batches: int = 0
+    missing: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
+    stored: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
 
-def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False) -> ReplayState:
+def replay_state_of(
+    recorded: RecordedRun, plan: Plan, *, undoing: bool = False, load: Load | None = None
+) -> ReplayState:
     """Return the state of `recorded` for the current `plan`.
 
     A step that was never started counts as skipped if a later one was started.
@@ -57,11 +65,12 @@ def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False)
         plan: The current plan.
         undoing: Whether to undo the run, even if it went forward so far; then no step is in doubt,
             and interrupted steps count as finished.
+        load: Loads a value that is stored elsewhere; without it, such values are absent.
 
     Raises:
         DriftError: The step in doubt comes before others that have finished.
     """
-    attempts = _Attempts(recorded)
+    attempts = _Attempts(recorded, load)
     found = ReplayState(batches=max((note.seq for note in recorded.notes), default=0))
     undoing = undoing or recorded.row.direction == "undo"
     latest = _latest(attempts, plan)
@@ -82,6 +91,8 @@ def replay_state_of(recorded: RecordedRun, plan: Plan, *, undoing: bool = False)
                 found.closed[place] = result
         elif row.state == "done":
             finished.append(result)
+            if row.result is not None and (entries := entries_of(row.result)):
+                _keep_values(found, place, entries)
         else:
             _place(found, place, row, result, undoing=undoing)
     _check_order(found, latest)
@@ -100,9 +111,9 @@ class _Attempts:
         earlier: Earlier attempts, for steps with several.
     """
 
-    def __init__(self, recorded: RecordedRun) -> None:
+    def __init__(self, recorded: RecordedRun, load: Load | None) -> None:
         self.rows = recorded.attempts
-        self.results = _results(recorded)
+        self.results = _results(recorded, load)
         self.last = {row.step: place for place, row in enumerate(self.rows)}
         self.earlier: dict[str, list[int]] = {}
         if len(self.last) < len(self.rows):
@@ -127,10 +138,18 @@ class _Attempts:
         return [*sorted(self.earlier.get(step, ()), key=self.number), self.last[step]]
 
 
-def _results(recorded: RecordedRun) -> list[StepResult]:
+def _keep_values(found: ReplayState, place: int, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    types = {key: each["unstorable"] for key, each in entries.items() if "unstorable" in each}
+    if types:
+        found.missing[place] = types
+    for each in entries.values():
+        found.stored += each.get("stored", ())
+
+
+def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
     """Return the result of each attempt including its recorded data, as passed to an undo."""
     rows, notes = recorded.attempts, notes_of(recorded)
-    decoded = iter(decode_results([row.result for row in rows if row.result is not None]))
+    decoded = iter(decode_results([row.result for row in rows if row.result is not None], load))
     found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
     if notes:
         for place, row in enumerate(rows):
@@ -211,9 +230,13 @@ def notes_of(recorded: RecordedRun) -> Notes:
     return found
 
 
-def fields_at(fields: Sequence[FieldRow]) -> dict[str, str]:
-    """Return the latest value of each field.
+def fields_at(fields: Sequence[FieldRow], boundary: int | None = None) -> dict[str, str]:
+    """Return the value of each field at a boundary, or the latest.
 
     Changes by an unfinished step are not included: they were never stored.
     """
-    return {row.name: row.value for row in sorted(fields, key=lambda row: row.boundary)}
+    return {
+        row.name: row.value
+        for row in sorted(fields, key=lambda row: row.boundary)
+        if boundary is None or row.boundary <= boundary
+    }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from handrail.actions import about_action, orchestrator_of, result_of
-from handrail.engine.machine import play_on
+from handrail.engine.machine import missing_error, play_on
 from handrail.engine.outcome import Failure
 from handrail.engine.rollback_data import ASKED
+from handrail.engine.state import Missing
 from handrail.errors import (
     DriftError,
     RefusedError,
@@ -21,8 +23,10 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.protocol import ReadsValues
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
+from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
 from handrail.orchestrator.run_info import run_info
 from handrail.recovery.recorded_plan import drift, installs
@@ -31,10 +35,12 @@ from handrail.recovery.status import Aim, check
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
+    from handrail.context import BaseStepContext
     from handrail.engine.commands import Machine
     from handrail.engine.state import RunState
     from handrail.journal.protocol import Journal, OwnedRun
     from handrail.journal.records import RecordedRun, RunRow
+    from handrail.journal.values import Serializers
     from handrail.orchestrator import Orchestrator
     from handrail.orchestrator.journaled import RunAbout
     from handrail.plan.plan import Plan
@@ -66,7 +72,12 @@ class ClaimedRun:
     def begin(self, run: RunState) -> Machine:
         """Set the state of `run` from the record; return the machine to play."""
         row, line = self.recorded.row, run.line
-        place = replay_state_of(self.recorded, self.plan, undoing=self.aim == "rollback")
+        place = replay_state_of(
+            self.recorded,
+            self.plan,
+            undoing=self.aim == "rollback",
+            load=value_reader(row.number, self.journal, self.about).load,
+        )
         run.is_recorded(row.uid, row.number)
         run.describe = described_as(row, self.journal)
         line.finished[:] = place.finished
@@ -100,10 +111,22 @@ class ClaimedRun:
             finished=len(line.finished),
             undoing=undoing,
             mask=self.about.mask,
+            serializers=self.about.serializers,
         )
+        for position, types in place.missing.items():
+            context = partial(self._context_before, line.context, fields, position)
+            run.missing[position] = Missing(types=types, context=context)
         log.attach(self.owned, self.journal)
         line.log = log
         return play_on(run, failure)
+
+    def _context_before(
+        self, context: BaseStepContext, fields: ContextFields, position: int
+    ) -> BaseStepContext:
+        """Return a copy of `context` with the stored fields as they were before a step."""
+        again = copy(context)
+        fields.restore(again, fields_at(self.recorded.fields, position))
+        return again
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:
         position = max(last, 0) if failed is None else failed[0]
@@ -123,6 +146,7 @@ class Recovery:
         aim: Whether to finish or to undo the run.
         accept_drift: Whether to continue even if steps that were started have changed.
         take_over: Whether to take the run from an owner whose lease has expired.
+        serializers: The serializers for values that JSON lacks.
         ignored: Current problems that do not matter for an undo.
         command_line: Returns a Handrail command as the user must type it.
     """
@@ -134,6 +158,7 @@ class Recovery:
     aim: Aim
     accept_drift: bool = False
     take_over: bool = False
+    serializers: Serializers | None = None
     ignored: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
     options: RunOptions = field(default_factory=RunOptions)
@@ -163,14 +188,15 @@ class Recovery:
     def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
         check(self.recorded.row, self.aim)
         self.check_drift()
-        about = about_action(type(self.action), self.action.params)
+        about = about_action(type(self.action), self.action.params, serializers=self.serializers)
+        self._check_values(self.recorded, about)
         orchestrator = orchestrator_of(self.action, self.plan, **self.options)
         number = self.recorded.row.number
         owned = self.journal.claim(number, take_over=self.take_over)
         try:
             # Another process may have continued the run until now.
             recorded = self.journal.read(number)
-            self._check_again(owned, recorded)
+            self._check_again(owned, recorded, about)
             going = ClaimedRun(
                 recorded=recorded,
                 plan=self.plan,
@@ -193,7 +219,7 @@ class Recovery:
         """
         self._check_drift(self.recorded)
 
-    def _check_again(self, owned: OwnedRun, recorded: RecordedRun) -> None:
+    def _check_again(self, owned: OwnedRun, recorded: RecordedRun, about: RunAbout) -> None:
         """Repeat the checks, in case another process has changed the run before the claim."""
         if recorded.row.sealed is not None and self.aim == "rollback":
             place = replay_state_of(recorded, self.plan, undoing=True)
@@ -203,6 +229,31 @@ class Recovery:
             check(recorded.row, self.aim)
         if recorded.attempts != self.recorded.attempts:
             self._check_drift(recorded)
+            self._check_values(recorded, about)
+
+    def _check_values(self, recorded: RecordedRun, about: RunAbout) -> None:
+        """Check that the values that steps to come may need are there, before anything is done.
+
+        Raises:
+            ResultMissingError: One could not be stored, and its step cannot provide it again.
+            JournalError: One that was stored is missing or damaged.
+            PackError: The pack that stored one is not there.
+        """
+        if self.aim == "rollback" or recorded.row.direction == "undo":
+            return
+        place = replay_state_of(recorded, self.plan)
+        if len(place.finished) >= self.plan.ordinary:
+            return
+        for position, types in place.missing.items():
+            planned = self.plan.steps[position]
+            if planned.facts.effects and not planned.facts.restorable:
+                undo = self.command_line(f"rollback {recorded.row.number}")
+                error = missing_error(planned.name, types, restorable=False)
+                add_ways_out(error, f"or undo the run:  {undo}")
+                raise error
+        reader = value_reader(recorded.row.number, self.journal, about)
+        for stored in place.stored:
+            reader.check(stored)
 
     def _check_drift(self, recorded: RecordedRun) -> None:
         lines = drift(recorded, self.plan)
@@ -232,6 +283,12 @@ class Recovery:
         if self.aim == "resume" or error.outcome != "rolled_back":
             raise error
         return {"rolled_back": True, "number": self.recorded.row.number}
+
+
+def value_reader(number: int, journal: Journal, about: RunAbout) -> ValueReader:
+    """Return what reads the values of a run that are stored elsewhere."""
+    reads = journal if isinstance(journal, ReadsValues) else None
+    return ValueReader(about.serializers, reads, number)
 
 
 def described_as(row: RunRow, journal: Journal) -> Callable[[RunState], RunInfo]:

@@ -15,9 +15,9 @@ from handrail.settings.project import foreign_project
 from handrail.settings.sections import (
     Packs,
     read_changes,
+    read_flag,
     read_grants,
     read_local,
-    read_locked,
     read_packs,
     read_project,
     read_required,
@@ -107,5 +107,9 @@ _READERS: Mapping[str, tuple[str, Callable[[TableReader, object], object]]] = {
     "required": ("required", read_required),
     "journal": ("journal", lambda reader, value: read_text(reader, "journal", value)),
     "project": ("name", read_project),
-    "locked": ("locked", read_locked),
+    "locked": ("locked", lambda reader, value: read_flag(reader, "locked", value)),
+    "strict_results": (
+        "strict_results",
+        lambda reader, value: read_flag(reader, "strict_results", value),
+    ),
 }

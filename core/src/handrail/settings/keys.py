@@ -31,6 +31,7 @@ KEYS: dict[str, str] = {
     "journal.url": "text",
     "project.name": "text",
     "locked": "true or false",
+    "strict_results": "true or false",
 }
 """The type of each dotted key; a word in capitals stands for any name."""
 

@@ -18,7 +18,7 @@ from handrail.settings.file import contents, parsed
 from handrail.settings.keys import POLICY_KEYS
 from handrail.settings.requirements import POLICY_FILE as FILE
 from handrail.settings.requirements import Requirements, source_of
-from handrail.settings.sections import Packs, read_grants, read_locked, read_packs, read_required
+from handrail.settings.sections import Packs, read_flag, read_grants, read_packs, read_required
 from handrail.settings.table import TableReader
 from handrail.settings.values import Grants, Settings, Value
 
@@ -70,7 +70,7 @@ def read_policy(file: Path, owner: Origin) -> Policy:
         elif key == "packs":
             found[key] = read_packs(reader, value, switches=False)
         elif key == "locked":
-            found[key] = read_locked(reader, value)
+            found[key] = read_flag(reader, key, value)
         else:
             reader.unknown((key,), key, value, known)
     return Policy(origin=owner, problems=tuple(reader.problems), **found)

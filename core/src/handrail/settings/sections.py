@@ -360,9 +360,9 @@ def read_text(reader: TableReader, section: str, value: object) -> Value[str] | 
     return found
 
 
-def read_locked(reader: TableReader, value: object) -> Value[bool]:
-    """Read the key `locked`."""
-    return Value(value=reader.flag(("locked",), value), source=reader.source(("locked",)))
+def read_flag(reader: TableReader, key: str, value: object) -> Value[bool]:
+    """Read a key that is true or false, such as `locked`."""
+    return Value(value=reader.flag((key,), value), source=reader.source((key,)))
 
 
 def read_project(reader: TableReader, value: object) -> Value[str] | None:

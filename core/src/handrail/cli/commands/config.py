@@ -103,6 +103,8 @@ def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
     name = settings.name
     rows.append(("project.name", name and name.value, "default" if name is None else name.source))
     rows.append(("locked", settings.locked.value, settings.locked.source))
+    strict = settings.strict_results
+    rows.append(("strict_results", strict.value, strict.source))
     if SAFE_FOLDERS in settings.variables:
         rows.append(("safe_folders", settings.variables[SAFE_FOLDERS], SAFE_FOLDERS))
     return rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.journals import number_of, session_journal
+from handrail.cli.journals import number_of, session_journal, strict_option
 from handrail.cli.recover_all import recover_all
 from handrail.cli.recovery import (
     RecoveryRequest,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from handrail.journal.records import RunRow
 
 
-@click.command(params=recovery_options("resume"))
+@click.command(params=[*recovery_options("resume"), strict_option()])
 @click.option("--no-lock", is_flag=True, help="Resume even if the plan differs from the lock.")
 @click.option(
     "--on-failure",

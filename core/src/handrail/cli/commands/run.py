@@ -10,7 +10,7 @@ import click
 
 from handrail.cli.action_group import ActionGroup
 from handrail.cli.garbage import no_collections
-from handrail.cli.journals import journal_option
+from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.session import OWN_OPTIONS, event_options
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def run_options() -> list[click.Parameter]:
             show_default=True,
             help="If a step fails, undo what was done, or keep it for `handrail resume`.",
         ),
+        strict_option(),
         journal_option(),
         click.Option(
             ["--no-journal"],

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from handrail_storage.backend.disk import write_whole as write_whole
     from handrail_storage.backend.faults import storage_error as storage_error
     from handrail_storage.backend.local import LocalStore as LocalStore
+    from handrail_storage.backend.names import create_nameless as create_nameless
     from handrail_storage.backend.names import run_of as run_of
+    from handrail_storage.backend.names import temporary_of as temporary_of
     from handrail_storage.backend.objects import ObjectStore as ObjectStore
     from handrail_storage.backend.requests import MARK as MARK
     from handrail_storage.backend.requests import PART_SIZE as PART_SIZE
@@ -40,6 +42,7 @@ __all__ = [
     "SmallLocalFiles",
     "bare",
     "beside",
+    "create_nameless",
     "disk_error",
     "flush_file",
     "flush_folder",
@@ -47,6 +50,7 @@ __all__ = [
     "make_client",
     "run_of",
     "storage_error",
+    "temporary_of",
     "write_lasting",
     "write_whole",
 ]
@@ -59,7 +63,7 @@ _HOMES = {
     ),
     "faults": ("storage_error",),
     "local": ("LocalStore",),
-    "names": ("run_of",),
+    "names": ("create_nameless", "run_of", "temporary_of"),
     "objects": ("ObjectStore",),
     "small": ("SmallLocalFiles",),
     "requests": ("MARK", "PART_SIZE", "SHA256", "Requests", "bare"),

@@ -10,8 +10,13 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 
 from handrail_storage import Caller, Capabilities, Listed, Place, Stored
-from handrail_storage.backend import LocalStore, SmallLocalFiles, identity_of
-from handrail_storage.backend.names import create_nameless, temporary_of
+from handrail_storage.backend import (
+    LocalStore,
+    SmallLocalFiles,
+    create_nameless,
+    identity_of,
+    temporary_of,
+)
 from handrail_storage.containment import below
 from handrail_upload.digests import Digest, sha256_of
 from handrail_upload.errors import StorageError

@@ -113,6 +113,10 @@ def decode_results(texts: Sequence[str]) -> list[StepResult]:
     """Return the results that `encode_result` encoded as `texts`.
 
     They are parsed as one JSON array: most are so short that a call for each would cost more.
+
+    Raises:
+        ValueError: A text is not what `encode_result` returns; or another error of its conversion,
+            see `handrail.journal.damage.MISFIT`.
     """
     found = json.loads(f"[{','.join(texts)}]")
     if len(found) != len(texts):
@@ -122,7 +126,7 @@ def decode_results(texts: Sequence[str]) -> list[StepResult]:
 
 def _result(values: dict[str, Any]) -> StepResult:
     get = values.get
-    return StepResult(
+    found = StepResult(
         values["success"],
         _data(values["data"]) if "data" in values else {},
         get("error"),
@@ -130,6 +134,10 @@ def _result(values: dict[str, Any]) -> StepResult:
         get("skipped", False),
         datetime.fromisoformat(values["timestamp"]),
     )
+    kinds = (type(found.success), type(found.skipped), type(found.rollback_data), type(found.error))
+    if kinds not in _KINDS:
+        raise ValueError("a value of a recorded result has another type")
+    return found
 
 
 def _data(stored: dict[str, Any]) -> dict[str, Any]:
@@ -138,6 +146,9 @@ def _data(stored: dict[str, Any]) -> dict[str, Any]:
         for key, value in stored.items()
     }
     return _Data(data) if any(isinstance(each, Unstorable) for each in data.values()) else data
+
+
+_KINDS = {(bool, bool, dict, str), (bool, bool, dict, type(None))}
 
 
 def mask_json(text: str, mask: Callable[[str], str]) -> str:

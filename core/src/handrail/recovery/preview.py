@@ -73,7 +73,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     results = place.finished
     run.line.finished[:] = context.step_results[:] = results
     secrets = about_action(type(recovery.action), recovery.action.params).secrets
-    ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields))
+    ContextFields(type(context), secrets).restore(context, fields_at(recorded.fields), row.number)
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)

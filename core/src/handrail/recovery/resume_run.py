@@ -90,7 +90,7 @@ class ClaimedRun:
             line.doubt = place.doubt
         fields = ContextFields(type(line.context), self.about.secrets)
         stored = fields_at(self.recorded.fields)
-        fields.restore(line.context, stored)
+        fields.restore(line.context, stored, row.number)
         log = JournaledLog(
             self.plan,
             line.context,

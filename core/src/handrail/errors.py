@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     PACK = 4
     ROLLBACK = 5
     KEPT = 6
+    JOURNAL = 7
     INTERRUPTED = 130
 
 
@@ -437,7 +438,34 @@ class JournalError(HandrailError, RuntimeError):
     """The journal of a run cannot be read or written."""
 
     code = "journal"
-    exit_code = ExitCode.ROLLBACK
+    exit_code = ExitCode.JOURNAL
+
+
+class JournalDamagedError(JournalError):
+    """A journal, or a record in it, is not what was written; nothing was undone.
+
+    Attributes:
+        run: The number of the damaged run, or None if the journal is damaged as a whole.
+        row: The damaged row in words, or an empty text.
+    """
+
+    code = "journal-damaged"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        run: int | None = None,
+        row: str = "",
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.run = run
+        self.row = row
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form, with the run and the row."""
+        return {**super().to_dict(), "run": self.run, "row": self.row or None}
 
 
 class ValueTooLargeError(HandrailError, ValueError):

@@ -104,22 +104,22 @@ def test_a_server_that_is_down_is_told_and_nothing_is_run(handrail: Run, folder:
     (folder / "open").touch()
     down = {"HANDRAIL_JOURNAL": "postgresql://postgres@127.0.0.1:1/acme"}
     run = handrail("run", "durable.py:job", "a", **down)
-    assert run.returncode == 5
+    assert run.returncode == 7
     assert "nothing was run" in run.stderr
     assert "--no-journal" in run.stderr
     assert made(folder) == set()
     for words in (["runs"], ["show", "1"], ["resume"], ["rollback", "1"], ["resume", "--all-dead"]):
         refused = handrail(*words, **down)
-        assert refused.returncode == 5, words
+        assert refused.returncode == 7, words
         assert refused.stderr.count("error: ") == 1
         assert "127.0.0.1" in refused.stderr
-    assert handrail("doctor", **down).returncode == 5
+    assert handrail("doctor", **down).returncode == 7
 
 
 @pytest.mark.parametrize(
     ("url", "code", "message"),
     [
-        ("{place}x", 5, "does not exist"),
+        ("{place}x", 7, "does not exist"),
         ("{place}?colour=red", 2, "colour"),
         ("postgresql://ada:hunter2@127.0.0.1/acme", 2, "has a password in it"),
         ("postgresql://[/acme", 2, "is not the URL of a database"),

@@ -21,7 +21,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from handrail.errors import JournalError, LeaseLostError, NotFoundError, RunHeldError
+from handrail.errors import (
+    ExitCode,
+    JournalDamagedError,
+    JournalError,
+    LeaseLostError,
+    NotFoundError,
+    RunHeldError,
+)
 from handrail.journal import (
     AttemptChange,
     Change,
@@ -35,7 +42,7 @@ from handrail.journal import (
     RunChange,
 )
 from journals import model
-from journals.places import SHORT_LEASE, new_run, open_place, until
+from journals.places import SHORT_LEASE, execute, new_run, open_place, until
 from journals.process import Process
 
 
@@ -647,8 +654,90 @@ class PruneContract:
         assert journal.open_run(new_run()).number == owned.number + 1
 
 
+DAMAGE = [
+    ("UPDATE {note} SET \"values\" = '[71]' WHERE run = 1 AND seq = 1", "note 1 of step 'scan'"),
+    ("UPDATE {note} SET key = 'mades' WHERE run = 1 AND seq = 2", "note 2 of step 'scan'"),
+    ("UPDATE {note} SET step = 'scam' WHERE run = 1 AND seq = 1", "note 1 of step 'scam'"),
+    ("UPDATE {note} SET seq = 3 WHERE run = 1 AND seq = 1", "note 3 of step 'scan'"),
+    ("UPDATE {attempt} SET result = '[]'", "attempt 1 of step 'scan'"),
+    ("UPDATE {attempt} SET step = 'scam'", "attempt 1 of step 'scam'"),
+    ("UPDATE {attempt} SET at = 'then'", "attempt 1 of step 'scan'"),
+    ("UPDATE {field} SET value = '2'", "the value of the context's 'found' after 1 steps"),
+    ("UPDATE {run} SET params = '{{ }}' WHERE id = 1", "its own row"),
+    ("UPDATE {run} SET packs = '{{ }}' WHERE id = 1", "its own row"),
+    ("UPDATE {run} SET action = 'uproad' WHERE id = 1", "its own row"),
+    ("UPDATE {run} SET uid = 'other' WHERE id = 1", "its own row"),
+    ("UPDATE {run} SET turned = 'then' WHERE id = 1", "its own row"),
+    ("UPDATE {run} SET plan_crc = 1 WHERE id = 1", "its plan"),
+]
+OLDER = [f"UPDATE {{{table}}} SET crc = NULL" for table in ("run", "attempt", "note", "field")]
+
+
+class DamageContract:
+    """What was read and is not what was written is told, and hides nothing else."""
+
+    @pytest.fixture
+    def full(self, journal: Journal) -> Journal:
+        """A journal with two runs; the first has a row of each kind."""
+        done = AttemptChange(step="scan", n=1, state="done", result='{"success":true}')
+        value = FieldChange(boundary=1, name="found", value="1")
+        owned = journal.open_run(new_run(), [STARTED])
+        owned.write([note(1), note(2)])
+        owned.write([done, value])
+        owned.release()
+        journal.open_run(new_run(), [STARTED, note(1)]).release()
+        return journal
+
+    @pytest.mark.parametrize(("statement", "row"), DAMAGE)
+    def test_a_damaged_row_is_named_and_the_other_runs_are_read(
+        self, full: Journal, place: str, statement: str, row: str
+    ) -> None:
+        only = statement if "WHERE" in statement else f"{statement} WHERE run = 1"
+        execute(place, only)
+        with pytest.raises(JournalDamagedError, match=f"run 1 is damaged .*: {row}") as damage:
+            full.read(1)
+        told = damage.value
+        assert (told.run, told.row, told.exit_code) == (1, row, ExitCode.JOURNAL)
+        assert any("handrail doctor --journal" in way for way in told.ways_out)
+        assert [each.key for each in full.read(2).notes] == ["made"]
+        listed = {each.number: each.damage is not None for each in full.runs()}
+        assert listed == {2: False, 1: row in ("its own row", "its plan")}
+
+    def test_a_row_that_belongs_to_another_run_is_damage(self, full: Journal, place: str) -> None:
+        execute(place, "UPDATE {note} SET run = 2 WHERE run = 1 AND seq = 2")
+        with pytest.raises(JournalDamagedError, match="note 2 of step 'scan'"):
+            full.read(2)
+
+    def test_rows_of_an_older_version_are_not_checked(self, full: Journal, place: str) -> None:
+        for statement in (*OLDER, "UPDATE {note} SET \"values\" = '[71]' WHERE run = 1"):
+            execute(place, statement)
+        assert {each.values for each in full.read(1).notes} == {"[71]"}
+
+    def test_a_later_state_keeps_the_checksum_of_a_result(self, full: Journal, place: str) -> None:
+        owned = full.claim(1)
+        owned.write([AttemptChange(step="scan", n=1, state="undone")])
+        assert full.read(1).attempts[0].result == '{"success":true}'
+        execute(place, "UPDATE {attempt} SET result = '{{}}' WHERE run = 1")
+        with pytest.raises(JournalDamagedError, match="attempt 1 of step 'scan'"):
+            full.read(1)
+
+    def test_an_owner_that_cannot_be_read_damages_its_run_only(
+        self, full: Journal, place: str
+    ) -> None:
+        execute(place, "UPDATE {run} SET owner = '[]' WHERE id = 1")
+        for use in (full.holder, full.claim):
+            with pytest.raises(JournalDamagedError, match="run 1 is damaged"):
+                use(1)
+        full.claim(2).release()
+
+
 class JournalContract(
-    RecordsContract, FencesContract, OwnersContract, RelianceContract, PruneContract
+    RecordsContract,
+    DamageContract,
+    FencesContract,
+    OwnersContract,
+    RelianceContract,
+    PruneContract,
 ):
     """The whole contract."""
 

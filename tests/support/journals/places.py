@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 
 from handrail.journal import Journal, NewRun
 
@@ -23,6 +25,28 @@ def open_place(place: str, lease: float) -> Journal:
     from handrail.journal.sqlite import SqliteJournal
 
     return SqliteJournal(place, lease=lease)
+
+
+def execute(place: str, statement: str) -> None:
+    """Change a journal in a way that no journal would.
+
+    Args:
+        place: Its path or URL.
+        statement: The statement; its tables are written as `{note}`.
+    """
+    postgres = place.startswith("postgres")
+    tables = ("run", "attempt", "note", "field")
+    named = statement.format_map(
+        {each: f"handrail_{each}" if postgres else each for each in tables}
+    )
+    if postgres:
+        import psycopg
+
+        with psycopg.connect(place, autocommit=True) as connection:
+            connection.execute(named.encode())
+    else:
+        with closing(sqlite3.connect(place, isolation_level=None)) as database:
+            database.execute(named)
 
 
 def new_run(**changes: str) -> NewRun:

@@ -149,9 +149,9 @@ def test_a_state_folder_of_another_is_left_alone(own: Path, user: OtherUser, kin
         (own / ".handrail").symlink_to(place)
         os.lchown(own / ".handrail", MALLORY, MALLORY)
     told = user(own, "run", "flows.py:flow")
-    assert told.code == 5
+    assert told.code == 7
     assert "nothing was run" in told.err
-    assert user(own, "doctor").code == 5
+    assert user(own, "doctor").code == 7
     assert user(own, "run", "flows.py:flow", "--no-journal").code == 0
     assert list(place.iterdir()) == []
 
@@ -167,7 +167,7 @@ def test_a_journal_of_another_is_not_read(own: Path, user: OtherUser, name: str)
     url = f"sqlite://{journal}"
     for words in (("runs", "--journal", str(journal)), ("rollback", "1", "--journal", url)):
         told = user(own, *words)
-        assert told.code == 5, told
+        assert told.code == 7, told
         assert f"{name} belongs to uid {MALLORY}" in told.err
     told = user.python(
         own, f"from handrail.journal.sqlite import SqliteJournal; SqliteJournal({str(journal)!r})"
@@ -181,7 +181,7 @@ def test_locks_of_another_are_not_believed(own: Path, user: OtherUser) -> None:
     place = make(own.parent / "place", owner=user.uid)
     make(place / "a.db-owners", owner=MALLORY)
     told = user(own, "run", "flows.py:flow", "--journal", str(place / "a.db"))
-    assert told.code == 5
+    assert told.code == 7
     assert f"a.db-owners belongs to uid {MALLORY}" in told.err
 
 

@@ -74,7 +74,7 @@ def test_keys_that_are_no_unicode_come_back_as_they_were() -> None:
     )
     stored = fields.encode(before, {})
     after = Typed(runtime_ctx=RuntimeContext())
-    fields.restore(after, stored)
+    fields.restore(after, stored, 1)
     assert (after.sizes, after.more, after.paths) == (before.sizes, before.more, before.paths)
 
 

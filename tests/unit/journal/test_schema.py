@@ -20,6 +20,7 @@ from handrail.journal.backend.owner import this_process
 from handrail.journal.sqlite import SqliteJournal, schema
 from handrail.journal.sqlite.statements import SQL
 
+OPENED = "2026-11-25T03:30:00.000Z"
 NOW = len(schema.MIGRATIONS)
 MORE = (*schema.MIGRATIONS, ("ALTER TABLE note ADD COLUMN colour TEXT", "CREATE TABLE more (x)"))
 DATABASE = "handrail.journal.sqlite.database.MIGRATIONS"
@@ -67,9 +68,9 @@ def test_a_run_that_was_written_before_plans_had_a_table_keeps_its_plan(tmp_path
     schema.make_tables(connection, str(path), schema.MIGRATIONS[:1])
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', '', ?,"
-        " '', 'completed', '2026')",
-        (this_process(lease=0.0).to_json(),),
+        " lease_boot, outcome, closed) VALUES ('u', 'a', 'an old plan', '', '', '', '', ?, ?,"
+        " '', 'completed', ?)",
+        (OPENED, this_process(lease=0.0).to_json(), OPENED),
     )
     connection.close()
     journal = SqliteJournal(path)
@@ -87,12 +88,12 @@ def test_a_run_of_before_is_of_the_project_in_its_folder(tmp_path: Path) -> None
     path = tmp_path / "runs.db"
     connection = sqlite3.connect(path, isolation_level=None)
     schema.make_tables(connection, str(path), schema.MIGRATIONS[:2])
-    opened, closed = "2026-11-25T03:30:00.000Z", "2026-11-25T03:30:02.500Z"
+    closed = "2026-11-25T03:30:02.500Z"
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
         " lease_boot, outcome, closed) VALUES ('u', 'a', '', '', '', '/photos', '', ?, ?,"
         " '', 'completed', ?)",
-        (opened, this_process(lock=None, lease=0.0).to_json(), closed),
+        (OPENED, this_process(lock=None, lease=0.0).to_json(), closed),
     )
     connection.close()
     journal = SqliteJournal(path)
@@ -110,9 +111,9 @@ def test_runs_of_before_rely_on_nothing(tmp_path: Path) -> None:
     schema.make_tables(connection, str(path), schema.MIGRATIONS[:3])
     connection.execute(
         "INSERT INTO run (uid, action, plan, params, packs, cwd, core_version, opened, owner,"
-        " lease_boot, outcome, closed) VALUES ('old', 'a', '', '', '', '', '', '', ?, '',"
-        " 'completed', '2026')",
-        (this_process(lease=0.0).to_json(),),
+        " lease_boot, outcome, closed) VALUES ('old', 'a', '', '', '', '', '', ?, ?, '',"
+        " 'completed', ?)",
+        (OPENED, this_process(lease=0.0).to_json(), OPENED),
     )
     connection.close()
     journal = SqliteJournal(path)
@@ -141,10 +142,11 @@ def test_a_migration_that_fails_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is one commit."""
+    before = columns(path)
     monkeypatch.setattr(DATABASE, (*MORE, ("CREATE TABLE more (x)",)))
     with pytest.raises(JournalError, match="table more already exists"):
         SqliteJournal(path)
-    assert (version(path), columns(path)[-1]) == (NOW, "values")
+    assert (version(path), columns(path)) == (NOW, before)
 
 
 def test_a_newer_journal_is_refused_with_the_way_to_upgrade(

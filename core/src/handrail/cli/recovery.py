@@ -161,7 +161,7 @@ def recovery_of(
     from handrail.targets import lock_name  # noqa: PLC0415
 
     row = recorded.row
-    invocation = Invocation.from_json(row.packs)
+    invocation = Invocation.of_row(row)
     enter(row, request.folder, "--folder PATH")
     session.move(invocation.selection, invocation.values)
     # Problems that prevent a plan do not prevent an undo.

@@ -131,6 +131,10 @@ def decode_results(texts: Sequence[str], load: Load | None = None) -> list[StepR
     Args:
         texts: The results as JSON.
         load: Loads a value that is stored elsewhere, when it is first looked at.
+
+    Raises:
+        ValueError: A text is not what `encode_result` returns; or another error of its conversion,
+            see `handrail.journal.damage.MISFIT`.
     """
     found = json.loads(f"[{','.join(texts)}]")
     if len(found) != len(texts):
@@ -140,7 +144,7 @@ def decode_results(texts: Sequence[str], load: Load | None = None) -> list[StepR
 
 def _result(values: dict[str, Any], load: Load | None) -> StepResult:
     get = values.get
-    return StepResult(
+    found = StepResult(
         values["success"],
         _data(values["data"], load) if "data" in values else {},
         get("error"),
@@ -148,6 +152,10 @@ def _result(values: dict[str, Any], load: Load | None) -> StepResult:
         get("skipped", False),
         datetime.fromisoformat(values["timestamp"]),
     )
+    kinds = (type(found.success), type(found.skipped), type(found.rollback_data), type(found.error))
+    if kinds not in _KINDS:
+        raise ValueError("a value of a recorded result has another type")
+    return found
 
 
 def _data(entries: dict[str, Any], load: Load | None) -> dict[str, Any]:
@@ -172,6 +180,9 @@ def entries_of(text: str) -> Mapping[str, Mapping[str, Any]]:
     return {
         key: entry for key, entry in entries.items() if "unstorable" in entry or "stored" in entry
     }
+
+
+_KINDS = {(bool, bool, dict, str), (bool, bool, dict, type(None))}
 
 
 def mask_json(text: str, mask: Callable[[str], str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 from handrail.context import LINK, OPTIONS, RECORDER, BaseStepContext
 from handrail.errors import ContextError, describe
+from handrail.journal.damage import decode
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -111,19 +112,21 @@ class ContextFields:
                 return _with_odd_keys(as_it_is)
         return text
 
-    def restore(self, context: BaseStepContext, stored: Mapping[str, str]) -> None:
-        """Set the fields of `context` to the stored values.
+    def restore(self, context: BaseStepContext, stored: Mapping[str, str], run: int) -> None:
+        """Set the fields of `context` to the stored values of the run with the number `run`.
 
         Raises:
+            JournalDamagedError: A stored value is not JSON.
             ContextError: A stored value no longer matches the type of its field.
         """
         for name, text in stored.items():
             adapter = self._adapters.get(name)
             if adapter is None:
                 continue  # The field was removed after the run began.
+            plain = decode(text, object, run, f"the value of the context's '{name}'")
             try:
                 # None is a common initial value in fields whose type does not allow it.
-                value = None if text == "null" else adapter.validate_python(json.loads(text))
+                value = None if plain is None else adapter.validate_python(plain)
             except Exception as error:
                 raise ContextError(
                     f"what the journal has for {self._cls.__qualname__}.{name} does not fit it "

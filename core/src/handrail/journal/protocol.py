@@ -111,7 +111,7 @@ class Journal(Protocol):
         project: str | None = None,
         plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first.
+        """Return runs, the latest first; also those whose row is damaged.
 
         Args:
             limit: The maximum number of runs; None for all.
@@ -132,6 +132,7 @@ class Journal(Protocol):
 
         Raises:
             NotFoundError: There is no such run; the message lists the closest numbers.
+            JournalDamagedError: A row of the run is not what was written.
         """
         ...
 

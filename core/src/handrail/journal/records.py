@@ -65,6 +65,8 @@ class RunRow(NewRun):
         given_up: Whether its owner gave up the run before the end, because it was stopped or could
             no longer write.
         plan: The plan, as JSON; empty if plans were not requested.
+        damage: How the row is damaged, or None. Of a damaged one only the number is certain; other
+            attributes are empty if they cannot be read. Only listings have damaged rows.
     """
 
     number: int
@@ -81,6 +83,7 @@ class RunRow(NewRun):
     undid: float = 0.0
     seen: str | None = None
     given_up: bool = False
+    damage: str | None = None
 
     def spent(self, until: str) -> tuple[float, float]:
         """Return the seconds that its owners spent going forward, and those spent undoing.

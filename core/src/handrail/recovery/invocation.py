@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
+from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.params.redact import has_password, looks_secret
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
@@ -85,32 +86,44 @@ class Invocation:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> Invocation:
-        """Return the invocation that `to_json` wrote; a key that is missing has its default."""
-        stored: dict[str, Any] = json.loads(text)
-        only_packs = stored.get("only_packs")
-        return cls(
-            no_packs=tuple(stored.get("no_packs", ())),
-            only_packs=None if only_packs is None else tuple(only_packs),
-            values=tuple((pack, key, value) for pack, key, value in stored.get("values", ())),
-            left_out=tuple(stored.get("left_out", ())),
-            only=tuple(stored.get("only", ())),
-            start=stored.get("start"),
-            skip=tuple(stored.get("skip", ())),
-            no_lock=bool(stored.get("no_lock")),
-        )
+    def of_row(cls, row: RunRow) -> Invocation:
+        """Return the recorded invocation of a run; a key that is missing has its default.
+
+        Raises:
+            JournalDamagedError: It is not what was written.
+        """
+        stored: dict[str, Any] = decode(row.packs, dict, row.number, "its packs")
+
+        def texts(values: Any) -> tuple[str, ...]:
+            check_texts(values)
+            return tuple(values)
+
+        with decoding(row.number, "its packs"):
+            only_packs, start = stored.get("only_packs"), stored.get("start")
+            check_texts(() if start is None else (start,))
+            values = [texts(each) for each in stored.get("values", ())]
+            return cls(
+                no_packs=texts(stored.get("no_packs", ())),
+                only_packs=None if only_packs is None else texts(only_packs),
+                values=tuple((pack, key, value) for pack, key, value in values),
+                left_out=texts(stored.get("left_out", ())),
+                only=texts(stored.get("only", ())),
+                start=start,
+                skip=texts(stored.get("skip", ())),
+                no_lock=bool(stored.get("no_lock")),
+            )
 
     @property
     def selection(self) -> Selection:
         """The packs that were on or off."""
         return Selection(no_packs=self.no_packs, only_packs=self.only_packs)
 
-    def part_of(self, plan: Plan, recorded: str) -> Plan:
+    def part_of(self, plan: Plan, row: RunRow) -> Plan:
         """Return the part of `plan` that was chosen, as far as its steps are still there.
 
         Args:
             plan: The whole plan, as it is now.
-            recorded: The plan that the run was to have, as JSON.
+            row: The run, with the plan that it began with.
         """
         there = plan.positions
         only = [name for name in self.only if name in there]
@@ -118,10 +131,26 @@ class Invocation:
             return replace(plan, steps=())
         start = self.start
         if start is not None and start not in there:
-            names = (str(step["name"]) for step in steps_of(recorded))
+            names = (str(step["name"]) for step in steps_of(row))
             start = next((name for name in names if name in there), None)
         skip = [name for name in self.skip if name in there]
         return select(plan, only=only, start=start, skip=skip)
+
+
+def stored_params(row: RunRow) -> Mapping[str, Any]:
+    """Return the stored params of a run: their `values`, and in `secrets` the variable of each.
+
+    Raises:
+        JournalDamagedError: They are not what was written.
+    """
+    stored: dict[str, Any] = decode(row.params, dict, row.number, "its params")
+    with decoding(row.number, "its params"):
+        check_shape(stored.get("values", {}), dict)
+        for name in ("secrets", "hidden"):
+            texts = stored.get(name, {})
+            check_texts((*texts, *texts.values()))
+        check_texts(stored.get("json", ()))
+    return stored
 
 
 def enter(row: RunRow, folder: str | os.PathLike[str] | None, way: str) -> None:

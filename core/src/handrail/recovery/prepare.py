@@ -12,7 +12,7 @@ from handrail.lock.model import LockUse
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
-from handrail.recovery.invocation import Invocation
+from handrail.recovery.invocation import Invocation, stored_params
 from handrail.recovery.recorded_plan import action_of, begun
 from handrail.recovery.resume_run import Recovery, changed_input_hints
 from handrail.recovery.status import check, refusal
@@ -53,7 +53,7 @@ def check_action(row: RunRow, name: str, journal: Journal) -> None:
     Raises:
         NotFoundError: The run belongs to another action.
     """
-    began = action_of(row.plan)
+    began = action_of(row)
     if began != name:
         raise NotFoundError(
             f"run {row.number} in {journal.shown} is one of {began}, not of {name}",
@@ -116,7 +116,7 @@ def _to_resume(journal: Journal, project: str | None, action: str | None) -> Ite
         if refusal(row, "resume") is not None or journal.holder(row.number) is not None:
             continue
         # Read the plan only of the few candidates, because plans are long.
-        if action is None or action_of(journal.read(row.number, fields=False).row.plan) == action:
+        if action is None or action_of(journal.read(row.number, fields=False).row) == action:
             yield row
 
 
@@ -167,8 +167,9 @@ def prepare(
         PackError: A pack is broken, or a required one is missing.
         PlanDriftedError: The plan to resume differs from the lock.
     """
+    stored_params(recorded.row)  # Its shape is checked.
     values = params_of(recorded.row.params, action.action_name, os.environ, action.params_model)
-    invocation = Invocation.from_json(recorded.row.packs)
+    invocation = Invocation.of_row(recorded.row)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     ignored: tuple[str, ...] = ()
     if only_undoes(recorded.row, aim):
@@ -185,7 +186,7 @@ def prepare(
         plan = provider.check_lock(whole, action, lambda: whole, use)
     return Recovery(
         action=made,
-        plan=invocation.part_of(plan, recorded.row.plan),
+        plan=invocation.part_of(plan, recorded.row),
         recorded=recorded,
         journal=journal,
         aim=aim,

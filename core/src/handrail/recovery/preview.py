@@ -76,7 +76,8 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
     results = place.finished
     run.line.finished[:] = context.step_results[:] = results
-    ContextFields(type(context), about.secrets).restore(context, fields_at(recorded.fields))
+    fields = ContextFields(type(context), about.secrets)
+    fields.restore(context, fields_at(recorded.fields), row.number)
     found = [
         StepUndo(step=name, origin=None, lines=("it is not in the plan any more",), recorded={})
         for name in reversed(place.gone)

@@ -96,7 +96,7 @@ class _Release:
         if self._function is None and self._broken is None:
             self._import()
         if self._broken is not None:
-            if any(each["pack"] == self.record.id for each in origins_of(recorded.row.plan)):
+            if any(each["pack"] == self.record.id for each in origins_of(recorded.row)):
                 raise self._broken
             return
         self._call(_pruned(recorded))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from handrail.journal.damage import decode, decoding
+
 if TYPE_CHECKING:
-    from handrail.journal.records import RecordedRun
+    from handrail.journal.records import RecordedRun, RunRow
     from handrail.plan.plan import Plan, PlannedStep
 
 # A plan has megabytes in a long run, and tells what it is in its first line.
@@ -17,57 +18,73 @@ _HEAD = re.compile(r'\{"action":("(?:[^"\\]|\\.)*"),"fingerprint":"([0-9a-f]+)",
 
 
 @lru_cache(maxsize=1)
-def _decoded(plan: str) -> Mapping[str, Any]:
-    # It is long, and asked for more than once.
-    decoded: Mapping[str, Any] = json.loads(plan)
+def _decoded(run: int, plan: str) -> Mapping[str, Any]:
+    # Cached, because it is long, and read several times.
+    decoded: dict[str, Any] = decode(plan, dict, run, "its plan")
+    with decoding(run, "its plan"):
+        for step in decoded["steps"]:
+            if not (_is_part(step) and all(map(_is_part, step["layers"]))):
+                raise TypeError("a step or a layer has a value of another type")
+            if not isinstance(step["always_run"], bool):
+                raise TypeError("always_run is neither true nor false")
     return decoded
 
 
-def _head(plan: str) -> tuple[str, str]:
-    found = _HEAD.match(plan)
+def _is_part(part: Mapping[str, Any]) -> bool:
+    origin = part["origin"]
+    texts = (type(part["name"]), type(origin["version"]), type(origin["pack"] or ""))
+    return texts == (str, str, str)
+
+
+def _head(row: RunRow) -> tuple[str, str]:
+    found = _HEAD.match(row.plan)
     if found is None:
-        decoded = _decoded(plan)
+        decoded = _decoded(row.number, row.plan)
         return str(decoded.get("action", "")), str(decoded.get("fingerprint", ""))
-    return str(json.loads(found[1])), found[2]
+    return str(decode(found[1], str, row.number, "its plan")), found[2]
 
 
-def action_of(plan: str) -> str:
-    """Return the action that a recorded plan is of.
+def action_of(row: RunRow) -> str:
+    """Return the action of a run's plan.
 
-    It is not what the run is filed under: that is how the command line finds the action, such as
+    The run's own `action` may differ: it is how the command line finds the action, such as
     `flows.py:nightly`.
     """
-    return _head(plan)[0]
+    return _head(row)[0]
 
 
-def is_of(plan: str, now: Plan) -> bool:
-    """Whether a recorded plan has the steps, layers and versions of packs that `now` has."""
-    return _head(plan) == (now.action, now.fingerprint)
+def is_of(row: RunRow, now: Plan) -> bool:
+    """Return whether a run's plan has the steps, layers and versions of packs that `now` has."""
+    return _head(row) == (now.action, now.fingerprint)
 
 
-def fingerprint_of(plan: str) -> str:
-    """Return the fingerprint of a recorded plan."""
-    return _head(plan)[1]
+def fingerprint_of(row: RunRow) -> str:
+    """Return the fingerprint of a run's plan."""
+    return _head(row)[1]
 
 
-def origins_of(plan: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the origin of each step and layer of a recorded plan that a pack brought."""
-    for step in steps_of(plan):
-        for each in (step, *step.get("layers", ())):
+def origins_of(row: RunRow) -> Iterator[Mapping[str, Any]]:
+    """Yield the origin of each step and layer of a run's plan that comes from a pack."""
+    for step in steps_of(row):
+        for each in (step, *step["layers"]):
             if each["origin"]["pack"]:
                 yield each["origin"]
 
 
-def steps_of(plan: str) -> Sequence[Mapping[str, Any]]:
-    """Return what a recorded plan says of its steps."""
-    steps: Sequence[Mapping[str, Any]] = _decoded(plan)["steps"]
+def steps_of(row: RunRow) -> Sequence[Mapping[str, Any]]:
+    """Return the steps of a run's plan as it was recorded.
+
+    Raises:
+        JournalDamagedError: The plan is not what was written.
+    """
+    steps: Sequence[Mapping[str, Any]] = _decoded(row.number, row.plan)["steps"]
     return steps
 
 
 def begun(recorded: RecordedRun) -> list[Mapping[str, Any]]:
     """Return the recorded plan's entries for the steps that were started or skipped, in order."""
     known = {row.step for row in recorded.attempts}
-    return [step for step in steps_of(recorded.row.plan) if step["name"] in known]
+    return [step for step in steps_of(recorded.row) if step["name"] in known]
 
 
 def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
@@ -76,14 +93,14 @@ def drift(recorded: RecordedRun, plan: Plan) -> list[str]:
         row.step: None if row.state == "skipped" else row.data_version for row in recorded.attempts
     }
     lines: list[str] = []
-    if is_of(recorded.row.plan, plan):
+    if is_of(recorded.row, plan):
         for planned in plan.steps:
             version = versions.get(planned.name)
             if version not in (None, planned.step.data_version) and not planned.always_run:
                 lines += _newer_data(planned, version)
         return lines
     place = -1
-    for step in steps_of(recorded.row.plan):
+    for step in steps_of(recorded.row):
         name = step["name"]
         if name not in versions or step["always_run"]:
             continue
@@ -134,9 +151,9 @@ def _newer_data(now: PlannedStep, version: int | None) -> list[str]:
 
 def news(recorded: RecordedRun, plan: Plan) -> list[str]:
     """Return differences that do not prevent a resume: versions of packs, and later steps."""
-    if is_of(recorded.row.plan, plan):
+    if is_of(recorded.row, plan):
         return []
-    steps = steps_of(recorded.row.plan)
+    steps = steps_of(recorded.row)
     before = {step["name"]: step["origin"]["version"] for step in steps}
     lines = [
         f"{planned.name} is of {planned.origin}, was {before[planned.name]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
 from handrail.journal.codec import decode_results, entries_of
+from handrail.journal.damage import MISFIT, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
 from handrail.steps import StepResult
@@ -149,7 +149,7 @@ def _keep_values(found: ReplayState, place: int, entries: Mapping[str, Mapping[s
 def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
     """Return the result of each attempt including its recorded data, as passed to an undo."""
     rows, notes = recorded.attempts, notes_of(recorded)
-    decoded = iter(decode_results([row.result for row in rows if row.result is not None], load))
+    decoded = iter(_decoded_results(recorded, load))
     found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
     if notes:
         for place, row in enumerate(rows):
@@ -157,6 +157,23 @@ def _results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
             if of_attempt and row.state != "skipped":
                 found[place] = ended(found[place], of_attempt)
     return found
+
+
+def _decoded_results(recorded: RecordedRun, load: Load | None) -> list[StepResult]:
+    told = [row for row in recorded.attempts if row.result is not None]
+    try:
+        return decode_results([str(row.result) for row in told], load)
+    except MISFIT:
+        # Name the damaged one.
+        for row in told:
+            with decoding(recorded.row.number, attempt_name(row)):
+                decode_results([str(row.result)], load)
+        raise
+
+
+def attempt_name(row: AttemptRow) -> str:
+    """Return an attempt in words."""
+    return f"the result of attempt {row.n} of step '{row.step}'"
 
 
 def _unsaid(row: AttemptRow) -> StepResult:
@@ -205,7 +222,7 @@ def _check_order(found: ReplayState, latest: int) -> None:
 
 
 def _gone(recorded: RecordedRun, attempts: _Attempts, left: Collection[str]) -> tuple[str, ...]:
-    steps = steps_of(recorded.row.plan) if left else ()
+    steps = steps_of(recorded.row) if left else ()
     closing = {step["name"] for step in steps if step["always_run"]}
     over = ("skipped", "undone")
     began = [
@@ -226,7 +243,9 @@ def notes_of(recorded: RecordedRun) -> Notes:
     found: dict[tuple[str, int], dict[str, list[Any]]] = {}
     for note in recorded.notes:
         of_attempt = found.setdefault((note.step, note.n), {})
-        of_attempt.setdefault(note.key, []).extend(json.loads(note.values))
+        place = f"note {note.seq} of step '{note.step}'"
+        values: list[Any] = decode(note.values, list, recorded.row.number, place)
+        of_attempt.setdefault(note.key, []).extend(values)
     return found
 
 

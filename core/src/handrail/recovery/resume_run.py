@@ -101,7 +101,7 @@ class ClaimedRun:
             line.doubt = place.doubt
         fields = ContextFields(type(line.context), self.about.secrets)
         stored = fields_at(self.recorded.fields)
-        fields.restore(line.context, stored)
+        fields.restore(line.context, stored, row.number)
         log = JournaledLog(
             self.plan,
             line.context,
@@ -125,7 +125,8 @@ class ClaimedRun:
     ) -> BaseStepContext:
         """Return a copy of `context` with the stored fields as they were before a step."""
         again = copy(context)
-        fields.restore(again, fields_at(self.recorded.fields, position))
+        of_then = fields_at(self.recorded.fields, position)
+        fields.restore(again, of_then, self.recorded.row.number)
         return again
 
     def _failure(self, failed: tuple[int, str] | None, last: int) -> Failure:

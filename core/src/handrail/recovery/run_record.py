@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback_data import ASKED, ended
+from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.journal.records import seconds_between
+from handrail.recovery.invocation import stored_params
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
-from handrail.recovery.replay_state import Notes, notes_of
+from handrail.recovery.replay_state import Notes, attempt_name, notes_of
 from handrail.recovery.status import RunStatus, status_of, with_reliance
 from handrail.steps import StepResult
 
@@ -91,14 +92,13 @@ class RecordedStep:
 
 def recorded_steps(recorded: RecordedRun, *, running: bool) -> list[RecordedStep]:
     """Return the steps of the plan that a run began with, and how far each came."""
-    planned = list(steps_of(recorded.row.plan))
+    planned = list(steps_of(recorded.row))
     last = _last_attempts(recorded)
     known = {step["name"] for step in planned}
     # A run that went on with --accept-drift has steps that it did not begin with.
     planned += [{"name": name} for name in last if name not in known]
     notes = notes_of(recorded)
-    heard = heard_of(recorded)
-    return [_step(step, last.get(step["name"]), notes, heard, running) for step in planned]
+    return [_step(step, last.get(step["name"]), notes, recorded, running) for step in planned]
 
 
 def heard_of(recorded: RecordedRun) -> str:
@@ -111,9 +111,9 @@ def heard_of(recorded: RecordedRun) -> str:
 
 def rollback_data_of(recorded: RecordedRun) -> dict[str, Mapping[str, Any]]:
     """Return what the last attempt of each step recorded, as its undo gets it."""
-    notes = notes_of(recorded)
+    notes, run = notes_of(recorded), recorded.row.number
     return {
-        step: _joined(notes.get((step, row.n), {}), _result(row).get("rollback_data", {}))
+        step: _joined(notes.get((step, row.n), {}), _result(run, row).get("rollback_data", {}))
         for step, row in _last_attempts(recorded).items()
     }
 
@@ -126,21 +126,32 @@ def _last_attempts(recorded: RecordedRun) -> dict[str, AttemptRow]:
     return last
 
 
-def _result(row: AttemptRow) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(row.result) if row.result else {}
+def _result(run: int, row: AttemptRow) -> dict[str, Any]:
+    if not row.result:
+        return {}
+    place = attempt_name(row)
+    found: dict[str, Any] = decode(row.result, dict, run, place)
+    with decoding(run, place):
+        check_shape(found.get("took") or 0, int, float)
+        check_texts((found.get("traceback") or "",))
+        check_shape(found.get("rollback_data", {}), dict)
     return found
 
 
 def _step(
-    planned: Mapping[str, Any], row: AttemptRow | None, notes: Notes, heard: str, running: bool
+    planned: Mapping[str, Any],
+    row: AttemptRow | None,
+    notes: Notes,
+    recorded: RecordedRun,
+    running: bool,
 ) -> RecordedStep:
     name = planned["name"]
     if row is None:
         return RecordedStep(name=name, planned=planned)
-    result = _result(row)
+    result = _result(recorded.row.number, row)
     state = "running" if running and row.state == "started" else row.state
     took, at_least = result.get("took"), False
-    if state == "started" and (lived := seconds_between(row.at, heard)) > 0:
+    if state == "started" and (lived := seconds_between(row.at, heard_of(recorded))) > 0:
         took, at_least = lived, True
     values = _joined(notes.get((name, row.n), {}), result.get("rollback_data", {}))
     return RecordedStep(
@@ -188,8 +199,7 @@ class RunRecord:
     @property
     def params(self) -> Mapping[str, Any]:
         """The stored params: their `values`, and in `secrets` the variable of each secret."""
-        stored: Mapping[str, Any] = json.loads(self.row.params)
-        return stored
+        return stored_params(self.row)
 
     @property
     def given(self) -> dict[str, object]:
@@ -202,12 +212,12 @@ class RunRecord:
     @property
     def fingerprint(self) -> str:
         """The fingerprint of its plan."""
-        return fingerprint_of(self.row.plan)
+        return fingerprint_of(self.row)
 
     @property
     def versions(self) -> dict[str, str]:
         """The version of each pack that had a step or a layer in its plan."""
-        return {each["pack"]: each["version"] for each in origins_of(self.row.plan)}
+        return {each["pack"]: each["version"] for each in origins_of(self.row)}
 
     @property
     def heard(self) -> str:

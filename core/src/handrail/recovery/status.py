@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from handrail.errors import HandrailError, RollbackRefusedError, RunClosedError
+from handrail.errors import (
+    HandrailError,
+    JournalDamagedError,
+    RollbackRefusedError,
+    RunClosedError,
+)
 from handrail.journal.codec import now
+from handrail.journal.damage import decode, is_damaged
 from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import Reliance
 
@@ -49,8 +55,10 @@ class RunStatus:
         """The state in words.
 
         One of `completed`, `rolled back`, `rollback incomplete`, `failed (kept)`, `interrupted`,
-        `running`, or `stalled` (its owner exists but gives no sign of life).
+        `running`, `stalled` (its owner exists but gives no sign of life), or `damaged`.
         """
+        if self.row.damage is not None:
+            return "damaged"
         if self.row.outcome in _STATES:
             return _STATES[self.row.outcome]
         if self.holder is None or self._is_copy:
@@ -77,7 +85,7 @@ class RunStatus:
     @property
     def purposes(self) -> tuple[Purpose, ...]:
         """What can be done with the run now; if it is stalled, after taking it over."""
-        if self.state == "running" or self._is_copy:
+        if self.state in ("running", "damaged") or self._is_copy:
             return ()
         undoing = self.row.outcome is None and self.row.direction == "undo"
         return purposes_of("undoing" if undoing else self.row.outcome, sealed=self.is_sealed)
@@ -90,10 +98,9 @@ class RunStatus:
     @property
     def owner(self) -> dict[str, object]:
         """The last owner: `pid`, `host`, `user`, `started`."""
-        try:
-            found: dict[str, object] = json.loads(self.row.owner)
-        except ValueError:
-            found = {}
+        found: dict[str, object] = {}
+        with suppress(JournalDamagedError):
+            found = decode(self.row.owner, dict, self.row.number, "its owner")
         return {name: found.get(name) for name in ("pid", "host", "user", "started")}
 
     def spent(self, heard: str | None = None) -> tuple[float, float]:
@@ -103,14 +110,20 @@ class RunStatus:
             heard: The last sign of life of its owner, if a later one than in the row is known.
         """
         row = self.row
+        if row.damage is not None:
+            return 0.0, 0.0
         left = heard or max(row.heard or row.claimed, row.seen or row.claimed)
         return row.spent(row.closed or (now() if self.holder is not None else left))
 
 
 def status_of(journal: Journal, row: RunRow) -> RunStatus:
-    """Return the current status of a run."""
-    holder = journal.holder(row.number) if row.outcome is None else None
-    return RunStatus(row=row, holder=holder)
+    """Return the current status of a run; it may turn out to be damaged."""
+    if row.outcome is not None or row.damage is not None:
+        return RunStatus(row=row)
+    try:
+        return RunStatus(row=row, holder=journal.holder(row.number))
+    except JournalDamagedError as error:
+        return RunStatus(row=replace(row, damage=error.message))
 
 
 def with_reliance(journal: Journal, statuses: Sequence[RunStatus]) -> list[RunStatus]:
@@ -142,6 +155,8 @@ def purposes_of(outcome: str | None, *, sealed: bool) -> tuple[Purpose, ...]:
 def refusal(row: RunRow, aim: Aim) -> HandrailError | None:
     """Return the error if a run cannot be finished or undone, regardless of its owner, or None."""
     number = row.number
+    if row.damage is not None:
+        return is_damaged(number, row.damage)
     if row.outcome == "rolled_back":
         again = f"start a new one:  handrail run {row.action}"
         return RunClosedError(f"run {number} was rolled back", ways_out=(again,))

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import NotFoundError
 from handrail.journal import Holder
-from handrail.journal.backend import Claimed, Owner, held_error, this_process, unknown_run
+from handrail.journal.backend import (
+    Claimed,
+    Owner,
+    decoding,
+    held_error,
+    this_process,
+    unknown_run,
+)
 from handrail_postgres.statements import END_SESSION, LOCK, LOCKED, OWNER, SQL
 
 if TYPE_CHECKING:
@@ -70,6 +77,7 @@ def _recorded(connection: Connection, number: int) -> tuple[int, Holder]:
     if row is None:
         raise unknown_run(connection, SQL, number)
     fence, text, stale, over = row
-    owner = Owner.from_json(text)
+    with decoding(number, "its owner"):
+        owner = Owner.from_json(text)
     silent = None if over is None else max(0.0, over + owner.lease)
     return fence, Holder(described=owner.described, stale=stale, silent=silent)

@@ -93,7 +93,7 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
                 lock = connection.execute(LOCK, (self._locks, number)).fetchone()
                 if lock != (True,):
                     raise JournalError(f"the number {number} of the new run is locked")
-                rows = rows_of(number, (changes,))
+                rows = rows_of(number, (changes,), new.uid)
                 ours = {"run": number, "fence": 1, "lease": self._lease}
                 change_run(connection, SQL, rows, ours)
                 write_rows(connection, SQL, rows)

@@ -48,7 +48,7 @@ class PostgresOwnedRun(SqlOwnedRun):
         self._session.close()
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
-        rows = rows_of(self.number, batches)
+        rows = rows_of(self.number, batches, self.uid)
         try:
             with self._session.batch() as connection:
                 change_run(connection, SQL, rows, self._ours)

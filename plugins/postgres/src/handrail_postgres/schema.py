@@ -107,8 +107,16 @@ _RELIANCE = (
     "CREATE INDEX handrail_reliance_uid ON handrail_reliance (uid)",
 )
 
+# Older rows have no checksum, and are not checked.
+_CHECKSUMS = (
+    "ALTER TABLE handrail_run ADD COLUMN crc bigint, ADD COLUMN plan_crc bigint",
+    "ALTER TABLE handrail_attempt ADD COLUMN crc bigint",
+    "ALTER TABLE handrail_note ADD COLUMN crc bigint",
+    "ALTER TABLE handrail_field ADD COLUMN crc bigint",
+)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

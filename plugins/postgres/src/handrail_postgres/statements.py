@@ -40,6 +40,7 @@ SQL = Statements(
             extract(epoch FROM clock_timestamp())::float8 AS read_at
         """,
         newer_tables=("reliance",),
+        checksums=True,
         prefix="handrail_",
         render=_render,
     )

@@ -32,6 +32,7 @@ def test_no_journal_yet_is_well(handrail: Run, folder: Path) -> None:
         "format": None,
         "runs": 0,
         "waiting": [],
+        "damaged": [],
     }
 
 
@@ -45,7 +46,7 @@ def test_runs_that_wait_are_listed_with_both_ways_out(
     (folder / "durable.py").write_text("raise SystemExit('imported')")
     done = handrail("doctor")
     assert done.returncode == 0
-    assert "✓ journal .handrail/runs.db (format 4, 2 runs)\n" in done.stdout
+    assert "✓ journal .handrail/runs.db (format 5, 2 runs)\n" in done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.startswith("○")]
     assert line.startswith("○ run 1 of durable.py:job, ")
     assert line.endswith(", interrupted:  handrail resume 1 or handrail rollback 1")
@@ -60,7 +61,7 @@ def test_a_journal_that_cannot_be_used_is_a_problem(handrail: Run, folder: Path)
     with closing(sqlite3.connect(folder / ".handrail" / "runs.db")) as journal:
         journal.execute("PRAGMA user_version = 99")
     done = handrail("doctor")
-    assert done.returncode == 5
+    assert done.returncode == 7
     assert "✗ journal .handrail/runs.db\n" in done.stdout
     assert "was written by a newer Handrail: it has format 99" in done.stdout
     assert journal_of(handrail)["opens"] is False

@@ -18,7 +18,7 @@ def test_a_folder_that_is_read_only(handrail: Run, folder: Path) -> None:
         done = handrail("run", "durable.py:job", "a")
     finally:
         folder.chmod(0o700)
-    assert done.returncode == 5
+    assert done.returncode == 7
     assert "nothing was run" in done.stderr
     assert "--no-journal" in done.stderr
 
@@ -27,7 +27,7 @@ def test_a_journal_that_cannot_be(handrail: Run, folder: Path) -> None:
     """Where there can be no journal, nothing is run, and the ways out are named."""
     (folder / ".handrail").write_text("a file")
     done = handrail("run", "durable.py:job", "a")
-    assert done.returncode == 5
+    assert done.returncode == 7
     assert "nothing was run" in done.stderr
     assert "--no-journal" in done.stderr
     assert made(folder) == set()
@@ -40,7 +40,7 @@ def test_a_journal_that_fails_in_the_middle(handrail: Run, folder: Path) -> None
     """The running step is undone, the rest is left, and both ways out are named."""
     (folder / "sabotage.sql").write_text("DROP TABLE note")
     done = handrail("run", "durable.py:sabotaged", "a")
-    assert done.returncode == 5, done.stderr
+    assert done.returncode == 7, done.stderr
     assert "finish it:  handrail resume 1" in done.stderr
     assert "undo it:  handrail rollback 1" in done.stderr
     assert (folder / "undone").exists()

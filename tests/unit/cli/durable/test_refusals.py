@@ -138,7 +138,7 @@ def test_a_journal_of_others(
     (folder / "open").touch()
     handrail("run", "durable.py:job", "a")
     change(folder, statement)
-    refused(handrail, [command, "1"], 5, "journal", message)
+    refused(handrail, [command, "1"], 7, "journal", message)
 
 
 @BOTH
@@ -147,7 +147,7 @@ def test_a_journal_that_is_damaged(handrail: Run, folder: Path, command: str) ->
     handrail("run", "durable.py:job", "a")
     file = folder / ".handrail" / "runs.db"
     file.write_bytes(b"no database at all" * 500)
-    refused(handrail, [command, "1"], 5, "journal", "is not a journal: ", "--journal PATH")
+    refused(handrail, [command, "1"], 7, "journal", "is not a journal: ", "--journal PATH")
 
 
 @BOTH
@@ -158,7 +158,7 @@ def test_a_journal_with_damaged_pages(handrail: Run, folder: Path, command: str)
     file = folder / ".handrail" / "runs.db"
     whole = file.read_bytes()
     file.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
-    refused(handrail, [command, "1"], 5, "journal", "is damaged: ", "sqlite3 ")
+    refused(handrail, [command, "1"], 7, "journal-damaged", "is damaged: ", "sqlite3 ")
 
 
 @BOTH
@@ -172,9 +172,9 @@ def test_a_journal_on_a_network_file_system(
     mounts.write_text(f"server:/home {point} nfs4 rw 0 0\n")
     monkeypatch.setattr(place, "_MOUNTS", mounts)
     message = "is on a network file system (nfs4), where SQLite is not safe"
-    refused(handrail, [command, "1"], 5, "journal", message, "--journal postgresql://")
+    refused(handrail, [command, "1"], 7, "journal", message, "--journal postgresql://")
     run = handrail("run", "durable.py:job", "a")
-    assert run.returncode == 5
+    assert run.returncode == 7
     assert "nothing was run" in run.stderr
 
 

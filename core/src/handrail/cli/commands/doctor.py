@@ -21,6 +21,7 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
+from handrail.journal.damage import is_damaged
 from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
 from handrail.packs.unread_groups import unread_groups
@@ -44,6 +45,7 @@ class _JournalHealth:
         format: Version of its tables; 0 if there are none yet.
         runs: Number of runs.
         waiting: Runs that can be finished or undone and were not, the latest first.
+        damaged: Runs whose record cannot be read, as far as a listing shows.
         error: The reason if it cannot be opened.
     """
 
@@ -52,6 +54,7 @@ class _JournalHealth:
     format: int = 0
     runs: int = 0
     waiting: tuple[RunStatus, ...] = ()
+    damaged: tuple[RunStatus, ...] = ()
     error: HandrailError | None = None
 
     def to_dict(self) -> dict[str, object]:
@@ -63,7 +66,26 @@ class _JournalHealth:
             "format": self.format or None,
             "runs": self.runs,
             "waiting": [run_to_dict(status) for status in self.waiting],
+            "damaged": [status.row.number for status in self.damaged],
         }
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The problems of the journal: that it cannot be opened, or its damaged runs."""
+        if self.error is not None:
+            return tuple(problems_of(self.error))
+        return tuple(
+            each
+            for status in self.damaged
+            for each in problems_of(is_damaged(status.row.number, str(status.row.damage)))
+        )
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code if nothing else is wrong."""
+        if self.error is not None:
+            return self.error.exit_code
+        return ExitCode.JOURNAL if self.damaged else ExitCode.DONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +113,8 @@ class _Health:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        error = self.journal.error
         # Settings that cannot be read may be all that is wrong with the journal.
-        journal = () if error is None or self.settings else problems_of(error)
+        journal = () if self.settings else self.journal.problems
         return (*self.settings, *self.packs, *self.plans, *journal)
 
     @property
@@ -104,7 +125,7 @@ class _Health:
             return ExitCode.PACK
         if self.plans:
             return self.checkup.exit_code
-        return ExitCode.DONE if self.journal.error is None else self.journal.error.exit_code
+        return self.journal.exit_code
 
 
 @click.command()
@@ -117,7 +138,7 @@ def doctor(ctx: click.Context) -> int:
     `handrail packs` cannot see: hooks that raise, too. An action whose plan depends on params is
     not checked, and counted apart. Shows what each pack costs, and lists the runs that wait to be
     resumed or rolled back. The exit code is 0 if all is well, 2 if a setting is not valid, 3 if a
-    plan has problems, 4 if a pack cannot be used, 5 if the journal cannot.
+    plan has problems, 4 if a pack cannot be used, 7 if the journal is damaged or cannot.
 
     \b
     ✓  checked, and well
@@ -194,7 +215,7 @@ def _lines(session: Session, health: _Health) -> Iterator[str]:
     yield f"{bad if health.packs else good} {packs}"
     yield from _plan_lines(health, bad if health.plans else good, waits)
     first, *waiting = _journal_lines(health.journal)
-    yield f"{bad if health.journal.error else good} {first}"
+    yield f"{bad if health.journal.exit_code else good} {first}"
     yield from (f"{waits} {line}" for line in waiting)
     for problem in health.warnings:
         hints = ", ".join((*problem.details, *problem.ways_out[:1]))
@@ -257,14 +278,15 @@ def _journal_health(session: Session) -> _JournalHealth:
     place = shown_url(relative_place(session, found.value))
     try:
         with closing(session_journal(session, None)) as journal:
-            rows = journal.runs()
-            statuses = (status_of(journal, row) for row in rows)
+            rows = journal.runs(plans=False)
+            statuses = [status_of(journal, row) for row in rows]
             return _JournalHealth(
                 place=place,
                 source=found.source,
                 format=journal.format,
                 runs=len(rows),
                 waiting=tuple(status for status in statuses if status.waits),
+                damaged=tuple(status for status in statuses if status.row.damage is not None),
             )
     except NotFoundError:
         return _JournalHealth(place=place, source=found.source)

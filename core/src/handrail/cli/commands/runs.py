@@ -79,6 +79,7 @@ def runs(
     interrupted          its process is gone; resume it or roll it back
     running              its process is alive
     stalled              its process is alive but shows no sign of work; see --take-over
+    damaged              its record cannot be read; see handrail doctor --journal
     """  # noqa: D301 - the escape tells click to keep the lines
     if ctx.invoked_subcommand is not None:
         return
@@ -180,7 +181,7 @@ def _row(status: RunStatus, *, shared: bool) -> tuple[str, ...]:
         row.action,
         _state(status),
         *[row.project] * shared,
-        f"{parse_time(row.opened):%Y-%m-%d %H:%M:%S}",
+        f"{parse_time(row.opened):%Y-%m-%d %H:%M:%S}" if row.opened else "-",
         time_of(status),
         _next(status),
     )

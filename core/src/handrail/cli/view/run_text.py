@@ -23,11 +23,14 @@ STYLES = {
     "interrupted": "yellow",
     "running": "cyan",
     "stalled": "yellow",
+    "damaged": "red",
 }
 
 
 def ways_of(status: RunStatus) -> tuple[tuple[str, str], ...]:
     """Return each purpose that a run can serve, with its command."""
+    if status.row.damage is not None:
+        return (("see", command_line("doctor --journal")),)
     more = "" if status.holder is None else " --take-over"
     return commands_for(status.row.number, status.purposes, more)
 
@@ -51,7 +54,8 @@ def run_to_dict(status: RunStatus) -> dict[str, Any]:
         "outcome": row.outcome,
         "direction": row.direction,
         "sealed": row.sealed,
-        "started": row.opened,
+        "damage": row.damage,
+        "started": row.opened or None,
         "ended": row.closed,
         "took": took,
         "undo_took": undo_took,
@@ -90,6 +94,8 @@ def _runs(numbers: Sequence[int]) -> str:
 
 def time_of(status: RunStatus) -> str:
     """Return how long a run took, as `0.4s` or `0.4s, undo 1.1s`; `0.4s+` for that or longer."""
+    if status.row.damage is not None:
+        return "-"
     took, undo_took = status.spent()
     # The time of death of a process is unknown.
     more = "+" * (status.state == "interrupted" and not status.row.given_up)

@@ -16,6 +16,7 @@ from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
 from handrail.journal.backend.rows import unknown_run
 from handrail.journal.backend.statements import Dialect, Statements
+from handrail.journal.damage import decoding
 from handrail.journal.opening import refuse_password
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SqlOwnedRun",
     "Statements",
     "change_run",
+    "decoding",
     "held_error",
     "lost_error",
     "migrate",

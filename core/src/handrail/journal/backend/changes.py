@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from handrail.journal.backend.checksums import of_attempt, of_field, of_note, of_plan, of_run
 from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import to_stored
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from handrail.journal.backend.statements import Statements
     from handrail.journal.records import Change, Direction, NewRun, Outcome
 
-AttemptValues = tuple[int, str, int, str, int, str | None, str | None]
-NoteValues = tuple[int, str, int, int, str, str]
-FieldValues = tuple[int, int, str, str]
-RelianceValues = tuple[int, str]
+Values = tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -28,9 +26,9 @@ class Rows:
     """The rows that one commit writes to each table, in order, and its changes to the run.
 
     Attributes:
-        attempts: run, step, n, state, data_version, result, error.
-        notes: run, step, n, seq, key, values.
-        fields: run, boundary, name, value.
+        attempts: run, step, n, state, data_version, result, error; and the checksum, if any.
+        notes: run, step, n, seq, key, values; and the checksum, if any.
+        fields: run, boundary, name, value; and the checksum, if any.
         reliance: run, uid.
         direction: The new direction of the run, or None.
         sealed: The reason if the run is sealed, or None.
@@ -38,46 +36,52 @@ class Rows:
         changes_run: Whether the run itself changes.
     """
 
-    attempts: list[AttemptValues]
-    notes: list[NoteValues]
-    fields: list[FieldValues]
+    attempts: list[Values]
+    notes: list[Values]
+    fields: list[Values]
     direction: Direction | None = None
     sealed: str | None = None
     outcome: Outcome | None = None
     changes_run: bool = False
-    reliance: list[RelianceValues] = field(default_factory=list[RelianceValues])
+    reliance: list[Values] = field(default_factory=list[Values])
 
 
-def attempts_of(run: int, batches: Iterable[Sequence[Change]]) -> list[object] | None:
+def attempts_of(run: int, uid: str, batches: Iterable[Sequence[Change]]) -> list[object] | None:
     """Return the values of all attempts in one list, or None if there are other changes."""
     values: list[object] = []
     for batch in batches:
         for change in batch:
             if not isinstance(change, AttemptChange):
                 return None
-            step, n, state, data_version, result, error = change
-            error = None if error is None else to_stored(error)
-            values += (run, to_stored(step), n, state, data_version, result, error)
+            values += _attempt(run, uid, change)
     return values
 
 
-def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
-    """Return the rows for all changes in `batches` to the run."""
+def rows_of(run: int, batches: Iterable[Sequence[Change]], uid: str | None = None) -> Rows:
+    """Return the rows for all changes in `batches` to the run.
+
+    Args:
+        run: The number of the run.
+        batches: The changes.
+        uid: The UUID of the run, for a dialect with `checksums`; None for any other.
+    """
     rows = Rows([], [], [])
     for batch in batches:
         for change in batch:
             if isinstance(change, AttemptChange):
-                step, n, state, data_version, result, error = change
-                error = None if error is None else to_stored(error)
-                rows.attempts.append((run, to_stored(step), n, state, data_version, result, error))
+                rows.attempts.append(_attempt(run, uid, change))
             elif isinstance(change, NoteChange):
                 step, n, seq, key, values = change
-                rows.notes.append((run, to_stored(step), n, seq, to_stored(key), values))
+                note = (to_stored(step), n, seq, to_stored(key), values)
+                crc = () if uid is None else (of_note(uid, *note),)
+                rows.notes.append((run, *note, *crc))
             elif isinstance(change, FieldChange):
                 boundary, name, value = change
-                rows.fields.append((run, boundary, to_stored(name), value))
+                name = to_stored(name)
+                crc = () if uid is None else (of_field(uid, boundary, name, value),)
+                rows.fields.append((run, boundary, name, value, *crc))
             elif isinstance(change, RelianceChange):
-                rows.reliance += [(run, to_stored(uid)) for uid in change.uids]
+                rows.reliance += [(run, to_stored(each)) for each in change.uids]
             else:
                 rows.direction = change.direction or rows.direction
                 rows.sealed = rows.sealed if change.sealed is None else to_stored(change.sealed)
@@ -86,10 +90,20 @@ def rows_of(run: int, batches: Iterable[Sequence[Change]]) -> Rows:
     return rows
 
 
-def new_values(new: NewRun) -> dict[str, str]:
-    """Return the stored values of a new run, by column."""
-    values: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
-    return values | {name: to_stored(values[name]) for name in FREE_TEXTS if name in values}
+def _attempt(run: int, uid: str | None, change: AttemptChange) -> Values:
+    step, n, state, data_version, result, error = change
+    step = to_stored(step)
+    error = None if error is None else to_stored(error)
+    if uid is None:
+        return run, step, n, state, data_version, result, error
+    return run, step, n, state, data_version, result, error, of_attempt(uid, step, n, result)
+
+
+def new_values(new: NewRun) -> dict[str, str | int]:
+    """Return the stored values of a new run, by column, with its checksums."""
+    texts: dict[str, str] = {name: getattr(new, name) for name in NEW_COLUMNS}
+    texts |= {name: to_stored(texts[name]) for name in FREE_TEXTS if name in texts}
+    return {**texts, "crc": of_run(texts), "plan_crc": of_plan(new.uid, new.plan)}
 
 
 def change_run(

@@ -16,6 +16,7 @@ from handrail.journal.backend.rows import (
     note_rows,
     reliance_of,
     run_row,
+    run_row_or_damage,
     to_stored,
     unknown_run,
 )
@@ -59,7 +60,7 @@ class SqlJournal(ABC, Generic[Run]):
         project: str | None = None,
         plans: bool = True,
     ) -> list[RunRow]:
-        """Return runs, the latest first.
+        """Return runs, the latest first; also those whose row is damaged.
 
         Args:
             limit: The maximum number of runs; None for all.
@@ -78,7 +79,7 @@ class SqlJournal(ABC, Generic[Run]):
         }
         with self._reading() as connection:
             found = by_name(connection.execute(statement, values))
-            return [run_row(row, self._seen) for row in found]
+            return [run_row_or_damage(row, self._seen) for row in found]
 
     def read(self, number: int, *, fields: bool = True) -> RecordedRun:
         """Return the complete record of one run.
@@ -90,6 +91,7 @@ class SqlJournal(ABC, Generic[Run]):
 
         Raises:
             NotFoundError: There is no such run; the message lists the closest numbers.
+            JournalDamagedError: A row of the run is not what was written.
         """
         with self._reading() as connection:
             return self._recorded(connection, number, fields=fields)
@@ -97,11 +99,12 @@ class SqlJournal(ABC, Generic[Run]):
     def _recorded(self, connection: Connection, number: int, *, fields: bool) -> RecordedRun:
         statements, run = self._statements, {"run": number}
         execute = connection.execute
+        row = self._row(connection, number, statements.run)
         return RecordedRun(
-            row=self._row(connection, number, statements.run),
-            attempts=attempt_rows(execute(statements.attempts, run)),
-            notes=note_rows(execute(statements.notes, run)),
-            fields=field_rows(execute(statements.fields, run)) if fields else (),
+            row=row,
+            attempts=attempt_rows(number, row.uid, execute(statements.attempts, run)),
+            notes=note_rows(number, row.uid, execute(statements.notes, run)),
+            fields=field_rows(number, row.uid, execute(statements.fields, run)) if fields else (),
         )
 
     def _row(self, connection: Connection, number: int, statement: str) -> RunRow:

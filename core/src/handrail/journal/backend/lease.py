@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LeaseLostError, RunHeldError
 from handrail.journal.backend.owner import Owner
+from handrail.journal.damage import MISFIT
 
 if TYPE_CHECKING:
     from handrail.journal.protocol import Holder
@@ -103,10 +105,12 @@ def lost_error(
     if found is None:
         return LeaseLostError(f"run {number} was deleted from the journal")
     now, outcome, owner = found
+    described = "another process"
     if now != fence:
+        with suppress(*MISFIT):
+            described = Owner.from_json(owner).described
         return LeaseLostError(
-            f"run {number} was taken over by {Owner.from_json(owner).described}; "
-            "this process must stop working on it",
+            f"run {number} was taken over by {described}; this process must stop working on it",
             ways_out=(f"handrail show {number}",),
         )
     return LeaseLostError(f"run {number} is closed ({outcome}); nothing more can be recorded in it")

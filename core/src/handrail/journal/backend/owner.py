@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handrail.journal.damage import check_shape, check_texts
+
 if TYPE_CHECKING:
     from handrail.journal.backend.owner_locks import Identity, OwnerLock
 
@@ -98,12 +100,26 @@ class Owner:
 
     @classmethod
     def from_json(cls, text: str) -> Owner:
-        """Return the owner recorded as `text`; keys that later versions add are ignored."""
+        """Return the owner recorded as `text`; keys that later versions add are ignored.
+
+        Raises:
+            ValueError: The text is not what `to_json` returns; or another error of its conversion,
+                see `handrail.journal.damage.MISFIT`.
+        """
         known = cls.__dataclass_fields__
         found = {name: value for name, value in json.loads(text).items() if name in known}
+        check_texts(found[name] for name in ("host", "user", "started"))
+        for name in ("lock", "journal", "space"):
+            check_texts((found.get(name) or "",))
+        for name in ("pid", "ticks"):
+            check_shape(found.get(name) or 0, int)
+        check_shape(found.get("lease", 0.0), int, float)
+        if not 0 < found["pid"] < 2**31:
+            raise ValueError("its pid is none")
         for name in ("lock_identity", "journal_identity"):
             if found.get(name) is not None:
-                found[name] = tuple(found[name])
+                device, inode = found[name]
+                found[name] = (device, inode)
         return cls(**found)
 
     @property

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from handrail.errors import NotFoundError
+from handrail.errors import JournalDamagedError, NotFoundError
+from handrail.journal.backend.checksums import (
+    of_attempt,
+    of_field,
+    of_note,
+    of_plan,
+    of_run,
+)
 from handrail.journal.backend.statements import FREE_TEXTS, RUN_COLUMNS
-from handrail.journal.records import AttemptRow, FieldRow, NoteRow, Reliance, RunRow
+from handrail.journal.damage import MISFIT, damaged, decoding, differs
+from handrail.journal.records import (
+    AttemptRow,
+    Direction,
+    FieldRow,
+    NoteRow,
+    Outcome,
+    Reliance,
+    RunRow,
+    State,
+)
 
 if TYPE_CHECKING:
     from handrail.journal.backend.connection import Connection, Cursor
     from handrail.journal.backend.statements import Statements
 
 MARK = "unicode_escape:"
+
+DIRECTIONS, OUTCOMES, STATES = get_args(Direction), get_args(Outcome), get_args(State)
+RUN_TEXTS = ("uid", "action", "params", "packs", "cwd", "core_version", "project", "owner")
 
 
 def to_stored(text: str) -> str:
@@ -46,7 +66,57 @@ Called with the row of the run, by column, unless the run was given up.
 
 
 def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
-    """Return a RunRow from values by column."""
+    """Return a RunRow from values by column.
+
+    Raises:
+        JournalDamagedError: The row is not what was written.
+    """
+    number = row["number"]
+    with decoding(number, "its own row"):
+        if row["crc"] not in (None, of_run(row)):
+            raise differs(number, "its own row")
+        if "plan" in row and row["plan_crc"] not in (None, of_plan(row["uid"], row["plan"])):
+            raise differs(number, "its plan")
+        _check_run(row)
+        return _run_row(row, seen)
+
+
+def run_row_or_damage(row: Mapping[str, Any], seen: Seen) -> RunRow:
+    """Like `run_row`, but a damaged row has what can be read of it, and its `damage`."""
+    try:
+        return run_row(row, seen)
+    except JournalDamagedError as error:
+        return damaged_row(row, error.message)
+
+
+def damaged_row(row: Mapping[str, Any], damage: str) -> RunRow:
+    """Return what can be read of a damaged row; texts that cannot are empty.
+
+    Args:
+        row: The values by column, as far as they could be read.
+        damage: The damage.
+    """
+    texts: dict[str, Any] = {
+        name: value.encode(errors="replace").decode() if isinstance(value, str) else ""
+        for name in RUN_TEXTS
+        for value in (row.get(name),)
+    }
+    return RunRow(
+        **texts,
+        number=row["number"],
+        opened=row["opened"] if _is_time(row.get("opened")) else "",
+        plan="",
+        direction="forward",
+        sealed=None,
+        outcome=None,
+        fence=0,
+        closed=None,
+        claimed="",
+        damage=damage,
+    )
+
+
+def _run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
     values = {name: row[name] for name in RUN_COLUMNS}
     for name in FREE_TEXTS:
         if values[name] is not None:
@@ -61,6 +131,40 @@ def run_row(row: Mapping[str, Any], seen: Seen) -> RunRow:
         seen=None if last is None else _format_time(last),
         given_up=is_open and given_up,
     )
+
+
+def _check_run(row: Mapping[str, Any]) -> None:
+    """Check the types, words and times of a run's row, or raise ValueError."""
+    _check_text(*(row[name] for name in RUN_TEXTS), row.get("plan", ""), row["sealed"] or "")
+    _check_words("direction", row["direction"], DIRECTIONS)
+    _check_words("outcome", row["outcome"], (None, *OUTCOMES))
+    for name in ("opened", "closed", "claimed", "turned", "heard"):
+        if not (_is_time(row[name]) or (row[name] is None and name != "opened")):
+            raise ValueError(f"{name} is no time")
+    for name in ("number", "fence", "worked", "undid"):
+        if not isinstance(row[name], int | float):
+            raise ValueError(f"{name} is no number")
+
+
+def _check_text(*texts: object) -> None:
+    for text in texts:
+        # Bytes that are no text were read as lone surrogates, which cannot be encoded.
+        if not isinstance(text, str):
+            raise ValueError(f"{type(text).__name__} in place of text")
+        if not text.isascii():
+            text.encode()
+
+
+def _check_words(name: str, word: object, words: Collection[object]) -> None:
+    if word not in words:
+        raise ValueError(f"{name} is {word!r}")
+
+
+def _is_time(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def by_name(found: Cursor) -> Iterator[dict[str, Any]]:
@@ -80,29 +184,91 @@ def unknown_run(connection: Connection, statements: Statements, number: int) -> 
     )
 
 
-def attempt_rows(found: Cursor) -> tuple[AttemptRow, ...]:
-    """Return the rows of attempts."""
-    # The statements select the columns in the order of the attributes.
-    rows = list(map(AttemptRow._make, found))
-    for place, row in enumerate(rows):
+def attempt_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[AttemptRow, ...]:
+    """Return the rows of attempts of the run `uid`, whose number is `run`.
+
+    Raises:
+        JournalDamagedError: A row is not what was written.
+    """
+
+    # The statements select the columns in the order of the attributes, then the checksum.
+    def attempt(row: Any) -> AttemptRow:
+        step, n, state, data_version, result, error, at, crc = row
+        if crc is None:
+            _check_text(step, result or "", error or "")
+        elif crc != of_attempt(uid, step, n, result):
+            raise differs(run, _attempt_name(row))
+        if state not in STATES or type(n) is not int or type(data_version) is not int:
+            raise ValueError("a state or a number is none")
+        datetime.fromisoformat(at)
         # Fast path: a long run has thousands of rows, hardly any with an error or escaped text.
-        if row.error is not None or row.step.startswith(MARK):
-            error = None if row.error is None else from_stored(row.error)
-            rows[place] = row._replace(step=from_stored(row.step), error=error)
+        if error is not None or step.startswith(MARK):
+            step, error = from_stored(step), None if error is None else from_stored(error)
+        return AttemptRow(step, n, state, data_version, result, error, at)
+
+    return _converted(run, found, attempt, _attempt_name)
+
+
+def note_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[NoteRow, ...]:
+    """Return the rows of notes; see `attempt_rows`."""
+
+    def note(row: Any) -> NoteRow:
+        step, n, seq, key, values, crc = row
+        if crc is None:
+            _check_text(step, key, values)
+        elif crc != of_note(uid, step, n, seq, key, values):
+            raise differs(run, _note_name(row))
+        if type(n) is not int or type(seq) is not int:
+            raise ValueError("a number is none")
+        return NoteRow(from_stored(step), n, seq, from_stored(key), values)
+
+    return _converted(run, found, note, _note_name)
+
+
+def field_rows(run: int, uid: str, found: Iterable[Any]) -> tuple[FieldRow, ...]:
+    """Return the rows of context fields; see `attempt_rows`."""
+
+    def field(row: Any) -> FieldRow:
+        boundary, name, value, crc = row
+        if crc is None:
+            _check_text(name, value)
+        elif crc != of_field(uid, boundary, name, value):
+            raise differs(run, _field_name(row))
+        if type(boundary) is not int:
+            raise ValueError("a number is none")
+        return FieldRow(boundary, from_stored(name), value)
+
+    return _converted(run, found, field, _field_name)
+
+
+Converted = TypeVar("Converted")
+
+
+def _converted(
+    run: int,
+    found: Iterable[Any],
+    convert: Callable[[Any], Converted],
+    name: Callable[[Any], str],
+) -> tuple[Converted, ...]:
+    rows: list[Converted] = []
+    for row in found:
+        try:
+            rows.append(convert(row))
+        except MISFIT as error:
+            raise damaged(run, name(row), error) from error
     return tuple(rows)
 
 
-def note_rows(found: Cursor) -> tuple[NoteRow, ...]:
-    """Return the rows of notes."""
-    return tuple(
-        NoteRow(from_stored(step), n, seq, from_stored(key), values)
-        for step, n, seq, key, values in found
-    )
+def _attempt_name(row: Any) -> str:
+    return f"attempt {row[1]} of step '{row[0]}'"
 
 
-def field_rows(found: Cursor) -> tuple[FieldRow, ...]:
-    """Return the rows of context fields."""
-    return tuple(FieldRow(boundary, from_stored(name), value) for boundary, name, value in found)
+def _note_name(row: Any) -> str:
+    return f"note {row[2]} of step '{row[0]}'"
+
+
+def _field_name(row: Any) -> str:
+    return f"the value of the context's '{row[1]}' after {row[0]} steps"
 
 
 def reliance_of(relies_on: Cursor, relied_on_by: Cursor) -> dict[int, Reliance]:

@@ -32,6 +32,8 @@ class Dialect:
         plan_of: The join with the table `run` that `plan` needs.
         newer_tables: Names of the tables that the database has, among those that were added after
             the first version of this kit: `reliance`. What has no table is not recorded.
+        checksums: Whether the tables have the columns for checksums: `crc` in `attempt`, `note` and
+            `field`, and `crc` and `plan_crc` in `run`.
         prefix: Prefix of the names of all tables.
         render: Converts `?` and `:name` to the placeholders of the driver.
     """
@@ -49,6 +51,7 @@ class Dialect:
     plan: str = "plan"
     plan_of: str = ""
     newer_tables: Collection[str] = ()
+    checksums: bool = False
     prefix: str = ""
     render: Callable[[str], str] = str
 
@@ -63,14 +66,14 @@ def marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-# The columns of each table.
+# The columns of each table, without checksums. The last of an attempt is its time.
 ATTEMPT_COLUMNS = ("run", *AttemptRow._fields)
 NOTE_COLUMNS = ("run", *NoteRow._fields)
 FIELD_COLUMNS = ("run", *FieldRow._fields)
 FREE_TEXTS = ("action", "cwd", "project", "sealed")  # Of a run; may not be valid Unicode.
 NEW_COLUMNS = tuple(each.name for each in fields(NewRun))
 # Attributes that are computed when a run is read, or have another name in the table.
-_APART = frozenset({"plan", "number", "seen", "given_up"})
+_APART = frozenset({"plan", "number", "seen", "given_up", "damage"})
 RUN_COLUMNS = tuple(each.name for each in fields(RunRow) if each.name not in _APART)
 
 RUNS_AT_ONCE = 100  # Runs whose reliance is read with one statement.
@@ -89,6 +92,7 @@ class Statements:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._run = f"{dialect.prefix}run"
+        self._crc = ("crc",) if dialect.checksums else ()
         self._of_new_runs()
         self._of_claims()
         self._of_owners()
@@ -96,14 +100,15 @@ class Statements:
         self._of_reliance()
         self._of_readers()
         for name, text in vars(self).items():
-            if not name.startswith("_"):
+            if not name.startswith("_") and isinstance(text, str):
                 setattr(self, name, dialect.render(text))
 
     def _of_new_runs(self) -> None:
         lease = self._dialect.lease
+        columns = (*NEW_COLUMNS, "crc", "plan_crc") if self._crc else NEW_COLUMNS
         self.open = f"""
-            INSERT INTO {self._run} ({named(NEW_COLUMNS)}, claimed, owner, {named(lease)})
-            VALUES ({", ".join(f":{name}" for name in NEW_COLUMNS)}, :opened, :owner,
+            INSERT INTO {self._run} ({named(columns)}, claimed, owner, {named(lease)})
+            VALUES ({", ".join(f":{name}" for name in columns)}, :opened, :owner,
                     {", ".join(lease.values())})
             RETURNING id
         """
@@ -161,20 +166,28 @@ class Statements:
 
     def _of_rows(self) -> None:
         attempt, note, field = (f"{self._dialect.prefix}{name}" for name in _TABLES)
-        self.attempts_into = f"INSERT INTO {attempt} ({named(ATTEMPT_COLUMNS)})"
+        columns = (*ATTEMPT_COLUMNS[:-1], *self._crc, ATTEMPT_COLUMNS[-1])
+        self.attempts_into = f"INSERT INTO {attempt} ({named(columns)})"
+        # The checksum is of the result, which stays if there is no new one.
+        crc = f"""
+            , crc = CASE WHEN excluded.result IS NULL THEN {attempt}.crc ELSE excluded.crc END
+        """
         self.same_attempt = f"""
             ON CONFLICT (run, step, n) DO UPDATE
             SET state = excluded.state, result = coalesce(excluded.result, {attempt}.result),
                 error = coalesce(excluded.error, {attempt}.error), at = excluded.at
+                {crc if self._crc else ""}
         """
-        values = f"{marks(len(ATTEMPT_COLUMNS) - 1)}, {self._dialect.at}"
+        self.attempt_values = len(columns) - 1  # Without the time.
+        values = f"{marks(self.attempt_values)}, {self._dialect.at}"
         self.attempt = f"{self.attempts_into} VALUES ({values}) {self.same_attempt}"
-        self.note = f"""
-            INSERT INTO {note} ({named(NOTE_COLUMNS)}) VALUES ({marks(len(NOTE_COLUMNS))})
-        """
+        columns = (*NOTE_COLUMNS, *self._crc)
+        self.note = f"INSERT INTO {note} ({named(columns)}) VALUES ({marks(len(columns))})"
+        columns = (*FIELD_COLUMNS, *self._crc)
         self.field = f"""
-            INSERT INTO {field} ({named(FIELD_COLUMNS)}) VALUES ({marks(len(FIELD_COLUMNS))})
-            ON CONFLICT (run, boundary, name) DO UPDATE SET value = excluded.value
+            INSERT INTO {field} ({named(columns)}) VALUES ({marks(len(columns))})
+            ON CONFLICT (run, boundary, name) DO UPDATE
+            SET value = excluded.value{", crc = excluded.crc" if self._crc else ""}
         """
 
     def _of_reliance(self) -> None:
@@ -212,7 +225,9 @@ class Statements:
     def _of_readers(self) -> None:
         dialect, run = self._dialect, self._run
         attempt, note, field = (f"{dialect.prefix}{name}" for name in _TABLES)
-        rest = f"id AS number, {named(RUN_COLUMNS)}, {dialect.seen} FROM {run}"
+        crc = "crc" if self._crc else "NULL AS crc"
+        crcs = "crc, plan_crc" if self._crc else "NULL AS crc, NULL AS plan_crc"
+        rest = f"id AS number, {named(RUN_COLUMNS)}, {crcs}, {dialect.seen} FROM {run}"
         full, bare = f"SELECT {dialect.plan} AS plan, {rest} {dialect.plan_of}", f"SELECT {rest}"
         action, outcome, project = (f"CAST(:{x} AS text)" for x in ("action", "outcome", "project"))
         # Compare the part of the action after its last colon; a shorter one cannot be equal.
@@ -227,11 +242,13 @@ class Statements:
         self.run, self.run_without_plan = f"{full} WHERE id = :run", f"{bare} WHERE id = :run"
         self.near = f"SELECT id FROM {run} ORDER BY abs(id - :run), id LIMIT 3"
         self.attempts = f"""
-            SELECT {named(AttemptRow._fields)} FROM {attempt} WHERE run = :run ORDER BY id
+            SELECT {named(AttemptRow._fields)}, {crc} FROM {attempt} WHERE run = :run ORDER BY id
         """
-        self.notes = f"SELECT {named(NoteRow._fields)} FROM {note} WHERE run = :run ORDER BY id"
+        self.notes = f"""
+            SELECT {named(NoteRow._fields)}, {crc} FROM {note} WHERE run = :run ORDER BY id
+        """
         self.fields = f"""
-            SELECT {named(FieldRow._fields)} FROM {field} WHERE run = :run
+            SELECT {named(FieldRow._fields)}, {crc} FROM {field} WHERE run = :run
             ORDER BY boundary, name {dialect.bytewise}
         """
         old = f"closed < {dialect.before} AND outcome NOT IN {_UNDONE}"

@@ -20,6 +20,7 @@ from handrail.journal.backend.owner_locks import (
     identity_of,
 )
 from handrail.journal.backend.rows import unknown_run
+from handrail.journal.damage import check_shape, check_texts, decoding
 from handrail.journal.protocol import Holder
 from handrail.journal.sqlite import statements
 from handrail.journal.sqlite.database import Database
@@ -173,5 +174,10 @@ def _recorded(database: Database, number: int) -> _Record:
         row = connection.execute(statements.OWNER, (number,)).fetchone()
         if row is None:
             raise unknown_run(connection, statements.SQL, number)
-    fence, owner, lease_boot, until = row
-    return _Record(fence=fence, owner=Owner.from_json(owner), boot=lease_boot, until=until)
+    fence, text, lease_boot, until = row
+    with decoding(number, "its owner"):
+        owner = Owner.from_json(text)
+        check_shape(fence, int)
+        check_texts((lease_boot,))
+        check_shape(until or 0.0, int, float)
+    return _Record(fence=fence, owner=owner, boot=lease_boot, until=until)

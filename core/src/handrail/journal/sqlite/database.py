@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
@@ -150,6 +151,8 @@ class Database:
             )
 
     def _prepare(self, synchronous: Synchronous) -> None:
+        # Damaged text is read too, as lone surrogates, so that its row can be named.
+        self._connection.text_factory = _decode
         execute = self._connection.execute
         execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA mmap_size = 0")
@@ -185,6 +188,10 @@ def _identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+# A partial of a type makes no Python call for each text.
+_decode = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from handrail.errors import JournalError
+from handrail.errors import JournalDamagedError, JournalError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -72,11 +73,14 @@ def _read_only(path: Path, reason: str, place: str | None = None) -> JournalErro
 def _damaged(path: Path, error: sqlite3.Error) -> JournalError:
     if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_NOTADB:
         return JournalError(f"{path} is not a journal: {error}", ways_out=(_ANOTHER,))
-    return JournalError(
+    name = shlex.quote(str(path))
+    return JournalDamagedError(
         f"the journal {path} is damaged: {error}",
         ways_out=(
-            f"save what can be read: sqlite3 {path} .recover | sqlite3 recovered.db",
-            f"then begin a new one: mv {path} {path}.damaged",
+            f"copy it before you try anything:  cp {name}* /a/safe/place",
+            f"see what can still be read:  handrail doctor --journal {name}",
+            f"save that:  sqlite3 {name} .recover | sqlite3 recovered.db",
+            f"then begin a new one:  mv {name} {shlex.quote(f'{path}.damaged')}",
         ),
     )
 

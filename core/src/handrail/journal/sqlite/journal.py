@@ -136,7 +136,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             lock = self._lock_new(number)
             owner = owner_here(self._database, lock, self._lease)
             connection.execute(NAME_OWNER, (owner.to_json(), number))
-            rows = rows_of(number, (changes,))
+            rows = rows_of(number, (changes,), new.uid)
             if rows.changes_run:
                 ours = {"run": number, "fence": 1, **lease_values(self._lease)}
                 change_run(connection, SQL, rows, ours)

@@ -50,14 +50,14 @@ class SqliteOwnedRun(SqlOwnedRun):
 
     def _commit(self, batches: list[Sequence[Change]]) -> None:
         at = clock()
-        attempts = attempts_of(self._mine[0], batches) if at < self._renew_at else None
+        attempts = attempts_of(self.number, self.uid, batches) if at < self._renew_at else None
         small = ATTEMPTS_OF_OPEN_RUN.get(len(attempts or ()))
         if attempts and small:
             # Fast path: most steps write only this, and it is most of their cost.
             if not self._database.write_at_once(small, (now(), *attempts, *self._mine)):
                 self._database.write(self._refuse)
             return
-        rows = rows_of(self._mine[0], batches)
+        rows = rows_of(self.number, batches, self.uid)
         due = at >= self._renew_at
         ours = {**self._ours, "until": at + self._lease}
 

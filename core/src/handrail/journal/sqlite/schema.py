@@ -119,8 +119,17 @@ _RELIANCE = (
     "CREATE INDEX reliance_uid ON reliance (uid)",
 )
 
+# Older rows have no checksum, and are not checked.
+_CHECKSUMS = (
+    "ALTER TABLE run ADD COLUMN crc INTEGER",
+    "ALTER TABLE run ADD COLUMN plan_crc INTEGER",
+    "ALTER TABLE attempt ADD COLUMN crc INTEGER",
+    "ALTER TABLE note ADD COLUMN crc INTEGER",
+    "ALTER TABLE field ADD COLUMN crc INTEGER",
+)
+
 # Each only adds, so a journal of an older Handrail keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE)
+MIGRATIONS: Migrations = (_FIRST, _PLANS, _PROJECTS, _RELIANCE, _CHECKSUMS)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:

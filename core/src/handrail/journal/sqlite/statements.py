@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from handrail.journal.backend.statements import ATTEMPT_COLUMNS, Dialect, Statements, marks
-
-_VALUES = len(ATTEMPT_COLUMNS) - 1  # Without the time, which all attempts share.
+from handrail.journal.backend.statements import Dialect, Statements, marks
 
 
 def _between(first: str, last: str) -> str:
@@ -27,6 +25,7 @@ SQL = Statements(
         plan="coalesce(plan.plan, run.plan)",
         plan_of="LEFT JOIN plan ON plan.run = run.id",
         newer_tables=("reliance",),
+        checksums=True,
     )
 )
 PLAN = "INSERT INTO plan (run, plan) VALUES (?, ?)"
@@ -35,8 +34,9 @@ OWNER = "SELECT fence, owner, lease_boot, lease_until FROM run WHERE id = ?"
 
 
 def _attempts_of_open_run(count: int) -> str:
-    rows = ", ".join([f"({marks(_VALUES)})"] * count)
-    columns = ", ".join(f"column{number + 1}" for number in range(_VALUES))
+    width = SQL.attempt_values
+    rows = ", ".join([f"({marks(width)})"] * count)
+    columns = ", ".join(f"column{number + 1}" for number in range(width))
     return f"""
         {SQL.attempts_into} SELECT {columns}, ? FROM run, (VALUES {rows})
         WHERE id = ? AND fence = ? AND outcome IS NULL {SQL.same_attempt}
@@ -46,4 +46,6 @@ def _attempts_of_open_run(count: int) -> str:
 # A whole commit in one statement, by the number of values: the end of a step and the start of the
 # next. Parameters are the time, the rows, and the id and fence of the run; it changes all rows or
 # none.
-ATTEMPTS_OF_OPEN_RUN = {_VALUES * count: _attempts_of_open_run(count) for count in (1, 2)}
+ATTEMPTS_OF_OPEN_RUN = {
+    SQL.attempt_values * count: _attempts_of_open_run(count) for count in (1, 2)
+}

@@ -6,18 +6,27 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.events import Event
+from handrail.frozen import replace
+from handrail.params.redact import KNOWN, mask_values
 from handrail.visible import visible
 
 
 class Dispatcher:
-    """Calls observers with one event after the other; an observer that raises is dropped."""
+    """Calls observers with one event after the other; an observer that raises is dropped.
 
-    def __init__(self, observers: Iterable[Callable[[Event], object]]) -> None:
+    Args:
+        observers: The observers; no event that they get has a known secret in its texts.
+        context: The context of the run, which may have secrets, too.
+    """
+
+    def __init__(self, observers: Iterable[Callable[[Event], object]], context: object) -> None:
         self._observers = tuple(observers)
+        self._mask = KNOWN.within(context)
         self._waiting: deque[Event] = deque()
         self._lock = threading.RLock()
         self._busy = False
@@ -41,6 +50,8 @@ class Dispatcher:
 
     @calls_user_code
     def _pass_on(self, event: Event) -> None:
+        if changes := self._without_secrets(event):
+            event = replace(event, **changes)
         for observer in self._observers:
             try:
                 observer(event)
@@ -49,4 +60,13 @@ class Dispatcher:
                 name = getattr(observer, "__qualname__", repr(observer))
                 raised = f"{type(error).__name__}: {describe(error)}"
                 line = f"observer {name} was dropped, it raised {raised}"
-                print(visible(line), file=sys.stderr)
+                print(visible(KNOWN(line)), file=sys.stderr)
+
+    def _without_secrets(self, event: Event) -> dict[str, Any]:
+        """Return the fields in which a secret was hidden."""
+        changes: dict[str, Any] = {}
+        for name in event.texts:
+            value: object = getattr(event, name)
+            if value and (masked := mask_values(value, self._mask)) is not value:
+                changes[name] = masked
+        return changes

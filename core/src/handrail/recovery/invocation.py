@@ -35,6 +35,7 @@ class Invocation:
         start: Name of the first step to run, or None.
         skip: Names of the steps to leave out.
         no_lock: Whether the lock was left aside.
+        secrets: The variables from which packs have read secrets.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Invocation:
     start: str | None = None
     skip: tuple[str, ...] = ()
     no_lock: bool = False
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -56,6 +58,7 @@ class Invocation:
         start: str | None = None,
         skip: tuple[str, ...] = (),
         no_lock: bool = False,
+        secrets: Iterable[str] = (),
     ) -> Invocation:
         """Return an invocation, without the values that look like secrets.
 
@@ -78,6 +81,7 @@ class Invocation:
             start=start,
             skip=skip,
             no_lock=no_lock,
+            secrets=tuple(secrets),
         )
 
     def to_json(self) -> str:
@@ -98,6 +102,7 @@ class Invocation:
             start=stored.get("start"),
             skip=tuple(stored.get("skip", ())),
             no_lock=bool(stored.get("no_lock")),
+            secrets=tuple(stored.get("secrets", ())),
         )
 
     @property

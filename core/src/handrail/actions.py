@@ -320,9 +320,9 @@ def about_action(
     """
     # Imported here, because only durable runs need them.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
-    from handrail.params.redact import Mask  # noqa: PLC0415
     from handrail.params.secrets import secret_texts  # noqa: PLC0415
     from handrail.params.stored import fields_not_stored, params_text  # noqa: PLC0415
+    from handrail.redact import Mask  # noqa: PLC0415
 
     name, model = action.action_name, action.params_model
     text = params_text(model, params, name, variables)

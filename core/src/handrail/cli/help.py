@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from handrail.params.redact import KNOWN
+from handrail.redact import KNOWN
 from handrail.visible import visible
 
 

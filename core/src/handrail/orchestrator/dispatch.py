@@ -6,13 +6,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.events import Event
 from handrail.frozen import replace
-from handrail.params.redact import KNOWN, mask_values
+from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
 
 
@@ -50,8 +49,10 @@ class Dispatcher:
 
     @calls_user_code
     def _pass_on(self, event: Event) -> None:
-        if changes := self._without_secrets(event):
-            event = replace(event, **changes)
+        for name in event.texts:
+            value: object = getattr(event, name)
+            if value and (masked := mask_values(value, self._mask)) is not value:
+                event = replace(event, **{name: masked})
         for observer in self._observers:
             try:
                 observer(event)
@@ -61,12 +62,3 @@ class Dispatcher:
                 raised = f"{type(error).__name__}: {describe(error)}"
                 line = f"observer {name} was dropped, it raised {raised}"
                 print(visible(KNOWN(line)), file=sys.stderr)
-
-    def _without_secrets(self, event: Event) -> dict[str, Any]:
-        """Return the fields in which a secret was hidden."""
-        changes: dict[str, Any] = {}
-        for name in event.texts:
-            value: object = getattr(event, name)
-            if value and (masked := mask_values(value, self._mask)) is not value:
-                changes[name] = masked
-        return changes

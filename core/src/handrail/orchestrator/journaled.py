@@ -15,8 +15,8 @@ from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
 from handrail.packs.serializers import InstalledSerializers
-from handrail.params.redact import Mask
 from handrail.plan.fingerprint import plan_json
+from handrail.redact import Mask
 from handrail.settings.load import project_at
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
-from handrail.params.redact import KNOWN
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
 from handrail.params.values import KeyPath, merge, set_path, value_at
+from handrail.redact import KNOWN
 from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import source_of
 from handrail.settings.values import Value

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, ParamsNeededError
 from handrail.params.model import fields_of, model_in, paths_of
-from handrail.params.redact import KNOWN
 from handrail.params.secrets import given_secrets
 from handrail.params.validation import raised, readable, unknown_fields
 from handrail.params.values import KeyPath, value_at
+from handrail.redact import KNOWN
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

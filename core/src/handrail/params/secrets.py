@@ -17,8 +17,8 @@ from handrail.params.model import (
     model_in,
     paths_of,
 )
-from handrail.params.redact import named_secrets
 from handrail.params.values import value_at
+from handrail.redact import named_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

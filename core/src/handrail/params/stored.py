@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.errors import ActionError, ParamsError, describe
 from handrail.params.conversion import from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
-from handrail.params.redact import without_secrets
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath, set_path
+from handrail.redact import without_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, describe
 from handrail.params.model import fields_of, model_in, paths_of
-from handrail.params.redact import KNOWN, Mask, named_secrets, without_secrets
 from handrail.params.secrets import given_secrets, secret_texts, secrets_of, texts_in, touches
 from handrail.params.values import KeyPath, value_at
+from handrail.redact import KNOWN, Mask, named_secrets, without_secrets
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
-from handrail.params.redact import has_password, looks_secret
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
+from handrail.redact import has_password, looks_secret
 from handrail.settings.selection import Selection
 from handrail.settings.trust import distrust
 

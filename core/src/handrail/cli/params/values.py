@@ -15,9 +15,9 @@ from handrail.cli.params.options import ParamOptions
 from handrail.errors import ParamsError, ParamsNeededError
 from handrail.params.conversion import from_json, from_text, items_of
 from handrail.params.model import kind_at
-from handrail.params.redact import KNOWN
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, merge, set_path
+from handrail.redact import KNOWN
 
 
 def params_from(

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from handrail.params.redact import KNOWN, mask_values
+from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
 
 SCHEMA = 1

@@ -20,7 +20,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen
-from handrail.params.redact import KNOWN
+from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handrail.params.redact import KNOWN
+from handrail.redact import KNOWN
 from handrail.visible import visible
 
 WIDTH = 100

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
-from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    import re
+
+# `re` and `json` are imported where there is something to look for: every run imports this module.
 
 T = TypeVar("T")
 
@@ -15,20 +17,17 @@ HIDDEN = "**********"
 
 # A password that is not encoded may have any character, so it ends at the last @ of the word. What
 # is only digits before a slash is a port, and what begins with a bracket an address.
-_PASSWORD = re.compile(r"(://[^\s/?#@:\[]*:)(?!\d*(?:[/?#]|$|\s))(\S+)@")
-_ANY_PASSWORD = re.compile(r"(://[^:/@]*:).*@")
-_OPTION = re.compile(
-    r"([?&#;][\w.-]*(?:password|passwd|pwd|passphrase|secret|token|\bsig|signature|credential"
-    r"|api[-_]?key|access[-_]?key|secret[-_]?key)=)([^&#\s]+)",
-    re.IGNORECASE,
+_PASSWORD = r"(://[^\s/?#@:\[]*:)(?!\d*(?:[/?#]|$|\s))(\S+)@"
+_ANY_PASSWORD = r"(://[^:/@]*:).*@"
+_OPTION = (
+    r"(?i)([?&#;][\w.-]*(?:password|passwd|pwd|passphrase|secret|token|\bsig|signature|credential"
+    r"|api[-_]?key|access[-_]?key|secret[-_]?key)=)([^&#\s]+)"
 )
-_SECRET = re.compile(r"password|passwd|secret|token|credential|api[-_]?key", re.IGNORECASE)
+_SECRET = r"(?i)password|passwd|secret|token|credential|api[-_]?key"
 # Other than `tokenizer`, `token_count` or `password_file`, which are about secrets at most.
-_SECRET_NAME = re.compile(
-    r"(?:^|[\W_]|(?<=[a-z0-9])(?=[A-Z]))"
-    r"(?:password|passwd|pwd|passphrase|secrets?|token|credentials?"
-    r"|(?:api|access|private|secret)[-_]?key)$",
-    re.IGNORECASE,
+_SECRET_NAME = (
+    r"(?i)(?:password|passwd|pwd|passphrase|secrets?|token|credentials?"
+    r"|(?:api|access|private|secret)[-_]?key)$"
 )
 _SHORT = 4  # Shorter secrets are found as whole words only: they would hide half of a text.
 
@@ -37,13 +36,19 @@ def without_passwords(text: str) -> str:
     """Return `text` with the passwords of each URL in it hidden: `postgresql://ada:***@host`."""
     if "://" not in text:
         return text
-    return _OPTION.sub(rf"\1{HIDDEN}", _PASSWORD.sub(rf"\1{HIDDEN}@", text))
+    return _sub(_OPTION, rf"\1{HIDDEN}", _sub(_PASSWORD, rf"\1{HIDDEN}@", text))
 
 
 def shown_url(url: str) -> str:
     """Return a URL, or any text, without passwords."""
     # An unencoded password may contain any character; options may contain passwords too.
-    return _OPTION.sub(rf"\1{HIDDEN}", _ANY_PASSWORD.sub(rf"\1{HIDDEN}@", url))
+    return _sub(_OPTION, rf"\1{HIDDEN}", _sub(_ANY_PASSWORD, rf"\1{HIDDEN}@", url))
+
+
+def _sub(pattern: str, shown: str, text: str) -> str:
+    import re  # noqa: PLC0415 - see above
+
+    return re.sub(pattern, shown, text)
 
 
 def has_password(text: str) -> bool:
@@ -53,8 +58,12 @@ def has_password(text: str) -> bool:
 
 def json_has_password(text: str) -> bool:
     """Return whether one of the texts in a JSON text has a URL with a password in it."""
+    if not has_password(text):
+        return False
+    import json  # noqa: PLC0415 - see above
+
     # A match may span several texts and the punctuation between them.
-    return has_password(text) and any(map(has_password, _texts(json.loads(text))))
+    return any(map(has_password, _texts(json.loads(text))))
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -120,6 +129,8 @@ class Mask:
         if self._most is not None:
             for each in list(self._known)[: -max(self._most, len(new))]:
                 del self._known[each]
+        import re  # noqa: PLC0415 - see above
+
         forms = {form for each in self._known for form in _forms(each)}
         # The longest first: one may be part of another.
         self._forms = sorted((each for each in forms if len(each) >= _SHORT), key=len, reverse=True)
@@ -183,6 +194,8 @@ def _forms(secret: str) -> set[str]:
 
 def _written(text: str) -> Iterator[str]:
     """Yield a text as JSON and `repr` write it within a longer one."""
+    import json  # noqa: PLC0415 - see above
+
     for written in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
         yield written[1:-1]
     # Only a quote like those around it is escaped, and which those are depends on the other text.
@@ -194,7 +207,8 @@ def _written(text: str) -> Iterator[str]:
 
 
 def _in_urls(text: str) -> Iterator[str]:
-    from urllib.parse import quote, quote_plus  # noqa: PLC0415 - slow, and few have secrets
+    import re  # noqa: PLC0415 - see above
+    from urllib.parse import quote, quote_plus  # noqa: PLC0415 - slow to import
 
     encoded = _bytes(text)
     for written in (quote(encoded), quote(encoded, safe=""), quote_plus(encoded)):
@@ -204,6 +218,8 @@ def _in_urls(text: str) -> Iterator[str]:
 
 def _in_base64(text: str) -> Iterator[str]:
     """Yield what is the same in base64 whatever stands before and after a text."""
+    from binascii import b2a_base64  # noqa: PLC0415 - see above
+
     for before in range(3):
         content = bytes(before) + _bytes(text)
         written = b2a_base64(content, newline=False).decode().rstrip("=")
@@ -223,7 +239,9 @@ def _bytes(text: str) -> bytes:
 
 def is_secret_name(name: str) -> bool:
     """Return whether a field or key of this name has a secret, such as `token` or `api_key`."""
-    return _SECRET_NAME.search(name) is not None
+    import re  # noqa: PLC0415 - see above
+
+    return re.search(_SECRET_NAME, name) is not None
 
 
 def without_secrets(name: str, value: Any) -> Any:
@@ -263,8 +281,10 @@ def named_secrets(name: str, value: object) -> Iterator[str]:
 
 def _passwords(url: str) -> Iterator[str]:
     if "://" in url:
+        import re  # noqa: PLC0415 - see above
+
         rest = without_passwords(url)
-        for found in (*_PASSWORD.finditer(url), *_OPTION.finditer(url)):
+        for found in (*re.finditer(_PASSWORD, url), *re.finditer(_OPTION, url)):
             # One that is the name of the user, too, would hide what is no secret.
             if found[2] not in rest:
                 yield found[2]
@@ -272,7 +292,9 @@ def _passwords(url: str) -> Iterator[str]:
 
 def looks_secret(text: str) -> bool:
     """Return whether a key, or a text with keys in it, looks as if it had to do with a secret."""
-    return _SECRET.search(text) is not None
+    import re  # noqa: PLC0415 - see above
+
+    return re.search(_SECRET, text) is not None
 
 
 def shown(key: str, value: Any) -> Any:

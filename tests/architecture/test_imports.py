@@ -27,7 +27,7 @@ PLUGINS = ROOT / "plugins"
 # Each part may import from its own floor and from those below it.
 FLOORS = (
     (
-        *("frozen", "suggest", "visible", "origin", "errors", "events"),
+        *("frozen", "suggest", "visible", "redact", "origin", "errors", "events"),
         *("steps", "wrapper", "runtime", "context", "serializers"),
         # What steps, wrappers and contexts share with the engine.
         *("engine/commands", "engine/guard", "engine/recorder", "engine/rollback_data"),

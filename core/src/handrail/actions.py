@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
@@ -287,6 +287,7 @@ def orchestrator_of(
             action.params,
             packs=chosen_json(plan, provider),
             serializers=provider.serializers,
+            secrets=[text for each in provider.secrets() for text in each.texts],
         )
     options.setdefault("strict_results", provider.strict_results)
     options["observers"] = (*options.get("observers", ()), *provider.observers())
@@ -301,6 +302,7 @@ def about_action(
     packs: str = "{}",
     variables: Mapping[KeyPath, str] | None = None,
     serializers: Serializers | None = None,
+    secrets: Iterable[str] = (),
 ) -> RunAbout:
     """Return the description of a run of `action` for a journal.
 
@@ -311,15 +313,16 @@ def about_action(
         packs: The selection of packs, as JSON.
         variables: The variables from which secrets were read, by path, if not the default ones.
         serializers: The serializers for values that JSON lacks; by default, the installed ones.
+        secrets: Secrets beside those of the params: those of packs.
 
     Raises:
         ActionError: The params cannot be represented in JSON.
     """
     # Imported here, because only durable runs need them.
     from handrail.orchestrator.journaled import RunAbout  # noqa: PLC0415
-    from handrail.params.redact import mask_of  # noqa: PLC0415
     from handrail.params.secrets import secret_texts  # noqa: PLC0415
     from handrail.params.stored import fields_not_stored, params_text  # noqa: PLC0415
+    from handrail.redact import Mask  # noqa: PLC0415
 
     name, model = action.action_name, action.params_model
     text = params_text(model, params, name, variables)
@@ -327,7 +330,7 @@ def about_action(
         action=recorded_as or name,
         params=text,
         packs=packs,
-        mask=mask_of(() if model is None else secret_texts(model, params)),
+        mask=Mask([*secret_texts(model, params), *secrets]),
         secrets=fields_not_stored(model, text),
         **({} if serializers is None else {"serializers": serializers}),
     )

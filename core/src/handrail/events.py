@@ -19,6 +19,9 @@ SCHEMA = 1
 class Event:
     """Base class of all events."""
 
+    # Its fields with texts of steps, in which known secrets are hidden.
+    texts = tuple[str, ...]()
+
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form: the name of the class as `event`, and every field."""
         values: dict[str, object] = {"event": type(self).__name__}
@@ -66,6 +69,8 @@ class StepSkipped(Event):
 class StepFinished(Event):
     """A step succeeded after `took` seconds; `data` is the data of its result."""
 
+    texts = ("data",)
+
     step: str
     position: int
     took: float
@@ -75,6 +80,8 @@ class StepFinished(Event):
 @frozen
 class StepFailed(Event):
     """A step failed after `took` seconds."""
+
+    texts = ("error",)
 
     step: str
     position: int
@@ -115,6 +122,8 @@ class ProgressChanged(Event):
 class MetricsMeasured(Event):
     """A step reported measured values."""
 
+    texts = ("category", "value")
+
     step: str
     category: str
     value: Mapping[str, Any]
@@ -123,6 +132,8 @@ class MetricsMeasured(Event):
 @frozen
 class MessageLogged(Event):
     """A step logged an event; `name` is the name of that event."""
+
+    texts = ("name", "data", "file")
 
     step: str | None
     name: str
@@ -133,6 +144,8 @@ class MessageLogged(Event):
 @frozen
 class UndoStarted(Event):
     """The run failed or was interrupted, and its steps are about to be undone."""
+
+    texts = ("cause",)
 
     cause: str
     steps: tuple[str, ...]
@@ -149,6 +162,8 @@ class StepUndone(Event):
 @frozen
 class UndoFailed(Event):
     """A step could not be undone."""
+
+    texts = ("error",)
 
     step: str
     took: float
@@ -170,6 +185,8 @@ class RunFinished(Event):
 
     `outcome` is `completed`, `rolled_back`, `rollback_incomplete`, `failed` or `interrupted`.
     """
+
+    texts = ("error",)
 
     action: str
     outcome: str

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from handrail.engine.user_code import calls_user_code
 from handrail.frozen import frozen
+from handrail.redact import KNOWN
 from handrail.visible import visible
 
 
@@ -30,16 +31,20 @@ class ConsoleLogger:
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         """Write one event."""
         about = f" ({file})" if file else ""
-        print(visible(f"{event} {data}{about}"), file=sys.stderr)
+        _print(f"{event} {data}{about}")
 
     def set_progress(self, current: float, total: float, category: str | None = None) -> None:
         """Write a line if `current` has reached `total`."""
         if current >= total:
-            print(visible(f"{category or 'progress'} {current}/{total}"), file=sys.stderr)
+            _print(f"{category or 'progress'} {current}/{total}")
 
     def set_metrics(self, value: Mapping[str, Any], category: str | None = None) -> None:
         """Write the values."""
-        print(visible(f"{category or 'metrics'} {value}"), file=sys.stderr)
+        _print(f"{category or 'metrics'} {value}")
+
+
+def _print(line: str) -> None:
+    print(visible(KNOWN(line)), file=sys.stderr)
 
 
 class RuntimeContext:

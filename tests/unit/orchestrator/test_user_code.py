@@ -328,7 +328,7 @@ def test_the_command_line_is_a_user_of_the_engine() -> None:
 
     shows: dict[str, Any] = {"__name__": "handrail.cli.view.progress", "ask": ask}
     exec("def observe(event): ask()", shows)
-    Dispatcher([shows["observe"]])(MessageLogged(step=None, name="event", data={}, file=None))
+    Dispatcher([shows["observe"]], None)(MessageLogged(step=None, name="event", data={}, file=None))
     assert found == [True]
 
 

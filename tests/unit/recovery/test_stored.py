@@ -22,8 +22,8 @@ from handrail import (
 )
 from handrail.errors import ContextError
 from handrail.journal.codec import decode_results, encode_result
-from handrail.params.redact import mask_of
 from handrail.recovery import rollback
+from handrail.redact import Mask
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_no_secret_is_written_whatever_steps_do_with_it(writes, tmp_path):
 
 def test_a_mask_leaves_json_readable():
     """A secret that is called like a part of JSON is masked in texts only."""
-    mask = mask_of(["true", "1", "success", '"'])
+    mask = Mask(["true", "1", "success", '"'])
     made = StepResult(data={"a": True, "b": "is true", "c": 11})
     text = encode_result(made, "step", mask)
     [result] = decode_results([text])

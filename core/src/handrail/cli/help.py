@@ -7,15 +7,16 @@ from contextlib import contextmanager
 
 import click
 
+from handrail.redact import KNOWN
 from handrail.visible import visible
 
 
 class HelpText(click.HelpFormatter):
-    """Spells out what could control a terminal, such as in the name of a workflow or a pack."""
+    """Spells out what could control a terminal, as in the name of a workflow; hides passwords."""
 
     def write(self, string: str) -> None:
         """Write a text with ends of lines of our own."""
-        super().write("\n".join(map(visible, string.split("\n"))))
+        super().write("\n".join(map(visible, KNOWN(string).split("\n"))))
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the line with the usage."""

@@ -32,6 +32,7 @@ from handrail.frozen import frozen
 from handrail.lock.last_plan import LastPlan
 from handrail.lock.model import LockUse
 from handrail.orchestrator import run_awaitable
+from handrail.packs.planner import secret_variables
 from handrail.params.stored import not_kept
 from handrail.plan.dry_run import preview_plan
 from handrail.plan.selection import select
@@ -115,7 +116,7 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
             _note_changes(session, name.shown, last.changes())
         about = None
         if journal is not None:
-            about = _about(session, action, target, request, variables_of(context, options))
+            about = _about(session, action, target, part, request, variables_of(context, options))
         return _run_steps(session, action, part, request, journal, about, observers=(last,))
 
 
@@ -182,6 +183,7 @@ def _about(
     session: Session,
     action: BaseAction[Any],
     target: Target,
+    plan: Plan,
     request: RunRequest,
     variables: Mapping[KeyPath, str],
 ) -> RunAbout:
@@ -194,6 +196,7 @@ def _about(
         start=request.start,
         skip=request.skip,
         no_lock=request.no_lock,
+        secrets=secret_variables(plan, session.packs),
     )
     about = about_action(
         type(action),
@@ -202,6 +205,7 @@ def _about(
         packs=invocation.to_json(),
         variables=variables,
         serializers=session.packs.serializers,
+        secrets=[text for each in session.packs.secrets() for text in each.texts],
     )
     if not session.json and not request.quiet:
         for name, variable in not_kept(about.params):

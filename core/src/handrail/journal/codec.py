@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import RollbackDataError, describe
 from handrail.frozen import NOTHING
-from handrail.params.redact import json_has_password
+from handrail.redact import json_has_password
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:

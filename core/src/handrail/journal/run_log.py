@@ -30,7 +30,7 @@ from handrail.journal.records import (
     RelianceChange,
     RunChange,
 )
-from handrail.params.redact import json_has_password
+from handrail.redact import json_has_password
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext

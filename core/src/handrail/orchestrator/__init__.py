@@ -202,7 +202,7 @@ class Orchestrator(Generic[C]):
             describe=run_info,
             clock=time.perf_counter,
             on_progress=self.progress_callback,
-            listener=Dispatcher(self._observers) if self._observers else None,
+            listener=Dispatcher(self._observers, context) if self._observers else None,
         )
         link_run(context, run.line)
         if self._executed:

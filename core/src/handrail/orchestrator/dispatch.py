@@ -10,14 +10,22 @@ from collections.abc import Callable, Iterable
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.events import Event
+from handrail.frozen import replace
+from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
 
 
 class Dispatcher:
-    """Calls observers with one event after the other; an observer that raises is dropped."""
+    """Calls observers with one event after the other; an observer that raises is dropped.
 
-    def __init__(self, observers: Iterable[Callable[[Event], object]]) -> None:
+    Args:
+        observers: The observers; no event that they get has a known secret in its texts.
+        context: The context of the run, which may have secrets, too.
+    """
+
+    def __init__(self, observers: Iterable[Callable[[Event], object]], context: object) -> None:
         self._observers = tuple(observers)
+        self._mask = KNOWN.within(context)
         self._waiting: deque[Event] = deque()
         self._lock = threading.RLock()
         self._busy = False
@@ -41,6 +49,10 @@ class Dispatcher:
 
     @calls_user_code
     def _pass_on(self, event: Event) -> None:
+        for name in event.texts:
+            value: object = getattr(event, name)
+            if value and (masked := mask_values(value, self._mask)) is not value:
+                event = replace(event, **{name: masked})
         for observer in self._observers:
             try:
                 observer(event)
@@ -49,4 +61,4 @@ class Dispatcher:
                 name = getattr(observer, "__qualname__", repr(observer))
                 raised = f"{type(error).__name__}: {describe(error)}"
                 line = f"observer {name} was dropped, it raised {raised}"
-                print(visible(line), file=sys.stderr)
+                print(visible(KNOWN(line)), file=sys.stderr)

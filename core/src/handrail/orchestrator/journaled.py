@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,8 +15,8 @@ from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
 from handrail.orchestrator.run_info import run_info
 from handrail.packs.serializers import InstalledSerializers
-from handrail.params.redact import without_passwords
 from handrail.plan.fingerprint import plan_json
+from handrail.redact import Mask
 from handrail.settings.load import project_at
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RunAbout:
     action: str
     params: str = "{}"
     packs: str = "{}"
-    mask: Callable[[str], str] = without_passwords
+    mask: Mask = field(default_factory=Mask)
     secrets: frozenset[str] = frozenset()
     serializers: Serializers = _INSTALLED
 
@@ -80,9 +80,8 @@ def open_run(run: RunState, journal: Journal, about: RunAbout) -> OwnedRun:
     from handrail import __version__  # noqa: PLC0415 - it is read from the metadata
 
     line, fields = run.line, ContextFields(type(run.line.context), about.secrets)
-    log = JournaledLog(
-        run.plan, line.context, fields, mask=about.mask, serializers=about.serializers
-    )
+    mask = about.mask.within(line.context)
+    log = JournaledLog(run.plan, line.context, fields, mask=mask, serializers=about.serializers)
     log.context_changed(0)
     line.log = log
     if run.plan.ordinary and not run.plan.steps[0].facts.skippable:

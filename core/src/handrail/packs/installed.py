@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from handrail.lock.check import ProjectLock
     from handrail.lock.model import LockedAction, LockName, LockUse
     from handrail.packs.loader import LoadedPack, Observer
+    from handrail.packs.pack_settings import PackSecrets
     from handrail.packs.serializers import InstalledSerializers
     from handrail.packs.undo_provider import UndoPacks
     from handrail.plan.edits import EditSet
@@ -317,6 +318,10 @@ class InstalledPacks:
         """
         return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
 
+    def secrets(self) -> list[PackSecrets]:
+        """Return the secrets among the settings of the packs."""
+        return [pack.secrets for pack in self.contributors()]
+
     def origin_of(self, module: str) -> Origin:
         """Return the installed pack that owns the module; otherwise the module alone."""
         name = module
@@ -357,7 +362,31 @@ class InstalledPacks:
                 loaded.append(load(record, self.settings, manager))
             except (PackError, SettingsError) as error:
                 errors.append((record, error))
-        return tuple(loaded), errors
+        return tuple(loaded), [*errors, *self._shared_variables(loaded)]
+
+    def _shared_variables(
+        self, loaded: Sequence[LoadedPack]
+    ) -> Iterator[tuple[PackRecord, PackError]]:
+        """Yield an error for each variable that two packs would read: it may be a secret of one."""
+        records = {record.id: record for record in self.records}
+        owners: dict[str, LoadedPack] = {}
+        for pack in loaded:
+            for variable in sorted(pack.variables):
+                other = owners.setdefault(variable, pack)
+                if other is not pack:
+                    yield records[pack.id], _shared(variable, other.origin, pack.origin)
+
+
+def _shared(variable: str, one: Origin, other: Origin) -> PackError:
+    problem = Problem(
+        code="shared-variable",
+        message=f"{one} and {other} would both read {variable}",
+        origins=(one, other),
+        ways_out=(
+            f"leave out the one that should not:  --no-pack {one.pack}  or  --no-pack {other.pack}",
+        ),
+    )
+    return PackError(problem.message, problems=[problem], origin=other)
 
 
 def installed_packs(

@@ -23,7 +23,15 @@ from handrail.hookspecs import PackInfo
 from handrail.origin import Origin
 from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.hooks import Hook, Mistake, read_hooks, specs
-from handrail.packs.pack_settings import Table, table_of, validated
+from handrail.packs.pack_settings import (
+    NO_SECRETS,
+    PackSecrets,
+    Table,
+    secrets_among,
+    table_of,
+    validated,
+    variables_of,
+)
 from handrail.packs.record import PackRecord
 from handrail.settings.pack_names import normalised
 
@@ -46,6 +54,8 @@ class LoadedPack:
         info: The result of its hook `pack_info`.
         hooks: Its hooks, by name.
         settings: An instance of its settings model, or a plain dict if it has none.
+        variables: The variables that its settings are read from, whether they are set or not.
+        secrets: The secrets among its settings.
     """
 
     id: str
@@ -53,6 +63,8 @@ class LoadedPack:
     info: PackInfo
     hooks: Mapping[str, Hook]
     settings: Any
+    variables: frozenset[str] = frozenset()
+    secrets: PackSecrets = NO_SECRETS
     _calls: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = field(
         default_factory=dict[str, tuple[Callable[..., Any], tuple[str, ...]]],
         init=False,
@@ -216,7 +228,15 @@ def _checked(
         raise _invalid(origin, mistakes)
     info = _info(hooks, origin)
     settings = validated(table, info.settings, origin)
-    return LoadedPack(id=name, origin=origin, info=info, hooks=hooks, settings=settings)
+    return LoadedPack(
+        id=name,
+        origin=origin,
+        info=info,
+        hooks=hooks,
+        settings=settings,
+        variables=variables_of(table, info.settings),
+        secrets=secrets_among(table, info.settings, settings, name),
+    )
 
 
 def _hold(manager: pluggy.PluginManager, plugin: object, name: str, origin: Origin) -> None:

@@ -11,7 +11,9 @@ from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
 from handrail.params.conversion import from_json, from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
+from handrail.params.secrets import given_secrets, secret_texts, secrets_of, touches
 from handrail.params.values import KeyPath, merge, set_path, value_at
+from handrail.redact import KNOWN
 from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import source_of
 from handrail.settings.values import Value
@@ -43,6 +45,24 @@ class Table:
     variables: Mapping[str, str] = NOTHING
     flags: Mapping[KeyPath, str] = NOTHING
     fixed: Mapping[KeyPath, Value[Any]] = NOTHING
+
+
+@frozen
+class PackSecrets:
+    """The secrets among the settings of a pack.
+
+    Attributes:
+        pack: The id of the pack.
+        texts: The secrets.
+        variables: The variables that some of them were read from.
+    """
+
+    pack: str
+    texts: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+NO_SECRETS = PackSecrets(pack="")
 
 
 def table_of(record: PackRecord, settings: Settings) -> Table:
@@ -78,11 +98,14 @@ def table_of(record: PackRecord, settings: Settings) -> Table:
 def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
     """Return an instance of `model` with the values; the plain values if there is no model.
 
+    A secret comes from its variable, or from who calls this: never from a flag or a file.
+
     Raises:
         SettingsError: A value is invalid, missing or unknown, or contradicts a policy; it has all
             problems.
     """
     joined = _Joined(table, model, pack)
+    KNOWN.learn(given_secrets(model, joined.values))
     problems = joined.problems
     if model is None:
         if problems:
@@ -102,6 +125,7 @@ def validated(table: Table, model: type[BaseModel] | None, pack: Origin) -> Any:
             problems.append(_problem(joined.source, each["loc"], message, pack))
     else:
         if not problems:
+            KNOWN.learn(secret_texts(model, settings))
             return settings
     raise _error(problems, pack)
 
@@ -125,9 +149,16 @@ class _Joined:
         self.problems: list[Problem] = []
         self._table = table
         self._sources: dict[KeyPath, str] = {}
+        secrets = frozenset[KeyPath]() if model is None or not table.prefix else secrets_of(model)
+        for path in secrets:
+            if value_at(table.values, path, None) is not None:
+                self._refuse(path, table.source(*path), pack)
         if model is not None:
             self._take_variables(model)
         for path, text in table.flags.items():
+            if touches(path, secrets):
+                self._refuse(path, f"-p {pack.pack}.{'.'.join(path)}", pack)
+                continue
             set_path(self.values, path, from_json(kind_at(model, path), text))
             self._sources[path] = f"-p {pack.pack}.{'.'.join(path)}"
         for path, fixed in table.fixed.items():
@@ -152,6 +183,13 @@ class _Joined:
             else:
                 self.problems += _misspelt(variable, name, known, self._table.prefix)
 
+    def _refuse(self, path: KeyPath, source: str, pack: Origin) -> None:
+        """Add a problem for a secret from a source that others can read."""
+        self._sources[path] = source
+        variable = f"{self._table.prefix}{'_'.join(path).upper()}"
+        message = f"{'.'.join(path)} is a secret, which is read from the variable {variable} only"
+        self.problems.append(_problem(self.source, path, message, pack))
+
     def _fix(self, path: KeyPath, fixed: Value[Any], pack: Origin) -> None:
         """Set a policy's value; a different value from another source is a problem."""
         own = value_at(self.values, path, fixed.value)
@@ -161,6 +199,32 @@ class _Joined:
             self.problems.append(_problem(self.source, path, message, pack, way))
         set_path(self.values, path, fixed.value)
         self._sources[path] = fixed.source
+
+
+def variables_of(table: Table, model: type[BaseModel] | None) -> frozenset[str]:
+    """Return the variables that the settings of a pack are read from, whether set or not."""
+    if model is None or not table.prefix:
+        return frozenset()
+    return frozenset(f"{table.prefix}{name}" for name in _variables_of(model))
+
+
+def secrets_among(
+    table: Table, model: type[BaseModel] | None, settings: object, pack: str
+) -> PackSecrets:
+    """Return the secrets among the validated settings of a pack, and their variables."""
+    if model is None:
+        return PackSecrets(pack=pack, texts=tuple(secret_texts(None, settings)))
+    secrets = secrets_of(model)
+    paths = {f"{table.prefix}{name}": path for name, path in _variables_of(model).items()}
+    return PackSecrets(
+        pack=pack,
+        texts=tuple(secret_texts(model, settings)),
+        variables=tuple(
+            variable
+            for variable, path in paths.items()
+            if variable in table.variables and touches(path, secrets)
+        ),
+    )
 
 
 def _variables_of(

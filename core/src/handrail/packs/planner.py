@@ -144,7 +144,15 @@ def chosen_json(plan: Plan, provider: PackProvider) -> str:
     chosen: dict[str, Any] = values_of(provider.selection)
     if plan.part:
         chosen["only"] = [planned.name for planned in plan.steps]
+    chosen["secrets"] = secret_variables(plan, provider)
     return json.dumps(chosen, separators=(",", ":"))
+
+
+def secret_variables(plan: Plan, provider: PackProvider) -> list[str]:
+    """Return the variables from which the packs with a part in a plan have read secrets."""
+    packs = {planned.origin.pack for planned in plan.steps}
+    packs |= {layer.origin.pack for planned in plan.steps for layer in planned.layers}
+    return [name for each in provider.secrets() if each.pack in packs for name in each.variables]
 
 
 def _missing(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.errors import HandrailError
     from handrail.lock.model import LockUse
     from handrail.packs.loader import LoadedPack, Observer
+    from handrail.packs.pack_settings import PackSecrets
     from handrail.plan.plan import Plan
     from handrail.settings.requirements import RequiredStep
 
@@ -56,6 +57,10 @@ class PackProvider(Protocol):
 
     def observers(self) -> Sequence[Observer]:
         """Return the run observers of the packs."""
+        ...
+
+    def secrets(self) -> Sequence[PackSecrets]:
+        """Return the secrets among the settings of the packs."""
         ...
 
     def required(self) -> Sequence[RequiredStep]:
@@ -140,6 +145,10 @@ class ExplicitPacks:
     def observers(self) -> list[Observer]:
         """Return the packs' observers."""
         return [pack.observer() for pack in self._packs if pack.implements("observe")]
+
+    def secrets(self) -> list[PackSecrets]:
+        """Return the secrets among the settings of the packs."""
+        return [pack.secrets for pack in self._packs]
 
     def required(self) -> tuple[RequiredStep, ...]:
         """Return nothing: requirements of installed packs do not apply."""

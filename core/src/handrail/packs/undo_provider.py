@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handrail.origin import Origin
     from handrail.packs.installed import InstalledPacks
     from handrail.packs.loader import LoadedPack, Observer
+    from handrail.packs.pack_settings import PackSecrets
     from handrail.packs.serializers import InstalledSerializers
     from handrail.plan.edits import EditSet
     from handrail.plan.plan import Plan
@@ -103,6 +104,10 @@ class UndoPacks:
     def observers(self) -> list[Observer]:
         """Return the packs' observers of runs."""
         return [pack.observer() for pack in self.contributors() if pack.implements("observe")]
+
+    def secrets(self) -> list[PackSecrets]:
+        """Return the secrets among the settings of the packs."""
+        return [pack.secrets for pack in self.contributors()]
 
     def required(self) -> tuple[RequiredStep, ...]:
         """Return nothing: an undo has no required steps."""

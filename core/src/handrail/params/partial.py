@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, ParamsNeededError
 from handrail.params.model import fields_of, model_in, paths_of
+from handrail.params.secrets import given_secrets
 from handrail.params.validation import raised, readable, unknown_fields
 from handrail.params.values import KeyPath, value_at
+from handrail.redact import KNOWN
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,6 +26,7 @@ def partial(model: type[BaseModel], params: Mapping[str, Any], action: str) -> A
     """
     from pydantic import ValidationError  # noqa: PLC0415 - only where a model is used
 
+    KNOWN.learn(given_secrets(model, params))
     unknown = unknown_fields(model, params)
     try:
         made = model.model_validate(dict(params))

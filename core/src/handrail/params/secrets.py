@@ -17,6 +17,8 @@ from handrail.params.model import (
     model_in,
     paths_of,
 )
+from handrail.params.values import value_at
+from handrail.redact import named_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -89,15 +91,33 @@ def variable_of(action: str, path: KeyPath, info: FieldInfo | None = None) -> st
     return re.sub("[^A-Z0-9]+", "_", words)
 
 
-def secret_texts(model: type[BaseModel], params: Any) -> Iterator[str]:
-    """Yield each text that is secret among `params`, an instance of `model`, or in models in it."""
+def secret_texts(model: type[BaseModel] | None, params: Any) -> Iterator[str]:
+    """Yield each text that is secret among `params`, by its type or by its name.
+
+    Args:
+        model: Their model, or None for a mapping.
+        params: An instance of the model, or the mapping; what is nested in it is looked into.
+    """
+    if model is None:
+        yield from named_secrets("", params)
+        return
     for name, info in fields_of(model).items():
         value = getattr(params, name, None)
         inner = model_in(info.annotation)
         if name in secret_fields(model):
             yield from texts_in(value)
-        elif inner is not None and value is not None:
+        elif inner is not None and isinstance(value, inner):
             yield from secret_texts(inner, value)
+        elif name in params.model_fields_set:  # A default is in the code, for everyone to read.
+            yield from named_secrets(name, value)
+
+
+def given_secrets(model: type[BaseModel] | None, values: object) -> Iterator[str]:
+    """Yield each text that is secret among values that are not validated yet."""
+    for path in () if model is None else secrets_of(model):
+        # A value in place of a mapping with secrets counts as a secret too.
+        yield from texts_in(value_at(values, path))
+    yield from named_secrets("", values)
 
 
 def texts_in(value: object) -> Iterator[str]:
@@ -114,7 +134,8 @@ def texts_in(value: object) -> Iterator[str]:
         elif isinstance(each, bytes):
             yield each.decode(errors="surrogateescape")
         elif hasattr(each, "get_secret_value"):
-            waiting.append(each.get_secret_value())
+            revealed = each.get_secret_value()
+            waiting.append(str(revealed) if isinstance(revealed, int | float) else revealed)
         elif isinstance(each, Mapping):
             waiting.extend(cast("Mapping[object, object]", each).values())
         elif isinstance(each, list | tuple | set | frozenset):

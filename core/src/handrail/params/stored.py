@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.errors import ActionError, ParamsError, describe
 from handrail.params.conversion import from_text
 from handrail.params.model import fields_of, kind_at, model_in, paths_of
-from handrail.params.redact import json_has_password, without_passwords
 from handrail.params.secrets import secret_fields, secrets_of, variable_of
 from handrail.params.values import KeyPath, set_path
+from handrail.redact import without_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,7 +28,7 @@ def params_text(
     """Return params as JSON: `values`, and for each secret the variable that it is read from.
 
     Secrets whose variable contains JSON, such as lists, are in `json`. A param that contains a URL
-    with a password counts as a secret, and is in `hidden` without the password.
+    with a password, or that is called like a secret, counts as one, and is in `hidden` without it.
 
     Args:
         model: The params model, or None for an action without one.
@@ -45,9 +45,10 @@ def params_text(
     as_json: list[str] = []
     values: dict[str, Any] = {}
     try:
-        for path, value, variable in _all_entries(model, params, action):
-            text = _COMPACT(value)
-            with_password = variable is None and json_has_password(text)
+        for path, value, variable, is_set in _all_entries(model, params, action):
+            # A default is in the code, for everyone to read.
+            shown = without_secrets(path[-1] if is_set else "", json.loads(_COMPACT(value)))
+            with_password = variable is None and shown != value
             # Empty values contain no secret.
             if not with_password and (variable is None or value in ([], {})):
                 set_path(values, path, value)
@@ -55,8 +56,7 @@ def params_text(
                 secrets[".".join(path)] = given.get(path, variable or variable_of(action, path))
                 as_json += [".".join(path)] if isinstance(value, list | dict) else []
             if with_password:
-                shown = value if isinstance(value, str) else text
-                hidden[".".join(path)] = without_passwords(shown)
+                hidden[".".join(path)] = shown if isinstance(shown, str) else _COMPACT(shown)
         stored = {"values": values, "secrets": secrets, "json": as_json, "hidden": hidden}
         return _COMPACT(stored)
     except (TypeError, ValueError, RecursionError) as error:
@@ -138,10 +138,10 @@ def _read(text: str, path: str, variable: str, action: str) -> Any:
 
 def _all_entries(
     model: type[BaseModel] | None, params: Any, action: str
-) -> Iterator[tuple[KeyPath, Any, str | None]]:
+) -> Iterator[tuple[KeyPath, Any, str | None, bool]]:
     """Yield the entries of params with and without a model."""
     if model is None:
-        yield from (((str(name),), value, None) for name, value in dict(params).items())
+        yield from (((str(name),), value, None, True) for name, value in dict(params).items())
         return
     dumped = params.model_dump(mode="json")
     set_here = params.model_dump(mode="json", exclude_unset=True)
@@ -154,20 +154,21 @@ def _entries(
     set_here: Mapping[str, Any],
     action: str,
     prefix: KeyPath = (),
-) -> Iterator[tuple[KeyPath, Any, str | None]]:
-    """Yield the path, the value and the variable of each field; the variable only for a secret.
+) -> Iterator[tuple[KeyPath, Any, str | None, bool]]:
+    """Yield the path, the value and the variable of each field, and whether it is in `set_here`.
 
-    The value of a secret is None if it is the default, not in `set_here`.
+    The variable is None except for a secret. The value of a secret is None if it is the default.
     """
     for name, info in fields_of(model).items():
         path = (*prefix, *paths_of(model, name)[0])
         value = values.get(name)
         inner = model_in(info.annotation)
         if name in secret_fields(model):
-            yield path, value if name in set_here else None, variable_of(action, path, info)
+            given = value if name in set_here else None
+            yield path, given, variable_of(action, path, info), name in set_here
         elif inner is not None and isinstance(value, Mapping):
             nested = cast("Mapping[str, Any]", value)
             known = cast("Mapping[str, Any]", set_here.get(name) or {})
             yield from _entries(inner, nested, known, action, path)
         elif name in values:
-            yield path, value, None
+            yield path, value, None, name in set_here

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from handrail.errors import ParamsError, describe
 from handrail.params.model import fields_of, model_in, paths_of
-from handrail.params.redact import mask_of
-from handrail.params.secrets import secrets_of, texts_in, touches
+from handrail.params.secrets import given_secrets, secret_texts, secrets_of, texts_in, touches
 from handrail.params.values import KeyPath, value_at
+from handrail.redact import KNOWN, Mask, named_secrets, without_secrets
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
     from pydantic import BaseModel, ValidationError  # noqa: PLC0415 - only where a model is used
 
     if isinstance(params, model):
+        KNOWN.learn(secret_texts(model, params))
         return params
     if params is None:
         params = {}
@@ -42,18 +43,21 @@ def validated(model: type[BaseModel], params: object, action: str) -> BaseModel:
             [("", f"expected {model.__name__} or a mapping, not {type(params).__name__}")],
         )
     values = dict(cast("Mapping[str, Any]", params))
+    KNOWN.learn(given_secrets(model, values))
     unknown = unknown_fields(model, values)
+    has_secrets = bool(secrets_of(model)) or without_secrets("", values) != values
     try:
         made = model.model_validate(values)
     except ValidationError as error:
-        # Its text contains the given values.
-        shown = None if secrets_of(model) else error
+        # Its text contains the given values, and may cut them short.
+        shown = None if has_secrets else error
         raise ParamsError(action, [*unknown, *readable(error, model)]) from shown
     except Exception as error:  # noqa: BLE001 - validators and defaults of the model
-        cause = None if secrets_of(model) else error
+        cause = None if has_secrets else error
         raise ParamsError(action, [*unknown, raised(error, model, values)]) from cause
     if unknown:
         raise ParamsError(action, unknown)
+    KNOWN.learn(secret_texts(model, made))
     return made
 
 
@@ -62,6 +66,7 @@ def unchecked(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
 
     Each value is converted to the type of its field if possible; a file need not exist.
     """
+    KNOWN.learn(given_secrets(model, values))
     found: dict[str, Any] = {}
     for name, info in fields_of(model).items():
         for path in reversed(paths_of(model, name)):
@@ -95,6 +100,7 @@ def as_dict(params: object, action: str) -> dict[str, Any]:
         ParamsError: The params are not a mapping.
     """
     if params is None or isinstance(params, Mapping):
+        KNOWN.learn(named_secrets("", params))
         return dict(cast("Mapping[str, Any]", params or {}))
     raise ParamsError(action, [("", f"expected a mapping, not {type(params).__name__}")])
 
@@ -122,7 +128,9 @@ def readable(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, 
             below = frozenset(path[len(place) :] for path in secrets if path[: len(place)] == place)
             lines.append((path, _redacted(text, given, below or frozenset({()}))))
         else:
-            lines.append((path, f"{_redacted(text, given, secrets)}{_given(given)}"))
+            name = next(reversed(place), "")
+            text = _redacted(text, {name: given}, frozenset({(name, *each) for each in secrets}))
+            lines.append((path, f"{text}{_given(without_secrets(name, given))}"))
     return lines
 
 
@@ -142,8 +150,8 @@ def _given(value: object) -> str:
 def _redacted(text: str, given: object, secrets: frozenset[KeyPath]) -> str:
     """Return `text` without the secrets among the given values."""
     # A value in place of a mapping with secrets counts as a secret too.
-    found = (each for path in secrets for each in texts_in(value_at(given, path)))
-    return mask_of(found)(text)
+    found = [each for path in secrets for each in texts_in(value_at(given, path))]
+    return Mask([*found, *named_secrets("", given)])(text)
 
 
 def unknown_fields(

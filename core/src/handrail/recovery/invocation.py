@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
-from handrail.params.redact import has_password, looks_secret
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
+from handrail.redact import has_password, looks_secret
 from handrail.settings.selection import Selection
 from handrail.settings.trust import distrust
 
@@ -36,6 +36,7 @@ class Invocation:
         start: Name of the first step to run, or None.
         skip: Names of the steps to leave out.
         no_lock: Whether the lock was left aside.
+        secrets: The variables from which packs have read secrets.
     """
 
     no_packs: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Invocation:
     start: str | None = None
     skip: tuple[str, ...] = ()
     no_lock: bool = False
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -57,6 +59,7 @@ class Invocation:
         start: str | None = None,
         skip: tuple[str, ...] = (),
         no_lock: bool = False,
+        secrets: Iterable[str] = (),
     ) -> Invocation:
         """Return an invocation, without the values that look like secrets.
 
@@ -79,6 +82,7 @@ class Invocation:
             start=start,
             skip=skip,
             no_lock=no_lock,
+            secrets=tuple(secrets),
         )
 
     def to_json(self) -> str:
@@ -111,6 +115,7 @@ class Invocation:
                 start=start,
                 skip=texts(stored.get("skip", ())),
                 no_lock=bool(stored.get("no_lock")),
+                secrets=texts(stored.get("secrets", ())),
             )
 
     @property

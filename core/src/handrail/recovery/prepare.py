@@ -7,8 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
+from handrail.errors import (
+    DriftError,
+    NotFoundError,
+    PackError,
+    ParamsError,
+    PlanError,
+    Problem,
+    SettingsError,
+)
 from handrail.lock.model import LockUse
+from handrail.origin import Origin
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of
 from handrail.params.validation import unchecked
@@ -162,6 +171,7 @@ def prepare(
 
     Raises:
         ParamsError: The variable of a secret is not set.
+        SettingsError: The variable of a secret of a pack is not set.
         DriftError: The params are no longer valid, for example because an input is gone.
         PlanError: The current plan has problems.
         PackError: A pack is broken, or a required one is missing.
@@ -171,9 +181,10 @@ def prepare(
     values = params_of(recorded.row.params, action.action_name, os.environ, action.params_model)
     invocation = Invocation.of_row(recorded.row)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
+    _check_secrets(recorded.row, invocation)
     ignored: tuple[str, ...] = ()
     if only_undoes(recorded.row, aim):
-        fewer = provider.for_undo(() if accept_drift else _owners(recorded))
+        provider = fewer = provider.for_undo(() if accept_drift else _owners(recorded))
         made, strange = _action_to_undo(action, values, ctx, fewer)
         plan, ignored = _plan_to_undo(made, fewer)
         ignored = (*strange, *ignored)
@@ -193,9 +204,28 @@ def prepare(
         accept_drift=accept_drift,
         serializers=provider.serializers,
         ignored=ignored,
+        secrets=tuple(text for each in provider.secrets() for text in each.texts),
         command_line=command_line,
         **more,
     )
+
+
+def _check_secrets(row: RunRow, invocation: Invocation) -> None:
+    """Check that the secrets that packs have read when the run began are there again."""
+    missing = [name for name in invocation.secrets if name not in os.environ]
+    if missing:
+        problems = [
+            Problem(
+                code="missing-secret",
+                message=f"{name}: a secret, which is never stored; set it as when the run began",
+                origins=(Origin(file=name),),
+            )
+            for name in missing
+        ]
+        raise SettingsError(
+            f"run {row.number} began with secrets of packs; not set now: {', '.join(missing)}",
+            problems=problems,
+        )
 
 
 def _action_to_resume(

@@ -110,7 +110,7 @@ class ClaimedRun:
             boundary=max((each.boundary for each in self.recorded.fields), default=0),
             finished=len(line.finished),
             undoing=undoing,
-            mask=self.about.mask,
+            mask=self.about.mask.within(line.context),
             serializers=self.about.serializers,
         )
         for position, types in place.missing.items():
@@ -149,6 +149,7 @@ class Recovery:
         take_over: Whether to take the run from an owner whose lease has expired.
         serializers: The serializers for values that JSON lacks.
         ignored: Current problems that do not matter for an undo.
+        secrets: The secrets of the packs.
         command_line: Returns a Handrail command as the user must type it.
     """
 
@@ -161,6 +162,7 @@ class Recovery:
     take_over: bool = False
     serializers: Serializers | None = None
     ignored: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     command_line: Callable[[str], str] = "handrail {}".format
     options: RunOptions = field(default_factory=RunOptions)
 
@@ -189,7 +191,12 @@ class Recovery:
     def _claim(self) -> tuple[Orchestrator[Any], ClaimedRun]:
         check(self.recorded.row, self.aim)
         self.check_drift()
-        about = about_action(type(self.action), self.action.params, serializers=self.serializers)
+        about = about_action(
+            type(self.action),
+            self.action.params,
+            serializers=self.serializers,
+            secrets=self.secrets,
+        )
         self._check_values(self.recorded, about)
         orchestrator = orchestrator_of(self.action, self.plan, **self.options)
         number = self.recorded.row.number

@@ -13,8 +13,8 @@ from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
 from handrail.errors import ExitCode, SettingsError
-from handrail.params.redact import shown, shown_url
 from handrail.params.values import leaves
+from handrail.redact import shown, shown_url
 from handrail.settings.changes import Changes
 from handrail.settings.pack_names import variable_prefix
 from handrail.settings.requirements import RequiredStep, brief_source, source_of

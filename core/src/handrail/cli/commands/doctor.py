@@ -25,8 +25,8 @@ from handrail.journal.damage import is_damaged
 from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
 from handrail.packs.unread_groups import unread_groups
-from handrail.params.redact import shown_url
 from handrail.recovery.status import status_of
+from handrail.redact import shown_url
 
 if TYPE_CHECKING:
     from handrail.recovery.status import RunStatus

@@ -28,7 +28,7 @@ from handrail.lock.check import not_locked
 from handrail.lock.differences import changes, drift
 from handrail.lock.file import LOCK_FILE, read_lock, write_lock
 from handrail.lock.model import LockedAction, find
-from handrail.params.redact import has_password
+from handrail.redact import has_password
 from handrail.targets import Target, find_target, lock_name, name_from
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from handrail.params.conversion import from_json, from_text, items_of
 from handrail.params.model import kind_at
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, merge, set_path
+from handrail.redact import KNOWN
 
 
 def params_from(
@@ -95,6 +96,7 @@ def _put_secrets(
     for secret in options.secrets:
         variable = context.params.get(secret.option) or secret.variable
         if variable in environ:
+            KNOWN.learn([environ[variable]])
             value = from_text(kind_at(options.model, secret.path), environ[variable])
             set_path(params, secret.path, value)
         elif context.params.get(secret.option):

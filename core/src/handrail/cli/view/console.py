@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from handrail.redact import KNOWN, mask_values
 from handrail.visible import visible
 
 SCHEMA = 1
@@ -49,7 +50,8 @@ class Console:
     """Writes results to standard output, and everything else to standard error.
 
     Nothing reaches a terminal raw but the styles of `style`, the ends of lines and what moves the
-    cursor in `redraw`; any other character that could control it is spelled out.
+    cursor in `redraw`; any other character that could control it is spelled out. Known secrets, and
+    the passwords of URLs, are hidden.
 
     Attributes:
         structured: Whether standard error gets one JSON object a line, as with `--progress json`.
@@ -111,15 +113,21 @@ class Console:
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object, with its schema, as the result."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
-
-        self._print(to_json({"schema": SCHEMA, **document}, indent=2))
+        self._json(document, indent=2)
 
     def json_line(self, document: Mapping[str, Any]) -> None:
         """Write one JSON object on one line, with its schema."""
-        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - only for JSON
+        self._json(document)
 
-        self._print(to_json({"schema": SCHEMA, **document}))
+    def _json(self, document: Mapping[str, Any], indent: int | None = None) -> None:
+        import json  # noqa: PLC0415 - only for JSON
+
+        from handrail.cli.view.json_text import to_json  # noqa: PLC0415 - likewise
+
+        text = to_json({"schema": SCHEMA, **document}, indent=indent)
+        if KNOWN(text) != text:
+            text = to_json(mask_values(json.loads(text), KNOWN), indent=indent)
+        self._print(text)
 
     def _print(self, text: str) -> None:
         try:
@@ -156,7 +164,7 @@ class Console:
 
 def _shown(line: str) -> str:
     """Return a line as it is written: harmful characters spelled out, and marks as styles."""
-    return _STYLE.sub(lambda mark: f"\x1b[{mark[1]}m", visible(line))
+    return _STYLE.sub(lambda mark: f"\x1b[{mark[1]}m", visible(KNOWN(line)))
 
 
 def drop(stream: TextIO) -> None:

@@ -20,6 +20,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen
+from handrail.redact import KNOWN
 from handrail.visible import visible_lines
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def show(session: Session, failure: Failure) -> ExitCode:
 
 def _note(session: Session, text: str) -> None:
     """Write a text to standard error; a message of several lines is indented from the second on."""
-    first, *others = visible_lines(text)
+    first, *others = visible_lines(KNOWN(text))
     session.console.note(first)
     for line in others:
         session.console.note(f"          {line}".rstrip())
@@ -386,5 +387,6 @@ def _debug(session: Session, error: BaseException) -> None:
     if session.debug:
         import traceback  # noqa: PLC0415 - slow to import
 
-        for line in visible_lines("".join(traceback.format_exception(error)).rstrip()):
+        text = "".join(traceback.format_exception(error))
+        for line in visible_lines(KNOWN(text.rstrip())):
             session.console.note(line)

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import Protocol
 
 from handrail.cli.view.table import table
+from handrail.cli.view.text import shown
 from handrail.frozen import frozen
-from handrail.visible import visible
 
 
 class Style(Protocol):
@@ -73,5 +73,5 @@ class Listing:
         head, *lines = table(self.head, rows, ends=self.ends)
         yield style(head, "dim") if self.dims_head else head
         for row, line, name in zip_longest(rows, lines, self.styles, fillvalue=""):
-            part = line if self.styled is None else visible(row[self.styled])
+            part = line if self.styled is None else shown(row[self.styled])
             yield line.replace(part, style(part, name), 1) if name else line

@@ -30,7 +30,7 @@ from handrail.cli.view.text import (
     seconds,
     shorten,
 )
-from handrail.params.redact import without_passwords
+from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from handrail.cli.view.text import WIDTH, columns, shorten, shorten_start
-from handrail.visible import visible
+from handrail.cli.view.text import WIDTH, columns, shorten, shorten_start, shown
 
 
 def table(
@@ -23,7 +22,7 @@ def table(
         limit: Columns of the terminal that a line may take.
         ends: Columns of which the end is kept where a text is shortened, rather than the begin.
     """
-    cells = [list(map(visible, row)) for row in (head, *rows)]
+    cells = [list(map(shown, row)) for row in (head, *rows)]
     widths = [max(columns(row[column]) for row in cells) for column in range(len(head))]
     spare = limit - sum(widths) - 2 * (len(head) - 1)
     while spare < 0:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from handrail.redact import KNOWN
 from handrail.visible import visible
 
 WIDTH = 100
 
 
+def shown(text: str) -> str:
+    """Return `text` as the console writes it; what is cut before has no part of a secret left."""
+    return visible(KNOWN(text))
+
+
 def columns(text: str) -> int:
     """Return the number of terminal columns of `text`, as it is shown."""
-    text = visible(text)
+    text = shown(text)
     if text.isascii():
         return len(text)
     return sum(_columns_of(letter) for letter in text)
@@ -28,7 +34,7 @@ def _columns_of(letter: str) -> int:
 
 def cut(text: str, width: int) -> str:
     """Return the part of `text`, as it is shown, that fits into `width` columns."""
-    text = visible(text)
+    text = shown(text)
     if columns(text) <= width:
         return text
     left = width
@@ -41,13 +47,13 @@ def cut(text: str, width: int) -> str:
 
 def shorten(text: str, width: int = WIDTH) -> str:
     """Return `text` in at most `width` columns, with a mark if it is cut."""
-    text = visible(text)
+    text = shown(text)
     return text if columns(text) <= width else cut(text, width - 1) + "…"
 
 
 def shorten_start(text: str, width: int) -> str:
     """Return the end of `text` in at most `width` columns, with a mark if it is cut."""
-    text = visible(text)
+    text = shown(text)
     if columns(text) <= width:
         return text
     return "…" + cut(text[::-1], width - 1)[::-1]
@@ -55,7 +61,7 @@ def shorten_start(text: str, width: int) -> str:
 
 def facts(*parts: str) -> list[str]:
     """Return short texts in as few lines as they fit into; those after the first are indented."""
-    first, *others = map(visible, parts)
+    first, *others = map(shown, parts)
     lines = [first]
     for part in others:
         longer = f"{lines[-1]} · {part}"
@@ -103,6 +109,7 @@ def percent(share: float) -> str:
 
 def one_line(text: str, *, limit: int = 500) -> str:
     """Return `text` on one line, shortened if it is long."""
+    text = KNOWN(text)
     flat = " ".join(text.split()) if "\n" in text or "\t" in text else text
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.params.redact import has_password, json_has_password, shown_url, without_passwords
+from handrail.redact import has_password, json_has_password, shown_url, without_passwords
 
 PASSWORDS = st.text(
     st.characters(blacklist_categories=("Cs", "Zs", "Zl", "Zp", "Cc"), blacklist_characters="/?#@"),

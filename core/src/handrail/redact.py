@@ -1,0 +1,309 @@
+"""Takes passwords and other secrets out of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    import re
+
+# `re` and `json` are imported where there is something to look for: every run imports this module.
+
+T = TypeVar("T")
+
+HIDDEN = "**********"
+"""The placeholder for a secret."""
+
+# A password that is not encoded may have any character, so it ends at the last @ of the word. What
+# is only digits before a slash is a port, and what begins with a bracket an address.
+_PASSWORD = r"(://[^\s/?#@:\[]*:)(?!\d*(?:[/?#]|$|\s))(\S+)@"
+_ANY_PASSWORD = r"(://[^:/@]*:).*@"
+_OPTION = (
+    r"(?i)([?&#;][\w.-]*(?:password|passwd|pwd|passphrase|secret|token|\bsig|signature|credential"
+    r"|api[-_]?key|access[-_]?key|secret[-_]?key)=)([^&#\s]+)"
+)
+_SECRET = r"(?i)password|passwd|secret|token|credential|api[-_]?key"
+# Other than `tokenizer`, `token_count` or `password_file`, which are about secrets at most.
+_SECRET_NAME = (
+    r"(?i)(?:password|passwd|pwd|passphrase|secrets?|token|credentials?"
+    r"|(?:api|access|private|secret)[-_]?key)$"
+)
+_SHORT = 4  # Shorter secrets are found as whole words only: they would hide half of a text.
+
+
+def without_passwords(text: str) -> str:
+    """Return `text` with the passwords of each URL in it hidden: `postgresql://ada:***@host`."""
+    if "://" not in text:
+        return text
+    return _sub(_OPTION, rf"\1{HIDDEN}", _sub(_PASSWORD, rf"\1{HIDDEN}@", text))
+
+
+def shown_url(url: str) -> str:
+    """Return a URL, or any text, without passwords."""
+    # An unencoded password may contain any character; options may contain passwords too.
+    return _sub(_OPTION, rf"\1{HIDDEN}", _sub(_ANY_PASSWORD, rf"\1{HIDDEN}@", url))
+
+
+def _sub(pattern: str, shown: str, text: str) -> str:
+    import re  # noqa: PLC0415 - see above
+
+    return re.sub(pattern, shown, text)
+
+
+def has_password(text: str) -> bool:
+    """Return whether `text` contains a URL with a password that is not hidden."""
+    return "://" in text and without_passwords(text) != text
+
+
+def json_has_password(text: str) -> bool:
+    """Return whether one of the texts in a JSON text has a URL with a password in it."""
+    if not has_password(text):
+        return False
+    import json  # noqa: PLC0415 - see above
+
+    # A match may span several texts and the punctuation between them.
+    return any(map(has_password, _texts(json.loads(text))))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in cast("list[object]", value):
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for key, each in cast("dict[str, object]", value).items():
+            yield key
+            yield from _texts(each)
+
+
+class Mask:
+    """Takes known secrets, in every form in which a text may have them, out of texts.
+
+    A secret is found verbatim and each line of it alone, as it is written in JSON, by `repr`, in a
+    URL and in base64. Passwords in URLs are found without being known.
+
+    Args:
+        secrets: The secrets.
+        beneath: Another mask, to use after this one.
+        context: An object, such as the context of a run, whose attributes may become secrets.
+        most: How many secrets it remembers; later ones take the place of the earliest.
+    """
+
+    def __init__(
+        self,
+        secrets: Iterable[str] = (),
+        *,
+        beneath: Mask | None = None,
+        context: object = None,
+        most: int | None = None,
+    ) -> None:
+        self._most = most
+        self._known: dict[str, None] = {}
+        self._forms: list[str] = []
+        self._words: re.Pattern[str] | None = None
+        self._beneath = beneath
+        self._context = context
+        self.learn(secrets)
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        if self._context is not None:
+            found = tuple(_typed_secrets(vars(self._context).values()))
+            self.learn(found)
+            KNOWN.learn(found)
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        if self._words is not None:
+            text = self._words.sub(HIDDEN, text)
+        return without_passwords(text) if self._beneath is None else self._beneath(text)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Take more secrets."""
+        new = [each for each in secrets if each.strip()]
+        if all(each in self._known for each in new):
+            return
+        self._known |= dict.fromkeys(new)
+        if self._most is not None:
+            for each in list(self._known)[: -max(self._most, len(new))]:
+                del self._known[each]
+        import re  # noqa: PLC0415 - see above
+
+        forms = {form for each in self._known for form in _forms(each)}
+        # The longest first: one may be part of another.
+        self._forms = sorted((each for each in forms if len(each) >= _SHORT), key=len, reverse=True)
+        words = "|".join(re.escape(each) for each in forms if len(each) < _SHORT)
+        self._words = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+
+    def within(self, context: object) -> Mask:
+        """Return a mask that also knows each secret in an attribute of `context`."""
+        return Mask(beneath=self, context=context)
+
+
+KNOWN = Mask(most=200)
+"""Hides the secrets that this process has read lately, of any run, in what is only shown."""
+
+
+def mask_values(value: T, mask: Callable[[str], str]) -> T:
+    """Return `value` with `mask` applied to each text in it; the same object if nothing changes."""
+    masked: Any = value
+    if isinstance(value, str):
+        masked = mask(value)
+        return value if masked == value else masked
+    if isinstance(value, list | tuple):
+        before = list(cast("list[object]", value))
+        after = [mask_values(each, mask) for each in before]
+        masked = tuple(after) if isinstance(value, tuple) else after
+    elif isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        pairs = [(mask_values(key, mask), mask_values(each, mask)) for key, each in items]
+        before = [each for pair in items for each in pair]
+        after = [each for pair in pairs for each in pair]
+        masked = dict(pairs)
+    else:
+        return value
+    # Values such as arrays cannot be compared.
+    same = all(one is other for one, other in zip(before, after, strict=True))
+    return value if same else cast("T", masked)
+
+
+def _typed_secrets(values: Iterable[object]) -> Iterator[str]:
+    """Yield the texts of those of the values that are of a type for secrets."""
+    for value in values:
+        if hasattr(type(value), "get_secret_value"):
+            text = cast("Any", value).get_secret_value()
+            if isinstance(text, bytes):
+                text = text.decode(errors="surrogateescape")
+            if isinstance(text, str):
+                yield text
+
+
+def _forms(secret: str) -> set[str]:
+    """Return the forms in which a text may have a secret."""
+    lines = [line.strip() for line in secret.splitlines()]
+    plain = {secret, secret.strip(), *(line for line in lines if len(line) >= 8)}
+    forms = set(plain)
+    for _ in range(2):  # An error may quote what another one has quoted.
+        forms |= {written for each in forms for written in _written(each)}
+    for each in plain:
+        forms |= {*_in_urls(each), *_in_base64(each)}
+    return forms
+
+
+def _written(text: str) -> Iterator[str]:
+    """Yield a text as JSON and `repr` write it within a longer one."""
+    import json  # noqa: PLC0415 - see above
+
+    for written in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
+        yield written[1:-1]
+    # Only a quote like those around it is escaped, and which those are depends on the other text.
+    for write in (repr, ascii):
+        parts = [write(part)[1:-1] for part in text.split("'")]
+        yield from ("'".join(parts), "\\'".join(parts))
+    parts = [repr(part)[2:-1] for part in _bytes(text).split(b"'")]
+    yield from ("'".join(parts), "\\'".join(parts))
+
+
+def _in_urls(text: str) -> Iterator[str]:
+    import re  # noqa: PLC0415 - see above
+    from urllib.parse import quote, quote_plus  # noqa: PLC0415 - slow to import
+
+    encoded = _bytes(text)
+    for written in (quote(encoded), quote(encoded, safe=""), quote_plus(encoded)):
+        yield written
+        yield re.sub("%..", lambda found: found[0].lower(), written)
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """Yield what is the same in base64 whatever stands before and after a text."""
+    from binascii import b2a_base64  # noqa: PLC0415 - see above
+
+    for before in range(3):
+        content = bytes(before) + _bytes(text)
+        written = b2a_base64(content, newline=False).decode().rstrip("=")
+        # A letter that has bits of a neighbour depends on it.
+        same = written[(0, 2, 3)[before] : len(content) * 8 // 6]
+        if len(same) >= 6:
+            yield same
+            yield same.replace("+", "-").replace("/", "_")
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # It has a surrogate that stands for no byte.
+        return text.encode(errors="surrogatepass")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a field or key of this name has a secret, such as `token` or `api_key`."""
+    import re  # noqa: PLC0415 - see above
+
+    return re.search(_SECRET_NAME, name) is not None
+
+
+def without_secrets(name: str, value: Any) -> Any:
+    """Return a value that JSON has, without passwords of URLs and without texts of secret names.
+
+    Args:
+        name: The name of the field or key that has it.
+        value: The value; what is in it belongs to the same name, or to that of its key.
+    """
+    if isinstance(value, str):
+        return HIDDEN if value and is_secret_name(name) else without_passwords(value)
+    if isinstance(value, list):
+        return [without_secrets(name, each) for each in cast("list[object]", value)]
+    if isinstance(value, dict):
+        table = cast("dict[str, Any]", value)
+        below = name if is_secret_name(name) else ""
+        return {
+            without_passwords(key): without_secrets(below or key, each)
+            for key, each in table.items()
+        }
+    return value
+
+
+def named_secrets(name: str, value: object) -> Iterator[str]:
+    """Yield the texts of secret names in a value, and the passwords of URLs."""
+    if isinstance(value, str):
+        if is_secret_name(name):
+            yield value
+        yield from _passwords(value)
+    elif isinstance(value, list | tuple):
+        for each in cast("list[object]", value):
+            yield from named_secrets(name, each)
+    elif isinstance(value, Mapping):
+        for key, each in cast("Mapping[object, object]", value).items():
+            yield from named_secrets(name if is_secret_name(name) else str(key), each)
+
+
+def _passwords(url: str) -> Iterator[str]:
+    if "://" in url:
+        import re  # noqa: PLC0415 - see above
+
+        rest = without_passwords(url)
+        for found in (*re.finditer(_PASSWORD, url), *re.finditer(_OPTION, url)):
+            # One that is the name of the user, too, would hide what is no secret.
+            if found[2] not in rest:
+                yield found[2]
+
+
+def looks_secret(text: str) -> bool:
+    """Return whether a key, or a text with keys in it, looks as if it had to do with a secret."""
+    import re  # noqa: PLC0415 - see above
+
+    return re.search(_SECRET, text) is not None
+
+
+def shown(key: str, value: Any) -> Any:
+    """Return `value` without passwords, and hidden if its key looks like that of a secret."""
+    if looks_secret(key):
+        return "(hidden)"
+    if isinstance(value, list):
+        return [shown("", each) for each in cast("list[object]", value)]
+    if isinstance(value, Mapping):
+        table = cast("Mapping[str, Any]", value)
+        return {name: shown(name, each) for name, each in table.items()}
+    return without_passwords(value) if isinstance(value, str) else value

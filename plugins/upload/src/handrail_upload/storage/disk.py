@@ -1,4 +1,4 @@
-"""System calls: copy between files, flush a file system, and label folders."""
+"""System calls: copy between files, flush a file or a file system, and label folders."""
 
 from __future__ import annotations
 
@@ -39,15 +39,33 @@ def copy_range(source: int, target: int, count: int) -> int:
     return len(block)
 
 
+def _of_linux(name: str) -> Any:
+    """Return a call that the os module does not have; None on other systems."""
+    try:
+        return getattr(ctypes.CDLL(None, use_errno=True), name)
+    except (OSError, AttributeError, TypeError):
+        return None
+
+
+_sync_file_range = _of_linux("sync_file_range")
+_BEGIN = 2  # SYNC_FILE_RANGE_WRITE
+
+
+def begin_flush(fd: int, start: int, count: int) -> None:
+    """Let the disk begin to write a part of a file, if possible; waits for nothing.
+
+    A flush has to follow, which tells whether it was written.
+    """
+    if _sync_file_range is not None:
+        place = ctypes.c_int64(start), ctypes.c_int64(count)
+        _sync_file_range(fd, *place, ctypes.c_uint(_BEGIN))
+
+
 class _FlushFileSystem:
-    """Calls syncfs(2) of Linux, which the os module does not have."""
+    """Calls syncfs(2) of Linux."""
 
     def __init__(self) -> None:
-        self._call: Any = None
-        try:
-            self._call = ctypes.CDLL(None, use_errno=True).syncfs
-        except (OSError, AttributeError, TypeError):
-            self._call = None
+        self._call = _of_linux("syncfs")
 
     @property
     def works(self) -> bool:

@@ -9,7 +9,7 @@ import threading
 from handrail_upload.digests import BLOCK
 from handrail_upload.pace import StoppedError
 from handrail_upload.reading import Reading
-from handrail_upload.storage.disk import copy_range, make_folders
+from handrail_upload.storage.disk import begin_flush, copy_range, make_folders
 from handrail_upload.storage.sending import Sending
 
 _WHOLE = BLOCK  # Up to this size a file is read at once; the kernel copies larger ones.
@@ -64,10 +64,12 @@ def _let_the_kernel_copy(fd: int, reading: Reading, sending: Sending) -> None:
     try:
         with reading.opened() as source:
             while not failed and (count := copy_range(source, fd, _STEP)):
+                # Or the disk would have nothing to do before all is copied.
+                begin_flush(fd, copied, count)
                 copied += count
                 if sending.stop.is_set():
                     raise StoppedError
-            os.fsync(fd)  # Writing it out takes about as long as the rest of the hashing.
+            os.fsync(fd)
         hashing.join()
     finally:
         over.set()

@@ -12,7 +12,8 @@ import pytest
 
 from handrail_upload.errors import SourceError, StorageError
 from handrail_upload.pace import StoppedError
-from handrail_upload.storage.disk import copy_range, flush_file_system
+from handrail_upload.storage import files
+from handrail_upload.storage.disk import begin_flush, copy_range, flush_file_system
 
 MIB = 1 << 20
 SIZES = [MIB - 1, MIB, MIB + 1, 8 * MIB, 20 * MIB + 345]
@@ -161,6 +162,32 @@ def test_source_that_changes_is_not_stored(
 
 
 # Flushing
+
+
+def test_disk_writes_what_is_copied_while_more_is(
+    storage, monkeypatch, source, sending, content_of
+):
+    """Each part is handed to the disk once it is copied, and the file is flushed at the end."""
+    size, calls = 20 * MIB + 345, []
+    monkeypatch.setattr(files, "begin_flush", lambda fd, *part: calls.append(part))
+    monkeypatch.setattr(os, "fsync", lambda fd: calls.append("flushed"))
+    storage.put(source("a", content_of(size)), sending())
+    *parts, last = calls
+    assert last == "flushed"
+    assert len(parts) >= 3
+    assert sum(count for _, count in parts) == size
+    assert [start for start, _ in parts] == [
+        sum(count for _, count in parts[:number]) for number in range(len(parts))
+    ]
+
+
+def test_disk_can_be_asked_to_begin(tmp_path):
+    """Also where there is nothing to write, or no file; a flush tells what failed."""
+    with (tmp_path / "a").open("wb") as file:
+        file.write(b"1" * MIB)
+        file.flush()
+        begin_flush(file.fileno(), 0, MIB)
+    begin_flush(-1, 0, MIB)
 
 
 def test_flush_takes_any_folder(tmp_path):

@@ -37,6 +37,8 @@ class RecordedStep:
         took: Seconds that its last attempt took, or None where nobody knows.
         at_least: Whether it took that long and perhaps longer: its process died meanwhile.
         recorded: How many values it recorded for its undo, by key.
+        returned: The entries of the `data` of its result: the value as `value`; or what describes
+            the values that are `stored` elsewhere; or the type of an `unstorable` one.
         error: Why it failed, or could not be undone.
         traceback: The same in full.
     """
@@ -49,6 +51,9 @@ class RecordedStep:
     took: float | None = None
     at_least: bool = False
     recorded: Mapping[str, int] = field(default_factory=dict[str, int])
+    returned: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict[str, Mapping[str, Any]]
+    )
     error: str | None = None
     traceback: str | None = None
 
@@ -163,6 +168,7 @@ def _step(
         took=took,
         at_least=at_least,
         recorded={key: _count(value) for key, value in values.items()},
+        returned=result.get("data", {}),
         error=_ERRORS.get(row.error, row.error) if row.error else None,
         traceback=None if row.error in _ERRORS else result.get("traceback"),
     )

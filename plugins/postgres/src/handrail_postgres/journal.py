@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalError
 from handrail.journal.backend import (
@@ -26,6 +26,7 @@ from handrail_postgres.owned import PostgresOwnedRun
 from handrail_postgres.schema import MIGRATIONS, make_tables
 from handrail_postgres.session import Session, without_options
 from handrail_postgres.statements import LOCK, LOCK_CLASS, LOCK_FOR_NOW, SQL
+from handrail_postgres.values import read_value
 
 if TYPE_CHECKING:
     from handrail.journal import Change, Holder, Journal, NewRun
@@ -124,6 +125,14 @@ class PostgresJournal(SqlJournal[PostgresOwnedRun]):
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._reader_session().snapshot()
+
+    def open_value(self, number: int, name: str) -> BinaryIO:
+        """Return a file from which a stored value of a run can be read; it can be sought.
+
+        Raises:
+            JournalError: There is no such value, or it cannot be read.
+        """
+        return read_value(self._reader_session(), number, name)
 
     def holder(self, number: int) -> Holder | None:
         """Return the process that owns the run, or None if its owner is gone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalError
 from handrail.journal.backend import (
@@ -16,6 +16,7 @@ from handrail.journal.backend import (
     write_rows,
 )
 from handrail_postgres.statements import SQL, UNLOCK
+from handrail_postgres.values import insert_value, written
 
 if TYPE_CHECKING:
     from handrail.journal import Change
@@ -38,6 +39,20 @@ class PostgresOwnedRun(SqlOwnedRun):
         self._session = session
         self._other = other
         super().__init__(claimed, lease, {"lease": lease})
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value of the run in a table; see `WritesValues`.
+
+        Raises:
+            ValueTooLargeError: It is larger than 64 MB.
+            JournalError: It could not be written, for example because the run was taken over.
+        """
+        content = written(write)
+        with self._session.transaction() as connection:
+            change_run(connection, SQL, rows_of(self.number, ()), self._ours)
+            return insert_value(connection, self.number, stem, suffix, content)
 
     def _let_go(self, *, note: bool) -> None:
         with suppress(JournalError), self._session.using() as connection:

@@ -115,8 +115,21 @@ _CHECKSUMS = (
     "ALTER TABLE handrail_field ADD COLUMN crc bigint",
 )
 
+# Values of results that JSON lacks. Most are compressed already.
+_VALUES = (
+    """
+    CREATE TABLE handrail_value (
+        run bigint NOT NULL REFERENCES handrail_run ON DELETE CASCADE,
+        name text NOT NULL,
+        content bytea NOT NULL,
+        PRIMARY KEY (run, name)
+    )
+    """,
+    "ALTER TABLE handrail_value ALTER COLUMN content SET STORAGE EXTERNAL",
+)
+
 # Each only adds, so a journal of an older pack keeps all its data.
-MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS)
+MIGRATIONS: Migrations = (_FIRST, _PROJECTS, _RELIANCE, _CHECKSUMS, _VALUES)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

@@ -65,3 +65,9 @@ _LOCKED = """
 """
 LOCKED = f"SELECT count(*) > 0 {_LOCKED}"
 END_SESSION = f"SELECT pg_terminate_backend(pid, 5000) {_LOCKED}"
+
+STORE_VALUE = """
+    INSERT INTO handrail_value (run, name, content) VALUES (%s, %s, %s)
+    ON CONFLICT DO NOTHING RETURNING name
+"""
+VALUE = "SELECT content FROM handrail_value WHERE run = %s AND name = %s"

@@ -29,6 +29,7 @@ from handrail.cli.view.text import (
     one_line,
     seconds,
     shorten,
+    size,
 )
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
@@ -120,8 +121,8 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object for programs."""
-        values = self.record.values_of(self.step)
-        return {"run": self.record.row.number, "step": {**self.step.to_dict(), "values": values}}
+        values = {"values": self.record.values_of(self.step), "data": self.step.returned}
+        return {"run": self.record.row.number, "step": {**self.step.to_dict(), **values}}
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
@@ -141,6 +142,20 @@ class StepReport:
                 yield f"  {item if isinstance(item, str) else json.dumps(item)}"
         if not values:
             yield "nothing was recorded for its undo"
+        if step.returned:
+            yield "it returned"
+        for key, entry in step.returned.items():
+            yield f"  {one_line(key)}: {_shown(entry)}"
+
+
+def _shown(entry: Mapping[str, Any]) -> str:
+    """Return an entry of the `data` of a result, such as `table 1,000 x 5 (42 kB)`."""
+    if "unstorable" in entry:
+        return f"{entry['unstorable']}, which could not be stored"
+    if "stored" in entry:
+        return ", ".join(f"{each['shown']} ({size(each['size'])})" for each in entry["stored"])
+    value = entry.get("value")
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _values_at(row: RunRow, step: RecordedStep) -> str | None:

@@ -16,6 +16,7 @@ from handrail.journal.backend.owned import Claimed, SqlOwnedRun
 from handrail.journal.backend.owner import Owner, this_process
 from handrail.journal.backend.rows import unknown_run
 from handrail.journal.backend.statements import Dialect, Statements
+from handrail.journal.backend.value_names import value_names
 from handrail.journal.damage import decoding
 from handrail.journal.opening import refuse_password
 
@@ -40,5 +41,6 @@ __all__ = [
     "rows_of",
     "this_process",
     "unknown_run",
+    "value_names",
     "write_rows",
 ]

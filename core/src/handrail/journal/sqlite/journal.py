@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalError, NotFoundError
 from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
@@ -28,6 +28,7 @@ from handrail.journal.sqlite.owned import SqliteOwnedRun
 from handrail.journal.sqlite.place import prepare, resolved
 from handrail.journal.sqlite.schema import MIGRATIONS
 from handrail.journal.sqlite.statements import NAME_OWNER, PLAN, SQL
+from handrail.journal.sqlite.value_files import ValueFiles
 
 if TYPE_CHECKING:
     import sqlite3
@@ -63,7 +64,7 @@ class ReadCache:
         return self._run() if fits and self._run is not None else None
 
 
-NAME = "runs.db"  # The default name; only such a journal has its locks in `owners`.
+NAME = "runs.db"  # The default name; only such a journal has folders without it in their names.
 
 
 class SqliteJournal(SqlJournal[SqliteOwnedRun]):
@@ -95,8 +96,9 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         prepare(file, create=create)
         self._lease = lease
         self._database = Database(file, synchronous)
-        folder = "owners" if file.name == NAME else f"{file.name}-owners"
-        self._locks = OwnerLocks(file.parent / folder)
+        prefix = "" if file.name == NAME else f"{file.name}-"
+        self._locks = OwnerLocks(file.parent / f"{prefix}owners")
+        self._values = ValueFiles(file.parent / f"{prefix}values")
         self._cache = ReadCache()
 
     @property
@@ -151,7 +153,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
                 lock.close()
             raise
         claimed = Claimed(number=number, uid=new.uid, fence=1)
-        return self._own(SqliteOwnedRun(self._database, claimed, lock, self._lease))
+        return self._own(SqliteOwnedRun(self._database, self._values, claimed, lock, self._lease))
 
     def claim(self, number: int, *, take_over: bool = False) -> SqliteOwnedRun:
         """Make this process the owner of a run; a closed run is reopened.
@@ -170,7 +172,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
                 self._database, self._locks, number, take_over=take_over, lease=self._lease
             )
         self._cache.claimed(number)
-        return self._own(SqliteOwnedRun(self._database, claimed, lock, self._lease))
+        return self._own(SqliteOwnedRun(self._database, self._values, claimed, lock, self._lease))
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._database.reading()
@@ -198,6 +200,14 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
             self._cache = ReadCache(found, written)
         return found
 
+    def open_value(self, number: int, name: str) -> BinaryIO:
+        """Return a file from which a stored value of a run can be read; it can be sought.
+
+        Raises:
+            JournalError: There is no such value, or it cannot be read.
+        """
+        return self._values.open(number, name)
+
     def holder(self, number: int) -> Holder | None:
         """Return the process that owns the run, or None if its owner is gone.
 
@@ -212,8 +222,7 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
         Runs that are not closed, have an owner, or are `failed` or `rollback_incomplete` are kept.
         """
         before = datetime.now(UTC) - older_than
-        with convert_os_errors(self._path):
-            return prune(self._database, self._locks, before)
+        return self._prune(before)
 
     def prune_each(self, older_than: timedelta, release: Callable[[int], bool]) -> list[int]:
         """Delete the runs that `prune` would delete, one by one; return their numbers.
@@ -224,8 +233,18 @@ class SqliteJournal(SqlJournal[SqliteOwnedRun]):
                 stays if it returns False.
         """
         before = datetime.now(UTC) - older_than
+        return self._prune(before, release)
+
+    def _prune(self, before: datetime, release: Callable[[int], bool] | None = None) -> list[int]:
         with convert_os_errors(self._path):
-            return prune(self._database, self._locks, before, release)
+            deleted = prune(self._database, self._locks, before, release)
+            # Also those of runs whose deletion was interrupted here. A run is there before its
+            # files are, so none of a new one is meant.
+            stored = self._values.runs()
+            with self._database.reading() as connection:
+                known = {number for (number,) in connection.execute("SELECT id FROM run")}
+            self._values.remove([number for number in stored if number not in known])
+        return deleted
 
     def close(self) -> None:
         """Release the runs of this process and close the file. Calling it twice is harmless."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from handrail.errors import JournalError
 from handrail.journal.backend.changes import attempts_of, change_run, lost, rows_of, write_rows
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.journal.backend.owner_locks import OwnerLock
     from handrail.journal.records import Change
     from handrail.journal.sqlite.database import Database
+    from handrail.journal.sqlite.value_files import ValueFiles
 
 
 class SqliteOwnedRun(SqlOwnedRun):
@@ -27,19 +28,38 @@ class SqliteOwnedRun(SqlOwnedRun):
 
     Args:
         database: The database of the journal.
+        values: The files with the values of its runs.
         claimed: The result of the claim.
         lock: The lock of the run, or None if locks are not supported.
         lease: Length of the lease, in seconds.
     """
 
     def __init__(
-        self, database: Database, claimed: Claimed, lock: OwnerLock | None, lease: float
+        self,
+        database: Database,
+        values: ValueFiles,
+        claimed: Claimed,
+        lock: OwnerLock | None,
+        lease: float,
     ) -> None:
         self._database = database
+        self._values = values
         self._lock = lock
         self._mine = (claimed.number, claimed.fence)
         self._renew_at = clock() + lease / SHARE
         super().__init__(claimed, lease)
+
+    def store_value(
+        self, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Store a value of the run in a file; see `WritesValues`.
+
+        No check of the fence is needed: a file counts only once a result that names it is written.
+
+        Raises:
+            OSError: There is no room for it, or the folder cannot be written.
+        """
+        return self._values.store(self.number, stem, suffix, write)
 
     def _let_go(self, *, note: bool) -> None:
         if note:

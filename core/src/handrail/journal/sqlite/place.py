@@ -69,7 +69,8 @@ def prepare(path: Path, *, create: bool) -> None:
         if not create:
             raise NotFoundError(f"there is not a journal at {path}: no run was recorded there")
         refuse_mount(path)
-        _make_folder(path.parent)
+        if make_folder(path.parent):
+            (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
         with contextlib.suppress(FileExistsError):
             # SQLite gives the same permissions to the files that it creates beside it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -151,17 +152,19 @@ def _mount(path: Path, mounts: str) -> tuple[Path, str]:
     return found, kind
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> bool:
+    """Create a folder for this user alone, durably; return False if it exists, and stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        return  # Leave an existing folder as it is.
-    (folder / ".gitignore").write_text("*\n", encoding="ascii")
-    _sync(folder.parent)
+        return False
+    sync(folder.parent)
+    return True
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Make the entries of a folder durable."""
     # SQLite syncs only its own files; without this, a power failure may lose the folder.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -1,0 +1,107 @@
+"""The files beside a journal with values of results that JSON lacks, in one folder for each run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from handrail.errors import JournalError
+from handrail.journal.backend.value_names import value_names
+from handrail.journal.sqlite.place import make_folder, sync
+from handrail.settings.trust import refuse
+
+# Follow no link, which might lead to a file of another user, and do not block on a pipe.
+_AS_IT_IS: int = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+class ValueFiles:
+    """The files of a journal, each written once.
+
+    A file is only part of a run if a result names it. What a killed process leaves is in nobody's
+    way, and is deleted with its run.
+
+    Args:
+        folder: The folder for all runs; it is created with the first file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def store(
+        self, run: int, stem: str, suffix: str, write: Callable[[BinaryIO], None]
+    ) -> dict[str, Any]:
+        """Write a file of a run; see `WritesValues.store_value`.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        folder = self._folder / str(run)
+        make_folder(self._folder)
+        make_folder(folder)
+        path, descriptor = _new_file(folder, stem, suffix)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                write(file)
+            # Opened again, because a serializer may have closed it.
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+            sync(folder)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return {"name": path.name, "size": size, "sha256": digest}
+
+    def open(self, run: int, name: str) -> BinaryIO:
+        """Return a file of a run, opened for reading.
+
+        Raises:
+            JournalError: It is missing, is not a file of the run, or cannot be trusted.
+        """
+        path = self._folder / str(run) / name
+        if name != path.name or name in (".", ".."):
+            raise JournalError(f"run {run} has no value {name!r}: that is not the name of a file")
+        refuse(self._folder, path.parent, path, error=JournalError)
+        try:
+            file = os.fdopen(os.open(path, os.O_RDONLY | _AS_IT_IS), "rb")
+        except OSError as error:
+            raise JournalError(
+                f"the value {name} of run {run} cannot be read: {error.strerror or error}: {path}",
+                ways_out=(f"put it back, if it was moved, together with all of {self._folder}",),
+            ) from error
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise JournalError(f"the value {name} of run {run} is not a regular file: {path}")
+        return cast("BinaryIO", file)
+
+    def remove(self, runs: Collection[int]) -> None:
+        """Remove the files of these runs."""
+        for run in runs:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(self._folder / str(run))
+
+    def runs(self) -> list[int]:
+        """Return the numbers of the runs that have files."""
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        return [int(name) for name in names if name.isascii() and name.isdecimal()]
+
+
+def _new_file(folder: Path, stem: str, suffix: str) -> tuple[Path, int]:
+    """Create an empty file, under a name that nothing has had in this folder."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _AS_IT_IS
+    for name in value_names(stem, suffix):
+        with contextlib.suppress(FileExistsError):
+            return folder / name, os.open(folder / name, flags, 0o600)
+    raise AssertionError  # There is always another name.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
+from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from handrail.journal.protocol import Journal, OwnedRun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunAbout:
     """The data of a run, besides its plan, that another process needs to continue it.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import DriftError, NotFoundError, PackError, ParamsError, PlanError
+from handrail.frozen import replace
 from handrail.lock.model import LockUse
 from handrail.packs.provider import provider_of
 from handrail.params.stored import params_of

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
+from handrail.frozen import record
 from handrail.journal.codec import decode_results
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class ReplayState:
     """The state with which a resumed run begins; see `RunState` and `Line` for the fields.
 

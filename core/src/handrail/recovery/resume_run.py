@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from handrail.errors import (
     StopsResume,
     add_ways_out,
 )
+from handrail.frozen import record
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from handrail.runtime import RunInfo
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class ClaimedRun:
     """A recorded and claimed run, from which an orchestrator starts.
 
@@ -111,7 +112,7 @@ class ClaimedRun:
         return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Recovery:
     """A recorded run, looked up and checked, before it is claimed.
 

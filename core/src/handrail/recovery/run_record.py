@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback_data import ASKED, ended
+from handrail.frozen import frozen
 from handrail.journal.records import seconds_between
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
 from handrail.recovery.replay_state import Notes, notes_of
@@ -23,7 +24,7 @@ _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
 _ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedStep:
     """A step of a recorded run.
 
@@ -166,7 +167,7 @@ def _count(value: object) -> int:
     return len(cast("list[object]", value)) if isinstance(value, list | dict) else 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunRecord:
     """What is known of a recorded run.
 

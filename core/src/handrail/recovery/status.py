@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import HandrailError, RollbackRefusedError, RunClosedError
+from handrail.frozen import frozen, replace
 from handrail.journal.codec import now
 from handrail.journal.protocol import KnowsReliance
 from handrail.journal.records import Reliance
@@ -30,7 +31,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunStatus:
     """The status of a run.
 

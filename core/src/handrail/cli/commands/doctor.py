@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +19,7 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
+from handrail.frozen import frozen
 from handrail.packs.failures import problems_of
 from handrail.params.redact import shown_url
 from handrail.recovery.status import status_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST = 5  # Runs that are listed.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _JournalHealth:
     """The state of the journal.
 
@@ -62,7 +62,7 @@ class _JournalHealth:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Health:
     """The state of the installation and the project.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
+from handrail.frozen import record
 from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import to_stored
 from handrail.journal.backend.statements import FREE_TEXTS, NEW_COLUMNS
@@ -23,7 +24,7 @@ FieldValues = tuple[int, int, str, str]
 RelianceValues = tuple[int, str]
 
 
-@dataclass(slots=True)
+@record
 class Rows:
     """The rows that one commit writes to each table, in order, and its changes to the run.
 

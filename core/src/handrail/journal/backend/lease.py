@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LeaseLostError, RunHeldError
+from handrail.frozen import replace
 from handrail.journal.backend.owner import Owner
 
 if TYPE_CHECKING:

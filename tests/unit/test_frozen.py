@@ -1,15 +1,16 @@
-"""Values are what a frozen dataclass with slots and keywords is."""
+"""Values are what a dataclass with slots is."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import pickle
+import weakref
 from typing import Any, Generic, TypeVar
 
 import pytest
 
-from handrail.frozen import frozen, replace, values_of
+from handrail.frozen import frozen, record, replace, values_of
 
 T = TypeVar("T")
 
@@ -89,3 +90,101 @@ def test_a_changed_copy_is_made_of_its_fields() -> None:
     assert values_of(value) == {"name": "a", "size": 4, "parts": ()}
     assert value.double == 8
     assert (Made.__doc__, Made.__qualname__, Made.__module__) == ("A value.", "Made", __name__)
+
+
+@frozen
+class Derived(Made[str]):
+    """A value with the fields of its base class, too."""
+
+    seen: list[str] = dataclasses.field(default_factory=list[str], compare=False)
+    secret: str = dataclasses.field(default="x", repr=False)
+    wanted: int = dataclasses.field()
+
+
+@frozen(eq=False, kw_only=False)
+class Thing:
+    """A value that is not compared, and takes its fields by place."""
+
+    name: str
+    size: int = 1
+
+
+@record
+class Changing:
+    """An object that can be changed."""
+
+    __slots__ = ("__weakref__",)
+
+    name: str
+    parts: list[str] = dataclasses.field(default_factory=list[str])
+
+
+def test_fields_come_from_the_base_classes_too() -> None:
+    """Whichever of the classes had a value first."""
+    assert Made(name="b").parts == ()
+    one, other = (Derived(name="a", wanted=1) for _ in range(2))
+    assert values_of(one) == {
+        "name": "a",
+        "size": 0,
+        "parts": (),
+        "seen": [],
+        "secret": "x",
+        "wanted": 1,
+    }
+    one.seen.append("by itself")
+    assert other.seen == []
+    assert one == other != Made(name="a")
+    assert repr(other) == "Derived(name='a', size=0, parts=(), seen=[], wanted=1)"
+    with pytest.raises(TypeError, match="wanted"):
+        Derived(name="a")  # type: ignore[call-arg]
+
+
+def test_values_can_be_taken_by_place_and_told_apart_by_identity() -> None:
+    """As requests and planned steps are."""
+    assert repr(Thing("a")) == "Thing(name='a', size=1)"
+    assert Thing("a") != Thing("a")
+    assert len({Thing("a"), Thing("a")}) == 2
+    with pytest.raises(AttributeError, match="size"):
+        Thing("a").size = 2  # type: ignore[misc]
+
+
+def test_a_record_can_be_changed_and_is_compared_by_identity() -> None:
+    """It has no other attributes than its fields."""
+    one, other = Changing("a"), Changing(name="a")
+    one.name = "b"
+    one.parts.append("x")
+    assert (one.name, one.parts, other.parts) == ("b", ["x"], [])
+    assert one != replace(one, name="b")
+    assert weakref.ref(one)() is one
+    with pytest.raises(AttributeError, match="sise"):
+        one.sise = 1  # type: ignore[attr-defined]
+
+
+def test_dataclasses_know_their_fields() -> None:
+    """`replace`, `asdict` and `fields` of the standard library take them, whatever came first."""
+    for value in (Made(name="a"), Derived(name="a", wanted=1), Changing("a")):
+        names = [field.name for field in dataclasses.fields(value)]
+        assert names == list(values_of(value))
+        assert dataclasses.asdict(value) == values_of(value)
+        assert dataclasses.replace(value, name="b").name == "b"
+
+
+def test_nothing_is_written_until_a_value_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To define a class compiles no code, and to make many values compiles it once."""
+    written: list[str] = []
+
+    def counted(code: str, space: dict[str, Any]) -> None:
+        written.append(code)
+        exec(code, space)
+
+    monkeypatch.setattr("handrail.frozen.exec", counted, raising=False)
+
+    @frozen
+    class Late:
+        """A value."""
+
+        name: str
+
+    assert written == []
+    assert [Late(name=name).name for name in "ab"] == ["a", "b"]
+    assert len(written) == 1

@@ -15,10 +15,11 @@ Hooks never get params, so a plan is the same for every run: put conditions into
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -35,7 +36,7 @@ hookspec = pluggy.HookspecMarker("handrail")
 hookimpl = pluggy.HookimplMarker("handrail")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ActionInfo:
     """The action that is being planned, as hooks receive it.
 
@@ -54,7 +55,7 @@ class ActionInfo:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackInfo:
     """A pack's relations to other packs, returned by the hook `pack_info`.
 
@@ -73,7 +74,7 @@ class PackInfo:
     settings: type[BaseModel] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PrunedRun:
     """A run that `handrail runs prune` is about to delete, as a pack receives it.
 

@@ -8,24 +8,24 @@ drivers share; it calls no user code itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from handrail.engine.commands import Attempt, Call, Interpretation, Pause, Raised, Revert
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import InvalidStepError, StepResultError, describe
+from handrail.frozen import frozen, record
 from handrail.steps import BaseStep, C, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Run:
     """Requests a run of the wrapped step; `yield` returns its StepResult or raises its error."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Undo:
     """Requests the undo of the last attempt, so that the next `Run` starts from a clean state.
 
@@ -34,7 +34,7 @@ class Undo:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Sleep:
     """Requests a pause of `seconds`, which blocks a blocking run and suspends an async one."""
 
@@ -214,7 +214,7 @@ def _misuse(message: str) -> Raised:
     return Raised(StepResultError(message))
 
 
-@dataclass(slots=True)
+@record
 class _Returned:
     value: object
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -13,6 +13,7 @@ from handrail.cli.hints import command_line
 from handrail.cli.journals import journal_option
 from handrail.cli.session import event_options, warn
 from handrail.errors import NotFoundError
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from handrail.targets import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecoveryRequest:
     """The options of a call of `resume` or `rollback`.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import Attempt, Machine, Raised
 from handrail.engine.finalize import end
 from handrail.engine.outcome import Failure, after, settle, settle_closing
 from handrail.engine.undo import undo
+from handrail.frozen import record
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import PlannedStep
 
 
-@dataclass(slots=True)
+@record
 class Doing:
     """The last command of a driver that was broken off.
 

@@ -7,9 +7,10 @@ and is answered by a StepResult or `Raised`; while `Line.asking` it means "ask i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from handrail.frozen import frozen, record
 
 if TYPE_CHECKING:
     from handrail.steps import BaseStep, StepResult
@@ -30,7 +31,7 @@ class Mark(Enum):
 CHECK = Mark.CHECK
 
 
-@dataclass(slots=True)
+@record
 class GoBack:
     """Play `walk` to its end, even if the run is cancelled; answered by None.
 
@@ -42,7 +43,7 @@ class GoBack:
     walk: Machine
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Commit:
     """Ask the driver to commit the log; answered by None or `Raised`, interrupts wait."""
 
@@ -50,14 +51,14 @@ class Commit:
 COMMIT = Commit()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Report:
     """Ask the driver to report that the run has come to `percent`; answered by None or `Raised`."""
 
     percent: int
 
 
-@dataclass(slots=True)
+@record
 class Call:
     """Ask a driver to call `function(*args)`, user code, and to send the value or a `Raised`.
 
@@ -69,7 +70,7 @@ class Call:
     inline: bool = False
 
 
-@dataclass(slots=True)
+@record
 class Attempt:
     """Execute `step`, which is not a layer, once; answered by a StepResult or `Raised`.
 
@@ -80,7 +81,7 @@ class Attempt:
     resumed: StepResult | None = None
 
 
-@dataclass(slots=True)
+@record
 class Revert:
     """Ask for the undo of the last attempt of `step`, which ended as `outcome`."""
 
@@ -88,21 +89,21 @@ class Revert:
     outcome: StepResult
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Pause:
     """Ask for a pause of `seconds`; a driver of async steps suspends, others block."""
 
     seconds: float
 
 
-@dataclass(slots=True)
+@record
 class Raised:
     """The answer to a call that raised."""
 
     error: BaseException
 
 
-@dataclass(slots=True)
+@record
 class NotRun:
     """The answer to a step that was not started, because `error` came first."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.commands import NotRun, Raised
 from handrail.engine.rollback_data import ended, failed, join, salvage
 from handrail.errors import RollbackDataError, StepFailedError, StopsResume, describe
+from handrail.frozen import record
 
 if TYPE_CHECKING:
     from handrail.engine.line import Line
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.steps import StepResult
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Failure:
     """The reason why a run does not continue forward.
 

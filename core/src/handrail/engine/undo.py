@@ -29,7 +29,7 @@ def undo(
         return
     if run.undo_cause is None:
         if line.log is not None:
-            _note_failure(line, failure)
+            _note_failure(line, failure, failure.text)
             if not run.keeps:
                 line.log.turned_back()
             committed = yield COMMIT
@@ -90,7 +90,7 @@ def _refused(
     """Keep that a step refused to be undone; if nothing was undone yet, take the undo back."""
     run.outcome, undone = "rollback_incomplete", "only what came after it was undone"
     if run.untouched and run.line.log is not None:
-        _note_failure(run.line, replace(failure, text=_failed_before(run.line)))
+        _note_failure(run.line, failure, _failed_before(run.line))
         run.line.log.turned_forward()
         committed = yield COMMIT
         if isinstance(committed, Raised):
@@ -211,7 +211,7 @@ def _ended(
     return UndoFailed(step=planned.name, took=took, error=describe(error), origin=planned.origin)
 
 
-def _note_failure(line: Line, failure: Failure) -> None:
+def _note_failure(line: Line, failure: Failure, text: str) -> None:
     """Note which attempt failed, and that the one which had been noted next never began."""
     assert line.log is not None
     position = len(line.finished) - 1
@@ -220,10 +220,10 @@ def _note_failure(line: Line, failure: Failure) -> None:
         if failure.from_position < position:
             # It never began: it could not say whether to skip itself, or skipped itself and left
             # what cannot be stored.
-            line.log.failed(position, 0, replace(result, skipped=True), failure.text, failure.error)
+            line.log.failed(position, 0, replace(result, skipped=True), text, failure.error)
         else:
             attempt = line.run.attempts.get(position, 1)
-            line.log.failed(position, attempt, result, failure.text, failure.error)
+            line.log.failed(position, attempt, result, text, failure.error)
     if line.begun is not None:
         line.log.undone(line.begun, line.run.attempts[line.begun])
         line.begun = None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.journal.records import Change, NewRun, Outcome, RecordedRun, Reliance, RunRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Holder:
     """The process that owns a run.
 

@@ -7,16 +7,17 @@ dataclass to create and compare.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
+
+from handrail.frozen import frozen
 
 Direction = Literal["forward", "undo"]
 Outcome = Literal["completed", "rolled_back", "rollback_incomplete", "failed", "interrupted"]
 State = Literal["started", "done", "skipped", "failed", "undone", "undo_failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NewRun:
     """A run to add to a journal.
 
@@ -43,7 +44,7 @@ class NewRun:
     project: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunRow(NewRun):
     """A recorded run. Times are in UTC, in the format of `opened`.
 
@@ -193,7 +194,7 @@ class RelianceChange(NamedTuple):
     uids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunChange:
     """Change the run itself; values that are None are kept. An `outcome` closes the run."""
 
@@ -205,7 +206,7 @@ class RunChange:
 Change = AttemptChange | NoteChange | FieldChange | RelianceChange | RunChange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reliance:
     """Which runs rely on what other runs made; those that were rolled back do not count.
 
@@ -220,7 +221,7 @@ class Reliance:
     uids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+@frozen
 class RecordedRun:
     """The complete record of one run.
 
@@ -230,6 +231,8 @@ class RecordedRun:
         notes: The recorded rollback data, in order.
         fields: The values of context fields, in the order of their boundaries.
     """
+
+    __slots__ = ("__weakref__",)
 
     row: RunRow
     attempts: tuple[AttemptRow, ...]

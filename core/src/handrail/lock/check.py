@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LockError, PlanDriftedError, Problem
-from handrail.frozen import frozen
+from handrail.frozen import frozen, replace
 from handrail.lock.differences import drift, is_part
 from handrail.lock.file import LOCK_FILE, read_lock
 from handrail.lock.model import LockedAction, LockName, LockUse, find

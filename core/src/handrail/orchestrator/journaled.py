@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.engine.forward_journaled import begin
+from handrail.frozen import frozen
 from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
@@ -36,7 +37,7 @@ def _installed() -> Iterable[PackRecord]:
 _INSTALLED = InstalledSerializers(_installed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunAbout:
     """The data of a run, besides its plan, that another process needs to continue it.
 

@@ -9,7 +9,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast, get_type_hints
 
@@ -21,7 +21,7 @@ from handrail.errors import (
     Problem,
     describe,
 )
-from handrail.frozen import replace
+from handrail.frozen import record, replace
 from handrail.origin import Origin
 from handrail.plan.edits import EditSet, Insertion, Removal, Wrapping
 from handrail.plan.entry import entry_for
@@ -59,7 +59,7 @@ def edits_of(changes: Sequence[Changes], catalog: Catalog) -> tuple[EditSet, tup
     return builder.edits, tuple(builder.problems)
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class _EditBuilder:
     catalog: Catalog
     edits: EditSet = field(default_factory=lambda: EditSet(owner=OWNER))
@@ -204,7 +204,7 @@ def _renamed(step: BaseStep[Any], name: str) -> BaseStep[Any]:
     return step
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Checked:
     """The result of validating options.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from handrail.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Argument:
     """Marks a param as positional on the command line: `source: Annotated[Path, Argument()]`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Option:
     """Names the option of a param on the command line: `Annotated[int, Option("-n", "--limit")]`.
 
@@ -27,7 +27,7 @@ class Option:
         object.__setattr__(self, "names", names)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class FromEnv:
     """Names the variable of a secret: `token: Annotated[SecretStr, FromEnv("ACME_TOKEN")]`.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import Problem
+from handrail.frozen import record
 from handrail.plan import problems
 from handrail.plan.builder import Draft, layer_name
 from handrail.plan.entry import chain, innermost, rewire
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Grants = Mapping[str, frozenset[str]]
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Changes:
     """Applies edits to steps whose place is known.
 

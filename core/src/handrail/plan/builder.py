@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from handrail.frozen import record
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import Entry
 from handrail.plan.plan import Facts, Layer, Plan, PlannedStep
@@ -29,7 +29,7 @@ def layer_name(wrapper: StepWrapper[Any]) -> str:
     )
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@record
 class Draft:
     """A step during planning, with the facts known so far."""
 

@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -18,6 +18,7 @@ from handrail.errors import (
     Problem,
     describe,
 )
+from handrail.frozen import record
 from handrail.origin import Origin
 from handrail.plan.edits import PROJECT, EditSet, Insertion, Removal, Replacement, Wrapping
 from handrail.plan.entry import Entry, entry_for, innermost
@@ -65,7 +66,7 @@ def collect(
     return [*edits, *([project] if project is not None else ())], problems
 
 
-@dataclass(slots=True)
+@record
 class _Inquiry:
     """Asks about one step after the other; packs without a hook for it cost nothing."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
+from handrail.frozen import replace
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
 

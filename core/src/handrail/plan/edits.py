@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from handrail.frozen import frozen, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,7 @@ Side = Literal["before", "after", "end"]
 PROJECT = "project"  # The owner of the project's edits.
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@record
 class Insertion:
     """A block of steps that hangs before or after an anchor, or at the end.
 
@@ -41,7 +43,7 @@ class Insertion:
     source: Origin | None = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@record
 class Replacement:
     """Another step in the place of the one called `name`."""
 
@@ -50,7 +52,7 @@ class Replacement:
     origin: Origin
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@record
 class Wrapping:
     """A layer around the step called `name`.
 
@@ -67,7 +69,7 @@ class Wrapping:
     source: Origin | None = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@record
 class Removal:
     """The step called `name` is taken out."""
 
@@ -76,7 +78,7 @@ class Removal:
     missing_ok: bool = False
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@record
 class EditSet:
     """All edits of one action by one pack or the project, in the order of the calls."""
 
@@ -94,7 +96,7 @@ class EditSet:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@frozen(eq=False)
 class History:
     """The input from which a plan was resolved.
 

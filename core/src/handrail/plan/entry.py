@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, cast
 
 from handrail.errors import InvalidStepError
+from handrail.frozen import record
 from handrail.steps import BaseStep, FunctionStep
 from handrail.wrapper import StepWrapper
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Entry:
     """A node in the registry's linked list: a step, the layers around it, and its neighbours.
 

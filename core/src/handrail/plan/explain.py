@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from inspect import unwrap
 from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import StepNotFoundError
-from handrail.frozen import replace
+from handrail.frozen import frozen, record, replace
 from handrail.plan.entry import innermost
 from handrail.steps import FunctionStep
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["base", "added", "inserted", "skipped", "replaced", "wrapped", "moved", "removed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Link:
     """One edit in the chain that leads to a step.
 
@@ -51,7 +51,7 @@ class Link:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Explanation:
     """The reason for the place of a step, or for its absence.
 
@@ -106,7 +106,7 @@ def explain(plan: Plan, name: str) -> Explanation:
     )
 
 
-@dataclass(slots=True, eq=False)
+@record
 class _Thing:
     """A step of the plan or of its edits, with the edits applied to it."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from handrail.frozen import frozen
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan.entry import innermost
 from handrail.plan.fingerprint import identity_json
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from handrail.wrapper import StepWrapper
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layer:
     """A wrapper around a planned step, with its origin.
 
@@ -41,7 +42,7 @@ class Layer:
         return {"name": self.name, "origin": self.origin.to_dict(), "reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@frozen(eq=False)
 class Facts:
     """The constant facts about a planned step; steps of one class share them if they are equal.
 
@@ -81,7 +82,7 @@ class Facts:
     restorable: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False, kw_only=False)
 class PlannedStep:
     """One step of a plan; its constant facts are read once.
 
@@ -168,7 +169,7 @@ class PlannedStep:
         ]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@frozen(eq=False)
 class Plan:
     """The steps of one action in their final order.
 
@@ -181,6 +182,8 @@ class Plan:
             None if there is no lock.
         part: Whether steps were left out of it on purpose, as by `run --only`.
     """
+
+    __slots__ = ("__dict__",)  # For what is computed when it is read.
 
     action: str
     steps: tuple[PlannedStep, ...]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from handrail.errors import PlanError, Problem
+from handrail.frozen import record, replace
 from handrail.origin import UNKNOWN, Origin
 from handrail.plan import problems
 from handrail.plan.apply_edits import Changes, Grants
@@ -66,7 +67,7 @@ def resolve(
     return replace(freeze(action, drafts, origin), history=history)
 
 
-@dataclass(slots=True)
+@record
 class _Resolution:
     action: str
     base: Sequence[Draft]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from handrail.errors import StepNotFoundError
+from handrail.frozen import replace
 from handrail.plan.plan import Plan, PlannedStep
 
 

@@ -6,10 +6,11 @@ Packs are called through recording proxies, so planning without a trace costs no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import Problem, describe
+from handrail.frozen import record
 from handrail.steps import BaseStep
 from handrail.wrapper import is_wrapper
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from handrail.plan.order import Contributor
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Question:
     """One call of a hook, and the answer.
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from handrail.errors import Problem
+from handrail.frozen import record
 from handrail.plan.edits import Replacement
 from handrail.suggest import near
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from handrail.plan.edits import Insertion
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Node:
     """A step in the tree, and the blocks that hang on it, in the order of packs and calls."""
 
@@ -29,7 +30,7 @@ class Node:
     after: list[list[Node]] = field(default_factory=list["list[Node]"])
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Block:
     """The nodes of one insertion."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -148,7 +149,7 @@ async def rollback_async(
         return await recovery.run_async()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Going:
     """The common arguments of `resume` and `rollback`, blocking and async."""
 

@@ -7,10 +7,11 @@ import json
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
+from handrail.frozen import frozen, replace
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Invocation:
     """The choices that a run was called with.
 

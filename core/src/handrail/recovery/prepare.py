@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import (
@@ -16,6 +15,7 @@ from handrail.errors import (
     Problem,
     SettingsError,
 )
+from handrail.frozen import replace
 from handrail.lock.model import LockUse
 from handrail.origin import Origin
 from handrail.packs.provider import provider_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import about_action
@@ -11,6 +10,7 @@ from handrail.context import link_run
 from handrail.engine.state import RunState
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
+from handrail.frozen import frozen
 from handrail.journal.context_fields import ContextFields
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from handrail.steps import StepResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepUndo:
     """A preview of the undo of one step.
 

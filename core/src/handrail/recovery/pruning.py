@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import HandrailError, JournalError, PackError, describe
+from handrail.frozen import frozen
 from handrail.journal.protocol import PrunesOneByOne
 from handrail.recovery.recorded_plan import origins_of
 from handrail.recovery.run_record import rollback_data_of
@@ -23,7 +24,7 @@ KIND = "prune"
 """The kind of the entry points: `handrail.prune`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pruning:
     """The result of pruning a journal.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
+from handrail.frozen import record
 from handrail.journal.codec import decode_results, entries_of
 from handrail.journal.damage import MISFIT, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class ReplayState:
     """The state with which a resumed run begins; see `RunState` and `Line` for the fields.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from handrail.errors import (
     StopsResume,
     add_ways_out,
 )
+from handrail.frozen import record
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.protocol import ReadsValues
 from handrail.journal.records import RunChange
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from handrail.runtime import RunInfo
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class ClaimedRun:
     """A recorded and claimed run, from which an orchestrator starts.
 
@@ -135,7 +136,7 @@ class ClaimedRun:
         return Failure(planned=self.plan.steps[position], text=text, error=None, from_position=last)
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Recovery:
     """A recorded run, looked up and checked, before it is claimed.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.engine.rollback_data import ASKED, ended
+from handrail.frozen import frozen
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.journal.records import seconds_between
 from handrail.recovery.invocation import stored_params
@@ -24,7 +25,7 @@ _STATES = {"undo_failed": "undo failed", "started": "INTERRUPTED"}
 _ERRORS = {ASKED: None, "KeyboardInterrupt": "interrupted"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RecordedStep:
     """A step of a recorded run.
 
@@ -51,9 +52,7 @@ class RecordedStep:
     took: float | None = None
     at_least: bool = False
     recorded: Mapping[str, int] = field(default_factory=dict[str, int])
-    returned: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict[str, Mapping[str, Any]]
-    )
+    returned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     error: str | None = None
     traceback: str | None = None
 
@@ -183,7 +182,7 @@ def _count(value: object) -> int:
     return len(cast("list[object]", value)) if isinstance(value, list | dict) else 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunRecord:
     """What is known of a recorded run.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from handrail.errors import (
@@ -13,6 +13,7 @@ from handrail.errors import (
     RollbackRefusedError,
     RunClosedError,
 )
+from handrail.frozen import frozen, replace
 from handrail.journal.codec import now
 from handrail.journal.damage import decode, is_damaged
 from handrail.journal.protocol import KnowsReliance
@@ -36,7 +37,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunStatus:
     """The status of a run.
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from handrail.frozen import record
 
 Path = tuple[str | int, ...]
 
@@ -23,7 +25,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class _Reader:
     """Walks over the tokens and records the line of each path.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, cast
 
 from handrail.errors import Problem
+from handrail.frozen import record
 from handrail.settings.changes import Changes, Insert, LocalName, Remove, Wrap
 from handrail.settings.keys import below
 from handrail.settings.pack_names import normalised
@@ -231,7 +232,7 @@ def read_local(reader: TableReader, value: object) -> tuple[LocalName, ...]:
     return tuple(found)
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Packs:
     """The contents of `[packs]`.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from handrail.errors import Problem
+from handrail.frozen import record
 from handrail.origin import UNKNOWN, Origin
 from handrail.settings.keys import below
 from handrail.settings.requirements import source_of
@@ -17,7 +18,7 @@ Path = tuple[str | int, ...]
 Table = Mapping[str, Any]
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class TableReader:
     """Reads the settings in one file and collects its problems.
 

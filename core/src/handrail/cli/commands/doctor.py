@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +20,7 @@ from handrail.cli.view.listing import Listing
 from handrail.cli.view.run_text import parse_time, run_to_dict, ways_of
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, HandrailError, NotFoundError, Problem
+from handrail.frozen import frozen
 from handrail.journal.damage import is_damaged
 from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
@@ -35,7 +35,7 @@ _MOST = 5  # Runs that are listed.
 _SLOW = 0.5  # Seconds from which on the cost of a pack is remarked on.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _JournalHealth:
     """The state of the journal.
 
@@ -88,7 +88,7 @@ class _JournalHealth:
         return ExitCode.JOURNAL if self.damaged else ExitCode.DONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Health:
     """The state of the installation and the project.
 

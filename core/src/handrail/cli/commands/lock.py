@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +23,7 @@ from handrail.errors import (
     PlanError,
     Problem,
 )
+from handrail.frozen import frozen
 from handrail.lock.check import not_locked
 from handrail.lock.differences import changes, drift
 from handrail.lock.file import LOCK_FILE, read_lock, write_lock
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _Checked = tuple[str, tuple[Problem, ...]]  # An action, and how it differs from the lock.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Wanted:
     """An action to be locked, by the name and params given."""
 
@@ -194,7 +194,7 @@ def _plan(session: Session, target: Target, pairs: tuple[str, ...]) -> Plan:
         raise ParamsNeededError(need.action, need.path, ways_out=(way,)) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Check:
     """The actions of the lock, each with its differences from the current plan."""
 

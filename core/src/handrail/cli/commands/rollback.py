@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from handrail.cli.session import session_of
 from handrail.cli.view.run_text import parse_time, reliance_lines
 from handrail.cli.view.text import columns, plural, seconds
 from handrail.errors import ConfirmationError, ExitCode, RollbackRefusedError, RunClosedError
+from handrail.frozen import frozen
 from handrail.recovery.status import check, status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Preview:
     """The effect of an undo, before it begins.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.cli.params.types import click_type, default_text, metavar_of
 from handrail.errors import ActionError
-from handrail.frozen import frozen
+from handrail.frozen import frozen, record
 from handrail.params.conversion import items_of, takes_text
 from handrail.params.markers import Argument, Option
 from handrail.params.model import bare, fields_of, marker_of, model_in, paths_of
@@ -39,7 +39,7 @@ class Secret:
     as_json: bool
 
 
-@dataclass(slots=True)
+@record
 class ParamOptions:
     """The click parameters for the fields of a model.
 
@@ -105,7 +105,7 @@ def options_of(
     return made.options
 
 
-@dataclass(slots=True)
+@record
 class _Maker:
     action: str
     taken: set[str]

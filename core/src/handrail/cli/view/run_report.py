@@ -6,7 +6,6 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +30,7 @@ from handrail.cli.view.text import (
     shorten,
     size,
 )
+from handrail.frozen import frozen
 from handrail.redact import without_passwords
 from handrail.visible import visible_lines
 
@@ -50,7 +50,7 @@ _NOTABLE = 20  # Number of notable steps that are shown.
 Row = tuple[str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunReport:
     """The report of a recorded run.
 
@@ -112,7 +112,7 @@ class RunReport:
         return {pack: {"then": version, "now": now.get(pack)} for pack, version in before.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StepReport:
     """The report of one step of a recorded run, with all that it recorded for its undo."""
 

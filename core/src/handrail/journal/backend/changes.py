@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
+from handrail.frozen import record
 from handrail.journal.backend.checksums import of_attempt, of_field, of_note, of_plan, of_run
 from handrail.journal.backend.lease import lost_error
 from handrail.journal.backend.rows import to_stored
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Values = tuple[object, ...]
 
 
-@dataclass(slots=True)
+@record
 class Rows:
     """The rows that one commit writes to each table, in order, and its changes to the run.
 

@@ -6,10 +6,10 @@ import shlex
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import LeaseLostError, RunHeldError
+from handrail.frozen import replace
 from handrail.journal.backend.owner import Owner
 from handrail.journal.damage import MISFIT
 

@@ -7,10 +7,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handrail.errors import JournalError
+from handrail.frozen import frozen
 from handrail.journal.backend.fork_guard import process
 from handrail.journal.backend.lease import Renewal
 
@@ -105,7 +105,7 @@ class Writer:
             raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Claimed:
     """The result of a claim: the run and its new fence."""
 

@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handrail.frozen import frozen
 from handrail.journal.damage import check_shape, check_texts
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shift.cache_clear)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Owner:
     """A process that claimed a run.
 

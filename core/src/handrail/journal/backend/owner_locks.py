@@ -6,10 +6,10 @@ import contextlib
 import errno
 import os
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 
 from handrail.errors import JournalError
+from handrail.frozen import frozen
 from handrail.settings.trust import refuse
 
 try:
@@ -30,7 +30,7 @@ class LocksUnsupportedError(Exception):
     """The file system or the operating system does not support file locks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SeenLock:
     """The state of a lock, observed without taking it.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from handrail.frozen import frozen
 from handrail.journal.records import AttemptRow, FieldRow, NewRun, NoteRow, RunRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dialect:
     """The SQL fragments in which a database differs from others.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 
 from handrail.errors import RunHeldError
+from handrail.frozen import frozen
 from handrail.journal.backend.lease import forked_from, held_error
 from handrail.journal.backend.owned import Claimed
 from handrail.journal.backend.owner import Owner, boot, clock, is_other_boot, this_process
@@ -29,7 +29,7 @@ from handrail.journal.sqlite.database import Database
 _PAUSES = (0.01, 0.03)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Record:
     """The recorded owner and lease of a run."""
 

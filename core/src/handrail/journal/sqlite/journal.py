@@ -8,11 +8,11 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from handrail.errors import JournalError, NotFoundError
+from handrail.frozen import replace
 from handrail.journal.backend.changes import change_run, new_values, rows_of, write_rows
 from handrail.journal.backend.journal import SqlJournal
 from handrail.journal.backend.lease import SECONDS

@@ -32,8 +32,12 @@ def _decoded(run: int, plan: str) -> Mapping[str, Any]:
 
 def _is_part(part: Mapping[str, Any]) -> bool:
     origin = part["origin"]
-    texts = (type(part["name"]), type(origin["version"]), type(origin["pack"] or ""))
-    return texts == (str, str, str)
+    names = part["name"], origin["version"]
+    return (
+        isinstance(names[0], str)
+        and isinstance(names[1], str)
+        and (origin["pack"] is None or isinstance(origin["pack"], str))
+    )
 
 
 def _head(row: RunRow) -> tuple[str, str]:

@@ -157,6 +157,7 @@ class _Joined:
             self._take_variables(model)
         for path, text in table.flags.items():
             if touches(path, secrets):
+                KNOWN.learn([text])
                 self._refuse(path, f"-p {pack.pack}.{'.'.join(path)}", pack)
                 continue
             set_path(self.values, path, from_json(kind_at(model, path), text))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +14,16 @@ from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.values import leaves
-from handrail.redact import shown, shown_url
+from handrail.redact import HIDDEN, shown, shown_url
 from handrail.settings.changes import Changes
-from handrail.settings.pack_names import variable_prefix
+from handrail.settings.pack_names import normalised, variable_prefix
 from handrail.settings.requirements import RequiredStep, brief_source, source_of
 from handrail.settings.trust import SAFE_FOLDERS
 from handrail.settings.values import Settings
+
+if TYPE_CHECKING:
+    from handrail.packs.installed import InstalledPacks
+    from handrail.packs.record import PackRecord
 
 Row = tuple[str, object, str]
 """The key, the value and the source of a setting."""
@@ -38,7 +42,7 @@ def config(ctx: click.Context) -> int:
     session = session_of(ctx)
     found = session.packs
     problems = (*found.settings_problems, *found.unmet)
-    rows = rows_of(found.settings, (record.id for record in found.records))
+    rows = rows_of(found.settings, found.records, _unread(found))
     rows.append(_journal(session))
     project = str(found.settings.project.folder)
     listing = Listing(
@@ -63,6 +67,21 @@ def config(ctx: click.Context) -> int:
     return ExitCode.PACK if found.unmet else ExitCode.DONE
 
 
+def _unread(packs: InstalledPacks) -> frozenset[str]:
+    """Return the ids of packs of which is not known which settings are secrets.
+
+    The others are loaded, for the types of their settings; the console hides their secrets.
+    """
+    settings = packs.settings
+    given = (settings.packs, settings.pack_values, settings.policies)
+    prefixes = tuple(variable_prefix(record.id) for record in packs.records)
+    if not any(given) and not any(each.startswith(prefixes) for each in settings.variables):
+        return frozenset()
+    return frozenset(record.id for record, _ in packs.load_each()[1]) | frozenset(
+        record.id for record in packs.records if not record.is_used
+    )
+
+
 def _journal(session: Session) -> Row:
     try:
         place = journal_address(session, None)
@@ -77,16 +96,19 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else to_json(value)
 
 
-def rows_of(settings: Settings, packs: Iterable[str] = ()) -> list[Row]:
+def rows_of(
+    settings: Settings, packs: Sequence[PackRecord] = (), unread: Collection[str] = ()
+) -> list[Row]:
     """Return `(key, value, source)` for all settings, with the keys of the project file.
 
     Values of keys that look like secrets are redacted.
 
     Args:
         settings: The settings.
-        packs: Names of the installed packs, whose variables are listed too.
+        packs: The installed packs, whose variables are listed too.
+        unread: Ids of those whose values are all hidden.
     """
-    rows = [*_disabled(settings), *_only(settings), *_pack_settings(settings, packs)]
+    rows = [*_disabled(settings), *_only(settings), *_pack_settings(settings, packs, unread)]
     for pack, grants in sorted(settings.grants.items()):
         rows += [(f"grants.{pack}", grant.value, grant.source) for grant in grants]
     for section in (settings.actions, settings.workflows):
@@ -127,23 +149,31 @@ def _only(settings: Settings) -> Iterator[Row]:
     yield "packs.only", None, "default"
 
 
-def _pack_settings(settings: Settings, packs: Iterable[str]) -> Iterator[Row]:
+def _pack_settings(
+    settings: Settings, packs: Sequence[PackRecord], unread: Collection[str]
+) -> Iterator[Row]:
     """Yield the settings of packs; if several sources set a key, the strongest first."""
+    ids = {normalised(name): record.id for record in packs for name in record.names}
+
+    def row(pack: str, key: str, value: object, source: str) -> Row:
+        hides = ids.get(normalised(pack)) in unread
+        return f"packs.{pack}.{key}", HIDDEN if hides else shown(key, value), source
+
     for policy in settings.policies:
         for path, value, origin in policy.fixed():
-            yield f"packs.{'.'.join(path)}", shown(path[-1], value), source_of(origin)
+            yield row(path[0], ".".join(path[1:]), value, source_of(origin))
     for pack, key, text in settings.pack_values:
-        yield f"packs.{pack}.{key}", shown(key, text), f"-p {pack}.{key}"
-    by_prefix = {variable_prefix(pack): pack for pack in packs}
+        yield row(pack, key, text, f"-p {pack}.{key}")
+    by_prefix = {variable_prefix(record.id): record.id for record in packs}
     for variable, text in sorted(settings.variables.items()):
         # The name of a pack may begin with that of another; take the longest.
         prefix = max((each for each in by_prefix if variable.startswith(each)), key=len, default="")
         if prefix:
             key = variable.removeprefix(prefix).lower()
-            yield f"packs.{by_prefix[prefix]}.{key}", shown(key, text), variable
+            yield row(by_prefix[prefix], key, text, variable)
     for pack, table in sorted(settings.packs.items()):
-        for path, value in leaves(table, (pack,)):
-            yield f"packs.{'.'.join(path)}", shown(path[-1], value), settings.source_of(*path)
+        for path, value in leaves(table):
+            yield row(pack, ".".join(path), value, settings.source_of(pack, *path))
 
 
 def _changes(changes: Changes) -> Iterator[Row]:

@@ -50,9 +50,7 @@ class RecordedStep:
     took: float | None = None
     at_least: bool = False
     recorded: Mapping[str, int] = field(default_factory=dict[str, int])
-    returned: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict[str, Mapping[str, Any]]
-    )
+    returned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     error: str | None = None
     traceback: str | None = None
 

@@ -11,13 +11,14 @@ attributes of `Serializer`, such as an instance of a class, or a module:
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from handrail.frozen import frozen
 
 __all__ = ["Serializer"]
 
 
+@runtime_checkable
 class Serializer(Protocol):
     """Writes values of one type to a file, and reads them again.
 

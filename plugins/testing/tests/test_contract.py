@@ -290,6 +290,7 @@ def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> 
         steps={"find": "acme_odd:find", "seven": "acme_odd:number", "nothing": "acme_odd:nothing"},
         commands={"odd": "acme_odd:nothing"},
         prune={"odd": "acme_odd:number"},
+        serializers={"acme_odd.Odd": "acme_odd:nothing"},
     )
     check = next(each for each in CHECKS if each.name == "names")
     found = told(examine(Subject(record=record_of("acme-odd")), check))
@@ -300,6 +301,7 @@ def test_entry_points_that_lead_to_something_else_are_told(packs: FakePacks) -> 
         "handrail.steps nothing of acme-odd 1.0 does not lead to what makes a step",
         "handrail.commands odd of acme-odd 1.0 does not lead to a click command",
         "handrail.prune odd of acme-odd 1.0 does not lead to a function that takes a PrunedRun",
+        "handrail.serializers acme_odd.Odd of acme-odd 1.0 does not lead to an object with the",
     ):
         assert what in found
     assert "entry point find" not in found

@@ -9,6 +9,7 @@ and defines a fixture `place`, the URL of an empty journal.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import os
 import signal
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,9 +38,11 @@ from handrail.journal import (
     KnowsReliance,
     NoteChange,
     PrunesOneByOne,
+    ReadsValues,
     Reliance,
     RelianceChange,
     RunChange,
+    WritesValues,
 )
 from journals import model
 from journals.places import SHORT_LEASE, execute, new_run, open_place, until
@@ -731,6 +734,88 @@ class DamageContract:
         full.claim(2).release()
 
 
+class ValuesContract:
+    """A journal that stores values that JSON lacks returns them as they were written."""
+
+    def test_a_value_is_read_as_it_was_written(self, journal: Journal) -> None:
+        """Also by another connection, and under a name of plain characters."""
+        content = bytes(range(256)) * 1000
+        owned, journal = storing(journal)
+        stored = owned.store_value("scan/caf\udce9 \0-df", ".parquet", writing(content))
+        assert stored["name"] == "scan_caf_-df.parquet"
+        assert stored["size"] == len(content)
+        assert stored["sha256"] == hashlib.sha256(content).hexdigest()
+        with journal.open_value(1, stored["name"]) as file:
+            assert file.read(10) == content[:10]
+            file.seek(0)
+            assert file.read() == content
+
+    def test_values_of_one_name_are_kept_apart(self, journal: Journal) -> None:
+        owned, journal = storing(journal)
+        names = [
+            owned.store_value(stem, ".npy", writing(b"%d" % number))["name"]
+            for number, stem in enumerate(("a-df", "a-df", "a df", "../..", "." * 300))
+        ]
+        assert names == ["a-df.npy", "a-df-2.npy", "a_df.npy", "value.npy", "value-2.npy"]
+        assert [read(journal, 1, name) for name in names] == [b"0", b"1", b"2", b"3", b"4"]
+
+    def test_a_value_that_fails_to_be_written_leaves_nothing(self, journal: Journal) -> None:
+        """Its error comes through, and a serializer may close its file."""
+        owned, journal = storing(journal)
+
+        def fail(file: BinaryIO) -> None:
+            file.write(b"half")
+            file.close()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            owned.store_value("a-df", ".npy", fail)
+        with pytest.raises(JournalError, match=r"a-df\.npy of run 1"):
+            journal.open_value(1, "a-df.npy")
+
+    @pytest.mark.parametrize("name", ["../1/a.npy", "/etc/passwd", "", ".", "..", "a.npy"])
+    def test_a_value_of_another_run_or_place_is_not_read(self, journal: Journal, name: str) -> None:
+        owned, journal = storing(journal)
+        owned.store_value("a", ".npy", writing(b"1"))
+        storing(journal)
+        with pytest.raises(JournalError):
+            journal.open_value(2, name)
+
+    def test_values_are_pruned_with_their_run(self, journal: Journal) -> None:
+        """Those that no result names, too; those of other runs stay."""
+        owned, values = storing(journal)
+        others, _ = storing(journal)
+        for run in (owned, others):
+            run.store_value("a", ".npy", writing(b"1"))
+        owned.write([RunChange(outcome="completed")])
+        owned.release()
+        assert journal.prune(PAST) == [1]
+        with pytest.raises(JournalError):
+            values.open_value(1, "a.npy")
+        assert read(values, 2, "a.npy") == b"1"
+
+
+def writing(content: bytes) -> Callable[[BinaryIO], None]:
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    return write
+
+
+def read(journal: Any, number: int, name: str) -> bytes:
+    with journal.open_value(number, name) as file:
+        content: bytes = file.read()
+    return content
+
+
+def storing(journal: Any) -> tuple[Any, Any]:
+    """Return a new run of a journal that stores values, and the journal."""
+    owned = journal.open_run(new_run())
+    if not (isinstance(owned, WritesValues) and isinstance(journal, ReadsValues)):
+        pytest.skip("the journal stores no values")
+    return owned, journal
+
+
 class JournalContract(
     RecordsContract,
     DamageContract,
@@ -738,6 +823,7 @@ class JournalContract(
     OwnersContract,
     RelianceContract,
     PruneContract,
+    ValuesContract,
 ):
     """The whole contract."""
 

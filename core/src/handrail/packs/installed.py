@@ -311,7 +311,8 @@ class InstalledPacks:
             problems += problems_of(error)
         for record in self.records:
             if record.is_used:
-                for entry in (*record.actions, *record.steps, *record.commands):
+                serializers = record.offered("serializers")
+                for entry in (*record.actions, *record.steps, *record.commands, *serializers):
                     try:
                         import_target(record, entry)
                     except PackError as error:

@@ -10,12 +10,10 @@ from handrail.errors import PackError
 
 if TYPE_CHECKING:
     from handrail.packs.record import EntryPoint, PackRecord
-    from handrail.serializers import Found, Serializer
+    from handrail.serializers import Found
 
 KIND = "serializers"
 """The kind of the entry points: `handrail.serializers`."""
-
-_ATTRIBUTES = ("media_type", "suffix", "dump", "load", "describe")
 
 
 class InstalledSerializers:
@@ -74,14 +72,13 @@ class InstalledSerializers:
 def _imported(record: PackRecord, entry: EntryPoint) -> Found:
     # Only for a value that needs it.
     from handrail.packs.entry_points import import_target, pack_error  # noqa: PLC0415
-    from handrail.serializers import Found  # noqa: PLC0415
+    from handrail.serializers import Found, Serializer  # noqa: PLC0415
 
-    serializer: Serializer = import_target(record, entry)
-    missing = [name for name in _ATTRIBUTES if not hasattr(serializer, name)]
-    if missing:
+    serializer = import_target(record, entry)
+    if not isinstance(serializer, Serializer):
         raise pack_error(
-            f"{record.origin}: serializers {entry.name} ({entry.value}) has no {missing[0]}",
+            f"{record.origin}: serializers {entry.name} ({entry.value}) is not an object with the "
+            "attributes of handrail.Serializer",
             record.origin,
-            "it has to be an object with the attributes of handrail.serializers.Serializer",
         )
     return Found(type=entry.name, pack=record.id, serializer=serializer)

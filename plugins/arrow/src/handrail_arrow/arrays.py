@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from handrail_arrow.shape import shape
@@ -29,8 +30,7 @@ class NumpyArrays:
                 one.
             ValueError: It has Python objects in it.
         """
-        import numpy
-
+        numpy = import_module("numpy")
         if type(value) not in (numpy.ndarray, numpy.memmap):
             raise TypeError(f"a {type(value).__name__} would come back as a plain array")
         if value.dtype.hasobject:
@@ -39,9 +39,7 @@ class NumpyArrays:
 
     def load(self, file: BinaryIO) -> Any:
         """Return the array in a file."""
-        import numpy
-
-        return numpy.load(file, allow_pickle=False)
+        return import_module("numpy").load(file, allow_pickle=False)
 
     def describe(self, value: Any) -> str:
         """Return the shape and the type."""
@@ -65,15 +63,11 @@ class NumpyScalars:
         Raises:
             ValueError: It has Python objects in it.
         """
-        import numpy
-
-        numpy.save(file, value, allow_pickle=False)
+        import_module("numpy").save(file, value, allow_pickle=False)
 
     def load(self, file: BinaryIO) -> Any:
         """Return the scalar in a file."""
-        import numpy
-
-        return numpy.load(file, allow_pickle=False)[()]
+        return import_module("numpy").load(file, allow_pickle=False)[()]
 
     def describe(self, value: Any) -> str:
         """Return the type."""

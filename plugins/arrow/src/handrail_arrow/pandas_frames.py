@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from handrail_arrow.shape import shape
@@ -27,9 +28,7 @@ class PandasFrames:
                 frame of a subclass as a plain one.
             Exception: A column has values that Arrow cannot represent.
         """
-        import pandas
-        import pyarrow
-
+        pandas, pyarrow = import_module("pandas"), import_module("pyarrow")
         if type(value) is not pandas.DataFrame:
             raise TypeError(f"a {type(value).__name__} would come back as a plain DataFrame")
         table = pyarrow.Table.from_pandas(value)
@@ -63,15 +62,13 @@ def _frame(table: Any) -> Any:
 
 def _check(frame: Any, again: Any) -> None:
     """Check that dtypes, columns and index come back as they are, on a frame without rows."""
-    from pandas import RangeIndex
-
     if not again.columns.equals(frame.columns) or again.columns.dtype != frame.columns.dtype:
         raise TypeError(f"its columns would come back as {list(again.columns)}")
     for name, kind, found in zip(frame.columns, frame.dtypes, again.dtypes, strict=True):
         if found != kind:
             raise TypeError(f"column {name!r} is {kind}, and would come back as {found}")
     index, same = frame.index, again.index
-    if isinstance(index, RangeIndex):
+    if isinstance(index, import_module("pandas").RangeIndex):
         return  # It is described in the metadata.
     kinds = [index.get_level_values(level).dtype for level in range(index.nlevels)]
     found = [same.get_level_values(level).dtype for level in range(same.nlevels)]

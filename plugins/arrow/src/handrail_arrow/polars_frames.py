@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from handrail_arrow.shape import shape
@@ -27,8 +28,7 @@ class PolarsFrames:
                 plain one.
             Exception: A column has values that Parquet cannot represent.
         """
-        import polars
-
+        polars = import_module("polars")
         if type(value) is not polars.DataFrame:
             raise TypeError(f"a {type(value).__name__} would come back as a plain DataFrame")
         value.write_parquet(file)
@@ -40,9 +40,7 @@ class PolarsFrames:
 
     def load(self, file: BinaryIO) -> Any:
         """Return the frame in a file."""
-        import polars
-
-        return polars.read_parquet(file)
+        return import_module("polars").read_parquet(file)
 
     def describe(self, value: Any) -> str:
         """Return the number of rows and columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from handrail_arrow.shape import shape
@@ -48,8 +49,7 @@ def write(table: Any, file: BinaryIO) -> None:
     Raises:
         TypeError: A column would come back with another type.
     """
-    from pyarrow import parquet, types
-
+    parquet, types = import_module("pyarrow.parquet"), import_module("pyarrow.types")
     table = table.unify_dictionaries()
     metadata = {**(table.schema.metadata or {}), _DICTIONARIES: _dictionaries(table)}
     parquet.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
@@ -64,9 +64,7 @@ def write(table: Any, file: BinaryIO) -> None:
 
 def read(file: BinaryIO) -> Any:
     """Return the Arrow table in a Parquet file that `write` wrote."""
-    import pyarrow
-    from pyarrow import parquet
-
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     stored = parquet.ParquetFile(file)
     written = base64.b64decode(stored.metadata.metadata[b"ARROW:schema"])
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(written))
@@ -83,8 +81,7 @@ def read(file: BinaryIO) -> Any:
 
 def _dictionaries(table: Any) -> bytes:
     """Return the values of each dictionary column, which Parquet keeps as far as rows have them."""
-    import pyarrow
-
+    pyarrow = import_module("pyarrow")
     found: dict[str, str] = {}
     for place, column in enumerate(table.columns):
         if not pyarrow.types.is_dictionary(column.type):
@@ -101,9 +98,7 @@ def _dictionaries(table: Any) -> bytes:
 
 def _encoded(column: Any, kind: Any, dictionary: str) -> Any:
     """Return a column with exactly this dictionary, whatever Parquet has made of it."""
-    import pyarrow
-    from pyarrow import compute
-
+    pyarrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
     values = pyarrow.ipc.open_stream(base64.b64decode(dictionary)).read_next_batch().column(0)
     chunks = [
         pyarrow.DictionaryArray.from_arrays(
@@ -118,8 +113,7 @@ def _encoded(column: Any, kind: Any, dictionary: str) -> Any:
 
 def _is_coarser(kind: Any, stored: Any) -> bool:
     """Return whether Parquet has only a finer unit for a type of times in seconds."""
-    from pyarrow import types
-
+    types = import_module("pyarrow.types")
     if types.is_timestamp(kind) and types.is_timestamp(stored):
         return bool(kind.unit == "s" and kind.tz == stored.tz)
     return bool(types.is_time32(kind) and types.is_time32(stored))

@@ -108,6 +108,7 @@ class FakePacks:
         steps: Mapping[str, str] | None = None,
         commands: Mapping[str, str] | None = None,
         prune: Mapping[str, str] | None = None,
+        serializers: Mapping[str, str] | None = None,
         requires: Iterable[str] = ("handrail",),
         summary: str = "",
     ) -> FakePack:
@@ -122,6 +123,7 @@ class FakePacks:
             steps: Entry points of steps.
             commands: Entry points of commands.
             prune: Entry points of functions that are told of runs before these are deleted.
+            serializers: Entry points of serializers, by the full name of the type.
             requires: Its requirements.
             summary: One line about it.
 
@@ -135,6 +137,7 @@ class FakePacks:
         package = canonicalize_name(name).replace("-", "_")
         sources = {f"{package}/__init__.py": "", **(modules or {})}
         points = {"actions": actions, "steps": steps, "commands": commands, "prune": prune}
+        points["serializers"] = serializers
         if hooks is not None:
             sources[f"{package}/hooks.py"] = hooks
             points["packs"] = {name: f"{package}.hooks"}

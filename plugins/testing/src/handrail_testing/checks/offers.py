@@ -14,6 +14,7 @@ from handrail import (
     DuplicateStepError,
     InvalidStepError,
     Problem,
+    Serializer,
     StepRegistry,
     StepWrapper,
     Workflow,
@@ -158,6 +159,9 @@ def _of_others(subject: Subject) -> Iterator[Problem]:
     for entry in subject.record.offered("prune"):
         if not callable(subject.target(entry)):
             yield _wrong_target(subject, entry, "a function that takes a PrunedRun")
+    for entry in subject.record.offered("serializers"):
+        if not isinstance(subject.target(entry), Serializer):
+            yield _wrong_target(subject, entry, "an object with the attributes of a Serializer")
 
 
 def _names_and_weight(step: BaseStep[Any]) -> tuple[tuple[str, ...], float]:

@@ -122,7 +122,7 @@ class Subject:
     def importing(self) -> Importing:
         """The imports and effects of importing its modules, in a separate process."""
         hooks = [entry.module for entry in self.record.hooks]
-        offered = ("actions", "steps", "commands", "prune")
+        offered = ("actions", "steps", "commands", "prune", "serializers")
         entries = [entry for kind in offered for entry in self.record.offered(kind)]
         others = [entry.module for entry in entries] or ([] if hooks else self.record.packages)
         doors = {"hooks": hooks, "others": list(dict.fromkeys(others))}

@@ -229,7 +229,7 @@ def test_pack_twice(tmp_path):
 def test_syntax_errors_have_a_line(tmp_path, text, line):
     """What is no TOML is told with the line where reading stopped."""
     (message,) = messages(tmp_path, text)
-    assert message.startswith(f"handrail.toml:{line}: this is not TOML: ")
+    assert message.startswith(f"handrail.toml:{line}: is not TOML: ")
 
 
 def test_not_utf8(tmp_path):

@@ -11,6 +11,7 @@ from handrail.errors import LockError
 from handrail.lock.model import LockedAction, LockedPack, LockedStep
 from handrail.origin import Origin
 from handrail.settings.atomic import replace_file
+from handrail.settings.toml import TomlError, parse_toml
 from handrail.settings.trust import read_file
 from handrail.suggest import did_you_mean
 
@@ -47,14 +48,10 @@ def parse_lock(raw: bytes) -> tuple[LockedAction, ...]:
     Raises:
         LockError: The lock is damaged, or was written by a newer Handrail.
     """
-    import tomllib  # noqa: PLC0415 - slow to import, and most projects have no lock
-
     try:
-        document = tomllib.loads(raw.decode())
-    except UnicodeDecodeError as error:
-        raise _damaged("is not UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _damaged(f"is not TOML: {error}") from error
+        document = parse_toml(raw)
+    except TomlError as error:
+        raise _damaged(str(error), error.line) from error
     return tuple(_actions(document))
 
 
@@ -191,10 +188,10 @@ def _tables(table: Mapping[str, Any], key: str, where: str) -> list[Mapping[str,
     raise _damaged(f"has {key} in {where} that are not tables")
 
 
-def _damaged(what: str) -> LockError:
+def _damaged(what: str, line: int = 0) -> LockError:
     return LockError(
         f"{LOCK_FILE} {what}",
-        origin=Origin(file=LOCK_FILE),
+        origin=Origin(file=LOCK_FILE, line=line),
         ways_out=(
             f"get it back from version control:  git checkout {LOCK_FILE}",
             f"or write it again:  rm {LOCK_FILE}; handrail lock",

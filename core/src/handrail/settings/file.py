@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -25,10 +24,9 @@ from handrail.settings.sections import (
     read_workflows,
 )
 from handrail.settings.table import TableReader
+from handrail.settings.toml import TomlError, parse_toml
 from handrail.settings.trust import Distrust, read_file
 from handrail.settings.values import Choice, Settings
-
-_SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
 
 def with_file(settings: Settings, file: Path, problems: list[Problem]) -> Settings:
@@ -56,30 +54,15 @@ def contents(reader: TableReader, file: Path) -> tuple[bytes, Distrust | None] |
 
 def parsed(reader: TableReader, raw: bytes) -> object:
     """Return the settings table in `raw`, recording line numbers in `reader`; None if missing."""
-    import tomllib  # noqa: PLC0415 - only where there is a file
-
     try:
-        text = raw.decode()
-        table: object = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        reader.problem((), "is not UTF-8", code="settings-syntax", line=line)
-    except tomllib.TOMLDecodeError as error:
-        match = _SYNTAX.fullmatch(str(error))
-        message, line = (match[1], int(match[2])) if match else (str(error), 0)
-        if not match:
-            message, line = message.replace(" (at end of document)", ", at its end"), _last(raw)
-        reader.problem((), f"this is not TOML: {message}", code="settings-syntax", line=line)
-    else:
-        reader.places = locate(text)
-        for key in reader.root:
-            table = cast("dict[str, object]", table)[key]
-        return table
-    return None
-
-
-def _last(raw: bytes) -> int:
-    return max(1, raw.rstrip().count(b"\n") + 1)
+        table: object = parse_toml(raw)
+    except TomlError as error:
+        reader.problem((), str(error), code="settings-syntax", line=error.line)
+        return None
+    reader.places = locate(raw.decode())
+    for key in reader.root:
+        table = cast("dict[str, object]", table)[key]
+    return table
 
 
 def _with_sections(settings: Settings, reader: TableReader, table: object) -> Settings:

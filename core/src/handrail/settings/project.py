@@ -96,11 +96,11 @@ def _has_table(path: str) -> bool:
     # Fast path: most projects do not mention us, and need no parser.
     if b"handrail" not in raw or b"tool" not in raw:
         return False
-    import tomllib  # noqa: PLC0415 - only if the file may have settings
+    from handrail.settings.toml import TomlError, parse_toml  # noqa: PLC0415 - for few files
 
     try:
-        table: object = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        table: object = parse_toml(raw)
+    except TomlError:
         # The file seems to have settings for us, so its errors are reported, not ignored.
         return b"[tool.handrail" in raw
     for key in SHARED_TABLE:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SAFE_FOLDERS = "HANDRAIL_SAFE_FOLDERS"
 EVERYTHING = "*"
+MOST_BYTES = 16 << 20
+"""The size of the largest file that is read as settings, params or a lock."""
 
 
 @frozen
@@ -110,7 +112,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[bytes, Distrust | None]:
     """Return the contents of a file and why it is not trusted, determined on the open file.
 
     Raises:
-        OSError: The file cannot be read, or is a pipe or a device.
+        OSError: The file cannot be read, is a pipe or a device, or is larger than `MOST_BYTES`.
     """
     # Opening a pipe would block.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -118,7 +120,10 @@ def read_file(path: str | os.PathLike[str]) -> tuple[bytes, Distrust | None]:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
-        return stream.read(), distrust(path, found)
+        raw = stream.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MiB", os.fspath(path))
+        return raw, distrust(path, found)
 
 
 def safe_folder_problems(environ: Mapping[str, str]) -> list[Problem]:

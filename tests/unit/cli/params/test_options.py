@@ -120,7 +120,7 @@ def test_a_params_file_is_read_and_pairs_win(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("limit = ", "not valid TOML"), (None, "No such file"), ("[1]", "not valid TOML")],
+    [("limit = ", "is not TOML"), (None, "No such file"), ("[1]", "is not TOML")],
 )
 def test_a_params_file_that_cannot_be_read_is_named(tmp_path, text, message):
     """A missing or broken params file is a usage error with its name."""

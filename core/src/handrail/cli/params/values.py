@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -18,6 +17,8 @@ from handrail.params.model import kind_at
 from handrail.params.secrets import touches
 from handrail.params.values import KeyPath, merge, set_path
 from handrail.redact import KNOWN
+from handrail.settings.toml import MOST_NESTED, TomlError, is_deep, parse_toml
+from handrail.settings.trust import read_file
 
 
 def params_from(
@@ -110,17 +111,16 @@ def variables_of(context: click.Context, options: ParamOptions) -> dict[KeyPath,
 
 
 def _read_file(name: str) -> dict[str, Any]:
-    path = Path(name)
     try:
-        text = path.read_text(encoding="utf-8")
-        read = json.loads(text) if path.suffix.lower() == ".json" else _toml(text)
+        raw, _ = read_file(name)
+        read: object = parse_toml(raw) if not name.lower().endswith(".json") else _json(raw)
     except OSError as error:
         raise click.UsageError(f"--params {name}: {error.strerror or error}") from error
-    except RecursionError:
-        raise click.UsageError(f"--params {name} is nested too deeply") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
-        raise click.UsageError(f"--params {name} is not valid {kind}: {error}") from error
+    except TomlError as error:
+        line = f":{error.line}" if error.line else ""
+        raise click.UsageError(f"--params {name}{line}: {error}") from error
+    except ValueError as error:
+        raise click.UsageError(f"--params {name} is not valid JSON: {error}") from error
     if not isinstance(read, dict):
         raise click.UsageError(f"--params {name} holds {type(read).__name__}; it must be an object")
     return cast("dict[str, Any]", read)
@@ -155,7 +155,11 @@ def labelled_need(error: ParamsNeededError, options: ParamOptions) -> ParamsNeed
     return ParamsNeededError(error.action, error.path, ways_out=(f"give it: {given}",))
 
 
-def _toml(text: str) -> object:
-    import tomllib  # noqa: PLC0415 - slow to import, and few calls have a file
-
-    return tomllib.loads(text)
+def _json(raw: bytes) -> object:
+    try:
+        read: object = json.loads(raw)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if is_deep(read):
+        raise ValueError(f"it is nested too deeply: at most {MOST_NESTED} levels")
+    return read

@@ -69,6 +69,9 @@ class RunLink(Protocol):
     def leave_behind(self, attempt: StepResult) -> None:
         """Keep an attempt that could not be undone."""
 
+    def needs(self, step: str) -> None:
+        """Raise StepNeededError if `step` was left out of the run."""
+
     def progressed(self, current: float, total: float, category: str | None) -> None:
         """Receive progress within the running step."""
 
@@ -227,6 +230,22 @@ class BaseStepContext:
         link: RunLink | None = self.__dict__.get(LINK)
         if link is not None:
             link.relies_on(uids)
+
+    def needs(self, step: str) -> None:
+        """Check that a step on whose work the current one builds was not left out of the run.
+
+        Reading `results` of such a step checks that too. A step that is no part of the workflow is
+        not needed.
+
+        Args:
+            step: Its name, or one of its aliases.
+
+        Raises:
+            StepNeededError: It was left out, as by `run --only`.
+        """
+        link: RunLink | None = self.__dict__.get(LINK)
+        if link is not None:
+            link.needs(step)
 
     @calls_user_code
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:

@@ -221,10 +221,32 @@ class RefusedError(HandrailError, RuntimeError):
         return {**super().to_dict(), "step": self.step}
 
 
+class StepNeededError(HandrailError, KeyError):
+    """A step needs the work of another one that was left out of the run, as by `run --only`.
+
+    Attributes:
+        needed: Name of the step that was left out.
+    """
+
+    code = "step-needed"
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(
+            f"it needs {needed}, which was left out of this run",
+            ways_out=(f"let {needed} run too, or leave out --only, --from and --skip",),
+        )
+        self.needed = needed
+
+    def __str__(self) -> str:
+        return self.message  # Not in quotation marks, as that of a KeyError is.
+
+
 class StepFailedError(HandrailError, RuntimeError):
     """A step failed and the run was undone; `__cause__` is the original error, if any.
 
-    If that is a `RefusedError`, this error has its code, exit code, message and ways out.
+    If that is a `RefusedError`, this error has its code, exit code, message and ways out; if it is
+    a `StepNeededError`, its code, exit code and ways out.
 
     Attributes:
         step: Name of the step that failed.
@@ -249,10 +271,10 @@ class StepFailedError(HandrailError, RuntimeError):
         refused = cause if isinstance(cause, RefusedError) else None
         message = f"Step '{step}' failed: {error}" if refused is None else refused.message
         super().__init__(message, origin=origin)
-        if refused is not None:
+        if isinstance(cause, RefusedError | StepNeededError):
             # For others they are class variables.
-            vars(self).update(code=refused.code, exit_code=refused.exit_code)
-            self.ways_out = refused.ways_out  # They are notes of the cause already.
+            vars(self).update(code=cause.code, exit_code=cause.exit_code)
+            self.ways_out = cause.ways_out  # They are notes of the cause already.
         self.__cause__ = cause
         self.step = step
         self.error = error

@@ -56,19 +56,31 @@ def told(kind: str, text: str) -> StorageError:
         (
             "GenericError",
             UNANSWERED.format(kind="Connect"),
-            f"k: ConnectionFailed (from {URL}): the server cannot be reached",
+            f"k: ConnectionFailed (from {URL}): h cannot be reached",
+            True,
+        ),
+        (
+            "GenericError",
+            UNANSWERED.format(kind="Connect,\n kind: ConnectionRefused"),
+            f"k: ConnectionFailed (from {URL}): h cannot be reached: connection refused",
+            True,
+        ),
+        (
+            "GenericError",
+            UNANSWERED.format(kind='Connect,\n "dns error"'),
+            f"k: ConnectionFailed (from {URL}): h cannot be reached: unknown host",
             True,
         ),
         (
             "GenericError",
             UNANSWERED.format(kind="Timeout"),
-            f"k: TimedOut (from {URL}): the server did not answer in time",
+            f"k: TimedOut (from {URL}): h did not answer in time",
             True,
         ),
         (
             "GenericError",
             UNANSWERED.format(kind="Interrupted"),
-            f"k: ConnectionBroken (from {URL}): the connection broke",
+            f"k: ConnectionBroken (from {URL}): the connection to h broke",
             True,
         ),
         (
@@ -188,5 +200,6 @@ def test_server_that_hangs_is_told(own_moto):
     finally:
         own_moto.resume()
     error = storage_error(caught.value, "k", URL)
-    assert error.message == f"k: TimedOut (from {URL}): the server did not answer in time"
+    server = own_moto.endpoint.removeprefix("http://")
+    assert error.message == f"k: TimedOut (from {URL}): {server} did not answer in time"
     assert error.passing

@@ -30,6 +30,7 @@ from handrail import (
     step,
 )
 from handrail.errors import InvalidStepError
+from handrail.events import StatusChanged
 from handrail_utils import AttemptUndoError, LoggingStep, RetryStep
 
 
@@ -59,10 +60,12 @@ class Flaky(BaseStep[Any]):
             raise PermissionError("locked")
 
 
-def run(context: Any, each: BaseStep[Any], driver: str = "blocking") -> dict[str, Any]:
+def run(
+    context: Any, each: BaseStep[Any], driver: str = "blocking", **options: Any
+) -> dict[str, Any]:
     registry: StepRegistry[Any] = StepRegistry()
     registry.register(each)
-    orchestrator = Orchestrator(registry, context)
+    orchestrator = Orchestrator(registry, context, **options)
     if driver == "blocking":
         return dict(orchestrator.execute())
     return dict(asyncio.run(orchestrator.execute_async()))
@@ -91,6 +94,17 @@ class TestAttempts:
             ("step_retry", {"step": "flaky", "attempt": 1, "error": "a", "wait": 0.0}),
             ("step_retry", {"step": "flaky", "attempt": 2, "error": "b", "wait": 0.0}),
         ]
+
+    def test_the_status_says_that_it_is_retried(self, context: Any, driver: str) -> None:
+        """With the number of the retry, that of all of them if it is known, and the error."""
+        for attempts, of in ((3, "/2"), (stop_after_attempt(3), "")):
+            told: list[Any] = []
+            step = RetryStep(Flaky(OSError("a"), failed("b")), attempts=attempts, wait=0)
+            run(context, step, driver, observers=[told.append])
+            assert [each.status for each in told if isinstance(each, StatusChanged)] == [
+                f"retrying 1{of}: a",
+                f"retrying 2{of}: b",
+            ]
 
     def test_last_error_as_it_is(self, context: Any, driver: str) -> None:
         """When all attempts fail, the last error itself is the cause, undone once by the run."""

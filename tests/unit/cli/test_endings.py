@@ -240,3 +240,31 @@ def test_a_rollback_that_is_stopped(handrail: Run, folder: Path, environment: En
     assert "given up by pid" in handrail("show").stdout
     (folder / "open").touch()
     assert handrail("rollback").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("fetches", "places.py:6 in fetches"), ("parses", "places.py:12 in deeper")],
+)
+def test_the_place_is_the_last_line_of_the_user(
+    handrail: Run, folder: Path, name: str, place: str
+) -> None:
+    """Not that of the standard library, in which the error was raised."""
+    (folder / "places.py").write_text(
+        "import json, urllib.request\n"
+        "from handrail import action, step\n"
+        "\n"
+        "@step\n"
+        "def fetches(context):\n"
+        "    urllib.request.urlopen('http://127.0.0.1:9/x')\n"
+        "@step\n"
+        "def parses(context):\n"
+        "    deeper('{')\n"
+        "\n"
+        "def deeper(text):\n"
+        "    return json.loads(text)\n"
+        "fetching = action('fetching', [fetches])\n"
+        "parsing = action('parsing', [parses])\n"
+    )
+    done = handrail("run", f"places.py:{name[:-2]}ing")
+    assert f"  at      {place}\n" in done.stderr

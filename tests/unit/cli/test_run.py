@@ -57,8 +57,10 @@ def test_a_dry_run_changes_nothing(handrail, folder):
     assert done.returncode == 0, done.stderr
     assert out(folder) == []
     assert "files=3" in done.stderr
-    assert "not previewed" in done.stdout
-    assert "nothing was done" in done.stdout
+    assert done.stdout.splitlines() == [
+        *(" ○ copy", "     not previewed", " ○ check", "     not previewed"),
+        "nightly would run 3 steps; nothing was done",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -297,3 +299,23 @@ def test_options_before_the_action_are_what_click_takes_them_for(handrail, folde
     done = handrail("run", "--journal")
     assert done.returncode == 2
     assert "requires an argument" in done.stderr
+
+
+def test_a_part_that_lacks_what_it_needs(handrail, folder):
+    """It names the step to include, and ends as other mistakes on the command line do."""
+    (folder / "parts.py").write_text(
+        "from handrail import action, step\n"
+        "@step\ndef extract(context): return {'rows': 3}\n"
+        "@step\ndef load(context): return {'rows': context.results['extract'].data['rows']}\n"
+        "@step\ndef check(context): context.results['exract']\n"
+        "parts = action('parts', [extract, load])\n"
+        "typo = action('typo', [extract, check])\n"
+    )
+    for part in (["--only", "load"], ["--from", "load"], ["--skip", "extract"]):
+        done = handrail("run", "parts.py:parts", *part)
+        assert done.returncode == 2
+        assert "cause   it needs extract, which was left out of this run" in done.stderr
+        assert "let extract run too, or leave out --only, --from and --skip" in done.stderr
+    done = handrail("run", "parts.py:typo")
+    assert done.returncode == 1
+    assert "no step answers to 'exract'; did you mean extract?" in done.stderr

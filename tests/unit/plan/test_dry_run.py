@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from handrail import BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
+from handrail import (
+    BaseStep,
+    BaseStepContext,
+    Orchestrator,
+    RuntimeContext,
+    StepFailedError,
+    StepResult,
+)
+from handrail.errors import HandrailError, StepNeededError, StepNotFoundError
 from handrail.plan.dry_run import preview_plan
 
 
@@ -107,3 +115,79 @@ def test_interrupts_of_a_preview(plan: Any) -> None:
     made = preview_plan(plan([Told(interrupted)], []))
     with pytest.raises(KeyboardInterrupt):
         Orchestrator(made, BaseStepContext(RuntimeContext())).execute()
+
+
+class Checks(BaseStep[Any]):
+    """A step that only reads, and fails with what it is given."""
+
+    name = "checks"
+    progress_weight = 1.0
+    effects = False
+
+    def __init__(self, answer: StepResult | Exception) -> None:
+        self.answer = answer
+
+    def execute(self, context: Any) -> StepResult:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ValueError("3 rows are invalid"),
+        HandrailError("3 rows are invalid"),
+        StepNotFoundError("3 rows are invalid"),  # A LookupError, but one that is meant.
+        StepResult(success=False, error="3 rows are invalid"),
+    ],
+)
+def test_a_check_that_fails_fails_the_dry_run(plan: Any, answer: Any) -> None:
+    """As it would fail the run; what comes after it would never be done."""
+    told: list[tuple[str, str]] = []
+    after = Told("after")
+    after.name = "after"
+    made = preview_plan(
+        plan([Told("one"), Checks(answer), after], []), lambda *line: told.append(line)
+    )
+    with pytest.raises(StepFailedError, match="Step 'checks' failed: 3 rows are invalid"):
+        Orchestrator(made, BaseStepContext(RuntimeContext())).execute()
+    assert told == [("told", "one")]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("rows"), "'rows'"),
+        (AttributeError("no rows"), "no rows"),
+        (FileNotFoundError("no file"), "no file"),
+        (StepNeededError("load"), "it needs load, which was left out of this run"),
+    ],
+)
+def test_a_step_may_stumble_over_what_a_dry_run_leaves_out(
+    plan: Any, error: Exception, reason: str
+) -> None:
+    """Then nothing can be told of it, and the dry run goes on; without such a step it fails."""
+    context = BaseStepContext(RuntimeContext())
+    made = preview_plan(plan([Told("one"), Checks(error)], []))
+    assert Orchestrator(made, context).execute()["success"]
+    assert context.step_results[1].data == {"preview": [f"cannot tell in a dry run: {reason}"]}
+    with pytest.raises(StepFailedError):
+        Orchestrator(
+            preview_plan(plan([Checks(error), Told("one")], [])),
+            BaseStepContext(RuntimeContext()),
+        ).execute()
+
+
+def test_a_preview_that_tells_why_the_run_would_fail(plan: Any) -> None:
+    """Its lines come first, and the dry run fails with its error."""
+
+    def look() -> Iterator[str]:
+        yield "conflict a"
+        raise HandrailError("1 conflict")
+
+    told: list[tuple[str, str]] = []
+    made = preview_plan(plan([Told(look)], []), lambda *line: told.append(line))
+    with pytest.raises(StepFailedError, match="1 conflict"):
+        Orchestrator(made, BaseStepContext(RuntimeContext())).execute()
+    assert told == [("told", "conflict a")]

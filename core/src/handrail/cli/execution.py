@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from handrail.cli.hints import command_line
 from handrail.cli.signals import like_interrupts
 from handrail.cli.view.console import moves
-from handrail.cli.view.failure import exited_run, interrupted_run, report, show, step_failure
+from handrail.cli.view.failure import (
+    exited_run,
+    interrupted_run,
+    report,
+    show,
+    step_failure,
+    would_fail,
+)
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import JsonView, LiveView, LogView, Outcome, brief
 from handrail.cli.view.text import plural, seconds
@@ -26,6 +33,7 @@ from handrail.runtime import RuntimeContext
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
+    from handrail.cli.view.dry_run import DryRunListing
     from handrail.journal.protocol import Journal
     from handrail.orchestrator import Observer
     from handrail.plan.plan import Plan
@@ -45,7 +53,7 @@ class Execution:
         journal: Its journal, if it has one.
         quiet: Whether only the result and errors are shown.
         keeps: Whether finished steps are kept after a failure.
-        dry: Whether it is a dry run.
+        dry: The list of a dry run; None if it is none.
         aim: Whether to finish or undo a recorded run; None for a new one.
         undoes: Whether it undoes from the start.
     """
@@ -56,7 +64,7 @@ class Execution:
     journal: Journal | None = None
     quiet: bool = False
     keeps: bool = False
-    dry: bool = False
+    dry: DryRunListing | None = None
     aim: Aim | None = None
     undoes: bool = False
 
@@ -97,8 +105,14 @@ def carry_out(session: Session, execution: Execution) -> int:
     try:
         with like_interrupts(), ExitStack() as stack:
             views = [stack.enter_context(closing(view)) for view in _views(session, execution)]
-            result = execution.run((outcome, *views))
+            listing = () if execution.dry is None else (execution.dry,)
+            result = execution.run((outcome, *listing, *views))
     except StepFailedError as error:
+        if execution.dry is not None:
+            if not session.json:
+                for line in execution.dry.lines():
+                    session.console.print(line)
+            return show(session, would_fail(session, plan, error, keeps=execution.keeps))
         return show(session, step_failure(session, plan, error, outcome, aim))
     except JournalError as error:
         if outcome.number is None:
@@ -134,7 +148,7 @@ def _views(session: Session, execution: Execution) -> list[JsonView | LiveView |
     options: dict[str, Any] = {
         "keeps": execution.keeps,
         "undoes": execution.undoes,
-        "dry": execution.dry,
+        "dry": execution.dry is not None,
     }
     if progress == "plain" or (progress == "auto" and not moves(console.err)):
         return [*views, LogView(console, execution.head, **options)]
@@ -164,7 +178,8 @@ def _result_lines(
 ) -> Iterator[str]:
     """Yield the lines about a completed run, or one that was rolled back on request."""
     plan = execution.plan
-    if execution.dry:
+    if execution.dry is not None:
+        yield from execution.dry.lines()
         yield f"{plan.action} would run {plural(len(plan.steps), 'step')}; nothing was done"
         return
     if execution.aim == "rollback":

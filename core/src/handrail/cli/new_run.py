@@ -16,6 +16,7 @@ from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.values import labelled, params_from, variables_of
 from handrail.cli.session import session_of, warn
 from handrail.cli.signals import like_interrupts
+from handrail.cli.view.dry_run import DryRunListing
 from handrail.cli.view.failure import failed_action, show
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.progress import brief
@@ -62,6 +63,7 @@ class RunRequest:
         params: A file with params.
         pairs: Params, and settings of packs, as `KEY=VALUE`.
         dry_run: Whether only steps without effects run.
+        everything: Whether a dry run shows every line.
         only: The only steps to run, if there are any.
         start: The first step to run.
         skip: Steps to leave out.
@@ -76,6 +78,7 @@ class RunRequest:
     params: str | None
     pairs: tuple[str, ...]
     dry_run: bool
+    everything: bool
     only: tuple[str, ...]
     start: str | None
     skip: tuple[str, ...]
@@ -95,6 +98,8 @@ class RunRequest:
 def run_target(context: click.Context, target: Target, options: ParamOptions) -> int:
     """Run an action as the command line asks for it, and return the exit code."""
     session, request = session_of(context), RunRequest.of(context)
+    if request.everything and not request.dry_run:
+        raise click.UsageError("--all goes with --dry-run")
     warn(session, goes_on=False)
     action = _action(context, target, options, request)
     name = lock_name(target, session.packs)
@@ -226,7 +231,8 @@ def _run_steps(
     observers: Sequence[Observer] = (),
 ) -> int:
     """Run a plan that was checked against the lock, and return the exit code."""
-    plan = preview_plan(part) if request.dry_run else part
+    listing = DryRunListing(everything=request.everything) if request.dry_run else None
+    plan = part if listing is None else preview_plan(part, listing.told)
 
     def run(views: Sequence[Observer]) -> Mapping[str, Any]:
         orchestrator = orchestrator_of(
@@ -253,7 +259,7 @@ def _run_steps(
         journal=journal,
         quiet=request.quiet,
         keeps=request.on_failure == "keep",
-        dry=request.dry_run,
+        dry=listing,
     )
     return carry_out(session, execution)
 

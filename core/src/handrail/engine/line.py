@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from handrail.engine.recorder import Recorder
 from handrail.engine.rollback_data import ended
-from handrail.errors import RecordError
+from handrail.errors import RecordError, StepNeededError
 from handrail.events import MessageLogged, MetricsMeasured, StatusChanged, StepProgressed
 from handrail.steps import StepResult
 from handrail.suggest import near
@@ -35,9 +35,12 @@ class Results(Mapping[str, "StepResult"]):
         result = self.get(name)
         if result is not None:
             return result
-        positions = self._line.run.plan.positions
+        plan = self._line.run.plan
+        positions = plan.positions
         if name in positions:
             raise KeyError(f"step '{name}' has not finished yet")
+        if name in plan.left_out:
+            raise StepNeededError(name)
         matches = near(name, positions)
         hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
         raise KeyError(f"no step answers to '{name}'{hint}")
@@ -218,6 +221,11 @@ class Line:
             return log.record(position, attempt, next(batches), key, values)
 
         return Recorder(step, write, notes, run.in_thread)
+
+    def needs(self, step: str) -> None:
+        """Raise StepNeededError if `step` was left out of the run."""
+        if step in self.run.plan.left_out:
+            raise StepNeededError(step)
 
     # Reported by the context
 

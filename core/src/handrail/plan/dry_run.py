@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import describe
+from handrail.errors import HandrailError, StepNeededError, describe
 from handrail.frozen import replace
 from handrail.plan.plan import Plan
 from handrail.steps import BaseStep, StepResult
 
 NOT_PREVIEWED = "not previewed"
 
+Told = Callable[[str, str], object]
+"""Takes the name of a step, and one line of its preview."""
 
-def preview_plan(plan: Plan) -> Plan:
+# What a step stumbles over if something is missing that a step before it would have made.
+_STUMBLES = (
+    *(LookupError, AttributeError, TypeError, AssertionError),
+    *(OSError, ArithmeticError, StepNeededError),
+)
+
+
+def preview_plan(plan: Plan, told: Told = lambda step, line: None) -> Plan:
     """Return `plan` for a dry run.
 
     Steps with `effects = False` really run; the others give their `preview` as `data["preview"]`, a
-    list of lines. `always_run` steps with effects are previewed too. Once a step with effects was
-    left out, a reading step may fail because its results are missing: it then reports that, and the
-    dry run continues.
+    list of lines. `always_run` steps with effects are previewed too. A dry run fails where the run
+    would: at a reading step that fails, and at a preview that raises a HandrailError, such as that
+    the target cannot be reached. Once a step with effects was left out, a reading step may also
+    stumble over results that are missing (LookupError, AttributeError, TypeError, OSError and the
+    like): it then reports that, and the dry run continues.
+
+    Args:
+        plan: The plan.
+        told: Called with each line as it comes, also those before a failure.
     """
     steps: list[Any] = []
     left_out = False
     for planned in plan.steps:
         stand_in: BaseStep[Any]
         if planned.effects:
-            stand_in = _Previewed(planned.step, planned.name)
+            stand_in = _Previewed(planned.step, planned.name, told)
             left_out = True
         elif left_out:
-            stand_in = _Lenient(planned.step, planned.name)
+            stand_in = _Lenient(planned.step, planned.name, told)
         else:
             steps.append(planned)
             continue
@@ -42,8 +57,9 @@ def preview_plan(plan: Plan) -> Plan:
 class _StandIn(BaseStep[Any]):
     """Takes the place of a step in a dry run."""
 
-    def __init__(self, step: BaseStep[Any], name: str) -> None:
+    def __init__(self, step: BaseStep[Any], name: str, told: Told) -> None:
         self.step = step
+        self._told = told
         self.name = name
         self.progress_weight = 0.0
         self.always_run = step.always_run
@@ -65,6 +81,13 @@ class _StandIn(BaseStep[Any]):
         except Exception:  # noqa: BLE001 - as above
             return False
 
+    def _tell(self, line: str) -> str:
+        self._told(self.name, line)
+        return line
+
+    def _missed(self, reason: str) -> StepResult:
+        return StepResult(data={"preview": [self._tell(f"cannot tell in a dry run: {reason}")]})
+
 
 class _Previewed(_StandIn):
     @calls_user_code
@@ -73,40 +96,57 @@ class _Previewed(_StandIn):
         try:
             answer = self.step.preview(context)
             # It may be a generator, and fail late.
-            lines = [NOT_PREVIEWED] if answer is None else lines_of(answer)
+            lines = [self._tell(NOT_PREVIEWED)] if answer is None else self._lines(answer)
+        except StepNeededError as error:
+            return self._missed(error.message)
+        except HandrailError:
+            raise
         except Exception as error:  # noqa: BLE001 - a preview may fail, the dry run continues
-            lines = [f"{NOT_PREVIEWED}: {describe(error)}"]
+            lines = [self._tell(f"{NOT_PREVIEWED}: {describe(error)}")]
         return StepResult(data={"preview": lines})
+
+    @calls_user_code
+    def _lines(self, answer: str | Iterable[str]) -> list[str]:
+        lines: list[str] = []
+        try:
+            lines += _each_line(answer)
+        except HandrailError:
+            # It says why the run would fail here, after what it would do before that.
+            for line in lines:
+                self._tell(line)
+            raise
+        return [self._tell(line) for line in lines]
 
 
 class _Lenient(_StandIn):
     @calls_user_code
     def execute(self, context: Any) -> StepResult | Awaitable[StepResult]:
-        """Run the step; a failure is reported in its result, not raised."""
+        """Run the step; it may stumble over what an omitted step would have made."""
         try:
             answer = self.step.execute(context)
-        except Exception as error:  # noqa: BLE001 - it may need an omitted step
-            return _missed(describe(error))
-        return self._finish(answer) if isinstance(answer, Awaitable) else _softened(answer)
+        except _STUMBLES as error:
+            return self._stumbled(error)
+        return self._finish(answer) if isinstance(answer, Awaitable) else answer
 
-    @staticmethod
     @calls_user_code
-    async def _finish(answer: Awaitable[StepResult]) -> StepResult:
+    async def _finish(self, answer: Awaitable[StepResult]) -> StepResult:
         try:
-            return _softened(await answer)
-        except Exception as error:  # noqa: BLE001 - as above
-            return _missed(describe(error))
+            return await answer
+        except _STUMBLES as error:
+            return self._stumbled(error)
 
-
-def _softened(result: StepResult) -> StepResult:
-    return result if result.success else _missed(result.error or "no reason given")
-
-
-def _missed(reason: str) -> StepResult:
-    return StepResult(data={"preview": [f"cannot tell in a dry run: {reason}"]})
+    def _stumbled(self, error: Exception) -> StepResult:
+        if isinstance(error, HandrailError) and not isinstance(error, StepNeededError):
+            raise error
+        return self._missed(describe(error))
 
 
 @calls_user_code
 def lines_of(answer: str | Iterable[str]) -> list[str]:
     """Return the lines of a preview."""
-    return answer.splitlines() if isinstance(answer, str) else list(map(str, answer))
+    return list(_each_line(answer))
+
+
+@calls_user_code
+def _each_line(answer: str | Iterable[str]) -> Iterator[str]:
+    return iter(answer.splitlines()) if isinstance(answer, str) else map(str, answer)

@@ -180,7 +180,7 @@ class Plan:
         history: The input of planning, for `handrail.plan.explain`; None for a plain registry.
         locked: True if it matches the project's lock; False if the lock was ignored on purpose;
             None if there is no lock.
-        part: Whether steps were left out of it on purpose, as by `run --only`.
+        left_out: The names of steps that were left out of it on purpose, as by `run --only`.
     """
 
     __slots__ = ("__dict__",)  # For what is computed when it is read.
@@ -190,7 +190,12 @@ class Plan:
     origin: Origin = UNKNOWN
     history: History | None = field(default=None, repr=False)
     locked: bool | None = None
-    part: bool = False
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def part(self) -> bool:
+        """Whether steps were left out of it on purpose."""
+        return bool(self.left_out)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -44,9 +44,10 @@ def with_steps(plan: Plan, steps: Sequence[PlannedStep]) -> Plan:
         facts: replace(facts, weight_share=float(facts.weight / total) if total else 1 / len(steps))
         for facts in {planned.facts for planned in steps}
     }
+    kept = {name for planned in steps for name in planned.names}
     return replace(
         plan,
-        part=plan.part or len(steps) < len(plan.steps),
+        left_out=plan.left_out | (plan.positions.keys() - kept),
         steps=tuple(replace(planned, facts=alike[planned.facts]) for planned in steps),
     )
 

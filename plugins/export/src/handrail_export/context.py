@@ -120,7 +120,7 @@ class ExportContext(StorageContext, ActionContext[P]):
 
         if self.opened.target is None:
             place = self.layout.place
-            target = open_target(place, retries=self.options.retries)
+            target = open_target(place, retries=self.options.retries, on_status=self.set_status)
             target.capabilities = self.known_capabilities() or target.capabilities
             self.opened.target = target
         return self.opened.target

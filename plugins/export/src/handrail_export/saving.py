@@ -54,6 +54,7 @@ class Saving:
         report: Report,
         workers: int,
         retries: int,
+        on_status: Callable[[str | None], object] | None = None,
     ) -> None:
         self._target = target
         self._manifest = manifest
@@ -63,7 +64,7 @@ class Saving:
         self._record_many = record_many
         self._report = report
         self._workers = workers
-        self._reader = Reader(CALLER, retries=retries)
+        self._reader = Reader(CALLER, retries=retries, on_status=on_status)
         self._files, self._bytes = manifest.totals()
         self._saved = [0, 0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from handrail_export.errors import StorageError
@@ -28,16 +29,22 @@ def parse_target(text: str) -> Place:
     return parse_place(text, CALLER)
 
 
-def open_target(target: Place | str, *, retries: int = 8) -> Store:
+def open_target(
+    target: Place | str,
+    *,
+    retries: int = 8,
+    on_status: Callable[[str | None], object] | None = None,
+) -> Store:
     """Open a target; nothing is written or requested yet.
 
     Args:
         target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
         retries: Number of retries when the storage fails for a moment.
+        on_status: Called with what requests wait for; see `handrail_storage.open_store`.
 
     Raises:
         StorageError: The target or its credentials are malformed.
     """
     from handrail_storage import open_store  # noqa: PLC0415 - not to plan
 
-    return open_store(target, CALLER, retries=retries)
+    return open_store(target, CALLER, retries=retries, on_status=on_status)

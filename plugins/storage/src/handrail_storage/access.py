@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 _BLOCK = 4 << 20
 
 
-def open_store(place: Place | str, caller: Caller = ANYBODY, *, retries: int = 8) -> Store:
+def open_store(
+    place: Place | str,
+    caller: Caller = ANYBODY,
+    *,
+    retries: int = 8,
+    on_status: Callable[[str | None], object] | None = None,
+) -> Store:
     """Open a place as a store; nothing is written or requested yet.
 
     Args:
         place: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
         caller: The pack, for the class and the words of errors.
         retries: Number of retries when the storage fails for a moment.
+        on_status: Called from any thread with what requests wait for, and with None once they go
+            on; `context.set_status` shows it.
 
     Raises:
         StorageError: The place or its credentials are malformed.
@@ -36,7 +44,7 @@ def open_store(place: Place | str, caller: Caller = ANYBODY, *, retries: int = 8
     # It loads a compiled client, which a folder does not need.
     from handrail_storage.backend.objects import ObjectStore  # noqa: PLC0415
 
-    return ObjectStore(parsed, caller, retries=retries)
+    return ObjectStore(parsed, caller, retries=retries, on_status=on_status)
 
 
 class Reader:
@@ -45,10 +53,18 @@ class Reader:
     Args:
         caller: The pack, for the class of errors.
         retries: Number of retries when a storage fails for a moment.
+        on_status: See `open_store`.
     """
 
-    def __init__(self, caller: Caller = ANYBODY, *, retries: int = 8) -> None:
+    def __init__(
+        self,
+        caller: Caller = ANYBODY,
+        *,
+        retries: int = 8,
+        on_status: Callable[[str | None], object] | None = None,
+    ) -> None:
         self._caller = caller
+        self._on_status = on_status
         self._retries = retries
         self._buckets: dict[tuple[str, str], Requests] = {}
         self._lock = threading.Lock()
@@ -66,7 +82,7 @@ class Reader:
         import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
         requests = self._bucket(place)
-        with requests.converting_errors(place.path):
+        with requests.patiently(place.path):
             if most is None:
                 return bytes(obstore.get(requests.patient, place.path).bytes())
             answer = obstore.get(requests.patient, place.path, options={"range": (0, most)})
@@ -86,7 +102,7 @@ class Reader:
         import obstore  # noqa: PLC0415 - see above
 
         requests = self._bucket(place)
-        with requests.converting_errors(place.path):
+        with requests.patiently(place.path):
             for block in obstore.get(requests.patient, place.path).stream(_BLOCK):
                 yield bytes(block)
 
@@ -98,7 +114,7 @@ class Reader:
             if key not in self._buckets:
                 url = f"{place.scheme}://{place.bucket}"
                 root = Place(scheme=place.scheme, bucket=place.bucket, path="", shown=url)
-                self._buckets[key] = Requests(root, self._retries, self._caller)
+                self._buckets[key] = Requests(root, self._retries, self._caller, self._on_status)
             return self._buckets[key]
 
     @contextmanager

@@ -17,6 +17,8 @@ class StorageError(HandrailError, RuntimeError):
     Attributes:
         passing: Whether it may work a moment later.
         attempts: Number of attempts; 0 if unknown.
+        reason: What is wrong, in a few words and without the key; may be empty.
+        no_place: Whether the place itself, such as a bucket, is not there.
     """
 
     code = "storage"
@@ -27,11 +29,15 @@ class StorageError(HandrailError, RuntimeError):
         *,
         passing: bool = False,
         attempts: int = 0,
+        reason: str = "",
+        no_place: bool = False,
         ways_out: Iterable[str] = (),
     ) -> None:
         super().__init__(message, ways_out=ways_out)
         self.passing = passing
         self.attempts = attempts
+        self.reason = reason
+        self.no_place = no_place
 
     def after(self, attempts: int) -> Self:
         """Return the error with the number of attempts, from 1."""
@@ -41,6 +47,8 @@ class StorageError(HandrailError, RuntimeError):
             f"{self.message}, {tried}",
             passing=self.passing,
             attempts=attempts,
+            reason=self.reason,
+            no_place=self.no_place,
             ways_out=self.ways_out,
         )
 

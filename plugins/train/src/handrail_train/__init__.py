@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail_train.models import SklearnKind as SklearnKind
     from handrail_train.models import shuffled as shuffled
     from handrail_train.params import TrainParams as TrainParams
+    from handrail_train.steps import CheckStoreStep as CheckStoreStep
     from handrail_train.steps import EvaluateModelStep as EvaluateModelStep
     from handrail_train.steps import LoadDatasetStep as LoadDatasetStep
     from handrail_train.steps import TrainModelStep as TrainModelStep
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseTrainAction",
+    "CheckStoreStep",
     "DefaultTrainAction",
     "EvaluateModelStep",
     "Examples",
@@ -56,7 +58,10 @@ _HOMES = {
     "data": ("Examples", "Split"),
     "models": ("Fit", "Hyper", "ModelKind", "SklearnKind", "shuffled"),
     "params": ("TrainParams",),
-    "steps": ("EvaluateModelStep", "LoadDatasetStep", "TrainModelStep", "UploadModelStep"),
+    "steps": (
+        *("CheckStoreStep", "EvaluateModelStep", "LoadDatasetStep"),
+        *("TrainModelStep", "UploadModelStep"),
+    ),
     "versions": ("Versions", "load_model"),
 }
 

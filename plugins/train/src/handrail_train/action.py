@@ -47,12 +47,14 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
 
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         from handrail_train.steps import (
+            CheckStoreStep,
             EvaluateModelStep,
             LoadDatasetStep,
             TrainModelStep,
             UploadModelStep,
         )
 
+        registry.register(CheckStoreStep())
         registry.register(LoadDatasetStep())
         registry.register(TrainModelStep())
         registry.register(EvaluateModelStep())

@@ -184,7 +184,9 @@ class TrainContext(StorageContext, ActionContext[P]):
         from handrail_train.store import open_store
 
         if self.opened.store is None:
-            self.opened.store = open_store(self.options.store, retries=self.options.retries)
+            self.opened.store = open_store(
+                self.options.store, retries=self.options.retries, on_status=self.set_status
+            )
         return self.opened.store
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from handrail_storage import Caller, TakenError, parse_place
@@ -31,19 +32,25 @@ def parse_store(text: str) -> Place:
     return parse_place(text, CALLER)
 
 
-def open_store(store: Place | str, *, retries: int = 8) -> Store:
+def open_store(
+    store: Place | str,
+    *,
+    retries: int = 8,
+    on_status: Callable[[str | None], object] | None = None,
+) -> Store:
     """Open a store; nothing is written or requested yet.
 
     Args:
         store: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
         retries: Number of retries when the storage fails for a moment.
+        on_status: Called with what requests wait for; see `handrail_storage.open_store`.
 
     Raises:
         StorageError: The store or its credentials are malformed.
     """
     from handrail_storage import open_store as open_place  # noqa: PLC0415 - not to plan
 
-    return open_place(store, CALLER, retries=retries)
+    return open_place(store, CALLER, retries=retries, on_status=on_status)
 
 
 def in_store(url: str) -> str:

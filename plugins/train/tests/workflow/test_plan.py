@@ -17,7 +17,8 @@ from handrail import BaseStep
 from handrail_train import DefaultTrainAction
 
 STEPS = {
-    "load_dataset": (0.20, False),
+    "check_store": (0.05, False),
+    "load_dataset": (0.15, False),
     "train_model": (0.50, True),
     "evaluate_model": (0.10, False),
     "upload_model": (0.20, True),
@@ -40,7 +41,7 @@ def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_the_default_training_has_four_steps_with_their_weights() -> None:
+def test_the_default_training_has_five_steps_with_their_weights() -> None:
     plan = DefaultTrainAction.partial({}, packs=()).plan()
     assert [step.name for step in plan.steps] == list(STEPS)
     assert [float(step.weight_share) for step in plan.steps] == [w for w, _ in STEPS.values()]

@@ -127,7 +127,9 @@ class UploadContext(StorageContext, ActionContext[P]):
         from handrail_upload.storage import Capabilities, open_storage
 
         if self.storage is None:
-            self.storage = open_storage(self.options.target, retries=self.options.retries)
+            self.storage = open_storage(
+                self.options.target, retries=self.options.retries, on_status=self.set_status
+            )
             if self.capabilities:
                 self.storage.capabilities = Capabilities(**self.capabilities)
         return self.storage
@@ -140,7 +142,9 @@ class UploadContext(StorageContext, ActionContext[P]):
         """
         from handrail_upload.storage import Capabilities, open_storage
 
-        storage = open_storage(recorded.target, retries=self.options.retries)
+        storage = open_storage(
+            recorded.target, retries=self.options.retries, on_status=self.set_status
+        )
         if self.capabilities:
             storage.capabilities = Capabilities(**self.capabilities)
         return storage

@@ -35,6 +35,7 @@ class Seen:
     logged: list[tuple[str, dict[str, Any], str | None]] = field(default_factory=list)
     progress: list[tuple[float, float, str | None]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    previews: dict[str, list[str]] = field(default_factory=dict)
 
     def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
         self.logged.append((event, dict(data), file))
@@ -114,9 +115,13 @@ def dry_run(make: Callable[..., Any], seen: Seen) -> Callable[..., dict[str, lis
 
     def _dry_run(*args: Any, **params: Any) -> dict[str, list[str]]:
         made = make(*args, **params)
-        made.run_plan(preview_plan(made.plan()), observers=[keep(seen)])
-        found = {each["step"]: each["data"] for each in seen.told("StepFinished")}
-        return {step: data["preview"] for step, data in found.items() if "preview" in data}
+        seen.previews.clear()
+
+        def told(step: str, line: str) -> None:
+            seen.previews.setdefault(step, []).append(line)
+
+        made.run_plan(preview_plan(made.plan(), told), observers=[keep(seen)])
+        return dict(seen.previews)
 
     return _dry_run
 

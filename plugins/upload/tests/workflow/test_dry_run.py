@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from handrail import StepFailedError
 
 
 @pytest.fixture
@@ -49,7 +53,6 @@ def test_what_it_tells(
                 "new        new  1 B",
                 "unchanged  same  4 B",
                 "conflict   changed  something else is stored there",
-                "1 conflict: nothing would be sent",
             ],
         ),
         (
@@ -76,7 +79,6 @@ def test_what_it_tells(
                 "new        new  1 B",
                 "conflict   changed  something is stored there",
                 "conflict   same  something is stored there",
-                "2 conflicts: nothing would be sent",
             ],
         ),
     ],
@@ -86,15 +88,22 @@ def test_new_unchanged_replaced_and_conflicting(
     upload: Callable[..., Any],
     dry_run: Callable[..., Any],
     world: Callable[[], Any],
+    seen: Any,
     if_exists: str,
     lines: list[str],
 ) -> None:
-    """Each file is listed with what would become of it, and all is as before."""
+    """Each file is listed with what would become of it, and all is as before.
+
+    Conflicts fail the dry run as they would the upload.
+    """
     write({"changed": "old", "same": "same"})
     upload()
     write({"changed": "new!", "new": "n"})
     before = world()
-    assert dry_run(if_exists=if_exists)["upload_files"] == lines
+    fails = any(line.startswith("conflict") for line in lines)
+    with pytest.raises(StepFailedError, match="cannot be stored") if fails else nullcontext():
+        dry_run(if_exists=if_exists)
+    assert seen.previews["upload_files"] == lines
     assert world() == before
 
 
@@ -122,7 +131,9 @@ def test_nothing_is_written(
     (here / "sheet.csv").write_text("file,x\na.txt,1\n")
     (here / "s.toml").write_text("[files.note]\n")
     before = world()
-    dry_run(**params)
+    fails = params.get("source") == "nowhere"
+    with pytest.raises(StepFailedError, match="is not there") if fails else nullcontext():
+        dry_run(**params)
     gc.collect()
     assert world() == before
     assert os.listdir(scratch) == []
@@ -137,19 +148,61 @@ def test_on_the_command_line(
     done = handrail("run", "upload", "src", "out", "--dry-run")
     assert done.returncode == 0
     assert "dry run, nothing is changed" in done.stderr
-    assert "     new        b/c  3 B" in done.stderr
-    assert done.stdout == "upload would run 8 steps; nothing was done\n"
+    assert "     new        b/c  3 B" in done.stdout.splitlines()
+    assert "b/c" not in done.stderr
+    assert done.stdout.endswith("\nupload would run 8 steps; nothing was done\n")
     assert max(map(len, done.stderr.splitlines())) <= 100
     assert world() == before
 
 
-def test_problems(write: Callable[..., Path], dry_run: Callable[..., Any], seen: Any) -> None:
-    """Files that are not valid are told in a dry run as well."""
+def test_it_fails_where_the_upload_would(
+    write: Callable[..., Path], handrail: Callable[..., Any], world: Callable[[], Any]
+) -> None:
+    """With the same exit code; what is invalid is told once, and nothing that contradicts it."""
+    write({f"{n:03}": "" if n else "x" for n in range(40)})
+    before = world()
+    done = handrail("run", "upload", "src", "out", "--dry-run")
+    assert done.returncode == 1
+    assert world() == before
+    listed = [line for line in done.stdout.splitlines() if "invalid_file" in line]
+    assert listed == [f"     invalid_file ({n:03}) is empty" for n in [*range(1, 11), 39]]
+    assert "     ... and 28 more: --all" in done.stdout.splitlines()
+    for word in ("send", "register", "would run"):
+        assert word not in done.stdout
+    assert "error: upload would fail at validate_files" in done.stderr
+    assert "39 files cannot be uploaded: 001: is empty, and 38 more" in done.stderr
+    real = handrail("run", "upload", "src", "out", "--no-journal")
+    assert real.returncode == done.returncode
+    done = handrail("run", "upload", "src", "out", "--dry-run", "--all")
+    assert done.stdout.count("invalid_file") == 39
+
+
+def test_files_that_are_left_out_are_not_counted_later(
+    write: Callable[..., Path], dry_run: Callable[..., Any]
+) -> None:
     write({"a": "", "b": "b"})
-    told = dry_run()
-    assert seen.logs("invalid_file") == [("a", "is empty")]
-    assert "1 file cannot be uploaded: a: is empty" in told["validate_files"][0]
-    assert told["upload_files"] == ["new        b  1 B", "1 invalid file: nothing would be sent"]
+    told = dry_run(on_invalid="skip")
+    assert told["upload_files"] == ["new        b  1 B", "1 file to send, 1 B"]
+    assert told["generate_data_units"] == ["register 1 unit in src.db"]
+
+
+def test_all_goes_with_a_dry_run(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:
+    write("a")
+    done = handrail("run", "upload", "src", "out", "--all")
+    assert (done.returncode, "--all goes with --dry-run" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("left_out", [["--only", "upload_files"], ["--skip", "organize_files"]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_parts_that_lack_what_they_need(
+    write: Callable[..., Path], handrail: Callable[..., Any], left_out: list[str], more: list[str]
+) -> None:
+    """They say which step would have made it, and that is a mistake on the command line."""
+    write("a")
+    done = handrail("run", "upload", "src", "out", *left_out, *more)
+    assert (done.returncode, "0 B" in done.stdout) == (0 if more else 2, False)
+    told = done.stdout if more else done.stderr
+    assert re.search("it needs (initialize|organize_files), which was left out of this run", told)
 
 
 def test_many_files(write: Callable[..., Path], dry_run: Callable[..., Any]) -> None:

@@ -52,7 +52,7 @@ class RetryStep(StepWrapper[C]):
     The failure of the last attempt is passed on unchanged, and the run undoes that attempt as for
     any failed step. KeyboardInterrupt, SystemExit and cancellation are never retried. Before each
     further attempt it logs `step_retry {'step', 'attempt', 'error', 'wait'}`, with the number of
-    the failed attempt (from 1) and the pause in seconds.
+    the failed attempt (from 1) and the pause in seconds. The status of the step says so too.
 
     It keeps the name of the wrapped step.
 
@@ -78,6 +78,8 @@ class RetryStep(StepWrapper[C]):
         retry_failed: bool = True,
     ) -> None:
         super().__init__(step)
+        # The first attempt is not a retry.
+        self._of = f"/{attempts - 1}" if isinstance(attempts, int) else ""
         on_error = _retry_strategy(retry_on)
         on_result = retry_if_result(_has_failed)
         self._strategy = Retrying(
@@ -106,6 +108,7 @@ class RetryStep(StepWrapper[C]):
             wait = state.upcoming_sleep
             data = {"step": step, "attempt": state.attempt_number, "error": failure, "wait": wait}
             log_safely(context, "step_retry", data)
+            context.set_status(f"retrying {state.attempt_number}{self._of}: {failure}")
             yield Sleep(wait)
             state.idle_for += wait
             state.prepare_for_next_attempt()

@@ -35,6 +35,11 @@ def run_options() -> list[click.Parameter]:
             help="Run only the steps without effects; the others print what they would do.",
         ),
         click.Option(
+            ["--all", "everything"],
+            is_flag=True,
+            help="With --dry-run: show every line of what the steps would do.",
+        ),
+        click.Option(
             ["--only"], multiple=True, metavar="STEP", help="Run only this step. Repeatable."
         ),
         click.Option(["--from", "start"], metavar="STEP", help="Start at this step."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
 
     from handrail.cli.session import Session
     from handrail.cli.view.progress import Outcome
+    from handrail.origin import Origin
     from handrail.plan.plan import Plan
     from handrail.recovery.run_record import RunRecord
     from handrail.recovery.status import Aim
 
 _LONGEST = 400  # Letters of a cause that the record of the run has in full.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})  # Folders of installed distributions.
 _MOST = 5  # Recorded failures that are shown.
 _ENDINGS = {
     "rolled_back": "rolled back",
@@ -149,7 +153,9 @@ def step_failure(
     for problem in error.rollback_errors:
         message = one_line(problem.message, limit=_LONGEST) if outcome.number else problem.message
         lines.append(f"  undo    {message}")
-        if problem.__cause__ is not None and (place := _place_of(problem.__cause__)):
+        if problem.__cause__ is not None and (
+            place := _place_of(problem.__cause__, problem.origin)
+        ):
             lines.append(f"  at      {place}")
     lines += _ways(outcome, failed=not asked)
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
@@ -164,6 +170,25 @@ def step_failure(
         lines=lines,
         document={**error.to_dict(), **number, "exit_code": int(code)},
         errors=(error, *error.rollback_errors),
+    )
+
+
+def would_fail(session: Session, plan: Plan, error: StepFailedError, *, keeps: bool) -> Failure:
+    """Return the failure of a dry run, with the exit code that the run would have.
+
+    Args:
+        session: The call.
+        plan: The plan of the dry run.
+        error: The error that ended it.
+        keeps: Whether the run would keep its finished steps.
+    """
+    lines = _cause_lines(session, plan, error, recorded=False, dry=True)
+    code = ExitCode.KEPT if keeps and plan.positions.get(error.step) else _exit_code(error)
+    return Failure(
+        exit_code=code,
+        lines=lines,
+        document={**error.to_dict(), "exit_code": int(code)},
+        errors=(error,),
     )
 
 
@@ -338,27 +363,33 @@ def _is_within(cause: BaseException, message: str) -> bool:
 
 
 def _cause_lines(
-    session: Session, plan: Plan, error: StepFailedError, *, recorded: bool
+    session: Session, plan: Plan, error: StepFailedError, *, recorded: bool, dry: bool = False
 ) -> list[str]:
     """Return the lines about the cause of a failed step; cut if the journal has the full text."""
 
     def cut(text: str) -> str:
         return one_line(text, limit=_LONGEST) if recorded else text
 
-    ending = _ENDINGS.get(error.outcome, error.outcome)
+    ending = "nothing was done" if dry else _ENDINGS.get(error.outcome, error.outcome)
     origin = f" ({error.origin})" if error.origin is not None and error.origin.pack else ""
     cause = error.__cause__
     if isinstance(cause, RefusedError):
-        stopped = f"  run     {plan.action} stopped at {error.step}{origin}, {ending}"
+        stops = "would stop" if dry else "stopped"
+        stopped = f"  run     {plan.action} {stops} at {error.step}{origin}, {ending}"
         return [*_lines_of(session, cause), stopped]
-    head = _headline(session, f"{plan.action} failed at {error.step}{origin}, {ending}")
+    failed = "would fail" if dry else "failed"
+    head = _headline(session, f"{plan.action} {failed} at {error.step}{origin}, {ending}")
     if cause is None:
         interrupted = error.error == "KeyboardInterrupt"
         return [head, f"  cause   {'it was interrupted' if interrupted else cut(error.error)}"]
     if isinstance(cause, HandrailError):
         below = (f"  {line}" for line in _lines_of(session, cause)[1:])
         return [head, f"  cause   {cause.message}", *below]
-    return [head, f"  cause   {cut(_described(cause))}", f"  at      {_place_of(cause)}"]
+    return [
+        head,
+        f"  cause   {cut(_described(cause))}",
+        f"  at      {_place_of(cause, error.origin)}",
+    ]
 
 
 def _asked(
@@ -393,18 +424,47 @@ def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {describe(error)}"
 
 
-def _place_of(error: BaseException) -> str:
-    """Return the innermost line of code outside Handrail that an error went through."""
+def _place_of(error: BaseException, origin: Origin | None = None) -> str:
+    """Return the line that an error went through last in the code of the step, or in local code.
+
+    What it went through further down, in the standard library or in a dependency, helps nobody who
+    has to mend the step. If it went through neither, that is the innermost line outside Handrail.
+
+    Args:
+        error: The error.
+        origin: Where the step came from.
+    """
+    home = "" if origin is None else _package_of(origin.module)
     trace = error.__traceback__
-    place = ""
+    outside = found = place = ""
     while trace is not None:
-        code = trace.tb_frame.f_code
-        name = str(trace.tb_frame.f_globals.get("__name__", ""))
-        if not name.startswith("handrail.") or not place:
-            file = code.co_filename.replace("\\", "/").rpartition("/")[2]
-            place = f"{file}:{trace.tb_lineno} in {code.co_name}"
+        frame = trace.tb_frame
+        module = str(frame.f_globals.get("__name__", ""))
+        file = frame.f_code.co_filename.replace("\\", "/")
+        place = f"{file.rpartition('/')[2]}:{trace.tb_lineno} in {frame.f_code.co_name}"
+        if not module.startswith("handrail."):
+            outside = place
+            if (home and f"{module}.".startswith(home)) or _is_local(file):
+                found = place
         trace = trace.tb_next
-    return place
+    return found or outside or place
+
+
+def _package_of(module: str) -> str:
+    """Return the package of a module with a dot after it; of a namespace, the part in it."""
+    first, _, rest = module.partition(".")
+    package = sys.modules.get(first)
+    if rest and package is not None and getattr(package, "__file__", None) is None:
+        return f"{first}.{rest.partition('.')[0]}."
+    return f"{first}." if first else ""
+
+
+def _is_local(file: str) -> bool:
+    """Return whether a file is neither of Python nor of an installed distribution."""
+    if file.startswith("<") or not _INSTALLED.isdisjoint(file.split("/")):
+        return False
+    library = os.path.dirname(os.__file__).replace("\\", "/")
+    return not file.startswith(f"{library}/")
 
 
 def _debug(session: Session, error: BaseException) -> None:

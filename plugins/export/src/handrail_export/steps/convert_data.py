@@ -220,7 +220,7 @@ class _Pictures:
         context, options = self._context, self._context.options
         collection = Collection(
             units_of(_catalogue_rows(context.use_rows())),
-            Reader(CALLER, retries=options.retries),
+            Reader(CALLER, retries=options.retries, on_status=context.set_status),
             pictures=options.pictures,
             masks=options.masks,
             categories=options.categories,

@@ -122,6 +122,7 @@ def _store(context: ExportContext, claim: Claim, *, resumed: bool) -> ExportedFi
         report=context.set_progress,
         workers=options.concurrency,
         retries=options.retries,
+        on_status=context.set_status,
     )
     document = not context.layout.file
     if options.if_exists == "error":

@@ -42,7 +42,7 @@ def delete_all(requests: Requests, keys: Sequence[str]) -> None:
     paths = [requests.path(key) for key in keys]
     for start in range(0, len(paths), PAGE):
         page = paths[start : start + PAGE]
-        with requests.converting_errors(f"deleting {keys[start]}"):
+        with requests.patiently(f"deleting {keys[start]}"):
             try:
                 obstore.delete(requests.patient, page)
             except FileNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import StorageError
@@ -13,11 +14,14 @@ _PASSING_CODES = (
     *("SlowDown", "ConnectionBroken", "ConnectionFailed", "TimedOut", "Join"),
 )
 _NO_BUCKET = ("ContainerNotFound", "NoSuchBucket")
-# The client's notes about an unanswered request, and our words for them.
-_KINDS = {
-    "Connect": ("ConnectionFailed", "the server cannot be reached"),
-    "Timeout": ("TimedOut", "the server did not answer in time"),
-}
+# The client's notes about an unanswered request, the code for them, and our words about the server.
+_KINDS = (
+    ("kind: ConnectionRefused", "ConnectionFailed", "{} cannot be reached: connection refused"),
+    ('"dns error"', "ConnectionFailed", "{} cannot be reached: unknown host"),
+    ("kind: Connect\\b", "ConnectionFailed", "{} cannot be reached"),
+    ("kind: Timeout\\b", "TimedOut", "{} did not answer in time"),
+    ("", "ConnectionBroken", "the connection to {} broke"),
+)
 # Clients ask these for credentials if there are no others.
 _METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _CREDENTIALS = (
@@ -60,7 +64,7 @@ def storage_error(
     code = _first(r"<Code>([^<]*)</Code>", text) or type(error).__name__.removesuffix("Error")
     said = _first(r"(?s)<Message>(.*?)</Message>", text)
     if said is None and status is None:
-        code, said = _without_status(code, text, dump)
+        code, said = _without_status(code, text, dump, _server(whole))
     elif said is None:
         said = _first(rf"status code: {status} ([^:\n]*)", text)
     if any(f"://{place}" in whole for place in _METADATA_SERVICES):
@@ -73,18 +77,30 @@ def storage_error(
     return caller.error(
         f"{about}: {code}{place}{words}",
         passing=_may_pass(status, code),
+        reason=said if said and not status else f"{code}{place}",
+        no_place=code in _NO_BUCKET,
         ways_out=(_WAYS_OUT.get(code, ""),),
     )
 
 
-def _without_status(code: str, text: str, dump: str) -> tuple[str, str]:
+def _server(text: str) -> str:
+    """Return the host and port of the request that an error of the client is about."""
+    url = _first(r"Error performing [A-Z]+ (\S+) in ", text)
+    try:
+        return (urlsplit(url or "").netloc or "the server").rpartition("@")[2]
+    except ValueError:
+        return "the server"
+
+
+def _without_status(code: str, text: str, dump: str, server: str) -> tuple[str, str]:
     """Return code and message for a request without a status."""
     refused = _first(r"\(code: (\w+)\)$", text)  # Of one object among those to be deleted.
     if refused is not None:
         return refused, ""
     if "error sending request" in text:
-        kind = _first(r"kind: (Connect|Timeout)\b", dump) or ""
-        return _KINDS.get(kind, ("ConnectionBroken", "the connection broke"))
+        found = next(each for each in _KINDS if re.search(each[0], dump))
+        _, code, words = found
+        return code, words.format(server)
     return code, text
 
 

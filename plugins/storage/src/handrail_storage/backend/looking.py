@@ -26,7 +26,7 @@ def listed_below(requests: Requests, prefix: str, offset: str | None = None) -> 
     import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
     before = requests.prefix
-    with requests.converting_errors(f"listing {requests.url}"):
+    with requests.patiently(f"listing {requests.url}"):
         # Its overloads name a type that does not exist.
         batches: Any = cast("Any", obstore).list(
             requests.patient,

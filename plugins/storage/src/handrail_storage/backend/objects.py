@@ -45,6 +45,7 @@ class ObjectStore(Store):
         place: The bucket and the prefix.
         caller: The pack, for the class and the words of errors.
         retries: Number of retries when the storage fails for a moment.
+        on_status: Called with what requests wait for; see `open_store`.
 
     Attributes:
         requests: Sends requests to the bucket.
@@ -52,10 +53,17 @@ class ObjectStore(Store):
 
     lag = 1.0
 
-    def __init__(self, place: Place, caller: Caller = ANYBODY, *, retries: int = 8) -> None:
+    def __init__(
+        self,
+        place: Place,
+        caller: Caller = ANYBODY,
+        *,
+        retries: int = 8,
+        on_status: Callable[[str | None], object] | None = None,
+    ) -> None:
         super().__init__(place, caller)
         self.capabilities = Capabilities(create_only=False, etag_is_md5=False, marks=True)
-        self.requests = Requests(place, retries, caller)
+        self.requests = Requests(place, retries, caller, on_status)
         if place.scheme == "memory":
             self.lag = MEMORY_LAG
             self.lasting = False
@@ -69,7 +77,7 @@ class ObjectStore(Store):
 
     def reach(self) -> None:
         """Ask for an object."""
-        self.stat(".handrail-reach")
+        self.requests.reach()
 
     def prepare(self, record: Callable[[str], None]) -> None:
         """Do nothing: there are no folders, and buckets are created by their owners."""
@@ -106,7 +114,7 @@ class ObjectStore(Store):
         """Yield the content as it arrives."""
         import obstore  # noqa: PLC0415 - see above
 
-        with self.requests.converting_errors(key):
+        with self.requests.patiently(key):
             answer = obstore.get(self.requests.patient, self.requests.path(key))
             for block in answer.stream(_BLOCK):
                 yield bytes(block)
@@ -197,7 +205,7 @@ class ObjectStore(Store):
         import obstore  # noqa: PLC0415 - see above
 
         smallest = -(-size // _MOST_PARTS)
-        with self.requests.converting_errors(key):
+        with self.requests.patiently(key):
             obstore.put(
                 self.requests.patient,
                 self.requests.path(key),
@@ -239,7 +247,7 @@ class ObjectStore(Store):
         )
 
         requests = self.requests
-        with requests.converting_errors(copy.key):
+        with requests.patiently(copy.key):
             answer = obstore.get(requests.patient, requests.path(copy.key))
             content, attributes = bytes(answer.bytes()), answer.attributes
         try:
@@ -267,7 +275,7 @@ class ObjectStore(Store):
                 == (before.size, before.mark, before.sha256)
             )
 
-        with self.requests.converting_errors(key):
+        with self.requests.patiently(key):
             if before is not None and before.size <= _LARGEST_COPY:
                 obstore.copy(self.requests.patient, source, target)
                 if arrived():  # There are servers that say yes, and copy nothing.

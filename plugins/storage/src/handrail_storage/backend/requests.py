@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
@@ -13,6 +13,7 @@ from tenacity.wait import wait_exponential, wait_random
 
 from handrail_storage.backend.clients import make_client
 from handrail_storage.backend.faults import storage_error
+from handrail_storage.backend.watching import OnStatus, Watch
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import StorageError
 from handrail_storage.places import Place
@@ -33,6 +34,8 @@ class Requests:
         place: The bucket and the prefix.
         retries: Number of retries.
         caller: The pack, for the class of errors.
+        on_status: Called from any thread with what the requests wait for, such as
+            `retrying 2/8: store.example:9000 cannot be reached`; with None once they go on.
 
     Attributes:
         url: The place, as people write it.
@@ -43,12 +46,22 @@ class Requests:
         patient: Retries by itself: if a part has failed, it sends that part again, not the file.
     """
 
-    def __init__(self, place: Place, retries: int, caller: Caller = ANYBODY) -> None:
+    def __init__(
+        self,
+        place: Place,
+        retries: int,
+        caller: Caller = ANYBODY,
+        on_status: OnStatus | None = None,
+    ) -> None:
         self.url = place.shown
         self.prefix = f"{place.path}/" if place.path else ""
         self.scheme = place.scheme
         self._retries = retries
         self._caller = caller
+        self._on_status = on_status
+        self._watch: Watch | None = None
+        if on_status is not None and place.scheme != "memory":
+            self._watch = Watch(self._look, on_status)
         self.client = make_client(place, retries=0, caller=caller)
         self.patient = make_client(place, retries=retries, caller=caller)
 
@@ -76,16 +89,71 @@ class Requests:
             with self.converting_errors(about):
                 return call()
 
+        most = self._retries if retries is None else retries
+        told = False
+
+        def tell(state: RetryCallState) -> None:
+            nonlocal told
+            told = True
+            self._tell(f"retrying {state.attempt_number}/{most}: {_reason(state)}")
+
         try:
             return Retrying(
                 sleep=pause or time.sleep,
-                stop=stop_after_attempt(1 + (self._retries if retries is None else retries)),
+                stop=stop_after_attempt(1 + most),
                 wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2),
                 retry=retry_if_exception(_may_pass),
                 retry_error_callback=_give_up,
+                before_sleep=tell,
             )(once)
         except StorageError as error:
             raise error if error.attempts else error.after(1)  # noqa: B904 - the same error
+        finally:
+            if told:
+                self._tell(None)
+
+    def _tell(self, status: str | None) -> None:
+        if self._on_status is not None:
+            self._on_status(status)
+
+    def _look(self) -> str | None:
+        """Return why the storage cannot be reached now, or None if it answers."""
+        try:
+            with self.converting_errors(self.url):
+                self.ask(".handrail-reach")
+        except StorageError as error:
+            return error.reason if error.passing else None
+        return None
+
+    def reach(self, retries: int | None = None) -> None:
+        """Check that the storage answers, and that the bucket is there.
+
+        Raises:
+            StorageError: The storage does not answer, or refuses to read.
+        """
+        import obstore  # noqa: PLC0415 - see above
+
+        path = self.path(".handrail-reach")
+
+        def get() -> None:
+            try:
+                # The answer to a HEAD does not say whether the object or the bucket is missing.
+                obstore.get(self.client, path)
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+
+        self.again(self.url, get, retries=retries)
+
+    @contextmanager
+    def patiently(self, about: str) -> Generator[None]:
+        """Convert errors as `converting_errors` does, around a request of `patient`.
+
+        That client does not tell when it retries. So while such requests are under way, the storage
+        is asked now and then whether it answers, and `on_status` is told if it does not.
+        """
+        with self.converting_errors(about), self._watch or nullcontext():
+            yield
 
     @contextmanager
     def converting_errors(self, about: str) -> Generator[None]:
@@ -116,7 +184,8 @@ class Requests:
 
     def broken(self, about: str) -> StorageError:
         """Return the error for a request without an answer."""
-        return self._caller.error(f"{about}: the connection broke (from {self.url})", passing=True)
+        why = "the connection broke"
+        return self._caller.error(f"{about}: {why} (from {self.url})", passing=True, reason=why)
 
     def path(self, key: str) -> str:
         """Return the path of a key in the bucket.
@@ -180,6 +249,11 @@ def bare(etag: str | None) -> str | None:
 def quoted(etag: str) -> str:
     """Return an ETag as conditions of requests have it."""
     return f'"{etag}"'
+
+
+def _reason(state: RetryCallState) -> str:
+    error = None if state.outcome is None else state.outcome.exception()
+    return (isinstance(error, StorageError) and error.reason) or str(error)
 
 
 def _may_pass(error: BaseException) -> bool:

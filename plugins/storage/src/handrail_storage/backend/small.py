@@ -210,7 +210,7 @@ class SmallObjects(SmallFiles):
         from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
 
         root = self._path("")
-        with self._requests.converting_errors(f"listing {self._requests.url}"):
+        with self._requests.patiently(f"listing {self._requests.url}"):
             # Its overloads name a type that does not exist.
             batches: Any = cast("Any", obstore).list(
                 self._requests.patient, prefix=f"{root}{prefix}"

@@ -1,10 +1,17 @@
-"""The four steps of a training, each in a module of its own."""
+"""The five steps of a training, each in a module of its own."""
 
 from __future__ import annotations
 
+from handrail_train.steps.check_store import CheckStoreStep
 from handrail_train.steps.evaluate_model import EvaluateModelStep
 from handrail_train.steps.load_dataset import LoadDatasetStep
 from handrail_train.steps.train_model import TrainModelStep
 from handrail_train.steps.upload_model import UploadModelStep
 
-__all__ = ["EvaluateModelStep", "LoadDatasetStep", "TrainModelStep", "UploadModelStep"]
+__all__ = [
+    "CheckStoreStep",
+    "EvaluateModelStep",
+    "LoadDatasetStep",
+    "TrainModelStep",
+    "UploadModelStep",
+]

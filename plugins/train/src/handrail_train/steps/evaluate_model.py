@@ -15,6 +15,7 @@ class EvaluateModelStep(BaseStep[TrainContext]):
     effects = False
 
     def can_skip(self, context: TrainContext) -> bool:
+        context.needs("train_model")
         # In a dry run no model is trained.
         return context.model_path is None and context.model is None
 

@@ -13,7 +13,7 @@ class LoadDatasetStep(BaseStep[TrainContext]):
     """Read the data, check that a model can be trained on it, divide it."""
 
     name = "load_dataset"
-    progress_weight = 0.20
+    progress_weight = 0.15
     effects = False
 
     def restore(self, context: TrainContext, result: StepResult) -> None:

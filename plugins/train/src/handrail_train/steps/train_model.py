@@ -23,6 +23,7 @@ class TrainModelStep(BaseStep[TrainContext]):
     def execute(self, context: TrainContext) -> StepResult:
         from handrail_train.checkpoints import Checkpoints
 
+        context.needs("load_dataset")
         folder = context.options.folder.absolute()
         missing = [str(path) for path in (folder, *folder.parents) if not path.exists()]
         if missing:

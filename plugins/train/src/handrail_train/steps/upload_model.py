@@ -45,6 +45,7 @@ class UploadModelStep(BaseStep[TrainContext]):
         from handrail_train.publishing import Publishing, earlier_version
         from handrail_train.site import checkpoint_of
 
+        context.needs("train_model")
         began, store = time.monotonic(), context.use_store()
         context.opened.uploading = True
         earlier, _ = _stored_by(context, recorded)

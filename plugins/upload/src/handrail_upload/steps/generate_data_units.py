@@ -25,6 +25,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
     progress_weight = 0.20
 
     def execute(self, context: UploadContext) -> StepResult:
+        context.needs("upload_files")
         # Recorded locations are text, independent of the working folder.
         context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
         return self._register(context, self._publish(context))
@@ -128,7 +129,10 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         yield from notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
-        units = context.use_manifest().count_units()
+        from handrail_upload.manifest import NEW, REPLACE, STORED
+
+        context.needs("organize_files")
+        units = context.use_manifest().count_units(NEW, REPLACE, *STORED)
         yield f"register {count_text(units, 'unit')} in {context.catalogue_url}"
 
 

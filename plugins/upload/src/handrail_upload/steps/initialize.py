@@ -122,6 +122,7 @@ class InitializeStep(BaseStep[UploadContext]):
     def preview(self, context: UploadContext) -> Iterator[str]:
         check_sources(context.options)
         context.collection = collection_of(context.options)
+        context.use_storage().reach()
         yield f"open the target {context.use_storage().url}, and write and delete a probe there"
         yield f"open the catalogue {context.catalogue_url}"
 

@@ -15,6 +15,7 @@ from handrail_upload.errors import ConflictError, SourceError
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, HeldList
+    from handrail_upload.comparison import Conflict
     from handrail_upload.manifest import Manifest
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer
@@ -60,6 +61,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         from handrail_upload.recorded import read_transfer
         from handrail_upload.transfer import Transfer
 
+        context.needs("initialize")
+        context.needs("organize_files")
         began = time.monotonic()
         earlier = read_transfer(data, context.site)
         earlier.notes.check()
@@ -154,9 +157,10 @@ class UploadFilesStep(BaseStep[UploadContext]):
         yield from recorded.notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
-        from handrail_upload.manifest import INVALID, NEW, REPLACE, SKIPPED, UNCHANGED
+        from handrail_upload.manifest import NEW, REPLACE, SKIPPED, UNCHANGED
         from handrail_upload.transfer import Transfer
 
+        context.needs("organize_files")
         manifest = context.use_manifest()
         context.use_files_cache(make=False)
         transfer = Transfer(context.use_storage(), manifest, context.options)
@@ -170,35 +174,32 @@ class UploadFilesStep(BaseStep[UploadContext]):
                 yield f"{word:9}  {file.key}  {size_text(file.size)}"
         for conflict in conflicts[:_LISTED]:
             yield f"{'conflict':9}  {conflict.file.key}  {conflict.why}"
+        if conflicts:
+            raise _conflict(transfer, conflicts[0], len(conflicts))
         count, size = manifest.totals(NEW, REPLACE)
-        invalid = manifest.count(INVALID) if context.options.on_invalid == "fail" else 0
-        if invalid:
-            yield f"{count_text(invalid, 'invalid file')}: nothing would be sent"
-        elif conflicts:
-            yield f"{count_text(len(conflicts), 'conflict')}: nothing would be sent"
-        else:
-            yield f"{count_text(count, 'file')} to send, {size_text(size)}"
+        yield f"{count_text(count, 'file')} to send, {size_text(size)}"
         yield from _obstacle(context)
 
 
 def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
     count = 0
-    first = ""
+    first: Conflict | None = None
     for conflict in transfer.compare():
         count += 1
-        first = first or f"{conflict.file.key}: {conflict.why}"
+        first = first or conflict
         if count <= _SHOWN:
             context.log("conflict", {"summary": conflict.why}, conflict.file.key)
-    if count:
-        more = f", and {count - 1:,} more" if count > 1 else ""
-        files = count_text(count, "file")
-        raise ConflictError(
-            f"{files} cannot be stored at {transfer.storage.url}: {first}{more}",
-            ways_out=(
-                "keep what is there: --if-exists skip",
-                "replace it: --if-exists overwrite",
-            ),
-        )
+    if first is not None:
+        raise _conflict(transfer, first, count)
+
+
+def _conflict(transfer: Transfer, first: Conflict, count: int) -> ConflictError:
+    more = f", and {count - 1:,} more" if count > 1 else ""
+    return ConflictError(
+        f"{count_text(count, 'file')} cannot be stored at {transfer.storage.url}: "
+        f"{first.file.key}: {first.why}{more}",
+        ways_out=("keep what is there: --if-exists skip", "replace it: --if-exists overwrite"),
+    )
 
 
 def _without_claim(recorded: RecordedTransfer, verb: str) -> str:
@@ -228,10 +229,11 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
 
     keys = (each.key for each in context.use_manifest().files(*UNSETTLED, *SETTLED))
     obstacle = claims_of(context, context.run, touches=False).obstacle(keys)
-    if obstacle is not None:
-        wait = context.options.claim_wait
-        what = f"it would wait up to {wait}" if wait else "it would be refused"
-        yield f"{what}: {obstacle.message}"
+    if obstacle is None:
+        return
+    if not context.options.claim_wait:
+        raise obstacle
+    yield f"it would wait up to {context.options.claim_wait}: {obstacle.message}"
 
 
 def _result(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:

@@ -41,6 +41,7 @@ class ValidateFilesStep(BaseStep[UploadContext]):
     def execute(self, context: UploadContext) -> StepResult:
         from handrail_upload.manifest import FOUND
 
+        context.needs("organize_files")
         manifest = context.use_manifest()
         self._look(context, manifest)
         manifest.keep()

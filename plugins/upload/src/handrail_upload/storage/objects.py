@@ -19,11 +19,10 @@ class ObjectStorage(ObjectStore, Storage):
 
     def reach(self) -> None:
         """Request an object; a refusal is an answer too, and a write gives a better error."""
-        requests = self.requests
         try:
-            requests.again(self.url, lambda: requests.ask(".handrail-reach"), retries=2)
+            self.requests.reach(retries=2)
         except StorageError as error:
-            if error.passing:
+            if error.passing or error.no_place:
                 raise
 
     # Looking
@@ -50,7 +49,7 @@ class ObjectStorage(ObjectStore, Storage):
         import obstore  # noqa: PLC0415 - see above
 
         digest = Digest(etag=False)
-        with self.requests.converting_errors(key):
+        with self.requests.patiently(key):
             for block in obstore.get(self.requests.patient, self.requests.path(key)).stream(BLOCK):
                 digest.update(memoryview(block))
         return digest.sha256

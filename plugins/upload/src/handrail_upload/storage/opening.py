@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from handrail_upload.storage.target import CALLER, parse_target
@@ -10,12 +11,15 @@ if TYPE_CHECKING:
     from handrail_upload.storage.storage import Storage
 
 
-def open_storage(target: str, *, retries: int = 8) -> Storage:
+def open_storage(
+    target: str, *, retries: int = 8, on_status: Callable[[str | None], object] | None = None
+) -> Storage:
     """Open a target; nothing is written or requested yet.
 
     Args:
         target: A folder, or a URL: `s3://bucket/path`, `gs://`, `az://`, `memory://`, `file://`.
         retries: Number of retries when the storage fails for a moment.
+        on_status: Called with what requests wait for; see `handrail_storage.open_store`.
 
     Raises:
         StorageError: The target or its credentials are malformed.
@@ -28,4 +32,4 @@ def open_storage(target: str, *, retries: int = 8) -> Storage:
     # It loads a compiled client, which a local target does not need.
     from handrail_upload.storage.objects import ObjectStorage  # noqa: PLC0415
 
-    return ObjectStorage(parsed, CALLER, retries=retries)
+    return ObjectStorage(parsed, CALLER, retries=retries, on_status=on_status)

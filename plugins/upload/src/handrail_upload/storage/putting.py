@@ -107,7 +107,7 @@ class Put:
             if self.sending.stop.is_set():
                 raise StoppedError
 
-        with self.requests.converting_errors(self.file.key):
+        with self.requests.patiently(self.file.key):
             answer = obstore.put(
                 self.requests.patient,
                 self.requests.path(self.file.key),

@@ -35,13 +35,13 @@ def grain(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """Return a function that tells which files of the source were read since its last call."""
     names: list[str] = []
-    opened = Reading.opened
+    opened = Reading._open
 
-    def counting(self: Reading) -> Any:
+    def counting(self: Reading) -> int:
         names.append(self.file.name)
         return opened(self)
 
-    monkeypatch.setattr(Reading, "opened", counting)
+    monkeypatch.setattr(Reading, "_open", counting)
 
     def _read() -> list[str]:
         found = sorted(names)

@@ -25,6 +25,12 @@ def visible(text: str) -> str:
     return "".join(ascii(each)[1:-1] if ord(each) in _HARMFUL else each for each in text)
 
 
-def visible_lines(text: str) -> list[str]:
-    """Return the lines of `text`, such as a traceback, with tabs as spaces, each `visible`."""
-    return [visible(line.removesuffix("\r").expandtabs()) for line in text.split("\n")]
+def visible_lines(text: str, indent: str = "") -> list[str]:
+    """Return the lines of `text`, with tabs as spaces, each `visible`.
+
+    Args:
+        text: The text, such as a traceback.
+        indent: What every line but an empty one begins with, so that none looks like one of ours.
+    """
+    lines = (visible(line.removesuffix("\r").expandtabs()) for line in text.split("\n"))
+    return [f"{indent}{line}" if line else line for line in lines]

@@ -209,7 +209,8 @@ _NO_COMMAND: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoA
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Run the `handrail` command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return _guarded(root, given, "handrail")
+    with visible_help():
+        return _guarded(root, given, "handrail")
 
 
 def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
@@ -217,7 +218,8 @@ def run_program(workflow: Workflow, arguments: Sequence[str]) -> int:
     from handrail.cli.commands.run import command_for_workflow  # noqa: PLC0415 - only runs need it
 
     program = os.path.basename(sys.argv[0]) or workflow.name
-    return _guarded(command_for_workflow(workflow), list(arguments), program)
+    with visible_help():
+        return _guarded(command_for_workflow(workflow), list(arguments), program)
 
 
 def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
@@ -238,14 +240,13 @@ def _guarded(command: click.Command, arguments: list[str], program: str) -> int:
 
 def _run(session: Session, command: click.Command, words: list[str], program: str) -> int:
     try:
-        with visible_help():
-            answer = command.main(
-                words,
-                prog_name=program,
-                standalone_mode=False,
-                obj=session,
-                terminal_width=_width(),
-            )
+        answer = command.main(
+            words,
+            prog_name=program,
+            standalone_mode=False,
+            obj=session,
+            terminal_width=_width(),
+        )
         return answer if isinstance(answer, int) else ExitCode.DONE
     except _NO_COMMAND as error:
         # Like an empty command line, a request for help. Older versions of click print it

@@ -269,7 +269,7 @@ def recorded_tracebacks(record: RunRecord) -> Iterator[str]:
         error = one_line(step.error or "", limit=200)
         yield f"run {number} · {step.name} · {step.state}: {error}"
         if step.traceback:
-            yield from visible_lines(step.traceback.rstrip())
+            yield from visible_lines(step.traceback.rstrip(), "  ")
         elif step.state == "undo failed":
             again = command_line(f"rollback {number} --debug")
             yield f"none is kept of an undo; to see it fail again:  {again}"
@@ -472,5 +472,5 @@ def _debug(session: Session, error: BaseException) -> None:
         import traceback  # noqa: PLC0415 - slow to import
 
         text = "".join(traceback.format_exception(error))
-        for line in visible_lines(KNOWN(text.rstrip())):
+        for line in visible_lines(KNOWN(text.rstrip()), "  "):
             session.console.note(line)

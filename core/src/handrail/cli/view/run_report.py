@@ -133,7 +133,7 @@ class StepReport:
         state = step.state or "not started"
         yield f"run {self.record.row.number} · {step.name} · {state}{attempt}{pack}"
         if step.error:
-            yield from visible_lines((step.traceback or step.error).rstrip())
+            yield from visible_lines((step.traceback or step.error).rstrip(), "  ")
         values = self.record.values_of(step)
         for key, value in values.items():
             items = cast("list[object]", value) if isinstance(value, list) else [value]

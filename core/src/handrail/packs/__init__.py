@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
-    from handrail.packs.unread_groups import unread_groups as unread_groups
+    from handrail.packs.unread import unread_groups as unread_groups
 
 __all__ = [
     "GROUPS",
@@ -29,7 +29,7 @@ __all__ = [
 _HOMES = {
     "installed": ("InstalledPacks", "installed_packs"),
     "record": ("GROUPS", "EntryPoint", "PackRecord"),
-    "unread_groups": ("unread_groups",),
+    "unread": ("unread_groups",),
 }
 
 if not TYPE_CHECKING:

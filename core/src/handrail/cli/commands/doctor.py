@@ -24,7 +24,7 @@ from handrail.frozen import frozen
 from handrail.journal.damage import is_damaged
 from handrail.packs.costs import import_costs
 from handrail.packs.failures import problems_of
-from handrail.packs.unread_groups import unread_groups
+from handrail.packs.unread import unread_groups
 from handrail.recovery.status import status_of
 from handrail.redact import shown_url
 

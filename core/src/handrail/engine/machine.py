@@ -13,7 +13,7 @@ from handrail.engine.attempt import end_event, perform, skipped
 from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Report
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
-from handrail.engine.outcome import Failure, after, final_error, found_by, settle
+from handrail.engine.outcome import Failure, after, final_error, found_by, is_interruption, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import RestoreError, SourceChangedError, StopsResume, describe
 from handrail.events import MessageLogged, RunStarted
@@ -117,7 +117,7 @@ def _restore(line: Line, *, reads: bool) -> Generator[Any, Any, BaseException | 
 def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
     if isinstance(error, StopsResume):
         return found_by(planned, error)
-    if not isinstance(error, Exception):
+    if is_interruption(error):
         return error
     failed = RestoreError(planned.name, describe(error), origin=planned.origin)
     failed.__cause__ = error

@@ -256,7 +256,7 @@ def test_a_step_that_returns_none_fails(how: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_interrupts_and_exits_undo_and_are_raised_themselves(
     how: str, kind: type[BaseException]
 ) -> None:

@@ -253,7 +253,9 @@ def _run(session: Session, command: click.Command, words: list[str], program: st
         # themselves.
         _print_help(session, error.message)
         return ExitCode.DONE
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is reported
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - every error is reported
         return _report(session, error)
 
 
@@ -262,7 +264,7 @@ def _print_help(session: Session, text: str) -> None:
         session.console.print(line)
 
 
-def _report(session: Session, error: Exception | KeyboardInterrupt) -> int:
+def _report(session: Session, error: BaseException) -> int:
     """Show the error that stopped the command, and return the exit code."""
     from handrail.cli.view import failure  # noqa: PLC0415 - most calls have no error
 

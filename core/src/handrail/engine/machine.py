@@ -14,7 +14,7 @@ from handrail.engine.commands import CHECK, Call, Machine, NotRun, Raised, Repor
 from handrail.engine.finalize import end, write_end
 from handrail.engine.forward_journaled import forward_journaled
 from handrail.engine.guard import checked
-from handrail.engine.outcome import Failure, after, final_error, found_by, settle
+from handrail.engine.outcome import Failure, after, final_error, found_by, is_interruption, settle
 from handrail.engine.undo import undo as go_back
 from handrail.errors import (
     RestoreError,
@@ -172,7 +172,7 @@ def _logged(planned: PlannedStep, name: str, summary: str) -> MessageLogged:
 def _not_restored(planned: PlannedStep, error: BaseException) -> BaseException:
     if isinstance(error, StopsResume):
         return found_by(planned, error)
-    if not isinstance(error, Exception):
+    if is_interruption(error):
         return error
     failed = RestoreError(planned.name, describe(error), origin=planned.origin)
     failed.__cause__ = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,16 @@ class Failure:
     @property
     def passes_through(self) -> bool:
         """Whether the exception is re-raised itself: an interrupt, an exit, a cancellation."""
-        return self.error is not None and not isinstance(self.error, Exception)
+        return self.error is not None and is_interruption(self.error)
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Return whether an error is no failure of a step: an interrupt, an exit, a cancellation."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return True
+    # Without asyncio nothing can be cancelled.
+    asyncio = sys.modules.get("asyncio.exceptions")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
@@ -51,7 +61,7 @@ def settle(line: Line, planned: PlannedStep, answer: Any) -> Failure | None:
     started = not isinstance(answer, NotRun)
     if isinstance(answer, Raised | NotRun):
         error = answer.error
-        if not started and not isinstance(error, Exception):
+        if not started and is_interruption(error):
             line.recording = None
             return _failure(planned, describe(error), error, position - 1)
         result = ended(failed(error), notes)

@@ -44,10 +44,13 @@ class Asynchronous:
         run.in_thread = call_in_thread
         self._called = False
         self._pending: asyncio.CancelledError | None = None
+        self._raised = False  # In user code, which may suppress it.
+        self._cancellations = 0  # Requests to cancel this task that were noticed.
         self.cancelled: asyncio.CancelledError | None = None
 
     async def drive(self, machine: Machine) -> None:
         """Play `machine` to its end."""
+        self._asked_to_cancel()  # Only later requests are for this run.
         current: Machine | None = machine
         while current is not None:
             command: Any = None
@@ -98,7 +101,10 @@ class Asynchronous:
             assert line.log is not None
             return await self._in_thread(guarded, line.log.commit)
         # `always_run` steps start even after a cancellation.
-        if self._pending is not None and run.outcome is None and not run.undoing:
+        # A layer may still undo the attempt in which a cancellation was raised.
+        clears_up = self._raised and isinstance(command, Call)
+        stops = run.outcome is None and not (run.undoing or clears_up)
+        if self._pending is not None and stops:
             pending, self._pending = self._pending, None
             return (Raised if isinstance(command, Mark | Report) else NotRun)(pending)
         if isinstance(command, PlannedStep):
@@ -133,9 +139,21 @@ class Asynchronous:
         if not inspect.isawaitable(answer):
             return answer
         try:
-            return await answer
+            found: Any = await answer
         except BaseException as error:  # noqa: BLE001 - the engine decides
-            return self._noticed(error)
+            found = self._noticed(error)
+        if self._asked_to_cancel() and self._pending is None and self.cancelled is None:
+            # The step suppressed it.
+            self._pending = self.cancelled = asyncio.CancelledError()
+        return found
+
+    def _asked_to_cancel(self) -> bool:
+        """Return whether this task was asked to be cancelled since it last noticed that."""
+        task = asyncio.current_task()
+        if task is None or self._run.undoing:  # An undo has a task of its own.
+            return False
+        before, self._cancellations = self._cancellations, task.cancelling()
+        return self._cancellations > before
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         carried = contextvars.copy_context()
@@ -158,7 +176,8 @@ class Asynchronous:
 
     def _noticed(self, error: BaseException) -> Raised:
         if isinstance(error, asyncio.CancelledError) and not self._run.undoing:
-            self.cancelled = error
+            self._pending = self.cancelled = error
+            self._raised = True
         return Raised(error)
 
 

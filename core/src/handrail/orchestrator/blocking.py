@@ -58,6 +58,8 @@ class Blocking:
         finally:
             interrupts.leave(self)
         self.interrupted = interrupts.take_late()
+        if isinstance(self.interrupted or self._run.failure, KeyboardInterrupt):
+            interrupts.pass_on()
 
     def _drive(self, machine: Machine) -> None:
         current: Machine | None = machine
@@ -158,7 +160,10 @@ class Blocking:
                 self._put_off(answer.error)
             return None
         # `always_run` steps start even if a signal is pending; they receive it.
-        if interrupts.pending is not None and run.outcome is None and not interrupts.undoing:
+        # A layer may still undo the attempt in which an interrupt was raised.
+        clears_up = interrupts.raised and isinstance(command, Call)
+        stops = run.outcome is None and not (interrupts.undoing or clears_up)
+        if interrupts.pending is not None and stops:
             kind = Raised if isinstance(command, Mark | Report) else NotRun
             return kind(_taken(interrupts))
         if isinstance(command, Report):
@@ -176,7 +181,7 @@ class Blocking:
         """Keep an interrupt that an observer was in the middle of; other errors pass through."""
         if not isinstance(error, KeyboardInterrupt):
             raise error
-        self._interrupts.pending = error
+        self._interrupts.pending, self._interrupts.raised = error, False
 
     def _result(self, step: Any, answer: Any) -> Any:
         answer = self._awaited(answer)

@@ -31,6 +31,7 @@ class Interrupts:
 
     Attributes:
         pending: An interrupt that waits for the next boundary.
+        raised: Whether it was raised in user code already, which may have suppressed it.
         undoing: Whether an undo is in progress, during which the first signal only warns.
         late: An interrupt that came too late to stop the run; it is raised after the run.
         cancel_task: Set while an async step runs; cancels it.
@@ -38,6 +39,7 @@ class Interrupts:
 
     def __init__(self, on_signal: Callable[[str, bool], None]) -> None:
         self.pending: KeyboardInterrupt | None = None
+        self.raised = False
         self.undoing = False
         self.late: KeyboardInterrupt | None = None
         self.cancel_task: Callable[[], None] | None = None
@@ -82,12 +84,19 @@ class Interrupts:
     def take(self) -> KeyboardInterrupt | None:
         """Return the waiting interrupt, once."""
         pending, self.pending = self.pending, None
+        self.raised = False
         return pending
+
+    def pass_on(self) -> None:
+        """Stop the outer run, if there is one, even if its step suppresses the interrupt."""
+        if self._runs:
+            self.pending, self.raised = KeyboardInterrupt(), True
 
     def take_late(self) -> KeyboardInterrupt | None:
         """Return the interrupt to raise after the run, and clear it."""
         late = self.late or self.pending
         self.late = self.pending = None
+        self.raised = False
         return late
 
     def begin_undo(self) -> bool:
@@ -102,7 +111,7 @@ class Interrupts:
         """Take a signal; `frame` is the code that it came upon."""
         if self._again:
             self._again = False
-            if self.pending is not None:
+            if self.pending is not None and not self.raised:
                 self._deliver(frame)
             return
         now = time.monotonic()
@@ -116,8 +125,9 @@ class Interrupts:
             self._warned = True
             self.late = KeyboardInterrupt()
             return
-        stuck = self.pending is not None  # For longer than signals count as one.
-        self.pending = KeyboardInterrupt()
+        # For longer than signals count as one.
+        stuck = self.pending is not None and not self.raised
+        self.pending, self.raised = KeyboardInterrupt(), False
         self._deliver(frame, even_here=stuck)
 
     def _tell(self, warns: bool) -> None:
@@ -137,11 +147,11 @@ class Interrupts:
         elif self._in_engine(frame) and not even_here:
             self._retry = _Later(_REDELIVER, self._try_again)
         else:
-            self.pending = None
+            self.raised = True
             raise KeyboardInterrupt
 
     def _try_again(self) -> None:
-        if self.pending is not None and self._installed:
+        if self.pending is not None and self._installed and not self.raised:
             self._again = True
             main = threading.main_thread().ident
             handled = callable(signal.getsignal(self._signum))

@@ -159,3 +159,21 @@ def test_every_kind_of_change_is_documented():
     """They are codes of problems."""
     text = ERRORS.read_text(encoding="utf-8")
     assert [kind for kind in get_args(Kind) if f"| `{kind}` |" not in text] == ["pack-added"]
+
+
+def test_a_step_is_labelled_with_the_version_that_has_it():
+    """A new step with the new version of its pack, one that is gone with the old version."""
+
+    def locked(step, version):
+        return LockedAction(
+            name="upload",
+            steps=(LockedStep(name=step, pack="acme-scan"),),
+            packs=(LockedPack(id="acme-scan", version=version, record="editable"),),
+        )
+
+    told = [str(each) for each in changes(locked("old", "1.0"), locked("new", "2.0"))]
+    assert told == [
+        "old (acme-scan 1.0) is gone",
+        "new (acme-scan 2.0) is new, first",
+        "acme-scan is 2.0, and was 1.0",
+    ]

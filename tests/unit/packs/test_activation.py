@@ -117,10 +117,7 @@ def test_unknown_name_to_use_only_is_an_error(choose):
     decision = choose(only_packs=("acme-scam",))
     (problem,) = decision.errors
     assert problem.message == "--only-packs: no installed pack is called acme-scam"
-    assert problem.ways_out == (
-        "did you mean acme-scan?",
-        "or install it:  pip install acme-scam",
-    )
+    assert problem.ways_out == ("did you mean acme-scan?",)
 
 
 def test_unknown_tables_are_warnings(choose):

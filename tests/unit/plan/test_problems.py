@@ -266,3 +266,53 @@ def test_a_step_fits_the_context_that_it_names_and_those_derived_from_it() -> No
 
 def insert_after(step: Any) -> Any:
     return Particular() if step.name == "find" else None
+
+
+def clash(error):
+    [found] = [each for each in error.value.problems if each.code == "duplicate-step"]
+    outs = [way.partition("--no-pack ")[2] for way in found.ways_out if "--no-pack" in way]
+    return found.message, outs
+
+
+def test_a_pack_that_brings_a_step_twice_is_the_only_one_that_is_blamed(named, pack, plan):
+    """Not the action, nor the pack of the steps that it stands by."""
+    packs = [
+        pack("acme-sums", insert_after=lambda step: named("write_sums")),
+        pack("acme-quiet", insert_before=lambda step: None),
+    ]
+    with pytest.raises(PlanError) as error:
+        plan([named("find"), named("send")], packs)
+    assert clash(error) == (
+        "acme-sums 1.0 brings two steps that answer to 'write_sums'",
+        ["acme-sums"],
+    )
+
+
+def test_a_clash_with_a_step_of_the_action_leaves_out_the_pack_and_not_the_action(
+    named, pack, plan
+):
+    """The pack that offers the action cannot be left out, or there would be nothing to run."""
+    with pytest.raises(PlanError) as error:
+        plan([named("find")], [pack("acme-sums", insert_after=lambda step: named("find"))])
+    assert clash(error) == (
+        "two steps answer to 'find': one of upload itself, one of acme-sums 1.0",
+        ["acme-sums"],
+    )
+
+
+def test_steps_of_a_pack_that_the_project_brings_are_its_own_affair(named, plan):
+    """The pack that offers the step is innocent: the lines of the project are named."""
+    project = EditSet(owner="project")
+    for line in (4, 9):
+        project.insertions.append(
+            Insertion(
+                entries=(entry_for(named("write_sums")),),
+                anchor="find",
+                side="after",
+                origin=Origin(file="handrail.toml", line=line),
+                source=Origin(pack="acme-sums", version="0.1.0"),
+            )
+        )
+    with pytest.raises(PlanError) as error:
+        plan([named("find")], [], project=project)
+    assert clash(error) == ("handrail.toml:9 brings two steps that answer to 'write_sums'", [])

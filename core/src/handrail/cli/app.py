@@ -93,7 +93,6 @@ class Root(click.Group):
         hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
             hints = [f"'{name}' is an action: handrail run {name}"]
-        hints.append(f"if a pack brings it: pip install handrail-{name}")
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
 
 

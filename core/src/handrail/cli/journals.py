@@ -136,15 +136,27 @@ def _cannot_begin(error: JournalError) -> NoReturn:
 
 
 def _factory(session: Session, scheme: str) -> JournalFactory | None:
-    """Return the factory for a URL scheme from a pack that is on; imports only that pack."""
-    found = [
+    """Return the factory for a URL scheme from a pack that is on; imports only that pack.
+
+    Raises:
+        JournalUrlError: A pack that is known for such journals is not installed or not on.
+    """
+    offered = [
         (record, entry)
         for record in session.packs.records
-        if record.is_used
         for entry in record.offered("journals")
         if entry.name == scheme
     ]
+    found = [offer for offer in offered if offer[0].is_used]
     if not found:
+        from handrail.packs.ours import JOURNALS, hint_for  # noqa: PLC0415 - only for errors
+
+        hints = [f"{record.origin} is {record.status}: {record.why}" for record, _ in offered]
+        if hints or scheme in JOURNALS:
+            raise JournalUrlError(
+                f"no installed pack provides journals in '{scheme}:'",
+                ways_out=hints or hint_for(JOURNALS, scheme),
+            )
         return None
     if len(found) > 1:
         owners = " and ".join(str(record.origin) for record, _ in found)

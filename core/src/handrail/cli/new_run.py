@@ -113,7 +113,7 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
         project = session.packs.settings.project.folder
         last = LastPlan(project, session.packs.outline(name, whole, with_files=False))
         if not whole.locked and not request.quiet:
-            _note_changes(session, name.shown, last.changes())
+            _note_changes(session, name.shown, last.changes(session.packs.off))
         about = None
         if journal is not None:
             about = _about(session, action, target, part, request, variables_of(context, options))

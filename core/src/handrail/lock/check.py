@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,12 +56,14 @@ class ProjectLock:
         forced_by: The setting or policy that requires every run to be locked, or `""`.
         outline: Returns the lock entry for a plan.
         names: Returns all names that a lock may have for an action class.
+        off: The reason for each installed pack that is off, by its id.
     """
 
     folder: Path
     forced_by: str
     outline: Callable[[LockName, Plan], LockedAction]
     names: Callable[[type], Sequence[LockName]]
+    off: Mapping[str, str]
 
     def compare(self, name: LockName, plan: Plan) -> Comparison:
         """Compare a whole plan with the action's entry in the lock.
@@ -140,7 +142,9 @@ class ProjectLock:
         self, locked: Sequence[LockedAction], name: LockName, plan: Plan
     ) -> tuple[Problem, ...]:
         found = find(locked, name.key)
-        return (not_locked(name.name),) if found is None else drift(found, self.outline(name, plan))
+        if found is None:
+            return (not_locked(name.name),)
+        return drift(found, self.outline(name, plan), self.off)
 
     def _problems_of_part(
         self,

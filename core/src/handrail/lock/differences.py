@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from handrail.errors import Problem
@@ -21,6 +21,8 @@ Kind = Literal[
     "pack-version",
     "pack-files",
 ]
+
+_EDITABLE = "editable"  # Instead of a digest.
 
 
 @frozen
@@ -48,22 +50,31 @@ class Change:
         return f"{self.what} {self.how}"
 
 
-def changes(old: LockedAction, new: LockedAction) -> list[Change]:
+def changes(
+    old: LockedAction, new: LockedAction, off: Mapping[str, str] | None = None
+) -> list[Change]:
     """Return the changes from `old` to `new`, of steps first, then of packs.
 
     Compared are names, order, packs and layers of steps, and versions and files of packs.
+
+    Args:
+        old: The plan before.
+        new: The plan now.
+        off: The reason for each installed pack that is off, by its id; None if not known.
     """
-    return [*_step_changes(old, new), *_pack_changes(old, new)]
+    return [*_step_changes(old, new), *_pack_changes(old, new, off)]
 
 
-def drift(locked: LockedAction, now: LockedAction) -> tuple[Problem, ...]:
+def drift(
+    locked: LockedAction, now: LockedAction, off: Mapping[str, str] | None = None
+) -> tuple[Problem, ...]:
     """Return a problem for each difference between a locked and the current plan.
 
-    A new pack that changes nothing is not a problem.
+    A new pack that changes nothing is not a problem. The arguments are those of `changes`.
     """
     return tuple(
         Problem(code=change.kind, message=str(change), ways_out=change.ways_out)
-        for change in changes(locked, now)
+        for change in changes(locked, now, off)
         if change.kind != "pack-added"
     )
 
@@ -77,17 +88,18 @@ def is_part(part: LockedAction, whole: LockedAction) -> bool:
 def _step_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
     was = {step.name: step for step in old.steps}
     now = {step.name: step for step in new.steps}
-    owners = {pack.id: str(pack) for pack in (*new.packs, *old.packs)}
+    owned = {pack.id: str(pack) for pack in old.packs}
+    owning = {pack.id: str(pack) for pack in new.packs}
     for name, step in was.items():
         if name not in now:
-            how = f"({owners.get(step.pack or '', 'own code')}) is gone"
+            how = f"({owned.get(step.pack or '', 'own code')}) is gone"
             yield Change(kind="step-gone", what=name, how=how)
     moved = set(_moved(list(was), list(now)))
     before = _predecessors(old.steps)
     after = _predecessors(new.steps)
     for name, step in now.items():
         if name not in was:
-            how = f"({owners.get(step.pack or '', 'own code')}) is new, {after[name]}"
+            how = f"({owning.get(step.pack or '', 'own code')}) is new, {after[name]}"
             yield Change(kind="step-added", what=name, how=how)
             continue
         if name in moved:
@@ -136,18 +148,23 @@ def _moved(old: list[str], new: list[str]) -> Iterator[str]:
     yield from (name for name in common if name not in stayed)
 
 
-def _pack_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
+def _pack_changes(
+    old: LockedAction, new: LockedAction, off: Mapping[str, str] | None
+) -> Iterator[Change]:
     was = {pack.id: pack for pack in old.packs}
     now = {pack.id: pack for pack in new.packs}
     for name, pack in was.items():
         back = (f"pip install '{name}=={pack.version}'",) if pack.version else ()
-        if name not in now:
-            yield Change(
-                kind="pack-gone", what=str(pack), how="is not installed or not on", ways_out=back
-            )
+        if name not in now and off and name in off:
+            yield Change(kind="pack-gone", what=str(pack), how=f"is off: {off[name]}")
+        elif name not in now:
+            how = "is not installed or not on" if off is None else "is not installed"
+            yield Change(kind="pack-gone", what=str(pack), how=how, ways_out=back)
         elif now[name].version != pack.version:
             how = f"is {now[name].version or '?'}, and was {pack.version or '?'}"
-            yield Change(kind="pack-version", what=name, how=how, ways_out=back)
+            # The author of a pack does not install an older one over the sources.
+            ways_out = () if now[name].record == _EDITABLE else back
+            yield Change(kind="pack-version", what=name, how=how, ways_out=ways_out)
         elif now[name].record != pack.record:
             how = _files(pack.record, now[name].record)
             yield Change(kind="pack-files", what=str(pack), how=how)
@@ -159,7 +176,7 @@ def _pack_changes(old: LockedAction, new: LockedAction) -> Iterator[Change]:
 def _files(old: str, new: str) -> str:
     if old.startswith("sha256:") and new.startswith("sha256:"):
         return "has other files under the same version: its RECORD differs"
-    words = {"editable": "an editable install", "missing": "without a RECORD"}
+    words = {_EDITABLE: "an editable install", "missing": "without a RECORD"}
     return (
         f"is {words.get(new, 'an installed wheel')}, and was {words.get(old, 'an installed wheel')}"
     )

@@ -13,6 +13,7 @@ from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
 from handrail.settings.trust import read_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from handrail.lock.model import LockedAction
@@ -38,14 +39,18 @@ class LastPlan:
         name = f"{now.pack}:{now.name}" if now.pack else now.name
         self._name = f"{quote(name, safe='')[-200:]}.toml"
 
-    def changes(self) -> list[Change]:
-        """Return the changes since the last run; none if there was no run."""
+    def changes(self, off: Mapping[str, str]) -> list[Change]:
+        """Return the changes since the last run; none if there was no run.
+
+        Args:
+            off: The reason for each installed pack that is off, by its id.
+        """
         try:
             raw, distrusted = read_file(self._project / OWN_FOLDER / _FOLDER / self._name)
             kept = () if distrusted is not None else parse_lock(raw)
         except (OSError, HandrailError):
             return []
-        return changes(kept[0], self._now) if len(kept) == 1 else []
+        return changes(kept[0], self._now, off) if len(kept) == 1 else []
 
     def __call__(self, event: Event) -> None:
         """Store the plan when the run starts."""

@@ -31,12 +31,14 @@ class Decision:
         records: All packs with their status: used ones first, then by id.
         errors: Names of unknown packs in a list of the only packs to use; nothing can be run.
         warnings: Names of unknown packs elsewhere in the settings.
+        remarks: Names of unknown packs in policies; only the doctor tells them.
         unmet: Requirements that are not met; nothing can be run.
     """
 
     records: tuple[PackRecord, ...]
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
     unmet: tuple[Problem, ...] = ()
 
 
@@ -49,7 +51,7 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
     ]
     decided.sort(key=lambda record: (ORDER.index(record.status), record.id))
     errors = [
-        _unknown_pack(name, only.why, records, "only")
+        _unknown_pack(name, only.why, records)
         for choice in settings.choices
         # On resume or rollback, the started steps show whether a pack is missing.
         if (only := choice.only) is not None and only.source != RECORDED
@@ -57,25 +59,28 @@ def decide(records: Iterable[PackRecord], settings: Settings) -> Decision:
         if not match_packs(name, records)
     ]
     warnings = [
-        _unknown_pack(name.value, name.why, records, "disable")
+        _unknown_pack(name.value, name.why, records)
         for choice in settings.choices
         for name in choice.disable
         if name.source != RECORDED and not match_packs(name.value, records)
     ]
     warnings += [
-        _unknown_pack(name, settings.source_of(name), records, "set")
+        _unknown_pack(name, settings.source_of(name), records)
         for name in settings.packs
         if not match_packs(name, records)
     ]
-    warnings += [
-        _unknown_pack(name, grants[0].source, records, "grant")
+    unused = [
+        _unknown_pack(name, grants[0].source, records)
         for name, grants in settings.grants.items()
         if grants and not match_packs(name, records)
     ]
+    # A policy is for every project, and few have all packs that it knows.
+    by_policy = any(policy.grants is not None for policy in settings.policies)
     return Decision(
         records=tuple(decided),
         errors=tuple(errors),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *(() if by_policy else unused)),
+        remarks=tuple(unused) if by_policy else (),
         unmet=tuple(unmet(decided, settings)),
     )
 
@@ -130,14 +135,12 @@ def _compatible(record: PackRecord) -> PackRecord:
     return replace(record, status="incompatible", why=why, problems=(*record.problems, problem))
 
 
-def _unknown_pack(name: str, source: str, records: Sequence[PackRecord], where: str) -> Problem:
+def _unknown_pack(name: str, source: str, records: Sequence[PackRecord]) -> Problem:
     known = [each for record in records for each in record.names]
     matches = near(name, dict.fromkeys(known), limit=1)
     file, _, line = source.partition("  ")[0].partition(":")
     ways: list[str] = [f"did you mean {match}?" for match in matches]
-    if where == "only":
-        ways.append(f"or install it:  pip install {normalised(name)}")
-    elif not matches:
+    if not matches:
         ways.append("remove it, or install the pack")
     return Problem(
         code="unknown-pack",

@@ -118,7 +118,10 @@ class Catalog:
         matches = near(name, dict.fromkeys(entry.name for _, entry in usable))
         hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
         hints += self._other_kinds(kind, name)
-        hints.append(f"if a pack brings it:  pip install handrail-{name.replace('_', '-')}")
+        if kind == "actions":
+            from handrail.packs.ours import ACTIONS, hint_for  # noqa: PLC0415 - only for errors
+
+            hints += hint_for(ACTIONS, name)
         hints.append(f"searched {sys.prefix} ({sys.executable})")
         return NotFoundError(f"there is no {what} '{name}'", ways_out=hints)
 
@@ -131,7 +134,9 @@ class Catalog:
         if record is None:
             matches = near(pack, dict.fromkeys(each.id for each in self.records))
             hints = [f"did you mean {' or '.join(matches)}?"] if matches else []
-            hints.append(f"install it:  pip install {pack}")
+            from handrail.packs.ours import is_ours  # noqa: PLC0415 - only for errors
+
+            hints += [f"install it:  pip install {pack}"] if is_ours(pack) else []
             hints.append(f"searched {sys.prefix} ({sys.executable})")
             return NotFoundError(f"no installed pack is called '{pack}'", ways_out=hints)
         names = [entry.name for entry in record.offered(kind)]

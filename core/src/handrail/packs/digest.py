@@ -26,7 +26,7 @@ def record_digest(pack: PackRecord) -> str:
     info = _info_folder(pack)
     if info is None:
         return "missing"
-    if _is_editable(bytes_of(f"{info}/direct_url.json")):
+    if is_editable(bytes_of(f"{info}/direct_url.json")):
         return "editable"
     text = bytes_of(f"{info}/RECORD").decode(errors="replace")
     stem = os.path.basename(info)
@@ -62,7 +62,8 @@ def _info_folder(pack: PackRecord) -> str | None:
     return f"{pack.location}/{chosen[0]}" if chosen else None
 
 
-def _is_editable(raw: bytes) -> bool:
+def is_editable(raw: bytes) -> bool:
+    """Return whether `raw`, the contents of a `direct_url.json`, is of an editable install."""
     try:
         document: Any = json.loads(raw or b"{}")
         return bool(document["dir_info"]["editable"])

@@ -33,8 +33,28 @@ def import_target(record: PackRecord, entry_point: EntryPoint) -> Any:
 
 
 def ways_out_of(pack: Origin) -> tuple[str, ...]:
-    """Return ways out for a problem with `pack`; none for an object that is not installed."""
-    return ways_out(pack.pack) if pack.pack and pack.version else ()
+    """Return ways out for a problem with `pack`; none for an object that is not installed.
+
+    One that is installed from its sources is mended there, by its author, so it needs fewer.
+    """
+    if not pack.pack or not pack.version:
+        return ()
+    if _is_editable(pack.pack):
+        return (f"or leave it out of this call:  --no-pack {pack.pack}",)
+    return ways_out(pack.pack)
+
+
+def _is_editable(pack: str) -> bool:
+    from importlib import metadata  # noqa: PLC0415 - slow to import, and only for errors
+
+    from handrail.packs.digest import is_editable  # noqa: PLC0415 - only for errors
+
+    try:
+        return is_editable(
+            (metadata.distribution(pack).read_text("direct_url.json") or "").encode()
+        )
+    except Exception:  # noqa: BLE001 - metadata may contain anything
+        return False
 
 
 def pack_error(message: str, origin: Origin, *ways: str) -> PackError:

@@ -49,6 +49,7 @@ class InstalledPacks:
         catalog: The names that the packs offer.
         settings_problems: Problems of the settings; they prevent planning.
         warnings: Names in the settings that no installed pack has; they prevent nothing.
+        remarks: Names in policies that no installed pack has; only the doctor tells them.
         unmet: Requirements of the project or a policy that are not met; they prevent planning.
         problems: Problems of packs that are used nevertheless.
     """
@@ -89,6 +90,7 @@ class InstalledPacks:
         )
         self.unmet = (*ungoverned, *decision.unmet)
         unsure = anchor_warnings(settings, decision.records)
+        self.remarks = decision.remarks
         self.warnings = (*decision.warnings, *unknown, *unsure)
         self.problems = tuple(
             problem for record in decision.records if record.is_used for problem in record.problems
@@ -210,6 +212,11 @@ class InstalledPacks:
         return self.settings.selection
 
     @property
+    def off(self) -> dict[str, str]:
+        """The reason for each installed pack that is off, by its id."""
+        return {record.id: record.why for record in self.records if record.status == "off"}
+
+    @property
     def lock(self) -> ProjectLock:
         """The lock of the project."""
         # Imported here, because listings check no plan.
@@ -221,6 +228,7 @@ class InstalledPacks:
             forced_by=self.settings.locked_by,
             outline=self.outline,
             names=lambda action: names_of(self, action),
+            off=self.off,
         )
 
     def outline(

@@ -1,10 +1,33 @@
-"""Our own distributions that hints may name, by what they offer. No other module names one."""
+"""Our own distributions that hints may name, by what they offer. No other module names one.
+
+A hint never names a distribution that is made up from what was typed: somebody else may have taken
+that name.
+"""
 
 from __future__ import annotations
 
 # By the names of their entry points.
+ACTIONS = {
+    "export": "handrail-export",
+    "train": "handrail-train",
+    "upload": "handrail-upload",
+}
 COMMANDS = {
     "check": "handrail-testing",
     "claims": "handrail-storage",
     "new.pack": "handrail-testing",
 }
+JOURNALS = {
+    "postgres": "handrail-postgres",
+    "postgresql": "handrail-postgres",
+}
+
+
+def hint_for(table: dict[str, str], name: str) -> tuple[str, ...]:
+    """Return the hint that installs the distribution of ours that offers `name`, if one does."""
+    return (f"install it:  pip install {table[name]}",) if name in table else ()
+
+
+def is_ours(distribution: str) -> bool:
+    """Return whether hints may name a distribution though it is not installed."""
+    return any(distribution in table.values() for table in (ACTIONS, COMMANDS, JOURNALS))

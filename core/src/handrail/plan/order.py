@@ -96,7 +96,7 @@ def _missing(pack: Contributor, name: str, known: dict[str, Any]) -> Problem:
         details=(origin.place,) if origin.place else (),
         ways_out=(
             *(f"did you mean {match}?" for match in matches[:1]),
-            f"pip install {name}",
+            f"install {name}, from where {pack.id} comes from",
             f"or leave it out:  --no-pack {pack.id}",
         ),
     )

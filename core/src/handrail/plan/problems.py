@@ -65,20 +65,43 @@ def no_steps(action: str, edits: EditSet) -> Problem:
     )
 
 
-def duplicate(name: str, origin: Origin, holder: Draft, *, removed: bool) -> Problem:
-    """Two steps answer to the same name; `removed` means that an edit removes the first."""
-    packs = sorted({origin.pack or "", holder.origin.pack or ""} - {""})
-    instead = f"to put a step in its place use registry.replace('{name}', ...)"
+def duplicate(name: str, action: str, new: Origin, old: Origin | None, *, removed: bool) -> Problem:
+    """Two steps answer to the same name.
+
+    Args:
+        name: The name.
+        action: Name of the action.
+        new: Origin of the edit that brings the second step.
+        old: Origin of the edit that brings the first one; None for a step of the action itself.
+        removed: Whether an edit removes the first one.
+    """
+    by_edit = [each for each in (new, old) if each is not None]
+    packs = sorted({each.pack for each in by_edit if each.pack})
+    same = old is not None and old.pack == new.pack
+    out = "leave it out" if len(packs) == 1 else "leave one out"
     return Problem(
         code="duplicate-step",
-        message=f"two steps answer to '{name}': one of {holder.origin}, one of {origin}",
-        origins=(origin, holder.origin),
-        details=tuple(each.place for each in (origin, holder.origin) if each.place),
+        message=f"{_named(new)} brings two steps that answer to '{name}'"
+        if same
+        else f"two steps answer to '{name}': one of "
+        f"{f'{action} itself' if old is None else _named(old)}, one of {_named(new)}",
+        origins=tuple(by_edit),
+        details=tuple(dict.fromkeys(each.place for each in by_edit if each.place)),
         ways_out=(
-            *((instead,) if removed else ()),
-            *(f"leave one out:  --no-pack {pack}" for pack in packs),
+            *(
+                (f"to put a step in its place use registry.replace('{name}', ...)",)
+                if removed
+                else ()
+            ),
+            *(("bring it only once, or give each a name of its own",) if same else ()),
+            *(f"{out}:  --no-pack {pack}" for pack in packs),
         ),
     )
+
+
+def _named(origin: Origin) -> str:
+    """Return who made an edit: the pack, or the line of the project."""
+    return str(origin) if origin.pack else origin.place or str(origin)
 
 
 def unknown_step(edit: Any, verb: str, name: str, known: Iterable[str]) -> Problem:

@@ -150,15 +150,19 @@ class _Resolution:
         holders = {name: self.anchors.setdefault(name, node) for name in entry.names}
         taken = next((name for name in entry.names if holders[name] is not node), None)
         if taken is not None:
-            self._duplicate(taken, node.draft.origin, holders[taken])
+            insertion = node.insertion
+            # Names of the action itself are unique already.
+            brought = node.draft.origin if insertion is None else insertion.origin
+            self._duplicate(taken, brought, holders[taken])
 
-    def _duplicate(self, name: str, origin: Origin, holder: Node) -> None:
+    def _duplicate(self, name: str, brought: Origin, holder: Node) -> None:
         removed = any(
             self.anchors.get(removal.name) is holder
             for edit_set in self.edits
             for removal in edit_set.removals
         )
-        self.problems.append(problems.duplicate(name, origin, holder.draft, removed=removed))
+        held = None if holder.insertion is None else holder.insertion.origin
+        self.problems.append(problems.duplicate(name, self.action, brought, held, removed=removed))
 
     def _name_replacements(self) -> None:
         """Register the names of all replacements before anything is placed."""

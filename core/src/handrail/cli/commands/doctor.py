@@ -164,7 +164,7 @@ def _health(session: Session) -> _Health:
         settings=found.settings_problems,
         packs=packs,
         checkup=checkup,
-        warnings=(*found.warnings, *unread_groups(), *checkup.idle),
+        warnings=(*found.warnings, *found.remarks, *unread_groups(), *checkup.idle),
         journal=_journal_health(session),
     )
 

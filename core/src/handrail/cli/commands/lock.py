@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,19 @@ if TYPE_CHECKING:
     from handrail.plan.plan import Plan
 
 
-_Checked = tuple[str, tuple[Problem, ...]]  # An action, and how it differs from the lock.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """An action of the lock, beside its plan of today.
+
+    Attributes:
+        name: Its name.
+        problems: How the plan differs from the lock; or why there is none.
+        invalid: Whether it cannot be planned, so that locking it again is no way out.
+    """
+
+    name: str
+    problems: tuple[Problem, ...] = ()
+    invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +132,16 @@ def _write(
     write_lock(session.packs.settings.project.folder, [*kept, *made])
     compared = [(each, find(known, each.key)) for each in made]
     count = plural(len(kept) + len(made), "action")
+    off = session.packs.off
     file = os.path.relpath(session.packs.settings.project.folder / LOCK_FILE, session.folder)
     return Listing(
         json=lambda: {
             "file": LOCK_FILE,
-            "actions": [_to_dict(now, was) for now, was in compared],
+            "actions": [_to_dict(now, was, off) for now, was in compared],
             "dropped": [each.name for each in gone],
         },
         title=[
-            *(line for now, was in compared for line in _action_lines(now, was)),
+            *(line for now, was in compared for line in _action_lines(now, was, off)),
             *(f"dropped {each.name}: it is not there any more" for each in gone),
             f"wrote {file} · {count} · from now on they run only like this",
         ],
@@ -203,7 +216,7 @@ class _Check:
 
     @property
     def drifted(self) -> bool:
-        return any(problems for _, problems in self.actions)
+        return any(each.problems for each in self.actions)
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON object for programs."""
@@ -211,22 +224,26 @@ class _Check:
             "file": LOCK_FILE,
             "matches": not self.drifted,
             "actions": [
-                {"name": name, "problems": [problem.to_dict() for problem in problems]}
-                for name, problems in self.actions
+                {"name": each.name, "problems": [problem.to_dict() for problem in each.problems]}
+                for each in self.actions
             ],
         }
 
     def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
-        for name, problems in self.actions:
-            if not problems:
+        for each in self.actions:
+            if not each.problems:
                 continue
-            count = plural(len(problems), "difference")
-            yield style(f"{name} differs from {LOCK_FILE} · {count}", "bold")
-            for number, problem in enumerate(problems, 1):
+            name, count = each.name, len(each.problems)
+            head = f"{name} differs from {LOCK_FILE} · {plural(count, 'difference')}"
+            if each.invalid:
+                head = f"{name} cannot be planned · {plural(count, 'problem')}"
+            yield style(head, "bold")
+            for number, problem in enumerate(each.problems, 1):
                 yield from problem_lines(self.session, problem, number)
-            yield f"  if the plan is meant to be as it is now:  handrail lock {name}"
-        matching = [name for name, problems in self.actions if not problems]
+            if not each.invalid:
+                yield f"  if the plan is meant to be as it is now:  handrail lock {name}"
+        matching = [each.name for each in self.actions if not each.problems]
         if matching:
             yield f"{', '.join(matching)}: as in {LOCK_FILE}"
 
@@ -242,18 +259,19 @@ def _checked_name(session: Session, known: Sequence[LockedAction], name: str) ->
     action = lock_name(find_target(session.packs, session.folder, name), session.packs)
     was = find(known, action.key)
     if was is None:
-        return action.name, (not_locked(action.name),)
+        return _Checked(name=action.name, problems=(not_locked(action.name),))
     return _checked(session, was)
 
 
 def _checked(session: Session, was: LockedAction) -> _Checked:
     """Return an action of the lock, and every way in which it differs or cannot be planned."""
     try:
-        return was.name, drift(was, _outline(session, _known(session, was)))
+        now = _outline(session, _known(session, was))
+        return _Checked(name=was.name, problems=drift(was, now, session.packs.off))
     except NotFoundError as error:
-        return was.name, (_gone(was, error),)
+        return _Checked(name=was.name, problems=(_gone(was, error),))
     except PlanError as error:
-        return was.name, error.problems
+        return _Checked(name=was.name, problems=error.problems, invalid=True)
 
 
 def _gone(was: LockedAction, error: NotFoundError) -> Problem:
@@ -279,9 +297,11 @@ def _note_unlocked(session: Session, known: Sequence[LockedAction]) -> None:
         session.console.note(f"not in {LOCK_FILE}, so not run here: {', '.join(others)}")
 
 
-def _action_lines(now: LockedAction, was: LockedAction | None) -> Iterator[str]:
+def _action_lines(
+    now: LockedAction, was: LockedAction | None, off: Mapping[str, str]
+) -> Iterator[str]:
     counts = f"{plural(len(now.steps), 'step')} · {plural(len(now.packs), 'pack')}"
-    found = [] if was is None else changes(was, now)
+    found = [] if was is None else changes(was, now, off)
     news = "new" if was is None else plural(len(found), "change") if found else "unchanged"
     yield f"locked {now.name} · {counts} · {news}"
     for change in found:
@@ -291,7 +311,10 @@ def _action_lines(now: LockedAction, was: LockedAction | None) -> Iterator[str]:
         yield f"  only the version is locked of {', '.join(loose)}"
 
 
-def _to_dict(now: LockedAction, was: LockedAction | None) -> dict[str, object]:
+def _to_dict(
+    now: LockedAction, was: LockedAction | None, off: Mapping[str, str]
+) -> dict[str, object]:
+    found = [] if was is None else changes(was, now, off)
     return {
         "name": now.name,
         "pack": now.pack,
@@ -300,5 +323,5 @@ def _to_dict(now: LockedAction, was: LockedAction | None) -> dict[str, object]:
             {"id": pack.id, "version": pack.version, "record": pack.record} for pack in now.packs
         ],
         "new": was is None,
-        "changes": [] if was is None else [f"{each.mark} {each}" for each in changes(was, now)],
+        "changes": [f"{each.mark} {each}" for each in found],
     }

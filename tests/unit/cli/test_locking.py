@@ -99,7 +99,7 @@ def test_a_run_that_differs_from_the_lock_is_refused(yard, arguments):
     assert "the plan of ship is not the one in handrail.lock; nothing was run" in done.stderr
     assert "audit (acme-audit 2.0.1) is gone" in done.stderr
     assert "acme-audit 2.0.1 is off: --no-pack" in done.stderr
-    assert "pip install 'acme-audit==2.0.1'" in done.stderr
+    assert "pip install" not in done.stderr
     assert "handrail lock ship" in done.stderr
     assert "--no-lock" in done.stderr
     assert not (yard.project / ".handrail").exists()

@@ -9,7 +9,6 @@ from typing import Literal
 from handrail.errors import Problem
 from handrail.frozen import frozen
 from handrail.lock.model import LockedAction, LockedStep
-from handrail.packs.record import EDITABLE
 
 Kind = Literal[
     "step-added",
@@ -22,6 +21,8 @@ Kind = Literal[
     "pack-version",
     "pack-files",
 ]
+
+_EDITABLE = "editable"  # Instead of a digest.
 
 
 @frozen
@@ -162,7 +163,7 @@ def _pack_changes(
         elif now[name].version != pack.version:
             how = f"is {now[name].version or '?'}, and was {pack.version or '?'}"
             # The author of a pack does not install an older one over the sources.
-            ways_out = () if now[name].record == EDITABLE else back
+            ways_out = () if now[name].record == _EDITABLE else back
             yield Change(kind="pack-version", what=name, how=how, ways_out=ways_out)
         elif now[name].record != pack.record:
             how = _files(pack.record, now[name].record)
@@ -175,7 +176,7 @@ def _pack_changes(
 def _files(old: str, new: str) -> str:
     if old.startswith("sha256:") and new.startswith("sha256:"):
         return "has other files under the same version: its RECORD differs"
-    words = {EDITABLE: "an editable install", "missing": "without a RECORD"}
+    words = {_EDITABLE: "an editable install", "missing": "without a RECORD"}
     return (
         f"is {words.get(new, 'an installed wheel')}, and was {words.get(old, 'an installed wheel')}"
     )

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from handrail.packs.metadata import bytes_of, stem_of
-from handrail.packs.record import EDITABLE, PackRecord
+from handrail.packs.record import PackRecord
 from handrail.settings.pack_names import normalised
 
 # Files listed in RECORD that depend on how, where or by which program a wheel was installed.
@@ -27,7 +27,7 @@ def record_digest(pack: PackRecord) -> str:
     if info is None:
         return "missing"
     if is_editable(bytes_of(f"{info}/direct_url.json")):
-        return EDITABLE
+        return "editable"
     text = bytes_of(f"{info}/RECORD").decode(errors="replace")
     stem = os.path.basename(info)
     rows = sorted(_rows(text, stem))

@@ -14,7 +14,6 @@ CORE = "handrail"
 LOCAL = "local"
 """The pack id of the project's own files."""
 
-EDITABLE = "editable"
 """Stands for the digest of a pack that is installed from its sources, as its author does."""
 
 PREFIX = "handrail."

@@ -158,8 +158,8 @@ def test_a_damaged_file_stops_a_resume_and_no_undo(tmp_path: Path, harm: str) ->
         file.write_bytes(content)
     (tmp_path / "open").touch()
     done = handrail("resume", "1")
-    assert done.returncode == 5
-    assert "the value load-frame.parquet of run 1" in done.stderr
+    assert done.returncode == 7
+    assert "run 1 is damaged in the journal: the value load-frame.parquet" in done.stderr
     assert handrail.loads == 1
     assert handrail("rollback", "1", "--yes").returncode == 0
 

@@ -36,15 +36,16 @@ OTHER_KINDS = (
     "plugins/upload/tests/test_sample_collection.py",
 )
 
-# What the tests of these need besides: clients of the servers that they start, and the tools that
-# check what `handrail new` makes.
+# What the tests of these need besides: clients of the servers that they start, libraries of values,
+# and the tools that check what `handrail new` makes.
 MORE_GROUPS = {
+    "arrow": ("frames",),
     "export": ("servers",),
     "postgres": ("servers",),
     "storage": ("servers",),
     "train": ("servers", "models"),
     "upload": ("servers",),
-    "together": ("servers", "typing", "lint"),
+    "together": ("servers", "frames", "typing", "lint"),
 }
 
 ROOT = Path(__file__).parent
@@ -269,7 +270,7 @@ def wheels(session: nox.Session) -> dict[Path, str]:
 def lowest(session: nox.Session, package: Path) -> None:
     """Test the wheel of a package with the lowest versions that it allows, and its tests need."""
     built, packages = wheels(session), needed(package, tests=True)
-    groups = ["test", *({"servers"} & set(MORE_GROUPS.get(package.name, ())))]
+    groups = ["test", *({"servers", "frames"} & set(MORE_GROUPS.get(package.name, ())))]
     # Outside the workspace, or its sources would stand in for the wheels.
     with session.chdir(WHEELS.name):
         session.install(

@@ -16,7 +16,7 @@ from killing.processes import in_child
 from killing.told import Does, flow, interrupted
 
 from handrail import StepFailedError, StepResult
-from handrail.errors import JournalError, PackError
+from handrail.errors import JournalDamagedError, PackError
 from handrail.events import MessageLogged
 from handrail.journal.sqlite import SqliteJournal
 from handrail.packs.provider import ExplicitPacks
@@ -238,14 +238,16 @@ def test_a_journal_that_keeps_no_values_tells_so(writes, frames):
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"6")])
-def test_a_missing_or_changed_file_stops_a_resume_before_anything(left, seen, writes, harm):
+def test_a_missing_or_changed_file_stops_a_resume_before_anything(left, seen, writes, frames, harm):
     """The run and the file are named; nothing is claimed, run or undone, and nothing is loaded."""
     left(df=Frame(5))
     harm(value_file(writes))
     before = writes.read(1)
-    with pytest.raises(JournalError, match=r"the value a-df\.txt of run 1"):
+    with pytest.raises(JournalDamagedError, match=r"the value a-df\.txt") as caught:
         seen()
+    assert (caught.value.run, caught.value.exit_code) == (1, 7)
     assert writes.read(1) == before
+    assert frames.loads == 0
 
 
 def test_a_missing_file_stops_no_rollback(left, writes, frames):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from handrail.errors import RollbackDataError, describe
 from handrail.frozen import NOTHING
+from handrail.journal.damage import check_shape, check_texts
 from handrail.redact import json_has_password
 from handrail.steps import StepResult
 
@@ -167,21 +168,42 @@ def _data(entries: dict[str, Any], load: Load | None) -> dict[str, Any]:
     return with_stored(data, entries, load)
 
 
-def entries_of(text: str) -> Mapping[str, Mapping[str, Any]]:
+def has_entries(text: str | None) -> bool:
+    """Return whether a recorded result may have values that JSON lacks: `entries_of` tells."""
+    # The words are found faster than the text is parsed.
+    return text is not None and (UNSTORABLE in text or STORED in text)
+
+
+def entries_of(text: str | None) -> Mapping[str, Mapping[str, Any]]:
     """Return the entries of the `data` of a recorded result that JSON lacks, by key.
 
-    An entry has `unstorable`, the name of a type, or `stored`, as `handrail.journal.values`
-    encodes it.
+    An entry has `unstorable`, the name of a type, or `stored`, the descriptions of values that are
+    stored elsewhere: `name`, `size`, `sha256`, `type`, `pack`, `media_type`, `shown`, and where the
+    value is in the entry, `at`.
+
+    Raises:
+        ValueError: An entry is not one that was written; or another error of its conversion, see
+            `handrail.journal.damage.MISFIT`.
     """
-    # Most results have none, and the words are found faster than the text is parsed.
-    if UNSTORABLE not in text and STORED not in text:
+    if not has_entries(text):
         return NOTHING
-    entries: Mapping[str, Mapping[str, Any]] = json.loads(text).get("data", {})
-    return {
-        key: entry for key, entry in entries.items() if "unstorable" in entry or "stored" in entry
-    }
+    found: dict[str, Mapping[str, Any]] = {}
+    for key, entry in json.loads(str(text)).get("data", {}).items():
+        check_shape(entry, dict)
+        if "unstorable" in entry:
+            check_shape(entry["unstorable"], str)
+            found[key] = entry
+        elif "stored" in entry:
+            check_shape(entry["stored"], list)
+            for each in entry["stored"]:
+                check_texts(each[name] for name in _TEXTS)
+                check_shape(each["size"], int)
+                check_shape(each["at"], list)
+            found[key] = entry
+    return found
 
 
+_TEXTS = ("name", "sha256", "type", "pack", "media_type", "shown")
 _KINDS = {(bool, bool, dict, str), (bool, bool, dict, type(None))}
 
 
@@ -220,10 +242,11 @@ def _text(value: object) -> str:
 
 
 def _entry(value: Any, mask: Callable[[str], str]) -> str:
+    kind: type = type(cast("object", value))
     try:
         return f'{{"value":{mask_json(_COMPACT(value), mask)}}}'
     except Exception:  # noqa: BLE001 - any error in the value's own code
-        return f"{{{UNSTORABLE}{_COMPACT(type_name(type(value)))}}}"
+        return f"{{{UNSTORABLE}{_COMPACT(type_name(kind))}}}"
 
 
 def is_json(value: Any) -> bool:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from handrail.engine.user_code import calls_user_code
 from handrail.errors import JournalError, describe
 from handrail.journal.codec import mask_json, type_name
-from handrail.journal.protocol import WritesValues
+from handrail.journal.damage import damaged, differs
+from handrail.journal.protocol import ReadsValues, WritesValues
 
 if TYPE_CHECKING:
-    from handrail.journal.protocol import ReadsValues
     from handrail.serializers import Found, Serializer
 
 Place = list[str | int]
@@ -97,7 +97,8 @@ class ValueWriter:
         return StoredEntry(text=f'{{"stored":{json.dumps(stored)},"shape":{text}}}')
 
     def _store(self, stem: str, value: Any) -> dict[str, Any]:
-        found = None if self._serializers is None else self._serializers.for_type(type(value))
+        kind = cast("type[object]", type(value))
+        found = None if self._serializers is None else self._serializers.for_type(kind)
         if found is None:
             raise _UnstorableError(value)
         if not isinstance(self._owned, WritesValues):
@@ -128,7 +129,7 @@ class _UnstorableError(Exception):
 
 
 def _unstorable(value: Any, why: str) -> StoredEntry:
-    kind = type_name(type(value))
+    kind = type_name(cast("type[object]", type(value)))
     return StoredEntry(text=json.dumps({"unstorable": kind}), kind=kind, why=why)
 
 
@@ -167,11 +168,11 @@ class ValueReader:
 
     Args:
         serializers: The serializers.
-        journal: The journal of the run, or None if it cannot store values.
+        journal: The journal of the run.
         number: The number of the run.
     """
 
-    def __init__(self, serializers: Serializers, journal: ReadsValues | None, number: int) -> None:
+    def __init__(self, serializers: Serializers, journal: object, number: int) -> None:
         self._serializers = serializers
         self._journal = journal
         self._number = number
@@ -180,45 +181,61 @@ class ValueReader:
         """Check that a value is as it was stored, and that a pack can load it.
 
         Raises:
-            JournalError: It is missing, or has changed.
+            JournalDamagedError: It is missing, or has changed.
             PackError: The pack that stored it is not there, or cannot be imported.
         """
         self._serializers.named(stored["type"], stored["pack"])
-        with self._open(stored):
-            pass
+        check_stored(self._journal, self._number, stored)
 
     def load(self, stored: Mapping[str, Any]) -> Any:
         """Return a stored value.
 
         Raises:
-            JournalError: It is missing, has changed, or cannot be read.
+            JournalDamagedError: It is missing, or has changed.
+            JournalError: It cannot be read.
             PackError: The pack that stored it is not there, or cannot be imported.
         """
         found = self._serializers.named(stored["type"], stored["pack"])
-        with self._open(stored) as file:
+        with _opened(self._journal, self._number, stored) as file:
             try:
                 return _load(found.serializer, file)
             except Exception as error:
                 raise JournalError(
-                    f"{self._about(stored)} cannot be read: {describe(error)}",
+                    f"the value {stored['name']} of run {self._number} cannot be read: "
+                    f"{describe(error)}",
                     ways_out=(f"install the version of {found.pack} that stored it",),
                 ) from error
 
-    def _open(self, stored: Mapping[str, Any]) -> BinaryIO:
-        if self._journal is None:
-            raise JournalError(f"{self._about(stored)} cannot be read: the journal has no values")
-        file = self._journal.open_value(self._number, str(stored["name"]))
-        try:
-            if hashlib.file_digest(cast("Any", file), "sha256").hexdigest() != stored["sha256"]:
-                raise JournalError(f"{self._about(stored)} is damaged: its checksum does not match")
-            file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        return file
 
-    def _about(self, stored: Mapping[str, Any]) -> str:
-        return f"the value {stored['name']} of run {self._number}"
+def check_stored(journal: object, number: int, stored: Mapping[str, Any]) -> None:
+    """Check that a value is as it was stored.
+
+    Args:
+        journal: The journal of the run.
+        number: The number of the run.
+        stored: The description of the value in a recorded result.
+
+    Raises:
+        JournalDamagedError: It is missing, or has changed.
+        JournalError: It cannot be read.
+    """
+    with _opened(journal, number, stored):
+        pass
+
+
+def _opened(journal: object, number: int, stored: Mapping[str, Any]) -> BinaryIO:
+    name = f"the value {stored['name']}"
+    if not isinstance(journal, ReadsValues):
+        raise damaged(number, name, "is missing: this kind of journal stores no values")
+    file = journal.open_value(number, stored["name"])
+    try:
+        if hashlib.file_digest(cast("Any", file), "sha256").hexdigest() != stored["sha256"]:
+            raise differs(number, name)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 @calls_user_code

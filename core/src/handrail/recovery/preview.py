@@ -12,9 +12,10 @@ from handrail.engine.user_code import calls_user_code
 from handrail.errors import describe
 from handrail.frozen import frozen
 from handrail.journal.context_fields import ContextFields
+from handrail.journal.values import ValueReader
 from handrail.plan.dry_run import lines_of
 from handrail.recovery.replay_state import fields_at, replay_state_of
-from handrail.recovery.resume_run import described_as, value_reader
+from handrail.recovery.resume_run import described_as
 
 if TYPE_CHECKING:
     from handrail.context import BaseStepContext
@@ -72,7 +73,7 @@ def preview_rollback(recovery: Recovery) -> tuple[StepUndo, ...]:
     about = about_action(
         type(recovery.action), recovery.action.params, serializers=recovery.serializers
     )
-    reader = value_reader(row.number, recovery.journal, about)
+    reader = ValueReader(about.serializers, recovery.journal, row.number)
     place = replay_state_of(recorded, plan, undoing=True, load=reader.load)
     results = place.finished
     run.line.finished[:] = context.step_results[:] = results

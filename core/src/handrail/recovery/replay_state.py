@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.engine.rollback_data import ended
 from handrail.errors import DriftError
 from handrail.frozen import record
-from handrail.journal.codec import decode_results, entries_of
+from handrail.journal.codec import decode_results, entries_of, has_entries
 from handrail.journal.damage import MISFIT, decode, decoding
 from handrail.journal.records import AttemptRow, FieldRow, RecordedRun
 from handrail.recovery.recorded_plan import steps_of
@@ -92,8 +92,9 @@ def replay_state_of(
                 found.closed[place] = result
         elif row.state == "done":
             finished.append(result)
-            if row.result is not None and (entries := entries_of(row.result)):
-                _keep_values(found, place, entries)
+            if has_entries(row.result):
+                with decoding(recorded.row.number, attempt_name(row)):
+                    _keep_values(found, place, entries_of(row.result))
         else:
             _place(found, place, row, result, undoing=undoing)
     _check_order(found, latest)

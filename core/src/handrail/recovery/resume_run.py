@@ -16,6 +16,8 @@ from handrail.engine.rollback_data import ASKED
 from handrail.engine.state import Missing
 from handrail.errors import (
     DriftError,
+    JournalDamagedError,
+    PackError,
     RefusedError,
     SourceChangedError,
     StepFailedError,
@@ -23,8 +25,8 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.frozen import record
+from handrail.journal.codec import has_entries
 from handrail.journal.context_fields import ContextFields
-from handrail.journal.protocol import ReadsValues
 from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.journal.values import ValueReader
@@ -77,7 +79,7 @@ class ClaimedRun:
             self.recorded,
             self.plan,
             undoing=self.aim == "rollback",
-            load=value_reader(row.number, self.journal, self.about).load,
+            load=ValueReader(self.about.serializers, self.journal, row.number).load,
         )
         run.is_recorded(row.uid, row.number)
         run.describe = described_as(row, self.journal)
@@ -245,24 +247,30 @@ class Recovery:
 
         Raises:
             ResultMissingError: One could not be stored, and its step cannot provide it again.
-            JournalError: One that was stored is missing or damaged.
+            JournalDamagedError: One that was stored is missing or has changed.
             PackError: The pack that stored one is not there.
         """
         if self.aim == "rollback" or recorded.row.direction == "undo":
             return
+        if not any(has_entries(row.result) for row in recorded.attempts):
+            return
         place = replay_state_of(recorded, self.plan)
         if len(place.finished) >= self.plan.ordinary:
             return
+        undo = self.command_line(f"rollback {recorded.row.number}")
         for position, types in place.missing.items():
             planned = self.plan.steps[position]
             if planned.facts.effects and not planned.facts.restorable:
-                undo = self.command_line(f"rollback {recorded.row.number}")
                 error = missing_error(planned.name, types, restorable=False)
                 add_ways_out(error, f"or undo the run:  {undo}")
                 raise error
-        reader = value_reader(recorded.row.number, self.journal, about)
-        for stored in place.stored:
-            reader.check(stored)
+        reader = ValueReader(about.serializers, self.journal, recorded.row.number)
+        try:
+            for stored in place.stored:
+                reader.check(stored)
+        except (JournalDamagedError, PackError) as error:
+            add_ways_out(error, f"or undo the run, which needs no such value:  {undo}")
+            raise
 
     def _check_drift(self, recorded: RecordedRun) -> None:
         lines = drift(recorded, self.plan)
@@ -292,12 +300,6 @@ class Recovery:
         if self.aim == "resume" or error.outcome != "rolled_back":
             raise error
         return {"rolled_back": True, "number": self.recorded.row.number}
-
-
-def value_reader(number: int, journal: Journal, about: RunAbout) -> ValueReader:
-    """Return what reads the values of a run that are stored elsewhere."""
-    reads = journal if isinstance(journal, ReadsValues) else None
-    return ValueReader(about.serializers, reads, number)
 
 
 def described_as(row: RunRow, journal: Journal) -> Callable[[RunState], RunInfo]:

@@ -51,7 +51,8 @@ def write(table: Any, file: BinaryIO) -> None:
     """
     parquet, types = import_module("pyarrow.parquet"), import_module("pyarrow.types")
     table = table.unify_dictionaries()
-    metadata = {**(table.schema.metadata or {}), _DICTIONARIES: _dictionaries(table)}
+    own: dict[bytes, bytes] = table.schema.metadata or {}
+    metadata = {**own, _DICTIONARIES: _dictionaries(table)}
     parquet.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
     file.seek(0)
     for field, stored in zip(table.schema, parquet.read_schema(file), strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from handrail.errors import JournalError, ValueTooLargeError
+from handrail.errors import JournalDamagedError, ValueTooLargeError
 from handrail.journal.backend import value_names
 from handrail_postgres.statements import STORE_VALUE, VALUE
 
@@ -56,10 +56,15 @@ def read_value(session: Session, run: int, name: str) -> BinaryIO:
     """Return a file with a value of a run.
 
     Raises:
-        JournalError: There is none, or it cannot be read.
+        JournalDamagedError: There is none.
+        JournalError: It cannot be read.
     """
     with session.using() as connection:
         row = connection.execute(VALUE, (run, name)).fetchone()
     if row is None:
-        raise JournalError(f"the value {name} of run {run} is missing in {session.shown}")
+        raise JournalDamagedError(
+            f"run {run} is damaged in the journal: the value {name} is missing in {session.shown}",
+            run=run,
+            row=f"the value {name}",
+        )
     return BytesIO(row[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -13,9 +14,11 @@ from typing import Any, BinaryIO, cast
 
 from handrail.errors import JournalError
 from handrail.journal.backend.value_names import value_names
+from handrail.journal.damage import damaged
 from handrail.journal.sqlite.place import make_folder, sync
 from handrail.settings.trust import refuse
 
+_DENIED = (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE)
 # Follow no link, which might lead to a file of another user, and do not block on a pipe.
 _AS_IT_IS: int = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -65,22 +68,22 @@ class ValueFiles:
         """Return a file of a run, opened for reading.
 
         Raises:
-            JournalError: It is missing, is not a file of the run, or cannot be trusted.
+            JournalDamagedError: It is missing, or is not a file of the run.
+            JournalError: It cannot be trusted, or cannot be read.
         """
-        path = self._folder / str(run) / name
+        path, value = self._folder / str(run) / name, f"the value {name}"
         if name != path.name or name in (".", ".."):
-            raise JournalError(f"run {run} has no value {name!r}: that is not the name of a file")
+            raise damaged(run, value, "is not the name of a file")
         refuse(self._folder, path.parent, path, error=JournalError)
         try:
             file = os.fdopen(os.open(path, os.O_RDONLY | _AS_IT_IS), "rb")
         except OSError as error:
-            raise JournalError(
-                f"the value {name} of run {run} cannot be read: {error.strerror or error}: {path}",
-                ways_out=(f"put it back, if it was moved, together with all of {self._folder}",),
-            ) from error
+            if error.errno in _DENIED:
+                raise JournalError(f"{path} cannot be read: {error.strerror}") from error
+            raise damaged(run, value, f"is missing: {path}") from error
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.close()
-            raise JournalError(f"the value {name} of run {run} is not a regular file: {path}")
+            raise damaged(run, value, f"is not a regular file: {path}")
         return cast("BinaryIO", file)
 
     def remove(self, runs: Collection[int]) -> None:

@@ -15,9 +15,20 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 
 GONE = (FileNotFoundError, NotADirectoryError)
 
-# Linux alone has files without a name, which get one by means of /proc.
 _DESCRIPTORS = "/proc/self/fd"
-_NAMELESS = getattr(os, "O_TMPFILE", 0) if os.path.isdir(_DESCRIPTORS) else 0
+
+
+def _nameless() -> int:
+    """Return the flag for files without a name, which get one by means of /proc; 0 for none.
+
+    Linux alone has them, and before 6.0 it left out the umask where there are no ACLs.
+    """
+    flag: int = getattr(os, "O_TMPFILE", 0)
+    usable = flag and int(os.uname().release.partition(".")[0]) >= 6 and os.path.isdir(_DESCRIPTORS)
+    return flag if usable else 0
+
+
+_NAMELESS = _nameless()
 
 OURS = ".handrail-tmp-"
 """What the temporary name of a file has between its key and the run that writes it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 
 import pytest
 
 from handrail_storage.backend import local
+from handrail_storage.backend import names as names_of_files
 from handrail_upload.storage import Stored, TakenError
 
 RUN = "0198c0de-0000-7000-8000-000000000000"
@@ -143,6 +145,29 @@ def test_folder_that_an_undo_removes_is_made_again(
     storage.put(file, sending(mark=MARK, on_bytes=told.append))
     assert (root / "d/a").read_bytes() == b"ours"
     assert sum(told) == file.size
+
+
+def test_file_has_the_mode_of_any_other(storage, root, source, sending, monkeypatch):
+    """As the umask asks for it, whether it had a name before or not."""
+    before = os.umask(0o027)
+    try:
+        (root / "other").touch()
+        storage.put(source("a", b"ours"), sending(mark=MARK))
+        monkeypatch.setattr("handrail_storage.backend.names._NAMELESS", 0)
+        storage.put(source("b", b"ours"), sending(mark=MARK))
+    finally:
+        os.umask(before)
+    modes = {name: stat.S_IMODE((root / name).stat().st_mode) for name in ("other", "a", "b")}
+    assert set(modes.values()) == {0o640}
+
+
+@pytest.mark.parametrize(("release", "usable"), [("6.18.44-x", True), ("5.15.0-91-generic", False)])
+def test_a_kernel_that_forgets_the_umask_makes_no_nameless_files(monkeypatch, release, usable):
+    """There a file would be open to all who can reach it."""
+    found = os.uname()
+    told = os.uname_result((found[0], found[1], release, found[3], found[4]))
+    monkeypatch.setattr(os, "uname", lambda: told)
+    assert bool(names_of_files._nameless()) is usable
 
 
 def test_names_are_kept_by_a_file_system_that_has_no_others(

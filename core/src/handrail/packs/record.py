@@ -14,8 +14,6 @@ CORE = "handrail"
 LOCAL = "local"
 """The pack id of the project's own files."""
 
-"""Stands for the digest of a pack that is installed from its sources, as its author does."""
-
 PREFIX = "handrail."
 GROUPS = tuple(
     PREFIX + kind

@@ -27,8 +27,9 @@ GLOBAL_OPTIONS = (
 )
 
 PROGRESS = "HANDRAIL_PROGRESS"
+PACK_FLAGS = ("--no-pack", "--only-packs")
 
-OWN_OPTIONS = frozenset({"--no-pack", "--only-packs", "--debug", "--help", "-h"})
+OWN_OPTIONS = frozenset({*PACK_FLAGS, "--debug", "--help", "-h"})
 """Options that no param can have, because they mean something anywhere on the command line."""
 
 
@@ -209,7 +210,7 @@ def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if word == "--":
             rest += [word, *words]
-        elif name in ("--no-pack", "--only-packs"):
+        elif name in PACK_FLAGS:
             names = _names(name, value if equals else next(words, "--"))
             if name == "--no-pack":
                 session.no_packs += names

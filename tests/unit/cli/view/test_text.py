@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from handrail.cli.view.console import Console
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
-from handrail.cli.view.table import fit, table
 from handrail.cli.view.text import (
     columns,
     cut,
@@ -20,6 +19,7 @@ from handrail.cli.view.text import (
     seconds,
     shorten,
     shorten_start,
+    wrapped,
 )
 from handrail.visible import visible, visible_lines
 
@@ -84,9 +84,7 @@ def test_wide_letters_take_two_columns():
     assert columns("日本") == 4
     assert columns("e\u0301") == 1
     assert cut("日本語", 5) == "日本"
-    assert columns(fit("日本語", 5)) == 5
-    first, second = table(("A", "B"), [("日本", "x")])
-    assert columns(first.rpartition("B")[0]) == columns(second.rpartition("x")[0])
+    assert wrapped("日本語 x", 5) == ["日本", "語 x"]
 
 
 def test_texts_that_are_too_long_keep_what_tells_most():

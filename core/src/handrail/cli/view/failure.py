@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
-from handrail.cli.view.text import one_line, shorten
+from handrail.cli.view.text import one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -251,7 +251,9 @@ def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
     if everything:
         return whole
     shown = failed[:_MOST]
-    lines = [shorten(f"  failed  {step.name}: {one_line(step.error or '')}") for step in shown]
+    lines = [
+        f"  failed  {step.name}: {one_line(step.error or '', limit=_LONGEST)}" for step in shown
+    ]
     if len(failed) > _MOST:
         lines.append(f"  and {len(failed) - _MOST} more that failed")
     if any(step.traceback for step in failed) or whole != lines:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from handrail.cli.view.console import Console
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.progress import brief, one_line
+from handrail.cli.view.table import names, table
 from handrail.cli.view.text import (
     columns,
     cut,
@@ -140,7 +141,8 @@ def test_widths_are_those_of_what_is_shown():
     """A table lines up, and a line fits, with the escapes in place of what they stand for."""
     assert columns("a\x1b") == 5
     assert shorten("\x1b" * 9, 10) == "\\x1b\\x1b\\…"
-    assert table(("A", "B"), [("a\n", "x"), ("bcd", "y")]) == ["A    B", "a\\n  x", "bcd  y"]
+    rows = table((names("A"), names("B")), [("a\n", "x"), ("bcd", "y")], width=80)
+    assert [line for row in rows for line in row] == ["A    B", "a\\n  x", "bcd  y"]
 
 
 def test_only_our_own_colours_reach_a_terminal(monkeypatch):

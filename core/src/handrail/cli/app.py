@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -103,7 +104,8 @@ class Root(click.Group):
         catalog = session_of(ctx).packs.catalog
         hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
-            hints = [f"'{name}' is an action: handrail run {name}"]
+            words = session_of(ctx).words
+            hints = [f"'{name}' is an action:  handrail run {shlex.join(words)}"]
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
 
 

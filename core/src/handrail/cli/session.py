@@ -37,6 +37,7 @@ class Session:
     """The global flags of a call, and the values derived from them.
 
     Attributes:
+        words: The arguments of the call, without the global flags.
         no_packs: Packs turned off by a flag.
         only_packs: The only packs that are on, or None for no such limit.
         debug: Whether errors show their traceback.
@@ -48,6 +49,7 @@ class Session:
     """
 
     def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
         self.no_packs: tuple[str, ...] = ()
         self.only_packs: tuple[str, ...] | None = None
         self.debug = False
@@ -218,6 +220,7 @@ def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
                 session.only_packs = (session.only_packs or ()) + names
         elif word != "--debug":
             rest.append(word)
+    session.words = tuple(rest)
     first = next((word for word in rest if not word.startswith("-")), "")
     session.events = first in ("run", "resume", "rollback")
     return rest

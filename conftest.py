@@ -32,6 +32,8 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 ROOT = Path(__file__).parent
 
+# The lines of a command do not depend on the terminal that the tests run in.
+os.environ.pop("COLUMNS", None)
 # Servers that any test may ask for; they start when one does.
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 pytest_plugins = ["servers.fixtures"]

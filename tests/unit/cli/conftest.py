@@ -265,13 +265,27 @@ class Yard:
         return made
 
     def __call__(
-        self, *arguments: str, folder: Path | None = None
+        self, *arguments: str, folder: Path | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `handrail` in the project."""
+        return self._run(["-m", "handrail", *arguments], folder, variables)
+
+    def python(self, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run Python code in the project."""
+        return self._run(["-c", code], None, variables)
+
+    def _run(
+        self, arguments: list[str], folder: Path | None, variables: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "handrail", *arguments],
+            [sys.executable, *arguments],
             cwd=folder or self.project,
-            env={**self._environment, "PYTHONPATH": str(self.garden.site), "HANDRAIL_CACHE": ""},
+            env={
+                **self._environment,
+                "PYTHONPATH": str(self.garden.site),
+                "HANDRAIL_CACHE": "",
+                **variables,
+            },
             capture_output=True,
             text=True,
             timeout=60,

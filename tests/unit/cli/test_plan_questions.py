@@ -191,6 +191,40 @@ def test_without_a_pack_that_is_off_or_not_there(yard):
     assert "did you mean acme-audit" in done.stderr
 
 
+def test_what_one_pack_does(yard):
+    """Its steps, its layers and its edits, with their lines, and nothing of others."""
+    lines = yard("plan", "ship", "--pack", "scan").stdout.splitlines()
+    assert lines[0].startswith("ship · by acme-scan 1.4.0 · 2 edits · plan ")
+    assert [line.split() for line in lines[2:]] == [
+        ["2", "scan", "inserted", "before", "send", "acme_scan/__init__.py:9"],
+        ["4", "send", "wrapped", "by", "timing", "acme_scan/__init__.py:14"],
+    ]
+    shown = document(yard("plan", "ship", "--pack", "acme-scan", "--json"))
+    assert [(each["place"], each["kind"]) for each in shown["edits"]] == [
+        (2, "inserted"),
+        (4, "wrapped"),
+    ]
+    own = yard("plan", "ship", "--pack", "acme-ship").stdout
+    assert ("initialize" in own, "base" in own, "audit" in own) == (True, True, False)
+
+
+def test_what_a_pack_takes_away_is_among_what_it_does(yard):
+    yard.plant("acme-away", "1.0", AWAY, packs={"away": "acme_away"})
+    (yard.project / "handrail.toml").write_text('[grants]\naway = ["remove acme-ship:send"]\n')
+    done = yard(
+        "plan", "ship", "--pack", "acme-away", "--no-pack", "scan", "--no-pack", "acme-audit"
+    )
+    told = " ".join(done.stdout.split())
+    assert "- send removed acme_away/__init__.py:5" in told
+    assert 'allowed: "remove acme-ship:send" in [grants], handrail.toml:2' in told
+
+
+def test_a_pack_that_does_nothing_says_why(yard):
+    done = yard("plan", "ship", "--pack", "acme-audit", "--no-pack", "acme-audit")
+    assert "acme-audit does nothing to the plan of ship; it is off: --no-pack" in done.stdout
+    assert yard("plan", "ship", "--pack", "acme-aduit").returncode == 2
+
+
 def test_two_questions_at_once_are_refused(yard):
     """One answer at a time."""
     done = yard("plan", "ship", "--trace", "--explain", "scan")
@@ -201,7 +235,7 @@ def test_two_questions_at_once_are_refused(yard):
 def test_hooks_are_listed_with_file_and_line(yard):
     """Of every pack that is on; what is off or broken says so, and the listing goes on."""
     yard.plant("acme-bad", "1.0", "import nothing_at_all", packs={"bad": "acme_bad"})
-    done = yard("packs", "--hooks", "--no-pack", "acme-audit")
+    done = yard("packs", "--hooks", "--no-pack", "acme-audit", COLUMNS="160")
     assert done.returncode == 0
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["acme-scan", "1.4.0", "insert_before", "acme_scan/__init__.py:9"] in rows

@@ -63,7 +63,7 @@ def test_a_workflow_is_listed_planned_and_run(handrail, project, folder):
     plan = handrail("plan", "weekly", "-p", "source=in")
     assert plan.returncode == 0, plan.stderr
     assert "mark  " in plan.stdout
-    assert "before copy  handrail.toml:14" in plan.stdout
+    assert "before copy, handrail.toml:14" in plan.stdout
     done = handrail("run", "weekly")
     assert done.returncode == 0, done.stderr
     assert "weekly completed" in done.stdout
@@ -219,13 +219,15 @@ def company(garden):
 
 def test_a_policy_shows(handrail, project, company):
     """The listing, the plan and the settings name the policy and what it requires."""
-    rows = handrail("packs", HANDRAIL_POLICY="acme-policy>=3").stdout.splitlines()
+    wide = {"HANDRAIL_POLICY": "acme-policy>=3", "COLUMNS": "120"}
+    rows = handrail("packs", **wide).stdout.splitlines()
     assert rows[1].split() == [
-        *("acme-policy", "3.1.0", "-", "-", "-", "policy"),
+        *("acme-policy", "policy", "3.1.0", "-", "-", "-"),
         "HANDRAIL_POLICY=acme-policy>=3",
     ]
     assert rows[2].startswith("acme-scan")
-    assert rows[2].endswith("required  acme-policy 3.1.0, policy line 3")
+    assert rows[2].split()[1] == "required"
+    assert rows[2].endswith("acme-policy 3.1.0, policy line 3")
     assert "scan_files" in handrail("steps").stdout
     plan = handrail("plan", "copy", "in").stdout.splitlines()
     assert plan[0].endswith("· policy acme-policy 3.1.0")

@@ -71,7 +71,8 @@ def test_it_says_where_there_are_more(call: Call, several: Journal) -> None:
 
 
 def test_each_line_says_what_comes_next(call: Call, several: Journal) -> None:
-    nexts = {line.split()[0]: line.partition("handrail ")[2] for line in call("runs").lines[1:-1]}
+    rows = [line for line in call("runs").lines[1:-1] if not line.startswith(" ")]
+    nexts = {line.split()[0]: line.partition("handrail ")[2] for line in rows}
     assert nexts == {
         "1": "",
         "2": "",
@@ -86,7 +87,7 @@ def test_of_a_long_path_the_end_is_kept(call: Call, journal: Journal) -> None:
     """Many actions of a project begin with the same folders."""
     journal.add([planned("send")], outcome="rollback_incomplete", action=f"{'flows/' * 20}a.py:up")
     [line] = call("runs").lines[1:-1]
-    assert "/a.py:up  rollback incomplete" in line
+    assert "/a.py:up  " in line
     assert columns(line) <= 100
     assert line.endswith("  handrail rollback 1")
 

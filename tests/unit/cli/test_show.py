@@ -73,6 +73,46 @@ def test_a_killed_run_from_head_to_ways_out(call: Call, journal: Journal) -> Non
     ]
 
 
+def test_a_run_is_found_by_its_uuid_too(call: Call, journal: Journal) -> None:
+    """Files and servers name it so; what is printed has the number."""
+    uid = str(uuid.uuid4())
+    journal.add([planned("send")], outcome="completed", uid=uid)
+    journal.add([planned("send")], outcome="completed")
+    assert call("show", uid).lines[0].startswith("run 1 · ")
+    assert call("show", uid.upper()).lines == call("show", "1").lines
+    unknown = call("show", str(uuid.uuid4()))
+    assert (unknown.code, "handrail runs lists them" in unknown.err) == (2, True)
+
+
+def test_params_that_are_as_by_default_are_left_out(call: Call, folder: Path) -> None:
+    """What is shown is what differs; secrets by their variable, in a nested model too."""
+    (folder / "more.py").write_text(PARAMS)
+    call("run", "more.py", "--title", "as it is", "-p", "inner.size=5", "--no-check")
+    assert "with check=false inner.size=5" in call("show").lines
+    stored = call("show", "--json").document["run"]["params"]
+    assert stored["values"]["title"] == "as it is"
+
+
+PARAMS = """
+from pydantic import BaseModel, Field
+from handrail import action, step
+
+class Inner(BaseModel):
+    size: int = 3
+    names: list[str] = Field(default_factory=list)
+
+class Params(BaseModel):
+    title: str = "as it is"
+    check: bool = True
+    inner: Inner = Inner()
+
+@step
+def send(context): ...
+
+more = action("more", [send], params=Params)
+"""
+
+
 def test_it_says_who_relies_on_a_run_and_on_whom_it_relies(call: Call, journal: Journal) -> None:
     """Those of other journals have no number; programs get the ids."""
     uid, steps = str(uuid.uuid4()), [planned("send")]
@@ -106,8 +146,12 @@ def test_the_machine_went_down_yesterday(call: Call, journal: Journal) -> None:
     assert f"died after {today:%d %b} " in call("show").out
 
 
-def test_no_line_is_too_long(call: Call, journal: Journal) -> None:
+@pytest.mark.parametrize("width", [40, 80, 100, 140])
+def test_no_line_is_too_long(
+    call: Call, journal: Journal, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     """Whatever names, errors, folders and params there are; --all has them in full."""
+    monkeypatch.setenv("COLUMNS", str(width))
     wide = [f"資料を送る {n}" * 5 for n in range(30)]
     journal.add(
         [planned(name) for name in wide],
@@ -119,8 +163,10 @@ def test_no_line_is_too_long(call: Call, journal: Journal) -> None:
         params=json.dumps({"values": {f"param_{n}": "x" * 50 for n in range(9)}}),
     )
     lines = call("show").lines
-    # A folder is to be copied; it is never cut.
-    assert [line for line in lines if columns(line) > 100] == [f"  in {'/work' * 30}"]
+    # Folders, actions and commands are to be copied; they are never cut.
+    kept = ("  in /work/work", "  flows.py:long", "  finish", "  undo", "    ", "  full")
+    assert not [line for line in lines if columns(line) > width and not line.startswith(kept)]
+    assert LONG[:300] in " ".join(" ".join(lines).split())
     assert "  full    handrail show 1 --traceback" in lines
     everything = call("show", "--all").out
     assert LONG in everything

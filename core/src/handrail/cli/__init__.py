@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from handrail.cli.session import takes_json as takes_json
     from handrail.cli.view.failure import problem_lines as problem_lines
     from handrail.cli.view.listing import Listing as Listing
+    from handrail.cli.view.table import Column as Column
     from handrail.workflow import Workflow
 
-__all__ = ["Listing", "Session", "echo", "problem_lines", "session_of", "takes_json"]
+__all__ = ["Column", "Listing", "Session", "echo", "problem_lines", "session_of", "takes_json"]
 
 _HOMES = {
     "session": ("Session", "echo", "session_of", "takes_json"),
     "view.failure": ("problem_lines",),
     "view.listing": ("Listing",),
+    "view.table": ("Column",),
 }
 
 

@@ -45,8 +45,17 @@ class ActionGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command for the action that `args` begin with."""
+        """Return the command for the action that `args` begin with.
+
+        To complete the value of an option that every action has, the action is not imported.
+        """
+        if ctx.resilient_parsing and self._takes_value(args[-1]):
+            return args[0], click.Command(args[0], params=self.params), args[1:]
         return args[0], self.get_command(ctx, args[0]), args[1:]
+
+    def _takes_value(self, word: str) -> bool:
+        options = (each for each in self.params if isinstance(each, click.Option))
+        return any(word in each.opts and not each.is_flag for each in options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Move options given before the name of the action behind it."""

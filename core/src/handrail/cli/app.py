@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,11 +14,14 @@ import click
 import handrail
 from handrail.cli.garbage import no_collections
 from handrail.cli.help import visible_help
-from handrail.cli.session import GLOBAL_OPTIONS, Session, scan_globals, session_of
+from handrail.cli.session import GLOBAL_OPTIONS, PACK_FLAGS, Session, scan_globals, session_of
+from handrail.cli.view.text import terminal_width
 from handrail.errors import ExitCode, HandrailError, NotFoundError
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from handrail.packs import EntryPoint, PackRecord
     from handrail.workflow import Workflow
 
@@ -51,6 +55,14 @@ CONTEXT: dict[str, Any] = {
 
 class Root(click.Group):
     """Built-in commands first, then those of packs, by name only."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; for completion, without the flags that are valid anywhere."""
+        if ctx.resilient_parsing:
+            args = (
+                [] if args[-1:] and args[-1] in PACK_FLAGS else scan_globals(session_of(ctx), args)
+            )
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -92,7 +104,8 @@ class Root(click.Group):
         catalog = session_of(ctx).packs.catalog
         hints = [did_you_mean(name, [*self.list_commands(ctx), *absent(ctx)])]
         if any(each.name == name for record in catalog.records for each in record.actions):
-            hints = [f"'{name}' is an action: handrail run {name}"]
+            words = session_of(ctx).words
+            hints = [f"'{name}' is an action:  handrail run {shlex.join(words)}"]
         return NotFoundError(f"there is no command '{name}'", ways_out=hints)
 
 
@@ -174,6 +187,13 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
         ctx.exit()
 
 
+def _packs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the flags that `scan_globals` takes before click sees them."""
+    from handrail.cli.completion import complete_packs  # noqa: PLC0415 - only for completion
+
+    return complete_packs(ctx, param, incomplete)
+
+
 @click.command(cls=Root, context_settings=CONTEXT, invoke_without_command=True)
 @click.option(
     "--version",
@@ -183,6 +203,8 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     callback=_show_version,
     help="Show the version.",
 )
+@click.option("--no-pack", expose_value=False, hidden=True, shell_complete=_packs)
+@click.option("--only-packs", expose_value=False, hidden=True, shell_complete=_packs)
 @click.pass_context
 def root(ctx: click.Context) -> None:
     """Run workflows of steps that can be walked back.
@@ -266,6 +288,8 @@ def _print_help(session: Session, text: str) -> None:
 
 def _report(session: Session, error: BaseException) -> int:
     """Show the error that stopped the command, and return the exit code."""
+    if "_HANDRAIL_COMPLETE" in os.environ:
+        return ExitCode.FAILED  # It would be shown within the line that is completed.
     from handrail.cli.view import failure  # noqa: PLC0415 - most calls have no error
 
     if isinstance(error, click.ClickException):
@@ -276,12 +300,5 @@ def _report(session: Session, error: BaseException) -> int:
 
 
 def _width() -> int:
-    """Return the width of help texts, like click, which uses `shutil`, slow to import."""
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isdecimal() else 0
-    if width == 0:
-        try:
-            width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
-        except (OSError, ValueError):
-            width = 0  # Standard output is not a terminal.
-    return max(min(width or 80, MOST_COLUMNS) - 2, 50)
+    """Return the width of help texts."""
+    return max(min(terminal_width(default=80), MOST_COLUMNS) - 2, 50)

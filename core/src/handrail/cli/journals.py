@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "runs.db"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|sqlite:")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _UNREADABLE = ("settings-syntax", "two-settings-files", "foreign-project")
 WITHOUT = "or run it without one, so that only this process can undo it:  --no-journal"
 
@@ -170,14 +171,22 @@ def _factory(session: Session, scheme: str) -> JournalFactory | None:
     return factory
 
 
-def number_of(text: str) -> int:
-    """Return the run number in `text`.
+def number_in(journal: Journal, text: str) -> int:
+    """Return the number of the run that `text` names: by that, or by its UUID.
 
     Raises:
-        NotFoundError: The text is not a number.
+        NotFoundError: The text is neither, or the journal has no run with this UUID.
     """
-    if not text.isdecimal() or len(text) > 18:
+    if text.isdecimal() and len(text) <= 18:
+        return int(text)
+    if not _UUID.fullmatch(text):
         raise NotFoundError(
             f"'{text}' is no number of a run", ways_out=("handrail runs lists them",)
         )
-    return int(text)
+    rows = journal.runs(plans=False)
+    number = next((row.number for row in rows if row.uid == text.lower()), None)
+    if number is None:
+        raise NotFoundError(
+            f"{journal.shown} has no run {text}", ways_out=("handrail runs lists them",)
+        )
+    return number

@@ -27,8 +27,9 @@ GLOBAL_OPTIONS = (
 )
 
 PROGRESS = "HANDRAIL_PROGRESS"
+PACK_FLAGS = ("--no-pack", "--only-packs")
 
-OWN_OPTIONS = frozenset({"--no-pack", "--only-packs", "--debug", "--help", "-h"})
+OWN_OPTIONS = frozenset({*PACK_FLAGS, "--debug", "--help", "-h"})
 """Options that no param can have, because they mean something anywhere on the command line."""
 
 
@@ -36,6 +37,7 @@ class Session:
     """The global flags of a call, and the values derived from them.
 
     Attributes:
+        words: The arguments of the call, without the global flags.
         no_packs: Packs turned off by a flag.
         only_packs: The only packs that are on, or None for no such limit.
         debug: Whether errors show their traceback.
@@ -47,6 +49,7 @@ class Session:
     """
 
     def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
         self.no_packs: tuple[str, ...] = ()
         self.only_packs: tuple[str, ...] | None = None
         self.debug = False
@@ -209,7 +212,7 @@ def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if word == "--":
             rest += [word, *words]
-        elif name in ("--no-pack", "--only-packs"):
+        elif name in PACK_FLAGS:
             names = _names(name, value if equals else next(words, "--"))
             if name == "--no-pack":
                 session.no_packs += names
@@ -217,6 +220,7 @@ def scan_globals(session: Session, arguments: Sequence[str]) -> list[str]:
                 session.only_packs = (session.only_packs or ()) + names
         elif word != "--debug":
             rest.append(word)
+    session.words = tuple(rest)
     first = next((word for word in rest if not word.startswith("-")), "")
     session.events = first in ("run", "resume", "rollback")
     return rest

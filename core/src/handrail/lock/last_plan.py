@@ -8,18 +8,53 @@ from urllib.parse import quote
 from handrail.errors import HandrailError
 from handrail.events import Event, RunStarted
 from handrail.lock.differences import Change, changes
-from handrail.lock.file import lock_text, parse_lock
+from handrail.lock.file import lock_text, parse_lock, read_lock
 from handrail.settings.atomic import OWN_FOLDER, own_folder, replace_file
 from handrail.settings.trust import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from handrail.lock.model import LockedAction
 
 _FOLDER = "plans"
 _HEAD = "# The plan of the last run; made by handrail.\n"
+
+
+def known_steps(project: Path, called: str) -> dict[str, str]:
+    """Return the steps of an action as it was locked or run last, each with its pack.
+
+    Args:
+        project: The project's folder.
+        called: The name of the action on the command line.
+    """
+    name = called.rpartition(":")[2]
+    for action in (*_locked(project), *_remembered(project)):
+        # An action of the project's code has its file in its name, which may be left out of it.
+        if action.name in (called, name) or action.name.startswith(f"{called}:"):
+            return {step.name: step.pack or "" for step in action.steps}
+    return {}
+
+
+def _locked(project: Path) -> Iterable[LockedAction]:
+    try:
+        return read_lock(project) or ()
+    except HandrailError:
+        return ()
+
+
+def _remembered(project: Path) -> Iterator[LockedAction]:
+    for path in sorted((project / OWN_FOLDER / _FOLDER).glob("*.toml")):
+        yield from _read(path)
+
+
+def _read(path: Path) -> tuple[LockedAction, ...]:
+    try:
+        raw, distrusted = read_file(path)
+        return () if distrusted is not None else parse_lock(raw)
+    except (OSError, HandrailError):
+        return ()
 
 
 class LastPlan:
@@ -45,11 +80,7 @@ class LastPlan:
         Args:
             off: The reason for each installed pack that is off, by its id.
         """
-        try:
-            raw, distrusted = read_file(self._project / OWN_FOLDER / _FOLDER / self._name)
-            kept = () if distrusted is not None else parse_lock(raw)
-        except (OSError, HandrailError):
-            return []
+        kept = _read(self._project / OWN_FOLDER / _FOLDER / self._name)
         return changes(kept[0], self._now, off) if len(kept) == 1 else []
 
     def __call__(self, event: Event) -> None:

@@ -15,6 +15,7 @@ from handrail.redact import without_secrets
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
 
 _COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -29,6 +30,7 @@ def params_text(
 
     Secrets whose variable contains JSON, such as lists, are in `json`. A param that contains a URL
     with a password, or that is called like a secret, counts as one, and is in `hidden` without it.
+    The paths of the others that differ from their defaults are in `changed`.
 
     Args:
         model: The params model, or None for an action without one.
@@ -44,21 +46,30 @@ def params_text(
     hidden: dict[str, str] = {}
     as_json: list[str] = []
     values: dict[str, Any] = {}
+    changed: list[KeyPath] = []
     try:
-        for path, value, variable, is_set in _all_entries(model, params, action):
+        for path, value, variable, is_set, differs in _all_entries(model, params, action):
             # A default is in the code, for everyone to read.
             shown = without_secrets(path[-1] if is_set else "", json.loads(_COMPACT(value)))
             with_password = variable is None and shown != value
             # Empty values contain no secret.
             if not with_password and (variable is None or value in ([], {})):
                 set_path(values, path, value)
+                changed += [path] if differs else []
             elif value is not None:
                 secrets[".".join(path)] = given.get(path, variable or variable_of(action, path))
                 as_json += [".".join(path)] if isinstance(value, list | dict) else []
             if with_password:
                 hidden[".".join(path)] = shown if isinstance(shown, str) else _COMPACT(shown)
-        stored = {"values": values, "secrets": secrets, "json": as_json, "hidden": hidden}
-        return _COMPACT(stored)
+        return _COMPACT(
+            {
+                "values": values,
+                "secrets": secrets,
+                "json": as_json,
+                "hidden": hidden,
+                "changed": changed,
+            }
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise ActionError(
             f"the params of {action} cannot be stored in a journal: {describe(error)}",
@@ -136,26 +147,30 @@ def _read(text: str, path: str, variable: str, action: str) -> Any:
         raise ParamsError(action, [(path, wrong)]) from None
 
 
-def _all_entries(
-    model: type[BaseModel] | None, params: Any, action: str
-) -> Iterator[tuple[KeyPath, Any, str | None, bool]]:
+Entry = tuple[KeyPath, Any, str | None, bool, bool]
+"""The path of a param, its value, the variable of a secret, and whether it is set, and no default.
+"""
+
+
+def _all_entries(model: type[BaseModel] | None, params: Any, action: str) -> Iterator[Entry]:
     """Yield the entries of params with and without a model."""
     if model is None:
-        yield from (((str(name),), value, None, True) for name, value in dict(params).items())
+        yield from (((str(name),), value, None, True, True) for name, value in dict(params).items())
         return
     dumped = params.model_dump(mode="json")
     set_here = params.model_dump(mode="json", exclude_unset=True)
-    yield from _entries(model, dumped, set_here, action)
+    yield from _entries(model, params, dumped, set_here, action)
 
 
 def _entries(
     model: type[BaseModel],
+    params: object,
     values: Mapping[str, Any],
     set_here: Mapping[str, Any],
     action: str,
     prefix: KeyPath = (),
-) -> Iterator[tuple[KeyPath, Any, str | None, bool]]:
-    """Yield the path, the value and the variable of each field, and whether it is in `set_here`.
+) -> Iterator[Entry]:
+    """Yield the entry of each field of `params`.
 
     The variable is None except for a secret. The value of a secret is None if it is the default.
     """
@@ -165,10 +180,18 @@ def _entries(
         inner = model_in(info.annotation)
         if name in secret_fields(model):
             given = value if name in set_here else None
-            yield path, given, variable_of(action, path, info), name in set_here
+            yield path, given, variable_of(action, path, info), name in set_here, False
         elif inner is not None and isinstance(value, Mapping):
             nested = cast("Mapping[str, Any]", value)
             known = cast("Mapping[str, Any]", set_here.get(name) or {})
-            yield from _entries(inner, nested, known, action, path)
+            yield from _entries(inner, getattr(params, name, None), nested, known, action, path)
         elif name in values:
-            yield path, value, None, name in set_here
+            is_set = name in set_here
+            yield path, value, None, is_set, is_set and _differs(info, params, name)
+
+
+def _differs(info: FieldInfo, params: object, name: str) -> bool:
+    """Return whether a field that was set has another value than its default."""
+    if info.is_required() or info.default_factory is not None:
+        return bool(getattr(params, name, None)) or info.is_required()
+    return bool(getattr(params, name, None) != info.get_default())

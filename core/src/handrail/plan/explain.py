@@ -106,6 +106,30 @@ def explain(plan: Plan, name: str) -> Explanation:
     )
 
 
+def done_by(plan: Plan, pack: str) -> Iterator[tuple[int, Link]]:
+    """Yield each edit that a pack makes, and each step that is its own, in the order of the plan.
+
+    Args:
+        plan: The plan.
+        pack: The identifier of the pack.
+
+    Yields:
+        The position of the step, counted from 1, or 0 if it is not in the plan; and the edit.
+    """
+    things = {} if plan.history is None else _things(plan.history)
+    seen: set[int] = set()
+    for place, planned in enumerate(plan.steps, 1):
+        thing = next((things[name] for name in planned.names if name in things), None)
+        own: list[Link] = [] if thing is None else [*thing.placed(), *thing.taken_out()]
+        seen.add(id(thing))
+        yield from ((place, link) for link in [*own, *_layers(planned)] if link.origin.pack == pack)
+    for thing in things.values():
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            links = (*thing.placed(), *thing.taken_out())
+            yield from ((0, link) for link in links if link.origin.pack == pack)
+
+
 @record
 class _Thing:
     """A step of the plan or of its edits, with the edits applied to it."""

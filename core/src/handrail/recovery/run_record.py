@@ -10,6 +10,7 @@ from handrail.engine.rollback_data import ASKED, ended
 from handrail.frozen import frozen
 from handrail.journal.damage import check_shape, check_texts, decode, decoding
 from handrail.journal.records import seconds_between
+from handrail.params.values import value_at
 from handrail.recovery.invocation import stored_params
 from handrail.recovery.recorded_plan import fingerprint_of, origins_of, steps_of
 from handrail.recovery.replay_state import Notes, attempt_name, notes_of
@@ -178,6 +179,10 @@ def _joined(noted: Mapping[str, list[Any]], returned: Mapping[str, Any]) -> dict
     return ended(StepResult(rollback_data=dict(returned)), noted).rollback_data
 
 
+def _is_empty(value: object) -> bool:
+    return value is None or value is False or value in ([], {}, "")
+
+
 def _count(value: object) -> int:
     return len(cast("list[object]", value)) if isinstance(value, list | dict) else 1
 
@@ -208,11 +213,19 @@ class RunRecord:
 
     @property
     def given(self) -> dict[str, object]:
-        """The value of each param in their order, then `$VARIABLE` for each secret."""
+        """The value of each param that differs from its default, by its dotted path, in order.
+
+        A secret is `$VARIABLE`. If it is not recorded which differ, all that are not empty.
+        """
         stored = self.params
-        secrets: Mapping[str, str] = stored.get("secrets", {})
         values: Mapping[str, object] = stored.get("values", {})
-        return {**values, **{name: f"${variable}" for name, variable in secrets.items()}}
+        changed: Sequence[Sequence[str]] | None = stored.get("changed")
+        if changed is None:
+            given = {name: value for name, value in values.items() if not _is_empty(value)}
+        else:
+            given = {".".join(path): value_at(values, tuple(path)) for path in changed}
+        secrets: Mapping[str, str] = stored.get("secrets", {})
+        return {**given, **{name: f"${variable}" for name, variable in secrets.items()}}
 
     @property
     def fingerprint(self) -> str:

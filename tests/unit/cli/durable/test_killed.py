@@ -25,7 +25,7 @@ def test_a_killed_run_is_shown(handrail: Run, killed: Callable[..., None]) -> No
         "mail": "not started",
     }
     listed = handrail("runs").stdout.splitlines()[1]
-    assert listed.startswith("1    durable.py:job  interrupted")
+    assert listed.startswith("1    interrupted  durable.py:job")
     assert listed.endswith("handrail resume 1")
 
 

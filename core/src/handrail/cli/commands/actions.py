@@ -9,6 +9,7 @@ import click
 from handrail.cli.session import session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import offer_to_dict
+from handrail.cli.view.table import descriptions, names, pack_cell, reasons, versions
 from handrail.cli.view.text import plural
 from handrail.packs.local import description_of
 
@@ -43,14 +44,20 @@ def _listing(session: Session) -> Listing:
     hint = "" if used is None else f" · run one:  handrail run {used}"
     return Listing(
         json=json,
-        head=("ACTION", "PACK", "VERSION", "DOES", "STATUS"),
+        head=(
+            names("ACTION"),
+            reasons("STATUS"),
+            names("PACK"),
+            versions(),
+            descriptions("DOES"),
+        ),
         rows=(
             (
                 entry.name,
-                record.id,
+                record.status if record.is_used else f"{record.status} {record.why}",
+                pack_cell(record.id),
                 record.version,
                 description_of(record, entry) or "-",
-                record.status if record.is_used else f"{record.status} {record.why}",
             )
             for record, entry in offers
         ),

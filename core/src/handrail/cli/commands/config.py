@@ -12,6 +12,7 @@ from handrail.cli.session import Session, session_of, takes_json
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.json_text import to_json
 from handrail.cli.view.listing import Listing
+from handrail.cli.view.table import reasons
 from handrail.errors import ExitCode, SettingsError
 from handrail.params.values import leaves
 from handrail.redact import HIDDEN, shown, shown_url
@@ -54,7 +55,7 @@ def config(ctx: click.Context) -> int:
             "problems": [problem.to_dict() for problem in problems],
         },
         title=[f"project {project}"],
-        head=("SETTING", "VALUE", "FROM"),
+        head=(reasons("SETTING"), reasons("VALUE"), reasons("FROM")),
         rows=((key, _text(value), brief_source(source)) for key, value, source in rows),
     )
     session.show(listing)

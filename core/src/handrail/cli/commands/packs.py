@@ -11,6 +11,7 @@ from handrail.cli.app import as_typed
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import environment, none_found
+from handrail.cli.view.table import Row, counts, names, pack_cell, reasons, versions
 from handrail.cli.view.text import one_line, plural
 from handrail.errors import PackError, SettingsError, describe
 from handrail.frozen import frozen
@@ -69,15 +70,23 @@ def _packs(records: Sequence[PackRecord]) -> Listing:
     count = f"{plural(len(records), 'pack')}, none imported · {environment()}"
     return Listing(
         json=json,
-        head=("PACK", "VERSION", "ACTIONS", "STEPS", "COMMANDS", "STATUS", "WHY"),
+        head=(
+            names("PACK"),
+            counts("STATUS"),
+            versions(),
+            names("ACTIONS"),
+            counts("STEPS"),
+            names("COMMANDS"),
+            reasons("WHY"),
+        ),
         rows=(
             (
-                record.id,
+                pack_cell(record.id),
+                record.status,
                 record.version or "?",
                 _names([each.name for each in record.actions]),
                 str(len(record.steps) or "-"),
                 _names([as_typed(each.name) for each in record.commands]),
-                record.status,
                 record.why,
             )
             for record in records
@@ -133,15 +142,15 @@ def _hooks(packs: Sequence[_Loaded]) -> Listing:
     broken = any(each.error is not None or each.record.problems for each in packs)
     return Listing(
         json=json,
-        head=("PACK", "VERSION", "HOOK", "WHERE"),
+        head=(names("PACK"), versions(), names("HOOK"), reasons("WHERE")),
         rows=[row for each in packs for row in _hook_rows(each)],
         foot=(count, _BROKEN) if broken else (count,),
     )
 
 
-def _hook_rows(pack: _Loaded) -> list[tuple[str, ...]]:
+def _hook_rows(pack: _Loaded) -> list[Row]:
     record = pack.record
-    first = (record.id, record.version or "?")
+    first = (pack_cell(record.id), record.version or "?")
     if pack.hooks:
         return [
             (*(first if number == 0 else ("", "")), hook.name, f"{hook.file}:{hook.line}")
@@ -149,7 +158,7 @@ def _hook_rows(pack: _Loaded) -> list[tuple[str, ...]]:
         ]
     if pack.error is not None:
         cause = pack.error.__cause__
-        why = f"broken: {one_line(describe(cause) if cause else _reason(pack.error), limit=60)}"
+        why = f"broken: {one_line(describe(cause) if cause else _reason(pack.error), limit=200)}"
     elif not record.is_used:
         why = f"{record.status}, not loaded: {record.why}"
     else:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from handrail.cli.action_group import ActionGroup
+from handrail.cli.completion import complete_packs, complete_steps
 from handrail.cli.params.defaults import defaults_of, take_pack_values
 from handrail.cli.params.options import ActionCommand, options_of
 from handrail.cli.params.values import labelled, labelled_need, params_from
 from handrail.cli.session import OWN_OPTIONS, session_of, warn
+from handrail.cli.view.explanation import explanation, work_of
 from handrail.cli.view.failure import problem_lines
 from handrail.cli.view.listing import Listing
-from handrail.cli.view.text import WIDTH, columns, one_line, percent, plural
+from handrail.cli.view.plan_table import plan_table
+from handrail.cli.view.text import one_line, plural
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -24,21 +27,17 @@ from handrail.errors import (
     ParamsNeededError,
     PlanError,
     Problem,
-    StepNotFoundError,
 )
 from handrail.frozen import frozen
-from handrail.packs.activation import match_packs
 from handrail.packs.installed import installed_packs
 from handrail.suggest import did_you_mean
 from handrail.targets import lock_name
 
 if TYPE_CHECKING:
     from handrail.cli.session import Session
-    from handrail.lock.check import Comparison
     from handrail.packs.provider import PackProvider
     from handrail.packs.record import PackRecord
-    from handrail.plan.explain import Explanation, Link
-    from handrail.plan.plan import Plan, PlannedStep
+    from handrail.plan.plan import Plan
     from handrail.plan.trace import Question, TracedPacks
     from handrail.targets import Target
 
@@ -56,7 +55,16 @@ def plan_options() -> list[click.Parameter]:
             help="Set one param, or with PACK.KEY a setting of a pack. Repeatable.",
         ),
         click.Option(
-            ["--explain"], metavar="STEP", help="Show the chain of edits that put STEP there."
+            ["--explain"],
+            metavar="STEP",
+            help="Show the chain of edits that put STEP there.",
+            shell_complete=complete_steps,
+        ),
+        click.Option(
+            ["--pack"],
+            metavar="PACK",
+            help="Show only what PACK does to the plan: its steps, layers and other edits.",
+            shell_complete=complete_packs,
         ),
         click.Option(
             ["--trace"], is_flag=True, help="Show what each pack was asked, and what it answered."
@@ -66,6 +74,7 @@ def plan_options() -> list[click.Parameter]:
             multiple=True,
             metavar="PACK",
             help="Show what would change without PACK. Repeatable.",
+            shell_complete=complete_packs,
         ),
         click.Option(["--json"], is_flag=True, expose_value=False, help="Write JSON."),
     ]
@@ -127,13 +136,14 @@ def plan(**_early: object) -> None:
     handrail plan flows.py:nightly               with the packs that are on
     handrail plan flows.py:nightly --without X   what one of them changes
     handrail plan flows.py:nightly --explain S   who put the step S where it is
+    handrail plan flows.py:nightly --pack X      what one of them does
     handrail plan flows.py:nightly --trace       what each pack was asked, and what it answered
     """  # noqa: D301 - the escape tells click to keep the lines
 
 
 def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]) -> int:
     """Show the plan, or the explanation, trace or comparison; return the exit code."""
-    asked = [name for name in ("explain", "trace", "without") if values[name]]
+    asked = [name for name in ("explain", "pack", "trace", "without") if values[name]]
     if len(asked) > 1:
         raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one")
     if values["trace"]:
@@ -144,208 +154,13 @@ def _answer(session: Session, target: Target, make: Make, values: dict[str, Any]
         return ExitCode.PLAN if without.after is None else ExitCode.DONE
     plan = make(session.packs)
     if values["explain"]:
-        session.show(_explanation(session, plan, values["explain"]))
+        session.show(explanation(session, plan, values["explain"]))
+    elif values["pack"]:
+        session.show(work_of(session, plan, _record(session, values["pack"])))
     else:
         comparison = session.packs.lock.compare(lock_name(target, session.packs), plan)
-        session.show(_listing(session, plan, target.name, comparison))
+        session.show(plan_table(session, plan, target.name, comparison))
     return ExitCode.DONE
-
-
-def _listing(session: Session, plan: Plan, name: str, comparison: Comparison) -> Listing:
-    """Return the plan of the action that was called `name`."""
-
-    def json() -> dict[str, object]:
-        return {**plan.to_dict(), "lock": comparison.to_dict()}
-
-    if not plan.steps:
-        return Listing(json=json, title=[f"{plan.action} has no steps; it runs in one piece"])
-    facts = [
-        plan.action,
-        plural(len(plan.steps), "step"),
-        f"plan {plan.fingerprint[:8]}",
-        *([str(comparison)] if comparison.exists else []),
-        *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
-    ]
-    return Listing(
-        json=json,
-        title=[session.console.style(" · ".join(facts), "bold")],
-        head=(" #", "STEP", "SHARE", "UNDO", "FROM", "WHY HERE", ""),
-        rows=(row for number, each in enumerate(plan.steps, 1) for row in _rows(number, each)),
-        dims_head=True,
-        foot=_foot(session, plan, name, comparison),
-    )
-
-
-def _rows(number: int, planned: PlannedStep) -> Iterator[tuple[str, ...]]:
-    """Yield the row of a step, and the one of its layers."""
-    why, *more = planned.reason.split(", ")
-    yield (
-        f"{number:2d}",
-        planned.name,
-        f"{percent(planned.weight_share):>5}",
-        "yes" if planned.undoable else "-",
-        str(planned.origin),
-        why,
-        ", ".join([*more, *_remarks(planned)]),
-    )
-    if planned.layers:
-        stack = "(".join([layer.name for layer in planned.layers] + ["·"])
-        owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
-        order = "outermost first" if len(planned.layers) > 1 else "around it"
-        places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
-        reasons = (", ".join(places), order) if places else (order, "")
-        yield ("", f"└ {stack}{')' * len(planned.layers)}", "", "", owners, *reasons)
-
-
-def _remarks(planned: PlannedStep) -> list[str]:
-    remarks: list[str] = []
-    if planned.always_run:
-        remarks.append("always runs")
-    if planned.facts.required:
-        remarks.append("required")
-    if planned.facts.required or planned.step.final:
-        remarks.append("final")
-    if not planned.effects and not planned.facts.required:
-        remarks.append("only reads")
-    return remarks
-
-
-def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> list[str]:
-    """Return the text below the plan, on one line if it fits."""
-    records = session.packs.records
-    off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
-    parts = [f"Off: {', '.join(off)}"] if off else []
-    leaving = [planned.name for planned in plan.steps if planned.facts.leaves]
-    if leaving:
-        parts.append(f"Not undone, also after a kill: {', '.join(leaving)}")
-    if comparison.problems:
-        parts.append(f"What differs: handrail lock --check {name}")
-    brought = [each for each in plan.steps if each.reason != "base"]
-    if brought:
-        placed = (each for each in brought if each.reason.startswith(("before ", "after ")))
-        inserted = next(placed, brought[0])
-        parts.append(f"Why a step is here: handrail plan {name} --explain {inserted.name}")
-    line = ".   ".join(parts)
-    return parts if columns(line) > WIDTH else [line] if line else []
-
-
-# --explain
-
-
-def _explanation(session: Session, plan: Plan, name: str) -> Listing:
-    """Return the explanation of the place of the step called `name`, or of its absence.
-
-    Raises:
-        NotFoundError: The plan has no such step, and no pack offers one.
-    """
-    from handrail.plan.explain import explain  # noqa: PLC0415 - only for this question
-
-    try:
-        found = explain(plan, name)
-    except StepNotFoundError:
-        return _absence(session, plan, name)
-
-    def json() -> dict[str, object]:
-        links = [_link_to_dict(session, link) for link in found.links]
-        return {"action": plan.action, **found.to_dict(), "links": links}
-
-    return Listing(
-        json=json,
-        title=[session.console.style(_where(plan, found), "bold")],
-        head=("STEP", "WHAT WAS DONE", "BY", "WHERE"),
-        rows=_link_rows(session, found),
-        dims_head=True,
-    )
-
-
-def _where(plan: Plan, found: Explanation) -> str:
-    gone = found.gone
-    if found.place:
-        where = f"step {found.place} of {len(plan.steps)} of {plan.action}"
-    else:
-        by = f" by {gone.origin}" if gone and gone.kind == "removed" else ""
-        why = f": {gone.told}{by}" if gone else ""
-        where = f"not in the plan of {plan.action}{why}"
-    return f"{found.step} · {where} · plan {plan.fingerprint[:8]}"
-
-
-def _link_rows(session: Session, found: Explanation) -> Iterator[tuple[str, ...]]:
-    previous = ""
-    for link in found.links:
-        yield (
-            "" if link.step == previous else link.step,
-            link.told,
-            str(link.origin),
-            link.origin.place,
-        )
-        previous = link.step
-        if link.grant:
-            yield ("", f'allowed: "{link.grant}"', "[grants]", _grant_source(session, link))
-
-
-def _link_to_dict(session: Session, link: Link) -> dict[str, object]:
-    document = link.to_dict()
-    if link.grant:
-        document["grant_source"] = _grant_source(session, link)
-    return document
-
-
-def _grant_source(session: Session, link: Link) -> str:
-    """Return where the settings have the grant that an edit used."""
-    for name, grants in session.packs.settings.grants.items():
-        if any(
-            record.id == link.origin.pack for record in match_packs(name, session.packs.records)
-        ):
-            return next((each.source for each in grants if each.value == link.grant), "")
-    return ""
-
-
-def _absence(session: Session, plan: Plan, name: str) -> Listing:
-    """Return why a step that some pack offers is not in the plan."""
-    offers = [
-        record
-        for record, entry in session.packs.catalog.offers("steps")
-        if entry.name == name.rpartition(":")[2]
-    ]
-    if not offers:
-        raise _unknown(session, plan, name)
-
-    def json() -> dict[str, object]:
-        offered = [
-            {"pack": each.id, "version": each.version, "status": each.status, "why": each.why}
-            for each in offers
-        ]
-        step: dict[str, object] = {"action": plan.action, "step": name, "place": None, "links": []}
-        return {**step, "offered_by": offered}
-
-    head = f"{name} · not in the plan of {plan.action}"
-    lines = [
-        f"  {record.origin} offers it, {_why_absent(record, plan.action)}" for record in offers
-    ]
-    return Listing(json=json, title=[session.console.style(head, "bold"), *lines])
-
-
-def _why_absent(record: PackRecord, action: str) -> str:
-    if record.is_used:
-        return f"and is on, but nobody puts it into {action}"
-    return f"and is {record.status}: {record.why}"
-
-
-def _unknown(session: Session, plan: Plan, name: str) -> NotFoundError:
-    history = plan.history
-    names = [planned.name for planned in plan.steps]
-    if history is not None:
-        names += [draft.entry.name for draft in history.base]
-    names += [entry.name for _, entry in session.packs.catalog.offers("steps")]
-    off = [f"{each.id} ({each.why})" for each in session.packs.records if each.status == "off"]
-    return NotFoundError(
-        f"{plan.action} has no step '{name}', and no pack offers one",
-        ways_out=(
-            did_you_mean(name, dict.fromkeys(names)),
-            f"all steps of the plan:  handrail plan {plan.action}",
-            f"off, so not asked: {', '.join(off)}" if off else "",
-        ),
-    )
 
 
 # --trace

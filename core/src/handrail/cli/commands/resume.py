@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.cli.journals import number_of, session_journal, strict_option
+from handrail.cli.journals import number_in, session_journal, strict_option
 from handrail.cli.recover_all import recover_all
 from handrail.cli.recovery import (
     RecoveryRequest,
@@ -79,7 +79,7 @@ def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int
     from handrail.recovery.prepare import latest_to_resume  # noqa: PLC0415 - only runs need it
 
     if request.run:
-        return number_of(request.run)
+        return number_in(journal, request.run)
     project = project_of(session, request)
     return latest_to_resume(journal, project=project, shown=request.project_shown)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.hints import command_line
-from handrail.cli.journals import number_of, session_journal
+from handrail.cli.journals import number_in, session_journal
 from handrail.cli.recover_all import recover_all
 from handrail.cli.recovery import (
     RecoveryRequest,
@@ -100,7 +100,7 @@ def _found(session: Session, journal: Journal, request: RecoveryRequest) -> Reco
     from handrail.recovery.prepare import latest_of_project  # noqa: PLC0415 - likewise
 
     if request.run:
-        recorded = journal.read(number_of(request.run))
+        recorded = journal.read(number_in(journal, request.run))
     else:
         project = project_of(session, request)
         recorded = journal.read(latest_of_project(journal, project, request.project_shown))

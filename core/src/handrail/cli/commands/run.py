@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.action_group import ActionGroup
+from handrail.cli.completion import complete_steps
 from handrail.cli.garbage import no_collections
 from handrail.cli.journals import journal_option, strict_option
 from handrail.cli.session import OWN_OPTIONS, event_options
@@ -40,10 +41,25 @@ def run_options() -> list[click.Parameter]:
             help="With --dry-run: show every line of what the steps would do.",
         ),
         click.Option(
-            ["--only"], multiple=True, metavar="STEP", help="Run only this step. Repeatable."
+            ["--only"],
+            multiple=True,
+            metavar="STEP",
+            help="Run only this step. Repeatable.",
+            shell_complete=complete_steps,
         ),
-        click.Option(["--from", "start"], metavar="STEP", help="Start at this step."),
-        click.Option(["--skip"], multiple=True, metavar="STEP", help="Skip this step. Repeatable."),
+        click.Option(
+            ["--from", "start"],
+            metavar="STEP",
+            help="Start at this step.",
+            shell_complete=complete_steps,
+        ),
+        click.Option(
+            ["--skip"],
+            multiple=True,
+            metavar="STEP",
+            help="Skip this step. Repeatable.",
+            shell_complete=complete_steps,
+        ),
         click.Option(
             ["--no-lock"], is_flag=True, help="Run the plan even if it differs from the lock."
         ),

@@ -23,6 +23,7 @@ from handrail.cli.view.run_text import (
     time_of,
     ways_of,
 )
+from handrail.cli.view.table import Cell, Row, counts, names, reasons
 from handrail.cli.view.text import plural
 from handrail.errors import ExitCode, NotFoundError
 from handrail.recovery.status import status_of, with_reliance
@@ -163,28 +164,43 @@ def _listing(journal: str, statuses: Sequence[RunStatus], *, more: bool, filtere
     listed = f"the latest {count} (--all lists more)" if more else count
     return Listing(
         json=json,
-        head=("RUN", "ACTION", "STATE", *["PROJECT"] * shared, "STARTED", "TOOK", "NEXT"),
+        head=(
+            counts("RUN"),
+            reasons("STATE"),
+            # The end of a path distinguishes actions and projects.
+            names("ACTION", cut="begin"),
+            *[names("PROJECT", cut="begin")] * shared,
+            counts("STARTED"),
+            counts("TOOK"),
+            counts("NEXT"),
+        ),
         rows=(_row(status, shared=shared) for status in statuses),
-        # The end of a path distinguishes actions.
-        ends=(1, 3) if shared else (1,),
         dims_head=True,
         styles=[STYLES.get(status.state, "bold") for status in statuses],
-        styled=2,
+        styled=1,
         foot=[f"{listed} in {journal} · one:  {command_line('show RUN')}"],
     )
 
 
-def _row(status: RunStatus, *, shared: bool) -> tuple[str, ...]:
+def _row(status: RunStatus, *, shared: bool) -> Row:
     row = status.row
     return (
         str(row.number),
-        row.action,
         _state(status),
+        row.action,
         *[row.project] * shared,
-        f"{parse_time(row.opened):%Y-%m-%d %H:%M:%S}" if row.opened else "-",
+        _started(row.opened),
         time_of(status),
         _next(status),
     )
+
+
+def _started(opened: str) -> Cell:
+    if not opened:
+        return "-"  # The record is damaged.
+    time = parse_time(opened)
+    whole = f"{time:%Y-%m-%d %H:%M:%S}"
+    return whole, whole, f"{time:%d %b %H:%M}"
 
 
 def _state(status: RunStatus) -> str:

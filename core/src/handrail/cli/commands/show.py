@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.cli.completion import complete_runs
 from handrail.cli.hints import command_line
-from handrail.cli.journals import journal_option, number_of, session_journal
+from handrail.cli.journals import journal_option, number_in, session_journal
 from handrail.cli.session import session_of, takes_json
 from handrail.cli.view.failure import recorded_tracebacks
 from handrail.cli.view.listing import Listing, View
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     from handrail.recovery.run_record import RunRecord
 
 
-@click.command(params=[click.Argument(["run"], required=False), journal_option()])
+@click.command(
+    params=[
+        click.Argument(["run"], required=False, shell_complete=complete_runs),
+        journal_option(),
+    ]
+)
 @click.option("--all", "everything", is_flag=True, help="Show every step, and errors in full.")
 @click.option("--step", metavar="NAME", help="Show one step, with all that it recorded.")
 @click.option("--traceback", is_flag=True, help="Show the tracebacks of the errors.")
@@ -38,15 +44,14 @@ def show(
 ) -> None:
     """Show how a run went, step by step, and what can be done about it.
 
-    RUN is its number; by default, the latest. Only the journal is read: no pack and no code of the
-    run is imported.
+    RUN is its number, or its UUID; by default, the latest. Only the journal is read: no pack and no
+    code of the run is imported.
     """
     if step is not None and (everything or traceback):
         raise click.UsageError("--step shows all of one step: leave --all and --traceback out")
     session = session_of(ctx)
-    number = number_of(run) if run else None
     with closing(session_journal(session, journal)) as found:
-        record = record_of(found, _latest(found) if number is None else number)
+        record = record_of(found, number_in(found, run) if run else _latest(found))
     session.show(_view(session, record, step, everything=everything, traceback=traceback))
 
 

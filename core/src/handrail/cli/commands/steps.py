@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail.cli.completion import offered_steps
 from handrail.cli.session import Session, session_of, takes_json, warn
 from handrail.cli.view.listing import Listing
 from handrail.cli.view.offers import environment, none_found, offer_to_dict
+from handrail.cli.view.table import descriptions, names, pack_cell, reasons, versions
 from handrail.cli.view.text import plural
 from handrail.packs.local import description_of
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from handrail.packs.record import PackRecord
 
 
-def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    offered = session_of(ctx).packs.catalog.offers("steps")
-    return [entry.name for _, entry in offered if entry.name.startswith(incomplete)]
+def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return offered_steps(session_of(ctx), incomplete)
 
 
 @click.command()
@@ -31,8 +34,8 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def steps(ctx: click.Context, name: str | None, show_all: bool) -> None:
     """List the steps that packs offer; with NAME show one of them.
 
-    Reads metadata and imports nothing. If several packs offer a step, name the pack too: `acme-
-    scan:scan_files`.
+    Reads metadata and imports nothing. If several packs offer a step, name the pack too:
+    `acme-scan:scan_files`.
     """
     session = session_of(ctx)
     if name is not None:
@@ -57,14 +60,20 @@ def _all(session: Session, *, show_all: bool) -> Listing:
     owners = len({record.id for record, _ in offered if not record.is_local})
     return Listing(
         json=json,
-        head=("STEP", "PACK", "VERSION", "DOES", "STATUS"),
+        head=(
+            names("STEP"),
+            reasons("STATUS"),
+            names("PACK"),
+            versions(),
+            descriptions("DOES"),
+        ),
         rows=(
             (
                 entry.name,
-                record.id,
+                _status(record),
+                pack_cell(record.id),
                 record.version,
                 description_of(record, entry) or "-",
-                _status(record),
             )
             for record, entry in shown
         ),

@@ -35,15 +35,18 @@ def moves(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def terminal_columns(stream: TextIO) -> int:
-    """Return the width of a terminal: COLUMNS if it is set, and 80 if nobody knows it."""
+def terminal_columns(stream: TextIO | None, default: int = 80) -> int:
+    """Return the width of a terminal: COLUMNS if it is set, and `default` if nobody knows it.
+
+    Like `shutil.get_terminal_size`, whose import is slow.
+    """
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):
         return int(given)
     try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
+        return os.get_terminal_size(1 if stream is None else stream.fileno()).columns or default
     except (OSError, ValueError):
-        return 80
+        return default
 
 
 class Console:
@@ -165,6 +168,11 @@ class Console:
 def _shown(line: str) -> str:
     """Return a line as it is written: harmful characters spelled out, and marks as styles."""
     return _STYLE.sub(lambda mark: f"\x1b[{mark[1]}m", visible(KNOWN(line)))
+
+
+def unstyled(line: str) -> str:
+    """Return a line without its styles."""
+    return _STYLE.sub("", line)
 
 
 def drop(stream: TextIO) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handrail.cli.hints import command_line
-from handrail.cli.view.text import one_line, shorten
+from handrail.cli.view.text import one_line
 from handrail.errors import (
     ExitCode,
     HandrailError,
@@ -118,9 +118,23 @@ def report_usage(session: Session, error: click.ClickException) -> ExitCode:
     lines = [_headline(session, message)]
     context: click.Context | None = getattr(error, "ctx", None)
     if context is not None:
+        meant = _meant(session, context)
+        lines += [f"  did you mean:  {meant}"] if meant else []
         help_line = f"  {context.command_path} --help shows what it takes"
         lines = [*context.get_usage().split("\n"), *lines, help_line]
     return show(session, _failure("usage", message, ExitCode.USAGE, lines))
+
+
+def _meant(session: Session, context: click.Context) -> str:
+    """Return the call of an action for which a pack's command of the same name was taken."""
+    import shlex  # noqa: PLC0415 - only for mistakes
+
+    name = context.info_name
+    called = getattr(context.command, "commands", None) is not None and session.words[:1] == (name,)
+    offers = session.packs.catalog.offers("actions") if called else ()
+    if not any(record.is_used and entry.name == name for record, entry in offers):
+        return ""
+    return f"handrail run {shlex.join(session.words)}"
 
 
 def report_interrupt(session: Session) -> ExitCode:
@@ -251,7 +265,9 @@ def recorded_failures(record: RunRecord, *, everything: bool) -> list[str]:
     if everything:
         return whole
     shown = failed[:_MOST]
-    lines = [shorten(f"  failed  {step.name}: {one_line(step.error or '')}") for step in shown]
+    lines = [
+        f"  failed  {step.name}: {one_line(step.error or '', limit=_LONGEST)}" for step in shown
+    ]
     if len(failed) > _MOST:
         lines.append(f"  and {len(failed) - _MOST} more that failed")
     if any(step.traceback for step in failed) or whole != lines:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Protocol
 
-from handrail.cli.view.table import table
-from handrail.cli.view.text import shown
+from handrail.cli.view.table import Column, Row, table
+from handrail.cli.view.text import folded, terminal_width
 from handrail.frozen import frozen
 
 
@@ -35,13 +35,14 @@ class View(Protocol):
 class Listing:
     """A table with lines above and below it, and the JSON object of the same.
 
+    No line is wider than the terminal: tables lose what matters least, other texts are wrapped.
+
     Attributes:
         json: Returns the JSON object.
         title: Lines above the table.
-        head: Names of the columns; empty for no table.
-        rows: The texts of each row.
+        head: The columns; empty for no table. A heading alone is a column of names.
+        rows: The cells of each row, or a text below the row before.
         foot: Lines below the table.
-        ends: Columns that keep their end when they are shortened, rather than their beginning.
         dims_head: Whether the head is dim.
         styles: The style of each row; empty for none.
         styled: The one column that `styles` are for; None for whole rows.
@@ -49,29 +50,38 @@ class Listing:
 
     json: Callable[[], Mapping[str, object]]
     title: Iterable[str] = ()
-    head: Sequence[str] = ()
-    rows: Iterable[Sequence[str]] = ()
+    head: Sequence[Column | str] = ()
+    rows: Iterable[Row] = ()
     foot: Iterable[str] = ()
-    ends: Collection[int] = ()
     dims_head: bool = False
     styles: Sequence[str] = ()
     styled: int | None = None
 
-    def lines(self, style: Style) -> Iterable[str]:
+    def lines(self, style: Style) -> Iterator[str]:
         """Yield the lines for people."""
-        yield from self.title
+        for line in self.title:
+            yield from folded(line)
         if self.head:
             yield from self._table(style)
-        yield from self.foot
+        for line in self.foot:
+            yield from folded(line)
 
     def to_dict(self) -> Mapping[str, object]:
         """Return the JSON object for programs."""
         return self.json()
 
-    def _table(self, style: Style) -> Iterable[str]:
-        rows = list(self.rows)
-        head, *lines = table(self.head, rows, ends=self.ends)
-        yield style(head, "dim") if self.dims_head else head
-        for row, line, name in zip_longest(rows, lines, self.styles, fillvalue=""):
-            part = line if self.styled is None else shown(row[self.styled])
-            yield line.replace(part, style(part, name), 1) if name else line
+    def _table(self, style: Style) -> Iterator[str]:
+        styles, only = self.styles, self.styled
+
+        def paint(row: int, column: int, text: str) -> str:
+            return style(text, styles[row]) if column == only and styles[row : row + 1] else text
+
+        head, *rows = table(
+            [Column(name=each) if isinstance(each, str) else each for each in self.head],
+            list(self.rows),
+            width=terminal_width(),
+            paint=paint,
+        )
+        yield from (style(line, "dim") if self.dims_head else line for line in head)
+        for lines, name in zip_longest(rows, styles if only is None else (), fillvalue=""):
+            yield from (style(line, name) if name else line for line in lines)

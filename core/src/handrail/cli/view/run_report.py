@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.cli.hints import command_line
@@ -19,16 +21,17 @@ from handrail.cli.view.run_text import (
     time_of,
     ways_of,
 )
-from handrail.cli.view.table import table
+from handrail.cli.view.table import counts, names, reasons, table
 from handrail.cli.view.text import (
-    WIDTH,
     columns,
     facts,
+    folded,
     listed,
     one_line,
     seconds,
     shorten,
     size,
+    terminal_width,
 )
 from handrail.frozen import frozen
 from handrail.redact import without_passwords
@@ -42,10 +45,13 @@ if TYPE_CHECKING:
 
 _ROOM = 50  # Columns beside a command.
 _NAME = 24
-_RECORDED = 48  # Columns for the recorded rollback data of a step.
+_KEYS = 6  # Keys of the recorded rollback data of a step.
+_VALUE = 100  # Letters of a param.
 _FULL = 12  # Up to this many steps are all shown; of more, only the notable ones.
 _FIRST = 2  # Number of steps shown even if they are not notable.
 _NOTABLE = 20  # Number of notable steps that are shown.
+
+_HEAD = (names("STEP"), counts("STATE"), counts("TOOK"), reasons("RECORDED FOR UNDO"))
 
 Row = tuple[str, str, str, str]
 
@@ -91,17 +97,21 @@ class RunReport:
         yield from f"{before}{state}{after}".split("\n")
         packs = self._packs() if ways_of(status) else {}
         yield from facts(*_about(record, packs))
-        if params := _params(record):
-            yield params if everything else shorten(params)
+        if params := _params(record, everything=everything):
+            yield from [params] if everything else folded(params)
         begun = [step for step in record.steps if step.state]
         rows = list(map(_row, begun)) if everything else list(_rows(begun))
         if rows:
-            head, *body = table(("STEP", "STATE", "TOOK", "RECORDED FOR UNDO"), rows)
-            yield style(head, "dim")
-            yield from body
-        yield from _waiting(record.steps, everything=everything)
-        yield from recorded_failures(record, everything=everything)
-        yield from _below(record, packs)
+            head, *body = table(_HEAD, rows, width=terminal_width())
+            yield from (style(line, "dim") for line in head)
+            yield from chain.from_iterable(body)
+        below = (
+            _waiting(record.steps, everything=everything),
+            recorded_failures(record, everything=everything),
+            _below(record, packs),
+        )
+        for line in chain.from_iterable(below):
+            yield from [line] if everything else folded(line)
 
     def _packs(self) -> dict[str, dict[str, str | None]]:
         """Return the packs of the run: the version it began with, and the one installed now."""
@@ -202,18 +212,17 @@ def _about(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     return [*parts, plan, f"in {row.cwd}"]
 
 
-def _params(record: RunRecord) -> str:
-    """Return the params that were given, in order; secrets by their variable."""
-    given = {name: _value(value) for name, value in record.given.items()}
-    text = " ".join(f"{name}={value}" for name, value in given.items() if value)
+def _params(record: RunRecord, *, everything: bool) -> str:
+    """Return the params that differ from their defaults, in order; secrets by their variable."""
+    limit = sys.maxsize if everything else _VALUE
+    given = (f"{name}={_value(value, limit)}" for name, value in record.given.items())
+    text = " ".join(given)
     return f"with {text}" if text else ""
 
 
-def _value(value: object) -> str:
-    if value is None or value is False or value in ([], {}, ""):
-        return ""
+def _value(value: object, limit: int) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return one_line(without_passwords(text), limit=WIDTH)
+    return one_line(without_passwords(text), limit=limit)
 
 
 def _rows(steps: Sequence[RecordedStep]) -> Iterator[Row]:
@@ -257,18 +266,19 @@ def _row(step: RecordedStep) -> Row:
 
 
 def _counted(recorded: Mapping[str, int]) -> str:
-    # Names come first: the recorded data is cut if the line gets long.
     largest_first = sorted(recorded.items(), key=lambda item: -item[1])
-    text = ", ".join(f"{one_line(key)}: {count}" for key, count in largest_first)
-    return shorten(text or "-", _RECORDED)
+    shown = [f"{shorten(one_line(key), _NAME)}: {count}" for key, count in largest_first[:_KEYS]]
+    more = [f"{len(recorded) - _KEYS} more"] if len(recorded) > _KEYS else []
+    return ", ".join([*shown, *more]) or "-"
 
 
 def _waiting(steps: Sequence[RecordedStep], *, everything: bool) -> list[str]:
-    names = [step.name for step in steps if not step.state]
-    if not names:
+    waiting = [step.name for step in steps if not step.state]
+    if not waiting:
         return []
-    head = f"+ {len(names)} not started: "
-    shown = ", ".join(names) if everything else listed(names, room=WIDTH - len(head))
+    head = f"+ {len(waiting)} not started: "
+    room = terminal_width() - len(head)
+    shown = ", ".join(waiting) if everything else listed(waiting, room=room)
     return [f"{head}{shown}"]
 
 
@@ -284,8 +294,8 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     left = record.lasting
     if left and ways_of(record.status):
         have = "has" if len(left) == 1 else "have"
-        names = listed(left, room=WIDTH - 50)
-        yield f"  stays   what {names} did: {have} effects, and no rollback"
+        shown = listed(left, room=max(terminal_width() - 50, _NAME))
+        yield f"  stays   what {shown} did: {have} effects, and no rollback"
 
 
 def _since(versions: Mapping[str, str | None]) -> str:
@@ -298,7 +308,7 @@ def _ways(record: RunRecord) -> list[str]:
     longest = max((len(command) for _, command in commands), default=0)
     ways = [(f"  {purpose:7} {command}", _effect(purpose, record)) for purpose, command in commands]
     lines = [f"{way:{longest + 10}}    {effect}" for way, effect in ways]
-    if all(columns(line) <= WIDTH for line in lines):
+    if all(columns(line) <= terminal_width() for line in lines):
         return lines
     return [line for way, effect in ways for line in (way, f"{'':10}{effect}")]
 

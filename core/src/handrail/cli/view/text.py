@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
+from handrail.cli.view.console import terminal_columns, unstyled
 from handrail.redact import KNOWN
 from handrail.visible import visible
 
 WIDTH = 100
+"""Columns of lines that go to a file or a pipe."""
+
+_HAS_COMMAND = "handrail "
+_LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
+
+
+def terminal_width(default: int = WIDTH) -> int:
+    """Return the columns of the terminal that standard output goes to, or of what COLUMNS says.
+
+    Args:
+        default: The columns if there is neither.
+    """
+    return max(terminal_columns(sys.__stdout__, default), _LEAST)
 
 
 def shown(text: str) -> str:
@@ -45,7 +60,7 @@ def cut(text: str, width: int) -> str:
     return text
 
 
-def shorten(text: str, width: int = WIDTH) -> str:
+def shorten(text: str, width: int) -> str:
     """Return `text` in at most `width` columns, with a mark if it is cut."""
     text = shown(text)
     return text if columns(text) <= width else cut(text, width - 1) + "…"
@@ -59,16 +74,80 @@ def shorten_start(text: str, width: int) -> str:
     return "…" + cut(text[::-1], width - 1)[::-1]
 
 
+def wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
+    """Return the lines of `text`, of at most `width` columns each; words stay whole if they fit.
+
+    Args:
+        text: The text.
+        width: Columns of a line.
+        indent: What lines after the first begin with.
+    """
+    lines, begin = list[str](), text[: len(text) - len(text.lstrip(" "))]
+    line = begin
+    for word in text.lstrip(" ").split(" "):
+        longer = f"{line} {word}" if line.strip() else line + word
+        if columns(longer) <= width:
+            line = longer
+            continue
+        if line.strip():
+            lines.append(line)
+            line = indent
+        *parts, last = _broken(word, width - len(line))
+        lines += [line + parts[0], *(indent + part for part in parts[1:])] if parts else []
+        line = (indent if parts else line) + last
+    return [*lines, line]
+
+
+def _broken(word: str, width: int) -> list[str]:
+    """Return the parts of a word that is wider than a line; paths break behind their signs."""
+    parts, word = list[str](), shown(word)
+    while columns(word) > width:
+        part = cut(word, width)
+        at = 1 + max(part.rfind(sign) for sign in "/,(:")
+        # A letter may be wider than the line.
+        part = part[:at] if at > len(part) // 3 else part or word[0]
+        parts.append(part)
+        word = word.removeprefix(part)
+    return [*parts, word]
+
+
+def folded(line: str) -> list[str]:
+    """Return a line in as many lines as the terminal needs for it; in one, where there is none.
+
+    Commands stay on one line, so that they can be copied.
+    """
+    width = terminal_width(default=sys.maxsize)
+    if "\n" in line or columns(unstyled(line)) <= width:
+        return [line]
+    line = shown(line)
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    room = width - len(indent)
+    pieces: list[str] = []
+    for part in joined(line.lstrip(" ").split(" · "), room, indent="  "):
+        pieces += [part] if _HAS_COMMAND in part else wrapped(part, room, indent="  ")
+    return [indent + piece for piece in pieces]
+
+
 def facts(*parts: str) -> list[str]:
     """Return short texts in as few lines as they fit into; those after the first are indented."""
-    first, *others = map(shown, parts)
-    lines = [first]
-    for part in others:
+    return joined([shown(part) for part in parts], terminal_width(), indent="  ")
+
+
+def joined(parts: Sequence[str], width: int, *, indent: str = "") -> list[str]:
+    """Return short texts in as few lines of `width` columns as they fit into; each stays whole.
+
+    Args:
+        parts: The texts.
+        width: Columns of a line.
+        indent: What lines after the first begin with.
+    """
+    lines = list(parts[:1])
+    for part in parts[1:]:
         longer = f"{lines[-1]} · {part}"
-        if columns(longer) <= WIDTH:
+        if columns(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(f"  {part}")
+            lines.append(indent + part)
     return lines
 
 

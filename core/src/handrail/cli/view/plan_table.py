@@ -1,0 +1,101 @@
+"""The table of a plan: the steps, who put each there, and what rules hold for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from handrail.cli.view.listing import Listing
+from handrail.cli.view.table import SHARES, Row, counts, names, owner_cell, reasons
+from handrail.cli.view.text import columns, percent, plural, terminal_width
+
+if TYPE_CHECKING:
+    from handrail.cli.session import Session
+    from handrail.lock.check import Comparison
+    from handrail.plan.plan import Plan, PlannedStep
+
+_HEAD = (
+    counts(" #"),
+    names("STEP"),
+    counts("SHARE", lost=SHARES),
+    counts("UNDO"),
+    names("FROM"),
+    reasons("WHY HERE"),
+    counts("RULES"),
+)
+
+
+def plan_table(session: Session, plan: Plan, name: str, comparison: Comparison) -> Listing:
+    """Return the plan of the action that was called `name`."""
+
+    def json() -> dict[str, object]:
+        return {**plan.to_dict(), "lock": comparison.to_dict()}
+
+    if not plan.steps:
+        return Listing(json=json, title=[f"{plan.action} has no steps; it runs in one piece"])
+    facts = [
+        plan.action,
+        plural(len(plan.steps), "step"),
+        f"plan {plan.fingerprint[:8]}",
+        *([str(comparison)] if comparison.exists else []),
+        *(f"policy {policy.origin}" for policy in session.packs.settings.policies),
+    ]
+    return Listing(
+        json=json,
+        title=[session.console.style(" · ".join(facts), "bold")],
+        head=_HEAD,
+        rows=(row for number, each in enumerate(plan.steps, 1) for row in _rows(number, each)),
+        dims_head=True,
+        foot=_foot(session, plan, name, comparison),
+    )
+
+
+def _rows(number: int, planned: PlannedStep) -> Iterator[Row]:
+    """Yield the row of a step, and what stands below it about its layers."""
+    yield (
+        f"{number:2d}",
+        planned.name,
+        f"{percent(planned.weight_share):>5}",
+        "yes" if planned.undoable else "-",
+        owner_cell(planned.origin.pack, str(planned.origin)),
+        planned.reason,
+        ", ".join(_rules(planned)),
+    )
+    if planned.layers:
+        stack = "(".join([layer.name for layer in planned.layers] + ["·"])
+        owners = ", ".join(dict.fromkeys(str(layer.origin) for layer in planned.layers))
+        places = dict.fromkeys(layer.reason for layer in planned.layers if layer.reason)
+        order = "outermost first" if len(planned.layers) > 1 else "around it"
+        yield f"└ {stack}{')' * len(planned.layers)}  {', '.join([owners, *places, order])}"
+
+
+def _rules(planned: PlannedStep) -> list[str]:
+    rules: list[str] = []
+    if planned.always_run:
+        rules.append("always runs")
+    if planned.facts.required:
+        rules.append("required")
+    if planned.facts.required or planned.step.final:
+        rules.append("final")
+    if not planned.effects and not planned.facts.required:
+        rules.append("only reads")
+    return rules
+
+
+def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> list[str]:
+    """Return the text below the plan, on one line if it fits."""
+    records = session.packs.records
+    off = [f"{record.id} ({record.why})" for record in records if record.status == "off"]
+    parts = [f"Off: {', '.join(off)}"] if off else []
+    leaving = [planned.name for planned in plan.steps if planned.facts.leaves]
+    if leaving:
+        parts.append(f"Not undone, also after a kill: {', '.join(leaving)}")
+    if comparison.problems:
+        parts.append(f"What differs: handrail lock --check {name}")
+    brought = [each for each in plan.steps if each.reason != "base"]
+    if brought:
+        placed = (each for each in brought if each.reason.startswith(("before ", "after ")))
+        inserted = next(placed, brought[0])
+        parts.append(f"Why a step is here: handrail plan {name} --explain {inserted.name}")
+    line = ".   ".join(parts)
+    return parts if columns(line) > terminal_width() else [line] if line else []

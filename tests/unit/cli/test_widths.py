@@ -1,0 +1,90 @@
+"""Every listing fits the terminal, from 40 columns on, and tells all reasons and counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from handrail.cli.view.text import columns
+
+pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
+
+STEP = "資料を送る_and_every_other_thing_that_there_is"
+ACTION = """
+from handrail import action, step
+
+@step(name={name!r})
+def send(context):
+    '''Send it, and everything else, with a description that is longer than most terminals are.'''
+
+@step(weight=3.0)
+def close(context): ...
+close.always_run = True
+
+ship = action("ship_all_of_it_with_a_long_name", [send, close])
+"""
+HOOKS = """
+from handrail import StepWrapper, hookimpl, step
+
+@step(name="scan_each_file_for_what_nobody_wants_to_have", effects=False)
+def scan(context): ...
+scan.final = True
+
+class RepeatedlyTimingStep(StepWrapper): ...
+
+@hookimpl
+def setup_steps(action, registry):
+    registry.insert_before({name!r}, scan)
+    for _ in range(12):
+        registry.wrap({name!r}, RepeatedlyTimingStep)
+"""
+SHIP, SCAN = "handrail-acme-shipping-by-sea", "acme-scan-of-all-and-everything"
+
+
+@pytest.fixture
+def crowded(yard):
+    """Return an environment in which all names are long, and a pack is off."""
+    name = "ship_all_of_it_with_a_long_name"
+    module = SHIP.replace("-", "_")
+    points = {"actions": {name: f"{module}:ship"}, "steps": {STEP: f"{module}:send"}}
+    yard.plant(SHIP, "2026.11.27", ACTION.format(name=STEP), **points)
+    yard.plant(SCAN, "1.4.0", HOOKS.format(name=STEP), packs={"scan": SCAN.replace("-", "_")})
+    off = {"packs": {"audit": "acme_auditing"}, "steps": {"audit": "acme_auditing:audit"}}
+    yard.plant("acme-auditing", "2.0.1", "", **off)
+    (yard.project / "handrail.toml").write_text(
+        f'[packs]\ndisable = ["acme-auditing"]\n[required]\npacks = ["{SCAN}"]\n'
+    )
+    return yard
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 140])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["steps", "--all"], ["handrail.toml:2", "none imported"]),
+        (["packs"], ["handrail.toml:2", "installed", "required"]),
+        (["packs", "--hooks"], ["handrail.toml:2", "setup_steps"]),
+        (["actions"], ["run one"]),
+        (["config"], ["packs.disable", "handrail.toml:2", "acme-auditing"]),
+        (
+            ["plan", "ship_all_of_it_with_a_long_name"],
+            ["final, only reads", "always runs", "outermost first"],
+        ),
+        (
+            ["plan", "ship_all_of_it_with_a_long_name", "--explain", STEP],
+            ["wrapped by repeatedly_timing", "step 2 of 3"],
+        ),
+        (
+            ["plan", "ship_all_of_it_with_a_long_name", "--pack", SCAN],
+            ["inserted before", "13 edits", "wrapped by repeatedly_timing"],
+        ),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else value,
+)
+def test_every_listing_fits(crowded, width, words, told):
+    done = crowded(*words, COLUMNS=str(width))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    wide = [line for line in lines if columns(line) > width and "handrail plan" not in line]
+    assert not wide
+    words_of_it = " ".join(told).split()
+    assert not [word for word in words_of_it if word not in done.stdout]

@@ -21,7 +21,7 @@ _PASSWORD = r"(://[^\s/?#@:\[]*:)(?!\d*(?:[/?#]|$|\s))(\S+)@"
 _ANY_PASSWORD = r"(://[^:/@]*:).*@"
 _OPTION = (
     r"(?i)([?&#;][\w.-]*(?:password|passwd|pwd|passphrase|secret|token|\bsig|signature|credential"
-    r"|api[-_]?key|access[-_]?key|secret[-_]?key)=)([^&#\s]+)"
+    r"|api[-_]?key|access[-_]?key|secret[-_]?key)=)([^&#\s]+?)(?=[\"')\]}>,]*(?:[&#\s]|$))"
 )
 _SECRET = r"(?i)password|passwd|secret|token|credential|api[-_]?key"
 # Other than `tokenizer`, `token_count` or `password_file`, which are about secrets at most.

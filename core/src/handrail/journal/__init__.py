@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from handrail.journal.protocol import (
+    ChecksRows,
     Holder,
     Journal,
     KnowsReliance,
     OwnedRun,
     PrunesOneByOne,
+    RunCheck,
 )
 from handrail.journal.records import (
     AttemptChange,
@@ -34,6 +36,7 @@ __all__ = [
     "AttemptChange",
     "AttemptRow",
     "Change",
+    "ChecksRows",
     "FieldChange",
     "FieldRow",
     "Holder",
@@ -48,6 +51,7 @@ __all__ = [
     "Reliance",
     "RelianceChange",
     "RunChange",
+    "RunCheck",
     "RunRow",
     "SqliteJournal",
 ]

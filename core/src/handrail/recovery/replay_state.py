@@ -130,7 +130,7 @@ class _Attempts:
 def _results(recorded: RecordedRun) -> list[StepResult]:
     """Return the result of each attempt including its recorded data, as passed to an undo."""
     rows, notes = recorded.attempts, notes_of(recorded)
-    decoded = iter(_decoded_results(recorded))
+    decoded = iter(decoded_results(recorded))
     found = [_unsaid(row) if row.result is None else next(decoded) for row in rows]
     if notes:
         for place, row in enumerate(rows):
@@ -140,7 +140,12 @@ def _results(recorded: RecordedRun) -> list[StepResult]:
     return found
 
 
-def _decoded_results(recorded: RecordedRun) -> list[StepResult]:
+def decoded_results(recorded: RecordedRun) -> list[StepResult]:
+    """Return the results of the attempts that have one, without their recorded data.
+
+    Raises:
+        JournalDamagedError: One is not what was written.
+    """
     told = [row for row in recorded.attempts if row.result is not None]
     try:
         return decode_results([str(row.result) for row in told])

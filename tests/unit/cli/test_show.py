@@ -116,7 +116,7 @@ def test_no_line_is_too_long(call: Call, journal: Journal) -> None:
         outcome="failed",
         action="flows.py:" + "long" * 20,
         cwd="/work" * 30,
-        params=json.dumps({"values": {f"param_{n}": "x" * 50 for n in range(9)}}),
+        params=json.dumps({"values": {f"param_{n}": "x" * 50 for n in range(9)}, "secrets": {}}),
     )
     lines = call("show").lines
     # A folder is to be copied; it is never cut.

@@ -7,8 +7,9 @@ import unittest
 from dataclasses import dataclass, field
 
 import pytest
+from pydantic import BaseModel
 
-from handrail import BaseStepContext, RuntimeContext, action, step
+from handrail import BaseAction, BaseStepContext, RuntimeContext, action, step
 from handrail.errors import NotFoundError
 from handrail_testing import FakePacks, PackContract
 from handrail_testing.checks import CHECKS, Verdict, examine
@@ -350,9 +351,72 @@ def test_with_a_world_the_undo_is_checked(verdict) -> None:
         return set(MADE)
 
     steps = STEPS.replace("MADE.discard(name)", "pass")
-    found = told(verdict("rollback", steps=steps, context=make_context, world=world))
+    found = told(verdict("undo", steps=steps, context=make_context, world=world))
     assert "step 'scan_files' was not undone" in found
     assert "added    report" in found
+
+
+@pytest.mark.parametrize("rollback", ["MADE.discard(name)", "pass"])
+def test_an_undo_that_was_not_run_is_not_checked(verdict, rollback) -> None:
+    """A command has no context and no world, so an undo that does nothing must not pass there."""
+    found = verdict("undo", steps=STEPS.replace("MADE.discard(name)", rollback))
+    assert found.status == "unchecked"
+    assert "no step was run and undone" in found.why
+
+
+def test_a_step_that_was_left_out_is_not_checked(verdict) -> None:
+    given = {"context": make_context, "world": set, "untried": ("scan_files",)}
+    assert verdict("undo", **given).why == "not run and undone: scan_files"
+
+
+RAISES = """
+    from handrail import hookimpl
+
+    @hookimpl
+    def insert_before(action, step):
+        return {}["nope"]
+"""
+
+
+def test_a_hook_that_raises_in_every_plan_is_told_once(verdict) -> None:
+    found = verdict("plan", hooks=RAISES, actions=(upload, action("copy", [upload_files])))
+    assert found.status == "failed"
+    [problem] = found.problems
+    assert "the hook insert_before of acme-scan 1.0 raised KeyError: 'nope'" in problem.message
+
+
+def test_hooks_that_do_nothing_are_a_warning(verdict) -> None:
+    """A misspelt anchor, where nothing else is wrong."""
+    found = verdict("plan", hooks=HOOKS.replace("upload_files", "upload_flies"), actions=(upload,))
+    assert found.status == "warned"
+    assert "the hooks of acme-scan 1.0 do nothing in upload" in told(found)
+
+
+def test_an_action_that_was_not_planned_is_told(verdict) -> None:
+    """It is no reason to fail, and none to say that all is planned."""
+    found = verdict("plan", actions=(upload, Split))
+    assert found.status == "warned"
+    assert "split was not planned: planning split needs the param 'parts'" in told(found)
+
+
+def test_where_no_action_was_planned_nothing_is_checked(verdict) -> None:
+    found = verdict("plan", actions=(Split,))
+    assert (found.status, found.why) == (
+        "unchecked",
+        "split: planning split needs the param 'parts'",
+    )
+
+
+class Parts(BaseModel):
+    parts: int
+
+
+class Split(BaseAction[Parts]):
+    action_name = "split"
+
+    def setup_steps(self, registry):
+        for _ in range(self.params.parts):
+            registry.register(upload_files)
 
 
 def test_a_plan_that_changes_from_time_to_time_is_told(verdict) -> None:
@@ -513,7 +577,7 @@ def test_a_subclass_has_one_test_for_each_promise(packs: FakePacks) -> None:
         context = make_context
 
     ends = ends_of(Contract)
-    assert len(ends) == len(CHECKS) - 1  # What only warns is no test.
+    assert len(ends) == len(CHECKS)
     failed = ends.pop("test_its_weights_are_in_range")
     assert failed.startswith("weights are from 0.0 to 1.0: not so\n  step 'scan_files' has the")
     assert "\n      give it a share" in failed

@@ -8,9 +8,9 @@ import sys
 import pytest
 from pydantic import BaseModel
 
-from handrail import BaseAction, ParamsError, action, step
-from handrail.errors import ActionResultError
-from handrail_testing import run_action, run_step
+from handrail import BaseAction, PackInfo, ParamsError, action, hookimpl, step
+from handrail.errors import ActionResultError, NotFoundError, SettingsError
+from handrail_testing import FakePacks, plan_action, run_action, run_step
 
 
 class Params(BaseModel):
@@ -170,3 +170,67 @@ def test_the_package_is_imported_on_use_and_needs_no_pytest() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "['handrail_testing'] False False"
+
+
+class Engine(BaseModel):
+    engine: str = "slow"
+
+
+class AcmeScan:
+    """Hooks of a pack with settings."""
+
+    @hookimpl
+    def pack_info(self):
+        return PackInfo(settings=Engine)
+
+    @hookimpl
+    def insert_after(self, step, settings):
+        return _scanning(settings.engine) if step.name == "find" else None
+
+
+def _scanning(engine):
+    @step(name=f"scan_{engine}")
+    def scan(context): ...
+
+    return scan
+
+
+def test_settings_reach_the_hooks_of_a_test():
+    """By the name of the pack, as in a project file; without them, the defaults count."""
+    flow = action("flow", [find])
+    assert plan_action(flow, packs=[AcmeScan()]).positions == {"find": 0, "scan_slow": 1}
+    settings = {"acmescan": {"engine": "fast"}}
+    planned = plan_action(flow, packs=[AcmeScan()], settings=settings)
+    assert planned.positions == {"find": 0, "scan_fast": 1}
+    run_action(flow, packs=[AcmeScan()], settings=settings).succeeded().ran("find", "scan_fast")
+
+
+def test_settings_that_fit_no_pack_are_told():
+    flow = action("flow", [find])
+    with pytest.raises(ValueError, match="settings of acme-other, which is not among the packs"):
+        run_action(flow, packs=[AcmeScan()], settings={"acme-other": {}})
+    with pytest.raises(ValueError, match="a provider has settings of its own"):
+        plan_action(flow, packs=None, settings={"acmescan": {}})
+    with pytest.raises(SettingsError, match="engin"):
+        plan_action(flow, packs=[AcmeScan()], settings={"acmescan": {"engin": "fast"}})
+
+
+def test_an_installed_action_is_planned_by_its_name():
+    flows = """
+        from handrail import action, step
+
+        @step
+        def push(context): ...
+
+        ship = action("ship", [push])
+    """
+    with FakePacks() as packs:
+        packs.add(
+            "acme-ship",
+            actions={"ship": "acme_ship.flows:ship"},
+            modules={"acme_ship/flows.py": flows},
+        )
+        assert list(plan_action("ship").positions) == ["push"]
+        assert list(plan_action("acme-ship:ship", packs=[AcmeScan()]).positions) == ["push"]
+    with pytest.raises(NotFoundError, match="no action 'ship_nowhere'"):
+        plan_action("ship_nowhere")

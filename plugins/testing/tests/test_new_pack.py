@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import handrail
 import handrail_testing
 from handrail import ExitCode
+from handrail_testing import FakePacks
 from handrail_testing.scaffold import new_pack, write
 
 SIX = {
@@ -90,6 +91,60 @@ def test_names_that_cannot_be_used_are_told(handrail, folder: Path, words, messa
     assert done.returncode == ExitCode.USAGE
     assert message in done.stderr
     assert sorted(folder.iterdir()) == before
+
+
+MIRROR = """
+    from handrail import action, step
+
+    @step
+    def copy_files(context): ...
+
+    mirror = action("mirror", [copy_files])
+"""
+
+
+@pytest.fixture
+def mirror(tmp_path: Path):
+    """A folder in which a pack with an action is installed."""
+    with FakePacks(tmp_path / "site") as packs:
+        packs.add(
+            "acme-mirror",
+            actions={"mirror": "acme_mirror.flows:mirror"},
+            modules={"acme_mirror/flows.py": MIRROR},
+        )
+        yield str(packs.folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (("--before", "copy_file"), "mirror has no step 'copy_file'; did you mean copy_files?"),
+        (("--after", "send"), "mirror has no step 'send'; its steps are: copy_files"),
+    ],
+)
+def test_a_step_that_the_installed_action_does_not_have_is_told(
+    handrail, folder: Path, mirror: str, place, message
+) -> None:
+    """Its hook would match nothing, and its tests bring a step of that name."""
+    done = handrail("new", "pack", "acme-scan", "--action", "mirror", *place, PYTHONPATH=mirror)
+    assert done.returncode == ExitCode.USAGE
+    assert message in done.stderr
+    assert not (folder / "acme-scan").exists()
+    fits = ("--action", "mirror", "--before", "copy_files")
+    done = handrail("new", "pack", "acme-scan", *fits, PYTHONPATH=mirror)
+    assert (done.returncode, "not checked" in done.stdout) == (ExitCode.DONE, False)
+
+
+def test_a_misspelt_action_is_told_and_another_one_is_not_checked(handrail, mirror: str) -> None:
+    done = handrail("new", "pack", "acme-a", "--action", "miror", PYTHONPATH=mirror)
+    assert done.returncode == ExitCode.USAGE
+    assert "no action is called 'miror'; did you mean mirror?" in done.stderr
+    place = ("--action", "elsewhere", "--before", "send")
+    done = handrail("new", "pack", "acme-b", *place, "--json", PYTHONPATH=mirror)
+    reason = "the action elsewhere is not installed here"
+    assert json.loads(done.stdout)["unchecked"] == reason
+    done = handrail("new", "pack", "acme-c", *place, PYTHONPATH=mirror)
+    assert f"  not checked: {reason}\n" in done.stdout
 
 
 def test_the_place_can_be_chosen() -> None:

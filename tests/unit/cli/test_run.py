@@ -177,7 +177,7 @@ def test_a_module_can_be_named_too(handrail):
         ("broken.py:x", 2, "broken.py:2): ModuleNotFoundError"),
         ("syntax.py:x", 2, "syntax.py:1): SyntaxError"),
         ("no.module:x", 2, "there is no module no"),
-        ("uplaod", 2, "pip install handrail-uplaod"),
+        ("uplaod", 2, "did you mean upload?"),
         ("flows", 2, "handrail run flows.py:NAME"),
         ("handrail:BaseAction", 2, "is not an action but"),
         ("", 2, "name an action"),

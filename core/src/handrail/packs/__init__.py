@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.packs.installed import InstalledPacks as InstalledPacks
     from handrail.packs.installed import installed_packs as installed_packs
+    from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS
     from handrail.packs.record import EntryPoint as EntryPoint
     from handrail.packs.record import PackRecord as PackRecord
@@ -24,10 +25,12 @@ __all__ = [
     "PackRecord",
     "installed_packs",
     "unread_groups",
+    "with_settings",
 ]
 
 _HOMES = {
     "installed": ("InstalledPacks", "installed_packs"),
+    "provider": ("with_settings",),
     "record": ("GROUPS", "EntryPoint", "PackRecord"),
     "unread": ("unread_groups",),
 }

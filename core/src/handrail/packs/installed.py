@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from handrail.errors import LocalCodeError, PackError, Problem, SettingsError
+from handrail.errors import LocalCodeError, NotFoundError, PackError, Problem, SettingsError
 from handrail.frozen import replace
 from handrail.origin import Origin
 from handrail.packs.activation import decide
@@ -210,6 +210,28 @@ class InstalledPacks:
     def selection(self) -> Selection:
         """The packs that flags and variables exclude."""
         return self.settings.selection
+
+    def settings_of(self, pack: str) -> Any:
+        """Return the settings of a pack: an instance of its model, or a dict if it has none.
+
+        For commands of packs; hooks take them as `settings`. Imports the hooks of that pack only.
+
+        Args:
+            pack: Its name.
+
+        Raises:
+            NotFoundError: No installed pack has that name.
+            SettingsError: The settings of the project, or those of the pack, are not valid.
+            PackError: Its hooks cannot be imported, or are not valid.
+        """
+        from handrail.packs.loader import load  # noqa: PLC0415 - listings need no settings
+
+        record = self.catalog.pack(pack)
+        if record is None:
+            raise NotFoundError(f"no installed pack is called '{pack}'")
+        if self.settings_problems:
+            raise settings_error(self.settings_problems)
+        return load(record, self.settings).settings
 
     @property
     def off(self) -> dict[str, str]:

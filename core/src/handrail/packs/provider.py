@@ -6,7 +6,7 @@ Also the provider for packs passed as an argument, such as `packs=(my_hooks,)` i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.errors import PackError, Problem
 from handrail.origin import Origin
@@ -234,3 +234,19 @@ def explicit_packs(
     loaded = [each if isinstance(each, LoadedPack) else load_inline(each) for each in packs]
     granted = {normalised(pack): frozenset(each) for pack, each in (grants or {}).items()}
     return ExplicitPacks(loaded, granted)
+
+
+def with_settings(hooks: object, settings: Mapping[str, Any]) -> object:
+    """Return a module or an object with hooks, loaded with settings, for `packs=(...)`.
+
+    Args:
+        hooks: The module or object.
+        settings: Its settings by key, as in `[packs.NAME]` of a project file.
+
+    Raises:
+        PackError: A hook is not valid.
+        SettingsError: The settings do not match the pack's model.
+    """
+    from handrail.packs.loader import load_inline  # noqa: PLC0415 - slow to import
+
+    return load_inline(hooks, settings=settings)

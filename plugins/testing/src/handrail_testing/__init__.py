@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handrail_testing.fakes import FakePack as FakePack
     from handrail_testing.fakes import FakePacks as FakePacks
     from handrail_testing.harness import SilentLogger as SilentLogger
+    from handrail_testing.harness import plan_action as plan_action
     from handrail_testing.harness import run_action as run_action
     from handrail_testing.harness import run_step as run_step
     from handrail_testing.outcome import Outcome as Outcome
@@ -31,6 +32,7 @@ __all__ = [
     "SilentLogger",
     "check_undo",
     "folder",
+    "plan_action",
     "run_action",
     "run_step",
 ]
@@ -38,7 +40,7 @@ __all__ = [
 _HOMES = {
     "contract": ("PackContract",),
     "fakes": ("FakePack", "FakePacks"),
-    "harness": ("SilentLogger", "run_action", "run_step"),
+    "harness": ("SilentLogger", "plan_action", "run_action", "run_step"),
     "outcome": ("Outcome",),
     "undo": ("NotUndoneError", "check_undo"),
     "world": ("folder",),

@@ -67,8 +67,12 @@ class PackContract:
         self._demand("weights")
 
     def test_its_rollback_data_survives_json(self) -> None:
-        """Rollback data survives JSON; with `world`, each step is undone from it."""
+        """Rollback data survives JSON."""
         self._demand("rollback")
+
+    def test_its_steps_are_undone(self) -> None:
+        """With `world`, each step is made to fail, undone, and shown to leave nothing behind."""
+        self._demand("undo")
 
     def test_its_plan_does_not_depend_on_load_order(self) -> None:
         """Its hooks give the same plan each time, with other packs before and after it."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from packaging.utils import canonicalize_name
 
 from handrail import (
     BaseAction,
     BaseStepContext,
     Orchestrator,
+    Plan,
     RuntimeContext,
     StepRegistry,
     Workflow,
 )
 from handrail.errors import HandrailError
 from handrail.events import Event
+from handrail.packs import installed_packs, with_settings
 from handrail_testing.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from handrail.packs import InstalledPacks
 
 C = TypeVar("C", bound=BaseStepContext)
+Settings = Mapping[str, Mapping[str, Any]]
 
 
 class SilentLogger:
@@ -71,6 +76,7 @@ def run_action(
     *,
     packs: InstalledPacks | Sequence[object] | None = (),
     ctx: RuntimeContext | None = None,
+    settings: Settings | None = None,
 ) -> Outcome:
     """Plan and run an action; with no packs unless some are given.
 
@@ -81,13 +87,19 @@ def run_action(
         packs: Hook modules or a provider, such as `FakePacks.provider`; None for the installed
             ones.
         ctx: The runtime context; by default a silent one.
+        settings: The settings of the given hook modules, by the name of the pack, as in
+            `handrail.toml`: `{"acme-scan": {"engine": "fast"}}`.
 
     Raises:
         HandrailError: The params are not valid, or the plan has problems, so nothing was run.
+        ValueError: There are settings of a pack that is not given.
     """
     made = action
     if not isinstance(made, BaseAction):
-        made = made(params, ctx or RuntimeContext(logger=SilentLogger()), packs=packs)
+        given = _with_settings(packs, settings)
+        made = made(params, ctx or RuntimeContext(logger=SilentLogger()), packs=given)
+    elif settings is not None:
+        raise ValueError("an action object has its packs already, and with them their settings")
     plan = made.plan()
     events: list[Event] = []
     contexts: list[Any] = []
@@ -118,3 +130,55 @@ def run_action(
         result=result,
         error=error,
     )
+
+
+def plan_action(
+    action: type[BaseAction[Any]] | Workflow | str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    packs: InstalledPacks | Sequence[object] | None = (),
+    settings: Settings | None = None,
+) -> Plan:
+    """Plan an action without running it; with no packs unless some are given.
+
+    Args:
+        action: A class of actions, a workflow, or the name of an installed action, such as
+            `"upload"` or `"handrail-upload:upload"`.
+        params: Those of its params that its plan depends on.
+        packs: See `run_action`.
+        settings: See `run_action`.
+
+    Raises:
+        NotFoundError: No action of that name is installed.
+        ParamsNeededError: The plan depends on a param that is not given.
+        PlanError: The plan has problems.
+    """
+    found: Any = action
+    if isinstance(action, str):
+        found = installed_packs(cache=None).catalog.load("actions", action)
+    made: Any = found.action_class if isinstance(found, Workflow) else found
+    plan: Plan = made.partial(params or {}, packs=_with_settings(packs, settings)).plan()
+    return plan
+
+
+def _with_settings(
+    packs: InstalledPacks | Sequence[object] | None, settings: Settings | None
+) -> InstalledPacks | Sequence[object] | None:
+    """Return hook modules with their settings."""
+    if settings is None:
+        return packs
+    if not isinstance(packs, Sequence):
+        raise ValueError("settings are for hook modules; a provider has settings of its own")
+    left = dict(settings)
+    made = [with_settings(each, left.pop(_pack_of(each, left), {})) for each in packs]
+    if left:
+        raise ValueError(f"there are settings of {', '.join(left)}, which is not among the packs")
+    return made
+
+
+def _pack_of(hooks: object, names: Iterable[str]) -> str:
+    """Return the name of the pack of `hooks` in `names`: that of its module, or of its class."""
+    module = getattr(hooks, "__name__", None) or type(hooks).__qualname__
+    known = {canonicalize_name(name): name for name in names}
+    whole, package = canonicalize_name(module), canonicalize_name(module.partition(".")[0])
+    return known.get(whole) or known.get(package) or ""

@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from handrail import BaseAction, BaseStep, RuntimeContext, Workflow
     from handrail_testing import FakePacks, Outcome
+    from handrail_testing.harness import Settings
 
 
 class RunStep(Protocol):
@@ -30,6 +31,7 @@ class RunAction(Protocol):
         *,
         packs: Any = (),
         ctx: RuntimeContext | None = None,
+        settings: Settings | None = None,
     ) -> Outcome:
         """Plan and run an action; with no packs unless some are given."""
         ...
@@ -57,11 +59,12 @@ def run_action(request: pytest.FixtureRequest) -> RunAction:
         *,
         packs: Any = None,
         ctx: RuntimeContext | None = None,
+        settings: Settings | None = None,
     ) -> Outcome:
         if packs is None:
             fakes = "fake_packs" in request.fixturenames
             packs = request.getfixturevalue("fake_packs").provider if fakes else ()
-        return handrail_testing.run_action(action, params, packs=packs, ctx=ctx)
+        return handrail_testing.run_action(action, params, packs=packs, ctx=ctx, settings=settings)
 
     return run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +294,43 @@ def test_packs_shape_every_upload(action: Any) -> None:
     made = action.partial({}, packs=[Hooks()])
     names = [each.name for each in made.plan().steps]
     assert names[names.index("upload_files") - 1] == "stamp"
+
+
+class Redact(BaseStep[UploadContext]):
+    """Writes each file shorter into a folder of the run, and has that one uploaded instead."""
+
+    name = "redact"
+    progress_weight = 0.1
+
+    def execute(self, context: UploadContext) -> StepResult:
+        folder = Path("redacted")
+        folder.mkdir()
+        changed = []
+        for file in context.manifest.files():
+            shorter = folder / file.name
+            shorter.write_text(Path(file.path).read_text()[:1])
+            state = shorter.stat()
+            changed.append(
+                replace(file, path=str(shorter), size=state.st_size, mtime=state.st_mtime_ns)
+            )
+        context.manifest.update(changed)
+        return StepResult()
+
+
+class RedactedUpload(DefaultUploadAction):
+    def setup_steps(self, registry: StepRegistry[UploadContext]) -> None:
+        super().setup_steps(registry)
+        registry.insert_after("organize_files", Redact())
+
+
+def test_a_file_of_the_manifest_can_be_replaced_by_another(
+    write: Callable[..., Path], upload: Callable[..., dict[str, Any]], here: Path
+) -> None:
+    """By a path, with the size and the time of the file there; it is stored under the old key."""
+    write({"a.txt": "secret", "b.txt": "public"})
+    upload(RedactedUpload)
+    stored = {path.name: path.read_text() for path in (here / "out").rglob("*.txt")}
+    assert stored == {"a.txt": "s", "b.txt": "p"}
+    upload(if_exists="overwrite")
+    stored = {path.name: path.read_text() for path in (here / "out").rglob("*.txt")}
+    assert stored == {"a.txt": "secret", "b.txt": "public"}

@@ -13,6 +13,7 @@ from handrail.params.partial import partial
 from handrail.params.secrets import touches
 from handrail.params.values import leaves, set_path, value_at
 from handrail.settings.load import settings_error
+from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from handrail.actions import BaseAction
@@ -27,7 +28,8 @@ def take_pack_values(
     """Give the session the settings of packs among `pairs`; return the pairs that are params.
 
     Raises:
-        click.UsageError: A pack that is named has no settings.
+        click.UsageError: A pack that is named has no settings; or neither a pack nor a param has
+            the name, and that of a pack is near.
     """
     params = {path[0] for path in options.labels}
     catalog = session.packs.catalog
@@ -38,6 +40,10 @@ def take_pack_values(
         head, dot, tail = (part.strip() for part in key.partition("."))
         record = catalog.pack(head) if equals and dot and head not in params else None
         if record is None or record.is_local:
+            packs = [each.id for each in catalog.records if each.hooks]
+            hint = did_you_mean(head, packs) if dot and head not in params else ""
+            if hint:
+                raise click.UsageError(f"-p {key}: no pack and no param is called {head}; {hint}")
             rest.append(pair)
         elif not record.hooks:
             raise click.UsageError(f"-p {pair}: {record.origin} has no settings")
@@ -65,7 +71,7 @@ class Defaults:
     def covered_by(self, params: Mapping[str, Any]) -> bool:
         """Return whether `params` has all of them, so that they are validated along with it."""
         missing = object()
-        return all(
+        return self.action_class.params_model is not None and all(
             value_at(params, path, missing) == value
             for changes in self.changes
             for path, value in leaves(changes.params)
@@ -127,8 +133,10 @@ def _invalid(
     params: Mapping[str, Any], action_class: type[BaseAction[Any]]
 ) -> Sequence[tuple[str, str]]:
     model = action_class.params_model
-    if model is None or not params:
+    if not params:
         return ()
+    if model is None:
+        return [(name, f"{action_class.action_name} takes no params") for name in params]
     try:
         partial(model, params, action_class.action_name)
     except ParamsError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import click
@@ -35,13 +35,16 @@ def params_from(
     All of these go before `defaults`, those of the project.
 
     Raises:
-        click.UsageError: A `-p` or the file cannot be read, or `-p` is given a secret.
+        click.UsageError: A `-p` or the file cannot be read, `-p` is given a secret, or the action
+            takes no params.
     """
     params: dict[str, Any] = {}
     merge(params, defaults or {})
     _put_secrets(params, context, options, os.environ if environ is None else environ)
     if file is not None:
-        merge(params, _read_file(file))
+        read = _read_file(file)
+        _refuse_all(options, read, f"--params {file}")
+        merge(params, read)
     put_pairs(params, options, pairs)
     for identifier, path in options.paths.items():
         if context.get_parameter_source(identifier) is not ParameterSource.COMMANDLINE:
@@ -63,13 +66,20 @@ def put_pairs(params: dict[str, Any], options: ParamOptions, pairs: Sequence[str
     """Set the values given as `-p key=value` in `params`.
 
     Raises:
-        click.UsageError: A pair is malformed, or sets a secret.
+        click.UsageError: A pair is malformed, or sets a secret; or the action takes no params.
     """
     for pair in pairs:
         path, text = _split(pair)
+        _refuse_all(options, path[:1], "-p")
         if touches(path, options.hidden):
             raise click.UsageError(_refused(path, options))
         set_path(params, path, from_json(kind_at(options.model, path), text))
+
+
+def _refuse_all(options: ParamOptions, names: Iterable[str], given: str) -> None:
+    """Refuse every name for an action without a model, whose steps could not read the value."""
+    for name in names if options.model is None else ():
+        raise click.UsageError(f"{given}: there is no param '{name}': the action takes none")
 
 
 def _split(pair: str) -> tuple[KeyPath, str]:

@@ -13,9 +13,9 @@ from typing import Literal
 from handrail import Problem
 from handrail_testing.checks.importing import import_budget, import_effects
 from handrail_testing.checks.metadata import agreement
-from handrail_testing.checks.offers import names, no_undo, weights
+from handrail_testing.checks.offers import names, weights
 from handrail_testing.checks.planned import load_order
-from handrail_testing.checks.running import rollback_data, skip_effects
+from handrail_testing.checks.running import rollback_data, skip_effects, undo
 from handrail_testing.checks.subject import Subject, UncheckedError
 
 Status = Literal["passed", "failed", "warned", "unchecked"]
@@ -29,13 +29,13 @@ class Check:
         name: Short and stable, such as `imports`.
         promise: The promise, in a sentence.
         examine: Yields the problems of a pack.
-        only_warns: Whether its problems are warnings and not failures.
+        warnings: Codes of problems that are warnings and not failures.
     """
 
     name: str
     promise: str
     examine: Callable[[Subject], Iterable[Problem]]
-    only_warns: bool = False
+    warnings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +86,18 @@ CHECKS = (
     Check(name="names", promise="names are stable and unique", examine=names),
     Check(name="weights", promise="weights are from 0.0 to 1.0", examine=weights),
     Check(name="rollback", promise="rollback data survives JSON", examine=rollback_data),
-    Check(name="plan", promise="the plan does not depend on load order", examine=load_order),
+    Check(
+        name="plan",
+        promise="the plan does not depend on load order",
+        examine=load_order,
+        warnings=frozenset({"idle-hook", "not-planned"}),
+    ),
     Check(name="skip", promise="can_skip has no effect", examine=skip_effects),
     Check(
         name="undo",
-        promise="a step with effects can be undone after a kill",
-        examine=no_undo,
-        only_warns=True,
+        promise="what its steps do is undone, also after a kill",
+        examine=undo,
+        warnings=frozenset({"no-undo"}),
     ),
 )
 
@@ -107,6 +112,5 @@ def examine(subject: Subject, check: Check) -> Verdict:
         return Verdict(check=check, status="unchecked", why=str(reason))
     if not problems:
         return Verdict(check=check, status="passed")
-    return Verdict(
-        check=check, status="warned" if check.only_warns else "failed", problems=problems
-    )
+    only_warns = check.warnings.issuperset(problem.code for problem in problems)
+    return Verdict(check=check, status="warned" if only_warns else "failed", problems=problems)

@@ -57,7 +57,7 @@ def names(subject: Subject) -> Iterator[Problem]:
 
 def weights(subject: Subject) -> Iterator[Problem]:
     """Yield a problem for each step without a usable name, or a weight from 0.0 to 1.0."""
-    _has_steps(subject)
+    has_steps(subject)
     for entry, step in subject.made.items():
         try:
             weight = _names_and_weight(step)[1]
@@ -71,7 +71,6 @@ def weights(subject: Subject) -> Iterator[Problem]:
 
 def no_undo(subject: Subject) -> Iterator[Problem]:
     """Yield a problem for each step that has effects, and neither a rollback nor a resume."""
-    _has_steps(subject)
     for entry, step in subject.made.items():
         back = has_own(step, "rollback") or has_own(step, "resume")
         if step.effects and not step.always_run and not back:
@@ -88,7 +87,8 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
             )
 
 
-def _has_steps(subject: Subject) -> None:
+def has_steps(subject: Subject) -> None:
+    """Raise UncheckedError if the pack offers no steps, or none that can be made."""
     if not subject.record.steps:
         raise UncheckedError("it offers no steps")
     if not subject.made:

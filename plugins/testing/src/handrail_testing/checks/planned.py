@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from handrail import BaseAction, Plan, Problem, Workflow, hookimpl, step
-from handrail.errors import ActionError, HandrailError, ParamsNeededError, PlanError
+from handrail.errors import ActionError, HandrailError, ParamsError, ParamsNeededError, PlanError
 from handrail_testing.checks.subject import Subject, UncheckedError
 
 
@@ -17,41 +17,92 @@ def load_order(subject: Subject) -> Iterator[Problem]:
     actions = list(_actions(subject))
     if not actions:
         raise UncheckedError("there is no action to plan; name some in the contract: actions = ...")
-    planned = 0
+    unplanned: dict[str, str] = {}
+    found: list[Problem] = []
+    plans: list[Plan] = []
     for action in actions:
         try:
-            plans = [_plan(action, packs) for packs in _orders(subject)]
-        except PlanError as error:
-            # Grants are the decision of each project.
-            problems = [each for each in error.problems if not each.code.endswith("-needs-grant")]
-            planned += bool(problems)
-            yield from problems
-            continue
-        except (ParamsNeededError, ActionError):
-            continue
+            made = [_plan(action, packs) for packs in _orders(subject)]
+        except (ParamsNeededError, ParamsError, ActionError) as error:
+            unplanned[action.action_name] = error.message
         except HandrailError as error:
-            yield Problem(
-                code=error.code,
-                message=error.message,
-                origins=(error.origin or subject.origin,),
-                ways_out=error.ways_out,
-            )
-            continue
-        planned += 1
-        other = next((plan for plan in plans if plan.fingerprint != plans[0].fingerprint), None)
-        if other is not None:
-            yield Problem(
-                code="plan-unstable",
-                message=f"{subject.origin} plans {plans[0].action} now this way, now that",
-                origins=(subject.origin,),
-                details=tuple(plans[0].diff(other)),
-                ways_out=(
-                    "a hook answers from its arguments alone: no counters, no clock, no sets whose "
-                    "order changes",
-                ),
-            )
-    if not planned:
-        raise UncheckedError("none of its actions can be planned without params")
+            problems = _problems(subject, error)
+            found += problems
+            if not problems:
+                unplanned[action.action_name] = "it needs a grant of the project"
+        else:
+            plans.append(made[0])
+            found += _unstable(subject, made)
+    if not found and not plans and unplanned:
+        raise UncheckedError("; ".join(f"{name}: {why}" for name, why in unplanned.items()))
+    yield from dict.fromkeys(found)
+    yield from (
+        Problem(
+            code="not-planned",
+            message=f"{name} was not planned: {why}",
+            origins=(subject.origin,),
+            ways_out=("plan it in a test of yours, with its params",),
+        )
+        for name, why in unplanned.items()
+    )
+    if not found:
+        yield from _idle(subject, plans)
+
+
+def _problems(subject: Subject, error: HandrailError) -> list[Problem]:
+    """Return the problems of planning; missing grants are none, as they are for each project."""
+    if isinstance(error, PlanError):
+        return [each for each in error.problems if not each.code.endswith("-needs-grant")]
+    return [
+        Problem(
+            code=error.code,
+            message=error.message,
+            origins=(error.origin or subject.origin,),
+            ways_out=error.ways_out,
+        )
+    ]
+
+
+def _unstable(subject: Subject, plans: Sequence[Plan]) -> Iterator[Problem]:
+    """Yield a problem if the plans of one action differ."""
+    other = next((plan for plan in plans if plan.fingerprint != plans[0].fingerprint), None)
+    if other is not None:
+        yield Problem(
+            code="plan-unstable",
+            message=f"{subject.origin} plans {plans[0].action} now this way, now that",
+            origins=(subject.origin,),
+            details=tuple(plans[0].diff(other)),
+            ways_out=(
+                "a hook answers from its arguments alone: no counters, no clock, no sets whose "
+                "order changes",
+            ),
+        )
+
+
+def _idle(subject: Subject, plans: Sequence[Plan]) -> Iterator[Problem]:
+    """Yield a problem if the pack has hooks that shape plans, and shapes none of these."""
+    shaping = ("setup_steps", "insert_before", "insert_after", "wrap_step")
+    packs = [pack for pack in subject.packs.contributors() if any(map(pack.implements, shaping))]
+    names = [plan.action for plan in plans if plan.steps]
+    if not packs or not names or any(_edits(plan, subject.record.id) for plan in plans):
+        return
+    yield Problem(
+        code="idle-hook",
+        message=f"the hooks of {subject.origin} do nothing in {', '.join(names)}",
+        origins=(subject.origin,),
+        ways_out=(
+            "compare the names in its hooks with those of the steps:  handrail plan ACTION",
+            "or name in the contract the actions that it shapes:  actions = ...",
+        ),
+    )
+
+
+def _edits(plan: Plan, pack: str) -> int:
+    """Return the number of edits of a pack that have a place in a plan."""
+    if plan.history is None:
+        return 0
+    lost = sum(insertion.origin.pack == pack for insertion in plan.history.left_out)
+    return sum(edits.count for edits in plan.history.edits if edits.owner == pack) - lost
 
 
 def _actions(subject: Subject) -> Iterator[type[BaseAction[Any]]]:
@@ -64,7 +115,7 @@ def _actions(subject: Subject) -> Iterator[type[BaseAction[Any]]]:
 
 
 def _orders(subject: Subject) -> Iterable[Sequence[object]]:
-    pack = subject.packs.contributors()
+    pack = [each for each in subject.packs.contributors() if each.hooks]
     before, behind = _neighbour("AaaNeighbour"), _neighbour("ZzzNeighbour")
     yield (before, *pack, behind)
     yield (before, *pack, behind)

@@ -11,8 +11,8 @@ from typing import Any
 
 from handrail import BaseStep, BaseStepContext, Problem, RuntimeContext
 from handrail.errors import describe
-from handrail.inspection import intercept_records, overrides, run_awaitable
-from handrail_testing.checks.offers import place_of
+from handrail.inspection import has_own, intercept_records, overrides, run_awaitable
+from handrail_testing.checks.offers import has_steps, no_undo, place_of
 from handrail_testing.checks.probe import effect_of
 from handrail_testing.checks.subject import Subject, UncheckedError
 from handrail_testing.harness import SilentLogger, run_step
@@ -22,7 +22,7 @@ from handrail_testing.undo import NotUndoneError, check_undo
 def rollback_data(subject: Subject) -> Iterator[Problem]:
     """Run each step, and yield a problem if its rollback data does not survive JSON.
 
-    With a world, undo each step as well, and yield a problem if something is left behind.
+    With a world, each step is undone as well, so that nothing is left for the next check.
     """
     if not subject.record.steps:
         raise UncheckedError("it offers no steps")
@@ -33,9 +33,47 @@ def rollback_data(subject: Subject) -> Iterator[Problem]:
         raise UncheckedError("none of its steps is tried")
     for name, step in steps.items():
         if subject.world is not None and not step.always_run:
-            yield from _undone(subject, name, step)
+            found = _undone(subject, name, step)
+            yield from (problem for problem in found if problem.code != "not-undone")
         else:
             yield from _survives(subject, name, step)
+
+
+def undo(subject: Subject) -> Iterator[Problem]:
+    """Undo each step that has effects, and yield a problem if something is left behind.
+
+    A step without a way back is a problem too, whether it can be run or not.
+
+    Raises:
+        UncheckedError: Not every step that has a rollback was run.
+    """
+    has_steps(subject)
+    found = list(no_undo(subject))
+    steps = {
+        name: step
+        for name, step in subject.made.items()
+        if step.effects and not step.always_run and has_own(step, "rollback")
+    }
+    tried = {name: step for name, step in steps.items() if name not in subject.untried}
+    runs = subject.context is not None and subject.world is not None
+    if runs:
+        problems = [each for name, step in tried.items() for each in _undone(subject, name, step)]
+        found += [problem for problem in problems if problem.code == "not-undone"]
+        if problems and not found:
+            raise UncheckedError("a step could not be tried, or its rollback data are not JSON")
+    yield from found
+    if found:
+        return
+    if not runs:
+        raise UncheckedError(
+            "no step was run and undone; that takes a PackContract with context and world"
+        )
+    unmade = [entry.name for entry in subject.record.steps if entry.name not in subject.made]
+    left_out = [*unmade, *(name for name in steps if name not in tried)]
+    if left_out:
+        raise UncheckedError(f"not run and undone: {', '.join(left_out)}")
+    if not steps:
+        raise UncheckedError("none of its steps has effects to undo")
 
 
 def _survives(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Problem]:
@@ -78,7 +116,7 @@ def _undone(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Proble
     except NotUndoneError as error:
         first, *rest = str(error).splitlines()
         yield Problem(
-            code="not-undone",
+            code="not-undone" if error.times else "rollback-not-json",
             message=first,
             origins=(subject.origin,),
             details=(*place_of(step), *(line.strip() for line in rest)),

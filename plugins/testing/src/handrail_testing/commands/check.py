@@ -38,10 +38,10 @@ def check(ctx: click.Context, distribution: str | None, imports: tuple[str, ...]
     `handrail_testing.PackContract` does that in the pack's own tests.
 
     \b
-    passed     it holds
-    failed     it does not hold; the place and the way out are below
-    warned     allowed, and worth knowing
-    unchecked  it does not apply, or takes more than a command has
+    passed       it holds
+    failed       it does not hold; the place and the way out are below
+    warned       allowed, and worth knowing
+    not checked  it does not apply, or takes more than a command has: the reason is beside it
 
     The exit code is 0 if nothing failed, 1 if a check failed, 4 if the pack cannot be used at all.
     """  # noqa: D301 - the escape tells click to keep the lines
@@ -97,7 +97,7 @@ def _listing(
     session: Session, pack: PackRecord, verdicts: list[Verdict], code: ExitCode
 ) -> Listing:
     counts: Counter[str] = Counter(verdict.status for verdict in verdicts)
-    listed = ", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status])
+    listed = ", ".join(f"{counts[status]} {_shown(status)}" for status in _STYLES if counts[status])
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     return Listing(
         json=lambda: {
@@ -108,8 +108,11 @@ def _listing(
             "checks": [verdict.to_dict() for verdict in verdicts],
         },
         title=[f"{pack.id} {pack.version} · {len(verdicts)} checks: {listed}"],
-        head=("CHECK", "RESULT", "WHAT HAS TO HOLD, OR WHY IT IS UNCHECKED"),
-        rows=[(each.check.name, each.status, each.why or each.check.promise) for each in verdicts],
+        head=("CHECK", "RESULT", "WHAT HAS TO HOLD, OR WHY IT IS NOT CHECKED"),
+        rows=[
+            (each.check.name, _shown(each.status), each.why or each.check.promise)
+            for each in verdicts
+        ],
         styles=[_STYLES[verdict.status] for verdict in verdicts],
         foot=[
             line
@@ -117,3 +120,7 @@ def _listing(
             for line in ("", *problem_lines(session, problem, number))
         ],
     )
+
+
+def _shown(status: str) -> str:
+    return "not checked" if status == "unchecked" else status

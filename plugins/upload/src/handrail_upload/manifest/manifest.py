@@ -28,6 +28,19 @@ _INSERT = (
 )
 
 
+# What identifies the file is that of the old path, so another path does not keep it.
+_UPDATE = (
+    "UPDATE file SET state = ?2, problem = ?3, sha256 = ?4, etag = ?5, version = ?6, size = ?7,"
+    " mtime = ?8, path = ?9, dev = iif(path = ?9, dev, NULL), ino = iif(path = ?9, ino, NULL),"
+    " ctime = iif(path = ?9, ctime, NULL) WHERE id = ?1"
+)
+
+
+def _changed(file: SourceFile) -> tuple[Any, ...]:
+    known = (file.state, file.problem, file.sha256, file.etag, file.version)
+    return (file.id, *known, file.size, min(file.mtime, LATEST), os.fsencode(file.path))
+
+
 def _row(file: SourceFile) -> tuple[Any, ...]:
     return (
         os.fsencode(file.path),
@@ -113,16 +126,13 @@ class Manifest(FilesCache):
                 yield each, str(name)
 
     def update(self, files: Iterable[SourceFile]) -> None:
-        """Update files in the manifest: everything but names, key, unit and role."""
+        """Update files in the manifest: everything but name, key, unit and role.
+
+        A file may get another path, with the size and the time of the file there: that one is read
+        from then on, and stored under the same key.
+        """
         with self._transaction():
-            self._db.executemany(
-                "UPDATE file SET state = ?, problem = ?, sha256 = ?, etag = ?, version = ?,"
-                " size = ?, mtime = ? WHERE id = ?",
-                (
-                    (f.state, f.problem, f.sha256, f.etag, f.version, f.size, f.mtime, f.id)
-                    for f in files
-                ),
-            )
+            self._db.executemany(_UPDATE, map(_changed, files))
 
     def settle(self, state: str, first: int, last: int, but: Collection[int] = ()) -> None:
         """Give the files that were found a state, by their numbers from `first` to `last`.

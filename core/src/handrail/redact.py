@@ -157,22 +157,20 @@ def mask_values(value: T, mask: Callable[[str], str], around: tuple[int, ...] = 
     masked: Any = value
     if isinstance(value, str):
         masked = mask(value)
-        return value if masked == value else masked
-    if id(value) in around:
+        return value if masked == value else cast("T", masked)
+    if not isinstance(value, list | tuple | Mapping) or id(value) in around:
         return value
     around = (*around, id(value))
     if isinstance(value, list | tuple):
         before = list(cast("list[object]", value))
         after = [mask_values(each, mask, around) for each in before]
         masked = tuple(after) if isinstance(value, tuple) else after
-    elif isinstance(value, Mapping):
+    else:
         items = cast("Mapping[object, object]", value).items()
         pairs = [(mask_values(key, mask), mask_values(each, mask, around)) for key, each in items]
         before = [each for pair in items for each in pair]
         after = [each for pair in pairs for each in pair]
         masked = dict(pairs)
-    else:
-        return value
     # Values such as arrays cannot be compared.
     same = all(one is other for one, other in zip(before, after, strict=True))
     return value if same else cast("T", masked)

@@ -146,24 +146,31 @@ KNOWN = Mask(most=200)
 """Hides the secrets that this process has read lately, of any run, in what is only shown."""
 
 
-def mask_values(value: T, mask: Callable[[str], str]) -> T:
-    """Return `value` with `mask` applied to each text in it; the same object if nothing changes."""
+def mask_values(value: T, mask: Callable[[str], str], around: tuple[int, ...] = ()) -> T:
+    """Return `value` with `mask` applied to each text in it; the same object if nothing changes.
+
+    Args:
+        value: The value; one that refers to itself stays as it is there.
+        mask: The mask.
+        around: The identities of the values that `value` is in.
+    """
     masked: Any = value
     if isinstance(value, str):
         masked = mask(value)
-        return value if masked == value else masked
+        return value if masked == value else cast("T", masked)
+    if not isinstance(value, list | tuple | Mapping) or id(value) in around:
+        return value
+    around = (*around, id(value))
     if isinstance(value, list | tuple):
         before = list(cast("list[object]", value))
-        after = [mask_values(each, mask) for each in before]
+        after = [mask_values(each, mask, around) for each in before]
         masked = tuple(after) if isinstance(value, tuple) else after
-    elif isinstance(value, Mapping):
+    else:
         items = cast("Mapping[object, object]", value).items()
-        pairs = [(mask_values(key, mask), mask_values(each, mask)) for key, each in items]
+        pairs = [(mask_values(key, mask), mask_values(each, mask, around)) for key, each in items]
         before = [each for pair in items for each in pair]
         after = [each for pair in pairs for each in pair]
         masked = dict(pairs)
-    else:
-        return value
     # Values such as arrays cannot be compared.
     same = all(one is other for one, other in zip(before, after, strict=True))
     return value if same else cast("T", masked)

@@ -97,12 +97,6 @@ def test_a_frame_of_pandas_comes_back_equal(name: str) -> None:
     assert type(found.index) is type(frame.index)
 
 
-def test_attributes_of_a_frame_come_back() -> None:
-    frame = pandas.DataFrame({"a": [1]})
-    frame.attrs = {"unit": "kg"}
-    assert again(frame).attrs == {"unit": "kg"}
-
-
 class OtherFrame(pandas.DataFrame):
     """A frame with more to it."""
 

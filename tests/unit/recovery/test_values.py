@@ -22,6 +22,7 @@ from handrail.journal.sqlite import SqliteJournal
 from handrail.packs.provider import ExplicitPacks
 from handrail.recovery import resume, rollback
 from handrail.recovery.run_record import record_of
+from handrail.redact import Mask
 from handrail.serializers import Found
 
 
@@ -202,6 +203,16 @@ def test_a_value_that_its_serializer_refuses_is_told(writes, frames):
         "; from here on the run can be undone, but not resumed"
     ]
     assert not list((Path(writes.address).parent / "values" / "1").iterdir())
+
+
+def test_no_secret_is_in_the_name_of_a_file(writes, frames, monkeypatch):
+    from handrail.orchestrator.journaled import RunAbout
+
+    monkeypatch.setattr(RunAbout, "mask", property(lambda about: Mask(["hunter2"])))
+    monkeypatch.setattr(frames, "describe", lambda value: "frame hunter2")
+    run(writes, frames, returns(hunter2=Frame()))
+    assert value_file(writes).name == "a.txt"
+    assert "hunter2" not in repr(writes.read(1))
 
 
 def test_no_room_for_a_value_fails_its_step(writes, frames):

@@ -17,6 +17,8 @@ from handrail.journal.protocol import ReadsValues, WritesValues
 if TYPE_CHECKING:
     from handrail.serializers import Found, Serializer
 
+_LONGEST = 100  # Characters of the description of a value.
+
 Place = list[str | int]
 """Where a value is within an entry of `data`: keys and indices, outermost first."""
 
@@ -106,7 +108,7 @@ class ValueWriter:
         serializer = found.serializer
         try:
             file = self._owned.store_value(
-                stem, serializer.suffix, lambda file: _dump(serializer, value, file)
+                self._mask(stem), serializer.suffix, lambda file: _dump(serializer, value, file)
             )
         except (OSError, JournalError):
             raise
@@ -117,7 +119,7 @@ class ValueWriter:
             "type": found.type,
             "pack": found.pack,
             "media_type": serializer.media_type,
-            "shown": _described(serializer, value),
+            "shown": self._mask(_described(serializer, value))[:_LONGEST],
         }
 
 

@@ -17,7 +17,7 @@ def value_names(stem: str, suffix: str) -> Iterator[str]:
         stem: What they begin with, any text.
         suffix: What they end with, such as `.parquet`.
     """
-    start = _ODD.sub("_", stem).strip("._")[:_LONGEST] or "value"
+    start = _ODD.sub("_", stem).strip("._-")[:_LONGEST] or "value"
     end = _ODD.sub("", suffix)
     yield f"{start}{end}"
     for number in count(2):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from handrail.context import BaseStepContext, RuntimeContext
 from handrail.engine.user_code import calls_user_code
-from handrail.errors import ActionError, ActionResultError, ContextError
+from handrail.errors import ActionError, ActionResultError, ContextError, ParamsError
 from handrail.params.model import check_model, params_argument
 
 # The help of an action imports this module: what plans and runs is imported where it is used.
@@ -115,6 +115,16 @@ class BaseAction(Generic[P]):
     def setup_steps(self, registry: StepRegistry[Any]) -> None:
         """Register the steps. Called once for each plan; it must not do any of the work."""
 
+    def check_inputs(self) -> Iterable[tuple[str, str]]:
+        """Yield the dotted path of each param that names an input that is not there, and why.
+
+        Called before a new run begins, also before a dry run, so that a path with a typing mistake
+        is a ParamsError (exit code 2) and leaves no run. Not called to plan, to resume or to undo,
+        when inputs may be gone; nor where a step with effects of a pack or of the project goes
+        first, which may make them. It must not change anything, nor connect to anything.
+        """
+        return ()
+
     def create_context(self) -> Any:
         """Return a new context for one run.
 
@@ -165,11 +175,12 @@ class BaseAction(Generic[P]):
         from handrail.orchestrator import check_options, run_awaitable  # noqa: PLC0415 - see above
 
         check_options(options)
-        registry = self._registry()
-        if self._has_no_steps(registry):
+        plan = self._plan(self._registry())
+        require_inputs(self, plan)
+        if self._has_no_steps(plan):
             answer: Any = self.execute()
             return run_awaitable(answer) if isawaitable(answer) else answer
-        return self.run_plan(self._plan(registry), **options)
+        return self.run_plan(plan, **options)
 
     @calls_user_code
     async def run_async(self, **options: Unpack[RunOptions]) -> Any:
@@ -179,11 +190,12 @@ class BaseAction(Generic[P]):
         from handrail.orchestrator import check_options  # noqa: PLC0415 - see above
 
         check_options(options)
-        registry = self._registry()
-        if self._has_no_steps(registry):
+        plan = self._plan(self._registry())
+        require_inputs(self, plan)
+        if self._has_no_steps(plan):
             answer: Any = self.execute()
             return await answer if isawaitable(answer) else answer
-        orchestrator = self.orchestrator(self._plan(registry), **options)
+        orchestrator = self.orchestrator(plan, **options)
         return result_of(self, await orchestrator.execute_async(), orchestrator.context)
 
     def plan(self) -> Plan:
@@ -227,11 +239,11 @@ class BaseAction(Generic[P]):
         with naming("setup_steps", name, type(self).__module__):
             return registered(self.setup_steps, name, owner, may_be_empty=self.is_simple)
 
-    def _has_no_steps(self, registry: StepRegistry[Any]) -> bool:
+    def _has_no_steps(self, plan: Plan) -> bool:
         """Return whether the action has no steps; its lock and requirements are checked anyway."""
-        if registry or not self.is_simple:
+        if plan.steps or not self.is_simple:
             return False
-        self._check_lock(self._plan(registry))
+        self._check_lock(plan)
         return True
 
     def orchestrator(self, plan: Plan, **options: Unpack[RunOptions]) -> Orchestrator[Any]:
@@ -334,6 +346,27 @@ def about_action(
         secrets=fields_not_stored(model, text),
         **({} if serializers is None else {"serializers": serializers}),
     )
+
+
+@calls_user_code
+def require_inputs(action: BaseAction[Any], plan: Plan) -> None:
+    """Check the inputs of a new run of a plan of `action`, or of a part of one.
+
+    Raises:
+        ParamsError: An input is not there; see `BaseAction.check_inputs`.
+        ActionError: `check_inputs` raised.
+    """
+    from handrail.packs.planner import naming  # noqa: PLC0415 - see above
+
+    for step in plan.steps:
+        if step.reason.startswith("base"):
+            break
+        if step.effects:
+            return  # It may make the inputs.
+    with naming("check_inputs", action.action_name, type(action).__module__):
+        missing = list(action.check_inputs())
+    if missing:
+        raise ParamsError(action.action_name, missing)
 
 
 def checked_context(context: object, action: str) -> Any:

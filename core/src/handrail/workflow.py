@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from handrail.actions import BaseAction
@@ -80,6 +80,7 @@ def action(
     *,
     params: type[BaseModel] | None = None,
     context: type[BaseStepContext] | None = None,
+    check_inputs: Callable[[Any], Iterable[tuple[str, str]]] | None = None,
 ) -> Workflow:
     """Make an action from a list of steps, without packaging anything.
 
@@ -91,6 +92,8 @@ def action(
         steps: The steps in order.
         params: The pydantic model of the params.
         context: The context class; its fields are filled from params of the same names.
+        check_inputs: Takes the params before a run, and yields the name of each that names an input
+            that is not there, and why; see `BaseAction.check_inputs`.
 
     Raises:
         ActionError: The name is empty or not printable, `steps` is not iterable, or `params` is
@@ -111,6 +114,9 @@ def action(
         for each in listed:
             registry.register(each)
 
+    def missing_inputs(self: BaseAction[Any]) -> Iterable[tuple[str, str]]:
+        return () if check_inputs is None else check_inputs(self.params)
+
     made = type(
         name,
         (BaseAction,),
@@ -119,6 +125,7 @@ def action(
             "params_model": params,
             "context_class": context,
             "setup_steps": setup_steps,
+            "check_inputs": missing_inputs,
             "__module__": caller.f_globals.get("__name__", "__main__"),
         },
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.actions import about_action, orchestrator_of, result_of
+from handrail.actions import about_action, orchestrator_of, require_inputs, result_of
 from handrail.cli.execution import Execution, carry_out, head_of, silent_runtime
 from handrail.cli.journals import WITHOUT, session_journal
 from handrail.cli.params.defaults import defaults_of, take_pack_values
@@ -107,11 +107,13 @@ def run_target(context: click.Context, target: Target, options: ParamOptions) ->
     use = LockUse(name=name, no_lock=request.no_lock)
     whole = session.packs.check_lock(plan, target.action_class, lambda: plan, use)
     if not whole.steps and action.is_simple:
+        _require_inputs(action, whole, options)
         return _run_simple(session, action, request)
     try:
         part = select(whole, only=request.only, start=request.start, skip=request.skip)
     except StepNotFoundError as error:
         raise click.UsageError(error.message) from error
+    _require_inputs(action, part, options)
     if request.dry_run:
         return _run_steps(session, action, part, request)
     with _journal(session, request) as journal:
@@ -156,6 +158,13 @@ def _action(
             f"{target.action_class.__qualname__} cannot be made: {error}",
             ways_out=("its __init__ has to take (params, ctx, *, packs), as BaseAction's does",),
         ) from error
+
+
+def _require_inputs(action: BaseAction[Any], plan: Plan, options: ParamOptions) -> None:
+    try:
+        require_inputs(action, plan)
+    except ParamsError as error:
+        raise labelled(error, options) from error.__cause__
 
 
 @contextmanager

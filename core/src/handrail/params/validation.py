@@ -115,7 +115,7 @@ def readable(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, 
     for each in error.errors(include_url=False, include_context=False):
         path = ".".join(str(part) for part in each["loc"])
         if each["type"] == "missing":
-            lines.append((path, "is required"))
+            lines.append((path, "is required" if each["msg"] == "Field required" else each["msg"]))
             continue
         if each["type"] == "extra_forbidden":
             lines.append((path, unknown_message(model, each["loc"])))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction
@@ -64,6 +66,19 @@ class DefaultExportAction(BaseExportAction[ExportParams]):
         registry.register(ConvertDataStep())
         registry.register(SaveFilesStep())
         registry.register(FinalizeStep())
+
+    def check_inputs(self) -> Iterable[tuple[str, str]]:
+        from handrail_export.sources.address import parse_source
+        from handrail_storage.inputs import missing_file
+
+        address = parse_source(self.params.source)
+        place = address.place
+        if address.kind == "postgres":
+            return
+        if address.kind == "sqlite" or os.path.exists(place) or not glob.has_magic(place):
+            yield from missing_file("source", place, address.shown)
+        elif next(glob.iglob(place, recursive=True), None) is None:
+            yield "source", f"there is no file {address.shown}"
 
     def result(self, context: ExportContext) -> Mapping[str, Any]:
         counts = dict(super().result(context))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction
@@ -59,6 +60,14 @@ class DefaultTrainAction(BaseTrainAction[TrainParams]):
         registry.register(TrainModelStep())
         registry.register(EvaluateModelStep())
         registry.register(UploadModelStep())
+
+    def check_inputs(self) -> Iterable[tuple[str, str]]:
+        from handrail_storage.inputs import missing_file
+        from handrail_train.data.source import BUNDLED
+
+        data = self.params.data
+        if data not in BUNDLED:
+            yield from missing_file("data", os.path.expanduser(data), data)
 
     def result(self, context: TrainContext) -> Mapping[str, Any]:
         from handrail_train.store import in_store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handrail import BaseAction
@@ -66,6 +66,21 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         registry.register(UploadFilesStep())
         registry.register(GenerateDataUnitsStep())
         registry.register(CleanupStep())
+
+    def check_inputs(self) -> Iterable[tuple[str, str]]:
+        from handrail_storage.inputs import missing_file, missing_folder
+
+        # An upload with params of its own may lack some.
+        given = vars(self.params)
+        sources = {f"sources.{role}": path for role, path in (given.get("sources") or {}).items()}
+        for name, folder in {"source": given.get("source"), **sources}.items():
+            if folder is not None:
+                yield from missing_folder(name, folder)
+        # How the metadata file is read, and from where, is a matter of the strategy.
+        for name in ("specification", "files_from"):
+            path = given.get(name)
+            if path is not None and str(path) != "-":
+                yield from missing_file(name, path)
 
     def result(self, context: UploadContext) -> Mapping[str, Any]:
         from handrail_upload.steps.upload_files import outcome_text

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail import Argument, Option
 from handrail_storage import Duration, one_line
@@ -174,6 +184,22 @@ class UploadParams(BaseModel):
         if re.match(r"[^/]+://[^/]*:.*@", str(given.get("target", ""))):
             raise ValueError("there is a secret in the target, which is shown and recorded")
         return given
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _source_too(cls, values: Any, handler: ModelWrapValidatorHandler[UploadParams]) -> Any:
+        """Say that a source is needed, where other errors keep `_sources` from it."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            given = cast("Mapping[str, Any]", values) if isinstance(values, Mapping) else {}
+            lacks = [each["type"] for each in error.errors(include_context=False)] == ["missing"]
+            if not lacks or given.get("source") or given.get("sources"):
+                raise
+            needed = PydanticCustomError("missing", "is required, or -p sources.ROLE=FOLDER")
+            source = InitErrorDetails(type=needed, loc=("source",), input=None)
+            target = InitErrorDetails(type="missing", loc=("target",), input=None)
+            raise ValidationError.from_exception_data(cls.__name__, [source, target]) from None
 
     @model_validator(mode="after")
     def _one_comparison(self) -> UploadParams:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handrail import StepFailedError
+from handrail import ParamsError, StepFailedError
 from handrail_upload.discovery import read_names
 from handrail_upload.errors import SourceError
 
@@ -132,9 +132,9 @@ def test_a_link_inside(write: Callable[..., Path], listed: Callable[..., list[st
 
 
 def test_no_list(write: Callable[..., Path], upload: Callable[..., Any]) -> None:
-    """A list that cannot be read stops the upload, and is named."""
+    """A list that cannot be read is an error of the params, and is named."""
     write("a")
-    with pytest.raises(StepFailedError, match="the list of files nope cannot be read: No such"):
+    with pytest.raises(ParamsError, match="files_from: there is no file nope"):
         upload(files_from="nope")
 
 

@@ -168,9 +168,11 @@ def test_check_with_another_state_folder(
     ("arguments", "code", "told"),
     [
         (("src", "out"), 0, ""),
+        ((), 2, "SOURCE: is required, or -p sources.ROLE=FOLDER"),
+        ((), 2, "TARGET: is required"),
         (("src",), 2, "TARGET: is required"),
         (("src", "out", "--colour", "red"), 2, "No such option"),
-        (("nowhere", "out"), 1, "the source nowhere is not there"),
+        (("nowhere", "out"), 2, "SOURCE: there is no folder nowhere"),
         (("src", "out", "--only", "upload_file"), 2, "did you mean upload_files?"),
     ],
 )

@@ -47,7 +47,7 @@ def test_no_command_shows_the_help(handrail):
     ("arguments", "message"),
     [
         (["rnu"], "did you mean run?"),
-        (["scan"], "pip install handrail-scan"),
+        (["scan"], "there is no command 'scan'"),
         (["--nonsense"], "No such option"),
         (["run"], "name an action"),
         (["packs", "--no-pack"], "--no-pack needs the name of a pack"),

@@ -62,7 +62,7 @@ def collect(
     inquiry = _Inquiry(action, packs, edits, problems)
     brought = [] if project is None else [each.entries for each in project.insertions]
     inquiry.ask(chain(base.entries(), *brought))
-    problems += [step_changed(step.name, names) for step, names in before.restore()]
+    problems += [step_changed(step.name, names) for step, names in before.put_back()]
     return [*edits, *([project] if project is not None else ())], problems
 
 
@@ -125,7 +125,7 @@ class _Inquiry:
             step = innermost(entry.step)
             before = StepStates((step,))
             waiting += self._ask_about(entry, step, causes, inserting, wrapping)
-            for _, names in before.restore():
+            for _, names in before.put_back():
                 self._is_changed(step, names, causes, (*inserting, *wrapping))
 
     def _ask_about(

@@ -24,7 +24,7 @@ class StepStates:
     def __init__(self, steps: Iterable[BaseStep[Any]]) -> None:
         self._kept = [(step, _attributes(step)) for step in steps]
 
-    def restore(self) -> list[tuple[BaseStep[Any], list[str]]]:
+    def put_back(self) -> list[tuple[BaseStep[Any], list[str]]]:
         """Return the steps that were changed, with the names of the attributes, and restore them.
 
         That a cached property was read is no change.
@@ -34,7 +34,7 @@ class StepStates:
     def changes(self, pack: Contributor, hook: str) -> list[Problem]:
         """Return a problem for each step that `hook` of `pack` has changed, and restore them."""
         return [
-            problems.step_changed(step.name, names, pack, hook) for step, names in self.restore()
+            problems.step_changed(step.name, names, pack, hook) for step, names in self.put_back()
         ]
 
 

@@ -12,6 +12,7 @@ from handrail.visible import visible
 WIDTH = 100
 """Columns of lines that go to a file or a pipe."""
 
+_MARKS = "✓✗↶▸◂└·…█░"
 _HAS_COMMAND = "handrail "
 _LEAST = 40  # Columns that are assumed at least; narrower terminals break lines themselves.
 
@@ -39,7 +40,10 @@ def columns(text: str) -> int:
 
 
 def _columns_of(letter: str) -> int:
-    import unicodedata  # noqa: PLC0415 - most tables are ASCII
+    # Below these, and among marks such as these, all take one.
+    if letter < "\u0300" or letter in _MARKS:
+        return 1
+    import unicodedata  # noqa: PLC0415 - most texts have no others
 
     # Marks, and characters that only change how others look.
     if unicodedata.category(letter) in ("Mn", "Me", "Cf"):

@@ -7,11 +7,10 @@ import json
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import NotFoundError
-from handrail.frozen import frozen, replace
+from handrail.frozen import frozen, replace, values_of
 from handrail.params.redact import has_password, looks_secret
 from handrail.plan.selection import select
 from handrail.recovery.recorded_plan import steps_of
@@ -83,7 +82,7 @@ class Invocation:
 
     def to_json(self) -> str:
         """Return the JSON form."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(values_of(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Invocation:

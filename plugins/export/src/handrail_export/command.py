@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from handrail.frozen import record
 from handrail_export.errors import ExportError
 from handrail_export.formats.registry import offers
 from handrail_export.manifest import ExportedFile, Manifest
@@ -131,7 +131,7 @@ def _show(listed: Listed, checked: Verification, differences: list[Difference]) 
     click.echo(f"{files} · {how} · {told}")
 
 
-@dataclass(slots=True, kw_only=True)
+@record
 class Listed:
     """The content of a manifest.
 

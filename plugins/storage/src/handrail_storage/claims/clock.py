@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from handrail.frozen import frozen
 
 _STILL = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -15,7 +16,7 @@ def _elapsed() -> float:
     return time.clock_gettime(_STILL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Clock:
     """The times of claims, in seconds.
 
